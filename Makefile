@@ -1,0 +1,67 @@
+# On a fresh machine: `make demo`, `make test`. All it takes is make and python3 (3.11 or later, with venv and pip).
+
+PYTHON ?= python3
+VENV := .venv
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# An active virtual environment, or whatever else the caller's shell points Python at, has no say in what runs here.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX
+export PIP_USER := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export UV_PYTHON_DOWNLOADS := never
+export UV_HTTP_TIMEOUT ?= 300
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test test-slow lint format types rebuild
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+env: $(STAMP) ## the environment, in .venv, at the locked versions (PYTHON=python3.12 chooses the Python)
+
+demo: $(STAMP) ## the R1 shock: figures and a report
+	$(BIN)/abm reproduce r1_shock
+
+test: $(STAMP) ## the tests, without the slow ones
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP) ## the slow tests
+	$(BIN)/python -m pytest -m slow --timeout=3600 || [ $$? -eq 5 ] # 5: there are none
+
+lint: $(STAMP) ## style, and whether uv.lock fits pyproject.toml
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	if [ -x $(BIN)/uv ]; then $(BIN)/uv lock --check --offline --no-config; fi
+
+format: $(STAMP) ## what lint wants, as far as a program can do it
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+types: $(STAMP) ## type annotations
+	$(BIN)/python -m mypy
+
+# The environment is brought up to date when pyproject.toml or uv.lock has changed. It is made anew when it is broken,
+# when the checkout was moved (the install points into it), or when PYTHON asks for another Python than it has.
+version = $(shell "$(PYTHON)" -c 'import sys; sys.version_info < (3, 11) or print("%d.%d" % sys.version_info[:2])' 2>/dev/null || :)
+found := $(shell [ -x $(BIN)/python ] && cat $(STAMP) 2>/dev/null)
+wanted := $(if $(filter file,$(origin PYTHON)),$(firstword $(found)),$(version))
+ifneq ($(found),$(wanted) $(CURDIR))
+$(VENV)/pyvenv.cfg: rebuild
+endif
+
+$(VENV)/pyvenv.cfg:
+	$(if $(filter 3.%,$(version)),,$(error Python 3.11 or later is needed, but `$(PYTHON) --version` \
+	says "$(shell "$(PYTHON)" --version 2>&1 || :)". Choose another: make PYTHON=python3.12))
+	"$(PYTHON)" -m venv --clear $(VENV)
+
+$(STAMP): $(VENV)/pyvenv.cfg pyproject.toml uv.lock
+	@if $(BIN)/python -m pip install --quiet uv; then \
+		set -x; $(BIN)/uv sync --frozen --extra test --python $(BIN)/python; \
+	else \
+		echo 'uv cannot be installed here: pip installs the newest versions that pyproject.toml allows, not the locked ones.'; \
+		set -x; $(BIN)/python -m pip install --editable '.[test]'; \
+	fi
+	@$(BIN)/python -c 'import os, sys; print("%d.%d" % sys.version_info[:2], os.getcwd())' > $@

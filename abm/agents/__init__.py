@@ -1,0 +1,12 @@
+"""Who acts: chip vendors, closed and open labs, adopters, investors, regulators, and the listed layers around them."""
+
+from abm.agents.adopter import Adopter
+from abm.agents.chip_vendor import ChipVendor
+from abm.agents.closed_lab import ClosedLab
+from abm.agents.infrastructure import InfrastructureFirm
+from abm.agents.investor import Investor
+from abm.agents.lab import Lab
+from abm.agents.open_lab import OpenLab
+from abm.agents.regulator import Regulator
+
+__all__ = ["Adopter", "ChipVendor", "ClosedLab", "InfrastructureFirm", "Investor", "Lab", "OpenLab", "Regulator"]

@@ -1,0 +1,61 @@
+"""Who buys tokens."""
+
+import jax.numpy as jnp
+
+from abm.engine import Agent, Field
+from abm.mechanisms import demand, tokens
+
+
+class Adopter(Agent):
+    """A segment of users: picks among models useful for its tasks, uses more when the price index falls."""
+
+    stream = "adopter"
+    home = Field(0, "", "its jurisdiction", dtype=int)
+    difficulty = Field(1.0, "nats", "capability at which half of its tasks work", symbol="h_j")
+    price_sensitivity = Field(2.0, "", "coefficient on log price", symbol="sigma_j")
+    quality_taste = Field(1.5, "utils", "coefficient on log usefulness", symbol="theta_j")
+    compliance_need = Field(0.0, "", "weight on a lab's trust and compliance record", symbol="tau_j")
+    openness_taste = Field(0.0, "utils", "taste for open weights (self-hosting)", symbol="o_j")
+    scale = Field(1.0, "M tokens per month", "use at a price index of one", symbol="m_j")
+    usage_elasticity = Field(1.1, "", "elasticity of use in the price index", symbol="eps_j")
+    enterprise = Field(False, "", "an enterprise rather than a developer", dtype=bool)
+    usage = Field(0.0, "", "usage shares over all products; the rest is the outside option", symbol="s_jq", shape=("product",))
+    tokens = Field(0.0, "M tokens per month", "tokens used")
+    spending = Field(0.0, "$ M per month", "spent on tokens")
+
+    def quality(self, p, products):
+        """Utility of each product before price: usefulness for the task, trust, openness, brand."""
+        usefulness = tokens.log_usefulness(products.capability, self.difficulty, p.usefulness_width)
+        return (
+            self.quality_taste * usefulness
+            + self.compliance_need * products.trust
+            + self.openness_taste * products.is_open
+            + products.brand
+        )
+
+    def choose(self, p, products, price_form, peer_share):
+        """Target shares over products and the inclusive price index of the segment."""
+        quality = self.quality(p, products)
+        outside = -self.price_sensitivity * jnp.log(p.outside_price)
+        settings = dict(
+            price_sensitivity=self.price_sensitivity,
+            nest=products.nest,
+            nest_correlation=p.nest_correlation,
+            peer=peer_share,
+            network_effect=p.network_effect,
+            price_form=price_form,
+            outside=outside,
+            available=products.available,
+        )
+        target = demand.shares(quality, products.price, **settings)
+        value = demand.inclusive_value(quality, products.price, **settings)
+        return target, jnp.exp(-value / self.price_sensitivity)
+
+    def adopt(self, p, target):
+        """Usage shares move towards the target shares: habit."""
+        self.usage = self.usage + p.habit_rate * (target - self.usage)
+
+    def use(self, p, price, growth, price_index):
+        """How much to use at the price index, and what it costs."""
+        self.tokens = demand.usage(self.scale * growth, price_index, self.usage_elasticity)
+        self.spending = (self.usage * price).sum() * self.tokens * 1e-6

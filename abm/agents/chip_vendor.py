@@ -1,0 +1,77 @@
+"""Who makes the chips."""
+
+import jax.numpy as jnp
+
+from abm.engine import Agent, Field
+from abm.mechanisms import capacity, compute
+
+
+class ChipVendor(Agent):
+    """Prices at a markup its lock-in allows plus a scarcity rent, builds capacity with a lead, learns by making."""
+
+    stream = "vendor"
+    home = Field(0, "", "jurisdiction of the vendor", dtype=int)
+    chip_price = Field(0.03, "$ M per H100e", "list price of compute", symbol="p_v")
+    unit_cost = Field(0.011, "$ M per H100e", "unit cost of compute", symbol="c_v")
+    base_cost = Field(0.011, "$ M per H100e", "unit cost of the current generation before learning")
+    performance = Field(1.0, "H100e per chip", "performance of the current generation")
+    generation_age = Field(6.0, "months", "age of the current generation")
+    capacity = Field(10_000.0, "H100e per month", "what can be made and packaged", symbol="K_v")
+    expansion = Field(0.0, "H100e per month", "capacity under construction, by stage", shape=("stage",))
+    cumulative = Field(1e5, "H100e", "output since the start of the generation", symbol="X_v")
+    experience = Field(1e5, "H100e", "output at which unit cost equals base cost")
+    lock_in = Field(0.0, "utils", "software lock-in of buyers")
+    orders = Field(0.0, "H100e per month", "orders received")
+    delivered = Field(0.0, "H100e per month", "deliveries")
+    revenue = Field(0.0, "$ M per month", "sales of compute")
+    profit = Field(0.0, "$ M per month", "sales less unit cost, capacity and overhead")
+    cash = Field(5_000.0, "$ M", "money in hand")
+    demand_elasticity = Field(1.5, "", "elasticity of orders the vendor perceives", symbol="e_v")
+
+    def launch_generation(self, p):
+        """A new generation every `chip_generation_gap` months: more work per chip, cheaper work, learning starts anew."""
+        due = self.generation_age >= p.chip_generation_gap
+        step = p.chip_performance_growth * p.chip_generation_gap / 12
+        self.performance = jnp.where(due, self.performance * jnp.exp(2 * step), self.performance)
+        self.base_cost = jnp.where(due, self.unit_cost * jnp.exp(-0.5 * step), self.base_cost)
+        self.experience = jnp.where(due, 6 * self.capacity, self.experience)
+        self.cumulative = jnp.where(due, 6 * self.capacity, self.cumulative)
+        self.generation_age = jnp.where(due, 0.0, self.generation_age + 1)
+
+    def set_price(self, p):
+        """A damped step towards cost times the markup of lock-in competition times the scarcity rent."""
+        self.unit_cost = compute.learning_cost(
+            self.cumulative, self.experience, self.base_cost, p.chip_learning_rate
+        ) * jnp.exp(-0.5 * p.chip_performance_growth * self.generation_age / 12)
+        elasticity = jnp.maximum(self.demand_elasticity, 1.05)
+        scarcity = capacity.scarcity_rent(self.orders, self.capacity, p.scarcity_elasticity, p.scarcity_cap)
+        target = self.unit_cost * elasticity / (elasticity - 1) * scarcity
+        self.chip_price = jnp.exp(
+            (1 - p.chip_price_adjustment) * jnp.log(self.chip_price) + p.chip_price_adjustment * jnp.log(target)
+        )
+
+    def sell(self, p, orders, elasticity):
+        """Deliver what capacity allows; the rest waits with the buyers' budgets."""
+        self.orders = orders
+        self.demand_elasticity = elasticity
+        self.delivered = jnp.minimum(orders, self.capacity)
+        self.cumulative += self.delivered
+        self.revenue = self.chip_price * self.delivered
+
+    def invest(self, p):
+        """Order capacity in proportion to unmet orders, limited by what the industry can build and by cash."""
+        stages = self.expansion.shape[0]
+        moved = self.expansion * stages / p.capacity_lead
+        self.expansion = self.expansion - moved + jnp.concatenate([jnp.zeros(1), moved[:-1]])
+        self.capacity = self.capacity * (1 - p.capacity_depreciation) + moved[-1]
+        under_way = self.expansion.sum()
+        wanted = p.capacity_ambition * self.orders * jnp.exp(p.capacity_growth_plan) - self.capacity - under_way
+        ceiling = p.capacity_build_limit * self.capacity
+        affordable = jnp.maximum(self.cash, 0.0) / jnp.maximum(p.capacity_cost * self.unit_cost, 1e-9)
+        started = jnp.clip(wanted, 0.0, jnp.minimum(ceiling, affordable))
+        self.expansion = self.expansion.at[0].add(started)
+        outlay = p.capacity_cost * self.unit_cost * started
+        overhead = p.vendor_overhead * self.revenue
+        self.profit = (self.chip_price - self.unit_cost) * self.delivered - outlay - overhead
+        payout = p.payout_ratio * jnp.maximum(self.profit, 0.0)
+        self.cash += self.profit - payout

@@ -1,0 +1,97 @@
+"""Who believes what, and trades on it."""
+
+import jax
+import jax.numpy as jnp
+
+from abm.engine import Agent, Field
+from abm.mechanisms import attention, beliefs, equities, trading
+
+
+class Investor(Agent):
+    """Holds beliefs over four open questions, hears news when attentive, talks to neighbours, and buys what looks cheap."""
+
+    stream = "investor"
+    home = Field(0, "", "its jurisdiction", dtype=int)
+    wealth = Field(1.0, "share of all wealth", "weight in the market", symbol="w_i")
+    money = Field(0.0, "$ M", "cash account")
+    belief = Field(0.0, "nats", "mean belief per question", symbol="m_iq", shape=("question",))
+    uncertainty = Field(0.2, "nats^2", "variance of belief per question", symbol="v_iq", shape=("question",))
+    anchor = Field(0.0, "nats", "opinion it started from", shape=("question",))
+    reference = Field(0.0, "nats", "belief before the latest news, against which news is felt", shape=("question",))
+    susceptibility = Field(0.3, "", "weight on neighbours' beliefs", symbol="Lambda")
+    credibility = Field(0.5, "", "weight given to a cost claim")
+    threshold = Field(0.3, "", "share of attentive neighbours that wakes it")
+    attentive = Field(0.0, "", "1 if following the news today", symbol="a_i")
+    heard_signal = Field(0.0, "", "public news absorbed: precision x signal", shape=("question",))
+    heard_precision = Field(0.0, "", "public news absorbed: precision", shape=("question",))
+    heard_claims = Field(0.0, "", "cost claims absorbed: precision x signal, precision", shape=("pair",))
+    trend_share = Field(0.2, "", "weight of the trend strategy", symbol="n_i")
+    switching = Field(1.0, "", "intensity of choice between strategies", symbol="beta_i")
+    aggressiveness = Field(1.0, "", "position per log point of mispricing, relative to the average", symbol="1/gamma_i")
+    holdings = Field(0.0, "share of the firm", "fraction of each firm held", symbol="h_if", shape=("asset",))
+
+    def notice(self, p, news, neighbours, luck):
+        """Wake by exposure to salient news or when enough neighbours are awake; otherwise lose interest."""
+        exposed = luck < attention.exposure(news.salience, p)
+        infected = attention.contagion(neighbours, self.threshold, news.salience, p)
+        stays = self.attentive * (luck > attention.fatigue(p))
+        self.attentive = jnp.where(exposed | infected, 1.0, stays)
+
+    def learn(self, p, news):
+        """Attentive: Kalman update on all public news not yet absorbed, claims at the investor's own credibility."""
+        trust = jax.nn.sigmoid(jax.scipy.special.logit(self.credibility) + self.belief[3])
+        signal = news.signal - self.heard_signal
+        precision = news.precision - self.heard_precision
+        claims = news.claims - self.heard_claims
+        precision = precision.at[0].add(trust * claims[1])
+        signal = signal.at[0].add(trust * claims[0])
+        mean = jnp.where(precision > 0, signal / jnp.where(precision > 0, precision, 1.0), 0.0)
+        belief, uncertainty = beliefs.kalman_update(self.belief, self.uncertainty, mean, precision)
+        awake = self.attentive > 0.5
+        self.reference = self.reference + p.reference_adjustment * (self.belief - self.reference)
+        self.belief = jnp.where(awake, belief, self.belief)
+        self.uncertainty = jnp.where(awake, uncertainty, self.uncertainty) + p.belief_drift
+        self.heard_signal = jnp.where(awake, news.signal, self.heard_signal)
+        self.heard_precision = jnp.where(awake, news.precision, self.heard_precision)
+        self.heard_claims = jnp.where(awake, news.claims, self.heard_claims)
+
+    def talk(self, p, neighbours_belief):
+        """One round of Friedkin-Johnsen averaging: neighbours against the opinion it started from."""
+        weight = self.susceptibility * p.social_influence
+        inner = beliefs.friedkin_johnsen_step(neighbours_belief, weight, self.belief)
+        self.belief = inner + p.anchoring * (self.anchor - inner)
+
+    def felt_belief(self, p):
+        """Diagnostic belief: news is over-weighted against the reference it is compared with (Bordalo et al. 2018)."""
+        return self.belief + p.crash_beliefs * p.diagnostic_weight * (self.belief - self.reference)
+
+    def value(self, p, assets):
+        """Log value per asset: capitalised earnings, beliefs through the asset's loadings, less a premium for doubt."""
+        felt = self.felt_belief(p)
+        premium = p.risk_premium * (1 - p.guarantee_share)
+        log_value = assets.base
+        for question in range(felt.shape[0]):  # written out so that it fuses: no (investors, assets, questions) array
+            loading = assets.loadings[:, question]
+            log_value = log_value + loading * felt[question] - premium * loading**2 * self.uncertainty[question]
+        return log_value
+
+    def demand(self, p, assets):
+        """Wealth-weighted position relative to the benchmark, and how fast it falls in the log price."""
+        mispricing = self.value(p, assets) - assets.log_price
+        return trading.position(mispricing, assets.momentum, self.trend_share, self.aggressiveness, self.wealth, p)
+
+    def choose_strategy(self, p, profits):
+        """Fundamental or trend by discrete choice on last month's profits (Brock and Hommes 1998)."""
+        shares = equities.strategy_shares(profits, self.switching * p.strategy_switching)
+        self.trend_share = 0.5 * self.trend_share + 0.5 * p.trend_share_maximum * shares[1]
+
+    def settle(self, p, assets, value, payouts):
+        """Trades of the month against the dealer, dividends received and funding paid in proportion to holdings."""
+        position, _ = self.demand(p, assets)
+        self.money += (self.holdings * payouts).sum() - ((position - self.holdings) * value).sum()
+        self.holdings = position
+
+    def grow(self, p, value, returns):
+        """Wealth follows the portfolio: a better month than the market's gives more weight in it."""
+        held = jnp.maximum(self.holdings, 0.0) * value
+        self.wealth *= (held * jnp.exp(returns)).sum() / jnp.maximum(held.sum(), 1e-12)

@@ -1,0 +1,212 @@
+"""What closed and open labs share."""
+
+import jax.numpy as jnp
+
+from abm.engine import Agent, Field
+from abm.mechanisms import capacity, enforcement, imitation, research, tokens
+
+METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
+NEVER = -50.0  # nats: a capability nobody has
+
+
+class Lab(Agent):
+    """Trains, copies or distils models, sells them in tiers, and spends what it earns and raises on the next."""
+
+    stream = "lab"
+
+    # who it is
+    home = Field(0, "", "jurisdiction of the lab", dtype=int)
+    monetisation = Field(METERED, "", "0 API, 1 subscription, 2 hosting, 3 complement, 4 open core", dtype=int)
+    trust = Field(0.0, "utils", "trust and compliance record")
+    brand = Field(0.0, "utils", "unobserved quality", symbol="xi_q")
+    licence = Field(0.0, "", "how far the licence of its weights allows copying (0 closed, 1 free)")
+    first_party_share = Field(1.0, "", "share of its models' tokens it serves itself")
+
+    # research
+    efficiency = Field(0.0, "nats", "algorithmic efficiency", symbol="e_l")
+    run_compute = Field(0.0, "H100e months", "compute accumulated by the training run", symbol="C_l")
+    run_cost = Field(0.0, "$ M", "cost of the current run at rental prices")
+    programme_cost = Field(500.0, "$ M", "research wages and compute so far")
+    research_intensity = Field(1.0, "", "research spending relative to the industry's trend", symbol="R_l")
+    research_spending = Field(20.0, "$ M per month", "research wages")
+    distilled = Field(NEVER, "nats", "capability reached by distillation", symbol="d_l")
+    copied = Field(NEVER, "nats", "capability reached by copying open weights")
+    teacher = Field(-1, "", "lab it distils (-1 nobody)", dtype=int)
+    exchanges = Field(0.0, "M exchanges per month", "accepted exchanges with the teacher", symbol="x")
+    distilled_share = Field(0.0, "", "share of released capability owed to teachers or copied weights")
+    vigilance = Field(0.0, "", "defence against being distilled")
+    access_cut = Field(0.0, "months", "months of access still denied")
+    legal_exposure = Field(0.0, "$ M", "damages still to be paid")
+
+    # products, by tier: flagship, efficient
+    capability = Field(0.0, "nats", "released capability", symbol="k_q", shape=("tier",))
+    model_size = Field(0.0, "ln parameters", "model size above the reference model", shape=("tier",))
+    serving_efficiency = Field(0.0, "nats", "inference efficiency of the tier", shape=("tier",))
+    price = Field(20.0, "$ per M tokens", "posted list price", symbol="p_q", shape=("tier",))
+    token_cost = Field(10.0, "$ per M tokens", "unit cost", symbol="c_q", shape=("tier",))
+    age = Field(3.0, "months", "months since release", shape=("tier",))
+    released = Field(False, "", "released this month", shape=("tier",), dtype=bool)
+    revision = Field(0.0, "", "log change of list price this month without a release", shape=("tier",))
+    claimed_cost = Field(0.0, "$ M", "cost disclosed at the last release")
+    true_cost = Field(0.0, "$ M", "cost of the whole programme at the last release")
+
+    # money and machines
+    cash = Field(3_000.0, "$ M", "money in hand")
+    machines = Field(5_000.0, "H100e", "installed compute", symbol="H_l")
+    ordered = Field(0.0, "H100e", "compute being built, by stage", shape=("stage",))
+    order_budget = Field(0.0, "$ M per month", "chips to be ordered")
+    funded = Field(0.0, "$ M per month", "money raised from owners")
+    chip_bill = Field(0.0, "$ M per month", "chips delivered, to be paid")
+    revenue = Field(0.0, "$ M per month", "income from customers")
+    profit = Field(0.0, "$ M per month", "revenue less every current cost")
+    lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L")
+    marginal_value = Field(0.0, "$ M per month per nat", "derivative of own profit in own capability")
+    distressed = Field(0.0, "months", "months without money")
+
+    # --- research -----------------------------------------------------------------------------------------------
+
+    def research(self, p, setting, luck, efficiency_gain):
+        """Own progress with luck, faster under scarcity, plus what the published frontier teaches; the run trains on."""
+        self.efficiency += (
+            research.own_progress(self.research_intensity, luck, setting.scarcity, p)
+            + research.spillover(self.efficiency, setting.published_efficiency, setting.ip_strength, p)
+            + efficiency_gain
+        )
+        trained = p.training_share * self.machines
+        self.run_compute += trained
+        self.run_cost += trained * setting.rental_price
+        self.programme_cost += trained * setting.rental_price + self.research_spending
+
+    def choose_exchanges(self, p, teaching):
+        """Distil until the marginal gain of an exchange equals its price and its expected penalty."""
+        gap = jnp.maximum(teaching.ceiling - self.candidate(p), 0.0)
+        wanted = imitation.optimal_exchanges(gap, self.marginal_value, teaching, p)
+        self.exchanges = jnp.where(self.access_cut <= 0, wanted, 0.0)
+        self.teacher = jnp.where(self.exchanges > 0, teaching.teacher, -1)
+
+    def imitate(self, p, teaching):
+        """Close the gap to the teacher by distillation, and to the best open weights by copying."""
+        self.distilled = imitation.distil(self.distilled, teaching.ceiling, self.exchanges, p)
+        self.copied = imitation.copy(self.copied, teaching.open_capability, teaching.ip_strength, p)
+        self.access_cut = jnp.maximum(self.access_cut - 1, 0.0)
+
+    # --- enforcement --------------------------------------------------------------------------------------------
+
+    def defend(self, p, threat):
+        """Rate limits and hidden reasoning up to the point where they cost what they save."""
+        self.vigilance = enforcement.defence_effort(threat.loss, threat.exchanges, p) + threat.alarm
+
+    def answer_case(self, p, detected, lost):
+        """Caught: access is cut. Suit lost: damages are owed and distilled capability is enjoined."""
+        self.access_cut = jnp.where(detected, p.access_cut_months, self.access_cut)
+        damages = p.damages_multiple * jnp.maximum(self.revenue, p.damages_floor)
+        self.legal_exposure += jnp.where(lost, damages, 0.0)
+        clean = jnp.maximum(self.own_candidate(p), self.copied)
+        enjoined = lost & (self.distilled_share > 0.0)
+        self.capability = jnp.where(enjoined, jnp.minimum(self.capability, clean), self.capability)
+        self.distilled = jnp.where(lost, NEVER, self.distilled)
+
+    # --- release ------------------------------------------------------------------------------------------------
+
+    def own_candidate(self, p):
+        """Capability of the current run if it were released now: efficiency plus ln compute."""
+        return research.effective_compute(self.efficiency, self.run_compute, p)
+
+    def candidate(self, p):
+        """The best the lab could release now: its own run, what it distilled, or what it copied."""
+        return jnp.maximum(jnp.maximum(self.own_candidate(p), self.distilled), self.copied)
+
+    def release(self, p, news):
+        """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship.
+
+        Being undercut hurries a release (escape competition; Aghion et al. 2005).
+        """
+        own = self.own_candidate(p)
+        flagship = jnp.where(news.forced, news.capability, self.candidate(p))
+        from_own = news.forced | (own >= flagship)
+        run_size = research.optimal_size(self.run_compute, p) + news.size_step
+        imitated_size = jnp.where(self.copied >= self.distilled, news.open_size, self.model_size[0])
+
+        offer = jnp.array([flagship, self.capability[0] - p.tier_step])
+        size = jnp.array([jnp.where(from_own, run_size, imitated_size), self.model_size[0] - p.tier_size_step])
+        gain = offer - self.capability
+        due = (gain >= p.release_threshold) | ((self.age >= p.maximum_age) & (gain > 0))
+        chance = p.release_hazard * jnp.array([1.0, p.efficient_release_pace]) * (1 + p.escape_competition * news.undercut)
+        out = (due & (news.luck < chance)) | jnp.array([news.forced, False])
+
+        self.true_cost = jnp.where(out[0], self.programme_cost, self.true_cost)
+        reported = jnp.where(news.claimed_cost > 0, news.claimed_cost, news.report_ratio * self.run_cost)
+        self.claimed_cost = jnp.where(out[0], reported, self.claimed_cost)
+        owed = jnp.where(from_own, 0.0, 1 - jnp.exp(jnp.minimum(own - flagship, 0.0)))
+        self.distilled_share = jnp.where(out[0], owed, self.distilled_share)
+        self.capability = jnp.where(out, offer, self.capability)
+        self.model_size = jnp.where(out, size, self.model_size)
+        self.serving_efficiency = jnp.where(out, news.serving_efficiency, self.serving_efficiency)
+        self.age = jnp.where(out, 0.0, self.age + 1)
+        self.released = out
+        new_run = out[0] & from_own
+        self.run_compute = jnp.where(new_run, 0.0, self.run_compute)
+        self.run_cost = jnp.where(new_run, 0.0, self.run_cost)
+
+    # --- tokens -------------------------------------------------------------------------------------------------
+
+    def cost_tokens(self, p, setting):
+        """Unit cost of a token: model size less inference efficiency, times the price of compute."""
+        retrofit = p.serving_retrofit * (setting.serving_efficiency - self.serving_efficiency)
+        saved = self.serving_efficiency + retrofit
+        self.token_cost = tokens.token_cost(self.model_size, saved, setting.rental_price, p)
+
+    def wanted_price(self, p, offer):
+        """Price the lab would post today, by tier."""
+        raise NotImplementedError(f"{type(self).__name__} must say how it prices: define wanted_price(self, p, offer)")
+
+    def set_prices(self, p, offer):
+        """Post the wanted price at a release; afterwards change it rarely, and only by more than the menu cost.
+
+        The hazard rises when a rival undercuts (state-dependent hazard; Caballero and Engel 2007).
+        """
+        wanted = self.wanted_price(p, offer)
+        step = jnp.log(wanted) - jnp.log(self.price)
+        hazard = jnp.where(p.posted_prices > 0.5, p.price_change_hazard * (1 + p.undercut_response * offer.undercut), 1.0)
+        band = jnp.where(p.posted_prices > 0.5, p.menu_cost_band, 0.0)
+        size = jnp.where(p.posted_prices > 0.5, 1.0, p.price_adjustment)
+        changes = (offer.luck < hazard) & (jnp.abs(step) > band)
+        revised = jnp.where(changes, size * step, 0.0) + jnp.log(offer.price_factor)
+        revised = jnp.where(self.released, 0.0, revised)
+        self.price = jnp.where(self.released, wanted, self.price * jnp.exp(revised))
+        self.revision = revised
+
+    # --- accounts -----------------------------------------------------------------------------------------------
+
+    def close_books(self, p, books):
+        """Profit, cash and legal debts of the month."""
+        costs = books.serving + books.wages + books.power + books.compliance + books.teachers + books.damages + books.defence
+        self.revenue = books.income
+        self.funded = books.funding
+        self.lerner = books.lerner
+        self.profit = books.income + books.tuition + books.awards - costs
+        self.legal_exposure = self.legal_exposure - books.damages
+        self.cash += self.profit + books.funding - books.chips
+        self.distressed = jnp.where(self.cash < 0, self.distressed + 1, 0.0)
+
+    def plan(self, p, outlook):
+        """R&D where the marginal value of a nat of lead, for as long as it lasts, meets its cost and the option to wait.
+
+        Marginal value x expected duration = option multiple x marginal cost (Dixit and Pindyck 1994, ch. 5-6).
+        """
+        target = research.research_target(self.marginal_value, outlook, p)
+        intensity = self.research_intensity * jnp.exp(
+            p.research_adjustment * (jnp.log(target) - jnp.log(self.research_intensity))
+        )
+        affordable = jnp.maximum(self.cash, 0.0) / p.runway
+        self.research_intensity = jnp.clip(intensity, p.research_floor, p.research_ceiling)
+        self.research_spending = jnp.minimum(self.research_intensity * outlook.research_cost, affordable)
+        self.research_intensity = jnp.maximum(
+            self.research_spending / outlook.research_cost, 0.2 * p.research_floor
+        )
+        self.order_budget = p.compute_budget_share * jnp.maximum(affordable - self.research_spending, 0.0)
+
+    def build(self, p, delivery):
+        """Machines ordered pass three stages of building and permitting before they come on line."""
+        arrived, self.ordered = capacity.erlang_stages(self.ordered, delivery.compute, delivery.lag)
+        self.machines = self.machines * (1 - p.compute_depreciation) + arrived

@@ -1,0 +1,24 @@
+"""Labs whose weights anyone may host and fork."""
+
+import jax.numpy as jnp
+
+from abm.agents.lab import COMPLEMENT, Lab
+from abm.mechanisms import tokens
+
+
+class OpenLab(Lab):
+    """Releases its weights, so hosts compete its price towards cost; it earns its own share of hosting and a complement."""
+
+    stream = "open lab"
+
+    def wanted_price(self, p, offer):
+        """Cost plus the margin that n competing hosts leave; a complement may carry part of the cost."""
+        hosted = self.token_cost * (1 + tokens.host_margin(offer.hosts, p))
+        subsidised = jnp.maximum(hosted - p.complement_benefit * self.token_cost, 0.3 * self.token_cost)
+        return jnp.where(self.monetisation == COMPLEMENT, subsidised, hosted)
+
+    def choose_licence(self, p, frontier):
+        """Opens more of the next release the further it is behind the closed frontier (openness as catch-up)."""
+        behind = jnp.maximum(frontier - self.capability[0], 0.0)
+        target = 1 - jnp.exp(-p.openness_response * (behind + 0.5))
+        self.licence = self.licence + 0.1 * (target - self.licence)

@@ -1,0 +1,237 @@
+"""Derive the tables of this folder from a folder of raw tables: python -m abm.data.build RAW_FOLDER [OUTPUT_FOLDER].
+
+Every function takes the raw folder and returns one table. `targets.csv` is not derived: its values and tolerances
+are choices, kept by hand and held against these tables by tests/test_data.py.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from abm.data import DATE_COLUMNS
+
+CUTOFF = "2025-06-30"  # later data are withheld on purpose: the fitted model is to predict them
+SHOCK = "2025-01-27"
+WINDOW = (-5, 20)  # trading days around the shock
+PUBLISHED_SUMS = {"AR_0_pct": (0, 0), "CAR_0_4_pct": (0, 4), "CAR_0_9_pct": (0, 9), "CAR_m5_m1_pct": (-5, -1)}
+TOLERANCE = 0.1  # points: how closely the window must reproduce the published event study
+
+LAYERS = {
+    "compute": ["NVDA", "AVGO", "TSM", "MU", "ASML", "ARM", "SMCI", "ANET", "AMD", "ORCL"],
+    "power": ["VST", "CEG"],
+    "platforms": ["MSFT", "GOOGL", "META", "AMZN"],
+}
+LAYER = {ticker: layer for layer, tickers in LAYERS.items() for ticker in tickers}
+
+# Not in the price file: press reports of the raw return, %, without an abnormal return.
+APPLICATIONS = [
+    ("AAPL", 3.0, "C6 [L: techzine, markedium, dbwinstitute, inkl, kenyan-post]: a lower bound, reported as above +3"),
+    ("CRM", 4.0, "C6 [M: quoted without re-checking the print]"),
+]
+
+# Source notes that name a file nobody has, or a total from after the cutoff.
+SOURCE_CORRECTIONS = {
+    "stock_prices_daily.csv": "adjusted daily closes",
+    "sums to verified annual/9M totals 28.103/39.225/50.078": "sums to annual totals 28.103/39.225",
+}
+
+
+def model_prices(raw):
+    """List prices, $ per million tokens: one row a model, host and price period.
+
+    A blank price_to means that no later change is recorded by the cutoff.
+    """
+    prices = pd.read_csv(raw / "llm_prices.csv")
+    prices = pd.concat([prices, other_hosts_of_r1(raw, prices)], ignore_index=True)
+    # A price that is only *assumed* to date from the release needs a registry entry from before the cutoff.
+    known_in_time = prices.price_from_basis.eq("vendor_announcement") | prices.first_snapshot_with_price.le(CUTOFF)
+    prices = prices[known_in_time & prices.price_from.le(CUTOFF)].copy()
+    prices["model"] = prices.model.str.replace("@.*", "", regex=True)  # the host has its own column
+    prices["first_party"] = prices.host.eq(prices.developer).astype(int)
+    prices["blended"] = ((3 * prices.input_usd_per_mtok + prices.output_usd_per_mtok) / 4).round(6)
+
+    capability = pd.read_csv(raw / "llm_capability.csv")[["model", "eci", "gpqa_diamond", "source"]]
+    capability["capability_source"] = capability.pop("source").map(eci_and_gpqa)
+    prices = prices.merge(capability, on="model", how="left", validate="many_to_one")
+    prices["source"] = "price: " + prices.source + prices.capability_source
+    prices = prices.rename(columns=lambda name: name.removesuffix("_usd_per_mtok").removesuffix("_diamond"))
+    columns = (
+        "model developer host first_party open_weights reasoning release_date price_from price_to price_from_basis"
+    )
+    prices = prices.sort_values(["release_date", "model", "price_from", "host"])
+    return prices[[*columns.split(), "input", "output", "blended", "eci", "gpqa", "source"]]
+
+
+def other_hosts_of_r1(raw, prices):
+    """Registry entries of R1 at hosts other than its developer, in the columns of `prices` and not already there."""
+    registry = pd.read_csv(raw / "llm_price_changes_registry.csv")
+    key = registry.registry_key
+    other = key.str.contains("deepseek-r1") & ~key.str.contains("distill") & registry.provider.ne("DeepSeek")
+    rows = []
+    for entry in registry[other & ~key.isin(prices.registry_key)].itertuples():
+        model = "deepseek-r1-0528" if "0528" in entry.registry_key else "deepseek-r1"
+        row = prices[prices.model.eq(model)].iloc[0].to_dict()
+        row |= {column: getattr(entry, column) for column in prices.columns.intersection(registry.columns)}
+        row |= {"host": entry.provider + (" (basic tier)" if entry.registry_key.endswith("-basic") else "")}
+        row |= {"price_from": entry.first_snapshot_with_price, "price_from_basis": "registry_first_seen_upper_bound"}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def eci_and_gpqa(source):
+    """The parts of a capability source that concern the two scores kept here, with a leading separator."""
+    if not isinstance(source, str):
+        return ""
+    return "".join(f" | {part}" for part in source.split(" | ") if part.startswith(("ECI", "GPQA")))
+
+
+def capability(raw):
+    """Epoch Capabilities Index of released models, with its standard error where Epoch's copy gives one."""
+    models = pd.read_csv(raw / "eci_models.csv")
+    # "Unreleased" models carry open_weights 0 but were never on offer, so they are no closed models either.
+    models = models[models.release_date.le(CUTOFF) & models.accessibility.ne("Unreleased")]
+    models = models.rename(columns={"model_name": "model"}).sort_values(["release_date", "model"])
+    return models[["model", "release_date", "open_weights", "eci", "eci_std", "source"]]
+
+
+def event_study(raw):
+    """Market-model regressions and abnormal returns, %, on the S&P 500: one row an event and ticker."""
+    return (
+        pd.read_csv(raw / "event_study.csv").query("market_index == '^GSPC'").sort_values("event_date", kind="stable")
+    )
+
+
+def event_returns(raw):
+    """Returns around three dates, %, market model on the S&P 500; applications have a raw return only."""
+    study = event_study(raw).rename(columns={"AR_0_pct": "abnormal_return_day0_pct", "t_AR_0": "t_day0"})
+    study = study.rename(columns=lambda name: name.lower() if name.startswith("CAR") else name)
+    study["layer"] = study.ticker.map(LAYER)
+    study["source"] = "adjusted daily closes, S&P 500; " + study.method
+    reported = pd.DataFrame(APPLICATIONS, columns=["ticker", "return_day0_pct", "source"])
+    reported["source"] = "design note ECONOMICS.md " + reported.source
+    shock = study.loc[study.event_date.eq(SHOCK), "event"].iloc[0]
+    table = pd.concat([study, reported.assign(event_date=SHOCK, event=shock, layer="applications")])
+    columns = "event_date event ticker layer beta return_day0_pct abnormal_return_day0_pct t_day0"
+    return table[[*columns.split(), "car_0_4_pct", "car_0_9_pct", "car_0_20_pct", "source"]]
+
+
+def event_window(raw):
+    """Daily raw and abnormal returns, %, from 5 days before to 20 days after the shock; no prices."""
+    closes = pd.read_csv(raw / "stock_prices_event_window.csv", index_col="date")
+    first, last = WINDOW
+    day0 = closes.index.get_loc(SHOCK)
+    returns = 100 * closes.pct_change().iloc[day0 + first : day0 + last + 1]
+    study = event_study(raw).query("event_date == @SHOCK").set_index("ticker")
+    tables = []
+    for ticker, layer in LAYER.items():
+        table = pd.DataFrame(
+            {"day": np.arange(first, last + 1), "date": returns.index, "ticker": ticker, "layer": layer}
+        )
+        stock, market = returns[ticker].to_numpy(), returns["^GSPC"].to_numpy()
+        table["return_pct"] = stock.round(3)
+        table["abnormal_return_pct"] = abnormal_returns(stock, market, table.day.to_numpy(), study.loc[ticker]).round(3)
+        table["source"] = "adjusted daily closes; market model of event_returns.csv"
+        tables.append(table)
+    return pd.concat(tables)
+
+
+def abnormal_returns(stock, market, days, published):
+    """Abnormal returns, %, shape (days,), of the market model behind a row of the event study.
+
+    The estimation window (250 days ending 11 before the event) starts before the price file does, so the model cannot
+    be estimated again. Its slope is published; its intercept is the one that gives the published CAR of days 0-20.
+    The other published sums are then a check. Raises ValueError where one is missed by more than TOLERANCE.
+    """
+    slope_only = stock - published["beta"] * market
+    after = (days >= 0) & (days <= 20)
+    intercept = (slope_only[after].sum() - published["CAR_0_20_pct"]) / after.sum()
+    abnormal = slope_only - intercept
+    for column, (first, last) in PUBLISHED_SUMS.items():
+        found = abnormal[(days >= first) & (days <= last)].sum()
+        if abs(found - published[column]) > TOLERANCE:
+            raise ValueError(f"{published.name}: {column} is {published[column]}, but {found:.2f} from the closes")
+    return abnormal
+
+
+def nvidia_quarterly(raw):
+    """Nvidia's data-centre revenue, $ billion a fiscal quarter, and GAAP gross margin of the whole firm, fraction."""
+    quarters = pd.read_csv(raw / "nvidia_quarterly.csv")
+    quarters = quarters[quarters.end_date.le(CUTOFF)].rename(columns={"fiscal_quarter": "quarter"})
+    quarters["datacenter_revenue_bn"] = quarters.data_center_revenue_usd_bn
+    quarters["gross_margin"] = (quarters.gaap_gross_margin_pct / 100).round(4)
+    quarters["source"] = "revenue: " + quarters.source + " | margin: " + quarters.gross_margin_source
+    return quarters[["quarter", "start_date", "end_date", "datacenter_revenue_bn", "gross_margin", "source"]]
+
+
+def hyperscaler_capex(raw):
+    """Capital expenditure, $ billion a calendar quarter and company."""
+    capex = pd.read_csv(raw / "hyperscaler_capex_quarterly.csv")
+    quarter = pd.PeriodIndex(capex.calendar_quarter, freq="Q")
+    capex["start_date"] = quarter.start_time.strftime("%Y-%m-%d")
+    capex["end_date"] = quarter.end_time.strftime("%Y-%m-%d")
+    capex = capex[capex.end_date.le(CUTOFF)].rename(columns={"calendar_quarter": "quarter", "capex_usd_bn": "capex_bn"})
+    capex["source"] = corrected(capex.source)
+    return capex[["quarter", "start_date", "end_date", "company", "capex_bn", "definition", "basis", "source"]]
+
+
+def chip_prices(raw):
+    """Purchase prices, $ a chip, as yearly ranges; rents of an H100, $ an hour, as dated quotes of mixed contracts."""
+    bought = pd.read_csv(raw / "gpu_unit_price.csv")
+    bought["start_date"] = bought.year.astype(str) + "-01-01"
+    bought["end_date"] = bought.year.astype(str) + "-12-31"
+    # The GB300 was announced in March 2025: a 2024 range for it is no price anyone paid.
+    bought = bought[bought.chip.ne("GB300")].assign(kind="purchase", basis="assumed range", unit="$ per chip")
+    bought = bought.rename(columns={"low_usd": "low", "high_usd": "high", "geomean_usd": "central"})
+    rented = pd.read_csv(raw / "h100_rental_price.csv")
+    rented = rented.rename(columns=lambda name: name.removesuffix("_usd_per_gpu_h")).rename(
+        columns={"point": "central"}
+    )
+    rented = rented.assign(start_date=rented.date, end_date=rented.date, chip="H100", kind="rental")
+    rented = rented.assign(basis=rented.price_type + ": " + rented.description, unit="$ per chip-hour")
+    table = pd.concat([bought, rented], ignore_index=True)
+    table = table[table.end_date.le(CUTOFF)]  # a year that ran past the cutoff is not known at the cutoff
+    return table[["start_date", "end_date", "chip", "kind", "basis", "low", "high", "central", "unit", "source"]]
+
+
+def policy_dates(raw):
+    """Dated policy, release, price and market events."""
+    events = pd.read_csv(raw / "policy_and_market_events.csv")
+    events = events[events.date.le(CUTOFF)].sort_values("date", kind="stable")
+    events["source"] = corrected(events.source)
+    return events[["date", "type", "subtype", "event", "note", "source", "verification"]]
+
+
+def corrected(source):
+    """Source notes with SOURCE_CORRECTIONS applied."""
+    for wrong, right in SOURCE_CORRECTIONS.items():
+        source = source.str.replace(wrong, right, regex=False)
+    return source
+
+
+TABLES = [model_prices, capability, event_returns, event_window]
+TABLES += [nvidia_quarterly, hyperscaler_capex, chip_prices, policy_dates]
+
+
+def build(raw, output):
+    """Write every derived table into `output`.
+
+    Raises ValueError where a date is after the cutoff or a source is missing.
+    """
+    for derive in TABLES:
+        table = derive(Path(raw))
+        for column in table.columns.intersection(DATE_COLUMNS):
+            if (table[column].dropna() > CUTOFF).any():
+                raise ValueError(f"{derive.__name__}: a {column} after {CUTOFF}")
+        if table.source.isna().any() or table.source.eq("").any():
+            raise ValueError(f"{derive.__name__}: a row without a source")
+        table.to_csv(Path(output) / f"{derive.__name__}.csv", index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("raw", type=Path, help="folder of raw tables")
+    parser.add_argument("output", type=Path, nargs="?", default=Path(__file__).parent, help="default: this folder")
+    arguments = parser.parse_args()
+    build(arguments.raw, arguments.output)

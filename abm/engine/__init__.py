@@ -1,0 +1,36 @@
+"""Rules written once, for one agent; compiled for a population, a run, an ensemble.
+
+The engine knows nothing of AI markets. It has five ideas:
+
+- `Field`: a declared state variable of an agent class.
+- `Agent`: a `mesa.Agent` whose state is a live row of its population's columns.
+- `Population` / `Group`: all agents of one class / of several classes that play one role; `do` runs a rule for all.
+- `Draws`: counter-based random numbers, one stream per (seed, decision, month, day, slot).
+- `loop`, `run_many`: a period repeated, and a run repeated over parameters and seeds.
+"""
+
+from abm.engine.agent import Agent, RuleError
+from abm.engine.compilation import configure
+from abm.engine.draws import Draws
+from abm.engine.ensemble import concatenate_runs, run_many
+from abm.engine.fields import Field
+from abm.engine.modes import each, interpreted, is_interpreted, loop
+from abm.engine.population import Group, Population
+
+__all__ = [
+    "Agent",
+    "Draws",
+    "Field",
+    "Group",
+    "Population",
+    "RuleError",
+    "concatenate_runs",
+    "configure",
+    "each",
+    "interpreted",
+    "is_interpreted",
+    "loop",
+    "run_many",
+]
+
+configure()

@@ -1,0 +1,108 @@
+"""A Mesa agent whose state is one row of its population's columns."""
+
+import re
+import traceback
+from typing import Any
+
+import jax
+import mesa
+import numpy as np
+
+from abm.engine.fields import Field
+
+
+class RuleError(TypeError):
+    """A rule that cannot be compiled, with the rule, the line and the fields on it."""
+
+
+class _LiveRow:
+    """What a Mesa agent of a running model reads and writes: its row of its population, now."""
+
+    __slots__ = ("model", "address", "index")
+
+    def __init__(self, model: Any, address: Any, index: int) -> None:
+        self.model, self.address, self.index = model, address, index
+
+    def __getitem__(self, name: str) -> Any:
+        value = np.asarray(self.model.column(self.address, name)[self.index])
+        if value.ndim == 0:
+            return value.item()
+        value = value.view()
+        value.flags.writeable = False  # an in-place change would be lost: assign the whole vector
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.model.write(self.address, name, self.index, value)
+
+
+class Agent(mesa.Agent):
+    """Base of all compiled agents: declare `Field`s, write rules as methods that assign to ``self``.
+
+    A rule is called with ``self`` bound to one row. In a live model the row is that of the model's current state;
+    inside `Population.do` it is a row of traced columns. A rule must not branch in Python on a field's value (use
+    ``jnp.where``) unless the model runs interpreted.
+
+    `stream` names the random stream of the class. Subclasses share their parent's, so a changed rule sees the same
+    draws as the rule it replaces.
+    """
+
+    stream: str = "agent"
+    active = Field(True, "", "takes part; inactive rows are slots for entrants", dtype=bool)
+
+    def __init__(self, model: mesa.Model, address: Any, index: int) -> None:
+        self._row: Any = _LiveRow(model, address, index)
+        super().__init__(model)
+
+    @classmethod
+    def fields(cls) -> dict[str, Field]:
+        """All declared fields by name, base classes first."""
+        return {n: f for kind in reversed(cls.__mro__) for n, f in vars(kind).items() if isinstance(f, Field)}
+
+    @property
+    def slot(self) -> int:
+        """Row of this agent in its population."""
+        return int(self._row.index)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "model":
+            raise AttributeError(
+                f"a rule of {type(self).__name__} sees only its own fields and what it is passed, not the model; "
+                "pass what it needs as an argument of do(...)"
+            )
+        raise AttributeError(f"{type(self).__name__} has no field or attribute '{name}'")
+
+
+def bind(kind: type[Agent], row: dict[str, Any]) -> Any:
+    """A light agent of class `kind` over `row` (no model, not registered)."""
+    agent = object.__new__(kind)
+    object.__setattr__(agent, "_row", row)
+    return agent
+
+
+def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...], own: dict[str, Any]) -> Any:
+    """Call one rule of one row, turning JAX's tracing errors into a message about the rule."""
+    try:
+        method = getattr(kind, rule)
+    except AttributeError:
+        raise RuleError(f"{kind.__name__} has no rule '{rule}'") from None
+    try:
+        return method(agent, *shared, **own)
+    except (jax.errors.TracerBoolConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise RuleError(_explain(kind, rule, error)) from None
+
+
+def _explain(kind: type[Agent], rule: str, error: Exception) -> str:
+    """Name the rule, its line and the fields on that line, and show `jnp.where`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f for f in frames if f.name == rule]
+    line = (ours[-1].line or "").strip() if ours else ""
+    where = f" (line {ours[-1].lineno}: `{line}`)" if ours else ""
+    names = [n for n in re.findall(r"self\.(\w+)", line) if n in kind.fields()]
+    names = list(dict.fromkeys(names))
+    field = f" the field{"s" if len(names) > 1 else ""} {", ".join(names)}" if names else " a value"
+    example = names[0] if names else "price"
+    return (
+        f"rule {kind.__name__}.{rule}{where} branches in Python on{field}, whose value is not known while the rule is "
+        f"compiled. Write  self.{example} = jnp.where(condition, value_if_true, value_if_false)  instead of if/else, "
+        "max/min or float(); or run the model with compiled=False."
+    )

@@ -1,0 +1,40 @@
+"""A declared state variable."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(eq=False)
+class Field:
+    """One state variable of an agent class, declared like a class attribute.
+
+    Inside a rule and on a live agent, `agent.price` reads and `agent.price = 3.0` writes the agent's own row.
+
+    Parameters
+    ----------
+    default
+        Value of new agents; broadcast over `shape`.
+    unit, symbol, meaning
+        For tables and documentation.
+    shape
+        Names of further axes, e.g. ``("tier",)``; their sizes are given when the population is created.
+    dtype
+        ``float`` (default), ``int`` or ``bool``.
+    """
+
+    default: Any = 0.0
+    unit: str = ""
+    meaning: str = ""
+    symbol: str = ""
+    shape: tuple[str, ...] = ()
+    dtype: type = float
+    name: str = field(default="", init=False)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, agent: Any, owner: type | None = None) -> Any:
+        return self if agent is None else agent._row[self.name]
+
+    def __set__(self, agent: Any, value: Any) -> None:
+        agent._row[self.name] = value

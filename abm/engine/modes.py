@@ -1,0 +1,45 @@
+"""Compiled or interpreted: one switch that populations and loops look at."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+_interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
+
+
+@contextmanager
+def interpreted() -> Iterator[None]:
+    """Inside this block rules are called agent by agent in Python, and loops are Python loops."""
+    token = _interpreted.set(True)
+    try:
+        yield
+    finally:
+        _interpreted.reset(token)
+
+
+def is_interpreted() -> bool:
+    return _interpreted.get()
+
+
+def loop(body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
+    """`jax.lax.scan(body, carry, xs)`; in interpreted mode the same thing as a Python loop."""
+    if not is_interpreted():
+        return jax.lax.scan(body, carry, xs)
+    outputs = []
+    for i in range(jax.tree.leaves(xs)[0].shape[0]):
+        carry, out = body(carry, jax.tree.map(lambda x, i=i: x[i], xs))
+        outputs.append(out)
+    return carry, jax.tree.map(lambda *rows: jnp.stack(rows), *outputs)
+
+
+def each(function: Callable[[Any], Any], rows: Any) -> Any:
+    """``function`` of every row of a tree of arrays, stacked; compiled with `jax.vmap`, else a Python loop."""
+    if not is_interpreted():
+        return jax.vmap(function)(rows)
+    size = jax.tree.leaves(rows)[0].shape[0]
+    results = [function(jax.tree.map(lambda x, i=i: x[i], rows)) for i in range(size)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)

@@ -1,0 +1,195 @@
+"""All agents of one class as columns, and several such classes that play one role."""
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from abm.engine.agent import Agent, bind, call_rule
+from abm.engine.modes import is_interpreted
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["columns"], meta_fields=["kind", "offset"])
+@dataclasses.dataclass(frozen=True)
+class Population:
+    """All agents of one class: one array per field, first axis the agents.
+
+    `offset` is the first slot number of this population in its random stream.
+    """
+
+    kind: type[Agent]
+    columns: dict[str, jax.Array]
+    offset: int = 0
+
+    @classmethod
+    def create(
+        cls, kind: type[Agent], size: int, *, sizes: dict[str, int] | None = None, offset: int = 0, **given: Any
+    ) -> "Population":
+        """`size` agents; fields not `given` take their default. `sizes` gives the lengths of named axes."""
+        fields = kind.fields()
+        taken = [name for name in fields if hasattr(Population, name) or name in ("kind", "columns", "offset")]
+        if taken:
+            raise ValueError(f"{kind.__name__}: {', '.join(taken)} cannot be a field's name, populations use it; rename it")
+        unknown = [name for name in given if name not in fields]
+        if unknown:
+            raise ValueError(f"{kind.__name__} has no field {', '.join(map(repr, unknown))}; it has {', '.join(fields)}")
+        columns = {}
+        for name, declared in fields.items():
+            shape = (size, *(_axis(sizes, axis, kind, name) for axis in declared.shape))
+            value = jnp.asarray(given.get(name, declared.default), dtype=declared.dtype)
+            if 0 < value.ndim < len(shape):  # one value per agent, the same along the further axes
+                value = value.reshape(value.shape + (1,) * (len(shape) - value.ndim))
+            try:
+                columns[name] = jnp.broadcast_to(value, shape)
+            except ValueError:
+                raise ValueError(f"{kind.__name__}.{name}: shape {value.shape} given, {shape} expected") from None
+        return cls(kind, columns, offset)
+
+    @property
+    def size(self) -> int:
+        return next(iter(self.columns.values())).shape[0]
+
+    def __getattr__(self, name: str) -> jax.Array:
+        columns = self.__dict__.get("columns")
+        if columns is None or name not in columns:
+            raise AttributeError(f"no field '{name}'")
+        return columns[name]
+
+    def replace(self, **columns: Any) -> "Population":
+        """The same population with some columns exchanged."""
+        return dataclasses.replace(self, columns={**self.columns, **columns})
+
+    def do(self, rule: str, *shared: Any, where: Any = None, **own: Any) -> "Population":
+        """Run one agent's rule for every agent and keep what it assigned.
+
+        Parameters
+        ----------
+        rule
+            Name of a method of the agent class.
+        *shared
+            Passed as they are to every agent.
+        where
+            Mask of the agents that act; default: the active ones. The others keep their state.
+        **own
+            Arrays (or trees of arrays) with one row per agent; each agent gets its row.
+        """
+        acting = self.columns["active"] if where is None else where
+        if is_interpreted():
+            return self._do_one_by_one(rule, shared, acting, own)
+
+        def act(row: dict[str, Any], mine: dict[str, Any]) -> dict[str, Any]:
+            agent = bind(self.kind, dict(row))
+            call_rule(self.kind, rule, agent, shared, mine)
+            assigned = {name: value for name, value in agent._row.items() if value is not row[name]}
+            return {name: jnp.broadcast_to(jnp.asarray(v, row[name].dtype), row[name].shape) for name, v in assigned.items()}
+
+        done = jax.vmap(act)(self.columns, own)
+        return self.replace(**{name: _where(acting, done[name], self.columns[name]) for name in done})
+
+    def ask(self, rule: str, *shared: Any, **own: Any) -> Any:
+        """Run one agent's rule for every row and return what it returned; nobody's state changes.
+
+        Rows of inactive agents are asked too: mask their answers.
+        """
+        if is_interpreted():
+            host = {name: np.asarray(column) for name, column in self.columns.items()}
+            answers = [
+                call_rule(self.kind, rule, bind(self.kind, _row(host, i)), shared, jax.tree.map(lambda x, i=i: x[i], own))
+                for i in range(self.size)
+            ]
+            return jax.tree.map(lambda *rows: jnp.stack([jnp.asarray(r) for r in rows]), *answers)
+
+        def answer(row: dict[str, Any], mine: dict[str, Any]) -> Any:
+            return call_rule(self.kind, rule, bind(self.kind, dict(row)), shared, mine)
+
+        return jax.vmap(answer)(self.columns, own)
+
+    def _do_one_by_one(self, rule: str, shared: tuple[Any, ...], acting: Any, own: dict[str, Any]) -> "Population":
+        host = {name: np.array(column) for name, column in self.columns.items()}
+        for i in np.flatnonzero(np.asarray(acting)):
+            agent = bind(self.kind, _row(host, i))
+            call_rule(self.kind, rule, agent, shared, jax.tree.map(lambda x, i=i: x[i], own))
+            for name, value in agent._row.items():
+                host[name][i] = np.asarray(value)
+        return self.replace(**{name: jnp.asarray(column) for name, column in host.items()})
+
+
+@jax.tree_util.register_pytree_node_class
+class Group:
+    """Populations that play one role (all labs, say), addressed as one: fields are concatenated, rules run in each.
+
+    This is what lets a user's subclass stand beside the built-in ones: it is one more population of the group.
+    """
+
+    def __init__(self, *populations: Population) -> None:
+        self.populations = populations
+
+    def tree_flatten(self) -> tuple[tuple[Population, ...], None]:
+        return self.populations, None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, children: tuple[Population, ...]) -> "Group":
+        group = object.__new__(cls)
+        group.populations = tuple(children)
+        return group
+
+    @property
+    def size(self) -> int:
+        return sum(p.size for p in self.populations)
+
+    def __getattr__(self, name: str) -> jax.Array:
+        if name.startswith("__") or name == "populations":
+            raise AttributeError(name)
+        parts = [getattr(p, name) for p in self.populations]
+        return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+
+    def split(self, rows: Any) -> list[Any]:
+        """Cut arrays with one row per agent of the group into one piece per population."""
+        pieces, start = [], 0
+        for population in self.populations:
+            stop = start + population.size
+            pieces.append(jax.tree.map(lambda x, a=start, b=stop: x[a:b], rows))
+            start = stop
+        return pieces
+
+    def replace(self, **columns: Any) -> "Group":
+        parts = self.split({name: jnp.asarray(value) for name, value in columns.items()})
+        return Group(*(p.replace(**part) for p, part in zip(self.populations, parts, strict=True)))
+
+    def do(self, rule: str, *shared: Any, where: Any = None, **own: Any) -> "Group":
+        """`Population.do` in every population; `where` and `own` have one row per agent of the group."""
+        masks = [None] * len(self.populations) if where is None else self.split(where)
+        return Group(
+            *(
+                p.do(rule, *shared, where=mask, **mine)
+                for p, mask, mine in zip(self.populations, masks, self.split(own), strict=True)
+            )
+        )
+
+    def ask(self, rule: str, *shared: Any, **own: Any) -> Any:
+        """`Population.ask` in every population, answers concatenated."""
+        answers = [p.ask(rule, *shared, **mine) for p, mine in zip(self.populations, self.split(own), strict=True)]
+        return answers[0] if len(answers) == 1 else jax.tree.map(lambda *rows: jnp.concatenate(rows), *answers)
+
+    def is_kind(self, kind: type[Agent]) -> np.ndarray:
+        """Mask (agents,) of the rows whose class is `kind` or a subclass of it (a constant, not traced)."""
+        return np.concatenate([np.full(p.size, issubclass(p.kind, kind)) for p in self.populations])
+
+
+def _axis(sizes: dict[str, int] | None, axis: str, kind: type[Agent], name: str) -> int:
+    if not sizes or axis not in sizes:
+        raise ValueError(f"{kind.__name__}.{name} needs the size of axis '{axis}'")
+    return sizes[axis]
+
+
+def _row(host: dict[str, np.ndarray], index: int) -> dict[str, Any]:
+    # A scalar comes out as a numpy scalar, so Python branches work in interpreted mode; vectors are copied so that a
+    # rule cannot change the columns behind the engine's back.
+    return {name: (column[index] if column.ndim == 1 else column[index].copy()) for name, column in host.items()}
+
+
+def _where(mask: Any, new: jax.Array, old: jax.Array) -> jax.Array:
+    return jnp.where(jnp.reshape(mask, mask.shape + (1,) * (new.ndim - 1)), new, old)

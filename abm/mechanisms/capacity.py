@@ -1,0 +1,53 @@
+"""Scarcity, building time, power limits, and the rental price of compute."""
+
+import jax.numpy as jnp
+
+
+def scarcity_rent(orders, capacity, elasticity, cap):
+    """Price factor (orders/capacity)^(1/elasticity) when orders exceed capacity, at most `cap`; 1 otherwise.
+
+    With isoelastic orders A p^-eps and binding capacity K the market clears at p proportional to (A/K)^(1/eps).
+    """
+    pressure = jnp.maximum(orders / jnp.maximum(capacity, 1e-9), 1.0)
+    return jnp.minimum(pressure ** (1 / elasticity), cap)
+
+
+def erlang_stages(stages, inflow, mean_lag):
+    """One month of an Erlang-k delay: (outflow, new stages). `stages` (k,), each left at rate k / mean_lag.
+
+    Source: linear-chain delay of system dynamics (Sterman 2000, ch. 11). Nothing is lost: sum(new) = sum(old) + inflow - outflow.
+    """
+    k = stages.shape[0]
+    moved = stages * (1 - jnp.exp(-k / mean_lag))
+    entering = jnp.concatenate([jnp.reshape(jnp.asarray(inflow, stages.dtype), (1,)), moved[:-1]])
+    return moved[-1], stages - moved + entering
+
+
+def rental_price(price, demand, supply, p):
+    """Monthly price of an H100e: a damped step that rises when demand exceeds the usual share of supply.
+
+    ln w' = ln w + a (ln(demand/supply) - ln u*); $ M per H100e month.
+    """
+    pressure = jnp.log(jnp.maximum(demand, 1e-9) / jnp.maximum(p.usual_utilisation * supply, 1e-9))
+    return price * jnp.exp(p.rental_adjustment * jnp.clip(pressure, -2.0, 2.0))
+
+
+def user_cost(chip_price, p):
+    """Monthly cost of owning an H100e: price x (interest + depreciation) + energy (Jorgenson 1963), $ M."""
+    return chip_price * (p.interest_rate / 12 + p.compute_depreciation) + p.energy_cost
+
+
+def delivered_performance(performance, cap):
+    """Share of a chip's performance left by an export performance cap (H800, H20)."""
+    return jnp.minimum(1.0, cap / performance)
+
+
+def effective_availability(availability, leakage):
+    """Legal availability plus what leaks: a + leak (1 - a)."""
+    return availability + leakage * (1 - availability)
+
+
+def stranded_value(book_value, installed, chip_price, utilisation, p):
+    """Book value of compute above its replacement value in use, $ M, never negative."""
+    use = jnp.minimum(1.0, utilisation / p.usual_utilisation)
+    return jnp.maximum(book_value - installed * chip_price * use, 0.0)

@@ -1,0 +1,243 @@
+"""Discrete choice between differentiated products: logit and nested logit, with network effects.
+
+Conventions of every function here. The last axis holds products; the axes before it (segments, scenarios, ...)
+broadcast. A coefficient (`price_sensitivity`, `nest_correlation`, `network_effect`, an array `outside`) broadcasts
+against those leading axes: a scalar, or one value per segment. Utility is in units of the taste shock's scale:
+
+    v_j = quality_j - price_sensitivity * price_j     + network_effect * peer_j      price_form="linear"
+    v_j = quality_j - price_sensitivity * ln(price_j) + network_effect * peer_j      price_form="log"
+
+Arguments that define no probabilities raise ValueError where they are concrete; traced values cannot be looked at.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+PRICE_FORMS = ("linear", "log")
+
+
+def shares(
+    quality,
+    price,
+    *,
+    price_sensitivity,
+    nest=None,
+    nest_correlation=0.0,
+    peer=None,
+    network_effect=0.0,
+    price_form="linear",
+    outside=True,
+    available=None,
+):
+    """Choice probabilities of the products.
+
+    s_j = exp(v_j / (1 - rho)) / D_g * D_g^(1 - rho) / (exp(v_0) + sum_h D_h^(1 - rho)),
+    D_g = sum_{k in g} exp(v_k / (1 - rho)): the products of a nest g have taste shocks correlated by rho, and the
+    outside option is a nest of its own. rho = 0 is the logit.
+
+    Parameters
+    ----------
+    quality : (..., products), utility at a price of zero (linear) or one (log); -inf: not available.
+    price : (..., products), $ per unit; positive in the log form.
+    price_sensitivity : utility per $ (linear) or per log point of price (log), not negative.
+    nest : (products,) integer labels, known before compilation (a tuple or NumPy array), or None for the logit.
+    nest_correlation : rho in [0, 1).
+    peer : (..., products), what others use (shares, say); needed where `network_effect` is not zero.
+    network_effect : utility per unit of `peer`.
+    outside : True (utility 0), False (no outside option) or an array of utilities v_0.
+    available : (..., products) booleans; a product that is not there has a share of exactly 0, whatever its other
+        entries hold, and passes no gradient.
+
+    Returns
+    -------
+    (..., products), probabilities; they sum to 1 less the outside share (to 0 where nothing at all is on offer).
+
+    Raises
+    ------
+    ValueError naming the argument: NaN or infinite, no products, a price <= 0 in the log form, a negative
+    price_sensitivity, nest_correlation outside [0, 1) or without nests, network_effect without peers.
+
+    Source: McFadden (1978), nested logit; Berry (1994), section 5, the within-group and group share equations; Brock
+    & Durlauf (2001), the logit with a social term.
+    """
+    return jnp.exp(log_probabilities(**locals())[0])
+
+
+def inclusive_value(quality, price, **choice):
+    """Expected utility of the best choice, up to Euler's constant: the log-sum.
+
+    I = ln(exp(v_0) + sum_g D_g^(1 - rho)), with v_0 and D_g as in `shares`, whose arguments and errors it has.
+
+    Returns (...), utility; -inf where nothing at all is on offer.
+    Source: McFadden (1978); Small & Rosen (1981), section 5.
+    """
+    return log_probabilities(quality, price, **choice)[2]
+
+
+def consumer_surplus(quality, price, *, price_sensitivity, **choice):
+    """Money value of the choice set to one adopter: the inclusive value over the marginal utility of money.
+
+    Linear form: I / price_sensitivity, in $ per choice, against having only an option of utility zero.
+
+    Log form: I / price_sensitivity = -ln(price_index), in log points of spending. With utility in log price the
+    representative consumer is of the CES kind, and this is its money metric: if a change of offers raises it by x, an
+    adopter with budget y gains as much as from a budget of y * exp(x), an equivalent variation of y * (exp(x) - 1) $.
+    The level depends on the unit of quality; only differences mean anything.
+
+    Arguments as in `shares`. Returns (...). Raises what `shares` does, and ValueError for a price_sensitivity of zero.
+    Source: Small & Rosen (1981), section 5; Anderson, de Palma & Thisse (1992), ch. 3 (representative consumer, CES).
+    """
+    reject(price_sensitivity, lambda x: x == 0, "price_sensitivity is 0: money then has no value; make it positive")
+    value = inclusive_value(quality, price, price_sensitivity=price_sensitivity, **choice)
+    return value / jnp.asarray(price_sensitivity)
+
+
+def price_index(quality, price, *, price_sensitivity, **choice):
+    """Quality-adjusted price of the whole choice set in the log form: P = exp(-I / price_sensitivity).
+
+    A single product of quality 0 without outside option has P = its price; d ln P / d ln price_j = s_j.
+
+    Arguments and errors as in `consumer_surplus`, without `price_form`. Returns (...), $ per quality-adjusted unit.
+    Source: Anderson, de Palma & Thisse (1992), ch. 3 (CES).
+    """
+    return jnp.exp(-consumer_surplus(quality, price, price_sensitivity=price_sensitivity, price_form="log", **choice))
+
+
+def usage(scale, price_index, elasticity):
+    """Quantity bought: x = m * P^(-epsilon).
+
+    Three arrays that broadcast: `scale` m, the quantity at an index of 1; `price_index` P > 0, $ per unit;
+    `elasticity` epsilon >= 0. Returns the quantity in units of `scale`. Raises nothing.
+    Source: Atkeson & Burstein (2008), the demand for a sector's composite good.
+    """
+    return jnp.asarray(scale) * jnp.asarray(price_index) ** -jnp.asarray(elasticity)
+
+
+def log_probabilities(
+    quality,
+    price,
+    *,
+    price_sensitivity,
+    nest=None,
+    nest_correlation=0.0,
+    peer=None,
+    network_effect=0.0,
+    price_form="linear",
+    outside=True,
+    available=None,
+):
+    """What all of the above is made of, exact where probabilities underflow: (ln s_j, ln s_j|g, I).
+
+    Arguments, errors and source as in `shares`. Returns ln of the choice probabilities and of those within the nest
+    ((..., products) each, -inf for what is not available; without nests every product is a nest of its own and the
+    second is 0), and the inclusive value (...).
+    """
+    check_choice(**locals())
+    quality, price = jnp.asarray(quality), jnp.asarray(price)
+    present = quality > -jnp.inf
+    if available is not None:
+        present = present & jnp.asarray(available)
+    # What is absent gets harmless numbers before any function sees it: masking afterwards leaves NaN in gradients.
+    quality, price = jnp.where(present, quality, 0.0), jnp.where(present, price, 1.0)
+    utility = quality - per_product(price_sensitivity) * (jnp.log(price) if price_form == "log" else price)
+    if peer is not None:
+        utility = utility + per_product(network_effect) * jnp.where(present, peer, 0.0)
+    present = jnp.broadcast_to(present, utility.shape)
+
+    if nest is None:
+        log_within, log_nest = jnp.zeros_like(utility), utility
+        total = _log_sum(utility, present)
+    else:
+        labels, independence = group_labels(nest), 1.0 - per_product(nest_correlation)
+        utility = utility / independence
+        nest_value, nest_present = _log_sum_by_group(utility, present, labels)
+        log_within = utility - nest_value[..., labels]
+        log_nest = (independence * nest_value)[..., labels]
+        total = _log_sum(independence * nest_value, nest_present)
+    if outside is not False:
+        total = jnp.logaddexp(total, jnp.asarray(0.0 if outside is True else outside, dtype=utility.dtype))
+    log_share = log_within + log_nest - total[..., None]
+    present = jnp.broadcast_to(present, log_share.shape)
+    return jnp.where(present, log_share, -jnp.inf), jnp.where(present, log_within, -jnp.inf), total
+
+
+def per_product(coefficient):
+    """A coefficient per segment (...) with an axis for products (..., 1)."""
+    return jnp.asarray(coefficient)[..., None]
+
+
+def group_labels(groups):
+    """Labels 0, 1, ... of (products,) groups named by any integers known before compilation."""
+    return np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
+
+
+def sum_by_group(values, labels):
+    """Sum over the products of each group: (..., products) -> (..., groups)."""
+    members = labels[:, None] == np.arange(labels.max() + 1)
+    # A matrix product, because a scatter adds in no fixed order on some accelerators.
+    return jnp.matmul(values, jnp.asarray(members, dtype=values.dtype), precision="highest")
+
+
+def _log_sum(utility, present):
+    """ln sum exp over what is present; -inf, with a gradient of zero, where nothing is."""
+    top = jax.lax.stop_gradient(jnp.max(jnp.where(present, utility, -jnp.inf), axis=-1, keepdims=True))
+    top = jnp.where(present.any(axis=-1, keepdims=True), top, 0.0)
+    total = jnp.where(present, jnp.exp(jnp.where(present, utility - top, 0.0)), 0.0).sum(axis=-1)
+    some = present.any(axis=-1)
+    return jnp.where(some, jnp.log(jnp.where(some, total, 1.0)) + top[..., 0], -jnp.inf)
+
+
+def _log_sum_by_group(utility, present, labels):
+    """The same within each group: (..., groups), 0 where a group is empty, and which groups are not."""
+    lowest = jnp.full((*utility.shape[:-1], labels.max() + 1), -jnp.inf, dtype=utility.dtype)
+    top = lowest.at[..., labels].max(jax.lax.stop_gradient(jnp.where(present, utility, -jnp.inf)))
+    some = top > -jnp.inf
+    top = jnp.where(some, top, 0.0)
+    excess = jnp.where(present, utility - top[..., labels], 0.0)
+    total = sum_by_group(jnp.where(present, jnp.exp(excess), 0.0), labels)
+    return jnp.where(some, jnp.log(jnp.where(some, total, 1.0)) + top, 0.0), some
+
+
+def check_choice(
+    quality, price, price_sensitivity, nest, nest_correlation, peer, network_effect, price_form, outside, available
+):
+    """Raise the errors of `shares`."""
+    if price_form not in PRICE_FORMS:
+        raise ValueError(f"price_form is {price_form!r}: choose one of {PRICE_FORMS}")
+    products = np.broadcast_shapes(np.shape(quality), np.shape(price))[-1:]
+    if products in ((), (0,)):
+        raise ValueError("quality holds no products: give an array whose last axis has at least one")
+    there = True if available is None else available
+    reject(quality, lambda x: np.isnan(x) | (x == np.inf), "quality must not be NaN or infinite", there)
+    reject(price, not_finite, "price must be finite: mask absent products with `available`", there)
+    if price_form == "log":
+        reject(
+            price, lambda x: x <= 0, "price must be positive in the log form: raise it, or use the linear form", there
+        )
+    reject(price_sensitivity, lambda x: not_finite(x) | (x < 0), "price_sensitivity must be finite and not negative")
+    reject(nest_correlation, lambda x: ~((x >= 0) & (x < 1)), "nest_correlation must lie in [0, 1)")
+    reject(network_effect, not_finite, "network_effect must be finite")
+    reject(outside, not_finite, "outside must be finite: False means no outside option")
+    if nest is None:
+        reject(nest_correlation, lambda x: x != 0, "nest_correlation needs `nest`: give one label per product")
+    elif isinstance(nest, jax.core.Tracer):
+        raise ValueError("nest is traced, but its labels shape the program: give a tuple or NumPy array")
+    elif np.shape(nest) != products:
+        raise ValueError(f"nest has shape {np.shape(nest)} for {products[0]} products: give one label per product")
+    if peer is None:
+        reject(network_effect, lambda x: x != 0, "network_effect needs `peer`: give what others use")
+    else:
+        reject(peer, not_finite, "peer must be finite: mask absent products with `available`", there)
+
+
+def not_finite(x):
+    return ~np.isfinite(x)
+
+
+def reject(value, wrong, message, where=True):
+    """Raise ValueError(message) if `wrong(value)` holds anywhere (`where` it matters) and both are concrete."""
+    if isinstance(value, jax.core.Tracer) or isinstance(where, jax.core.Tracer):
+        return
+    if np.any(wrong(np.asarray(value)) & np.asarray(where)):
+        raise ValueError(message)

@@ -1,0 +1,46 @@
+"""Copying open weights and distilling a teacher's outputs."""
+
+import jax.numpy as jnp
+
+
+def gap_closed(rate):
+    """Share of a gap closed in one month at a rate per year, 1 - exp(-rate / 12)."""
+    return 1 - jnp.exp(-rate / 12)
+
+
+def copy(copied, open_capability, ip_strength, p):
+    """Capability reached by copying open weights moves to k_open - ln(1/fidelity) at rate kappa_c (1 - block S).
+
+    `open_capability` is the best open model whose licence allows it (nats); S is IP strength. Copies never get worse.
+    Source: imitation draw on best practice, Nelson and Winter 1982 ch. 12, in continuous form.
+    """
+    target = open_capability + jnp.log(p.copy_fidelity)
+    share = gap_closed(p.copying_rate * (1 - p.ip_copy_block * ip_strength))
+    # A lab that never copied starts from one nat below the target: forks start from weights, not from nothing.
+    start = jnp.maximum(copied, target - 1.0)
+    return jnp.where(p.copying_rate > 0, jnp.maximum(copied, start + share * jnp.maximum(target - start, 0.0)), copied)
+
+
+def distil(distilled, ceiling, exchanges, p):
+    """Distilled capability closes the gap to the ceiling, dd = kappa_d (1 - exp(-x/x0)) (ln rho + k_T - d)^+.
+
+    `ceiling` = ln rho + k_teacher(t - delay), nats; `exchanges` x in millions a month. Source: ECONOMICS A2.
+    """
+    effect = 1 - jnp.exp(-exchanges / p.exchange_scale)
+    start = jnp.maximum(distilled, ceiling - 1.5)
+    moved = start + gap_closed(p.distillation_rate * effect) * jnp.maximum(ceiling - start, 0.0)
+    return jnp.where(exchanges > 0, jnp.maximum(distilled, moved), distilled)
+
+
+def optimal_exchanges(gap, marginal_value, teaching, p):
+    """Exchanges x* (millions a month) where expected gain meets price plus expected penalty.
+
+    Gain per month of x: V' H kappa_d (1 - exp(-x/x0)) gap, with V' the value of a nat and H the planning horizon.
+    First-order condition: V' H kappa_d gap exp(-x/x0) / x0 = price + eta (vigilance + effort) S damages, hence
+    x* = x0 ln(V' H kappa_d gap / (x0 marginal cost)) if positive. Source: Becker 1968 (crime) on the cost side.
+    """
+    gain = marginal_value * p.lead_horizon * gap_closed(p.distillation_rate) * gap
+    marginal_cost = teaching.exchange_price + teaching.expected_penalty
+    ratio = gain / jnp.maximum(p.exchange_scale * marginal_cost, 1e-9)
+    wanted = p.exchange_scale * jnp.log(jnp.maximum(ratio, 1.0))
+    return jnp.where(teaching.teacher >= 0, jnp.minimum(wanted, p.exchange_limit), 0.0)

@@ -1,0 +1,65 @@
+"""Capability: effective compute, own progress, public knowledge, and how much research pays."""
+
+import jax.numpy as jnp
+
+from abm.mechanisms import investment
+
+
+def effective_compute(efficiency, run_compute, p):
+    """Capability in nats, z = e + ln(C / C_ref): algorithmic efficiency times training compute.
+
+    Parameters
+    ----------
+    efficiency : algorithmic efficiency e, nats.
+    run_compute : compute C accumulated by the run, H100e months.
+
+    Source: effective compute as in Ho et al. 2024 (arXiv 2403.05812).
+    """
+    return efficiency + jnp.log(jnp.maximum(run_compute, 1e-9) / p.reference_compute)
+
+
+def optimal_size(run_compute, p):
+    """ln parameters of a compute-optimal model above the reference, half of ln C (Hoffmann et al. 2022; C = 6ND)."""
+    return 0.5 * jnp.log(jnp.maximum(run_compute, 1e-9) / p.reference_compute)
+
+
+def own_progress(intensity, luck, scarcity, p):
+    """Monthly growth of algorithmic efficiency, g R^psi xi (1 + iota scarcity), nats.
+
+    `intensity` R is research effort relative to trend; `luck` standard normal, xi lognormal with mean one;
+    `scarcity` = (ln desired - ln available compute)^+, nats (scarcity-induced innovation, Hicks 1932; Acemoglu 2002).
+    g = ln 2 / doubling time.
+    """
+    g = jnp.log(2.0) / p.algorithmic_doubling_time
+    xi = jnp.exp(p.research_luck * luck - 0.5 * p.research_luck**2)
+    return g * intensity**p.research_returns * xi * (1 + p.scarcity_induction * scarcity)
+
+
+def spillover(efficiency, published, ip_strength, p):
+    """Monthly catch-up with published efficiency, s (1 - stifling S) (e_pub - e)^+, nats.
+
+    Cumulative innovation: strict IP slows what others may build on (Bessen and Maskin 2009).
+    """
+    return p.spillover_rate * (1 - p.ip_stifling * ip_strength) * jnp.maximum(published - efficiency, 0.0)
+
+
+def catch_up_lag(growth, own_growth, rate):
+    """Steady time lag of a follower that closes its gap at `rate`: (1 - g_F/g)/kappa, in the unit of 1/rate."""
+    return (1 - own_growth / growth) / rate
+
+
+def research_target(marginal_value, outlook, p):
+    """Research intensity at which a nat of lead is worth its cost.
+
+    benefit(R) = V' D g R^psi per month with V' the marginal value of capability ($ M per month per nat) and D how long
+    a lead lasts (months); cost(R) = M w R with w the cost of trend research ($ M per month) and M >= 1 the
+    option multiple of investment under uncertainty. The first-order condition gives R* = (psi g V' D / (M w))^(1/(1-psi)).
+
+    Source: first-order condition of step-by-step R&D (Aghion et al. 2001) with the hurdle of Dixit and Pindyck (1994).
+    """
+    g = jnp.log(2.0) / p.algorithmic_doubling_time
+    multiple = investment.option_multiple(p.interest_rate, p.payout_rate, outlook.volatility)
+    ratio = p.research_returns * g * jnp.maximum(marginal_value, 0.0) * outlook.lead_duration
+    ratio = ratio / (multiple * outlook.research_cost)
+    target = jnp.maximum(ratio, 1e-6) ** (1 / (1 - p.research_returns))
+    return jnp.clip(target, p.research_floor, p.research_ceiling)

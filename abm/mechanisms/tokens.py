@@ -1,0 +1,43 @@
+"""Usefulness of a model for a task, cost of a token, and what competition leaves as a markup."""
+
+import jax
+import jax.numpy as jnp
+
+
+def log_usefulness(capability, difficulty, width):
+    """ln logistic((k - h)/w): once capability is well above difficulty more of it adds nothing.
+
+    Vertical differentiation with saturation (Shaked and Sutton 1982; logistic item response, Rasch 1960). Nats -> utils.
+    """
+    return jax.nn.log_sigmoid((capability - difficulty) / width)
+
+
+def token_cost(size, saved, rental_price, p):
+    """Unit cost c0 exp(size - inference efficiency) x price of compute relative to the start, $ per M tokens."""
+    return p.token_cost_start * jnp.exp(size - saved) * rental_price / p.rental_price_start
+
+
+def compute_per_token(size, saved, p):
+    """H100e months per M tokens: the same cost at the starting rental price."""
+    return 1e-6 * p.token_cost_start * jnp.exp(size - saved) / p.rental_price_start
+
+
+def markup_factor(elasticity):
+    """Price over cost e/(e - 1) of a seller facing elasticity e > 1 (Lerner 1934)."""
+    return elasticity / (elasticity - 1)
+
+
+def host_margin(hosts, p):
+    """Margin over cost of n hosts of the same weights, mu/n: goes to a cost mark-up as hosts enter (Cournot with log demand)."""
+    return p.host_differentiation / jnp.maximum(hosts, 1.0)
+
+
+def undercut(price, capability, available, slack):
+    """ln of own price over the cheapest rival offer at least as capable (within `slack` nats), products (n,), >= 0.
+
+    `available` masks products on sale. Own products are not excluded: an efficient tier may undercut its own flagship's
+    customers, and is not news to its owner, so pass one lab's products as unavailable when that matters.
+    """
+    as_good = (capability[None, :] >= capability[:, None] - slack) & available[None, :]
+    cheapest = jnp.min(jnp.where(as_good, price[None, :], jnp.inf), axis=1)
+    return jnp.maximum(jnp.log(price) - jnp.log(jnp.minimum(cheapest, price)), 0.0)

@@ -1,0 +1,218 @@
+"""7. Accounts: profit, cash, plans for the next month; entry and exit."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
+from abm.agents.lab import COMPLEMENT, HOSTING, OPEN_CORE, SUBSCRIPTION
+from abm.mechanisms import enforcement, welfare
+from abm.phases.common import is_open_lab, quantities
+from abm.state import TIERS, Market, Now
+
+
+class Books(NamedTuple):
+    """A lab's month (L,), $ M; `lerner` is a ratio."""
+
+    income: Any
+    serving: Any
+    wages: Any
+    power: Any
+    compliance: Any
+    teachers: Any
+    tuition: Any
+    damages: Any
+    awards: Any
+    defence: Any
+    funding: Any
+    chips: Any
+    lerner: Any
+
+
+class Outlook(NamedTuple):
+    """What a lab expects when it plans research (L,)."""
+
+    research_cost: Any  # $ M a month of trend research
+    lead_duration: Any  # months a nat of lead lasts
+    volatility: Any  # per year, of the value of research
+
+
+def close_books(market: Market, now: Now) -> Market:
+    """Income by monetisation, costs, money; then R&D and compute plans; then entry and exit."""
+    p, labs = now.p, market.labs
+    books, flows = lab_books(market, now)
+    labs = labs.do("close_books", p, books=books)
+    market = layers_close_books(market.replace(labs=labs, flows=flows), now)
+    labs = market.labs.do("plan", p, outlook=outlook_of(market, now))
+    return enter_and_exit(market.replace(labs=labs), now)
+
+
+def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
+    """The month's income and costs of every lab, and the same as payments between sectors."""
+    p, labs, adopters = now.p, market.labs, market.adopters
+    is_open = is_open_lab(labs)
+    on = labs.active * 1.0
+    by_product = quantities(market)
+    volume = by_product.sum(0).reshape(labs.size, TIERS) * on[:, None]
+    sales = (volume * labs.price).sum(-1) * 1e-6
+    cost = (volume * labs.token_cost).sum(-1) * 1e-6
+    own_share = jnp.where(is_open, labs.first_party_share, 1.0)
+
+    elasticity = jnp.clip(market.accounts.demand_elasticity, p.elasticity_floor, p.elasticity_ceiling)
+    fee = jnp.where(labs.monetisation == SUBSCRIPTION, p.subscription_capture * sales / (elasticity - 1), 0.0)
+    enterprise = (by_product * adopters.enterprise[:, None]).sum(0).reshape(labs.size, TIERS) * on[:, None]
+    enterprise_sales = (enterprise * labs.price).sum(-1) * 1e-6
+    fee = fee + jnp.where(labs.monetisation == OPEN_CORE, p.open_core_fee * enterprise_sales, 0.0)
+    advertising = jnp.where(labs.monetisation == COMPLEMENT, p.complement_benefit * cost, 0.0)
+    income = sales * own_share + fee + advertising
+
+    wages = labs.research_spending * on
+    power = p.energy_cost * labs.machines * on
+    regulators = market.regulators
+    compliance = on * (
+        regulators.compliance_fixed[labs.home] + regulators.compliance_proportional[labs.home] * income
+    )
+    student = (labs.teacher >= 0) & labs.active
+    paid = jnp.where(student, labs.exchanges * labs.price[labs.teacher, 0] * p.tokens_per_exchange, 0.0)
+    to_teacher = jax.nn.one_hot(labs.teacher, labs.size)
+    damages = enforcement.damages(labs.legal_exposure, income, labs.cash, p) * on
+    damages = jnp.minimum(damages, labs.legal_exposure)
+    claimants = to_teacher.sum(1) > 0  # whoever has no teacher now pays the leading closed lab
+    leader = jax.nn.one_hot(jnp.argmax(jnp.where(labs.active & ~is_open, labs.capability[:, 0], -jnp.inf)), labs.size)
+    winner = jnp.where(claimants[:, None], to_teacher, leader[None, :])
+    defence = p.vigilance_cost * labs.vigilance * on
+    value = jnp.exp(market.exchange.log_price[market.vendors.size : market.vendors.size + labs.size])
+    thirst = 1 / (1 + jnp.maximum(labs.cash, 0.0) / jnp.maximum(p.cash_target * (wages + labs.chip_bill + 1.0), 1.0))
+    funding = on * p.funding_rate * value * thirst
+    lerner = welfare.lerner_index(labs.price, labs.token_cost, volume)
+    books = Books(
+        income=income,
+        serving=cost * own_share,
+        wages=wages,
+        power=power,
+        compliance=compliance,
+        teachers=paid,
+        tuition=to_teacher.T @ paid,
+        damages=damages,
+        awards=winner.T @ damages,
+        defence=defence,
+        funding=funding,
+        chips=labs.chip_bill * on,
+        lerner=lerner,
+    )
+    hosted = ((1 - own_share) * sales).sum()
+    hosted_cost = ((1 - own_share) * cost).sum()
+    flows = market.flows.replace(
+        tokens=sales.sum(),
+        fees=fee.sum(),
+        advertising=advertising.sum(),
+        rent_labs=books.serving.sum(),
+        rent_hosts=hosted_cost,
+        hosts_margin=hosted - hosted_cost,
+        energy_labs=power.sum(),
+        wages=(wages + defence).sum(),
+        compliance=compliance.sum(),
+        tuition=paid.sum(),
+        damages=damages.sum(),
+        funding=funding.sum(),
+    )
+    return books, flows
+
+
+def layers_close_books(market: Market, now: Now) -> Market:
+    """Power earns energy, platforms earn rent, applications earn part of what users gain."""
+    p, flows, cloud = now.p, market.flows, market.cloud
+    layers = market.infrastructure
+    rent_internal = cloud.internal * cloud.rental_price
+    energy_platforms = p.energy_cost * cloud.installed.sum()
+    applications = p.application_share * consumer_surplus(market, now).sum()
+    income = jnp.select(
+        [layers.layer == POWER, layers.layer == PLATFORMS, layers.layer == APPLICATIONS],
+        [flows.energy_labs + energy_platforms, flows.rent_labs + flows.rent_hosts + rent_internal, applications],
+    )
+    costs = jnp.where(layers.layer == PLATFORMS, energy_platforms, 0.0)
+    investment = jnp.where(layers.layer == PLATFORMS, flows.chips_platforms, 0.0)
+    before = layers.cash
+    layers = layers.do("close_books", p, income=income, costs=costs, investment=investment)
+    layer_dividends = (before + layers.profit - investment - layers.cash).sum()
+    vendor_dividends = p.payout_ratio * jnp.maximum(market.vendors.profit, 0.0).sum()
+    flows = flows.replace(
+        rent_internal=rent_internal,
+        energy_platforms=energy_platforms,
+        applications=applications,
+        dividends=layer_dividends + vendor_dividends,
+    )
+    return market.replace(infrastructure=layers, flows=flows)
+
+
+def consumer_surplus(market: Market, now: Now) -> jax.Array:
+    """Gain of each segment (J,) over doing without models, $ M a month: area under usage demand down to the price index."""
+    adopters = market.adopters
+    index = (adopters.tokens / jnp.maximum(adopters.scale, 1e-12)) ** (-1 / adopters.usage_elasticity)
+    surplus = welfare.isoelastic_surplus(adopters.scale, index, now.p.outside_price, adopters.usage_elasticity)
+    return jnp.maximum(surplus, 0.0) * 1e-6
+
+
+def outlook_of(market: Market, now: Now) -> Outlook:
+    """Cost of research on trend, how long a lead lasts before it is imitated, and how uncertain its value is."""
+    p, labs, regulators = now.p, market.labs, market.regulators
+    cost = p.research_cost_start * jnp.exp(p.research_burden_growth * market.month / 12)
+    hazard = p.copying_rate * (1 - p.ip_copy_block * regulators.ip_strength[labs.home])
+    hazard = jnp.where(is_open_lab(labs), hazard, p.closed_leak * hazard) / 12
+    effect = 1 - jnp.exp(-labs.exchanges.sum() / p.exchange_scale)
+    hazard = hazard + p.distillation_rate * effect / 12 * p.imitation_loss + p.lead_decay / 12
+    ruling = enforcement.ruling_variance(regulators.ip_strength, regulators.ip_clarity, p)
+    variance = p.demand_volatility**2 + ruling + regulators.policy_uncertainty**2
+    return Outlook(
+        research_cost=jnp.full(labs.size, cost),
+        lead_duration=1 / (hazard + p.interest_rate / 12),
+        volatility=jnp.sqrt(variance)[labs.home] * (1 - p.guarantee_share * p.guarantee_insurance),
+    )
+
+
+def enter_and_exit(market: Market, now: Now) -> Market:
+    """Labs without money for too long leave; financed forks of the best open weights take free slots."""
+    p, labs = now.p, market.labs
+    is_open = is_open_lab(labs)
+    leaves = labs.active & (labs.distressed >= p.insolvency_months)
+    rescued = jnp.where(leaves, -jnp.minimum(labs.cash, 0.0), 0.0).sum()
+    written_off = jnp.where(leaves, jnp.maximum(labs.cash, 0.0), 0.0).sum()
+
+    forkable = labs.active & is_open & (labs.licence > p.licence_needed)
+    source = jnp.argmax(jnp.where(forkable, labs.capability[:, 0], -jnp.inf))
+    climate = jnp.exp(jnp.clip(market.exchange.momentum[market.vendors.size + source] * 20, -1.0, 1.0))
+    chance = p.entry_rate / 12 * climate * (1 + p.guarantee_share)
+    fixed = market.regulators.compliance_fixed[labs.home]
+    chance = chance * jnp.exp(-fixed * p.insolvency_months / p.seed_funding * p.entry_cost_weight)
+    free = ~labs.active & is_open & forkable.any() & (labs.cash <= 0.0)
+    enters = free & (now.draws.uniform("entry", labs) < chance) & (p.entry_rate > 0)
+
+    def started(column: str, value: Any) -> jax.Array:
+        old = getattr(labs, column)
+        mask = enters.reshape(enters.shape + (1,) * (old.ndim - 1))
+        return jnp.where(mask, value, old)
+
+    forked = labs.capability[source] + jnp.log(p.copy_fidelity)
+    labs = labs.replace(
+        active=(labs.active & ~leaves) | enters,
+        cash=jnp.where(leaves, 0.0, started("cash", p.seed_funding)),
+        capability=started("capability", forked),
+        model_size=started("model_size", labs.model_size[source]),
+        serving_efficiency=started("serving_efficiency", market.accounts.serving_efficiency),
+        price=started("price", labs.price[source]),
+        token_cost=started("token_cost", labs.token_cost[source]),
+        efficiency=started("efficiency", labs.efficiency[source] - 0.5),
+        copied=started("copied", forked[0]),
+        distilled_share=started("distilled_share", 1.0),
+        age=started("age", 0.0),
+        machines=started("machines", p.seed_machines),
+        monetisation=started("monetisation", HOSTING),
+        licence=started("licence", 1.0),
+        first_party_share=started("first_party_share", p.first_party_share),
+        research_intensity=started("research_intensity", p.research_floor),
+        distressed=started("distressed", 0.0),
+    )
+    flows = market.flows.replace(rescued=rescued - written_off, entry=(enters * p.seed_funding).sum())
+    accounts = market.accounts.replace(entries=enters.sum() * 1.0, exits=leaves.sum() * 1.0)
+    return market.replace(labs=labs, flows=flows, accounts=accounts)

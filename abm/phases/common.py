@@ -1,0 +1,72 @@
+"""What several phases look at: who is open, where the frontier is, what is on sale."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from abm.agents import OpenLab
+from abm.engine import Group
+from abm.state import TIERS, Market, Now
+
+
+class Products(NamedTuple):
+    """Everything on sale, one row per lab and tier (L x T): what an adopter looks at."""
+
+    capability: Any  # nats
+    price: Any  # $ per M tokens
+    cost: Any  # $ per M tokens
+    trust: Any  # utils
+    brand: Any  # utils
+    is_open: Any
+    available: Any
+    nest: Any
+
+
+def is_open_lab(labs: Group) -> jax.Array:
+    """Mask (L,) of labs whose class releases weights."""
+    return jnp.asarray(labs.is_kind(OpenLab))
+
+
+def frontier(market: Market) -> jax.Array:
+    """Best capability on sale, nats."""
+    return jnp.max(jnp.where(market.labs.active, market.labs.capability.max(-1), -jnp.inf))
+
+
+def open_frontier(market: Market) -> jax.Array:
+    """Best open capability on sale, nats."""
+    labs = market.labs
+    return jnp.max(jnp.where(labs.active & is_open_lab(labs), labs.capability.max(-1), -30.0))
+
+
+def per_product(values: jax.Array) -> jax.Array:
+    """(L,) repeated over tiers, shape (L x T,)."""
+    return jnp.repeat(values, TIERS)
+
+
+def products_of(labs: Group, p: Any) -> Products:
+    """The product list of the month."""
+    is_open = labs.is_kind(OpenLab)
+    return Products(
+        capability=labs.capability.reshape(-1),
+        price=labs.price.reshape(-1),
+        cost=labs.token_cost.reshape(-1),
+        trust=per_product(labs.trust),
+        brand=per_product(labs.brand),
+        is_open=jnp.asarray(np.repeat(is_open, TIERS), dtype=float),
+        available=per_product(labs.active),
+        nest=np.repeat(is_open.astype(int), TIERS),
+    )
+
+
+def quantities(market: Market) -> jax.Array:
+    """Tokens by segment and product, M a month, shape (J, L x T)."""
+    return market.adopters.usage * market.adopters.tokens[:, None]
+
+
+def price_paid(market: Market, now: Now) -> jax.Array:
+    """Average price paid, $ per million tokens."""
+    quantity = quantities(market).sum(0)
+    paid = (quantity * market.labs.price.reshape(-1)).sum() / jnp.maximum(quantity.sum(), 1e-9)
+    return jnp.where(quantity.sum() > 0, paid, now.p.token_cost_start)

@@ -1,0 +1,205 @@
+"""8. Equities: 21 days on which news spreads, beliefs move, investors trade and prices form."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
+from abm.engine import loop
+from abm.mechanisms import attention, trading
+from abm.phases.common import is_open_lab
+from abm.phases.news import DailyNews, news_of_month
+from abm.state import DAYS, Exchange, Market, Now
+
+
+class Assets(NamedTuple):
+    """What an investor knows of the assets on a day (A,), loadings (A, Q)."""
+
+    base: Any  # ln capitalised earnings per share
+    log_price: Any
+    momentum: Any
+    loadings: Any
+
+
+class PublicNews(NamedTuple):
+    """All news of the run so far, pooled: what an attentive investor can look up."""
+
+    signal: Any  # (Q,) precision x signal
+    precision: Any  # (Q,)
+    claims: Any  # (2,)
+    salience: Any
+
+
+def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
+    """Run the month's trading days; returns the market and the daily log returns (D, A)."""
+    p = now.p
+    target = jnp.log(capitalised(market, now)) - jnp.log(market.exchange.shares)
+    exchange = market.exchange.replace(target_base=target)
+    start = exchange.base
+    loadings = loadings_of(market, now)
+    news = news_of_month(market, now)
+
+    def day(carry: Any, today: Any) -> tuple[Any, jax.Array]:
+        investors, exchange, profits = carry
+        index, arriving = today
+        investors, exchange = spread_news(investors, exchange, arriving, index, market, now)
+        base = start + (target - start) * (index + 1) / DAYS
+        assets = Assets(base, exchange.log_price, exchange.momentum, loadings)
+        exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, index, now)
+        return (investors, exchange, profits + gains), change
+
+    opening = exchange.log_price
+    days = (jnp.arange(DAYS), news)
+    (investors, exchange, profits), returns = loop(day, (market.investors, exchange, jnp.zeros(2)), days)
+    market = market.replace(investors=investors, exchange=exchange)
+    return settle(market, now, loadings, profits, opening), returns
+
+
+def spread_news(investors: Any, exchange: Exchange, arriving: DailyNews, day: Any, market: Market, now: Now) -> Any:
+    """Today's news joins the public record; some notice it, learn from it, and once a week talk about it."""
+    p = now.p
+    exchange = exchange.replace(
+        signal=exchange.signal + arriving.signal,
+        precision=exchange.precision + arriving.precision,
+        claims=exchange.claims + arriving.claims,
+        salience=attention.fading(exchange.salience, arriving.salience, p),
+    )
+    news = PublicNews(exchange.signal, exchange.precision, exchange.claims, exchange.salience)
+    listened = market.networks.information
+    awake_neighbours = investors.attentive[listened].mean(1)
+    luck = now.draws.at(day).uniform("attention", investors)
+    investors = investors.do("notice", p, news, neighbours=awake_neighbours, luck=luck).do("learn", p, news)
+
+    def talk(group: Any) -> Any:
+        return group.do("talk", p, neighbours_belief=group.belief[listened].mean(1))
+
+    return when(day % 5 == 4, talk, investors), exchange
+
+
+def when(condition: Any, action: Any, group: Any) -> Any:
+    """`action(group)` if the condition holds (the same for all runs, so only the chosen branch runs)."""
+    from abm.engine import is_interpreted
+
+    if is_interpreted():
+        return action(group) if bool(condition) else group
+    return jax.lax.cond(condition, action, lambda same: same, group)
+
+
+def form_prices(investors: Any, exchange: Exchange, assets: Assets, day: Any, now: Now) -> Any:
+    """The market maker moves each price by the order it faces over its depth, shading quotes against its inventory."""
+    p = now.p
+    position, slope = investors.ask("demand", p, assets)
+    taking_part = investors.active[:, None]
+    wanted = jnp.where(taking_part, position, 0.0).sum(0)
+    slope = jnp.where(taking_part, slope, 0.0).sum(0)
+    # A dealer left with stock quotes lower until it is sold (Ho and Stoll 1981).
+    order = wanted - exchange.position - p.inventory_aversion * (1 - wanted)
+    own = now.draws.at(day).market_normal("price noise", exchange.log_price.shape[0])
+    common = now.draws.at(day).market_normal("market noise", 1)
+    noise = jnp.sqrt(1 - p.noise_correlation) * own + jnp.sqrt(p.noise_correlation) * common
+    change = trading.price_change(order, slope, p.market_depth) + trading.liquidity_noise(noise, exchange.variance, p)
+    change = jnp.clip(change, -p.price_limit, p.price_limit)
+    mispricing = (wanted - 1) / p.demand_per_mispricing
+    gains = jnp.stack([(change * mispricing).mean(), (change * p.trend_strength * exchange.momentum).mean()])
+    exchange = exchange.replace(
+        log_price=exchange.log_price + change,
+        position=wanted - slope * change,
+        momentum=exchange.momentum + p.momentum_update * (change - exchange.momentum),
+        variance=trading.update_variance(exchange.variance, change, p),
+    )
+    return exchange, change, gains
+
+
+def settle(market: Market, now: Now, loadings: jax.Array, profits: jax.Array, opening: jax.Array) -> Market:
+    """Month's end: positions and money, strategies, wealth; labs' new shares."""
+    p, exchange = now.p, market.exchange
+    assets = Assets(exchange.base, exchange.log_price, exchange.momentum, loadings)
+    value = jnp.exp(exchange.log_price) * exchange.shares
+    funding, dividends = payments_with_owners(market, now)
+    payouts = dividends - funding
+    before = market.investors
+    investors = before.do("settle", p, assets, value, payouts)
+    bought = investors.money.sum() - before.money.sum()
+    owed = payouts.sum()
+    investors = investors.do("choose_strategy", p, profits * p.strategy_scale)
+    investors = investors.do("grow", p, value, exchange.log_price - opening)
+    total = jnp.where(investors.active, investors.wealth, 0.0).sum()
+    investors = investors.replace(wealth=investors.wealth / total)
+    held = jnp.where(investors.active[:, None], investors.holdings, 0.0).sum(0)
+    exchange = exchange.replace(
+        position=held,
+        shares=exchange.shares + funding / jnp.exp(exchange.log_price),
+        dealer_cash=exchange.dealer_cash + owed - bought,
+    )
+    return market.replace(investors=investors, exchange=exchange)
+
+
+def payments_with_owners(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
+    """What owners paid in and were paid out this month, by asset (A,), $ M."""
+    p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
+    funding = jnp.concatenate([jnp.zeros(vendors.size), labs.funded, jnp.zeros(layers.size)])
+    paid = p.payout_ratio * jnp.maximum(jnp.concatenate([vendors.profit, jnp.zeros(labs.size), layers.profit]), 0.0)
+    return funding, paid
+
+
+def capitalised(market: Market, now: Now) -> jax.Array:
+    """Value of each firm at its multiple of sales or profit, $ M (A,)."""
+    p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
+    chips = p.multiple_chips * 12 * jnp.maximum(vendors.revenue, 20.0)
+    option = p.lab_option_value * jnp.exp(jnp.clip(labs.capability[:, 0] - frontier_of(labs), -5.0, 0.0))
+    lab = p.multiple_labs * 12 * jnp.maximum(labs.revenue, 0.0) + option + jnp.maximum(labs.cash, 0.0)
+    lab = jnp.where(labs.active, jnp.maximum(lab, 1.0), 1.0)
+    layer = 12 * p.multiple_layers * jnp.maximum(layers.profit, 10.0)
+    smooth = p.earnings_smoothing
+    now_value = jnp.concatenate([chips, lab, layer])
+    before = jnp.exp(market.exchange.target_base) * market.exchange.shares
+    return jnp.exp((1 - smooth) * jnp.log(before) + smooth * jnp.log(now_value))
+
+
+def frontier_of(labs: Any) -> jax.Array:
+    return jnp.max(jnp.where(labs.active, labs.capability[:, 0], -jnp.inf))
+
+
+def loadings_of(market: Market, now: Now) -> jax.Array:
+    """How a nat of belief on each question moves each firm's log value (A, Q): the crash mechanisms (a)-(d), switchable.
+
+    On compute intensity x (efficiency lowers x): an unconstrained isoelastic seller gains (eps - 1) from efficiency, so its
+    loading is -(eps - 1); with saturating demand and binding capacity revenue moves by (eps_s - 1)/eps_s, so (a) makes the
+    loading (1 - eps_s)/eps_s. (b) lower rents of labs cut capex: a loading on appropriability y. (c) rivals and export rules:
+    a loading on policy tightness z. (d) the narrative that efficiency means fewer chips, whatever the elasticities say.
+    """
+    p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
+    binding = p.crash_capacity * (1 - p.saturation_elasticity) / p.saturation_elasticity
+    slack = (1 - p.crash_capacity) * (1 - p.chip_demand_elasticity)
+    narrative = p.crash_beliefs * p.narrative_loading
+    chips_x = binding + slack + narrative
+    quantity_x = p.crash_capacity * (1 - p.saturation_elasticity) + slack + narrative
+    domestic = vendors.home == 1
+    chips = jnp.stack(
+        [
+            jnp.full(vendors.size, 1.0) * chips_x,
+            jnp.full(vendors.size, 1.0) * p.crash_rents * p.chip_rent_exposure,
+            jnp.where(domestic, 1.0, -1.0) * p.crash_rivals * p.chip_policy_exposure,
+            jnp.zeros(vendors.size),
+        ],
+        axis=1,
+    )
+    is_open = is_open_lab(labs)
+    lab = jnp.stack(
+        [
+            jnp.zeros(labs.size),
+            jnp.where(is_open, -p.open_rent_exposure, p.closed_rent_exposure),
+            jnp.full(labs.size, -0.1),
+            jnp.zeros(labs.size),
+        ],
+        axis=1,
+    )
+    kind = layers.layer
+    x = jnp.select([kind == POWER, kind == PLATFORMS], [p.power_leverage * quantity_x, p.platform_exposure * quantity_x], 0.0)
+    y = jnp.select(
+        [kind == POWER, kind == PLATFORMS, kind == APPLICATIONS],
+        [p.power_leverage * p.crash_rents * p.chip_rent_exposure, p.platform_rent_exposure, -p.application_rent_exposure],
+    )
+    layer = jnp.stack([x, y, jnp.zeros(layers.size), jnp.zeros(layers.size)], axis=1)
+    return jnp.concatenate([chips, lab, layer])

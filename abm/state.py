@@ -1,0 +1,162 @@
+"""The whole state of the market: who there is, what stands between them, and what moved this month."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+
+from abm.engine import Draws, Group
+
+TIERS, STAGES, DAYS, QUESTIONS = 2, 3, 21, 4
+
+
+def record(cls: type) -> Any:
+    """A frozen dataclass that JAX can carry: every attribute is data."""
+    cls = dataclasses.dataclass(frozen=True)(cls)
+    names = [f.name for f in dataclasses.fields(cls)]
+    jax.tree_util.register_dataclass(cls, data_fields=names, meta_fields=[])
+    cls.replace = dataclasses.replace
+    return cls
+
+
+@record
+class Cloud:
+    """Compute that platforms own and rent out, by jurisdiction (R,)."""
+
+    installed: Any  # H100e
+    ordered: Any  # (R, stages) H100e being built
+    power: Any  # H100e that the power supply can run
+    book_value: Any  # $ M
+    rental_price: Any  # scalar, $ M per H100e month
+    demand: Any  # scalar, H100e wanted
+    internal: Any  # scalar, H100e of the platforms' own workloads
+
+
+@record
+class Exchange:
+    """The equity market: assets are vendors, labs, then the listed layers (A,)."""
+
+    log_price: Any  # ln of price, first month = ln of value
+    base: Any  # ln capitalised earnings priced in so far
+    target_base: Any  # ln capitalised earnings as of the last accounts
+    shares: Any  # shares outstanding, 1 at the start
+    position: Any  # fraction of each firm held by investors; the dealer holds the rest
+    momentum: Any  # average of daily log returns
+    variance: Any  # average of squared daily log returns
+    dealer_cash: Any  # scalar, $ M
+    signal: Any  # (Q,) public news so far: sum of precision x signal
+    precision: Any  # (Q,) sum of precision
+    claims: Any  # (2,) the same for cost claims: precision x signal, precision
+    salience: Any  # scalar, the story people talk about
+
+
+@record
+class Flows:
+    """Payments of the month, $ M: payer to receiver. The accounting identities are tested on these."""
+
+    tokens: Any  # adopters -> labs and hosts
+    fees: Any  # adopters -> labs: subscriptions, open-core contracts
+    advertising: Any  # outside world -> labs
+    rent_labs: Any  # labs -> platforms
+    rent_hosts: Any  # hosts -> platforms
+    hosts_margin: Any  # kept by hosts
+    rent_internal: Any  # outside world -> platforms
+    chips_labs: Any  # labs -> vendors
+    chips_platforms: Any  # platforms -> vendors
+    chip_costs: Any  # vendors -> outside world
+    energy_labs: Any  # labs -> power
+    energy_platforms: Any  # platforms -> power
+    wages: Any  # labs -> outside world (research and defence)
+    compliance: Any  # labs -> public
+    tuition: Any  # students -> teachers
+    damages: Any  # losers -> winners of suits
+    funding: Any  # dealer -> labs
+    dividends: Any  # vendors and layers -> owners
+    applications: Any  # adopters -> applications
+    rescued: Any  # public and creditors -> labs that leave
+    entry: Any  # owners -> entrants
+
+
+@record
+class Accounts:
+    """Memory between months that belongs to no single agent."""
+
+    capability_history: Any  # (delay, L) flagship capability, newest first
+    demand_elasticity: Any  # (L,) elasticity of demand each lab perceives
+    undercut: Any  # (L, T) how far rivals undercut each product, nats
+    detections: Any  # scalar, this month
+    suits_lost: Any  # scalar
+    entries: Any
+    exits: Any
+    chip_demand: Any  # scalar, unconstrained orders, H100e
+    deliveries: Any  # scalar, effective H100e delivered
+    retired: Any  # scalar, H100e retired
+    serving_efficiency: Any  # scalar, nats of inference efficiency at the frontier
+    scarcity: Any  # (R,) ln desired over delivered compute
+    innovation: Any  # (L,) surprise of each release in the open-closed race, nats
+    basket: Any  # (J,) segments that bought closed models before the shock
+
+
+@record
+class Networks:
+    """Static layers as neighbour lists (constant over a run and shared by an ensemble)."""
+
+    information: Any  # (I, k) whom an investor listens to
+    peers: Any  # (J, k) whom an adopter watches
+
+
+@record
+class Market:
+    """Everything that a month changes."""
+
+    vendors: Group
+    labs: Group
+    adopters: Group
+    investors: Group
+    regulators: Group
+    infrastructure: Group
+    cloud: Cloud
+    exchange: Exchange
+    accounts: Accounts
+    flows: Flows
+    networks: Networks
+    month: Any
+
+
+class Now(NamedTuple):
+    """What a phase of the month may look at besides the state: parameters, events and draws of the month."""
+
+    p: Any
+    events: Any
+    draws: Draws
+    price_form: str = "log"
+
+
+def jurisdiction_sum(values: jax.Array, home: jax.Array, jurisdictions: int) -> jax.Array:
+    """Sum (n,) values by home jurisdiction, shape (R,)."""
+    return jax.nn.one_hot(home, jurisdictions, dtype=values.dtype).T @ values
+
+
+
+
+@jax.tree_util.register_pytree_node_class
+class Values:
+    """Parameter values with attribute access, as the compiled model carries them."""
+
+    def __init__(self, table: dict[str, Any]) -> None:
+        self.table = table
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "table":
+            raise AttributeError(name)
+        try:
+            return self.table[name]
+        except KeyError:
+            raise AttributeError(f"no parameter '{name}'") from None
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        return tuple(self.table.values()), tuple(self.table)
+
+    @classmethod
+    def tree_unflatten(cls, names: tuple[str, ...], children: tuple[Any, ...]) -> "Values":
+        return cls(dict(zip(names, children, strict=True)))
