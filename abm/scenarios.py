@@ -69,13 +69,8 @@ class _Origin:
 
     def at(self, key: str | None, section: str = "", number: int = 0) -> str:
         """`file.toml:12`: the line of a key, of its table where the key has none, or of nothing but the file."""
-        for place in (
-            (section, number, key),
-            (section, number, None),
-            ("", 0, section),
-            (key, 0, None),
-            (key, 1, None),
-        ):
+        own, table = (section, number, key), (section, number, None)
+        for place in (own, table, ("", 0, section), (key, 0, None), (key, 1, None)):
             if place in self.lines:
                 return f"{self.label}:{self.lines[place]}"
         return f"{self.label}:1" if self.lines else self.label

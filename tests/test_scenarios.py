@@ -5,6 +5,7 @@ import datetime as dt
 import doctest
 import pickle
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -645,7 +646,9 @@ EVENT_KEYS = sorted({key for kind in KINDS.values() for key in kind.model_fields
 def events(draw):
     """Something like an event: of a kind, with most of its keys, and some nonsense."""
     kind = draw(st.sampled_from(sorted(KINDS)))
-    event = {"kind": kind, "month": draw(st.integers(-1, 70)), **SOME_EVENTS[kind]}
+    event = {"kind": kind, "month": draw(st.integers(0, 59)), **SOME_EVENTS[kind]}
+    if draw(st.booleans()):
+        return event
     for key in draw(st.lists(st.sampled_from(EVENT_KEYS), max_size=3)):
         event[key] = draw(VALUES)
     for key in draw(st.lists(st.sampled_from(sorted(event)), max_size=1)):
@@ -653,7 +656,11 @@ def events(draw):
     return event
 
 
-SCENARIOS = st.fixed_dictionaries(
+SENSE = st.fixed_dictionaries(
+    {"name": st.just("mine"), "events": st.lists(events(), max_size=3)},
+    optional={"extends": st.sampled_from(["baseline", "no_r1"]), "summary": st.text(max_size=8)},
+)
+NONSENSE = st.fixed_dictionaries(
     {},
     optional={
         "name": st.one_of(st.just("mine"), VALUES),
@@ -667,6 +674,7 @@ SCENARIOS = st.fixed_dictionaries(
         "_base": VALUES,
     },
 )
+SCENARIOS = st.one_of(SENSE, NONSENSE)
 
 
 @given(SCENARIOS)
@@ -680,6 +688,8 @@ def test_any_dictionary_is_a_scenario_or_a_scenario_error(said):
         assert all(isinstance(problem, str) and problem for problem in error.problems)  # noqa: PT017
     else:
         assert all(np.isfinite(array).all() for array in timeline.arrays().values())
+        written = tomllib.loads(scenario.to_toml())
+        assert Scenario(**written | {"events": written.pop("event", [])}) == scenario
 
 
 def as_toml(value) -> str:

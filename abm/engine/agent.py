@@ -99,7 +99,8 @@ def _explain(kind: type[Agent], rule: str, error: Exception) -> str:
     where = f" (line {ours[-1].lineno}: `{line}`)" if ours else ""
     names = [n for n in re.findall(r"self\.(\w+)", line) if n in kind.fields()]
     names = list(dict.fromkeys(names))
-    field = f" the field{"s" if len(names) > 1 else ""} {", ".join(names)}" if names else " a value"
+    plural = "s" if len(names) > 1 else ""
+    field = f" the field{plural} {', '.join(names)}" if names else " a value"
     example = names[0] if names else "price"
     return (
         f"rule {kind.__name__}.{rule}{where} branches in Python on{field}, whose value is not known while the rule is "

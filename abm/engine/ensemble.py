@@ -22,7 +22,9 @@ def run_many(
     *,
     chunk: int = 16,
     workers: int | None = None,
+    keep: Callable[[Any], Any] = lambda out: out,
     progress: Callable[[int, int, float], None] | None = None,
+    x64: bool = True,
 ) -> Any:
     """Outputs (NumPy) of ``run`` for every row of ``inputs``.
 
@@ -37,8 +39,12 @@ def run_many(
         Runs per call. All calls have this length (the last one is padded), so there is one compilation.
     workers
         Chunks in flight at once. XLA releases the interpreter lock, so threads use all cores without copying.
+    keep
+        Applied to each chunk's outputs before they are stored: what is dropped here never fills memory.
     progress
         Called as ``progress(done, total, seconds)`` after each chunk.
+    x64
+        Whether worker threads compute in 64 bits (the setting is thread-local in JAX).
     """
     total = jax.tree.leaves(inputs)[0].shape[0]
     if total == 0:
@@ -50,10 +56,11 @@ def run_many(
     parts: dict[int, Any] = {}
 
     def task(start: int) -> Any:
-        rows = jnp.minimum(jnp.arange(start, start + chunk), total - 1)
-        out = run(jax.tree.map(lambda x: x[rows], inputs))
-        keep = min(chunk, total - start)
-        return jax.tree.map(lambda x: np.asarray(x)[:keep], out)
+        with jax.enable_x64(x64):
+            rows = jnp.minimum(jnp.arange(start, start + chunk), total - 1)
+            out = keep(run(jax.tree.map(lambda x: x[rows], inputs)))
+        real = min(chunk, total - start)
+        return jax.tree.map(lambda x: np.array(x[:real]), out)
 
     parts[0] = task(0)  # the first call compiles; the others must find the program ready
     done = min(chunk, total)

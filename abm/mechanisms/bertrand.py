@@ -5,6 +5,7 @@ The inner part of `pricing.py`, where arguments are documented. `market` holds e
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,9 +42,11 @@ def as_market(
         "size": size,
         "outside": None if outside is False else 0.0 if outside is True else outside,
     }
-    market = {k: None if x is None else jnp.atleast_1d(jnp.asarray(x, dtype=float)) for k, x in coefficients.items()}
-    available = jnp.asarray(True if available is None else available, dtype=bool) & (quality > -jnp.inf)
-    market["available"] = available & (market["size"] > 0)[:, None]
+    market: dict[str, Any] = {
+        name: None if x is None else jnp.atleast_1d(jnp.asarray(x, dtype=float)) for name, x in coefficients.items()
+    }
+    offered = jnp.asarray(True if available is None else available, dtype=bool) & (quality != -jnp.inf)
+    market["available"] = offered & (market["size"] > 0)[:, None]
     market["quality"], market["cost"] = quality, cost
     market["at_cost"] = jnp.broadcast_to(jnp.asarray(False if at_cost is None else at_cost, dtype=bool), (products,))
     owner = tuple(range(products)) if owner is None else tuple(np.asarray(owner).tolist())

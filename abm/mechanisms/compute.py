@@ -8,12 +8,14 @@ import numpy as np
 def isoelastic_chip_demand(price, efficiency, elasticity, scale=1.0):
     """Chips wanted when demand for useful work is isoelastic: C = A p^(-epsilon) phi^(epsilon - 1).
 
-    Work costs p / phi per unit, so work wanted is A (p / phi)^(-epsilon), and chips are work / phi. More chips are wanted
-    when they become more efficient if and only if epsilon > 1 (Jevons).
+    Work costs p / phi per unit, so work wanted is A (p / phi)^(-epsilon), and chips are work / phi. More efficient
+    chips are wanted in greater number if and only if epsilon > 1 (Jevons).
 
     price : p > 0, $ per chip. efficiency : phi > 0, useful work per chip. elasticity : epsilon >= 0, pure number.
-    scale : A >= 0, chips at p = phi = 1. Arrays that broadcast. Returns chips, in the unit of `scale`. Raises ValueError
-    for a concrete price or efficiency <= 0. Source: Saunders (1992), the rebound condition; design note ECONOMICS.md 0.1.
+    scale : A >= 0, chips at p = phi = 1. Arrays that broadcast.
+
+    Returns chips, in the unit of `scale`. Raises ValueError for a concrete price or efficiency <= 0.
+    Source: Saunders (1992), the condition for rebound above 1.
     """
     for name, value in {"price": price, "efficiency": efficiency}.items():
         if not isinstance(value, jax.core.Tracer) and np.any(np.asarray(value) <= 0):
@@ -43,8 +45,9 @@ def learning_cost(cumulative, initial_cumulative, initial_cost, learning_rate):
 def monopoly_markup(elasticity):
     """Price over marginal cost of a monopolist with isoelastic demand: p / c = epsilon / (epsilon - 1).
 
-    elasticity : epsilon > 1, any shape. Returns pure numbers; the Lerner index is 1 / epsilon, and the efficiency of use
-    does not enter. Raises ValueError for a concrete elasticity <= 1, where every price is too low. Source: Lerner (1934).
+    elasticity : epsilon > 1, any shape. Returns pure numbers; the Lerner index is 1 / epsilon, and the efficiency of
+    use does not enter. Raises ValueError for a concrete elasticity <= 1, where every price is too low.
+    Source: Lerner (1934).
     """
     if not isinstance(elasticity, jax.core.Tracer) and not np.all(np.asarray(elasticity) > 1):
         raise ValueError("elasticity must exceed 1: below, a monopolist raises the price until something else binds")

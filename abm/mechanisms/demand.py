@@ -135,7 +135,7 @@ def log_probabilities(
     """
     check_choice(**locals())
     quality, price = jnp.asarray(quality), jnp.asarray(price)
-    present = quality > -jnp.inf
+    present = quality != -jnp.inf  # NaN stays in, to be seen
     if available is not None:
         present = present & jnp.asarray(available)
     # What is absent gets harmless numbers before any function sees it: masking afterwards leaves NaN in gradients.

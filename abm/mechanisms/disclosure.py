@@ -39,9 +39,11 @@ def price_response(sd_value, sd_motive, cost):
 def reported_value(value, motive, response, cost):
     """What is claimed: r = value + response * motive / cost, truth plus the bias that suits the sender.
 
-    value : the truth, in the unit of the report (ln $ say). motive : gain per unit of price, either sign. response : beta
-    of `price_response`, a pure number. cost : marginal cost of bias, > 0. Arrays that broadcast; returns the report.
-    Raises ValueError for a concrete cost <= 0. Source: Fischer & Verrecchia (2000), the sender's first-order condition.
+    value : the truth, in the unit of the report (ln $ say). motive : gain per unit of price, either sign.
+    response : beta of `price_response`, a pure number. cost : marginal cost of bias, > 0. Arrays that broadcast.
+
+    Returns the report. Raises ValueError for a concrete cost <= 0.
+    Source: Fischer & Verrecchia (2000), the sender's first-order condition.
     """
     if not isinstance(cost, jax.core.Tracer) and np.any(np.asarray(cost) <= 0):
         raise ValueError("cost must be positive: bias that costs nothing has no bound")

@@ -22,8 +22,8 @@ def strategy_shares(profits, intensity):
 def market_maker_return(order, depth):
     """Log return with which a market maker answers a net order: ln P_{t+1} - ln P_t = order / depth.
 
-    order : any shape, net purchases, $ (a sale is negative). depth : > 0, $ per log point; broadcasts. Linear in the order,
-    so a purchase and an equal sale end at the first price. Raises ValueError for a concrete depth <= 0.
+    order : any shape, net purchases, $ (a sale is negative). depth : > 0, $ per log point; broadcasts. Linear in the
+    order, so a purchase and an equal sale end at the first price. Raises ValueError for a concrete depth <= 0.
     Source: Farmer (2002), the log-linear price-impact function.
     """
     if not isinstance(depth, jax.core.Tracer) and np.any(np.asarray(depth) <= 0):

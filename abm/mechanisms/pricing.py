@@ -90,10 +90,10 @@ def nash_prices(
         tempted = int(np.argmax(gain))
         rescale = np.where(group_labels(structure[0]) == tempted, factor[tempted], 1.0)
         price = market["cost"] + rescale * (price - market["cost"])
+    who = np.unique(structure[0])[tempted]
     raise RuntimeError(
-        "no equilibrium found: at prices that meet the first-order conditions, owner"
-        f" {np.unique(structure[0])[tempted]} would gain {gain[tempted]:.1%} with {factor[tempted]:.2g} times its margins."
-        " Make segments less unlike each other."
+        f"no equilibrium found: at prices that meet the first-order conditions, owner {who} would gain"
+        f" {gain[tempted]:.1%} with {factor[tempted]:.2g} times its margins. Make segments less unlike each other."
     )
 
 
@@ -229,6 +229,20 @@ def check_conduct(
             f"quality is {np.shape(quality)}, cost {np.shape(cost)}: give ([segments,] products), (products,)"
         )
     log_form, there = price_form == "log", True if available is None else available
+    for name, entries in {"owner": owner, "at_cost": at_cost, "available": available}.items():
+        if entries is not None and np.shape(entries)[-1:] != products:
+            raise ValueError(
+                f"{name} has shape {np.shape(entries)} for {products[0]} products: give one entry per product"
+            )
+    if isinstance(owner, jax.core.Tracer):
+        raise ValueError("owner is traced, but its labels shape the program: give a tuple or NumPy array")
+    rows = {"quality": np.shape(quality)[:-1], "available": np.shape(there)[:-1]}
+    rows |= {"price_sensitivity": np.shape(price_sensitivity), "nest_correlation": np.shape(nest_correlation)}
+    rows |= {"usage_elasticity": np.shape(usage_elasticity), "outside": np.shape(outside), "size": np.shape(size)}
+    segments = max(shape[0] for shape in [*rows.values(), (1,)] if shape)
+    for name, shape in rows.items():
+        if shape not in ((), (1,), (segments,)):
+            raise ValueError(f"{name} has {shape} rows for {segments} segments: give one, or one per segment")
     reject(quality, not_finite, "quality must be finite: mask absent products with `available`", there)
     reject(cost, not_finite, "cost must be finite: give absent products any cost, and mask them with `available`")
     reject(cost, lambda x: x < 0, "cost must not be negative: raise it to 0 and book a subsidy as income")
@@ -245,24 +259,6 @@ def check_conduct(
         reject(price_sensitivity, lambda x: x == 0, "price_sensitivity must be positive: at 0 every price is too low")
         reject(usage_elasticity, lambda x: x != 0, "usage_elasticity belongs to the log form: set price_form='log'")
 
-    for name, entries in {"owner": owner, "at_cost": at_cost}.items():
-        if entries is not None and np.shape(entries) != products:
-            raise ValueError(
-                f"{name} has shape {np.shape(entries)} for {products[0]} products: give one entry per product"
-            )
-    if isinstance(owner, jax.core.Tracer):
-        raise ValueError("owner is traced, but its labels shape the program: give a tuple or NumPy array")
-    rows = {"price_sensitivity": price_sensitivity, "nest_correlation": nest_correlation, "outside": outside}
-    rows |= {"usage_elasticity": usage_elasticity, "size": size}
-    rows = {"quality": np.shape(quality)[:-1], "available": np.shape(there)[:-1]} | {
-        k: np.shape(x) for k, x in rows.items()
-    }
-    segments = max(shape[0] for shape in [*rows.values(), (1,)] if shape)
-    for name, shape in rows.items():
-        if shape not in ((), (1,), (segments,)):
-            raise ValueError(
-                f"{name} has {shape} rows, but there are {segments} segments: give one, or one per segment"
-            )
     if outside is False:
         owner = np.arange(products[0]) if owner is None else owner
         _check_rivals(owner, at_cost, there, price_sensitivity, usage_elasticity, log_form)
@@ -282,6 +278,6 @@ def _check_rivals(owner, at_cost, available, price_sensitivity, usage_elasticity
         raise ValueError("outside=False leaves one owner without competition: add a rival or an outside option")
     if log_form and np.all(elasticity <= 1):
         raise ValueError(
-            f"price_sensitivity and usage_elasticity leave {rivals} equal owners without outside option an elasticity of"
-            f" {elasticity.max():.3g}, where above 1 is needed: raise them, add owners, or add an outside option"
+            f"price_sensitivity and usage_elasticity leave {rivals} equal owners without outside option an elasticity"
+            f" of {elasticity.max():.3g}, where above 1 is needed: raise them, add owners, or add an outside option"
         )

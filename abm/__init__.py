@@ -1,0 +1,58 @@
+"""An agent-based model of the AI industry: who keeps pricing power when models can be copied.
+
+>>> from abm import simulate, ensemble, compare
+>>> simulate(scenario="baseline", seed=1).frame()          # one row a month
+>>> ensemble(scenario="no_r1", seeds=range(200))           # two hundred runs, compiled together
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from abm.model import MarketModel
+    from abm.parameters import ParameterError, Parameters
+    from abm.population import Populations
+    from abm.scenarios import Scenario, ScenarioError
+    from abm.simulation import compare, ensemble, simulate
+
+_HOME = {
+    "MarketModel": "abm.model",
+    "ParameterError": "abm.parameters",
+    "Parameters": "abm.parameters",
+    "Populations": "abm.population",
+    "Scenario": "abm.scenarios",
+    "ScenarioError": "abm.scenarios",
+    "compare": "abm.simulation",
+    "ensemble": "abm.simulation",
+    "simulate": "abm.simulation",
+}
+
+__all__ = [
+    "MarketModel",
+    "ParameterError",
+    "Parameters",
+    "Populations",
+    "Scenario",
+    "ScenarioError",
+    "compare",
+    "ensemble",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Names load when first used: `abm --help` and workers that only read files need neither JAX nor Mesa.
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(_HOME[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ai-market-abm")
+    raise AttributeError(f"module 'abm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

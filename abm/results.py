@@ -1,0 +1,199 @@
+"""What comes out: a run, an ensemble, a comparison."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+
+    from abm.market import Month
+    from abm.simulation import Setup
+
+
+def firm_names(setup: Setup) -> list[str]:
+    """Names of the listed firms in the order of the asset axis."""
+    return [*setup.world.vendors, *setup.world.labs, "power", "platforms", "applications"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Result:
+    """One run."""
+
+    setup: Setup
+    seed: int
+    report: Month
+    compiled: bool = True
+
+    def __getitem__(self, observable: str) -> np.ndarray:
+        """Monthly values (months,) of an observable."""
+        return observable_of(self.report.observables, observable)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a month, one column an observable; index: first day of the month, with the model month beside it."""
+        import pandas as pd
+
+        return pd.DataFrame({"month": np.arange(self.setup.months), **self.report.observables}, index=months_index(self.setup))
+
+    @property
+    def returns(self) -> pd.DataFrame:
+        """Daily log returns: index (month, day), one column a listed firm."""
+        import pandas as pd
+
+        daily = self.report.daily_returns
+        index = pd.MultiIndex.from_product([range(daily.shape[0]), range(daily.shape[1])], names=["month", "day"])
+        return pd.DataFrame(daily.reshape(-1, daily.shape[2]), index=index, columns=firm_names(self.setup))
+
+    def products(self) -> pd.DataFrame:
+        """Every product and month in long form: month, lab, tier, price ($/Mtok), capability (nats), released, ..."""
+        import pandas as pd
+
+        record = self.report.products
+        months, labs, tiers = record.price.shape
+        index = pd.MultiIndex.from_product(
+            [range(months), self.setup.world.labs, ["flagship", "efficient"][:tiers]], names=["month", "lab", "tier"]
+        )
+        columns = {name: np.asarray(getattr(record, name)).reshape(-1) for name in record._fields}
+        frame = pd.DataFrame(columns, index=index)
+        return frame[frame["active"]].drop(columns="active").reset_index()
+
+    def market(self, month: int) -> Any:
+        """The market's whole state at the end of a month, replayed from the seed."""
+        from abm.simulation import play
+
+        if not 0 <= month < self.setup.months:
+            raise ValueError(f"month = {month}: the run has months 0 to {self.setup.months - 1}")
+        for at, (market, _) in enumerate(play(self.setup, self.seed, compiled=self.compiled)):
+            if at == month + 1:
+                return market
+        raise AssertionError("unreachable")
+
+    def network(self, month: int) -> nx.MultiDiGraph:
+        """The multilayer network at the end of a month; every edge has a ``layer`` and a ``weight``."""
+        from abm.network_export import network_of
+
+        return network_of(self.market(month), self.setup)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Many runs; arrays have the run as first axis, in the order of `seeds`."""
+
+    setup: Setup
+    seeds: list[int]
+    out: dict[str, Any]
+    daily_months: tuple[int, ...]
+
+    def __getitem__(self, observable: str) -> np.ndarray:
+        """Values (runs, months) of an observable."""
+        return observable_of(self.out["observables"], observable)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self.out["observables"])
+
+    def frame(self) -> pd.DataFrame:
+        """Tidy: one row per run and month, one column an observable; columns `seed` and `month` first."""
+        import pandas as pd
+
+        runs, months = len(self.seeds), self.setup.months
+        head = {"seed": np.repeat(self.seeds, months), "month": np.tile(np.arange(months), runs)}
+        return pd.DataFrame(head | {name: self[name].reshape(-1) for name in self.names})
+
+    def bands(self, observable: str, levels: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> pd.DataFrame:
+        """Quantiles and mean across runs, one row a month. Months where a run has no value use the others."""
+        import pandas as pd
+
+        values = self[observable]
+        with np.errstate(all="ignore"):
+            table = {f"q{int(round(100 * level)):02d}": np.nanquantile(values, level, axis=0) for level in levels}
+            table["mean"] = np.nanmean(values, axis=0)
+        return pd.DataFrame(table, index=months_index(self.setup))
+
+    def daily(self, month: int) -> np.ndarray:
+        """Daily log returns (runs, days, firms) of a month that was kept."""
+        if month not in self.daily_months:
+            raise ValueError(f"daily returns of month {month} were not kept; ask for them with daily=[..., {month}]")
+        return self.out["daily"][:, self.daily_months.index(month)]
+
+    @property
+    def firms(self) -> list[str]:
+        return firm_names(self.setup)
+
+    def failures(self) -> list[int]:
+        """Seeds of runs in which a headline observable is not finite."""
+        bad = np.zeros(len(self.seeds), bool)
+        for name in self.names:
+            if not name.startswith("price_at_k"):  # undefined before the first model that reaches the level
+                bad |= ~np.isfinite(self[name]).all(1)
+        return [seed for seed, is_bad in zip(self.seeds, bad, strict=True) if is_bad]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+    """Paired differences a - b."""
+
+    a: Ensemble
+    b: Ensemble
+    confidence: float = 0.95
+
+    def difference(self, observable: str) -> np.ndarray:
+        """(runs, months) differences, a - b, seed by seed."""
+        months = min(self.a.setup.months, self.b.setup.months)
+        return self.a[observable][:, :months] - self.b[observable][:, :months]
+
+    def frame(self, observable: str) -> pd.DataFrame:
+        """One row a month: mean difference, low and high end of its interval, and the variance reduction of pairing."""
+        import pandas as pd
+
+        difference = self.difference(observable)
+        runs, months = difference.shape
+        mean = difference.mean(0)
+        half = self._t(runs) * difference.std(0, ddof=1) / np.sqrt(runs) if runs > 1 else np.full(months, np.nan)
+        table = {"difference": mean, "low": mean - half, "high": mean + half, "variance_reduction": self.variance_reduction(observable)}
+        longer = self.a if self.a.setup.months <= self.b.setup.months else self.b
+        return pd.DataFrame(table, index=months_index(longer.setup))
+
+    def variance_reduction(self, observable: str) -> np.ndarray:
+        """(months,) variance of the difference without pairing over that with it; 1 = nothing gained, inf = identical."""
+        difference = self.difference(observable)
+        months = difference.shape[1]
+        if difference.shape[0] < 2:
+            return np.full(months, np.nan)
+        apart = self.a[observable][:, :months].var(0, ddof=1) + self.b[observable][:, :months].var(0, ddof=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(apart == 0, 1.0, apart / difference.var(0, ddof=1))
+
+    def table(self, observables: list[str] | None = None, month: int = -1) -> pd.DataFrame:
+        """One row per observable at one month (default the last)."""
+        import pandas as pd
+
+        rows = {name: self.frame(name).iloc[month] for name in observables or self.a.names}
+        return pd.DataFrame(rows).T
+
+    def _t(self, runs: int) -> float:
+        from scipy.special import stdtrit
+
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence = {self.confidence}: must lie between 0 and 1")
+        return float(stdtrit(runs - 1, 0.5 + self.confidence / 2))
+
+
+def months_index(setup: Setup) -> Any:
+    import pandas as pd
+
+    return pd.period_range("2023-01", periods=setup.months, freq="M")
+
+
+def observable_of(table: dict[str, Any], name: str) -> np.ndarray:
+    if name not in table:
+        import difflib
+
+        close = difflib.get_close_matches(name, table, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise KeyError(f"no observable '{name}'{hint}")
+    return np.asarray(table[name])
