@@ -136,8 +136,8 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
         networks=networks,
     )
     region = jnp.stack([p.region_us, p.region_china, p.region_eu, p.region_row])
-    installed = p.workload_scale / p.usual_utilisation * region
-    ordered = (installed * p.compute_depreciation * 2.0)[:, None] * jnp.ones(STAGES)
+    installed = p.compute_start * region
+    ordered = (0.08 * installed)[:, None] * jnp.ones(STAGES)
     cloud = Cloud(
         installed=installed,
         ordered=ordered,
@@ -152,6 +152,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
         capability_history=jnp.broadcast_to(lab_group.capability[:, 0], (HISTORY, labs)),
         demand_elasticity=jnp.full(labs, 2.0),
         undercut=jnp.zeros((labs, TIERS)),
+        accustomed=jnp.ones((labs, TIERS)),
         detections=zero, suits_lost=zero, entries=zero, exits=zero, chip_demand=zero, deliveries=zero, retired=zero,
         serving_efficiency=zero,
         scarcity=jnp.zeros(4),
@@ -208,12 +209,12 @@ def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], world
             "base_cost": unit_cost,
             "capacity": capacity,
             "orders": capacity,
-            "expansion": (0.25 * capacity)[:, None] * jnp.ones(STAGES),
-            "cumulative": 12 * capacity,
-            "experience": 12 * capacity,
+            "expansion": capacity[:, None] * jnp.array([1.0, 0.7, 0.5]),
+            "generation_output": 36 * capacity,
+            "experience": 36 * capacity,
             "lock_in": lock_in,
             "revenue": p.chip_price_start * capacity,
-            "generation_age": pick([10.0, 4.0, 8.0, 6.0], n, 6.0),
+            "generation_age": pick([3.0, 1.0, 8.0, 6.0], n, 6.0),
             "cash": jnp.asarray(share) * 15_000.0,
         },
     )
@@ -230,7 +231,7 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], world: W
         home=home[:n_closed], capability=capability, machines=machines, cash=cash, monetisation=pay.astype(int)
     )
     capability = pick([-2.4, -1.6, -2.4, -2.8, -2.6, -3.0], n_open, -2.8)
-    machines = pick([6_000, 20_000, 7_000, 2_500, 3_000, 2_500], n_open, 2_500)
+    machines = pick([2_500, 6_000, 3_000, 1_200, 1_500, 1_000], n_open, 1_000)
     cash = pick([1_500, 6_000, 2_000, 600, 800, 600], n_open, 600)
     pay = pick([HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING], n_open, HOSTING)
     opened = dict(home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=pay.astype(int))
@@ -240,7 +241,6 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], world: W
     def columns(given: dict[str, np.ndarray], is_open: bool, inactive: int) -> dict[str, Any]:
         flagship = given["capability"]
         size = flagship.size
-        tiers = np.stack([flagship, flagship - 1.2], axis=1)
         steps = jnp.stack([0.0 * p.tier_size_step, p.tier_size_step])
         model_size = 0.5 * flagship[:, None] - steps[None, :]
         cost = p.token_cost_start * jnp.exp(model_size)
@@ -249,7 +249,7 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], world: W
         run = 3.0 * given["machines"]
         return given | {
             "active": active,
-            "capability": tiers,
+            "capability": flagship[:, None] - jnp.stack([0.0 * p.tier_step, p.tier_step]),
             "efficiency": 0.35 * flagship,
             "run_compute": run,
             "run_cost": run * p.rental_price_start,

@@ -59,7 +59,7 @@ class Setup:
         story = Scenario.load(scenario)
         story.check_parameters(Parameters.names())
         given = parameters.model_dump(exclude_unset=True) if parameters else {}
-        merged = Parameters(**{**story.parameters, **given})
+        merged = Parameters(**{**story.all_parameters, **given})
         timeline = story.timeline(int(months), world).arrays()
         return cls(merged, story, populations, int(months), world, timeline, populations.networks(), price_form)
 

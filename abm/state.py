@@ -84,6 +84,7 @@ class Accounts:
     capability_history: Any  # (delay, L) flagship capability, newest first
     demand_elasticity: Any  # (L,) elasticity of demand each lab perceives
     undercut: Any  # (L, T) how far rivals undercut each product, nats
+    accustomed: Any  # (L, T) how far they usually do
     detections: Any  # scalar, this month
     suits_lost: Any  # scalar
     entries: Any

@@ -26,8 +26,8 @@ TARGET = dict(rtol=0, atol=1e-8)  # as many digits as the targets have
     ("firms", "price"), [(1, 2.0), (2, 1.799470931), (3, 1.696467659), (5, 1.612099212), (10, 1.553139871)]
 )
 def test_v1_symmetric_logit(firms, price):
-    prices = nash_prices(np.full(firms, 2 / 0.5), np.ones(firms), price_sensitivity=2.0)
-    np.testing.assert_allclose(prices, price, rtol=0, atol=1e-9)
+    prices = nash_prices(np.full(10, 2 / 0.5), np.ones(10), price_sensitivity=2.0, available=np.arange(10) < firms)
+    np.testing.assert_allclose(prices[:firms], price, rtol=0, atol=1e-9)
 
 
 def test_v1_monopoly_is_the_lambert_function():
@@ -39,8 +39,9 @@ def test_v1_monopoly_is_the_lambert_function():
 
 @pytest.mark.parametrize(("firms", "price"), [(2, 2.0), (3, 1.75), (5, 1.625)])
 def test_v1_without_outside_option(firms, price):
-    prices = nash_prices(np.full(firms, 4.0), np.ones(firms), price_sensitivity=2.0, outside=False)
-    np.testing.assert_allclose(prices, price, rtol=1e-12)
+    there = np.arange(5) < firms
+    prices = nash_prices(np.full(5, 4.0), np.ones(5), price_sensitivity=2.0, outside=False, available=there)
+    np.testing.assert_allclose(prices[there], price, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -132,15 +133,15 @@ def oracle_prices(market):
             else:
                 start = np.log(prices[own] - market["cost"][own])
                 prices[own] = market["cost"][own] + np.exp(minimize(loss, start, tol=1e-11).x)
-        if np.max(np.abs(prices / before - 1)) < 1e-9:
+        if np.max(np.abs(prices / before - 1)) < 1e-7:
             return prices
     raise AssertionError("the oracle did not settle")
 
 
 def compare_with_oracle(**market):
     everything = dict(
-        nest=tuple(range(market["cost"].size)), nest_correlation=0.0, outside=True, size=np.ones(len(market["quality"])),
-        usage_elasticity=np.zeros(len(market["quality"])),
+        nest=tuple(range(market["cost"].size)), nest_correlation=0.0, outside=True,
+        size=np.ones(len(market["quality"])), usage_elasticity=np.zeros(len(market["quality"])),
     ) | market  # fmt: skip
     arguments = {k: v for k, v in everything.items() if not (k == "nest" and everything["nest_correlation"] == 0)}
     quality, cost = arguments.pop("quality"), arguments.pop("cost")
@@ -217,10 +218,15 @@ def test_zeta_converges_where_the_textbook_map_does_not():
     quality, cost = np.array([5.0, 0.0]), np.array([0.5, 0.5])
     solution = nash_prices(quality, cost, price_sensitivity=1.0)
     assert demand.shares(quality, solution, price_sensitivity=1.0)[0] > 0.5
+
+    @jax.jit
+    def step(zeta, textbook):
+        share = demand.shares(quality, textbook, price_sensitivity=1.0)
+        return zeta_markup_step(zeta, quality, cost, price_sensitivity=1.0), cost + 1 / (1 - share)
+
     zeta = textbook = solution * (1 + 1e-6)
     for _ in range(20):
-        zeta = zeta_markup_step(zeta, quality, cost, price_sensitivity=1.0)
-        textbook = cost + 1 / (1 - demand.shares(quality, textbook, price_sensitivity=1.0))
+        zeta, textbook = step(zeta, textbook)
     assert np.max(np.abs(zeta - solution)) < 1e-12
     assert np.max(np.abs(textbook - solution)) > 1e-3
 
@@ -243,17 +249,19 @@ def test_jit_vmap_and_grad_agree_with_eager(price_form):
     def f(quality, cost, sensitivity):
         return nash_prices(
             quality, cost, price_sensitivity=sensitivity, owner=(0, 0, 1), nest=(0, 1, 1), nest_correlation=0.3,
-            price_form=price_form, usage_elasticity=0.8 if price_form == "log" else 0.0, at_cost=np.array([False, True, False]),
+            price_form=price_form, usage_elasticity=0.8 if price_form == "log" else 0.0,
+            at_cost=np.array([False, True, False]),
         )  # fmt: skip
 
     quality, sensitivity = np.stack([QUALITY, QUALITY[::-1]]), np.array([2.0, 1.6])
     eager = f(quality, COST, sensitivity)
-    np.testing.assert_allclose(jax.jit(f)(quality, COST, sensitivity), eager, rtol=1e-12)
-    both = jax.vmap(f, (None, 0, None))(quality, np.stack([COST, 2 * COST]), sensitivity)
+    both = jax.jit(jax.vmap(f, (None, 0, None)))(quality, np.stack([COST, 2 * COST]), sensitivity)
     np.testing.assert_allclose(both, jnp.stack([eager, f(quality, 2 * COST, sensitivity)]), rtol=1e-12)
 
     weights = jnp.array([1.0, 2.0, 3.0])
-    slope = jax.jit(jax.grad(lambda *x: f(*x) @ weights, argnums=(0, 1, 2)))(quality, COST, sensitivity)
+    total = jax.jit(jax.value_and_grad(lambda *x: f(*x) @ weights, argnums=(0, 1, 2)))
+    value, slope = total(quality, COST, sensitivity)
+    assert float(value) == pytest.approx(float(eager @ weights), rel=1e-12)
     h = 1e-6
     for number, (argument, gradient) in enumerate(zip((quality, COST, sensitivity), slope, strict=True)):
         for where in np.ndindex(argument.shape):
@@ -261,8 +269,8 @@ def test_jit_vmap_and_grad_agree_with_eager(price_form):
             for sign in (1, -1):
                 moved = [np.array(quality), np.array(COST), np.array(sensitivity)]
                 moved[number][where] += sign * h
-                ends.append(f(*moved) @ weights)
-            assert gradient[where] == pytest.approx((ends[0] - ends[1]) / (2 * h), abs=1e-6)
+                ends.append(float(f(*moved) @ weights))
+            assert float(gradient[where]) == pytest.approx((ends[0] - ends[1]) / (2 * h), abs=1e-6)
 
 
 def test_absent_products_change_nothing_and_pass_no_nan():
@@ -290,20 +298,15 @@ def test_products_may_be_absent_from_some_segments():
     np.testing.assert_allclose(found, unwanted, rtol=1e-12)
 
 
-@pytest.mark.parametrize("price_form", ["linear", "log"])
-def test_blocks_of_segments_add_up(monkeypatch, price_form):
+def test_blocks_of_segments_add_up(monkeypatch):
     rng = np.random.default_rng(2)
-    quality, cost = rng.normal(size=(11, 5)), rng.lognormal(size=5)
-    setting = dict(
-        price_sensitivity=rng.uniform(2, 3, 11),
-        size=rng.uniform(0, 1, 11),
-        owner=(0, 0, 1, 2, 2),
-        price_form=price_form,
-    )
-    price = cost * 1.4
-    whole = zeta_markup_step(price, quality, cost, **setting)
-    monkeypatch.setattr(bertrand, "BLOCK", 20)  # 4 segments: the last block steps back by one
-    np.testing.assert_allclose(zeta_markup_step(price, quality, cost, **setting), whole, rtol=1e-14)
+    quality, cost = rng.normal(size=(12, 5)), rng.lognormal(size=5)
+    sensitivity, size = rng.uniform(2, 3, 12), np.append(rng.uniform(0, 1, 11), 0.0)
+    setting = dict(owner=(0, 0, 1, 2, 2), price_form="log", usage_elasticity=0.8)
+    whole = nash_prices(quality, cost, price_sensitivity=sensitivity, size=size, **setting)
+    monkeypatch.setattr(bertrand, "BLOCK", 20)  # 4 segments; without the empty one, the last block steps back by one
+    blocks = nash_prices(quality[:11], cost, price_sensitivity=sensitivity[:11], size=size[:11], **setting)
+    np.testing.assert_allclose(blocks, whole, rtol=1e-13)
 
 
 def test_segments_split_in_two_are_the_same_market():
@@ -357,7 +360,7 @@ def test_posted_price_elasticity_by_hand():
 PRICES = dict(quality=arrays(float, 4, elements=st.floats(-4, 6)), cost=arrays(float, 4, elements=st.floats(0.1, 3)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rise=st.floats(0.01, 2), **PRICES)
 def test_a_rivals_higher_cost_raises_every_price(rise, quality, cost):
     """Prices are strategic complements under logit demand."""
@@ -368,7 +371,7 @@ def test_a_rivals_higher_cost_raises_every_price(rise, quality, cost):
     assert np.all(before > cost)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(order=st.permutations(range(4)), **PRICES)
 def test_prices_do_not_depend_on_the_order_of_products(order, quality, cost):
     order, at_cost = np.array(order), np.array([False, False, True, False])
@@ -378,7 +381,7 @@ def test_prices_do_not_depend_on_the_order_of_products(order, quality, cost):
     np.testing.assert_allclose(moved, found[order], rtol=1e-10)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(unit=st.floats(0.01, 100), **PRICES)
 def test_the_unit_of_money_does_not_matter(unit, quality, cost):
     setting = dict(price_form="log", price_sensitivity=2.5, outside=False, usage_elasticity=1.1)
@@ -417,7 +420,7 @@ def test_unbounded_prices_are_reported():
     """Asymmetric sellers without outside option, e = sigma (1 - s) + epsilon s near 1: prices run away."""
     with pytest.raises(RuntimeError, match="no equilibrium"):
         nash_prices(
-            np.array([[0.0, 0.0], [0.0, 0.0]]), np.ones(2), price_sensitivity=np.array([1.2, 3.0]), usage_elasticity=0.1,
+            np.zeros((2, 2)), np.ones(2), price_sensitivity=np.array([1.2, 3.0]), usage_elasticity=0.1,
             price_form="log", outside=False, size=np.array([1.0, 0.01]),
         )  # fmt: skip
 

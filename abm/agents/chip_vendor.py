@@ -18,8 +18,8 @@ class ChipVendor(Agent):
     generation_age = Field(6.0, "months", "age of the current generation")
     capacity = Field(10_000.0, "H100e per month", "what can be made and packaged", symbol="K_v")
     expansion = Field(0.0, "H100e per month", "capacity under construction, by stage", shape=("stage",))
-    cumulative = Field(1e5, "H100e", "output since the start of the generation", symbol="X_v")
-    experience = Field(1e5, "H100e", "output at which unit cost equals base cost")
+    generation_output = Field(1e5, "H100e", "experience with the current generation", symbol="X_v")
+    experience = Field(1e5, "H100e", "experience at which unit cost equals base cost", symbol="X_v0")
     lock_in = Field(0.0, "utils", "software lock-in of buyers")
     orders = Field(0.0, "H100e per month", "orders received")
     delivered = Field(0.0, "H100e per month", "deliveries")
@@ -32,17 +32,16 @@ class ChipVendor(Agent):
         """A new generation every `chip_generation_gap` months: more work per chip, cheaper work, learning starts anew."""
         due = self.generation_age >= p.chip_generation_gap
         step = p.chip_performance_growth * p.chip_generation_gap / 12
-        self.performance = jnp.where(due, self.performance * jnp.exp(2 * step), self.performance)
-        self.base_cost = jnp.where(due, self.unit_cost * jnp.exp(-0.5 * step), self.base_cost)
-        self.experience = jnp.where(due, 6 * self.capacity, self.experience)
-        self.cumulative = jnp.where(due, 6 * self.capacity, self.cumulative)
+        self.performance = jnp.where(due, self.performance * jnp.exp(step), self.performance)
+        self.base_cost = jnp.where(due, self.base_cost * jnp.exp(-step), self.base_cost)
+        self.generation_output = jnp.where(due, self.experience, self.generation_output)
         self.generation_age = jnp.where(due, 0.0, self.generation_age + 1)
 
     def set_price(self, p):
         """A damped step towards cost times the markup of lock-in competition times the scarcity rent."""
         self.unit_cost = compute.learning_cost(
-            self.cumulative, self.experience, self.base_cost, p.chip_learning_rate
-        ) * jnp.exp(-0.5 * p.chip_performance_growth * self.generation_age / 12)
+            self.generation_output, self.experience, self.base_cost, p.chip_learning_rate
+        )
         elasticity = jnp.maximum(self.demand_elasticity, 1.05)
         scarcity = capacity.scarcity_rent(self.orders, self.capacity, p.scarcity_elasticity, p.scarcity_cap)
         target = self.unit_cost * elasticity / (elasticity - 1) * scarcity
@@ -55,7 +54,7 @@ class ChipVendor(Agent):
         self.orders = orders
         self.demand_elasticity = elasticity
         self.delivered = jnp.minimum(orders, self.capacity)
-        self.cumulative += self.delivered
+        self.generation_output += self.delivered
         self.revenue = self.chip_price * self.delivered
 
     def invest(self, p):

@@ -30,12 +30,16 @@ class Investor(Agent):
     aggressiveness = Field(1.0, "", "position per log point of mispricing, relative to the average", symbol="1/gamma_i")
     holdings = Field(0.0, "share of the firm", "fraction of each firm held", symbol="h_if", shape=("asset",))
 
-    def notice(self, p, news, neighbours, luck):
-        """Wake by exposure to salient news or when enough neighbours are awake; otherwise lose interest."""
+    def notice(self, p, news, luck):
+        """Wake by exposure to salient news; otherwise sometimes lose interest."""
         exposed = luck < attention.exposure(news.salience, p)
+        stays = self.attentive * (luck < 1 - attention.fatigue(p))
+        self.attentive = jnp.where(exposed, 1.0, stays)
+
+    def hear(self, p, news, neighbours):
+        """Wake when enough of those it listens to are awake."""
         infected = attention.contagion(neighbours, self.threshold, news.salience, p)
-        stays = self.attentive * (luck > attention.fatigue(p))
-        self.attentive = jnp.where(exposed | infected, 1.0, stays)
+        self.attentive = jnp.where(infected, 1.0, self.attentive)
 
     def learn(self, p, news):
         """Attentive: Kalman update on all public news not yet absorbed, claims at the investor's own credibility."""

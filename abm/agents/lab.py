@@ -86,8 +86,8 @@ class Lab(Agent):
 
     def imitate(self, p, teaching):
         """Close the gap to the teacher by distillation, and to the best open weights by copying."""
-        self.distilled = imitation.distil(self.distilled, teaching.ceiling, self.exchanges, p)
-        self.copied = imitation.copy(self.copied, teaching.open_capability, teaching.ip_strength, p)
+        self.distilled = imitation.distil(self.distilled, self.capability[0], teaching.ceiling, self.exchanges, p)
+        self.copied = imitation.copy(self.copied, self.capability[0], teaching.open_capability, teaching.ip_strength, p)
         self.access_cut = jnp.maximum(self.access_cut - 1, 0.0)
 
     # --- enforcement --------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ class Lab(Agent):
     def release(self, p, news):
         """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship.
 
-        Being undercut hurries a release (escape competition; Aghion et al. 2005).
+        Being undercut afresh hurries a release (escape competition; Aghion et al. 2005).
         """
         own = self.own_candidate(p)
         flagship = jnp.where(news.forced, news.capability, self.candidate(p))
@@ -130,8 +130,10 @@ class Lab(Agent):
         offer = jnp.array([flagship, self.capability[0] - p.tier_step])
         size = jnp.array([jnp.where(from_own, run_size, imitated_size), self.model_size[0] - p.tier_size_step])
         gain = offer - self.capability
-        due = (gain >= p.release_threshold) | ((self.age >= p.maximum_age) & (gain > 0))
-        chance = p.release_hazard * jnp.array([1.0, p.efficient_release_pace]) * (1 + p.escape_competition * news.undercut)
+        hurry = 1 + p.escape_competition * news.undercut
+        threshold = p.release_threshold * jnp.array([1.0, p.efficient_tier_threshold]) / hurry
+        due = (gain >= threshold) | ((self.age >= p.maximum_age) & (gain > 0))
+        chance = p.release_hazard * hurry
         out = (due & (news.luck < chance)) | jnp.array([news.forced, False])
 
         self.true_cost = jnp.where(out[0], self.programme_cost, self.true_cost)
@@ -194,7 +196,7 @@ class Lab(Agent):
 
         Marginal value x expected duration = option multiple x marginal cost (Dixit and Pindyck 1994, ch. 5-6).
         """
-        target = research.research_target(self.marginal_value, outlook, p)
+        target = research.research_target(self.marginal_value + outlook.standing, outlook, p)
         intensity = self.research_intensity * jnp.exp(
             p.research_adjustment * (jnp.log(target) - jnp.log(self.research_intensity))
         )

@@ -53,6 +53,7 @@ def as_market(
     return market, (owner, None if nest is None else tuple(np.asarray(nest).tolist()), price_form)
 
 
+@partial(jax.jit, static_argnums=2)
 def zeta(price, market, structure):
     """The zeta-markup map: see `pricing.zeta_markup_step`."""
     owner, owner_nest = _groups(structure)

@@ -51,3 +51,11 @@ def stranded_value(book_value, installed, chip_price, utilisation, p):
     """Book value of compute above its replacement value in use, $ M, never negative."""
     use = jnp.minimum(1.0, utilisation / p.usual_utilisation)
     return jnp.maximum(book_value - installed * chip_price * use, 0.0)
+
+
+def workload_growth(month, p):
+    """ln of platforms' own demand for compute relative to the start: growth that fades, g (1 - exp(-s t)) / s, t in years.
+
+    A Gompertz path (Gompertz 1825; used for diffusion by Chow 1967).
+    """
+    return p.workload_growth * (1 - jnp.exp(-p.workload_slowdown * month / 12)) / p.workload_slowdown

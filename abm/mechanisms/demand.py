@@ -10,6 +10,8 @@ against those leading axes: a scalar, or one value per segment. Utility is in un
 Arguments that define no probabilities raise ValueError where they are concrete; traced values cannot be looked at.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -134,6 +136,26 @@ def log_probabilities(
     second is 0), and the inclusive value (...).
     """
     check_choice(**locals())
+    outside = None if outside is False else 0.0 if outside is True else outside
+    nest = None if nest is None else tuple(group_labels(nest).tolist())
+    coefficients = price_sensitivity, nest_correlation, network_effect, outside
+    return _log_probabilities(quality, price, peer, available, *coefficients, nest=nest, price_form=price_form)
+
+
+@partial(jax.jit, static_argnames=("nest", "price_form"))
+def _log_probabilities(
+    quality,
+    price,
+    peer,
+    available,
+    price_sensitivity,
+    nest_correlation,
+    network_effect,
+    outside,
+    *,
+    nest,
+    price_form,
+):
     quality, price = jnp.asarray(quality), jnp.asarray(price)
     present = quality != -jnp.inf  # NaN stays in, to be seen
     if available is not None:
@@ -149,14 +171,14 @@ def log_probabilities(
         log_within, log_nest = jnp.zeros_like(utility), utility
         total = _log_sum(utility, present)
     else:
-        labels, independence = group_labels(nest), 1.0 - per_product(nest_correlation)
+        labels, independence = np.array(nest), 1.0 - per_product(nest_correlation)
         utility = utility / independence
         nest_value, nest_present = _log_sum_by_group(utility, present, labels)
         log_within = utility - nest_value[..., labels]
         log_nest = (independence * nest_value)[..., labels]
         total = _log_sum(independence * nest_value, nest_present)
-    if outside is not False:
-        total = jnp.logaddexp(total, jnp.asarray(0.0 if outside is True else outside, dtype=utility.dtype))
+    if outside is not None:
+        total = jnp.logaddexp(total, jnp.asarray(outside, dtype=utility.dtype))
     log_share = log_within + log_nest - total[..., None]
     present = jnp.broadcast_to(present, log_share.shape)
     return jnp.where(present, log_share, -jnp.inf), jnp.where(present, log_within, -jnp.inf), total

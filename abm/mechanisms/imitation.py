@@ -8,26 +8,26 @@ def gap_closed(rate):
     return 1 - jnp.exp(-rate / 12)
 
 
-def copy(copied, open_capability, ip_strength, p):
+def copy(copied, known, open_capability, ip_strength, p):
     """Capability reached by copying open weights moves to k_open - ln(1/fidelity) at rate kappa_c (1 - block S).
 
-    `open_capability` is the best open model whose licence allows it (nats); S is IP strength. Copies never get worse.
+    `open_capability` is the best open model whose licence allows it, `known` what the lab has on sale (nats): copying
+    starts from there; S is IP strength. Copies never get worse.
     Source: imitation draw on best practice, Nelson and Winter 1982 ch. 12, in continuous form.
     """
     target = open_capability + jnp.log(p.copy_fidelity)
     share = gap_closed(p.copying_rate * (1 - p.ip_copy_block * ip_strength))
-    # A lab that never copied starts from one nat below the target: forks start from weights, not from nothing.
-    start = jnp.maximum(copied, target - 1.0)
+    start = jnp.maximum(copied, known)
     return jnp.where(p.copying_rate > 0, jnp.maximum(copied, start + share * jnp.maximum(target - start, 0.0)), copied)
 
 
-def distil(distilled, ceiling, exchanges, p):
+def distil(distilled, known, ceiling, exchanges, p):
     """Distilled capability closes the gap to the ceiling, dd = kappa_d (1 - exp(-x/x0)) (ln rho + k_T - d)^+.
 
-    `ceiling` = ln rho + k_teacher(t - delay), nats; `exchanges` x in millions a month. Source: ECONOMICS A2.
+    `ceiling` = ln rho + k_teacher(t - delay), nats; `known` what the student has on sale, where it starts; `exchanges` x in millions a month. Source: ECONOMICS A2.
     """
     effect = 1 - jnp.exp(-exchanges / p.exchange_scale)
-    start = jnp.maximum(distilled, ceiling - 1.5)
+    start = jnp.maximum(distilled, known)
     moved = start + gap_closed(p.distillation_rate * effect) * jnp.maximum(ceiling - start, 0.0)
     return jnp.where(exchanges > 0, jnp.maximum(distilled, moved), distilled)
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, OPEN_CORE, SUBSCRIPTION
 from abm.mechanisms import enforcement, welfare
-from abm.phases.common import is_open_lab, quantities
+from abm.phases.common import frontier, is_open_lab, quantities
 from abm.state import TIERS, Market, Now
 
 
@@ -36,6 +36,7 @@ class Outlook(NamedTuple):
     research_cost: Any  # $ M a month of trend research
     lead_duration: Any  # months a nat of lead lasts
     volatility: Any  # per year, of the value of research
+    standing: Any  # $ M a month per nat: what owners pay for being nearer the frontier
 
 
 def close_books(market: Market, now: Now) -> Market:
@@ -168,6 +169,7 @@ def outlook_of(market: Market, now: Now) -> Outlook:
         research_cost=jnp.full(labs.size, cost),
         lead_duration=1 / (hazard + p.interest_rate / 12),
         volatility=jnp.sqrt(variance)[labs.home] * (1 - p.guarantee_share * p.guarantee_insurance),
+        standing=p.interest_rate / 12 * p.lab_option_value * jnp.exp(labs.capability[:, 0] - frontier(market)),
     )
 
 

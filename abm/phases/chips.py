@@ -78,7 +78,7 @@ def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
     """
     p, cloud, events = now.p, market.cloud, now.events
     best_price = jnp.min(jnp.where(vendors.home == 0, vendors.chip_price, jnp.inf))
-    growth = p.workload_growth * (1 - jnp.exp(-p.workload_slowdown * market.month / 12)) / p.workload_slowdown
+    growth = capacity.workload_growth(market.month + p.capex_foresight, p)
     weight = market.investors.wealth * market.investors.active
     mean_belief = (weight[:, None] * market.investors.belief).sum(0) / weight.sum()
     spirits = jnp.exp(p.capex_belief * (mean_belief[0] + p.crash_rents * mean_belief[1]))
@@ -89,7 +89,7 @@ def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
         elasticity,
         p.workload_scale * jnp.exp(growth),
     )
-    desired = (desired + cloud.demand - cloud.internal) * spirits / p.usual_utilisation
+    desired = (desired + cloud.demand - cloud.internal) * spirits * p.capex_ambition / p.usual_utilisation
     wanted = desired * jnp.stack([p.region_us, p.region_china, p.region_eu, p.region_row])
     missing = wanted - cloud.installed - cloud.ordered.sum(-1)
     units = jnp.maximum(missing / p.capex_adjustment, 0.0) + p.compute_depreciation * cloud.installed

@@ -13,6 +13,9 @@ from abm.phases.news import DailyNews, news_of_month
 from abm.state import DAYS, Exchange, Market, Now
 
 
+ROUNDS = 2  # a story passes on this many times in a trading day
+
+
 class Assets(NamedTuple):
     """What an investor knows of the assets on a day (A,), loadings (A, Q)."""
 
@@ -67,9 +70,11 @@ def spread_news(investors: Any, exchange: Exchange, arriving: DailyNews, day: An
     )
     news = PublicNews(exchange.signal, exchange.precision, exchange.claims, exchange.salience)
     listened = market.networks.information
-    awake_neighbours = investors.attentive[listened].mean(1)
     luck = now.draws.at(day).uniform("attention", investors)
-    investors = investors.do("notice", p, news, neighbours=awake_neighbours, luck=luck).do("learn", p, news)
+    investors = investors.do("notice", p, news, luck=luck)
+    for _ in range(ROUNDS):
+        investors = investors.do("hear", p, news, neighbours=investors.attentive[listened].mean(1))
+    investors = investors.do("learn", p, news)
 
     def talk(group: Any) -> Any:
         return group.do("talk", p, neighbours_belief=group.belief[listened].mean(1))

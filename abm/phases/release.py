@@ -18,7 +18,7 @@ class ReleaseNews(NamedTuple):
     capability: Any  # nats, of a forced release
     size_step: Any  # ln parameters
     open_size: Any  # ln parameters of the best open model
-    undercut: Any  # nats by which rivals undercut each tier
+    undercut: Any  # nats by which rivals undercut the lab more than it is used to
     luck: Any  # uniform draw per tier
     claimed_cost: Any  # $ M, 0 none given by the scenario
     report_ratio: Any  # disclosed over true marginal cost
@@ -39,7 +39,7 @@ def release_models(market: Market, now: Now) -> Market:
         capability=jnp.where(events.release_gap > -1e5, top + events.release_gap, labs.ask("candidate", p)),
         size_step=events.size_step,
         open_size=jnp.full(labs.size, model_size[best_open]),
-        undercut=market.accounts.undercut,
+        undercut=jnp.maximum(market.accounts.undercut - market.accounts.accustomed, 0.0).max(-1),
         luck=now.draws.uniform("release", labs, (TIERS,)),
         claimed_cost=events.release_claimed_cost,
         report_ratio=jnp.exp(-bias),

@@ -49,7 +49,13 @@ def trade_tokens(market: Market, now: Now) -> Market:
     adopters = adopters.do("use", p, products.price, adoption(market, now), price_index=index)
     market = market.replace(adopters=adopters)
     labs = labs.replace(marginal_value=marginal_values(market, now, products, peer))
-    return serve(market.replace(labs=labs, accounts=market.accounts.replace(demand_elasticity=elasticity, undercut=undercut)), now)
+    before = market.accounts.accustomed
+    accounts = market.accounts.replace(
+        demand_elasticity=elasticity,
+        undercut=undercut,
+        accustomed=before + p.accustoming * (undercut - before),
+    )
+    return serve(market.replace(labs=labs, accounts=accounts), now)
 
 
 def choose(market: Market, now: Now, products: Products, peer: Any) -> tuple[jax.Array, jax.Array]:
@@ -126,7 +132,7 @@ def serve(market: Market, now: Now) -> Market:
     saved = labs.serving_efficiency + p.serving_retrofit * (market.accounts.serving_efficiency - labs.serving_efficiency)
     need = tokens.compute_per_token(labs.model_size, saved, p).reshape(-1)
     serving = (volume * need).sum()
-    growth = p.workload_growth * (1 - jnp.exp(-p.workload_slowdown * market.month / 12)) / p.workload_slowdown
+    growth = capacity.workload_growth(market.month, p)
     supply = cloud.installed.sum()
     relative = cloud.rental_price / p.rental_price_start
     internal = p.workload_scale * jnp.exp(growth) * relative ** (-p.chip_demand_elasticity)
