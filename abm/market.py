@@ -18,7 +18,7 @@ from abm.phases.release import release_models
 from abm.phases.research import do_research
 from abm.phases.tokens import trade_tokens
 from abm.population import Populations, first_market
-from abm.state import Market, Networks, Now, Values
+from abm.state import Conduct, Market, Networks, Now, Values
 
 SHOCK_MONTH = 24  # January 2025: the basket of customers is fixed the month before
 
@@ -31,9 +31,9 @@ class Month(NamedTuple):
     daily_returns: Any  # (D, A) log returns
 
 
-def month(market: Market, p: Values, events: Any, draws: Draws, price_form: str = "log") -> tuple[Market, Month]:
+def month(market: Market, p: Values, events: Any, draws: Draws, conduct: Conduct = Conduct()) -> tuple[Market, Month]:
     """January 2023 is month 0. Pure: the market at the end, and what the month reports."""
-    now = Now(p, events, draws.at(market.month), price_form)
+    now = Now(p, events, draws.at(market.month), conduct)
     before = market
 
     market = adjust_policy(market, now)  # 1. Policy
@@ -62,7 +62,7 @@ def fix_basket(market: Market) -> Market:
 
 
 def run(
-    p: dict[str, Any], seed: Any, timeline: dict[str, Any], networks: Networks, populations: Populations, price_form: str = "log"
+    p: dict[str, Any], seed: Any, timeline: dict[str, Any], networks: Networks, populations: Populations, conduct: Conduct = Conduct()
 ) -> tuple[Market, Month]:
     """A whole run: the first market, then `month` for every row of the timeline. Compiled by whoever calls it.
 
@@ -72,7 +72,7 @@ def run(
     start = first_market(values, seed, populations, networks, populations.world())
 
     def step(market: Market, events: Any) -> tuple[Market, Month]:
-        return month(market, values, Events(events), draws, price_form)
+        return month(market, values, Events(events), draws, conduct)
 
     return loop(step, start, timeline)
 

@@ -17,11 +17,12 @@ from abm.parameters import Parameters
 from abm.population import Populations, first_market
 from abm.results import Comparison, Ensemble, Result
 from abm.scenarios import Scenario
-from abm.state import Market, Networks, Values
+from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
 
 CHUNK = 8  # runs per compiled call: small enough to stay in the processor's cache
-CONDUCTS = ("log", "linear")
+PRICING = ("posted", "flexible", "nash")
+PRICE_FORMS = ("log", "linear")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Setup:
     world: World
     timeline: dict[str, np.ndarray]
     networks: Networks
-    price_form: str = "log"
+    conduct: Conduct = Conduct()
 
     @classmethod
     def of(
@@ -44,14 +45,16 @@ class Setup:
         scenario: str | Scenario | Any = "baseline",
         months: int = 60,
         populations: Populations | None = None,
+        pricing: str = "posted",
         price_form: str = "log",
         **sizes: Any,
     ) -> Setup:
         """Check and combine what a user gives; scenario parameters yield to those given explicitly."""
         if not isinstance(months, int | np.integer) or months < 1:
             raise ValueError(f"months = {months!r}: must be a whole number of at least 1")
-        if price_form not in CONDUCTS:
-            raise ValueError(f"price_form = {price_form!r}: choose {' or '.join(CONDUCTS)}")
+        for name, given, known in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
+            if given not in known:
+                raise ValueError(f"{name} = {given!r}: choose {', '.join(known)}")
         if isinstance(parameters, dict):
             parameters = Parameters(**parameters)
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
@@ -61,7 +64,8 @@ class Setup:
         given = parameters.model_dump(exclude_unset=True) if parameters else {}
         merged = Parameters(**{**story.all_parameters, **given})
         timeline = story.timeline(int(months), world).arrays()
-        return cls(merged, story, populations, int(months), world, timeline, populations.networks(), price_form)
+        conduct = Conduct(pricing, price_form, short_sales=merged.short_sale_constraint < 0.5)
+        return cls(merged, story, populations, int(months), world, timeline, populations.networks(), conduct)
 
     @property
     def values(self) -> dict[str, np.ndarray]:
@@ -94,7 +98,7 @@ def simulate(
     compiled
         False calls every rule agent by agent in Python (slow; for breakpoints and rules with Python branches).
     **options
-        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `price_form`: see `Populations`.
+        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `pricing`, `price_form`: see `Populations`, `Conduct`.
 
     Returns
     -------
@@ -129,9 +133,9 @@ def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
 def one_month(setup: Setup, market: Market, values: Values, events: Events, draws: Draws, compiled: bool = True) -> Any:
     """`market.month`, compiled or interpreted."""
     if compiled:
-        return _compiled_month(setup.price_form)(market, values, events, draws)
+        return _compiled_month(setup.conduct)(market, values, events, draws)
     with interpreted():
-        return month(market, values, events, draws, setup.price_form)
+        return month(market, values, events, draws, setup.conduct)
 
 
 def ensemble(
@@ -218,13 +222,13 @@ class _Shape:
 
     populations: Populations
     world: World
-    price_form: str
+    conduct: Conduct
     key: tuple[Any, ...]
 
     @classmethod
     def of(cls, setup: Setup) -> _Shape:
         kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in ("vendors", "closed_labs", "open_labs", "adopters", "investors", "regulators"))
-        return cls(setup.populations, setup.world, setup.price_form, (kinds, setup.world, setup.price_form))
+        return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct))
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -234,8 +238,8 @@ class _Shape:
 
 
 @functools.cache
-def _compiled_month(price_form: str) -> Callable[..., Any]:
-    return jax.jit(functools.partial(month, price_form=price_form))
+def _compiled_month(conduct: Conduct) -> Callable[..., Any]:
+    return jax.jit(functools.partial(month, conduct=conduct))
 
 
 @functools.cache
@@ -246,6 +250,6 @@ def _compiled_start(shape: _Shape) -> Callable[..., Market]:
 @functools.cache
 def _compiled_chunk(shape: _Shape, precision: int) -> Callable[..., Month]:
     def one(seed: Any, p: Any, timeline: Any, networks: Networks) -> Month:
-        return run(p, seed, timeline, networks, shape.populations, shape.price_form)[1]
+        return run(p, seed, timeline, networks, shape.populations, shape.conduct)[1]
 
     return jax.jit(jax.vmap(one, in_axes=(0, 0, None, None)))

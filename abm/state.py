@@ -124,13 +124,26 @@ class Market:
     month: Any
 
 
+class Conduct(NamedTuple):
+    """Choices that select equations rather than numbers; each combination is a program of its own.
+
+    `pricing`: ``posted`` (set at a release, then rarely changed), ``flexible`` (a damped best response every month) or
+    ``nash`` (the Bertrand-Nash prices of the month). `price_form`: utility in ``log`` or ``linear`` price.
+    `short_sales`: whether positions may be negative.
+    """
+
+    pricing: str = "posted"
+    price_form: str = "log"
+    short_sales: bool = True
+
+
 class Now(NamedTuple):
     """What a phase of the month may look at besides the state: parameters, events and draws of the month."""
 
     p: Any
     events: Any
     draws: Draws
-    price_form: str = "log"
+    conduct: Conduct = Conduct()
 
 
 def jurisdiction_sum(values: jax.Array, home: jax.Array, jurisdictions: int) -> jax.Array:

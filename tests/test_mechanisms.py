@@ -67,7 +67,7 @@ def test_v13_fischer_verrecchia(motive, beta):
     assert disclosure.price_response(1.0, motive, 1.0) == pytest.approx(beta, abs=1e-6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(value=st.floats(1e-3, 1e3), motive=st.floats(0, 1e6), cost=st.floats(1e-3, 1e3))
 def test_price_response_solves_its_cubic(value, motive, cost):
     beta = float(disclosure.price_response(value, motive, cost))
@@ -110,7 +110,7 @@ def test_option_multiple_without_uncertainty(interest, payout, limit):
     assert all(np.isfinite(x) for x in slopes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(interest=st.floats(0.001, 0.3), payout=st.floats(0.001, 0.3), volatility=st.floats(0.05, 1))
 def test_option_multiple_solves_its_quadratic(interest, payout, volatility):
     multiple = float(investment.option_multiple(interest, payout, volatility))

@@ -150,10 +150,12 @@ def compare_with_oracle(**market):
     return np.asarray(found)
 
 
-@pytest.mark.parametrize(("outside", "usage"), [(False, 1.11), (False, 0.5), (True, 2.0), (True, 6.0)])
-def test_v19_atkeson_burstein_three_firms(outside, usage):
+@pytest.mark.parametrize(
+    ("outside", "sigma", "usage"), [(False, 4.0, 1.11), (False, 4.0, 0.5), (True, 4.0, 2.0), (True, 1.5, 6.0)]
+)
+def test_v19_atkeson_burstein_three_firms(outside, sigma, usage):
     """V19: log price, single products, e = sigma (1 - s) + epsilon s, against brute-force best replies."""
-    quality, cost, sigma = np.array([[1.0, 0.4, 0.0]]), np.array([1.0, 0.8, 1.3]), 4.0
+    quality, cost = np.array([[1.0, 0.4, 0.0]]), np.array([1.0, 0.8, 1.3])
     found = compare_with_oracle(
         quality=quality, cost=cost, owner=(0, 1, 2), price_form="log", outside=outside,
         price_sensitivity=np.array([sigma]), usage_elasticity=np.array([usage]),
@@ -176,7 +178,6 @@ SEGMENTS = dict(
     [
         dict(price_form="log", owner=(0, 1, 0, 2)),
         dict(price_form="log", owner=(0, 0, 1, 1), nest=(0, 1, 1, 0), nest_correlation=0.6, outside=False),
-        dict(price_form="linear", owner=(0, 1, 2, 3)),
         dict(price_form="linear", owner=(0, 0, 1, 1), nest=(0, 1, 1, 0), nest_correlation=0.6),
         dict(price_form="linear", owner=(5, 1, 5, 1), nest=(0, 0, 0, 1), nest_correlation=0.3, outside=False),
     ],

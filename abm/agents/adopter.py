@@ -36,9 +36,11 @@ class Adopter(Agent):
     def choose(self, p, products, price_form, peer_share):
         """Target shares over products and the inclusive price index of the segment."""
         quality = self.quality(p, products)
-        outside = -self.price_sensitivity * jnp.log(p.outside_price)
+        linear = price_form == "linear"
+        sensitivity = self.price_sensitivity / p.linear_price_scale if linear else self.price_sensitivity
+        outside = -sensitivity * (p.outside_price if linear else jnp.log(p.outside_price))
         settings = dict(
-            price_sensitivity=self.price_sensitivity,
+            price_sensitivity=sensitivity,
             nest=products.nest,
             nest_correlation=p.nest_correlation,
             peer=peer_share,

@@ -14,7 +14,9 @@ class ClosedLab(Lab):
     def wanted_price(self, p, offer):
         """Cost times e/(e - 1), one markup for all tiers; a subscription or a complement lowers the price per token."""
         elasticity = jnp.clip(offer.elasticity, p.elasticity_floor, p.elasticity_ceiling)
-        markup = tokens.markup_factor(elasticity)
+        # With utility linear in price it is the margin in money that is common to all tiers, not the ratio.
+        linear = (self.token_cost + offer.margin) / self.token_cost
+        markup = jnp.where(offer.margin > 0, linear, tokens.markup_factor(elasticity))
         metered = self.token_cost * markup
         # A two-part tariff takes surplus through the fee and prices the token nearer cost (Oi 1971).
         subscription = self.token_cost * markup ** (1 - p.subscription_fee_share)

@@ -69,20 +69,12 @@ class Investor(Agent):
         """Diagnostic belief: news is over-weighted against the reference it is compared with (Bordalo et al. 2018)."""
         return self.belief + p.crash_beliefs * p.diagnostic_weight * (self.belief - self.reference)
 
-    def value(self, p, assets):
-        """Log value per asset: capitalised earnings, beliefs through the asset's loadings, less a premium for doubt."""
-        felt = self.felt_belief(p)
+    def schedule(self, p):
+        """The demand schedule it submits: how its position answers to value, price and trend (`trading.Schedule`)."""
         premium = p.risk_premium * (1 - p.guarantee_share)
-        log_value = assets.base
-        for question in range(felt.shape[0]):  # written out so that it fuses: no (investors, assets, questions) array
-            loading = assets.loadings[:, question]
-            log_value = log_value + loading * felt[question] - premium * loading**2 * self.uncertainty[question]
-        return log_value
-
-    def demand(self, p, assets):
-        """Wealth-weighted position relative to the benchmark, and how fast it falls in the log price."""
-        mispricing = self.value(p, assets) - assets.log_price
-        return trading.position(mispricing, assets.momentum, self.trend_share, self.aggressiveness, self.wealth, p)
+        return trading.schedule(
+            self.wealth, self.aggressiveness, self.trend_share, self.felt_belief(p), premium * self.uncertainty, p
+        )
 
     def choose_strategy(self, p, profits):
         """Fundamental or trend by discrete choice on last month's profits (Brock and Hommes 1998)."""
@@ -91,7 +83,7 @@ class Investor(Agent):
 
     def settle(self, p, assets, value, payouts):
         """Trades of the month against the dealer, dividends received and funding paid in proportion to holdings."""
-        position, _ = self.demand(p, assets)
+        position = trading.position(self.schedule(p), assets, p)
         self.money += (self.holdings * payouts).sum() - ((position - self.holdings) * value).sum()
         self.holdings = position
 

@@ -162,18 +162,21 @@ class Lab(Agent):
         """Price the lab would post today, by tier."""
         raise NotImplementedError(f"{type(self).__name__} must say how it prices: define wanted_price(self, p, offer)")
 
-    def set_prices(self, p, offer):
+    def set_prices(self, p, pricing, offer):
         """Post the wanted price at a release; afterwards change it rarely, and only by more than the menu cost.
 
-        The hazard rises when a rival undercuts (state-dependent hazard; Caballero and Engel 2007).
+        The hazard rises when a rival undercuts (state-dependent hazard; Caballero and Engel 2007). Under flexible pricing
+        every month brings a damped step, under Nash pricing the whole step.
         """
         wanted = self.wanted_price(p, offer)
         step = jnp.log(wanted) - jnp.log(self.price)
-        hazard = jnp.where(p.posted_prices > 0.5, p.price_change_hazard * (1 + p.undercut_response * offer.undercut), 1.0)
-        band = jnp.where(p.posted_prices > 0.5, p.menu_cost_band, 0.0)
-        size = jnp.where(p.posted_prices > 0.5, 1.0, p.price_adjustment)
-        changes = (offer.luck < hazard) & (jnp.abs(step) > band)
-        revised = jnp.where(changes, size * step, 0.0) + jnp.log(offer.price_factor)
+        if pricing == "posted":
+            hazard = p.price_change_hazard * (1 + p.undercut_response * offer.undercut)
+            changes = (offer.luck < hazard) & (jnp.abs(step) > p.menu_cost_band)
+            revised = jnp.where(changes, step, 0.0)
+        else:
+            revised = step if pricing == "nash" else p.price_adjustment * step
+        revised = revised + jnp.log(offer.price_factor)
         revised = jnp.where(self.released, 0.0, revised)
         self.price = jnp.where(self.released, wanted, self.price * jnp.exp(revised))
         self.revision = revised

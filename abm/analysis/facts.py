@@ -90,7 +90,7 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
             offer = np.where(active[i] & (capability[i] >= level), price[i], np.inf).reshape(price.shape[1], -1)[:LAST_MONTH]
             cheapest = offer.min(1)
             months = np.flatnonzero(np.isfinite(cheapest))
-            if months.size < 12:
+            if months.size < 15:  # a slope needs a history: levels first reached later than March 2024 are left out
                 continue
             best = np.minimum.accumulate(cheapest[months])
             slopes.append(np.polyfit(months / 12, best, 1)[0])

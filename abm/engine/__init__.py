@@ -14,7 +14,7 @@ from abm.engine.compilation import configure
 from abm.engine.draws import Draws
 from abm.engine.ensemble import concatenate_runs, run_many
 from abm.engine.fields import Field
-from abm.engine.modes import each, interpreted, is_interpreted, loop
+from abm.engine.modes import each, interpreted, is_interpreted, loop, when
 from abm.engine.population import Group, Population
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "is_interpreted",
     "loop",
     "run_many",
+    "when",
 ]
 
 configure()

@@ -43,3 +43,34 @@ def each(function: Callable[[Any], Any], rows: Any) -> Any:
     size = jax.tree.leaves(rows)[0].shape[0]
     results = [function(jax.tree.map(lambda x, i=i: x[i], rows)) for i in range(size)]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
+
+
+def when(condition: Any, action: Callable[[Any], Any], state: Any) -> Any:
+    """``action(state)`` if the condition holds, else ``state``; compiled, only the chosen branch runs.
+
+    The condition must be the same for all runs of an ensemble (a day of the week, say). Only what the action changes
+    passes through the branch, so that large unchanged arrays are not copied.
+    """
+    if is_interpreted():
+        return action(state) if bool(condition) else state
+    leaves, tree = jax.tree.flatten(state)
+    moving: list[int] = []
+
+    def probe(inputs: list[Any]) -> int:
+        outputs = jax.tree.leaves(action(jax.tree.unflatten(tree, inputs)))
+        moving.extend(i for i, (a, b) in enumerate(zip(inputs, outputs, strict=True)) if a is not b)
+        return 0
+
+    jax.eval_shape(probe, leaves)
+
+    def act(values: list[Any]) -> list[Any]:
+        inputs = list(leaves)
+        for i, value in zip(moving, values, strict=True):
+            inputs[i] = value
+        outputs = jax.tree.leaves(action(jax.tree.unflatten(tree, inputs)))
+        return [outputs[i] for i in moving]
+
+    changed = jax.lax.cond(condition, act, lambda values: values, [leaves[i] for i in moving])
+    for i, value in zip(moving, changed, strict=True):
+        leaves[i] = value
+    return jax.tree.unflatten(tree, leaves)

@@ -69,7 +69,7 @@ def kalman_update(mean, variance, signal, precision):
         if not isinstance(value, jax.core.Tracer) and not np.all((np.asarray(value) >= 0) & np.isfinite(value)):
             raise ValueError(f"{name} must be finite and not negative: for near certainty use a large or small number")
     mean, variance, precision = jnp.asarray(mean), jnp.asarray(variance), jnp.asarray(precision)
-    surprise = jnp.where(precision > 0, jnp.where(precision > 0, signal, 0.0) - mean, 0.0)
+    surprise = jnp.where(precision > 0, jnp.asarray(signal) - mean, 0.0)
     weight = variance * precision
     return mean + weight / (1 + weight) * surprise, variance / (1 + weight)
 

@@ -1,20 +1,43 @@
 """Positions, price formation and liquidity."""
 
+from typing import Any, NamedTuple
+
 import jax.numpy as jnp
 
 
-def position(mispricing, momentum, trend_share, aggressiveness, wealth, p):
-    """Wealth-weighted position per asset relative to the benchmark, and its slope in the log price.
+class Schedule(NamedTuple):
+    """A demand schedule: position in a firm with value V, price P, trend m and loadings L (share of the firm)
 
-    w (1 + tau [(1 - n)(ln V - ln P) + n g momentum]); with the short-sale constraint no position is negative
-    (Miller 1977). Returns (position, slope), both (assets,).
+    constant + value (ln V_base - ln P) + sum_q belief_q L_q - sum_q doubt_q L_q^2 + trend m.
+
+    Schedules add up: the sum of all investors' schedules is the market's (demand schedules as in Kyle 1989).
     """
-    fundamental = (1 - trend_share) * mispricing
-    trend = trend_share * p.trend_strength * momentum
-    tilt = p.demand_per_mispricing * aggressiveness * (fundamental + trend)
-    slope = wealth * p.demand_per_mispricing * aggressiveness * (1 - trend_share)
-    held = (tilt > -1) | (p.short_sale_constraint < 0.5)
-    return wealth * jnp.where(held, 1 + tilt, 0.0), jnp.where(held, slope, 0.0)
+
+    constant: Any  # share of the firm held whatever the price
+    value: Any  # per log point of base value over price
+    trend: Any  # per unit of average daily log return
+    belief: Any  # (Q,) per unit of loading
+    doubt: Any  # (Q,) per unit of squared loading
+
+
+def schedule(wealth, aggressiveness, trend_share, belief, doubt, p):
+    """Schedule of an investor with wealth share w: w (1 + tau [(1 - n)(ln V - ln P) + n g m]).
+
+    ln V = base + sum_q L_q belief_q - sum_q L_q^2 doubt_q, belief and doubt (Q,).
+    """
+    tau = p.demand_per_mispricing * wealth * aggressiveness
+    fundamental = tau * (1 - trend_share)
+    trend = tau * trend_share * p.trend_strength
+    return Schedule(wealth, fundamental, trend, fundamental * belief, fundamental * doubt)
+
+
+def position(schedule, assets, p):
+    """Positions (A,) of a schedule at today's prices; none below zero under the short-sale constraint (Miller 1977)."""
+    wanted = schedule.constant + schedule.value * (assets.base - assets.log_price) + schedule.trend * assets.momentum
+    for q in range(assets.loadings.shape[1]):  # written out so that it fuses
+        loading = assets.loadings[:, q]
+        wanted = wanted + schedule.belief[q] * loading - schedule.doubt[q] * loading**2
+    return jnp.where(p.short_sale_constraint > 0.5, jnp.maximum(wanted, 0.0), wanted)
 
 
 def price_change(order, slope, depth):

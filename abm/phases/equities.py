@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.engine import loop
+from abm.engine import Draws, loop, when
 from abm.mechanisms import attention, trading
 from abm.phases.common import is_open_lab
 from abm.phases.news import DailyNews, news_of_month
@@ -45,21 +45,42 @@ def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
 
     def day(carry: Any, today: Any) -> tuple[Any, jax.Array]:
         investors, exchange, profits = carry
-        index, arriving = today
-        investors, exchange = spread_news(investors, exchange, arriving, index, market, now)
+        index, arriving, luck = today
+        investors, exchange = spread_news(investors, exchange, arriving, index, luck, market, now)
         base = start + (target - start) * (index + 1) / DAYS
         assets = Assets(base, exchange.log_price, exchange.momentum, loadings)
-        exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, index, now)
+        exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, luck, now)
         return (investors, exchange, profits + gains), change
 
     opening = exchange.log_price
-    days = (jnp.arange(DAYS), news)
+    index = jnp.arange(DAYS)
+    luck = now.draws.each(index, lambda day: day_luck(day, market))
+    days = (index, news, luck)
     (investors, exchange, profits), returns = loop(day, (market.investors, exchange, jnp.zeros(2)), days)
     market = market.replace(investors=investors, exchange=exchange)
     return settle(market, now, loadings, profits, opening), returns
 
 
-def spread_news(investors: Any, exchange: Exchange, arriving: DailyNews, day: Any, market: Market, now: Now) -> Any:
+class DayLuck(NamedTuple):
+    """Draws of a day."""
+
+    attention: Any  # (I,) uniform
+    own: Any  # (A,) normal
+    common: Any  # (1,) normal
+
+
+def day_luck(draws: Draws, market: Market) -> DayLuck:
+    """The day's draws: who comes across the news, and what noise traders do."""
+    return DayLuck(
+        attention=draws.uniform("attention", market.investors),
+        own=draws.market_normal("price noise", market.exchange.log_price.shape[0]),
+        common=draws.market_normal("market noise", 1),
+    )
+
+
+def spread_news(
+    investors: Any, exchange: Exchange, arriving: DailyNews, day: Any, luck: DayLuck, market: Market, now: Now
+) -> Any:
     """Today's news joins the public record; some notice it, learn from it, and once a week talk about it."""
     p = now.p
     exchange = exchange.replace(
@@ -70,8 +91,7 @@ def spread_news(investors: Any, exchange: Exchange, arriving: DailyNews, day: An
     )
     news = PublicNews(exchange.signal, exchange.precision, exchange.claims, exchange.salience)
     listened = market.networks.information
-    luck = now.draws.at(day).uniform("attention", investors)
-    investors = investors.do("notice", p, news, luck=luck)
+    investors = investors.do("notice", p, news, luck=luck.attention)
     for _ in range(ROUNDS):
         investors = investors.do("hear", p, news, neighbours=investors.attentive[listened].mean(1))
     investors = investors.do("learn", p, news)
@@ -82,27 +102,13 @@ def spread_news(investors: Any, exchange: Exchange, arriving: DailyNews, day: An
     return when(day % 5 == 4, talk, investors), exchange
 
 
-def when(condition: Any, action: Any, group: Any) -> Any:
-    """`action(group)` if the condition holds (the same for all runs, so only the chosen branch runs)."""
-    from abm.engine import is_interpreted
-
-    if is_interpreted():
-        return action(group) if bool(condition) else group
-    return jax.lax.cond(condition, action, lambda same: same, group)
-
-
-def form_prices(investors: Any, exchange: Exchange, assets: Assets, day: Any, now: Now) -> Any:
+def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuck, now: Now) -> Any:
     """The market maker moves each price by the order it faces over its depth, shading quotes against its inventory."""
     p = now.p
-    position, slope = investors.ask("demand", p, assets)
-    taking_part = investors.active[:, None]
-    wanted = jnp.where(taking_part, position, 0.0).sum(0)
-    slope = jnp.where(taking_part, slope, 0.0).sum(0)
+    wanted, slope = market_demand(investors, assets, now)
     # A dealer left with stock quotes lower until it is sold (Ho and Stoll 1981).
     order = wanted - exchange.position - p.inventory_aversion * (1 - wanted)
-    own = now.draws.at(day).market_normal("price noise", exchange.log_price.shape[0])
-    common = now.draws.at(day).market_normal("market noise", 1)
-    noise = jnp.sqrt(1 - p.noise_correlation) * own + jnp.sqrt(p.noise_correlation) * common
+    noise = jnp.sqrt(1 - p.noise_correlation) * luck.own + jnp.sqrt(p.noise_correlation) * luck.common
     change = trading.price_change(order, slope, p.market_depth) + trading.liquidity_noise(noise, exchange.variance, p)
     change = jnp.clip(change, -p.price_limit, p.price_limit)
     mispricing = (wanted - 1) / p.demand_per_mispricing
@@ -114,6 +120,22 @@ def form_prices(investors: Any, exchange: Exchange, assets: Assets, day: Any, no
         variance=trading.update_variance(exchange.variance, change, p),
     )
     return exchange, change, gains
+
+
+def market_demand(investors: Any, assets: Assets, now: Now) -> tuple[jax.Array, jax.Array]:
+    """All investors' positions together, and how fast they fall in the log price, both by firm (A,).
+
+    Without a short-sale constraint the schedules are added up first; with it every position has its own kink.
+    """
+    p = now.p
+    schedules = investors.ask("schedule", p)
+    active = investors.active * 1.0
+    if now.conduct.short_sales:
+        total = jax.tree.map(lambda rows: jnp.tensordot(active, rows, 1), schedules)
+        return trading.position(total, assets, p), jnp.full(assets.log_price.shape, total.value)
+    positions = jax.vmap(lambda one: trading.position(one, assets, p))(schedules) * active[:, None]
+    slopes = jnp.where(positions > 0, schedules.value[:, None], 0.0) * active[:, None]
+    return positions.sum(0), slopes.sum(0)
 
 
 def settle(market: Market, now: Now, loadings: jax.Array, profits: jax.Array, opening: jax.Array) -> Market:

@@ -5,17 +5,21 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.engine import each
+from abm.engine import each, loop
 from abm.mechanisms import capacity, pricing, tokens, welfare
 from abm.phases.common import Products, is_open_lab, products_of, quantities
 from abm.phases.research import setting_of
 from abm.state import TIERS, Market, Now
 
 
+NASH_STEPS = 40  # halves the distance to the fixed point at least every other step
+
+
 class Offer(NamedTuple):
     """What a lab knows when it prices (L,) or (L, T)."""
 
     elasticity: Any  # of demand for its models at one common markup
+    margin: Any  # $ per M tokens over cost under linear utility, 0 under log
     hosts: Any  # hosts of its weights
     undercut: Any  # nats by which rivals undercut each tier
     luck: Any  # uniform draw per tier
@@ -30,17 +34,19 @@ def trade_tokens(market: Market, now: Now) -> Market:
     peer = peer_shares(market)
 
     products = products_of(labs, p)
-    target, index = choose(market, now, products, peer)
-    elasticity = perceived_elasticity(market, target, index)
+    elasticity, margin = best_response(market, now, products, peer)
     undercut = how_undercut(labs, products, p)
     offer = Offer(
         elasticity=elasticity,
+        margin=margin,
         hosts=hosts_of(market, now),
         undercut=undercut,
         luck=now.draws.uniform("price change", labs, (TIERS,)),
         price_factor=now.events.price_factor,
     )
-    labs = labs.do("set_prices", p, offer=offer)
+    if now.conduct.pricing == "nash":
+        offer = nash_offer(market, now, offer, peer)
+    labs = labs.do("set_prices", p, now.conduct.pricing, offer=offer)
 
     products = products_of(labs, p)
     market = market.replace(labs=labs)
@@ -60,7 +66,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
 
 def choose(market: Market, now: Now, products: Products, peer: Any) -> tuple[jax.Array, jax.Array]:
     """Target shares (J, L x T) and price indices (J,) of all segments."""
-    return market.adopters.ask("choose", now.p, products, now.price_form, peer_share=peer)
+    return market.adopters.ask("choose", now.p, products, now.conduct.price_form, peer_share=peer)
 
 
 def peer_shares(market: Market) -> jax.Array:
@@ -68,13 +74,41 @@ def peer_shares(market: Market) -> jax.Array:
     return market.adopters.usage[market.networks.peers].mean(1)
 
 
-def perceived_elasticity(market: Market, target: jax.Array, index: jax.Array) -> jax.Array:
-    """Elasticity (L,) of a lab's tokens in its common markup, at the choices customers would make today."""
+def best_response(market: Market, now: Now, products: Products, peer: Any) -> tuple[jax.Array, jax.Array]:
+    """Elasticity (L,) of a lab's tokens in its common markup at the choices customers would make today, and, under linear
+    utility, the margin (L,) that solves sum_j x_j (1 - alpha_j m (1 - s_j)) = 0.
+    """
     adopters, labs = market.adopters, market.labs
+    target, index = choose(market, now, products, peer)
     own = target.reshape(adopters.size, labs.size, TIERS).sum(-1)
     use = adopters.scale * index ** (-adopters.usage_elasticity)
-    spending = own * use[:, None] * jnp.minimum(index, 1e6)[:, None]
-    return pricing.common_markup_elasticity(spending, own, adopters.price_sensitivity, adopters.usage_elasticity)
+    if now.conduct.price_form == "linear":
+        volume = own * use[:, None]
+        alpha = adopters.price_sensitivity / now.p.linear_price_scale
+        slope = (alpha[:, None] * volume * (1 - own)).sum(0)
+        return jnp.full(labs.size, 2.0), volume.sum(0) / jnp.maximum(slope, 1e-9)
+    # Weights are spending: one markup on all tiers moves sales in proportion to what is spent on them.
+    paid = (target * products.price).reshape(adopters.size, labs.size, TIERS).sum(-1) * use[:, None]
+    elasticity = pricing.common_markup_elasticity(paid, own, adopters.price_sensitivity, adopters.usage_elasticity)
+    return elasticity, jnp.zeros(labs.size)
+
+
+def nash_offer(market: Market, now: Now, offer: Offer, peer: Any) -> Offer:
+    """Elasticities at the Bertrand-Nash prices of the month: best responses repeated, damped, until they agree.
+
+    A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be (ECONOMICS A1).
+    """
+    p, labs = now.p, market.labs
+
+    def respond(state: Any, _: Any) -> tuple[Any, None]:
+        elasticity, margin = state
+        wanted = labs.ask("wanted_price", p, offer=offer._replace(elasticity=elasticity, margin=margin))
+        products = products_of(labs, p)._replace(price=wanted.reshape(-1))
+        new_elasticity, new_margin = best_response(market, now, products, peer)
+        return (0.5 * (elasticity + new_elasticity), 0.5 * (margin + new_margin)), None
+
+    (elasticity, margin), _ = loop(respond, (offer.elasticity, offer.margin), jnp.arange(NASH_STEPS))
+    return offer._replace(elasticity=elasticity, margin=margin)
 
 
 def how_undercut(labs: Any, products: Products, p: Any) -> jax.Array:

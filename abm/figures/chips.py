@@ -1,0 +1,142 @@
+"""Chip demand and Jevons: does cheaper intelligence mean fewer chips or more?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.figures import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from abm.results import Ensemble
+
+FIRST_MONTH = 21
+SERVING = ("work", "efficiency", "serving")
+INSTALLED = ("work_weighted", "efficiency_weighted", "rest_weighted", "installed")
+MARKET = ("chip_orders", "chip_revenue")
+NAMES = {
+    "work": "tokens demanded",
+    "efficiency": "compute per token",
+    "serving": "serving compute (sum)",
+    "work_weighted": "tokens demanded",
+    "efficiency_weighted": "compute per token",
+    "rest_weighted": "other workloads, training, idle",
+    "installed": "compute installed (sum)",
+    "chip_orders": "chip orders",
+    "chip_revenue": "chip revenue",
+}
+LOOKS = {
+    "work": (style.GREEN, style.LINES[1]),
+    "efficiency": (style.VERMILLION, style.LINES[2]),
+    "rest": (style.PURPLE, style.LINES[3]),
+    "serving": (style.OBSERVED, style.LINES[0]),
+    "installed": (style.OBSERVED, style.LINES[0]),
+    "chip_orders": (style.BLUE, style.LINES[0]),
+    "chip_revenue": (style.OBSERVED, style.LINES[5]),
+}
+
+
+def serving_compute(runs: Ensemble) -> np.ndarray:
+    """Compute that serves tokens (runs, months), H100e: what tokens cost, at the rental price of compute.
+
+    A token's unit cost is its compute times the rental price, so cost over rental price is compute, exactly.
+    """
+    revenue, open_share = runs["token_revenue"], runs["open_revenue_share"]
+    cost = revenue * ((1 - open_share) * (1 - runs["lerner_closed"]) + open_share * (1 - runs["lerner_open"]))
+    return cost / runs["rental_price"]
+
+
+def jevons_terms(baseline: Ensemble, without: Ensemble) -> dict[str, np.ndarray]:
+    """Paired log changes (runs, months), with R1 less without.
+
+    Serving compute is tokens times compute per token, so its log change is theirs summed. Installed compute is serving
+    compute plus the rest; its log change is split by logarithmic-mean weights (LMDI-I, Ang 2005, *Energy Policy* 33), which
+    leave no residual: sum of the three weighted terms = d ln installed.
+    """
+    months = min(baseline.setup.months, without.setup.months)
+
+    def pair(values: Any) -> tuple[np.ndarray, np.ndarray]:
+        return values(baseline)[:, :months], values(without)[:, :months]
+
+    tokens, tokens0 = pair(lambda runs: runs["token_volume"])
+    serving, serving0 = pair(serving_compute)
+    total, total0 = pair(lambda runs: runs["compute_installed"])
+    work = np.log(tokens / tokens0)
+    efficiency = np.log(serving / tokens) - np.log(serving0 / tokens0)
+    weight = logarithmic_mean(serving, serving0) / logarithmic_mean(total, total0)
+    terms = {"work": work, "efficiency": efficiency, "serving": np.log(serving / serving0)}
+    terms |= {"work_weighted": weight * work, "efficiency_weighted": weight * efficiency}
+    terms["rest_weighted"] = logarithmic_change(total - serving, total0 - serving0, total, total0)
+    terms["installed"] = np.log(total / total0)
+    for name in MARKET:
+        values, values0 = pair(lambda runs, name=name: runs[name])
+        terms[name] = np.log(np.maximum(values, 1e-9) / np.maximum(values0, 1e-9))
+    return terms
+
+
+def logarithmic_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(a - b)/(ln a - ln b), and a where both are equal."""
+    close = np.isclose(a, b, rtol=1e-9, atol=0)
+    ratio = np.where(close, np.e, a / b)
+    return np.where(close, a, (a - b) / np.log(ratio))
+
+
+def logarithmic_change(part: np.ndarray, part0: np.ndarray, total: np.ndarray, total0: np.ndarray) -> np.ndarray:
+    """Contribution of an additive part to d ln total: its change over the logarithmic mean of the totals."""
+    return (part - part0) / logarithmic_mean(total, total0)
+
+
+def jevons_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataFrame:
+    """Long table: term, month, mean, low, high (95 % interval) of the paired log change, in percent (100 log points)."""
+    import pandas as pd
+    from scipy.special import stdtrit
+
+    parts = []
+    for name, values in jevons_terms(baseline, without).items():
+        runs = values.shape[0]
+        mean = values.mean(0)
+        spread = values.std(0, ddof=1) if runs > 1 else np.full(mean.shape, np.nan)
+        half = float(stdtrit(max(runs - 1, 1), 0.975)) * spread / np.sqrt(runs)
+        part = {"term": name, "month": np.arange(values.shape[1])}
+        part |= {"mean": 100 * mean, "low": 100 * (mean - half), "high": 100 * (mean + half)}
+        parts.append(pd.DataFrame(part))
+    return pd.concat(parts, ignore_index=True)
+
+
+@style.styled
+def jevons(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
+    """What R1 did to compute: serving, all that is installed, and orders for chips; `axes`: three of your own."""
+    table = jevons_numbers(baseline, without)
+    figure, panels = style.canvas(axes, 1, 3, (style.TWO_COLUMNS, 3.2))
+    titles = ("Compute serving tokens", "Compute installed", "Market for chips")
+    for ax, names, title in zip(panels, (SERVING, INSTALLED, MARKET), titles, strict=True):
+        for i, name in enumerate(names):
+            rows = table[(table["term"] == name) & (table["month"] >= FIRST_MONTH)]
+            colour, line = LOOKS[name.removesuffix("_weighted")]
+            x = style.dates(int(table["month"].max()) + 1, min(FIRST_MONTH, int(table["month"].max())))
+            style.interval(ax, x, rows["mean"], rows["low"], rows["high"], color=colour, linestyle=line, label=NAMES[name])
+            every = max(len(x) // 6, 1)
+            ax.plot(x[i::every], rows["mean"].to_numpy()[i::every], style.MARKERS[i], color=colour, markersize=3)
+        ax.axhline(0, color="black", linewidth=0.7)
+        ax.set_title(title)
+        ax.set_ylabel("effect of R1, log points × 100")
+        style.mark_event(ax)
+        style.date_axis(ax)
+        ax.set_xlabel("month")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3) if axes is None else None)
+    return figure
+
+
+def jevons_caption(runs: int) -> str:
+    """Caption of `jevons`."""
+    return (
+        f"What R1 did to the demand for compute: paired log changes over {runs} seeds, mean and 95 % interval. Left: compute"
+        " that serves tokens is tokens times compute per token; it rises if use grows by more than each token saves."
+        " Middle: the same two terms and everything else (the platforms' own workloads, training, idle machines) by their"
+        " share of all compute installed; the three add up without a residual (logarithmic-mean Divisia). Right: orders for chips and the"
+        " vendors' revenue."
+    )

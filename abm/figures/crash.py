@@ -1,0 +1,176 @@
+"""27 January 2025 by layer: the model's event window, and what each crash mechanism alone makes of the day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.analysis import event_study
+from abm.figures import style
+from abm.figures.labels import LAYERS, MECHANISMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from abm.results import Ensemble
+
+TOGETHER = "all together"
+NEAR_ZERO = 0.05
+"""A platform's return of less than this is "near zero" (targets.csv: sign_platforms)."""
+EXPECTED_SIGNS = {"compute": -1, "power": -1, "platforms": 0, "applications": 1}
+
+
+def event_window_numbers(baseline: Ensemble) -> pd.DataFrame:
+    """Long table, one row a layer and day: model quantiles of the daily and cumulated abnormal and raw return; observed."""
+    import pandas as pd
+
+    window = event_study.around(baseline)
+    parts = []
+    for kind in ("abnormal", "raw"):
+        for measure, values in ((kind, getattr(window, kind)), (f"cumulative_{kind}", window.cumulative(kind))):
+            for layer in LAYERS:
+                head = {"layer": layer, "measure": measure, "day": window.days}
+                parts.append(pd.DataFrame(head | style.quantiles(values[layer])))
+    table = pd.concat(parts, ignore_index=True)
+    seen = event_study.observed().melt(
+        ["layer", "day"], ["raw", "abnormal", "cumulative_raw", "cumulative_abnormal"], "measure", "observed"
+    )
+    return table.merge(seen, on=["layer", "day", "measure"], how="left")
+
+
+@style.styled
+def event_window(baseline: Ensemble, axes: Any = None, kind: str = "abnormal") -> Figure:
+    """Daily (above) and cumulated (below) returns by layer, days -5 to +20; `kind` "abnormal" or "raw"; `axes`: eight."""
+    if kind not in ("abnormal", "raw"):
+        raise ValueError(f"kind = {kind!r}: choose 'abnormal' or 'raw'")
+    table = event_window_numbers(baseline)
+    single = event_study.tickers()
+    figure, panels = style.canvas(axes, 2, 4, (style.TWO_COLUMNS, 4.3), sharex=True, sharey="row")
+    for column, (layer, name) in enumerate(LAYERS.items()):
+        for row, measure in enumerate((kind, f"cumulative_{kind}")):
+            ax = panels[4 * row + column]
+            rows = table[(table["layer"] == layer) & (table["measure"] == measure)]
+            percent = {q: 100 * rows[q] for q in ("q05", "q25", "q50", "q75", "q95")}
+            style.fan(ax, rows["day"].to_numpy(), percent, color=style.LAYER_COLOURS[layer], label=None)
+            if row == 0:
+                own = single[single["layer"] == layer]
+                ax.plot(own["day"], 100 * own[kind], ".", color=style.GREY, markersize=2, alpha=0.6)
+                ax.set_title(name)
+            ax.plot(rows["day"], 100 * rows["observed"], "o", color=style.OBSERVED, markersize=2.6)
+            if layer == "applications" and row == 0 and kind == "abnormal":
+                raw = table[(table["layer"] == layer) & (table["measure"] == "raw")]
+                ax.plot(raw["day"], 100 * raw["observed"], "D", color=style.OBSERVED, markerfacecolor="white", markersize=4)
+            ax.axhline(0, color="black", linewidth=0.6)
+            style.mark_event(ax, at=0)
+            if row == 1 or axes is not None:
+                ax.set_xlabel("trading days from 27 January")
+            if column == 0 or axes is not None:
+                ax.set_ylabel(f"{kind} return, %" if row == 0 else f"cumulated {kind}, %")
+            ax.set_xticks(range(-5, 21, 5))
+    _window_legend(figure, panels[0], axes is None)
+    return figure
+
+
+def _window_legend(figure: Any, ax: Any, own: bool) -> None:
+    """Explain bands and dots once, without the colour of any one layer."""
+    ax.plot([], [], color=style.GREY, label="model: median, half, nine tenths of runs")
+    ax.plot([], [], "o", color=style.OBSERVED, markersize=2.6, label="observed, mean of firms")
+    ax.plot([], [], ".", color=style.GREY, markersize=2, label="observed, single firms")
+    ax.plot([], [], "D", color=style.OBSERVED, markerfacecolor="white", label="observed, raw return only")
+    style.shared_legend(figure, ax, own, columns=2)
+
+
+def event_window_caption(runs: int, kind: str = "abnormal") -> str:
+    """Caption of `event_window`."""
+    return (
+        f"{kind.capitalize()} returns around 27 January 2025 (day 0; R1 is news on day -4): the model's median over {runs}"
+        " runs with the bands of half and nine tenths of them, and what was observed. Market model on 250 earlier trading"
+        " days; the model's index gives its layers the weight they have in a broad index. Cumulated from day 0, and"
+        " backwards before it. For Apple and Salesforce only the raw return of day 0 is at hand. A run's median day is"
+        " smoother than a day of one run: the observed points are one draw and should be compared with the bands."
+    )
+
+
+def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
+    """One row a mechanism and layer: mean, 95 % interval and 90 % band of the day-0 abnormal return, and of days -4 to 0.
+
+    `ensembles` maps the names of `MECHANISMS`, and `TOGETHER`, to their runs. Last rows: observed.
+    """
+    import pandas as pd
+
+    rows = []
+    for name, runs in ensembles.items():
+        window = event_study.around(runs)
+        day0 = int(np.flatnonzero(window.days == 0)[0])
+        for layer in LAYERS:
+            values = window.abnormal[layer][:, day0]
+            error = 1.96 * values.std(ddof=1) / np.sqrt(values.size) if values.size > 1 else np.nan
+            since = window.abnormal[layer][:, day0 - 4 : day0 + 1].sum(1)
+            row = {"mechanism": name, "layer": layer, "mean": values.mean(), "low": values.mean() - error}
+            row |= {"high": values.mean() + error, "q05": np.quantile(values, 0.05), "q95": np.quantile(values, 0.95)}
+            rows.append(row | {"since_r1": since.mean(), "sign": sign_of(layer, values.mean())})
+    seen = event_study.observed()
+    for layer in LAYERS:
+        day = seen[(seen["layer"] == layer) & (seen["day"] == 0)].iloc[0]
+        value = day["abnormal"] if np.isfinite(day["abnormal"]) else day["raw"]
+        since = seen[(seen["layer"] == layer) & seen["day"].between(-4, 0)]["abnormal"].sum(min_count=5)
+        rows.append({"mechanism": "observed", "layer": layer, "mean": value, "since_r1": since, "sign": sign_of(layer, value)})
+    table = pd.DataFrame(rows)
+    table["expected_sign"] = table["layer"].map(EXPECTED_SIGNS)
+    table["sign_right"] = table["sign"] == table["expected_sign"]
+    return table
+
+
+def sign_of(layer: str, value: float) -> int:
+    """-1, 0 or 1; a platform's small return counts as 0."""
+    if layer == "platforms" and abs(value) <= NEAR_ZERO:
+        return 0
+    return int(np.sign(value))
+
+
+@style.styled
+def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Figure:
+    """Day-0 abnormal return of each layer, by mechanism, beside the observed one; `axes`: four of your own."""
+    table = day0_numbers(ensembles)
+    figure, panels = style.canvas(axes, 1, 4, (style.TWO_COLUMNS, 2.8), sharex=True, sharey=True)
+    names = [TOGETHER, *MECHANISMS]
+    shown = {TOGETHER: "(a)-(d) together"} | MECHANISMS
+    names = [name for name in names if name in ensembles]
+    for ax, (layer, title) in zip(panels, LAYERS.items(), strict=True):
+        rows = table[table["layer"] == layer].set_index("mechanism")
+        seen = 100 * rows.loc["observed", "mean"]
+        raw_only = layer == "applications"
+        ax.axvline(seen, color=style.OBSERVED, linewidth=1.2, linestyle=":" if raw_only else "-")
+        for y, name in enumerate(names):
+            row = 100 * rows.loc[name, ["mean", "low", "high", "q05", "q95"]].astype(float)
+            colour = style.LAYER_COLOURS[layer]
+            ax.plot([row["q05"], row["q95"]], [y, y], color=colour, linewidth=4, alpha=0.25, solid_capstyle="butt")
+            ax.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1.6)
+            right = bool(rows.loc[name, "sign_right"])
+            ax.plot(row["mean"], y, "o", color=colour, markerfacecolor=colour if right else "white", markersize=5)
+        ax.axvline(0, color="black", linewidth=0.6)
+        ax.set_yticks(range(len(names)), [shown[name] for name in names])
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.set_title(title)
+        ax.set_xlabel("abnormal return, %")
+    first = panels[0]
+    first.plot([], [], color=style.OBSERVED, linewidth=1.2, label="observed")
+    first.plot([], [], color=style.OBSERVED, linewidth=1.2, linestyle=":", label="observed, raw")
+    first.plot([], [], "o", color=style.GREY, label="model mean, sign right")
+    first.plot([], [], "o", color=style.GREY, markerfacecolor="white", label="sign wrong")
+    first.plot([], [], color=style.GREY, linewidth=1.6, label="95 % interval")
+    first.plot([], [], color=style.GREY, linewidth=4, alpha=0.25, label="nine tenths of runs")
+    style.shared_legend(figure, first, axes is None)
+    return figure
+
+
+def crash_mechanisms_caption(runs: int) -> str:
+    """Caption of `crash_mechanisms`."""
+    return (
+        f"Abnormal return of 27 January 2025 by layer, {runs} runs each: all four crash mechanisms together and each one"
+        " alone, the other three switched off. Filled dots have the sign that was observed (chips and power down,"
+        f" applications up, platforms within {100 * NEAR_ZERO:.0f} points of zero). The observed value for applications is a raw return."
+    )

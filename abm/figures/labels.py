@@ -1,0 +1,113 @@
+"""What observables are called on axes and in tables, with units. Imports nothing, so the command line can use it."""
+
+from typing import NamedTuple
+
+
+class Label(NamedTuple):
+    """Name of a quantity for people, and its unit ("" for a pure number)."""
+
+    name: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+LABELS = {
+    # pricing power
+    "lerner_closed": Label("Lerner index, closed labs", "share of price"),
+    "lerner_open": Label("Lerner index, open models", "share of price"),
+    "lerner_basket": Label("Lerner, pre-shock basket", "share of price"),
+    "closed_premium": Label("Premium over equal open", "log points"),
+    "contestable_share": Label("Contestable spending", "share"),
+    "closed_profit": Label("Profit of closed labs", "$ M per month"),
+    "closed_profit_per_training": Label("Profit per $ of training", "ratio"),
+    "open_token_share": Label("Open share of tokens", "share"),
+    "open_revenue_share": Label("Open share of revenue", "share"),
+    "hhi": Label("Concentration of token revenue (HHI)", "0 to 1"),
+    "token_volume": Label("Tokens", "million per month"),
+    "token_revenue": Label("Token revenue", "$ M per month"),
+    # prices
+    "price_index": Label("Quality-adjusted price index", "$ per million tokens"),
+    "frontier_price": Label("List price of the frontier model", "$ per million tokens"),
+    "mean_price_paid": Label("Mean price paid", "$ per million tokens"),
+    # race
+    "frontier": Label("Frontier capability", "nats above January 2023"),
+    "open_frontier": Label("Open frontier", "nats above January 2023"),
+    "open_closed_gap": Label("Open-closed gap", "nats"),
+    "research_spending": Label("Research spending", "$ M per month"),
+    "distillation_volume": Label("Distillation", "million exchanges per month"),
+    "active_labs": Label("Active labs", "number"),
+    # compute and chips
+    "chip_revenue": Label("Chip revenue, all vendors", "$ M per month"),
+    "leader_revenue": Label("Chip revenue, leading vendor", "$ M per month"),
+    "leader_margin": Label("Margin of the leading vendor", "share of price"),
+    "chip_price": Label("Chip price", "$ M per H100e"),
+    "chip_orders": Label("Chip orders", "H100e per month"),
+    "chip_deliveries": Label("Chip deliveries", "H100e per month"),
+    "compute_installed": Label("Compute installed", "H100e"),
+    "compute_utilisation": Label("Utilisation of cloud compute", "share"),
+    "rental_price": Label("Rental price of compute", "$ M per H100e month"),
+    "capex": Label("Spending on chips", "$ M per month"),
+    # minds and markets
+    "belief_dispersion": Label("Dispersion of beliefs", "nats"),
+    "winner_entropy": Label("Entropy of open questions", "nats"),
+    "posterior_variance": Label("Mean posterior variance", "nats²"),
+    "attention": Label("Attentive investors", "share of wealth"),
+    "equity_chips": Label("Market value of chip vendors", "$ M"),
+    "equity_leader": Label("Market value of the leading vendor", "$ M"),
+    # welfare
+    "consumer_surplus": Label("Consumer surplus", "$ M per month"),
+    "producer_surplus": Label("Producer surplus", "$ M per month"),
+    "welfare": Label("Welfare", "$ M per month"),
+}
+
+PRICING_POWER = (
+    "lerner_closed",
+    "lerner_basket",
+    "closed_premium",
+    "contestable_share",
+    "closed_profit",
+    "closed_profit_per_training",
+)
+"""The family of MODEL 6.2: no member alone is pricing power (Frank and Salkever 1997)."""
+
+HEADLINES = (
+    "lerner_closed",
+    "closed_premium",
+    "contestable_share",
+    "closed_profit",
+    "frontier_price",
+    "mean_price_paid",
+    "open_token_share",
+    "hhi",
+    "open_closed_gap",
+    "leader_revenue",
+    "leader_margin",
+    "compute_installed",
+    "equity_chips",
+    "belief_dispersion",
+    "active_labs",
+    "welfare",
+)
+"""What `abm run` prints."""
+
+LAYERS = {
+    "compute": "Compute (chips)",
+    "power": "Power",
+    "platforms": "Platforms",
+    "applications": "Applications",
+}
+"""Layers of listed firms that were observed on 27 January 2025."""
+
+MECHANISMS = {
+    "crash_capacity": "(a) saturation, capacity",
+    "crash_rents": "(b) rents, capex",
+    "crash_rivals": "(c) rivals, export rules",
+    "crash_beliefs": "(d) narrative, over-reaction",
+}
+
+
+def label_of(observable: str) -> Label:
+    """Label of an observable; one without an entry is shown by its own name."""
+    return LABELS.get(observable, Label(observable.replace("_", " ")))

@@ -1,0 +1,139 @@
+"""Price at constant capability: the model's bands beside the list prices of named models."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.calendar import month_of
+from abm.figures import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from abm.results import Ensemble
+
+LEVELS = (0, 1, 2, 3)
+"""Capabilities, nats above the frontier of January 2023, at which prices are followed."""
+LAST_OBSERVED = 29
+"""June 2025: the data end there."""
+NOTICEABLE = 0.25
+"""A model is named where it lowers the cheapest price by at least this much, log points."""
+
+
+def index_of_nats(baseline: Ensemble) -> tuple[float, float]:
+    """(a, b) such that the Epoch Capabilities Index is about a + b x nats.
+
+    Least squares of the observed frontier (the best index of any model released so far) on the model's median frontier,
+    month by month, March 2023 to June 2025. It uses no price, so comparing prices at equal capability tests something.
+    """
+    from abm.data import load
+
+    models = load("capability")
+    months = np.array([month_of(date.date()) for date in models["release_date"]])
+    at = np.arange(2, min(LAST_OBSERVED + 1, baseline.setup.months))
+    best = np.array([models["eci"][months <= month].max() for month in at])
+    frontier = np.median(baseline["frontier"][:, at], axis=0)
+    slope, intercept = np.polyfit(frontier, best, 1)
+    return float(intercept), float(slope)
+
+
+def cheapest_on_sale(level: float) -> pd.DataFrame:
+    """The lowest blended list price of any model of that index or more, by month: month, price, model, open_weights."""
+    import pandas as pd
+
+    from abm.data import load
+
+    offers = load("model_prices").dropna(subset=["eci", "blended"])
+    offers = offers[offers["eci"] >= level]
+    rows = []
+    for month in range(LAST_OBSERVED + 1):
+        end = (pd.Period("2023-01", "M") + month).end_time
+        on_sale = offers[(offers["price_from"] <= end) & ~(offers["price_to"] <= end)]
+        if len(on_sale):
+            best = on_sale.loc[on_sale["blended"].idxmin()]
+            rows.append({"month": month, "price": best["blended"], "model": best["model"], "open": best["open_weights"]})
+    return pd.DataFrame(rows, columns=["month", "price", "model", "open"])
+
+
+def constant_capability_price_numbers(baseline: Ensemble) -> pd.DataFrame:
+    """Long table: level (nats), index (ECI), source, month, q05 ... q95, mean, share (of runs that reach it), price, model."""
+    import pandas as pd
+
+    intercept, slope = index_of_nats(baseline)
+    months = min(LAST_OBSERVED + 13, baseline.setup.months)
+    parts = []
+    for level in LEVELS:
+        values = baseline[f"price_at_k{level}"][:, :months]
+        reached = np.isfinite(values).mean(0)
+        bands = {name: np.where(reached >= 0.5, q, np.nan) for name, q in style.quantiles(values).items()}
+        head = {"level": level, "index": intercept + slope * level}
+        parts.append(pd.DataFrame(head | {"source": "model", "month": np.arange(months), "share": reached} | bands))
+        seen = cheapest_on_sale(intercept + slope * level)
+        parts.append(seen.assign(source="observed", **head))
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+@style.styled
+def constant_capability_price(baseline: Ensemble, axes: Any = None) -> Figure:
+    """Cheapest price at or above four levels of capability, model and market; `axes`: four of your own."""
+    table = constant_capability_price_numbers(baseline)
+    figure, panels = style.canvas(axes, 2, 2, (style.TWO_COLUMNS, 5.2), sharex=True, sharey=True)
+    for ax, level in zip(panels, LEVELS, strict=True):
+        rows = table[table["level"] == level]
+        model, seen = rows[rows["source"] == "model"], rows[rows["source"] == "observed"]
+        style.fan(ax, style.dates(len(model)), model, color=style.BLUE, label="model: median, half, nine tenths of runs")
+        if len(seen):
+            _draw_observed(ax, seen)
+        else:
+            ax.text(0.5, 0.5, "no model on sale by June 2025", transform=ax.transAxes, ha="center", fontsize=7)
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.set_title(f"{level:g} nats (index {rows['index'].iloc[0]:.0f}) or more")
+        ax.set_ylabel("$ per million tokens")
+        style.mark_event(ax, text="R1" if ax is panels[0] else "")
+        style.date_axis(ax)
+        if ax in panels[-2:] or axes is not None:
+            ax.set_xlabel("month")
+    style.shared_legend(figure, panels[0], axes is None, columns=2)
+    return figure
+
+
+def _draw_observed(ax: Any, seen: pd.DataFrame) -> None:
+    """The observed path in steps, with the names of those that brought it down noticeably."""
+    x, price = style.dates(LAST_OBSERVED + 1)[seen["month"]], seen["price"].to_numpy(float)
+    ax.plot(x, price, color=style.OBSERVED, linewidth=0.9, linestyle="--", drawstyle="steps-post", label="cheapest list price on sale")
+    changed = np.r_[True, seen["model"].to_numpy()[1:] != seen["model"].to_numpy()[:-1]]
+    is_open = seen["open"].to_numpy(float) > 0.5
+    for which, marker, face, word in ((~is_open, "o", style.OBSERVED, "closed model"), (is_open, "s", "white", "open weights")):
+        at = changed & which
+        ax.plot(x[at], price[at], marker, color=style.OBSERVED, markerfacecolor=face, label=f"new cheapest: {word}")
+    lowest = np.inf
+    for i in np.flatnonzero(changed):
+        if price[i] <= lowest * np.exp(-NOTICEABLE):
+            lowest = price[i]
+            ax.annotate(
+                _short(seen["model"].iloc[i]), (x[i], price[i]), xytext=(3, 3), textcoords="offset points",
+                fontsize=6, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.3}, color=style.OBSERVED if not is_open[i] else style.GREEN,
+            )  # fmt: skip
+
+
+def _short(model: str) -> str:
+    """A model's name without its version date."""
+    return re.sub(r"-(\d{4}-\d{2}-\d{2}|\d{4,8})$", "", model)
+
+
+def constant_capability_price_caption(baseline: Ensemble) -> str:
+    """Caption of `constant_capability_price`, with the mapping that was used."""
+    intercept, slope = index_of_nats(baseline)
+    return (
+        "The cheapest price of any model at or above a level of capability, blended 3 input to 1 output: bands over"
+        f" {len(baseline.seeds)} runs where at least half of them have such a model, and the lowest list price on sale of"
+        " named models with a measured index. Model capability is in nats of effective compute above the frontier of January"
+        f" 2023; the Epoch Capabilities Index is mapped to it by index = {intercept:.1f} + {slope:.1f} x nats, fitted to"
+        " the path of the frontier alone and not to prices. List prices are per token: reasoning models use more tokens a"
+        " task. The data end in June 2025."
+    )

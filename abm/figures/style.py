@@ -1,0 +1,169 @@
+"""One look for all figures: colours that colour-blind readers can tell apart, and lines that differ in grey as well."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
+"""Widths of a figure in a two-column paper, inches."""
+
+BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, BLACK, GREY = (
+    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000", "#666666",
+)  # fmt: skip
+"""Okabe and Ito (2008)."""
+
+OBSERVED = BLACK
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "baseline": {"color": BLUE, "linestyle": "-", "label": "with R1"},
+    "no_r1": {"color": VERMILLION, "linestyle": "--", "label": "without R1"},
+}
+LAYER_COLOURS = {"compute": BLUE, "power": VERMILLION, "platforms": GREEN, "applications": PURPLE}
+
+SETTINGS = {
+    "font.size": 8,
+    "font.family": "sans-serif",
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "figure.dpi": 110,
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,  # text stays text, as journals ask
+    "axes.unicode_minus": True,
+}
+
+
+P, R = ParamSpec("P"), TypeVar("R")
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw in the project's style and leave the caller's settings alone."""
+
+    @functools.wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        import matplotlib as mpl
+
+        with mpl.rc_context(SETTINGS):
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def canvas(axes: Any, rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, list[Axes]]:
+    """A new figure of `rows` x `columns` axes, or the user's own axes, flat and in reading order."""
+    from matplotlib.figure import Figure
+
+    if axes is None:
+        figure = Figure(figsize=size, layout="constrained")
+        figure.get_layout_engine().set(hspace=0.06, wspace=0.04)
+        return figure, list(np.ravel(figure.subplots(rows, columns, squeeze=False, **options)))
+    given = list(np.ravel(np.asarray(axes, dtype=object)))
+    if len(given) != rows * columns:
+        raise ValueError(f"this figure needs {rows * columns} axes ({rows} x {columns}), not {len(given)}")
+    return given[0].figure, given
+
+
+R1_DAY = np.datetime64("2025-01-20")
+
+
+def dates(months: int, first: int = 0) -> np.ndarray:
+    """Last days of the model's months, `first` to `months` - 1: what a month reports is how it ended."""
+    return (np.datetime64("2023-02", "M") + np.arange(first, months)).astype("datetime64[D]") - 1
+
+
+def fan(
+    ax: Axes,
+    x: np.ndarray,
+    bands: dict[str, Any],
+    *,
+    color: str = BLUE,
+    linestyle: Any = "-",
+    label: str | None = None,
+    marker: str | None = None,
+) -> None:
+    """Fan chart: the median, the middle half of runs (dark) and nine tenths of them (light).
+
+    `bands` has q05, q25, q50, q75 and q95, as `Ensemble.bands` gives them; without q25 and q75 only the light band is
+    drawn. The light band has an edge in the median's line style, so that two fans can be told apart in grey.
+    """
+    q = {name: np.asarray(bands[name], dtype=float) for name in ("q05", "q50", "q95")}
+    ax.fill_between(x, q["q05"], q["q95"], color=color, alpha=0.13, linewidth=0)
+    for edge in ("q05", "q95"):
+        ax.plot(x, q[edge], color=color, linestyle=linestyle, linewidth=0.5, alpha=0.6)
+    if "q25" in bands:
+        low, high = np.asarray(bands["q25"], dtype=float), np.asarray(bands["q75"], dtype=float)
+        ax.fill_between(x, low, high, color=color, alpha=0.25, linewidth=0)
+    ax.plot(x, q["q50"], color=color, linestyle=linestyle, label=label, marker=marker)
+
+
+def interval(ax: Axes, x: Any, mean: Any, low: Any, high: Any, *, color: str, linestyle: Any, label: str) -> None:
+    """A mean with its confidence interval."""
+    ax.fill_between(x, np.asarray(low, float), np.asarray(high, float), color=color, alpha=0.2, linewidth=0)
+    ax.plot(x, np.asarray(mean, float), color=color, linestyle=linestyle, label=label)
+
+
+def quantiles(values: np.ndarray, axis: int = 0) -> dict[str, np.ndarray]:
+    """q05, q25, q50, q75, q95 and mean over runs; NaN where no run has a value."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN columns: before the first model of a level
+        out = {f"q{level:02d}": np.nanquantile(values, level / 100, axis=axis) for level in (5, 25, 50, 75, 95)}
+        return out | {"mean": np.nanmean(values, axis=axis)}
+
+
+def mark_event(ax: Axes, at: Any = R1_DAY, text: str = "") -> None:
+    """A thin vertical line at an event, with a word at its top if there is room for one."""
+    ax.axvline(at, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)))
+    if text:
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6}
+        ax.annotate(
+            text, (at, 1.0), xycoords=("data", "axes fraction"), xytext=(2, -2), textcoords="offset points",
+            va="top", fontsize=7, color=GREY, bbox=box,
+        )  # fmt: skip
+
+
+def date_axis(ax: Axes, every: int = 12) -> None:
+    """Years (or every so many months) on the x axis."""
+    from matplotlib.dates import DateFormatter, MonthLocator, YearLocator
+
+    if every == 12:
+        ax.xaxis.set_major_locator(YearLocator())
+        ax.xaxis.set_major_formatter(DateFormatter("%Y"))
+        ax.xaxis.set_minor_locator(MonthLocator([7]))
+    else:
+        ax.xaxis.set_major_locator(MonthLocator(range(1, 13, every)))
+        ax.xaxis.set_major_formatter(DateFormatter("%b\n%Y"))
+
+
+def shared_legend(figure: Figure, ax: Axes, own: bool, columns: int = 3) -> None:
+    """One legend below all axes of a figure of ours; in the first axes where they are the user's."""
+    handles, labels = ax.get_legend_handles_labels()
+    if own:
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)))
+    else:
+        ax.legend(handles, labels)

@@ -1,0 +1,64 @@
+"""Reproductions: a named piece of work from runs to figures, tables and a report. Importing this loads nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+FOLDER = Path("output")
+"""Where results go unless told otherwise, below the working folder."""
+
+
+class Progress(Protocol):
+    """Called after every step: what is being done, how much of the whole work is done, and the whole."""
+
+    def __call__(self, doing: str, done: float, total: float) -> None: ...
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C during a reproduction: what was finished by then, and where it is kept."""
+
+    def __init__(self, kept: list[str], folder: Path):
+        super().__init__()
+        self.kept, self.folder = kept, folder
+
+
+@dataclass
+class Outcome:
+    """What a reproduction leaves behind."""
+
+    folder: Path
+    report: Path
+    files: list[Path] = field(default_factory=list)
+    headlines: list[str] = field(default_factory=list)
+    """The result in plain sentences."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Name, what it shows, how many runs, and the module whose `run` does it."""
+
+    name: str
+    summary: str
+    module: str
+    seeds: int
+    quick_seeds: int
+
+    def run(self, folder: Path, seeds: Sequence[int], quick: bool, progress: Progress | None = None) -> Outcome:
+        work: Callable[..., Outcome] = import_module(self.module).run
+        return work(folder, seeds, quick=quick, progress=progress)
+
+
+REPRODUCTIONS = {
+    "r1_shock": Reproduction(
+        "r1_shock",
+        "the DeepSeek R1 shock of January 2025: pricing power, the crash by layer, chip demand",
+        "abm.reproduce.r1_shock",
+        seeds=200,
+        quick_seeds=24,
+    )
+}

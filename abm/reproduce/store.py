@@ -1,0 +1,106 @@
+"""Finished ensembles on disk, so that work that was interrupted is not done twice.
+
+A file is used again only if its key is that of the ensemble wanted. The key is a hash of everything that decides the
+numbers: parameters, timeline, sizes and classes, networks, seeds, what is kept, and the model's own source.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.results import Ensemble
+
+if TYPE_CHECKING:
+    from abm.simulation import Setup
+
+PACKAGE = Path(__file__).parent.parent
+NOT_THE_MODEL = ("analysis", "cli.py", "dashboard", "figures", "reproduce")
+"""Parts of the package that look at numbers and do not make them."""
+
+
+@functools.cache
+def source_hash() -> str:
+    """Hash of the model's source files."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        inside = path.relative_to(PACKAGE)
+        if inside.parts[0] not in NOT_THE_MODEL:
+            digest.update(inside.as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: bool) -> str:
+    """Hash of the full specification of an ensemble."""
+    import jax
+
+    populations = setup.populations
+    classes = {
+        role: [(kind.__module__, kind.__qualname__, number) for kind, number in populations.kinds(role)]
+        for role in ("vendors", "closed_labs", "open_labs", "adopters", "investors", "regulators")
+    }
+    said = {
+        "months": setup.months,
+        "seeds": list(map(int, seeds)),
+        "daily": list(daily),
+        "products": products,
+        "price_form": setup.conduct,
+        "classes": classes,
+        "world": repr(setup.world),
+        "parameters": {name: value.tolist() for name, value in setup.values.items()},
+        "jax": jax.__version__,
+    }
+    digest = hashlib.sha256(source_hash().encode() + json.dumps(said, sort_keys=True).encode())
+    for name, array in sorted(setup.timeline.items()):
+        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+    for layer in (setup.networks.information, setup.networks.peers):
+        digest.update(np.ascontiguousarray(layer).tobytes())
+    return digest.hexdigest()
+
+
+def save(path: Path, key: str, ensemble: Ensemble) -> None:
+    """Write an ensemble; whoever reads finds the old file or the whole new one, never half of it."""
+    arrays = {f"observables/{name}": values for name, values in ensemble.out["observables"].items()}
+    for name in ("daily", "leader"):
+        arrays[name] = ensemble.out[name]
+    if "products" in ensemble.out:
+        arrays |= {f"products/{name}": values for name, values in ensemble.out["products"]._asdict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".part")
+    with half.open("wb") as file:
+        np.savez(file, key=np.array(key), **arrays)
+    os.replace(half, path)
+
+
+def load(path: Path, key: str, setup: Setup, seeds: Sequence[int], daily: Sequence[int]) -> Ensemble | None:
+    """The ensemble kept at `path` if it is the one with this key; None if there is none, or another, or a broken file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["key"]) != key:
+                return None
+            arrays: dict[str, Any] = {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    except Exception as error:  # zipfile has no common class for what a damaged file can raise
+        if type(error).__module__ in ("zipfile", "zlib"):
+            return None
+        raise
+    out: dict[str, Any] = {"observables": _group(arrays, "observables/")}
+    out |= {"daily": arrays["daily"], "leader": arrays["leader"]}
+    if products := _group(arrays, "products/"):
+        from abm.observables import ProductRecord
+
+        out["products"] = ProductRecord(**products)
+    return Ensemble(setup, list(map(int, seeds)), out, tuple(daily))
+
+
+def _group(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
