@@ -1,8 +1,8 @@
 """Abnormal returns around an event, computed from the model's daily returns as they were from the market's.
 
-Market model (MacKinlay 1997, *Journal of Economic Literature* 35): R_it = alpha_i + beta_i R_mt + e_it by ordinary least
-squares on simple returns over the 250 trading days that end 11 days before the event; abnormal return AR = R - (alpha + beta
-R_m), cumulated CAR = sum AR, t = CAR / (sigma sqrt(L)).
+Market model (MacKinlay 1997, *Journal of Economic Literature* 35): R_it = alpha_i + beta_i R_mt + e_it by ordinary
+least squares on simple returns over the 250 trading days that end 11 days before the event; abnormal return
+AR = R - (alpha + beta R_m), cumulated CAR = sum AR, t = CAR / (sigma sqrt(L)).
 
 **The index.** The observed study uses the S&P 500, of which chips were about a tenth. The firms listed in the model are
 AI firms only, and a value-weighted index of them is its own benchmark: value-weighted abnormal returns then add up to
@@ -70,7 +70,8 @@ def market_model(returns: np.ndarray, index: np.ndarray) -> MarketModel:
     days = returns.shape[-1]
     if days < LEAST_ESTIMATION:
         raise ValueError(
-            f"{days} days to estimate the market model on, and it takes {LEAST_ESTIMATION}: keep more months of daily returns"
+            f"{days} days to estimate the market model on, and it takes {LEAST_ESTIMATION}: keep more months of"
+            " daily returns"
         )
     centred = index - index.mean(-1, keepdims=True)
     variance = (centred**2).sum(-1)
@@ -93,8 +94,9 @@ def t_statistic(abnormal: np.ndarray, sigma: np.ndarray) -> np.ndarray:
 def layers_of(firms: list[str], vendors: int, closed: int) -> dict[str, list[int]]:
     """Columns of the asset axis by layer.
 
-    Compute is the vendors that a buyer of shares could buy, the leader and its follower: the platforms' own chips are not
-    listed apart, and the domestic vendor gains from what the others lose. Labs were not listed when the event was observed.
+    Compute is the vendors that a buyer of shares could buy, the leader and its follower: the platforms' own chips are
+    not listed apart, and the domestic vendor gains from what the others lose. Labs were not listed when the event was
+    observed.
     """
     labs = len(firms) - vendors - 3
     return {
@@ -114,9 +116,9 @@ def broad_weights(firms: list[str]) -> np.ndarray:
 
 
 def value_weights(ensemble: Ensemble, month: int) -> np.ndarray:
-    """Weights (runs, firms) by market value at the end of `month`; firms of a layer but the leader share its value evenly.
+    """Weights (runs, firms) by market value at the end of `month`.
 
-    Values are reported by layer, so within a layer this is an approximation.
+    Values are reported by layer: firms of a layer, but for the leading vendor, are taken to share its value evenly.
     """
     groups = _layers(ensemble)
     firms = ensemble.firms
@@ -141,8 +143,8 @@ def around(
     """Layer returns of every run in the window around the event.
 
     A layer's return is the even mean of its firms'. `weights` (firms,) or (runs, firms) make the index; default
-    `broad_weights`. The ensemble must have kept consecutive months of daily returns that cover the window; the estimation
-    window is as much of `ESTIMATION` as was kept.
+    `broad_weights`. The ensemble must have kept consecutive months of daily returns that cover the window; the
+    estimation window is as much of `ESTIMATION` as was kept.
     """
     months = ensemble.daily_months
     if list(months) != list(range(months[0], months[-1] + 1)):
@@ -153,8 +155,8 @@ def around(
     first, last = day0 + window[0], day0 + window[1]
     if first < 0 or last >= simple.shape[1]:
         raise ValueError(
-            f"days {window[0]} to {window[1]} around month {event[0]}, day {event[1]} reach beyond the daily returns kept"
-            f" (months {months[0]} to {months[-1]})"
+            f"days {window[0]} to {window[1]} around month {event[0]}, day {event[1]} reach beyond the daily"
+            f" returns kept (months {months[0]} to {months[-1]})"
         )
     past = slice(max(0, day0 + ESTIMATION[0]), max(0, day0 + ESTIMATION[1] + 1))
     weights = broad_weights(ensemble.firms) if weights is None else weights

@@ -54,8 +54,8 @@ def jevons_terms(baseline: Ensemble, without: Ensemble) -> dict[str, np.ndarray]
     """Paired log changes (runs, months), with R1 less without.
 
     Serving compute is tokens times compute per token, so its log change is theirs summed. Installed compute is serving
-    compute plus the rest; its log change is split by logarithmic-mean weights (LMDI-I, Ang 2005, *Energy Policy* 33), which
-    leave no residual: sum of the three weighted terms = d ln installed.
+    compute plus the rest; its log change is split by logarithmic-mean weights (LMDI-I, Ang 2005, *Energy Policy* 33),
+    which leave no residual: sum of the three weighted terms = d ln installed.
     """
     months = min(baseline.setup.months, without.setup.months)
 
@@ -91,7 +91,7 @@ def logarithmic_change(part: np.ndarray, part0: np.ndarray, total: np.ndarray, t
 
 
 def jevons_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataFrame:
-    """Long table: term, month, mean, low, high (95 % interval) of the paired log change, in percent (100 log points)."""
+    """Long table: term, month, mean, low, high (95 % interval) of the paired log change, log points x 100."""
     import pandas as pd
     from scipy.special import stdtrit
 
@@ -118,7 +118,9 @@ def jevons(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
             rows = table[(table["term"] == name) & (table["month"] >= FIRST_MONTH)]
             colour, line = LOOKS[name.removesuffix("_weighted")]
             x = style.dates(int(table["month"].max()) + 1, min(FIRST_MONTH, int(table["month"].max())))
-            style.interval(ax, x, rows["mean"], rows["low"], rows["high"], color=colour, linestyle=line, label=NAMES[name])
+            style.interval(
+                ax, x, rows["mean"], rows["low"], rows["high"], color=colour, linestyle=line, label=NAMES[name]
+            )
             every = max(len(x) // 6, 1)
             ax.plot(x[i::every], rows["mean"].to_numpy()[i::every], style.MARKERS[i], color=colour, markersize=3)
         ax.axhline(0, color="black", linewidth=0.7)
@@ -127,16 +129,16 @@ def jevons(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
         style.mark_event(ax)
         style.date_axis(ax)
         ax.set_xlabel("month")
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3) if axes is None else None)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24) if axes is None else None)
     return figure
 
 
 def jevons_caption(runs: int) -> str:
     """Caption of `jevons`."""
     return (
-        f"What R1 did to the demand for compute: paired log changes over {runs} seeds, mean and 95 % interval. Left: compute"
-        " that serves tokens is tokens times compute per token; it rises if use grows by more than each token saves."
-        " Middle: the same two terms and everything else (the platforms' own workloads, training, idle machines) by their"
-        " share of all compute installed; the three add up without a residual (logarithmic-mean Divisia). Right: orders for chips and the"
-        " vendors' revenue."
+        f"What R1 did to the demand for compute: paired log changes over {runs} seeds, mean and 95 % interval."
+        " Left: compute that serves tokens is tokens times compute per token; it rises if use grows by more than"
+        " each token saves. Middle: the same two terms and everything else (the platforms' own workloads,"
+        " training, idle machines) by their share of all compute installed; the three add up without a residual"
+        " (logarithmic-mean Divisia). Right: orders for chips and the vendors' revenue."
     )

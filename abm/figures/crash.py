@@ -24,7 +24,7 @@ EXPECTED_SIGNS = {"compute": -1, "power": -1, "platforms": 0, "applications": 1}
 
 
 def event_window_numbers(baseline: Ensemble) -> pd.DataFrame:
-    """Long table, one row a layer and day: model quantiles of the daily and cumulated abnormal and raw return; observed."""
+    """One row a layer, day and measure (abnormal, raw, and both cumulated): quantiles of the model, and observed."""
     import pandas as pd
 
     window = event_study.around(baseline)
@@ -43,7 +43,7 @@ def event_window_numbers(baseline: Ensemble) -> pd.DataFrame:
 
 @style.styled
 def event_window(baseline: Ensemble, axes: Any = None, kind: str = "abnormal") -> Figure:
-    """Daily (above) and cumulated (below) returns by layer, days -5 to +20; `kind` "abnormal" or "raw"; `axes`: eight."""
+    """Daily (above) and cumulated returns by layer, days -5 to +20; `kind` "abnormal" or "raw"; `axes`: eight."""
     if kind not in ("abnormal", "raw"):
         raise ValueError(f"kind = {kind!r}: choose 'abnormal' or 'raw'")
     table = event_window_numbers(baseline)
@@ -62,11 +62,13 @@ def event_window(baseline: Ensemble, axes: Any = None, kind: str = "abnormal") -
             ax.plot(rows["day"], 100 * rows["observed"], "o", color=style.OBSERVED, markersize=2.6)
             if layer == "applications" and row == 0 and kind == "abnormal":
                 raw = table[(table["layer"] == layer) & (table["measure"] == "raw")]
-                ax.plot(raw["day"], 100 * raw["observed"], "D", color=style.OBSERVED, markerfacecolor="white", markersize=4)
+                ax.plot(
+                    raw["day"], 100 * raw["observed"], "D", color=style.OBSERVED, markerfacecolor="white", markersize=4
+                )
             ax.axhline(0, color="black", linewidth=0.6)
             style.mark_event(ax, at=0)
             if row == 1 or axes is not None:
-                ax.set_xlabel("trading days from 27 January")
+                ax.set_xlabel("days from 27 January")
             if column == 0 or axes is not None:
                 ax.set_ylabel(f"{kind} return, %" if row == 0 else f"cumulated {kind}, %")
             ax.set_xticks(range(-5, 21, 5))
@@ -86,16 +88,17 @@ def _window_legend(figure: Any, ax: Any, own: bool) -> None:
 def event_window_caption(runs: int, kind: str = "abnormal") -> str:
     """Caption of `event_window`."""
     return (
-        f"{kind.capitalize()} returns around 27 January 2025 (day 0; R1 is news on day -4): the model's median over {runs}"
-        " runs with the bands of half and nine tenths of them, and what was observed. Market model on 250 earlier trading"
-        " days; the model's index gives its layers the weight they have in a broad index. Cumulated from day 0, and"
-        " backwards before it. For Apple and Salesforce only the raw return of day 0 is at hand. A run's median day is"
-        " smoother than a day of one run: the observed points are one draw and should be compared with the bands."
+        f"{kind.capitalize()} returns around 27 January 2025 (day 0; R1 is news on day -4): the model's median"
+        f" over {runs} runs with the bands of half and nine tenths of them, and what was observed. Market model"
+        " on 250 earlier trading days; the model's index gives its layers the weight they have in a broad index."
+        " Cumulated from day 0, and backwards before it. For Apple and Salesforce only the raw return of day 0"
+        " is at hand. A run's median day is smoother than a day of one run: the observed points are one draw and"
+        " should be compared with the bands."
     )
 
 
 def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
-    """One row a mechanism and layer: mean, 95 % interval and 90 % band of the day-0 abnormal return, and of days -4 to 0.
+    """One row a mechanism and layer: day-0 abnormal return with 95 % interval and 90 % band, and that of days -4 to 0.
 
     `ensembles` maps the names of `MECHANISMS`, and `TOGETHER`, to their runs. Last rows: observed.
     """
@@ -117,7 +120,9 @@ def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
         day = seen[(seen["layer"] == layer) & (seen["day"] == 0)].iloc[0]
         value = day["abnormal"] if np.isfinite(day["abnormal"]) else day["raw"]
         since = seen[(seen["layer"] == layer) & seen["day"].between(-4, 0)]["abnormal"].sum(min_count=5)
-        rows.append({"mechanism": "observed", "layer": layer, "mean": value, "since_r1": since, "sign": sign_of(layer, value)})
+        rows.append(
+            {"mechanism": "observed", "layer": layer, "mean": value, "since_r1": since, "sign": sign_of(layer, value)}
+        )
     table = pd.DataFrame(rows)
     table["expected_sign"] = table["layer"].map(EXPECTED_SIGNS)
     table["sign_right"] = table["sign"] == table["expected_sign"]
@@ -170,7 +175,8 @@ def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Fig
 def crash_mechanisms_caption(runs: int) -> str:
     """Caption of `crash_mechanisms`."""
     return (
-        f"Abnormal return of 27 January 2025 by layer, {runs} runs each: all four crash mechanisms together and each one"
-        " alone, the other three switched off. Filled dots have the sign that was observed (chips and power down,"
-        f" applications up, platforms within {100 * NEAR_ZERO:.0f} points of zero). The observed value for applications is a raw return."
+        f"Abnormal return of 27 January 2025 by layer, {runs} runs each: all four crash mechanisms together and"
+        " each one alone, the other three switched off. Filled dots have the sign that was observed (chips and"
+        f" power down, applications up, platforms within {100 * NEAR_ZERO:.0f} points of zero). The observed"
+        " value for applications is a raw return."
     )

@@ -55,12 +55,14 @@ def cheapest_on_sale(level: float) -> pd.DataFrame:
         on_sale = offers[(offers["price_from"] <= end) & ~(offers["price_to"] <= end)]
         if len(on_sale):
             best = on_sale.loc[on_sale["blended"].idxmin()]
-            rows.append({"month": month, "price": best["blended"], "model": best["model"], "open": best["open_weights"]})
+            rows.append(
+                {"month": month, "price": best["blended"], "model": best["model"], "open": best["open_weights"]}
+            )
     return pd.DataFrame(rows, columns=["month", "price", "model", "open"])
 
 
 def constant_capability_price_numbers(baseline: Ensemble) -> pd.DataFrame:
-    """Long table: level (nats), index (ECI), source, month, q05 ... q95, mean, share (of runs that reach it), price, model."""
+    """Long table: level (nats), index (ECI), source, month; model: quantiles, share of runs; observed: price, model."""
     import pandas as pd
 
     intercept, slope = index_of_nats(baseline)
@@ -85,7 +87,9 @@ def constant_capability_price(baseline: Ensemble, axes: Any = None) -> Figure:
     for ax, level in zip(panels, LEVELS, strict=True):
         rows = table[table["level"] == level]
         model, seen = rows[rows["source"] == "model"], rows[rows["source"] == "observed"]
-        style.fan(ax, style.dates(len(model)), model, color=style.BLUE, label="model: median, half, nine tenths of runs")
+        style.fan(
+            ax, style.dates(len(model)), model, color=style.BLUE, label="model: median, half, nine tenths of runs"
+        )
         if len(seen):
             _draw_observed(ax, seen)
         else:
@@ -105,20 +109,40 @@ def constant_capability_price(baseline: Ensemble, axes: Any = None) -> Figure:
 def _draw_observed(ax: Any, seen: pd.DataFrame) -> None:
     """The observed path in steps, with the names of those that brought it down noticeably."""
     x, price = style.dates(LAST_OBSERVED + 1)[seen["month"]], seen["price"].to_numpy(float)
-    ax.plot(x, price, color=style.OBSERVED, linewidth=0.9, linestyle="--", drawstyle="steps-post", label="cheapest list price on sale")
+    ax.plot(
+        x,
+        price,
+        color=style.OBSERVED,
+        linewidth=0.9,
+        linestyle="--",
+        drawstyle="steps-post",
+        label="cheapest list price on sale",
+    )
     changed = np.r_[True, seen["model"].to_numpy()[1:] != seen["model"].to_numpy()[:-1]]
     is_open = seen["open"].to_numpy(float) > 0.5
-    for which, marker, face, word in ((~is_open, "o", style.OBSERVED, "closed model"), (is_open, "s", "white", "open weights")):
+    for which, marker, face, word in (
+        (~is_open, "o", style.OBSERVED, "closed model"),
+        (is_open, "s", "white", "open weights"),
+    ):
         at = changed & which
         ax.plot(x[at], price[at], marker, color=style.OBSERVED, markerfacecolor=face, label=f"new cheapest: {word}")
     lowest = np.inf
     for i in np.flatnonzero(changed):
         if price[i] <= lowest * np.exp(-NOTICEABLE):
             lowest = price[i]
+            # Open names stand below left of their mark, closed ones above right, so that neighbours do not meet.
+            offset, side, colour = ((-3, -8), "right", style.GREEN) if is_open[i] else ((3, 3), "left", style.OBSERVED)
+            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.3}
             ax.annotate(
-                _short(seen["model"].iloc[i]), (x[i], price[i]), xytext=(3, 3), textcoords="offset points",
-                fontsize=6, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.3}, color=style.OBSERVED if not is_open[i] else style.GREEN,
-            )  # fmt: skip
+                _short(seen["model"].iloc[i]),
+                (x[i], price[i]),
+                xytext=offset,
+                textcoords="offset points",
+                ha=side,
+                fontsize=6,
+                color=colour,
+                bbox=box,
+            )
 
 
 def _short(model: str) -> str:
@@ -130,10 +154,10 @@ def constant_capability_price_caption(baseline: Ensemble) -> str:
     """Caption of `constant_capability_price`, with the mapping that was used."""
     intercept, slope = index_of_nats(baseline)
     return (
-        "The cheapest price of any model at or above a level of capability, blended 3 input to 1 output: bands over"
-        f" {len(baseline.seeds)} runs where at least half of them have such a model, and the lowest list price on sale of"
-        " named models with a measured index. Model capability is in nats of effective compute above the frontier of January"
-        f" 2023; the Epoch Capabilities Index is mapped to it by index = {intercept:.1f} + {slope:.1f} x nats, fitted to"
-        " the path of the frontier alone and not to prices. List prices are per token: reasoning models use more tokens a"
-        " task. The data end in June 2025."
+        "The cheapest price of any model at or above a level of capability, blended 3 input to 1 output: bands"
+        f" over {len(baseline.seeds)} runs where at least half of them have such a model, and the lowest list"
+        " price on sale of named models with a measured index. Model capability is in nats of effective compute"
+        " above the frontier of January 2023; the Epoch Capabilities Index is mapped to it by index ="
+        f" {intercept:.1f} + {slope:.1f} x nats, fitted to the path of the frontier alone and not to prices. List"
+        " prices are per token: reasoning models use more tokens a task. The data end in June 2025."
     )

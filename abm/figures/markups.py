@@ -24,7 +24,9 @@ def pricing_power_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataFrame
     import pandas as pd
 
     parts = [
-        pd.DataFrame({"observable": name, "scenario": scenario, "month": np.arange(FIRST_MONTH, runs.setup.months)} | bands)
+        pd.DataFrame(
+            {"observable": name, "scenario": scenario, "month": np.arange(FIRST_MONTH, runs.setup.months)} | bands
+        )
         for name in PRICING_POWER
         for scenario, runs in (("baseline", baseline), ("no_r1", without))
         for bands in [style.quantiles(runs[name][:, FIRST_MONTH:])]
@@ -55,10 +57,11 @@ def pricing_power(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Fi
 def pricing_power_caption(runs: int) -> str:
     """Caption of `pricing_power`."""
     return (
-        f"Six measures of the closed labs' pricing power, {runs} paired runs. Lines are medians over runs, dark bands the"
-        " middle half of runs, light bands nine tenths of them. Profit is of tokens after research; profit per $ of training"
-        " divides it by the rental value of the machines that train. No single measure is pricing power: when"
-        " price-sensitive customers leave, those who stay are captive and the sales-weighted Lerner index can hold or rise."
+        f"Six measures of the closed labs' pricing power, {runs} paired runs. Lines are medians over runs, dark"
+        " bands the middle half of runs, light bands nine tenths of them. Profit is of tokens after research;"
+        " profit per $ of training divides it by the rental value of the machines that train. No single measure"
+        " is pricing power: when price-sensitive customers leave, those who stay are captive and the"
+        " sales-weighted Lerner index can hold or rise."
     )
 
 
@@ -101,8 +104,9 @@ def pricing_power_change(baseline: Ensemble, without: Ensemble, axes: Any = None
 def pricing_power_change_caption(runs: int) -> str:
     """Caption of `pricing_power_change`."""
     return (
-        f"What R1 changed: run by run, the value with R1 less that of the same seed without it; mean of {runs} pairs and its"
-        " 95 % confidence interval. Before January 2025 both worlds are the same and the difference is zero."
+        f"What R1 changed: run by run, the value with R1 less that of the same seed without it; mean of {runs}"
+        " pairs and its 95 % confidence interval. Before January 2025 both worlds are the same and the"
+        " difference is zero."
     )
 
 

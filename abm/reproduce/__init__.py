@@ -1,4 +1,4 @@
-"""Reproductions: a named piece of work from runs to figures, tables and a report. Importing this loads nothing heavy."""
+"""Reproductions: a named piece of work from runs to figures, tables and a report. Importing this is cheap."""
 
 from __future__ import annotations
 

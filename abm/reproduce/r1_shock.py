@@ -1,8 +1,8 @@
 """The main job: what the release of DeepSeek R1 did to pricing power, to the stock market and to the demand for chips.
 
 Baseline, no_r1 and no_stargate on the same seeds over 60 months, and each crash mechanism alone over the 26 months that
-cover the event window: days -5 to +20 around 27 January 2025 end in month 25. Two lengths of run are two compiled programs;
-the second one is compiled while the first is, and saves more than half of each of the four short ensembles.
+cover the event window: days -5 to +20 around 27 January 2025 end in month 25. Two lengths of run are two compiled
+programs; the second one is compiled while the first is, and saves more than half of each of the four short ensembles.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Part:
         return list(range(FIRST_DAILY, min(LAST_DAILY + 1, self.months)))
 
 
-def parts(months: int = MONTHS) -> list[Part]:
+def parts(months: int = MONTHS, crash_months: int = CRASH_MONTHS) -> list[Part]:
     """Every ensemble of the job, the long ones first."""
-    alone = [
-        Part(f"only_{name}", f"only {title}", parameters={other: float(other == name) for other in MECHANISMS}, months=CRASH_MONTHS)
-        for name, title in MECHANISMS.items()
-    ]
+    alone = []
+    for name, title in MECHANISMS.items():
+        switches = {other: float(other == name) for other in MECHANISMS}
+        alone.append(Part(f"only_{name}", f"only {title}", parameters=switches, months=crash_months))
     return [
         Part("baseline", "baseline", products=True, months=months),
         Part("no_r1", "without R1", scenario="no_r1", months=months),
@@ -63,6 +63,7 @@ def run(
     quick: bool = False,
     progress: Progress | None = None,
     months: int = MONTHS,
+    crash_months: int = CRASH_MONTHS,
     **options: Any,
 ) -> Outcome:
     """Do the whole job and write it below `folder`: figures, tables, runs, report.html, manifest.json.
@@ -77,17 +78,20 @@ def run(
         Only marks the report as a quick one; how many runs there are is up to `seeds`.
     progress
         Called after every few runs.
-    months, **options
-        Length of the long ensembles, and sizes of populations (`adopters=30`), for a smaller job.
+    months, crash_months, **options
+        Lengths of the ensembles, and sizes of populations (`adopters=30`), for a smaller job.
     """
     began = time.perf_counter()
-    runs = run_parts(parts(months), Path(folder), seeds, progress or (lambda doing, done, total: None), **options)
+    progress = progress or (lambda doing, done, total: None)
+    runs = run_parts(parts(months, crash_months), Path(folder), seeds, progress, **options)
     from abm.reproduce import r1_report  # figures are loaded once there is something to draw
 
     return r1_report.write(Path(folder), runs, quick=quick, began=began, progress=progress)
 
 
-def run_parts(todo: list[Part], folder: Path, seeds: Sequence[int], progress: Progress, **options: Any) -> dict[str, Ensemble]:
+def run_parts(
+    todo: list[Part], folder: Path, seeds: Sequence[int], progress: Progress, **options: Any
+) -> dict[str, Ensemble]:
     """All ensembles by name, from disk where they are there already.
 
     Raises `Stopped` on Ctrl-C, with the ensembles that are finished and kept.
@@ -111,9 +115,15 @@ def run_parts(todo: list[Part], folder: Path, seeds: Sequence[int], progress: Pr
         for part in missing:
             step = _step(progress, part, done, total)
             result = ensemble(
-                part.parameters, part.scenario, seeds, months=part.months,
-                daily=part.daily, products=part.products, progress=step, **options,
-            )  # fmt: skip
+                part.parameters,
+                part.scenario,
+                seeds,
+                months=part.months,
+                daily=part.daily,
+                products=part.products,
+                progress=step,
+                **options,
+            )
             store.save(paths[part.name], keys[part.name], result)
             found[part.name] = result
             done += work[part.name]

@@ -81,7 +81,7 @@ def save(path: Path, key: str, ensemble: Ensemble) -> None:
 
 
 def load(path: Path, key: str, setup: Setup, seeds: Sequence[int], daily: Sequence[int]) -> Ensemble | None:
-    """The ensemble kept at `path` if it is the one with this key; None if there is none, or another, or a broken file."""
+    """The ensemble kept at `path` if it is the one with this key; None if there is none, another, or a broken file."""
     try:
         with np.load(path, allow_pickle=False) as file:
             if str(file["key"]) != key:

@@ -1,0 +1,240 @@
+"""What the R1 job found, in sentences whose numbers are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.analysis import event_study
+from abm.figures.chips import jevons_terms
+from abm.figures.crash import TOGETHER
+from abm.figures.labels import LAYERS, MECHANISMS, PRICING_POWER
+from abm.reproduce.findings import Findings, direction, listed
+from abm.reproduce.report import number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from abm.results import Ensemble
+
+EROSION_IS_UP = ("contestable_share",)
+"""Members of the family whose rise means less pricing power."""
+IN_TEXT = {
+    "lerner_closed": "the closed labs' Lerner index",
+    "lerner_basket": "the Lerner index on the pre-shock basket of customers",
+    "closed_premium": "the closed price premium over equal open models",
+    "contestable_share": "the contestable share of spending",
+    "closed_profit": "closed profit",
+    "closed_profit_per_training": "closed profit per $ of training",
+}
+
+
+@dataclass
+class Story:
+    """The sentences by topic, and the numbers in them."""
+
+    power: list[str]
+    crash: list[str]
+    chips: list[str]
+    minds: list[str]
+    misses: list[str]
+    numbers: pd.DataFrame
+
+
+def tell(
+    runs: dict[str, Ensemble],
+    paired: pd.DataFrame,
+    day0: pd.DataFrame,
+    ranks: pd.DataFrame,
+    window: pd.DataFrame,
+    targets: pd.DataFrame | None,
+) -> Story:
+    """All sentences; see `r1_report` for the tables they are made of."""
+    said = Findings()
+    rows = paired.set_index(["comparison", "observable", "year"])
+    power = _power(said, rows)
+    crash = _crash(said, runs["baseline"], day0, ranks, window)
+    chips = _chips(said, rows, runs)
+    minds = _minds(said, rows)
+    misses = _misses(said, window, targets)
+    return Story(power, crash, chips, minds, misses, said.table())
+
+
+def _power(said: Findings, rows: pd.DataFrame) -> list[str]:
+    years = [year for year in ("2025", "2027") if ("no_r1", PRICING_POWER[0], year) in rows.index]
+    sentences = []
+    for year in years:
+        lost, gained, unclear = [], [], []
+        for name in PRICING_POWER:
+            way = direction(rows.loc[("no_r1", name, year)])
+            way = -way if name in EROSION_IS_UP else way
+            (gained if way > 0 else lost if way < 0 else unclear).append(IN_TEXT[name])
+        verdict = "weakened" if lost and not gained else "strengthened" if gained and not lost else "cut both ways for"
+        if not lost and not gained:
+            verdict = "left no clear mark on"
+        first = (
+            f"In {year} R1 {verdict} the closed labs' pricing power: of six measures"
+            f" {said.count(f'measures weaker {year}', len(lost))} show less of it,"
+            f" {said.count(f'measures stronger {year}', len(gained))} more and"
+            f" {said.count(f'measures unclear {year}', len(unclear))} no clear change."
+        )
+        parts = [first]
+        if lost and len(lost) < len(PRICING_POWER):
+            parts.append(f"Less of it by {listed(lost)}.")
+        if gained and len(gained) < len(PRICING_POWER):
+            parts.append(f"More of it by {listed(gained)}.")
+        sentences.append(" ".join(parts))
+    year = years[0] if years else ""
+    if years:
+        lerner = said.change("lerner_closed points", rows.loc[("no_r1", "lerner_closed", year)], "points", 100)
+        premium = said.percent("closed_premium", rows.loc[("no_r1", "closed_premium", year)])
+        contest = said.change("contestable points", rows.loc[("no_r1", "contestable_share", year)], "points", 100)
+        profit = said.change("closed_profit", rows.loc[("no_r1", "closed_profit", year)], "$ M a month", digits=3)
+        sentences.append(
+            f"Effect in {year}, with R1 less without, mean and 95 % interval: Lerner index {lerner}, price"
+            f" premium over equal open models {premium}, contestable share of spending {contest}, closed profit"
+            f" {profit}."
+        )
+        price = said.percent("price_at_k3", rows.loc[("no_r1", "price_at_k3", year)])
+        share = said.change("open_token_share points", rows.loc[("no_r1", "open_token_share", year)], "points", 100)
+        frontier = said.percent("frontier_price", rows.loc[("no_r1", "frontier_price", year)])
+        sentences.append(
+            f"In {year} the price of the cheapest model of about R1's class (3 nats) changed by {price}, the list"
+            f" price of the frontier model by {frontier} and the open share of tokens by {share}."
+        )
+    return sentences
+
+
+def _crash(
+    said: Findings, baseline: Ensemble, day0: pd.DataFrame, ranks: pd.DataFrame, window: pd.DataFrame
+) -> list[str]:
+    at = day0.set_index(["mechanism", "layer"])
+    parts = []
+    for layer, name in LAYERS.items():
+        model, seen = at.loc[(TOGETHER, layer)], at.loc[("observed", layer)]
+        own = said.say(f"day 0 {layer}, model", 100 * model["mean"], "%", signed=True)
+        low, high = (said.say(f"day 0 {layer}, model {q}", 100 * model[q], signed=True) for q in ("q05", "q95"))
+        real = said.say(f"day 0 {layer}, observed", 100 * seen["mean"], "%", signed=True)
+        parts.append(f"{name.lower()} {own} (nine tenths of runs {low} to {high}; observed {real})")
+    good = ranks.set_index("mechanism")
+    together = good.loc[TOGETHER]
+    right = said.count("signs right, together", together["signs_right"])
+    first = (
+        f"On 27 January 2025 the model's abnormal returns are, by layer: {'; '.join(parts)}. With all four mechanisms"
+        f" {right} of {said.count('layers', together['layers'])} layers have the sign that was observed."
+    )
+    alone = [name for name in MECHANISMS if name in good.index]
+    complete = [MECHANISMS[name] for name in alone if good.loc[name, "signs_right"] == good.loc[name, "layers"]]
+    biggest = min(alone, key=lambda name: at.loc[(name, "compute"), "mean"])
+    fall = said.say(
+        "largest fall of chips by one mechanism", 100 * at.loc[(biggest, "compute"), "mean"], "%", signed=True
+    )
+    total = said.say(
+        "four alone, chips, summed", 100 * sum(at.loc[(n, "compute"), "mean"] for n in alone), "%", signed=True
+    )
+    second = (
+        f"Alone, {listed(complete) if complete else 'no mechanism'} gives the whole sign pattern"
+        f" ({len(complete)} of {len(alone)}). The largest fall of chips by one mechanism is {fall}, by"
+        f" {MECHANISMS[biggest]}; the four alone add up to {total}."
+    )
+    if 100 * at.loc[(TOGETHER, "compute"), "mean"] < 1.2 * 100 * sum(at.loc[(n, "compute"), "mean"] for n in alone):
+        second += " Together they do more than that: over-reaction (d) enlarges whatever the other three say."
+    seen0 = at.loc[("observed", "compute"), "mean"]
+    values = event_study.around(baseline).abnormal["compute"][:, -event_study.WINDOW[0]]
+    as_bad = said.say("share of runs with chips as low as observed", 100 * float((values <= seen0).mean()), "%")
+    cumulated = window[(window["layer"] == "compute") & (window["measure"] == "cumulative_abnormal")].set_index("day")
+    model = said.say("chips day 0 to 9, model", 100 * cumulated.loc[9, "q50"], "%", signed=True)
+    real = said.say("chips day 0 to 9, observed", 100 * cumulated.loc[9, "observed"], "%", signed=True)
+    third = (
+        f"In {as_bad} of runs chips fall at least as far on the day as they did. Over ten days (0 to 9) the"
+        f" model's median for chips is {model}, observed {real}."
+    )
+    return [first, second, third]
+
+
+def _chips(said: Findings, rows: pd.DataFrame, runs: dict[str, Ensemble]) -> list[str]:
+    terms = jevons_terms(runs["baseline"], runs["no_r1"])
+    last = min(36, runs["baseline"].setup.months)
+    year = {name: _interval(values[:, 24:last].mean(1)) for name, values in terms.items()}
+    work, saved, serving = (said.percent(f"{name} 2025", year[name]) for name in ("work", "efficiency", "serving"))
+    rebound = (
+        -year["work"]["difference"] / year["efficiency"]["difference"] if year["efficiency"]["difference"] else np.nan
+    )
+    way = direction(year["serving"])
+    verdict = {
+        1: "use grew by more than each token saved (Jevons)",
+        -1: "each token saved more than use grew (no Jevons)",
+        0: "use and saving about offset each other",
+    }[way]
+    first = (
+        f"Serving tokens in 2025: with R1 users asked for {work} tokens, a token took {saved} compute, and serving took"
+        f" {serving} compute in all; {verdict}. Per log point of compute saved on a token use rose by"
+        f" {said.say('rebound', rebound)} log points."
+    )
+    early = _interval(terms["chip_orders"][:, 25 : min(28, last)].mean(1))
+    orders = said.percent("chip orders, first quarter after", early)
+    sentences = [first]
+    later = [y for y in ("2025", "2026", "2027") if ("no_r1", "chip_orders", y) in rows.index]
+    by_year = [f"{said.percent(f'chip orders {y}', rows.loc[('no_r1', 'chip_orders', y)])} in {y}" for y in later]
+    installed = said.percent(f"compute installed {later[-1]}", rows.loc[("no_r1", "compute_installed", later[-1])])
+    revenue = said.percent(f"chip revenue {later[-1]}", rows.loc[("no_r1", "chip_revenue", later[-1])])
+    sentences.append(
+        f"Orders for chips changed by {orders} in the quarter after the crash, and by {listed(by_year)}; compute"
+        f" installed by {installed} and the vendors' revenue by {revenue} in {later[-1]}."
+    )
+    if ("no_stargate", "chip_orders", later[-1]) in rows.index:
+        stargate = said.percent("Stargate on installed", rows.loc[("no_stargate", "compute_installed", later[-1])])
+        revenue = said.percent("Stargate on revenue", rows.loc[("no_stargate", "chip_revenue", later[-1])])
+        sentences.append(
+            f"Stargate, announced a day after R1, changed compute installed by {stargate} and the vendors' revenue by"
+            f" {revenue} in {later[-1]}."
+        )
+    return sentences
+
+
+def _interval(values: np.ndarray) -> dict[str, Any]:
+    from scipy.special import stdtrit
+
+    n = values.size
+    half = float(stdtrit(n - 1, 0.975)) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    mean = float(values.mean())
+    return {"difference": mean, "low": mean - half, "high": mean + half}
+
+
+def _minds(said: Findings, rows: pd.DataFrame) -> list[str]:
+    row, entropy = rows.loc[("no_r1", "belief_dispersion", "2025")], rows.loc[("no_r1", "winner_entropy", "2025")]
+    words = {1: "further apart", -1: "closer together", 0: "about as far apart as without it"}
+    change = said.change("belief dispersion 2025", row, "nats")
+    open_questions = said.change("entropy 2025", entropy, "nats")
+    apart = words[direction(row)]
+    return [f"In 2025 R1 left investors {apart}: dispersion {change}, entropy of the open questions {open_questions}."]
+
+
+def _misses(said: Findings, window: pd.DataFrame, targets: pd.DataFrame | None) -> list[str]:
+    sentences = []
+    if targets is not None:
+        missed = targets[~targets["within"].astype(bool)]
+        within = said.count("targets within bounds", len(targets) - len(missed))
+        names = [f"{row.description} ({_found(row)})" for row in missed.itertuples()]
+        total = said.count("targets", len(targets))
+        text = f"{within} of {total} calibration targets are within their bounds on these runs."
+        sentences.append(text + (f" Missed: {'; '.join(names)}." if names else ""))
+    days = window[(window["measure"] == "abnormal") & window["day"].between(0, 20) & window["observed"].notna()]
+    inside = ((days["observed"] >= days["q05"]) & (days["observed"] <= days["q95"])).mean()
+    sentences.append(
+        f"{said.say('layer-days inside the 90 % band', 100 * inside, '%')} of the observed layer returns of days"
+        " 0 to 20 lie inside the band of nine tenths of runs (90 % would be expected)."
+    )
+    day0 = days[days["day"] == 0]
+    outside = [LAYERS[row.layer].lower() for row in day0.itertuples() if not row.q05 <= row.observed <= row.q95]
+    if outside:
+        sentences.append(
+            f"On the day of the crash itself the observed return is outside that band for {listed(outside)}."
+        )
+    return sentences
+
+
+def _found(row: Any) -> str:
+    return f"model {number(float(row.model))}, bounds {number(float(row.low))} to {number(float(row.high))}"

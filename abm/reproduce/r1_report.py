@@ -1,0 +1,300 @@
+"""Figures, tables, manifest and the HTML report of the R1 job."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abm import figures
+from abm.figures import chips, crash, list_prices, markups, minds
+from abm.figures.labels import LAYERS, MECHANISMS
+from abm.reproduce import Outcome, Progress, report, store
+from abm.reproduce import r1_tables as tables
+from abm.reproduce.r1_findings import Story, tell
+from abm.reproduce.report import Section, bullets, paragraph, picture, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from abm.results import Ensemble
+
+TITLE = "The DeepSeek R1 shock of January 2025"
+PACKAGES = ("ai-market-abm", "jax", "jaxlib", "mesa", "numpy", "scipy", "pandas", "networkx", "matplotlib", "pydantic")
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure of the report: what draws it, the numbers behind it, and what it is called."""
+
+    name: str
+    title: str
+    draw: Callable[[], Figure]
+    numbers: pd.DataFrame
+    caption: str
+
+
+def write(
+    folder: Path,
+    runs: dict[str, Ensemble],
+    *,
+    quick: bool = False,
+    began: float = 0.0,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Everything that is made of the runs; returns where it is and the result in sentences."""
+    progress = progress or (lambda doing, done, total: None)
+    baseline = runs["baseline"]
+    others = {"no_r1": runs["no_r1"], "no_stargate": runs["no_stargate"]}
+    work = sum(len(each.seeds) * each.setup.months for each in runs.values())
+
+    progress("tables", work, 1.03 * work)
+    shown = plates(runs)
+    numbers = {plate.name: plate.numbers for plate in shown}
+    paired = tables.paired_differences(baseline, others)
+    ranks = tables.rank_correlation(numbers["crash_mechanisms"])
+    targets = tables.targets(baseline)
+    story = tell(runs, paired, numbers["crash_mechanisms"], ranks, numbers["event_window"], targets)
+    kept = numbers | {"paired_differences": paired, "paired_monthly": tables.monthly_differences(baseline, others)}
+    kept |= {"crash_signs": ranks, "numbers_in_text": story.numbers}
+    if targets is not None:
+        kept["targets"] = targets
+    files = [save_table(folder, name, frame) for name, frame in kept.items()]
+
+    for plate in shown:
+        progress(f"figure {plate.name}", 1.01 * work, 1.03 * work)
+        files += save_figure(folder, plate)
+    page = folder / "report.html"
+    page.write_text(html(shown, folder, story, paired, ranks, targets, runs, quick), encoding="utf-8")
+    seconds = time.perf_counter() - began if began else 0.0
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(manifest_of(runs, quick, seconds), indent=1) + "\n", encoding="utf-8")
+    progress("done", work, work)
+    headlines = [story.power[0], story.crash[0], story.chips[0], story.chips[1], *story.misses[:1]]
+    return Outcome(folder, page, [page, *files, manifest], headlines, seconds)
+
+
+def plates(runs: dict[str, Ensemble]) -> list[Plate]:
+    """The report's figures in their order."""
+    baseline, without = runs["baseline"], runs["no_r1"]
+    n = len(baseline.seeds)
+    alone = {name: runs[f"only_{name}"] for name in MECHANISMS if f"only_{name}" in runs}
+    together = {crash.TOGETHER: baseline} | alone
+    return [
+        Plate(
+            "pricing_power",
+            "Pricing power with R1 and without",
+            lambda: figures.pricing_power(baseline, without),
+            markups.pricing_power_numbers(baseline, without),
+            markups.pricing_power_caption(n),
+        ),
+        Plate(
+            "pricing_power_change",
+            "What R1 changed",
+            lambda: figures.pricing_power_change(baseline, without),
+            markups.pricing_power_change_numbers(baseline, without),
+            markups.pricing_power_change_caption(n),
+        ),
+        Plate(
+            "constant_capability_price",
+            "Price at constant capability",
+            lambda: figures.constant_capability_price(baseline),
+            list_prices.constant_capability_price_numbers(baseline),
+            list_prices.constant_capability_price_caption(baseline),
+        ),
+        Plate(
+            "event_window",
+            "The event window by layer",
+            lambda: figures.event_window(baseline),
+            crash.event_window_numbers(baseline),
+            crash.event_window_caption(n),
+        ),
+        Plate(
+            "crash_mechanisms",
+            "The day of the crash, mechanism by mechanism",
+            lambda: figures.crash_mechanisms(together),
+            crash.day0_numbers(together),
+            crash.crash_mechanisms_caption(n),
+        ),
+        Plate(
+            "jevons",
+            "Chip demand",
+            lambda: figures.jevons(baseline, without),
+            chips.jevons_numbers(baseline, without),
+            chips.jevons_caption(n),
+        ),
+        Plate(
+            "belief_dispersion",
+            "Beliefs",
+            lambda: figures.belief_dispersion(baseline, without),
+            minds.belief_dispersion_numbers(baseline, without),
+            minds.belief_dispersion_caption(n),
+        ),
+    ]
+
+
+def save_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
+    path = folder / "tables" / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(path, index=False)
+    return path
+
+
+def save_figure(folder: Path, plate: Plate) -> list[Path]:
+    from abm.figures.style import save
+
+    figure = plate.draw()
+    paths = [folder / "figures" / f"{plate.name}.{kind}" for kind in ("png", "pdf")]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        save(figure, path)
+        figure.set_layout_engine("none")  # laid out once, by the first
+    return paths
+
+
+def html(
+    shown: list[Plate],
+    folder: Path,
+    story: Story,
+    paired: pd.DataFrame,
+    ranks: pd.DataFrame,
+    targets: pd.DataFrame | None,
+    runs: dict[str, Ensemble],
+    quick: bool,
+) -> str:
+    """The report."""
+    by_name = {plate.name: plate for plate in shown}
+
+    def figure(name: str) -> str:
+        plate = by_name[name]
+        alt = f"{plate.title}. {plate.caption.split('. ')[0]}. The plotted numbers are in tables/{name}.csv."
+        return picture(folder / "figures" / f"{name}.png", alt, plate.caption)
+
+    seeds = len(runs["baseline"].seeds)
+    sections = [
+        Section(
+            "Pricing power",
+            [bullets(story.power), figure("pricing_power"), figure("pricing_power_change"), effects(paired)],
+        ),
+        Section("Prices", [figure("constant_capability_price")]),
+        Section(
+            "The crash",
+            [bullets(story.crash), figure("event_window"), figure("crash_mechanisms"), day0(by_name, ranks)],
+        ),
+        Section("Chip demand", [bullets(story.chips), figure("jevons")]),
+        Section("Beliefs", [bullets(story.minds), figure("belief_dispersion")]),
+        Section("What does not fit", [bullets(story.misses), *([fit(targets)] if targets is not None else [])]),
+        Section("How it was made", [paragraph(line) for line in method(runs)]),
+    ]
+    result = "".join(paragraph(line) for line in (story.power[0], story.crash[0], story.chips[0], story.chips[1]))
+    note = (
+        f"Quick run: {seeds} seeds instead of the full number. Intervals are wide and small effects are not to be"
+        " trusted."
+        if quick
+        else ""
+    )
+    lead = (
+        "What an open reasoning model at a claimed cost of a few million dollars did to pricing power, share"
+        f" prices and chip demand in an agent-based model of the AI industry; {seeds} paired runs."
+    )
+    footer = (
+        f"AI market model {_version('ai-market-abm')}. Made {_now():%d %B %Y, %H:%M} UTC. Parameters, seeds and"
+        " versions: manifest.json; plotted numbers: tables/; figures as PDF: figures/. Capability index: Epoch"
+        " AI, CC-BY 4.0."
+    )
+    return report.page(TITLE, lead, result, sections, footer, note)
+
+
+def effects(paired: pd.DataFrame) -> str:
+    """What R1 changed, as a table of the first year after."""
+    year = paired["year"].iloc[0]
+    rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)]
+    columns = {
+        "name": "observable",
+        "unit": "unit",
+        "with": "with R1",
+        "without": "without",
+        "difference": "difference",
+    }
+    columns |= {"low": "95 % low", "high": "high", "variance_reduction": "variance reduction"}
+    return table(rows, f"Paired differences, mean of {year} (log points: mean of logarithms)", columns)
+
+
+def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
+    """Layers by mechanism on the day, in percent."""
+    numbers = by_name["crash_mechanisms"].numbers
+    wide = 100 * numbers.pivot(index="mechanism", columns="layer", values="mean")[list(LAYERS)]
+    order = [crash.TOGETHER, *MECHANISMS, "observed"]
+    wide = wide.reindex([name for name in order if name in wide.index]).reset_index()
+    wide = wide.merge(ranks, on="mechanism", how="left")
+    wide["mechanism"] = wide["mechanism"].map(lambda name: MECHANISMS.get(name, name))
+    columns = {"mechanism": "mechanism"} | {layer: LAYERS[layer] for layer in LAYERS}
+    columns |= {"signs_right": "signs right", "rank_correlation": "rank correlation"}
+    return table(
+        wide, "Abnormal return of 27 January 2025, %, mean of runs (applications observed: raw return)", columns
+    )
+
+
+def fit(targets: pd.DataFrame) -> str:
+    """The calibration targets on these runs."""
+    columns = {"description": "target", "observed": "observed", "low": "low", "high": "high", "model": "model"}
+    columns |= {"mcse": "MCSE", "unit": "unit", "within": "within"}
+    return table(targets, "Calibration targets, mean of the baseline runs", columns)
+
+
+def method(runs: dict[str, Ensemble]) -> list[str]:
+    baseline = runs["baseline"]
+    crash_months = min(each.setup.months for each in runs.values())
+    return [
+        f"Every world is run with the same {len(baseline.seeds)} seeds, and a seed gives the same draws in each"
+        " of them, so that differences are taken run by run. In the column variance reduction stands how many"
+        " times smaller the variance of a difference is than it would be for independent runs.",
+        "Baseline, no R1 (neither the release nor what followed from it) and no Stargate run over"
+        f" {baseline.setup.months} months from January 2023, each crash mechanism alone over {crash_months}. The"
+        " data used for fitting end in June 2025; everything later is the model's own.",
+        "27 January 2025 is one day: its returns are one draw with correlated errors across firms. A model that"
+        " reproduces it is not thereby confirmed, and sizes on that day were among the targets of the fit.",
+        "Labs stand for kinds of firms and are no portraits. That R1 distilled a rival's outputs is an allegation by an"
+        " interested party; the model carries it as such.",
+    ]
+
+
+def manifest_of(runs: dict[str, Ensemble], quick: bool, seconds: float) -> dict[str, Any]:
+    """What it takes to do it again."""
+    baseline = runs["baseline"]
+    parts = {}
+    for name, each in runs.items():
+        chosen = each.setup.parameters.model_dump(exclude_unset=True)
+        parts[name] = {"scenario": each.setup.scenario.name, "months": each.setup.months, "parameters_changed": chosen}
+    sizes = ("vendors", "closed_labs", "open_labs", "entrants", "adopters", "investors", "network_seed")
+    return {
+        "reproduction": "r1_shock",
+        "quick": quick,
+        "made": f"{_now():%Y-%m-%dT%H:%M:%SZ}",
+        "seconds": round(seconds, 1),
+        "seeds": baseline.seeds,
+        "ensembles": parts,
+        "populations": {name: getattr(baseline.setup.populations, name) for name in sizes},
+        "parameters": {name: getattr(baseline.setup.parameters, name) for name in baseline.setup.parameters.names()},
+        "source": store.source_hash(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "not installed"
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

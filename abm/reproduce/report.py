@@ -1,0 +1,144 @@
+"""One self-contained HTML page: pictures inside it, nothing fetched from anywhere, readable on a phone and on paper."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+:root { color-scheme: light; --ink: #1b1b1b; --soft: #595959; --line: #d9d9d9; --accent: #00588a; --wash: #f3f7fa; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem 1.1rem 4rem; max-width: 52rem; color: var(--ink); background: #fff;
+  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; }
+h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--line); }
+p, ul { margin: .6rem 0; } li { margin: .35rem 0; }
+a { color: var(--accent); }
+.lead { color: var(--soft); margin-top: 0; }
+.result { background: var(--wash); border-left: 4px solid var(--accent); padding: .5rem 1rem; margin: 1.2rem 0; }
+.note { border: 1px solid #b26b00; background: #fff8ec; padding: .5rem 1rem; margin: 1rem 0; }
+nav ol { columns: 2; padding-left: 1.3rem; margin: .4rem 0; } nav li { margin: .15rem 0; break-inside: avoid; }
+figure { margin: 1.4rem 0; break-inside: avoid; }
+img { width: 100%; height: auto; display: block; }
+figcaption, .small { font-size: .86rem; color: var(--soft); line-height: 1.45; margin-top: .4rem; }
+.scroll { overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; width: 100%; }
+caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
+th, td { padding: .28rem .55rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top; }
+th { border-bottom: 1px solid var(--soft); } td.text, th.text { text-align: left; }
+td.bad { font-weight: 700; }
+footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem; }
+@media (max-width: 34rem) { nav ol { columns: 1; } h1 { font-size: 1.4rem; } th, td { padding: .25rem .4rem; } }
+@media print { body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } h2 { break-after: avoid; }
+  .scroll { overflow: visible; } a { color: inherit; text-decoration: none; } tr { break-inside: avoid; } }
+</style>
+</head>
+<body>
+<header><h1>$title</h1><p class="lead">$lead</p>$note</header>
+<main>
+<div class="result">$result</div>
+<nav aria-label="Contents"><strong>Contents</strong><ol>$contents</ol></nav>
+$sections
+</main>
+<footer class="small">$footer</footer>
+</body>
+</html>
+""")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and the blocks of HTML below it."""
+
+    title: str
+    blocks: Sequence[str]
+
+    @property
+    def anchor(self) -> str:
+        return "".join(c if c.isalnum() else "-" for c in self.title.lower()).strip("-")
+
+
+def paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def bullets(items: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
+
+
+def picture(path: Path, alt: str, caption: str) -> str:
+    """A PNG inside the page."""
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    source = f"data:image/png;base64,{data}"
+    return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def table(
+    frame: pd.DataFrame,
+    caption: str,
+    columns: Mapping[str, str],
+    show: Mapping[str, Callable[[Any], str]] | None = None,
+) -> str:
+    """A table of some columns under other names; text to the left, numbers to the right in three significant digits.
+
+    `show` maps a column to how its cells are written. A cell "no" is printed bold.
+    """
+    show = show or {}
+    kinds = {c: "" if frame[c].dtype.kind in "fiu" else "text" for c in columns}
+    head = "".join(f'<th scope="col" class="{kinds[c]}">{escape(name)}</th>' for c, name in columns.items())
+    body = []
+    for _, row in frame.iterrows():
+        cells = [(show[c](row[c]) if c in show else number(row[c]), kinds[c]) for c in columns]
+        marked = ((text, f"{kind} bad" if text == "no" else kind) for text, kind in cells)
+        body.append("<tr>" + "".join(f'<td class="{kind}">{escape(text)}</td>' for text, kind in marked) + "</tr>")
+    return (
+        f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number in significant digits, with a real minus sign and thousands apart; other things as they are."""
+    if isinstance(value, bool) or type(value).__name__ == "bool":
+        return "yes" if value else "no"
+    if isinstance(value, int) or not isinstance(value, float):
+        return str(value)
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    if value == 0:
+        return "0"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:,.{min(decimals, 6)}f}".replace("-", "−")
+
+
+def page(title: str, lead: str, result: str, sections: Sequence[Section], footer: str, note: str = "") -> str:
+    """The whole page. `result` and the sections' blocks are HTML of the functions above; the rest is plain text."""
+    contents = "".join(f'<li><a href="#{section.anchor}">{escape(section.title)}</a></li>' for section in sections)
+    parts = [
+        f'<section id="{section.anchor}"><h2>{escape(section.title)}</h2>{"".join(section.blocks)}</section>'
+        for section in sections
+    ]
+    return PAGE.substitute(
+        title=escape(title),
+        lead=escape(lead),
+        note=f'<p class="note">{escape(note)}</p>' if note else "",
+        result=result,
+        contents=contents,
+        sections="\n".join(parts),
+        footer=escape(footer),
+    )
