@@ -14,7 +14,7 @@ from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Inves
 from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
 from abm.engine import Agent, Draws, Group, Population
 from abm.networks import static_layer
-from abm.parameters import INSTRUMENTS
+from abm.parameters import INSTRUMENTS, JURISDICTIONS
 from abm.state import QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
 from abm.timeline import World
 
@@ -35,7 +35,7 @@ class Populations:
     """Sizes, classes and networks: everything about a run that decides the shapes of its arrays.
 
     `classes` maps a role (`vendors`, `closed_labs`, ...) to the classes that play it and how many of each, e.g.
-    ``{"closed_labs": {PatientLab: 2, ClosedLab: 3}}``.
+    ``{"closed_labs": {PatientLab: 2, ClosedLab: 3}}``; or it is a list of classes, each taking over its whole role.
     """
 
     vendors: int = 4
@@ -47,9 +47,11 @@ class Populations:
     information_network: Any = "small_world"
     peer_network: Any = "small_world"
     network_seed: int = 0
-    classes: Mapping[str, Mapping[type[Agent], int]] = field(default_factory=dict)
+    classes: Any = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.classes, Mapping):  # a list of classes: each takes over its whole role
+            object.__setattr__(self, "classes", {self._role_of(kind): {kind: self._count(kind)} for kind in self.classes})
         problems = [
             f"{name} = {getattr(self, name)!r}: must be a whole number >= {least}"
             for name, least in (("vendors", 1), ("closed_labs", 1), ("open_labs", 1), ("entrants", 0), ("adopters", 1), ("investors", 1))
@@ -66,6 +68,17 @@ class Populations:
                 problems.append(f"classes for {role} add up to {sum(kinds.values())}, but there are {getattr(self, role)}")
         if problems:
             raise ValueError("\n".join(problems))
+
+    def _role_of(self, kind: type[Agent]) -> str:
+        for role, base in ROLES.items():
+            if isinstance(kind, type) and issubclass(kind, base):
+                return role
+        bases = ", ".join(base.__name__ for base in ROLES.values())
+        raise ValueError(f"{kind!r} plays no role: subclass one of {bases}")
+
+    def _count(self, kind: type[Agent]) -> int:
+        role = self._role_of(kind)
+        return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)
 
     def world(self) -> World:
         """Names and homes, for scenarios: the default cast, cut or extended to these sizes."""
@@ -110,7 +123,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
     """The market on the eve of January 2023. `seed` and `p` may be traced; everything else fixes shapes."""
     draws = Draws.from_seed(seed).at(1_000_003)  # a period no month has
     labs = len(world.labs)
-    sizes = {"tier": TIERS, "stage": STAGES, "question": QUESTIONS, "pair": 2, "product": labs * TIERS}
+    sizes = {"tier": TIERS, "stage": STAGES, "question": QUESTIONS, "pair": 2, "product": labs * TIERS, "vendor": len(world.vendors)}
     sizes["asset"] = len(world.vendors) + labs + 3
     lab_group = first_labs(p, populations, sizes, world)
     market_parts = dict(

@@ -184,17 +184,25 @@ class Scenario(BaseModel):
         return [self] if self._base is None else [self, *self._base._line()]
 
     def timeline(self, months: int = HORIZON, world: World | None = None) -> Timeline:
-        """What the scenario does to a run of `months` in `world`; later events do not happen."""
-        world, problems = world or World(), []
+        """What the scenario does to a run of `months` in `world`; later events do not happen.
+
+        An event about a firm of the default cast that a smaller world leaves out does not happen either; a name that
+        is in neither world is an error.
+        """
+        world, problems, events = world or World(), [], []
         if not isinstance(months, int) or months < 1:
             problems.append(f"a run has at least one month, not {short(months)}")
         for event in self.all_events:
             called = repr(event.id) if event.id else f"of {event.date or f'month {event.month}'}"
             found = read_event(event, world)[1]
+            if not found:
+                events.append(event)
+            elif not read_event(event, World())[1]:
+                continue
             problems += [f"scenario {self.name!r}: event {called} (kind {event.kind!r}): {what}" for _, what in found]
         if problems:
             raise ScenarioError(problems)
-        return Timeline.of(self.all_events, months, world)
+        return Timeline.of(events, months, world)
 
     def to_toml(self) -> str:
         """The scenario's own words as a file that `load` reads back to an equal scenario."""

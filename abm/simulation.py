@@ -67,6 +67,12 @@ class Setup:
         conduct = Conduct(pricing, price_form, short_sales=merged.short_sale_constraint < 0.5)
         return cls(merged, story, populations, int(months), world, timeline, populations.networks(), conduct)
 
+    def under(self, parameters: dict[str, Any], scenario: str | Scenario) -> Setup:
+        """The same populations and months under other parameters and another scenario."""
+        return Setup.of(
+            parameters, scenario, self.months, self.populations, self.conduct.pricing, self.conduct.price_form
+        )
+
     @property
     def values(self) -> dict[str, np.ndarray]:
         return self.parameters.values()

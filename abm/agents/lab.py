@@ -32,6 +32,7 @@ class Lab(Agent):
     distilled = Field(NEVER, "nats", "capability reached by distillation", symbol="d_l")
     copied = Field(NEVER, "nats", "capability reached by copying open weights")
     teacher = Field(-1, "", "lab it distils (-1 nobody)", dtype=int)
+    copied_from = Field(-1, "", "lab whose open weights it builds on (-1 nobody)", dtype=int)
     exchanges = Field(0.0, "M exchanges per month", "accepted exchanges with the teacher", symbol="x")
     distilled_share = Field(0.0, "", "share of released capability owed to teachers or copied weights")
     vigilance = Field(0.0, "", "defence against being distilled")
@@ -55,6 +56,7 @@ class Lab(Agent):
     machines = Field(5_000.0, "H100e", "installed compute", symbol="H_l")
     ordered = Field(0.0, "H100e", "compute being built, by stage", shape=("stage",))
     order_budget = Field(0.0, "$ M per month", "chips to be ordered")
+    supplied = Field(0.0, "$ M per month", "chips bought, by vendor", shape=("vendor",))
     funded = Field(0.0, "$ M per month", "money raised from owners")
     chip_bill = Field(0.0, "$ M per month", "chips delivered, to be paid")
     revenue = Field(0.0, "$ M per month", "income from customers")
@@ -87,7 +89,9 @@ class Lab(Agent):
     def imitate(self, p, teaching):
         """Close the gap to the teacher by distillation, and to the best open weights by copying."""
         self.distilled = imitation.distil(self.distilled, self.capability[0], teaching.ceiling, self.exchanges, p)
-        self.copied = imitation.copy(self.copied, self.capability[0], teaching.open_capability, teaching.ip_strength, p)
+        before = self.copied
+        self.copied = imitation.copy(before, self.capability[0], teaching.open_capability, teaching.ip_strength, p)
+        self.copied_from = jnp.where(self.copied > before, teaching.open_source, self.copied_from)
         self.access_cut = jnp.maximum(self.access_cut - 1, 0.0)
 
     # --- enforcement --------------------------------------------------------------------------------------------

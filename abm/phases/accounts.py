@@ -43,6 +43,7 @@ def close_books(market: Market, now: Now) -> Market:
     """Income by monetisation, costs, money; then R&D and compute plans; then entry and exit."""
     p, labs = now.p, market.labs
     books, flows = lab_books(market, now)
+    labs = labs.replace(funded=jnp.zeros(labs.size))  # a lab that left raised nothing this month
     labs = labs.do("close_books", p, books=books)
     market = layers_close_books(market.replace(labs=labs, flows=flows), now)
     labs = market.labs.do("plan", p, outlook=outlook_of(market, now))
@@ -195,6 +196,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         mask = enters.reshape(enters.shape + (1,) * (old.ndim - 1))
         return jnp.where(mask, value, old)
 
+    labs_before = labs
     forked = labs.capability[source] + jnp.log(p.copy_fidelity)
     labs = labs.replace(
         active=(labs.active & ~leaves) | enters,
@@ -215,6 +217,10 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         research_intensity=started("research_intensity", p.research_floor),
         distressed=started("distressed", 0.0),
     )
+    # Entrants bring machines and leavers' slots are cleared: negative retirement, so that the compute identity holds.
+    brought = (jnp.where(enters, p.seed_machines, labs_before.machines) - labs_before.machines).sum()
     flows = market.flows.replace(rescued=rescued - written_off, entry=(enters * p.seed_funding).sum())
-    accounts = market.accounts.replace(entries=enters.sum() * 1.0, exits=leaves.sum() * 1.0)
+    accounts = market.accounts.replace(
+        entries=enters.sum() * 1.0, exits=leaves.sum() * 1.0, retired=market.accounts.retired - brought
+    )
     return market.replace(labs=labs, flows=flows, accounts=accounts)

@@ -52,7 +52,10 @@ def trade_chips(market: Market, now: Now) -> Market:
     lag = p.build_time + regulators.permitting_lag
     delivery = Delivery(lab_budget * per_dollar[labs.home], lag[labs.home])
     before = labs.machines * labs.active
-    labs = labs.do("build", p, delivery=delivery).replace(chip_bill=lab_budget * spent_share[labs.home])
+    labs = labs.do("build", p, delivery=delivery).replace(
+        chip_bill=lab_budget * spent_share[labs.home],
+        supplied=lab_budget[:, None] * (share * filled)[labs.home],
+    )
     cloud, retired = build_cloud(cloud, platform_budget, platform_budget * per_dollar, platform_budget * spent_share, lag, now, regulators)
     vendors = vendors.do("invest", p)
 

@@ -26,6 +26,7 @@ class Teaching(NamedTuple):
     ceiling: Any  # nats: ln rho + k_teacher(t - delay)
     exchange_price: Any  # $ M per M exchanges
     expected_penalty: Any  # $ M per M exchanges
+    open_source: Any  # lab, -1 nobody
     open_capability: Any  # nats
     ip_strength: Any
 
@@ -71,12 +72,14 @@ def teaching_of(market: Market, now: Now) -> Teaching:
     damages = p.damages_multiple * jnp.maximum(labs.revenue, p.damages_floor)
     penalty = p.detection_rate * effort * regulators.announced[labs.home] * damages
     forkable = labs.active & is_open & (labs.licence > p.licence_needed)
-    open_best = jnp.max(jnp.where(forkable, labs.capability[:, 0], -50.0))
+    weights = jnp.where(forkable, labs.capability[:, 0], -50.0)
+    open_best, open_source = jnp.max(weights), jnp.argmax(weights)
     return Teaching(
         teacher=jnp.where(jnp.isfinite(best), teacher, -1),
         ceiling=jnp.where(jnp.isfinite(best), jnp.log(p.distillation_ceiling) + best, -50.0),
         exchange_price=labs.price[teacher, 0] * p.tokens_per_exchange,
         expected_penalty=penalty,
+        open_source=jnp.where(forkable.any(), open_source, -1) * jnp.ones(labs.size, int),
         open_capability=open_best * jnp.ones(labs.size),
         ip_strength=regulators.ip_strength[labs.home],
     )

@@ -159,9 +159,6 @@ def _chips(said: Findings, rows: pd.DataFrame, runs: dict[str, Ensemble]) -> lis
     last = min(36, runs["baseline"].setup.months)
     year = {name: _interval(values[:, 24:last].mean(1)) for name, values in terms.items()}
     work, saved, serving = (said.percent(f"{name} 2025", year[name]) for name in ("work", "efficiency", "serving"))
-    rebound = (
-        -year["work"]["difference"] / year["efficiency"]["difference"] if year["efficiency"]["difference"] else np.nan
-    )
     way = direction(year["serving"])
     verdict = {
         1: "use grew by more than each token saved (Jevons)",
@@ -169,10 +166,12 @@ def _chips(said: Findings, rows: pd.DataFrame, runs: dict[str, Ensemble]) -> lis
         0: "use and saving about offset each other",
     }[way]
     first = (
-        f"Serving tokens in 2025: with R1 users asked for {work} tokens, a token took {saved} compute, and serving took"
-        f" {serving} compute in all; {verdict}. Per log point of compute saved on a token use rose by"
-        f" {said.say('rebound', rebound)} log points."
+        f"Serving tokens in 2025: R1 changed the tokens demanded by {work}, the compute that a token takes by {saved}, and"
+        f" so the compute that serves tokens by {serving}: {verdict}."
     )
+    if year["efficiency"]["high"] < 0:
+        rebound = said.say("rebound", -year["work"]["difference"] / year["efficiency"]["difference"])
+        first += f" For each log point of compute saved on a token, use rose by {rebound} log points."
     early = _interval(terms["chip_orders"][:, 25 : min(28, last)].mean(1))
     orders = said.percent("chip orders, first quarter after", early)
     sentences = [first]

@@ -160,7 +160,7 @@ def targets(baseline: Ensemble) -> pd.DataFrame | None:
 
 
 def rank_correlation(day0: pd.DataFrame) -> pd.DataFrame:
-    """One row a mechanism: how many of the signs are right, and Spearman's rank correlation with the observed layers."""
+    """One row a mechanism: how many signs are right, and Spearman's rank correlation with what was observed."""
     import pandas as pd
 
     seen = day0[day0["mechanism"] == "observed"].set_index("layer")["mean"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from abm.simulation import Setup
 
 PACKAGE = Path(__file__).parent.parent
-NOT_THE_MODEL = ("analysis", "cli.py", "dashboard", "figures", "reproduce")
+NOT_THE_MODEL = ("analysis", "cli.py", "cli_input.py", "dashboard", "figures", "reproduce")
 """Parts of the package that look at numbers and do not make them."""
 
 

@@ -1,0 +1,228 @@
+"""The command line: run a scenario, reproduce a result, list what there is.
+
+JAX, Mesa, pandas and matplotlib load when a command needs them, so that `abm --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from abm.cli_input import INTERRUPTED, Commands, Mistake, nearest, plainly, settings, writable
+
+app = typer.Typer(cls=Commands, add_completion=False, help="An agent-based model of the AI industry.")
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.")]
+
+
+@app.callback(invoke_without_command=True)
+def start(context: typer.Context) -> None:
+    """An agent-based model of the AI industry: who keeps pricing power when models can be copied."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="A built-in scenario (see `abm list`) or the path of a .toml file.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="NAME=VALUE", help="A parameter; NAME.JURISDICTION for a policy lever."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same numbers.")] = 1,
+    months: Annotated[int, typer.Option(min=1, help="Length of the run, from January 2023.")] = 60,
+    out: Out = None,
+) -> None:
+    """Run one scenario once and print the headline observables; --out keeps all of them as CSV."""
+    folder = writable(out) if out else None
+    chosen = settings(set_ or [])
+    from abm.simulation import Setup, simulate
+
+    with plainly():
+        Setup.of(chosen, scenario, months)  # every mistake shows here, before anything is compiled
+    console = Console(stderr=True)
+    with interruptible("nothing was kept"), console.status("running (the first run of a session compiles the model)"):
+        result = simulate(chosen, scenario, seed, months=months)
+    frame = result.frame()
+    Console().print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
+    if folder:
+        path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
+        frame.to_csv(path, index_label="date")
+        print(path)
+
+
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(help="What to reproduce; see `abm list`.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds: same outputs, wide intervals.")] = False,
+    seeds: Annotated[int | None, typer.Option(min=2, help="Number of paired seeds instead of the usual one.")] = None,
+    out: Out = None,
+) -> None:
+    """Do a named piece of work from runs to figures, tables and a report.
+
+    Results go to output/NAME (with --quick to output/NAME_quick). Runs that are finished are kept there and used again.
+    """
+    from abm.reproduce import FOLDER, REPRODUCTIONS, Stopped
+
+    if name not in REPRODUCTIONS:
+        raise Mistake(f"no reproduction {name!r}{nearest(name, list(REPRODUCTIONS))}; `abm list` has them all")
+    work = REPRODUCTIONS[name]
+    number = seeds or (work.quick_seeds if quick else work.seeds)
+    folder = writable(out or FOLDER / (f"{name}_quick" if quick else name))
+    try:
+        with bar() as (progress, _):
+            outcome = work.run(folder, range(number), quick, progress)
+    except Stopped as stop:
+        kept = f"kept {', '.join(stop.kept)} in {stop.folder}" if stop.kept else "no ensemble was finished"
+        raise stopped(f"stopped; {kept}; run it again to go on") from None
+    except KeyboardInterrupt:
+        raise stopped(f"stopped; all runs are kept in {folder / 'runs'}; run it again to go on") from None
+    for line in outcome.headlines:
+        print(line, end="\n\n")
+    for kind in ("figures", "tables"):
+        print(f"{kind}:  {outcome.folder / kind}  ({sum(f.parent.name == kind for f in outcome.files)} files)")
+    print(f"report:   {outcome.report}")
+    print(f"{outcome.seconds:.0f} seconds, {number} seeds{' (quick)' if quick else ''}")
+
+
+@app.command("list")
+def list_(
+    parameters: Annotated[bool, typer.Option("--parameters", help="Every parameter with its unit and bounds.")] = False,
+) -> None:
+    """List scenarios and reproductions, or all parameters."""
+    console = Console()
+    if parameters:
+        from abm.parameters import Parameters
+
+        table = Table("parameter", "default", "unit", "bounds", "meaning", box=None, pad_edge=False)
+        for row in Parameters.table():
+            bounds = f"{row['low']:g} to {row['high']:g}"
+            table.add_row(row["name"], f"{row['default']:g}", escape(row["unit"]), bounds, escape(row["meaning"]))
+        console.print(table)
+        return
+    from abm.reproduce import REPRODUCTIONS
+    from abm.scenarios import Scenario
+
+    table = Table("scenario", "", box=None, pad_edge=False)
+    for name in Scenario.names():
+        table.add_row(name, escape(Scenario.load(name).summary))
+    console.print(table)
+    table = Table("reproduction", "", box=None, pad_edge=False)
+    for name, work in REPRODUCTIONS.items():
+        table.add_row(name, f"{work.summary} ({work.seeds} seeds, {work.quick_seeds} with --quick)")
+    console.print()
+    console.print(table)
+    console.print("\nParameters: `abm list --parameters`")
+
+
+@app.command()
+def facts(
+    seeds: Annotated[int, typer.Option(min=1, help="Number of runs.")] = 100,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file for the table.")] = None,
+) -> None:
+    """Compare the model with the moments it was fitted to."""
+    if out:
+        if out.is_dir():
+            raise Mistake(f"--out {out}: is a folder; give the name of a file")
+        writable(out.parent)
+    from abm.analysis import facts as stylised
+
+    with interruptible("nothing was kept"), bar() as (_, count):
+        table = stylised.table(seeds=range(seeds), progress=count)
+    shown = Table("target", "observed", "bounds", "model", "MCSE", "within", box=None, pad_edge=False)
+    for row in table.itertuples():
+        cells = (f"{row.low:g} to {row.high:g}", f"{row.model:.3g}", f"{row.mcse:.2g}", "yes" if row.within else "NO")
+        shown.add_row(str(row.target), f"{row.observed:g}", *cells)
+    Console().print(shown)
+    print(f"{int(table['within'].sum())} of {len(table)} within their bounds")
+    if out:
+        stylised.write_markdown(table, out)
+        print(out)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as of
+
+    try:
+        print(of("ai-market-abm"))
+    except PackageNotFoundError:
+        print("not installed")
+
+
+def stopped(what: str) -> typer.Exit:
+    """Ctrl-C: say what was kept."""
+    print(f"abm: {what}", file=sys.stderr)
+    return typer.Exit(INTERRUPTED)
+
+
+@contextlib.contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise stopped(f"stopped; {kept}") from None
+
+
+@contextlib.contextmanager
+def bar() -> Iterator[tuple[Callable[[str, float, float], None], Callable[[int, int, float], None]]]:
+    """A progress bar with the time that is left: a function for named steps, and one for a count of runs."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("starting", total=None)
+
+        def step(doing: str, done: float, total: float) -> None:
+            shown.update(task, description=doing, completed=done, total=total)
+
+        yield step, lambda done, total, seconds: step(f"{done} of {total} runs", done, total)
+
+
+def headline_table(frame: Any, title: str) -> Table:
+    """Headline observables at the start, around the shock and at the end."""
+    from abm.figures.labels import HEADLINES, label_of
+
+    last = len(frame) - 1
+    at = sorted({month for month in (0, 12, 23, 24, 36, last) if month <= last})
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("observable")
+    for month in at:
+        table.add_column(str(frame.index[month]), justify="right")
+    table.add_column("unit", style="dim")
+    for name in HEADLINES:
+        label = label_of(name)
+        table.add_row(label.name, *(short(frame[name].iloc[month]) for month in at), escape(label.unit))
+    return table
+
+
+def short(value: float) -> str:
+    """Three significant digits, without powers of ten where people would not use them."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    app()

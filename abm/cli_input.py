@@ -1,0 +1,129 @@
+"""What users of the command line give, and how they are told what is wrong with it.
+
+Whatever a user can get wrong is told in one line a problem, on the error stream, with exit code 2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+INPUT_ERROR, INTERRUPTED = 2, 130
+CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this version of typer keeps it
+
+
+class Mistake(Exception):
+    """Something the user can put right: one line a problem."""
+
+
+class Commands(TyperGroup):
+    """Tells mistakes in one line each, without a box, a usage text or a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        try:
+            code = super().main(*args, **kwargs)
+        except Mistake as mistake:
+            code = complain(str(mistake))
+        except CLICK_ERROR as error:
+            code = complain(self._usage(error))
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS):
+                raise
+            code = complain(f"{error.filename}: cannot be written ({error.strerror})")
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def _usage(self, error: Any) -> str:
+        """What is wrong with the words of the command, and what to do."""
+        said = " ".join(error.format_message().split()).rstrip(".")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "abm"
+        wrong = said.removeprefix("No such command '").rstrip("'") if said.startswith("No such command '") else ""
+        if wrong:
+            wrong = wrong.split("'")[0]
+            said = f"no command {wrong!r}{nearest(wrong, list(self.commands))}"
+        return f"{said}; see `{command} --help`"
+
+
+def settings(given: list[str]) -> dict[str, Any]:
+    """`name=value` and `name.jurisdiction=value` as parameters; all mistakes at once."""
+    from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+
+    values: dict[str, Any] = {}
+    tables: dict[str, dict[str, float]] = {}
+    problems, seen = [], set()
+    for text in given:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        name, dot, where = key.partition(".")
+        if not equals or not key:
+            problems.append(f"--set {text}: must read NAME=VALUE")
+            continue
+        if key in seen:
+            problems.append(f"--set {key}: given twice")
+        seen.add(key)
+        if name not in Parameters.names():
+            problems.append(f"--set {text}: no parameter {name!r}{nearest(name, Parameters.names())}")
+        elif dot and name not in INSTRUMENTS:
+            problems.append(f"--set {text}: {name} is no policy lever and has one value everywhere; leave out .{where}")
+        elif dot and where not in JURISDICTIONS:
+            problems.append(f"--set {text}: no jurisdiction {where!r}{nearest(where, JURISDICTIONS)}")
+        try:
+            number = float(value)
+        except ValueError:
+            problems.append(f"--set {text}: {value!r} is not a number")
+            continue
+        if dot:
+            tables.setdefault(name, {})[where] = number
+        else:
+            values[name] = number
+    if problems:
+        raise Mistake("\n".join(problems))
+    for name, table in tables.items():
+        everywhere = {"default": values[name]} if name in values else {}
+        values[name] = everywhere | table
+    return values
+
+
+@contextlib.contextmanager
+def plainly() -> Iterator[None]:
+    """What input turns out to be wrong while it is checked becomes a `Mistake`, in the words of whoever checked it."""
+    try:
+        yield
+    except (ValueError, OSError) as error:  # ParameterError and ScenarioError are ValueErrors
+        raise Mistake(str(error)) from None
+
+
+def writable(folder: Path) -> Path:
+    """The folder, made if need be, after a test that files can be written in it: before hours of work, not after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".abm_can_write"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        reason = "a file is in the way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        raise Mistake(f"--out {folder}: cannot be written ({reason}); choose another folder") from None
+    return folder
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that was perhaps meant, as the end of a message."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def complain(text: str) -> int:
+    """One line a problem on the error stream; the exit code for wrong input."""
+    for line in text.splitlines():
+        print(f"abm: {line}", file=sys.stderr)
+    return INPUT_ERROR

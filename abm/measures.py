@@ -1,0 +1,122 @@
+"""The table of observables: unit and meaning of everything a run reports each month."""
+
+from typing import NamedTuple
+
+
+class Measure(NamedTuple):
+    unit: str
+    meaning: str
+
+
+_POWER = {
+    "lerner_closed": ("", "Lerner index (p - c)/p of closed models, weighted by sales"),
+    "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales"),
+    "lerner_basket": ("", "Lerner index of closed models on the segments that bought mostly closed before the shock"),
+    "closed_premium": ("ln", "log price of closed models over the cheapest open model of equal capability"),
+    "contestable_share": ("share of spending", "segments whose best open offer is within one switching cost of the best closed one"),
+    "closed_profit": ("$ M per month", "profit of closed labs"),
+    "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute"),
+    "open_token_share": ("share", "open models' share of tokens"),
+    "open_revenue_share": ("share", "open models' share of spending on tokens"),
+    "hhi": ("", "Herfindahl index of labs' token sales"),
+    "token_volume": ("M tokens per month", "tokens used"),
+    "token_revenue": ("$ M per month", "spending on tokens"),
+}
+_PRICES = {
+    "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending"),
+    "frontier_price": ("$ per M tokens", "list price of the most capable model"),
+    "mean_price_paid": ("$ per M tokens", "average price paid"),
+    "price_revisions": ("share of products", "list prices changed this month without a release"),
+    **{f"price_at_k{k}": ("$ per M tokens", f"cheapest list price at capability {k} or more (undefined before the first)") for k in range(7)},
+}
+_RACE = {
+    "frontier": ("nats", "best capability on sale, ln effective compute over the frontier of January 2023"),
+    "open_frontier": ("nats", "best open capability on sale"),
+    "open_closed_gap": ("nats", "frontier less open frontier"),
+    "research_intensity": ("", "mean research effort relative to the industry's trend"),
+    "research_to_sales": ("", "research spending over sales"),
+    "research_spending": ("$ M per month", "research wages of labs"),
+    "releases": ("per month", "tiers released"),
+    "distillation_volume": ("M exchanges per month", "exchanges of students with teachers"),
+    "distilled_share": ("", "share of released capability owed to teachers or copied weights, mean over labs"),
+    "vigilance": ("", "mean defence of labs against distillation"),
+}
+_CHIPS = {
+    "leader_revenue": ("$ M per month", "sales of the leading chip vendor"),
+    "leader_margin": ("", "gross margin of the leading chip vendor"),
+    "chip_revenue": ("$ M per month", "sales of all chip vendors"),
+    "chip_price": ("$ M per H100e", "leading vendor's price of compute"),
+    "chip_margin": ("", "gross margin of all vendors, weighted by sales"),
+    "chip_orders": ("H100e per month", "compute ordered"),
+    "chip_deliveries": ("H100e per month", "effective compute delivered"),
+    "capacity_pressure": ("", "leading vendor's orders over capacity"),
+    "leader_share": ("share", "leading vendor's share of sales"),
+    "compute_installed": ("H100e", "machines on line, platforms and labs"),
+    "compute_utilisation": ("", "use of the platforms' machines"),
+    "rental_price": ("$ M per H100e month", "rental price of compute"),
+    "serving_efficiency": ("nats", "inference efficiency since January 2023"),
+    "stranded_value": ("$ M", "book value of machines above their replacement value in use"),
+    "capex": ("$ M per month", "spending on chips by platforms and labs"),
+}
+_ENFORCEMENT = {
+    "detections": ("per month", "students caught distilling"),
+    "suits_lost": ("per month", "suits lost by students"),
+    "damages": ("$ M per month", "damages paid"),
+    "active_labs": ("labs", "labs in business"),
+    "entries": ("per month", "entrants"),
+    "exits": ("per month", "labs that left"),
+    "lab_cash": ("$ M", "money of labs"),
+    "ip_strength": ("", "IP strength, mean over jurisdictions"),
+}
+_MARKETS = {
+    **{
+        f"equity_{layer}": ("$ M", f"market value of {words}")
+        for layer, words in {
+            "leader": "the leading chip vendor",
+            "chips": "chip vendors",
+            "closed": "closed labs",
+            "open": "open labs",
+            "power": "power",
+            "platforms": "platforms",
+            "applications": "applications",
+        }.items()
+    },
+    "belief_dispersion": ("nats", "standard deviation of beliefs across investors, mean over the three questions"),
+    "posterior_variance": ("nats^2", "mean variance of investors' own beliefs"),
+    "winner_entropy": ("nats", "entropy of the three winner questions under the market's beliefs"),
+    "attention": ("share of wealth", "investors who follow the news at the month's end"),
+    "trend_share": ("", "weight of the trend strategy"),
+    "belief_intensity": ("nats", "mean belief: compute intensity of the future"),
+    "belief_appropriability": ("nats", "mean belief: closed labs keep the rents"),
+    "belief_tightness": ("nats", "mean belief: tightness of policy"),
+    "belief_credibility": ("logits", "mean belief: credibility of cost claims"),
+}
+_WELFARE = {
+    "consumer_surplus": ("$ M per month", "gain of users over the status quo at what models really do"),
+    "producer_surplus": ("$ M per month", "profits of labs, vendors and layers from AI"),
+    "research_spillover": ("$ M per month", "social return to research beyond the private one"),
+    "compliance_cost": ("$ M per month", "fees and costs of compliance"),
+    "delay_loss": ("$ M per month", "interest on the rent of machines that wait for permits and power"),
+    "welfare": ("$ M per month", "surpluses plus spillovers less delays and rescues"),
+    **{
+        f"welfare_{where}": ("$ M per month", f"users, labs and vendors at home in {name}")
+        for where, name in {"us": "the United States", "china": "China", "eu": "the European Union", "row": "the rest of the world"}.items()
+    },
+}
+_CHECKS = {
+    "money_residual": ("", "largest violation of a money identity, relative to flows: zero up to rounding"),
+    "compute_residual": ("", "violation of the compute identity, relative to the stock: zero up to rounding"),
+}
+
+GROUPS = {
+    "pricing power": _POWER,
+    "prices": _PRICES,
+    "race": _RACE,
+    "chips and compute": _CHIPS,
+    "enforcement and entry": _ENFORCEMENT,
+    "beliefs and equities": _MARKETS,
+    "welfare": _WELFARE,
+    "accounting": _CHECKS,
+}
+
+MEASURES = {name: Measure(*row) for group in GROUPS.values() for name, row in group.items()}
