@@ -203,15 +203,15 @@ def bar() -> Iterator[tuple[Callable[[str, float, float], None], Callable[[int, 
 
 
 def headline_table(frame: Any, title: str) -> Table:
-    """Headline observables at the start, around the shock and at the end."""
+    """Headline observables at the start, before the shock, a year later and at the end; fits 80 columns."""
     from abm.figures.labels import HEADLINES, label_of
 
     last = len(frame) - 1
-    at = sorted({month for month in (0, 12, 23, 24, 36, last) if month <= last})
+    at = sorted({month for month in (0, 23, 35, last) if month <= last})
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("observable")
+    table.add_column("observable", no_wrap=True)
     for month in at:
-        table.add_column(str(frame.index[month]), justify="right")
+        table.add_column(str(frame.index[month]), justify="right", no_wrap=True)
     table.add_column("unit", style="dim")
     for name in HEADLINES:
         label = label_of(name)
@@ -220,8 +220,8 @@ def headline_table(frame: Any, title: str) -> Table:
 
 
 def short(value: float) -> str:
-    """Three significant digits, without powers of ten where people would not use them."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """Three significant digits, with thousands apart up to a million."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from abm.phases.tokens import trade_tokens
 from abm.population import Populations, first_market
 from abm.state import Conduct, Market, Networks, Now, Values
 
+USUAL = Conduct()
 SHOCK_MONTH = 24  # January 2025: the basket of customers is fixed the month before
 
 
@@ -31,7 +32,7 @@ class Month(NamedTuple):
     daily_returns: Any  # (D, A) log returns
 
 
-def month(market: Market, p: Values, events: Any, draws: Draws, conduct: Conduct = Conduct()) -> tuple[Market, Month]:
+def month(market: Market, p: Values, events: Any, draws: Draws, conduct: Conduct = USUAL) -> tuple[Market, Month]:
     """January 2023 is month 0. Pure: the market at the end, and what the month reports."""
     now = Now(p, events, draws.at(market.month), conduct)
     before = market
@@ -51,7 +52,7 @@ def month(market: Market, p: Values, events: Any, draws: Draws, conduct: Conduct
 
 
 def fix_basket(market: Market) -> Market:
-    """The month before the shock, remember which segments bought mostly closed models: the fixed basket of MODEL 6.2."""
+    """The month before the shock, remember which segments bought mostly closed models: the fixed basket."""
     from abm.phases.common import is_open_lab, per_product
 
     usage = market.adopters.usage
@@ -62,7 +63,12 @@ def fix_basket(market: Market) -> Market:
 
 
 def run(
-    p: dict[str, Any], seed: Any, timeline: dict[str, Any], networks: Networks, populations: Populations, conduct: Conduct = Conduct()
+    p: dict[str, Any],
+    seed: Any,
+    timeline: dict[str, Any],
+    networks: Networks,
+    populations: Populations,
+    conduct: Conduct = USUAL,
 ) -> tuple[Market, Month]:
     """A whole run: the first market, then `month` for every row of the timeline. Compiled by whoever calls it.
 

@@ -13,7 +13,10 @@ _POWER = {
     "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales"),
     "lerner_basket": ("", "Lerner index of closed models on the segments that bought mostly closed before the shock"),
     "closed_premium": ("ln", "log price of closed models over the cheapest open model of equal capability"),
-    "contestable_share": ("share of spending", "segments whose best open offer is within one switching cost of the best closed one"),
+    "contestable_share": (
+        "share of spending",
+        "segments whose best open offer is within one switching cost of the best closed one",
+    ),
     "closed_profit": ("$ M per month", "profit of closed labs"),
     "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute"),
     "open_token_share": ("share", "open models' share of tokens"),
@@ -27,7 +30,13 @@ _PRICES = {
     "frontier_price": ("$ per M tokens", "list price of the most capable model"),
     "mean_price_paid": ("$ per M tokens", "average price paid"),
     "price_revisions": ("share of products", "list prices changed this month without a release"),
-    **{f"price_at_k{k}": ("$ per M tokens", f"cheapest list price at capability {k} or more (undefined before the first)") for k in range(7)},
+    **{
+        f"price_at_k{k}": (
+            "$ per M tokens",
+            f"cheapest list price at capability {k} or more (undefined before the first)",
+        )
+        for k in range(7)
+    },
 }
 _RACE = {
     "frontier": ("nats", "best capability on sale, ln effective compute over the frontier of January 2023"),
@@ -100,7 +109,12 @@ _WELFARE = {
     "welfare": ("$ M per month", "surpluses plus spillovers less delays and rescues"),
     **{
         f"welfare_{where}": ("$ M per month", f"users, labs and vendors at home in {name}")
-        for where, name in {"us": "the United States", "china": "China", "eu": "the European Union", "row": "the rest of the world"}.items()
+        for where, name in {
+            "us": "the United States",
+            "china": "China",
+            "eu": "the European Union",
+            "row": "the rest of the world",
+        }.items()
     },
 }
 _CHECKS = {

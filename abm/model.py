@@ -50,8 +50,8 @@ class MarketModel(mesa.Model):
 
     Notes
     -----
-    ``model.agents_by_type[ClosedLab]`` is an AgentSet; ``lab.price`` reads, and ``lab.price = [30, 3]`` writes, the state
-    that the next step uses. Agents of inactive slots are not shown: entry and exit add and remove agents after a step.
+    ``model.agents_by_type[ClosedLab]`` is an AgentSet; ``lab.price`` reads, and ``lab.price = [30, 3]`` writes, the
+    state that the next step uses. Agents of inactive slots are not shown: entry and exit add and remove agents after a step.
     """
 
     def __init__(
@@ -69,7 +69,10 @@ class MarketModel(mesa.Model):
     ) -> None:
         given = dict(parameters) if isinstance(parameters, Mapping) else parameters
         self._market: Market | None = None  # Mesa's set-up asks for agents before there is a market
+        self._failure: BaseException | None = None
+        self.step = self._attempt  # what Mesa calls when a month is due
         super().__init__(rng=rng if rng is None else _seed(rng))
+        self._mesa_step, self.step = self.step, self._step_or_raise
         self.seed = _seed(rng) if rng is not None else int(self.rng.integers(2**31))
         self.compiled = compiled
         self.setup = Setup.of(given, scenario, months, **options)
@@ -94,14 +97,12 @@ class MarketModel(mesa.Model):
         """Months already simulated; 24 means that January 2025 comes next."""
         return len(self.reports)
 
-    @property
-    def time(self) -> float:
-        """Mesa's clock: months."""
-        return float(getattr(self, "steps", 0))
+    if "time" not in vars(mesa.Model):  # Mesa has a clock of its own from 3.4 on
 
-    @time.setter
-    def time(self, value: float) -> None:
-        """Mesa sets its own clock; here it follows the months."""
+        @property
+        def time(self) -> float:
+            """Mesa's clock: months."""
+            return float(self.steps)
 
     @property
     def date(self) -> dt.date:
@@ -110,9 +111,7 @@ class MarketModel(mesa.Model):
 
     def step(self) -> None:
         """One month."""
-        if self.month >= self.setup.months:
-            self.steps -= 1  # Mesa counted the step before asking for it
-            raise ValueError(f"the scenario ends after {self.setup.months} months; give MarketModel a larger `months`")
+        self._check_end()
         market, report = one_month(
             self.setup, self._market, self._values, self.setup.events(self.month), self._draws, self.compiled
         )
@@ -122,12 +121,36 @@ class MarketModel(mesa.Model):
         self.running = self.month < self.setup.months
         self.datacollector.collect(self)
 
+    def _check_end(self) -> None:
+        if self.month >= self.setup.months:
+            raise ValueError(f"the scenario ends after {self.setup.months} months; give MarketModel a larger `months`")
+
+    def _step_or_raise(self) -> None:
+        """`model.step()` as users call it: through Mesa's clock, and with an error if the month failed."""
+        self._check_end()
+        self._mesa_step()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            self.steps -= 1  # Mesa counted the step before asking for it
+            raise failure
+
+    def _attempt(self) -> None:
+        """One month as Mesa calls it. Mesa drops its schedule when a step raises, so errors wait until it is done."""
+        try:
+            type(self).step(self)
+        except BaseException as error:
+            self._failure = error
+
     def run_for(self, duration: int) -> None:
         """`duration` months, one after the other."""
         if isinstance(duration, bool) or int(duration) != duration or duration < 0:
-            raise ValueError(f"run_for({duration!r}): give a whole number of months, 0 or more")
+            raise ValueError(f"{duration!r} months: give a whole number, 0 or more")
         for _ in range(int(duration)):
             self.step()
+
+    def run_until(self, end_time: int) -> None:
+        """Months until Mesa's clock shows `end_time`."""
+        self.run_for(max(end_time - self.time, 0))
 
     def run_model(self) -> None:
         """All months that are left."""
@@ -148,13 +171,13 @@ class MarketModel(mesa.Model):
         self._stale = True
 
     @property
-    def observables(self) -> dict[str, float]:
-        """Observables of the last month (empty before the first)."""
+    def last_report(self) -> dict[str, float]:
+        """Observables of the last month (empty before the first). (`observables` is a name of Mesa's.)"""
         return self.reports[-1] if self.reports else {}
 
     def __getattr__(self, name: str) -> Any:
         if name in MEASURES:  # `model.lerner_closed` is last month's value
-            return self.observables.get(name, float("nan"))
+            return self.last_report.get(name, float("nan"))
         raise AttributeError(f"{type(self).__name__} has no attribute or observable '{name}'")
 
     def frame(self) -> Any:
@@ -170,7 +193,7 @@ class MarketModel(mesa.Model):
         return network_of(self.market, self.setup, layers)
 
     def branch(self, parameters: Mapping[str, Any] | None = None, scenario: Any = None) -> MarketModel:
-        """An independent copy that goes on from here under changed parameters or another scenario, on the same draws."""
+        """An independent copy that goes on from here, on the same draws, under other parameters or another scenario."""
         twin = copy.deepcopy(self)
         given = {**self.setup.parameters.model_dump(exclude_unset=True), **(parameters or {})}
         story = self.setup.scenario if scenario is None else scenario
@@ -215,7 +238,9 @@ class MarketModel(mesa.Model):
             raise ValueError(f"{where}: shape {given.shape} given, {column.shape[1:]} expected")
         if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
             raise ValueError(f"{where} = {value!r}: must be finite numbers")
-        populations[number] = populations[number].replace(**{name: column.at[index].set(jnp.asarray(given, column.dtype))})
+        populations[number] = populations[number].replace(
+            **{name: column.at[index].set(jnp.asarray(given, column.dtype))}
+        )
         changed = self.market.replace(**{group: Group(*populations)})
         self._market = changed
         self._columns.pop((group, number, name), None)

@@ -19,10 +19,10 @@ USED = 1e-3  # usage shares and holdings below this are not drawn
 def network_of(market: Market, setup: Setup, layers: tuple[str, ...] | None = None) -> nx.MultiDiGraph:
     """Active agents as nodes (`kind`, `home`), and an edge per relation with `layer` and `weight`.
 
-    Layers (`layers` restricts them): ``supply`` vendor -> lab ($ M of chips this month), ``access`` teacher -> student (M
-    exchanges through the API, or 1 for weights that were copied; `channel` says which), ``ownership`` investor -> firm
-    (share of the firm), ``information`` investor -> whom it listens to, ``peers`` adopter -> whom it watches, ``usage``
-    adopter -> lab (share of its tokens), ``jurisdiction`` regulator -> everyone at home.
+    Layers (`layers` restricts them): ``supply`` vendor -> lab ($ M of chips this month), ``access`` teacher -> student
+    (M exchanges through the API, or 1 for weights that were copied; `channel` says which), ``ownership`` investor ->
+    firm (share of the firm), ``information`` investor -> whom it listens to, ``peers`` adopter -> whom it watches,
+    ``usage`` adopter -> lab (share of its tokens), ``jurisdiction`` regulator -> everyone at home.
     """
     wanted = LAYERS if layers is None else tuple(layers)
     if unknown := set(wanted) - set(LAYERS):
@@ -50,7 +50,15 @@ def _add_nodes(graph: nx.MultiDiGraph, market: Market, setup: Setup) -> dict[str
     return names
 
 
-def _connect(graph: nx.MultiDiGraph, layer: str, tails: list[str], heads: list[str], weight: np.ndarray, least: float, **more: Any) -> None:
+def _connect(
+    graph: nx.MultiDiGraph,
+    layer: str,
+    tails: list[str],
+    heads: list[str],
+    weight: np.ndarray,
+    least: float,
+    **more: Any,
+) -> None:
     """Edges tail[i] -> head[j] for weight[i, j] above `least`, among active agents."""
     for i, j in np.argwhere(weight > least):
         if tails[i] in graph and heads[j] in graph:
@@ -69,7 +77,9 @@ def _access(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]])
             ("weights", int(labs.copied_from[student]), 1.0),
         ):
             if teacher >= 0 and teacher != student and names["labs"][teacher] in graph:
-                graph.add_edge(names["labs"][teacher], names["labs"][student], layer="access", weight=weight, channel=channel)
+                graph.add_edge(
+                    names["labs"][teacher], names["labs"][student], layer="access", weight=weight, channel=channel
+                )
 
 
 def _ownership(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]]) -> None:

@@ -106,8 +106,11 @@ def prices(market: Market) -> dict[str, jax.Array]:
     out = {
         "price_index": jnp.exp((weight * jnp.log(index)).sum()),
         "frontier_price": price[best],
-        "mean_price_paid": adopters.spending.sum() * 1e6 / jnp.maximum((adopters.usage.sum(1) * adopters.tokens).sum(), 1e-9),
-        "price_revisions": jnp.where(labs.active[:, None], jnp.abs(labs.revision) > 1e-9, False).sum() / jnp.maximum(labs.active.sum() * TIERS, 1),
+        "mean_price_paid": adopters.spending.sum()
+        * 1e6
+        / jnp.maximum((adopters.usage.sum(1) * adopters.tokens).sum(), 1e-9),
+        "price_revisions": jnp.where(labs.active[:, None], jnp.abs(labs.revision) > 1e-9, False).sum()
+        / jnp.maximum(labs.active.sum() * TIERS, 1),
     }
     for level in LEVELS:
         cheapest = jnp.min(jnp.where(on & (capability >= level), price, jnp.inf))
@@ -211,7 +214,8 @@ def surpluses(market: Market, now: Now) -> dict[str, jax.Array]:
     lab_profit = labs.profit * on
     spillover = p.social_return_ratio * labs.research_spending * on
     compliance = on * (
-        market.regulators.compliance_fixed[labs.home] + market.regulators.compliance_proportional[labs.home] * labs.revenue
+        market.regulators.compliance_fixed[labs.home]
+        + market.regulators.compliance_proportional[labs.home] * labs.revenue
     )
     delay = market.cloud.ordered.sum() * market.cloud.rental_price * p.interest_rate / 12
     chip_profit = market.vendors.profit
@@ -234,7 +238,7 @@ def surpluses(market: Market, now: Now) -> dict[str, jax.Array]:
 
 
 def residuals(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
-    """Accounting identities: change of every stock less the flows that explain it, relative to the flows; should be zero."""
+    """Accounting identities: change of every stock less what explains it, relative to the flows; should be zero."""
     f = market.flows
     labs_in = f.tokens - _hosted(f) + f.fees + f.advertising + f.tuition + f.damages + f.funding + f.rescued + f.entry
     labs_out = f.rent_labs + f.wages + f.energy_labs + f.compliance + f.tuition + f.damages + f.chips_labs
@@ -246,7 +250,12 @@ def residuals(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
     layers_in = layers_in + market.infrastructure.other_income.sum()
     layers_out = f.energy_platforms + f.chips_platforms + f.dividends - paid
     layers = market.infrastructure.cash.sum() - before.infrastructure.cash.sum() - (layers_in - layers_out)
-    owners = market.investors.money.sum() + market.exchange.dealer_cash - before.investors.money.sum() - before.exchange.dealer_cash
+    owners = (
+        market.investors.money.sum()
+        + market.exchange.dealer_cash
+        - before.investors.money.sum()
+        - before.exchange.dealer_cash
+    )
     owners = owners - (f.dividends - f.funding)
     scale = jnp.maximum(labs_in + vendors_in + layers_in, 1.0)
 

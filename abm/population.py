@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -51,21 +51,34 @@ class Populations:
 
     def __post_init__(self) -> None:
         if not isinstance(self.classes, Mapping):  # a list of classes: each takes over its whole role
-            object.__setattr__(self, "classes", {self._role_of(kind): {kind: self._count(kind)} for kind in self.classes})
+            object.__setattr__(
+                self, "classes", {self._role_of(kind): {kind: self._count(kind)} for kind in self.classes}
+            )
         problems = [
             f"{name} = {getattr(self, name)!r}: must be a whole number >= {least}"
-            for name, least in (("vendors", 1), ("closed_labs", 1), ("open_labs", 1), ("entrants", 0), ("adopters", 1), ("investors", 1))
+            for name, least in (
+                ("vendors", 1),
+                ("closed_labs", 1),
+                ("open_labs", 1),
+                ("entrants", 0),
+                ("adopters", 1),
+                ("investors", 1),
+            )
             if not isinstance(getattr(self, name), int | np.integer) or getattr(self, name) < least
         ]
         for role, kinds in self.classes.items():
             if role not in ROLES:
                 problems.append(f"role {role!r} is not known: choose {', '.join(ROLES)}")
                 continue
-            for kind in kinds:
-                if not issubclass(kind, ROLES[role]):
-                    problems.append(f"{kind.__name__} cannot play {role}: it must be a subclass of {ROLES[role].__name__}")
+            problems += [
+                f"{kind.__name__} cannot play {role}: it must be a subclass of {ROLES[role].__name__}"
+                for kind in kinds
+                if not issubclass(kind, ROLES[role])
+            ]
             if role != "regulators" and sum(kinds.values()) != getattr(self, role):
-                problems.append(f"classes for {role} add up to {sum(kinds.values())}, but there are {getattr(self, role)}")
+                problems.append(
+                    f"classes for {role} add up to {sum(kinds.values())}, but there are {getattr(self, role)}"
+                )
         if problems:
             raise ValueError("\n".join(problems))
 
@@ -89,8 +102,12 @@ class Populations:
             return tuple(homes.get(name, cycle[i % len(cycle)]) for i, name in enumerate(names))
 
         vendor_names = [*base.vendors, *(f"vendor_{i}" for i in range(5, self.vendors + 1))][: self.vendors]
-        lab_names = [f"closed_{i + 1}" for i in range(self.closed_labs)] + [f"open_{i + 1}" for i in range(self.open_labs)]
-        homes = dict(zip(base.labs, base.lab_home, strict=True)) | dict(zip(base.vendors, base.vendor_home, strict=True))
+        lab_names = [f"closed_{i + 1}" for i in range(self.closed_labs)] + [
+            f"open_{i + 1}" for i in range(self.open_labs)
+        ]
+        homes = dict(zip(base.labs, base.lab_home, strict=True)) | dict(
+            zip(base.vendors, base.vendor_home, strict=True)
+        )
         world = World(tuple(vendor_names), cast(vendor_names, homes), tuple(lab_names), cast(lab_names, homes), cycle)
         return world.with_entrants(self.entrants)
 
@@ -113,7 +130,10 @@ class Populations:
         """The populations of a role; `columns` have one row per agent of the role."""
         populations, start = [], 0
         for kind, number in self.kinds(role):
-            own = {name: np.asarray(v)[start : start + number] if isinstance(v, np.ndarray) else v[start : start + number] for name, v in columns.items()}
+            own = {
+                name: np.asarray(v)[start : start + number] if isinstance(v, np.ndarray) else v[start : start + number]
+                for name, v in columns.items()
+            }
             populations.append(Population.create(kind, number, sizes=sizes, offset=start, **own))
             start += number
         return Group(*populations)
@@ -123,10 +143,17 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
     """The market on the eve of January 2023. `seed` and `p` may be traced; everything else fixes shapes."""
     draws = Draws.from_seed(seed).at(1_000_003)  # a period no month has
     labs = len(world.labs)
-    sizes = {"tier": TIERS, "stage": STAGES, "question": QUESTIONS, "pair": 2, "product": labs * TIERS, "vendor": len(world.vendors)}
+    sizes = {
+        "tier": TIERS,
+        "stage": STAGES,
+        "question": QUESTIONS,
+        "pair": 2,
+        "product": labs * TIERS,
+        "vendor": len(world.vendors),
+    }
     sizes["asset"] = len(world.vendors) + labs + 3
     lab_group = first_labs(p, populations, sizes, world)
-    market_parts = dict(
+    market_parts: dict[str, Any] = dict(
         vendors=first_vendors(p, populations, sizes, world),
         labs=lab_group,
         adopters=first_adopters(p, draws, populations, sizes, lab_group),
@@ -172,8 +199,10 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
         innovation=jnp.zeros(labs),
         basket=jnp.zeros(populations.adopters),
     )  # fmt: skip
-    flows = Flows(**{name: zero for name in Flows.__dataclass_fields__})
-    market = Market(**market_parts, cloud=cloud, exchange=None, accounts=accounts, flows=flows, month=jnp.zeros((), int))
+    flows = Flows(**dict.fromkeys(Flows.names(), zero))
+    market = Market(
+        **market_parts, cloud=cloud, exchange=cast(Any, None), accounts=accounts, flows=flows, month=jnp.zeros((), int)
+    )
     return with_exchange(market, p, sizes["asset"])
 
 
@@ -244,12 +273,17 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], world: W
         home=home[:n_closed], capability=capability, machines=machines, cash=cash, monetisation=pay.astype(int)
     )
     capability = pick([-2.4, -1.6, -2.4, -2.8, -2.6, -3.0], n_open, -2.8)
-    machines = pick([2_500, 6_000, 3_000, 1_200, 1_500, 1_000], n_open, 1_000)
+    machines = pick([2_000, 4_000, 2_000, 900, 1_000, 800], n_open, 800)
     cash = pick([1_500, 6_000, 2_000, 600, 800, 600], n_open, 600)
     pay = pick([HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING], n_open, HOSTING)
-    opened = dict(home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=pay.astype(int))
+    opened = dict(
+        home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=pay.astype(int)
+    )
     if free:
-        opened = {k: np.concatenate([np.asarray(v)[:n_open], np.zeros(free, np.asarray(v).dtype)]) if k != "home" else v for k, v in opened.items()}
+        opened = {
+            k: np.concatenate([np.asarray(v)[:n_open], np.zeros(free, np.asarray(v).dtype)]) if k != "home" else v
+            for k, v in opened.items()
+        }
 
     def columns(given: dict[str, np.ndarray], is_open: bool, inactive: int) -> dict[str, Any]:
         flagship = given["capability"]

@@ -37,7 +37,9 @@ class Result:
         """One row a month, one column an observable; index: first day of the month, with the model month beside it."""
         import pandas as pd
 
-        return pd.DataFrame({"month": np.arange(self.setup.months), **self.report.observables}, index=months_index(self.setup))
+        return pd.DataFrame(
+            {"month": np.arange(self.setup.months), **self.report.observables}, index=months_index(self.setup)
+        )
 
     @property
     def returns(self) -> pd.DataFrame:
@@ -154,12 +156,17 @@ class Comparison:
         runs, months = difference.shape
         mean = difference.mean(0)
         half = self._t(runs) * difference.std(0, ddof=1) / np.sqrt(runs) if runs > 1 else np.full(months, np.nan)
-        table = {"difference": mean, "low": mean - half, "high": mean + half, "variance_reduction": self.variance_reduction(observable)}
+        table = {
+            "difference": mean,
+            "low": mean - half,
+            "high": mean + half,
+            "variance_reduction": self.variance_reduction(observable),
+        }
         longer = self.a if self.a.setup.months <= self.b.setup.months else self.b
         return pd.DataFrame(table, index=months_index(longer.setup))
 
     def variance_reduction(self, observable: str) -> np.ndarray:
-        """(months,) variance of the difference without pairing over that with it; 1 = nothing gained, inf = identical."""
+        """(months,) variance of the difference without pairing over that with it; 1 = no gain, inf = identical."""
         difference = self.difference(observable)
         months = difference.shape[1]
         if difference.shape[0] < 2:

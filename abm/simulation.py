@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import Draws, interpreted, run_many
+from abm.engine import Draws, interpreted, run_many, seed_words
 from abm.market import Events, Month, month, run
 from abm.parameters import Parameters
 from abm.population import Populations, first_market
@@ -52,9 +52,9 @@ class Setup:
         """Check and combine what a user gives; scenario parameters yield to those given explicitly."""
         if not isinstance(months, int | np.integer) or months < 1:
             raise ValueError(f"months = {months!r}: must be a whole number of at least 1")
-        for name, given, known in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
-            if given not in known:
-                raise ValueError(f"{name} = {given!r}: choose {', '.join(known)}")
+        for name, chosen, known in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
+            if chosen not in known:
+                raise ValueError(f"{name} = {chosen!r}: choose {', '.join(known)}")
         if isinstance(parameters, dict):
             parameters = Parameters(**parameters)
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
@@ -104,7 +104,8 @@ def simulate(
     compiled
         False calls every rule agent by agent in Python (slow; for breakpoints and rules with Python branches).
     **options
-        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `pricing`, `price_form`: see `Populations`, `Conduct`.
+        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `pricing`,
+        `price_form`: see `Populations`, `Conduct`.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def simulate(
     return Result(setup, int(seed), report, compiled)
 
 
-def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterable[tuple[Market, Month | None]]:
+def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
     """The markets of a run one after the other: the first with no report, then one per month."""
     values, draws = Values({k: jnp.asarray(v) for k, v in setup.values.items()}), Draws.from_seed(int(seed))
     market = first_market_of(setup, seed, compiled)
@@ -132,7 +133,7 @@ def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterable[tuple[Ma
 def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
     values = {k: jnp.asarray(v) for k, v in setup.values.items()}
     if compiled:
-        return _compiled_start(_Shape.of(setup))(values, int(seed), setup.networks)
+        return _compiled_start(_Shape.of(setup))(values, jnp.asarray(seed_words(seed)), setup.networks)
     return first_market(Values(values), int(seed), setup.populations, setup.networks, setup.world)
 
 
@@ -177,15 +178,16 @@ def ensemble(
     seeds = [int(s) for s in seeds]
     if not seeds:
         raise ValueError("seeds is empty: give at least one seed")
-    if any(s < 0 for s in seeds):
-        raise ValueError(f"seeds must not be negative: {[s for s in seeds if s < 0][:3]}")
     if precision not in (32, 64):
         raise ValueError(f"precision = {precision!r}: choose 64 or 32")
-    several = isinstance(parameters, Sequence)
-    if several and len(parameters) != len(seeds):
-        raise ValueError(f"{len(parameters)} parameter sets for {len(seeds)} seeds: give one per seed")
-    setups = [Setup.of(p, scenario, months, **options) for p in parameters] if several else None
-    setup = setups[0] if setups else Setup.of(parameters, scenario, months, **options)
+    setups: list[Setup] = []
+    if isinstance(parameters, Sequence):
+        if len(parameters) != len(seeds):
+            raise ValueError(f"{len(parameters)} parameter sets for {len(seeds)} seeds: give one per seed")
+        setups = [Setup.of(p, scenario, months, **options) for p in parameters]
+        setup = setups[0]
+    else:
+        setup = Setup.of(parameters, scenario, months, **options)
     if setups:
         tables = [s.values for s in setups]
         values = {name: np.stack([t[name] for t in tables]) for name in tables[0]}
@@ -203,10 +205,18 @@ def ensemble(
 
     with jax.enable_x64(precision == 64):
         call = _compiled_chunk(_Shape.of(setup), precision)
-        inputs = (jnp.asarray(np.array(seeds)), {k: jnp.asarray(v) for k, v in values.items()})
+        inputs = (
+            jnp.asarray(np.stack([seed_words(seed) for seed in seeds])),
+            {k: jnp.asarray(v) for k, v in values.items()},
+        )
         timeline = {k: jnp.asarray(v) for k, v in setup.timeline.items()}
         out = run_many(
-            lambda rows: call(*rows, timeline, setup.networks), inputs, chunk=chunk, keep=keep, progress=progress, x64=precision == 64
+            lambda rows: call(*rows, timeline, setup.networks),
+            inputs,
+            chunk=chunk,
+            keep=keep,
+            progress=progress,
+            x64=precision == 64,
         )
     return Ensemble(setup, seeds, out, tuple(kept))
 
@@ -233,7 +243,10 @@ class _Shape:
 
     @classmethod
     def of(cls, setup: Setup) -> _Shape:
-        kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in ("vendors", "closed_labs", "open_labs", "adopters", "investors", "regulators"))
+        kinds = tuple(
+            (role, tuple(setup.populations.kinds(role)))
+            for role in ("vendors", "closed_labs", "open_labs", "adopters", "investors", "regulators")
+        )
         return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct))
 
     def __hash__(self) -> int:

@@ -1,26 +1,38 @@
 """The whole state of the market: who there is, what stands between them, and what moved this month."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, TypeVar, cast, dataclass_transform
 
 import jax
 
 from abm.engine import Draws, Group
 
 TIERS, STAGES, DAYS, QUESTIONS = 2, 3, 21, 4
+Part = TypeVar("Part", bound="Record")
 
 
-def record(cls: type) -> Any:
+class Record:
+    """What the parts of the market share: `replace`, and the names of their attributes."""
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with some attributes exchanged."""
+        return dataclasses.replace(cast(Any, self), **changes)
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in dataclasses.fields(cast(Any, cls)))
+
+
+@dataclass_transform(frozen_default=True)
+def record(cls: type[Part]) -> type[Part]:
     """A frozen dataclass that JAX can carry: every attribute is data."""
-    cls = dataclasses.dataclass(frozen=True)(cls)
-    names = [f.name for f in dataclasses.fields(cls)]
-    jax.tree_util.register_dataclass(cls, data_fields=names, meta_fields=[])
-    cls.replace = dataclasses.replace
-    return cls
+    made = dataclasses.dataclass(frozen=True)(cls)
+    jax.tree_util.register_dataclass(made, data_fields=list(made.names()), meta_fields=[])
+    return made
 
 
 @record
-class Cloud:
+class Cloud(Record):
     """Compute that platforms own and rent out, by jurisdiction (R,)."""
 
     installed: Any  # H100e
@@ -33,7 +45,7 @@ class Cloud:
 
 
 @record
-class Exchange:
+class Exchange(Record):
     """The equity market: assets are vendors, labs, then the listed layers (A,)."""
 
     log_price: Any  # ln of price, first month = ln of value
@@ -51,7 +63,7 @@ class Exchange:
 
 
 @record
-class Flows:
+class Flows(Record):
     """Payments of the month, $ M: payer to receiver. The accounting identities are tested on these."""
 
     tokens: Any  # adopters -> labs and hosts
@@ -78,7 +90,7 @@ class Flows:
 
 
 @record
-class Accounts:
+class Accounts(Record):
     """Memory between months that belongs to no single agent."""
 
     capability_history: Any  # (delay, L) flagship capability, newest first
@@ -99,7 +111,7 @@ class Accounts:
 
 
 @record
-class Networks:
+class Networks(Record):
     """Static layers as neighbour lists (constant over a run and shared by an ensemble)."""
 
     information: Any  # (I, k) whom an investor listens to
@@ -107,7 +119,7 @@ class Networks:
 
 
 @record
-class Market:
+class Market(Record):
     """Everything that a month changes."""
 
     vendors: Group
@@ -149,8 +161,6 @@ class Now(NamedTuple):
 def jurisdiction_sum(values: jax.Array, home: jax.Array, jurisdictions: int) -> jax.Array:
     """Sum (n,) values by home jurisdiction, shape (R,)."""
     return jax.nn.one_hot(home, jurisdictions, dtype=values.dtype).T @ values
-
-
 
 
 @jax.tree_util.register_pytree_node_class

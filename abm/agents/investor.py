@@ -84,10 +84,10 @@ class Investor(Agent):
     def settle(self, p, assets, value, payouts):
         """Trades of the month against the dealer, dividends received and funding paid in proportion to holdings."""
         position = trading.position(self.schedule(p), assets, p)
-        self.money += (self.holdings * payouts).sum() - ((position - self.holdings) * value).sum()
+        self.money += self.holdings @ payouts - (position - self.holdings) @ value
         self.holdings = position
 
-    def grow(self, p, value, returns):
+    def grow(self, p, value, growth):
         """Wealth follows the portfolio: a better month than the market's gives more weight in it."""
-        held = jnp.maximum(self.holdings, 0.0) * value
-        self.wealth *= (held * jnp.exp(returns)).sum() / jnp.maximum(held.sum(), 1e-12)
+        held = jnp.maximum(self.holdings, 0.0)
+        self.wealth *= (held @ (value * growth)) / jnp.maximum(held @ value, 1e-12)

@@ -12,9 +12,10 @@ class OpenLab(Lab):
     stream = "open lab"
 
     def wanted_price(self, p, offer):
-        """Cost plus the margin that n competing hosts leave; a complement may carry part of the cost."""
+        """Cost plus the margin that n competing hosts leave; a complement may give that margin up."""
         hosted = self.token_cost * (1 + tokens.host_margin(offer.hosts, p))
-        subsidised = jnp.maximum(hosted - p.complement_benefit * self.token_cost, 0.3 * self.token_cost)
+        # Third parties host the same weights, so a complement can give up the margin but not sell below cost.
+        subsidised = jnp.maximum(hosted - p.complement_benefit * self.token_cost, self.token_cost)
         return jnp.where(self.monetisation == COMPLEMENT, subsidised, hosted)
 
     def choose_licence(self, p, frontier):

@@ -100,6 +100,7 @@ def layers_of(firms: list[str], vendors: int, closed: int) -> dict[str, list[int
     """
     labs = len(firms) - vendors - 3
     return {
+        "leader": [0],
         "compute": list(range(min(vendors, 2))),
         "power": [firms.index("power")],
         "platforms": [firms.index("platforms")],

@@ -20,7 +20,9 @@ LAST_MONTH = 30  # end of the data, June 2025
 EVENT_MONTHS = tuple(range(18, 27))
 
 
-def run(seeds: Iterable[int] = range(100), progress: Callable[[int, int, float], None] | None = None, **options: Any) -> Ensemble:
+def run(
+    seeds: Iterable[int] = range(100), progress: Callable[[int, int, float], None] | None = None, **options: Any
+) -> Ensemble:
     """The ensemble that the facts are computed on."""
     from abm.simulation import ensemble
 
@@ -28,8 +30,10 @@ def run(seeds: Iterable[int] = range(100), progress: Callable[[int, int, float],
     return ensemble(seeds=seeds, daily=EVENT_MONTHS, products=True, progress=progress, **options)
 
 
-def table(seeds: Iterable[int] = range(100), progress: Callable[[int, int, float], None] | None = None, **options: Any) -> pd.DataFrame:
-    """One row per target: what was observed, what the model gives on the mean of the seeds, and whether it is within."""
+def table(
+    seeds: Iterable[int] = range(100), progress: Callable[[int, int, float], None] | None = None, **options: Any
+) -> pd.DataFrame:
+    """One row per target: what was observed, what the model gives on the mean of the seeds, and if it is within."""
     return tabulate(moments(run(seeds, progress, **options)))
 
 
@@ -87,7 +91,9 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
     for i in range(n):
         slopes, drops_release, drops_all = [], 0.0, 0.0
         for level in np.arange(0.0, 3.6, 0.5):
-            offer = np.where(active[i] & (capability[i] >= level), price[i], np.inf).reshape(price.shape[1], -1)[:LAST_MONTH]
+            offer = np.where(active[i] & (capability[i] >= level), price[i], np.inf).reshape(price.shape[1], -1)[
+                :LAST_MONTH
+            ]
             cheapest = offer.min(1)
             months = np.flatnonzero(np.isfinite(cheapest))
             if months.size < 15:  # a slope needs a history: levels first reached later than March 2024 are left out
@@ -114,7 +120,12 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
     sold = active & ~released
 
     def launch(months: slice) -> np.ndarray:
-        return np.array([np.exp(np.median(p[l])) if l.any() else np.nan for p, l in zip(price[:, months], launches[:, months], strict=True)])
+        return np.array(
+            [
+                np.exp(np.median(p[new])) if new.any() else np.nan
+                for p, new in zip(price[:, months], launches[:, months], strict=True)
+            ]
+        )
 
     hazard = (revised & sold)[:, 1:LAST_MONTH].sum((1, 2, 3)) / sold[:, 1:LAST_MONTH].sum((1, 2, 3))
 
@@ -142,12 +153,14 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
 
 
 def _after_shock(record: Any, closed: np.ndarray) -> np.ndarray:
-    """Cheapest closed price at R1's level the month after, relative to the month before (the model answers in a month)."""
+    """Cheapest closed price at R1's level the month after over the month before (the model answers in a month)."""
     r1 = record.capability[:, R1_MONTH, closed.sum(), 0]  # open_1, the first open lab
     slack = 0.1
 
     def cheapest(month: int) -> np.ndarray:
-        able = record.active[:, month] & closed[None, :, None] & (record.capability[:, month] >= r1[:, None, None] - slack)
+        able = (
+            record.active[:, month] & closed[None, :, None] & (record.capability[:, month] >= r1[:, None, None] - slack)
+        )
         return np.where(able, record.price[:, month], np.inf).min((1, 2))
 
     before, after = cheapest(R1_MONTH - 1), cheapest(R1_MONTH + 1)
@@ -196,7 +209,12 @@ def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
     names |= {"platforms": [platforms], "applications": [runs.firms.index("applications")]}
     weights = np.full(daily.shape[-1], 0.0)
     # The index: an even mix of the layers a broad index holds, so that no firm is its own benchmark.
-    for firm, weight in ((0, 0.07), (platforms, 0.4), (runs.firms.index("applications"), 0.45), (runs.firms.index("power"), 0.08)):
+    for firm, weight in (
+        (0, 0.07),
+        (platforms, 0.4),
+        (runs.firms.index("applications"), 0.45),
+        (runs.firms.index("power"), 0.08),
+    ):
         weights[firm] = weight
     index = np.expm1(flat) @ weights
     simple = np.expm1(flat)
@@ -242,7 +260,8 @@ def write_markdown(table: pd.DataFrame, path: Any) -> None:
     for row in table.itertuples():
         bounds = f"{row.low:g} … {row.high:g}"
         lines.append(
-            f"| {row.description} (`{row.target}`) | {row.observed:g} {row.unit} | {bounds} | {row.model:.3g} | {row.mcse:.2g} |"
+            f"| {row.description} (`{row.target}`) | {row.observed:g} {row.unit} | {bounds}"
+            f" | {row.model:.3g} | {row.mcse:.2g} |"
             f" {'yes' if row.within else '**no**'} |"
         )
     within = int(table["within"].sum())

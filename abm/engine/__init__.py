@@ -11,7 +11,7 @@ The engine knows nothing of AI markets. It has five ideas:
 
 from abm.engine.agent import Agent, RuleError
 from abm.engine.compilation import configure
-from abm.engine.draws import Draws
+from abm.engine.draws import Draws, seed_words
 from abm.engine.ensemble import concatenate_runs, run_many
 from abm.engine.fields import Field
 from abm.engine.modes import each, interpreted, is_interpreted, loop, when
@@ -31,6 +31,7 @@ __all__ = [
     "is_interpreted",
     "loop",
     "run_many",
+    "seed_words",
     "when",
 ]
 

@@ -86,9 +86,16 @@ def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...],
     except AttributeError:
         raise RuleError(f"{kind.__name__} has no rule '{rule}'") from None
     try:
-        return method(agent, *shared, **own)
+        answer = method(agent, *shared, **own)
     except (jax.errors.TracerBoolConversionError, jax.errors.ConcretizationTypeError) as error:
         raise RuleError(_explain(kind, rule, error)) from None
+    lost = [name for name in vars(agent) if name != "_row"]
+    if lost:
+        raise RuleError(
+            f"rule {kind.__name__}.{rule} assigns to self.{lost[0]}, which is not a field and would be lost: declare "
+            f"{lost[0]} = Field(...) in the class, or use a local variable"
+        )
+    return answer
 
 
 def _explain(kind: type[Agent], rule: str, error: Exception) -> str:

@@ -18,8 +18,6 @@ def cache_folder() -> Path:
 def configure() -> None:
     """Use 64-bit floats and a persistent compilation cache (once per process, before the first array)."""
     jax.config.update("jax_enable_x64", True)
-    # Draws of slot i must not depend on how many slots there are.
-    jax.config.update("jax_threefry_partitionable", True)
     if jax.config.jax_compilation_cache_dir is None:
         folder = cache_folder()
         try:

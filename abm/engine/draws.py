@@ -8,55 +8,100 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from abm.engine.modes import each
 from abm.engine.population import Group, Population
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_TIME, _NAME = 1, 2  # second counter words that keep the two ways of deriving a key apart
+
+
+def threefry(key: Any, first: Any, second: Any) -> tuple[jax.Array, jax.Array]:
+    """Two random 32-bit words from a key (2,) and two counter words (Threefry-2x32-20; Salmon et al. 2011).
+
+    JAX has the same generator, but on processors it compiles it to a loop over whole arrays, which took a third of the
+    time of a month; written out it is one pass that fuses with whatever uses the numbers.
+    """
+    k0, k1 = key[..., 0], key[..., 1]
+    keys = (k0, k1, k0 ^ k1 ^ np.uint32(0x1BD11BDA))
+    x, y = jnp.asarray(first, jnp.uint32) + k0, jnp.asarray(second, jnp.uint32) + k1
+    for group in range(5):
+        for rotation in _ROTATIONS[group % 2]:
+            x = x + y
+            y = x ^ ((y << np.uint32(rotation)) | (y >> np.uint32(32 - rotation)))
+        x = x + keys[(group + 1) % 3]
+        y = y + keys[(group + 2) % 3] + np.uint32(group + 1)
+    return x, y
+
+
+def seed_words(seed: int) -> np.ndarray:
+    """A whole number 0 <= seed < 2^64 as the two words of a key."""
+    seed = int(seed)
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed = {seed}: must lie between 0 and 2^64 - 1")
+    return np.array([seed & 0xFFFFFFFF, seed >> 32], dtype=np.uint32)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["key"], meta_fields=[])
 @dataclasses.dataclass(frozen=True)
 class Draws:
-    """Named counter-based draws (threefry; Salmon et al. 2011).
+    """Named counter-based draws.
 
     Two scenarios with one seed share every draw, and an agent's draws do not depend on how many others there are:
     adding slots, events or decisions leaves the existing draws as they were.
     """
 
-    key: Any
+    key: Any  # (2,) 32-bit words
 
     @classmethod
     def from_seed(cls, seed: Any) -> "Draws":
-        return cls(jax.random.key(seed))
+        """From a whole number, or from `seed_words` where the seed is traced."""
+        return cls(jnp.asarray(seed_words(seed) if isinstance(seed, int | np.integer) else seed))
 
     def at(self, time: Any) -> "Draws":
         """The draws of one period (a month, then within it a day)."""
-        return Draws(jax.random.fold_in(self.key, time))
+        return Draws(jnp.stack(threefry(self.key, jnp.asarray(time).astype(jnp.uint32), _TIME), axis=-1))
+
+    def each(self, times: Any, draw: Callable[["Draws"], Any]) -> Any:
+        """``draw(self.at(t))`` for every t of `times` at once: the same numbers as one by one."""
+        return each(lambda time: draw(self.at(time)), times)
 
     def uniform(self, decision: str, agents: Group | Population, shape: tuple[int, ...] = ()) -> jax.Array:
-        """Uniform (0, 1) draws, shape (agents, *shape), in steps of 2^-23: finer would cost twice as much and decide nothing."""
-        coarse = partial(jax.random.uniform, dtype=jnp.float32)
-        return self._draw(coarse, decision, agents, shape).astype(float)
+        """Uniform draws strictly between 0 and 1, shape (agents, *shape), in steps of 2^-32."""
+        return self._by_stream(decision, agents, lambda words: _uniform(words[0]), shape)
 
     def normal(self, decision: str, agents: Group | Population, shape: tuple[int, ...] = ()) -> jax.Array:
         """Standard normal draws, shape (agents, *shape)."""
-        return self._draw(jax.random.normal, decision, agents, shape)
+        return self._by_stream(decision, agents, _normal, shape)
 
     def market_normal(self, decision: str, size: int) -> jax.Array:
         """Standard normal draws (size,) that belong to no agent."""
-        return jax.random.normal(self._named(decision), (size,))
-
-    def each(self, times: Any, draw: Callable[["Draws"], Any]) -> Any:
-        """``draw(self.at(t))`` for every t of `times` at once: the same numbers as one by one, at less cost per number."""
-        return each(lambda time: draw(self.at(time)), times)
+        return _normal(threefry(self._named(decision), np.arange(size, dtype=np.uint32), 0))
 
     def _named(self, name: str) -> Any:
-        return jax.random.fold_in(self.key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
+        return jnp.stack(threefry(self.key, np.uint32(zlib.crc32(name.encode())), _NAME), axis=-1)
 
-    def _draw(self, sampler: Any, decision: str, agents: Group | Population, shape: tuple[int, ...]) -> jax.Array:
+    def _by_stream(
+        self, decision: str, agents: Group | Population, convert: Callable[[Any], jax.Array], shape: tuple[int, ...]
+    ) -> jax.Array:
         populations = agents.populations if isinstance(agents, Group) else (agents,)
         parts = []
+        within = np.arange(int(np.prod(shape)), dtype=np.uint32).reshape(shape)
         for p in populations:
-            key = self._named(f"{decision} / {p.kind.stream}")
-            # Slot i's numbers are the i-th of the stream however long it is, so a prefix may be cut off.
-            parts.append(sampler(key, (p.offset + p.size, *shape))[p.offset :])
+            slots = np.arange(p.offset, p.offset + p.size, dtype=np.uint32).reshape((p.size,) + (1,) * len(shape))
+            slots = np.broadcast_to(slots, (p.size, *shape))
+            words = threefry(self._named(f"{decision} / {p.kind.stream}"), slots, np.broadcast_to(within, slots.shape))
+            parts.append(convert(words))
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+
+
+def _uniform(word: Any) -> jax.Array:
+    unit = (word.astype(float) + 0.5) * 2.0**-32
+    return jnp.minimum(unit, 1 - jnp.finfo(unit.dtype).epsneg)  # in 32 bits the largest words would round to 1
+
+
+def _normal(words: tuple[Any, Any]) -> jax.Array:
+    """Box and Muller (1958)."""
+    radius = jnp.sqrt(-2 * jnp.log(_uniform(words[0])))
+    return radius * jnp.cos(2 * np.pi * _uniform(words[1]))

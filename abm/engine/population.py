@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine.agent import Agent, bind, call_rule
+from abm.engine.agent import Agent, RuleError, bind, call_rule
 from abm.engine.modes import is_interpreted
 
 
@@ -32,10 +32,11 @@ class Population:
         fields = kind.fields()
         taken = [name for name in fields if hasattr(Population, name) or name in ("kind", "columns", "offset")]
         if taken:
-            raise ValueError(f"{kind.__name__}: {', '.join(taken)} cannot be a field's name, populations use it; rename it")
+            raise ValueError(f"{kind.__name__}: {', '.join(taken)} cannot be a field's name: populations use it")
         unknown = [name for name in given if name not in fields]
         if unknown:
-            raise ValueError(f"{kind.__name__} has no field {', '.join(map(repr, unknown))}; it has {', '.join(fields)}")
+            missing = ", ".join(map(repr, unknown))
+            raise ValueError(f"{kind.__name__} has no field {missing}; it has {', '.join(fields)}")
         columns = {}
         for name, declared in fields.items():
             shape = (size, *(_axis(sizes, axis, kind, name) for axis in declared.shape))
@@ -84,7 +85,7 @@ class Population:
             agent = bind(self.kind, dict(row))
             call_rule(self.kind, rule, agent, shared, mine)
             assigned = {name: value for name, value in agent._row.items() if value is not row[name]}
-            return {name: jnp.broadcast_to(jnp.asarray(v, row[name].dtype), row[name].shape) for name, v in assigned.items()}
+            return {name: _fitting(jnp, self.kind, rule, name, value, row[name]) for name, value in assigned.items()}
 
         done = jax.vmap(act)(self.columns, own)
         return self.replace(**{name: _where(acting, done[name], self.columns[name]) for name in done})
@@ -97,7 +98,9 @@ class Population:
         if is_interpreted():
             host = {name: np.asarray(column) for name, column in self.columns.items()}
             answers = [
-                call_rule(self.kind, rule, bind(self.kind, _row(host, i)), shared, jax.tree.map(lambda x, i=i: x[i], own))
+                call_rule(
+                    self.kind, rule, bind(self.kind, _row(host, i)), shared, jax.tree.map(lambda x, i=i: x[i], own)
+                )
                 for i in range(self.size)
             ]
             return jax.tree.map(lambda *rows: jnp.stack([jnp.asarray(r) for r in rows]), *answers)
@@ -110,10 +113,11 @@ class Population:
     def _do_one_by_one(self, rule: str, shared: tuple[Any, ...], acting: Any, own: dict[str, Any]) -> "Population":
         host = {name: np.array(column) for name, column in self.columns.items()}
         for i in np.flatnonzero(np.asarray(acting)):
-            agent = bind(self.kind, _row(host, i))
+            row = _row(host, i)
+            agent = bind(self.kind, row)
             call_rule(self.kind, rule, agent, shared, jax.tree.map(lambda x, i=i: x[i], own))
-            for name, value in agent._row.items():
-                host[name][i] = np.asarray(value)
+            for name, value in row.items():
+                host[name][i] = _fitting(np, self.kind, rule, name, value, host[name][i])
         return self.replace(**{name: jnp.asarray(column) for name, column in host.items()})
 
 
@@ -189,6 +193,16 @@ def _row(host: dict[str, np.ndarray], index: int) -> dict[str, Any]:
     # A scalar comes out as a numpy scalar, so Python branches work in interpreted mode; vectors are copied so that a
     # rule cannot change the columns behind the engine's back.
     return {name: (column[index] if column.ndim == 1 else column[index].copy()) for name, column in host.items()}
+
+
+def _fitting(numpy: Any, kind: type[Agent], rule: str, name: str, value: Any, old: Any) -> Any:
+    """What a rule assigned to a field, as an array of the field's shape and type."""
+    try:
+        return numpy.broadcast_to(numpy.asarray(value, old.dtype), old.shape)
+    except (TypeError, ValueError):
+        given = f"shape {value.shape}" if hasattr(value, "shape") else repr(value)
+        message = f"rule {kind.__name__}.{rule} assigns {given} to the field {name}, which has shape {old.shape}"
+        raise RuleError(message) from None
 
 
 def _where(mask: Any, new: jax.Array, old: jax.Array) -> jax.Array:

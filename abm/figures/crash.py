@@ -88,7 +88,7 @@ def _window_legend(figure: Any, ax: Any, own: bool) -> None:
 def event_window_caption(runs: int, kind: str = "abnormal") -> str:
     """Caption of `event_window`."""
     return (
-        f"{kind.capitalize()} returns around 27 January 2025 (day 0; R1 is news on day -4): the model's median"
+        f"{kind.capitalize()} returns around 27 January 2025 (day 0; R1 is news on day −4): the model's median"
         f" over {runs} runs with the bands of half and nine tenths of them, and what was observed. Market model"
         " on 250 earlier trading days; the model's index gives its layers the weight they have in a broad index."
         " Cumulated from day 0, and backwards before it. For Apple and Salesforce only the raw return of day 0"
@@ -112,9 +112,10 @@ def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
             values = window.abnormal[layer][:, day0]
             error = 1.96 * values.std(ddof=1) / np.sqrt(values.size) if values.size > 1 else np.nan
             since = window.abnormal[layer][:, day0 - 4 : day0 + 1].sum(1)
-            row = {"mechanism": name, "layer": layer, "mean": values.mean(), "low": values.mean() - error}
-            row |= {"high": values.mean() + error, "q05": np.quantile(values, 0.05), "q95": np.quantile(values, 0.95)}
-            rows.append(row | {"since_r1": since.mean(), "sign": sign_of(layer, values.mean())})
+            mean, low, high = values.mean(), values.mean() - error, values.mean() + error
+            row = {"mechanism": name, "layer": layer, "mean": mean, "low": low, "high": high}
+            row |= {"q05": np.quantile(values, 0.05), "q95": np.quantile(values, 0.95), "since_r1": since.mean()}
+            rows.append(row | {"sign": sign_of(layer, mean, low, high)})
     seen = event_study.observed()
     for layer in LAYERS:
         day = seen[(seen["layer"] == layer) & (seen["day"] == 0)].iloc[0]
@@ -129,11 +130,10 @@ def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
     return table
 
 
-def sign_of(layer: str, value: float) -> int:
-    """-1, 0 or 1; a platform's small return counts as 0."""
-    if layer == "platforms" and abs(value) <= NEAR_ZERO:
-        return 0
-    return int(np.sign(value))
+def sign_of(layer: str, value: float, low: float | None = None, high: float | None = None) -> int:
+    """-1, 0 or 1. A platform's small return counts as 0; so does a mean whose interval holds zero."""
+    unclear = low is not None and high is not None and low <= 0 <= high
+    return 0 if unclear or (layer == "platforms" and abs(value) <= NEAR_ZERO) else int(np.sign(value))
 
 
 @style.styled
@@ -177,6 +177,6 @@ def crash_mechanisms_caption(runs: int) -> str:
     return (
         f"Abnormal return of 27 January 2025 by layer, {runs} runs each: all four crash mechanisms together and"
         " each one alone, the other three switched off. Filled dots have the sign that was observed (chips and"
-        f" power down, applications up, platforms within {100 * NEAR_ZERO:.0f} points of zero). The observed"
-        " value for applications is a raw return."
+        f" power down, applications up, each beyond its 95 % interval; platforms within {100 * NEAR_ZERO:.0f}"
+        " points of zero). The observed value for applications is a raw return."
     )

@@ -24,12 +24,12 @@ LABELS = {
     "closed_profit_per_training": Label("Profit per $ of training", "ratio"),
     "open_token_share": Label("Open share of tokens", "share"),
     "open_revenue_share": Label("Open share of revenue", "share"),
-    "hhi": Label("Concentration of token revenue (HHI)", "0 to 1"),
+    "hhi": Label("Concentration (HHI of revenue)", "0 to 1"),
     "token_volume": Label("Tokens", "million per month"),
     "token_revenue": Label("Token revenue", "$ M per month"),
     # prices
     "price_index": Label("Quality-adjusted price index", "$ per million tokens"),
-    "frontier_price": Label("List price of the frontier model", "$ per million tokens"),
+    "frontier_price": Label("List price, frontier model", "$ per million tokens"),
     "mean_price_paid": Label("Mean price paid", "$ per million tokens"),
     # race
     "frontier": Label("Frontier capability", "nats above January 2023"),
@@ -110,4 +110,6 @@ MECHANISMS = {
 
 def label_of(observable: str) -> Label:
     """Label of an observable; one without an entry is shown by its own name."""
+    if observable.startswith("price_at_k"):
+        return Label(f"Cheapest price at {observable.removeprefix('price_at_k')} nats", "$ per million tokens")
     return LABELS.get(observable, Label(observable.replace("_", " ")))

@@ -29,7 +29,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
 }
 LAYER_COLOURS = {"compute": BLUE, "power": VERMILLION, "platforms": GREEN, "applications": PURPLE}
 
-SETTINGS = {
+SETTINGS: Any = {
     "font.size": 8,
     "font.family": "sans-serif",
     "axes.titlesize": 8,
@@ -57,7 +57,8 @@ SETTINGS = {
 }
 
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -76,10 +77,10 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 def canvas(axes: Any, rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, list[Axes]]:
     """A new figure of `rows` x `columns` axes, or the user's own axes, flat and in reading order."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     if axes is None:
-        figure = Figure(figsize=size, layout="constrained")
-        figure.get_layout_engine().set(hspace=0.06, wspace=0.04)
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(hspace=0.06, wspace=0.04))
         return figure, list(np.ravel(figure.subplots(rows, columns, squeeze=False, **options)))
     given = list(np.ravel(np.asarray(axes, dtype=object)))
     if len(given) != rows * columns:

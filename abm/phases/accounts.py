@@ -72,9 +72,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
     wages = labs.research_spending * on
     power = p.energy_cost * labs.machines * on
     regulators = market.regulators
-    compliance = on * (
-        regulators.compliance_fixed[labs.home] + regulators.compliance_proportional[labs.home] * income
-    )
+    compliance = on * (regulators.compliance_fixed[labs.home] + regulators.compliance_proportional[labs.home] * income)
     student = (labs.teacher >= 0) & labs.active
     paid = jnp.where(student, labs.exchanges * labs.price[labs.teacher, 0] * p.tokens_per_exchange, 0.0)
     to_teacher = jax.nn.one_hot(labs.teacher, labs.size)
@@ -149,7 +147,7 @@ def layers_close_books(market: Market, now: Now) -> Market:
 
 
 def consumer_surplus(market: Market, now: Now) -> jax.Array:
-    """Gain of each segment (J,) over doing without models, $ M a month: area under usage demand down to the price index."""
+    """Gain of each segment (J,) over doing without models, $ M a month: area under demand down to the price index."""
     adopters = market.adopters
     index = (adopters.tokens / jnp.maximum(adopters.scale, 1e-12)) ** (-1 / adopters.usage_elasticity)
     surplus = welfare.isoelastic_surplus(adopters.scale, index, now.p.outside_price, adopters.usage_elasticity)

@@ -1,4 +1,4 @@
-"""2. Chips: vendors price; labs and platforms order; capacity rations; orders pass the pipeline; machines come on line."""
+"""2. Chips: vendors price; labs and platforms order; capacity rations; orders pass the pipeline and become machines."""
 
 from typing import Any, NamedTuple
 
@@ -31,7 +31,9 @@ def trade_chips(market: Market, now: Now) -> Market:
     availability = capacity.effective_availability(now.events.export_availability, p.export_leakage)  # (V, R)
     left = capacity.delivered_performance(vendors.performance[:, None], now.events.performance_cap)
     reach = jnp.where(
-        vendors.home[:, None] == jnp.arange(jurisdictions), 1.0, jnp.where(vendors.lock_in[:, None] < p.export_reach, 0.02, 1.0)
+        vendors.home[:, None] == jnp.arange(jurisdictions),
+        1.0,
+        jnp.where(vendors.lock_in[:, None] < p.export_reach, 0.02, 1.0),
     )
     quality = (vendors.lock_in[:, None] + jnp.log(availability * reach) + p.chip_price_sensitivity * jnp.log(left)).T
     share = demand.shares(
@@ -56,7 +58,9 @@ def trade_chips(market: Market, now: Now) -> Market:
         chip_bill=lab_budget * spent_share[labs.home],
         supplied=lab_budget[:, None] * (share * filled)[labs.home],
     )
-    cloud, retired = build_cloud(cloud, platform_budget, platform_budget * per_dollar, platform_budget * spent_share, lag, now, regulators)
+    cloud, retired = build_cloud(
+        cloud, platform_budget, platform_budget * per_dollar, platform_budget * spent_share, lag, now, regulators
+    )
     vendors = vendors.do("invest", p)
 
     flows = market.flows.replace(
@@ -74,7 +78,7 @@ def trade_chips(market: Market, now: Now) -> Market:
 
 
 def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
-    """Chip budget of the platforms by jurisdiction (R,), $ M: stock adjustment to desired compute, plus announced capex.
+    """Chip budget of the platforms by jurisdiction (R,), $ M: stock adjustment to desired compute, and announced capex.
 
     Desired compute is isoelastic in its user cost and in the work a chip does; beliefs about the future intensity of
     compute and about who keeps the rents move it (animal spirits with a sign one can test).
@@ -85,7 +89,11 @@ def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
     weight = market.investors.wealth * market.investors.active
     mean_belief = (weight[:, None] * market.investors.belief).sum(0) / weight.sum()
     spirits = jnp.exp(p.capex_belief * (mean_belief[0] + p.crash_rents * mean_belief[1]))
-    elasticity = jnp.where(p.crash_capacity > 0.5, p.saturation_weight * p.saturation_elasticity + (1 - p.saturation_weight) * p.chip_demand_elasticity, p.chip_demand_elasticity)
+    elasticity = jnp.where(
+        p.crash_capacity > 0.5,
+        p.saturation_weight * p.saturation_elasticity + (1 - p.saturation_weight) * p.chip_demand_elasticity,
+        p.chip_demand_elasticity,
+    )
     desired = compute.isoelastic_chip_demand(
         capacity.user_cost(best_price, p) / capacity.user_cost(p.chip_price_start, p),
         jnp.exp(market.accounts.serving_efficiency),

@@ -12,7 +12,6 @@ from abm.phases.common import is_open_lab
 from abm.phases.news import DailyNews, news_of_month
 from abm.state import DAYS, Exchange, Market, Now
 
-
 ROUNDS = 2  # a story passes on this many times in a trading day
 
 
@@ -36,7 +35,6 @@ class PublicNews(NamedTuple):
 
 def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
     """Run the month's trading days; returns the market and the daily log returns (D, A)."""
-    p = now.p
     target = jnp.log(capitalised(market, now)) - jnp.log(market.exchange.shares)
     exchange = market.exchange.replace(target_base=target)
     start = exchange.base
@@ -150,7 +148,7 @@ def settle(market: Market, now: Now, loadings: jax.Array, profits: jax.Array, op
     bought = investors.money.sum() - before.money.sum()
     owed = payouts.sum()
     investors = investors.do("choose_strategy", p, profits * p.strategy_scale)
-    investors = investors.do("grow", p, value, exchange.log_price - opening)
+    investors = investors.do("grow", p, value, jnp.exp(exchange.log_price - opening))
     total = jnp.where(investors.active, investors.wealth, 0.0).sum()
     investors = investors.replace(wealth=investors.wealth / total)
     held = jnp.where(investors.active[:, None], investors.holdings, 0.0).sum(0)
@@ -189,12 +187,13 @@ def frontier_of(labs: Any) -> jax.Array:
 
 
 def loadings_of(market: Market, now: Now) -> jax.Array:
-    """How a nat of belief on each question moves each firm's log value (A, Q): the crash mechanisms (a)-(d), switchable.
+    """How a nat of belief on each question moves each firm's log value (A, Q): crash mechanisms (a)-(d), switchable.
 
-    On compute intensity x (efficiency lowers x): an unconstrained isoelastic seller gains (eps - 1) from efficiency, so its
-    loading is -(eps - 1); with saturating demand and binding capacity revenue moves by (eps_s - 1)/eps_s, so (a) makes the
-    loading (1 - eps_s)/eps_s. (b) lower rents of labs cut capex: a loading on appropriability y. (c) rivals and export rules:
-    a loading on policy tightness z. (d) the narrative that efficiency means fewer chips, whatever the elasticities say.
+    On compute intensity x (efficiency lowers x): an unconstrained isoelastic seller gains (eps - 1) from efficiency, so
+    its loading is -(eps - 1); with saturating demand and binding capacity revenue moves by (eps_s - 1)/eps_s, so (a)
+    makes the loading (1 - eps_s)/eps_s. (b) lower rents of labs cut capex: a loading on appropriability y. (c) rivals
+    and export rules: a loading on policy tightness z. (d) the narrative that efficiency means fewer chips, whatever the
+    elasticities say.
     """
     p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
     binding = p.crash_capacity * (1 - p.saturation_elasticity) / p.saturation_elasticity
@@ -223,10 +222,16 @@ def loadings_of(market: Market, now: Now) -> jax.Array:
         axis=1,
     )
     kind = layers.layer
-    x = jnp.select([kind == POWER, kind == PLATFORMS], [p.power_leverage * quantity_x, p.platform_exposure * quantity_x], 0.0)
+    x = jnp.select(
+        [kind == POWER, kind == PLATFORMS], [p.power_leverage * quantity_x, p.platform_exposure * quantity_x], 0.0
+    )
     y = jnp.select(
         [kind == POWER, kind == PLATFORMS, kind == APPLICATIONS],
-        [p.power_leverage * p.crash_rents * p.chip_rent_exposure, p.platform_rent_exposure, -p.application_rent_exposure],
+        [
+            p.power_leverage * p.crash_rents * p.chip_rent_exposure,
+            p.platform_rent_exposure,
+            -p.application_rent_exposure,
+        ],
     )
     layer = jnp.stack([x, y, jnp.zeros(layers.size), jnp.zeros(layers.size)], axis=1)
     return jnp.concatenate([chips, lab, layer])

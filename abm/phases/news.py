@@ -39,7 +39,7 @@ def news_of_month(market: Market, now: Now) -> DailyNews:
 
 
 def release_days(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
-    """Day on which each lab's release becomes news, one-hot (L, D), and which labs released without the scenario's doing."""
+    """Day on which each lab's release becomes news, one-hot (L, D), and which labs released of their own accord."""
     labs, events = market.labs, now.events
     forced = events.release > 0.5
     drawn = jnp.floor(now.draws.uniform("release day", labs) * DAYS)
@@ -88,14 +88,20 @@ def capex_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
 
 
 def release_news(market: Market, now: Now, day: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """A release that narrows the open-closed gap lowers appropriability; one from abroad also raises the policy question."""
+    """A release that narrows the open-closed gap lowers appropriability; one from abroad also raises tightness."""
     p, labs = now.p, market.labs
     surprise = market.accounts.innovation
     precision = p.release_precision * (jnp.abs(surprise)[:, None] * day).sum(0)
-    s1, q1 = on_question(p.release_precision * p.gap_to_rents * ((surprise * jnp.abs(surprise))[:, None] * day).sum(0), precision, APPROPRIABILITY)
+    s1, q1 = on_question(
+        p.release_precision * p.gap_to_rents * ((surprise * jnp.abs(surprise))[:, None] * day).sum(0),
+        precision,
+        APPROPRIABILITY,
+    )
     abroad = jnp.where((labs.home != 0) & is_open_lab(labs), jnp.abs(surprise), 0.0)
     weight = p.release_precision * (abroad[:, None] * day).sum(0)
-    s2, q2 = on_question(p.rivals_to_tightness * p.release_precision * ((abroad**2)[:, None] * day).sum(0), weight, TIGHTNESS)
+    s2, q2 = on_question(
+        p.rivals_to_tightness * p.release_precision * ((abroad**2)[:, None] * day).sum(0), weight, TIGHTNESS
+    )
     return s1 + s2, q1 + q2
 
 

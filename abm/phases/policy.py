@@ -20,7 +20,7 @@ class Pressure(NamedTuple):
 
 
 def adjust_policy(market: Market, now: Now) -> Market:
-    """Every regulator takes a damped step towards the scenario's policy, shifted by lobbying, rivalry, safety, users."""
+    """Every regulator takes a damped step towards the scenario's policy, shifted by lobbying, rivals, safety, users."""
     p, labs, regulators = now.p, market.labs, market.regulators
     base = jnp.stack([getattr(p, name) for name in INSTRUMENTS], axis=-1)
     base = base * now.events.policy_scale + now.events.policy_add
@@ -41,5 +41,3 @@ def adjust_policy(market: Market, now: Now) -> Market:
     )
     noise = now.draws.normal("policy announcement", regulators)
     return market.replace(regulators=regulators.do("adjust", p, base=base, pressure=pressure, noise=noise))
-
-

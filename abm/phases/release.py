@@ -26,7 +26,7 @@ class ReleaseNews(NamedTuple):
 
 
 def release_models(market: Market, now: Now) -> Market:
-    """Labs release what is better by their threshold; how far each release surprises in the open-closed race is kept."""
+    """Labs release what is better by their threshold; how far each one surprises in the open-closed race is kept."""
     p, labs, events = now.p, market.labs, now.events
     is_open = is_open_lab(labs)
     top, top_open = frontier(market), open_frontier(market)

@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.engine import each, loop
-from abm.mechanisms import capacity, pricing, tokens, welfare
+from abm.engine import each, loop, when
+from abm.mechanisms import capacity, pricing, tokens
 from abm.phases.common import Products, is_open_lab, products_of, quantities
 from abm.phases.research import setting_of
 from abm.state import TIERS, Market, Now
-
 
 NASH_STEPS = 40  # halves the distance to the fixed point at least every other step
 
@@ -54,7 +53,12 @@ def trade_tokens(market: Market, now: Now) -> Market:
     adopters = market.adopters.do("adopt", p, target=target)
     adopters = adopters.do("use", p, products.price, adoption(market, now), price_index=index)
     market = market.replace(adopters=adopters)
-    labs = labs.replace(marginal_value=marginal_values(market, now, products, peer))
+    # Budgets are made by the quarter, and this is the dearest number of the month.
+    labs = when(
+        market.month % 3 == 0,
+        lambda group: group.replace(marginal_value=marginal_values(market, now, products, peer)),
+        labs,
+    )
     before = market.accounts.accustomed
     accounts = market.accounts.replace(
         demand_elasticity=elasticity,
@@ -75,8 +79,8 @@ def peer_shares(market: Market) -> jax.Array:
 
 
 def best_response(market: Market, now: Now, products: Products, peer: Any) -> tuple[jax.Array, jax.Array]:
-    """Elasticity (L,) of a lab's tokens in its common markup at the choices customers would make today, and, under linear
-    utility, the margin (L,) that solves sum_j x_j (1 - alpha_j m (1 - s_j)) = 0.
+    """Elasticity (L,) of a lab's tokens in its common markup at the choices customers would make today, and, under
+    linear utility, the margin (L,) that solves sum_j x_j (1 - alpha_j m (1 - s_j)) = 0.
     """
     adopters, labs = market.adopters, market.labs
     target, index = choose(market, now, products, peer)
@@ -96,7 +100,7 @@ def best_response(market: Market, now: Now, products: Products, peer: Any) -> tu
 def nash_offer(market: Market, now: Now, offer: Offer, peer: Any) -> Offer:
     """Elasticities at the Bertrand-Nash prices of the month: best responses repeated, damped, until they agree.
 
-    A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be (ECONOMICS A1).
+    A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be one.
     """
     p, labs = now.p, market.labs
 
@@ -163,7 +167,9 @@ def serve(market: Market, now: Now) -> Market:
     """Tokens need compute; the rental price of compute moves with demand over supply; inference gets more efficient."""
     p, labs, cloud = now.p, market.labs, market.cloud
     volume = quantities(market).sum(0)
-    saved = labs.serving_efficiency + p.serving_retrofit * (market.accounts.serving_efficiency - labs.serving_efficiency)
+    saved = labs.serving_efficiency + p.serving_retrofit * (
+        market.accounts.serving_efficiency - labs.serving_efficiency
+    )
     need = tokens.compute_per_token(labs.model_size, saved, p).reshape(-1)
     serving = (volume * need).sum()
     growth = capacity.workload_growth(market.month, p)

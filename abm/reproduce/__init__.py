@@ -6,16 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
 
 FOLDER = Path("output")
 """Where results go unless told otherwise, below the working folder."""
 
 
-class Progress(Protocol):
-    """Called after every step: what is being done, how much of the whole work is done, and the whole."""
-
-    def __call__(self, doing: str, done: float, total: float) -> None: ...
+Progress = Callable[[str, float, float], None]
+"""Called after every step: what is being done, how much of the whole work is done, and the whole."""
 
 
 class Stopped(KeyboardInterrupt):

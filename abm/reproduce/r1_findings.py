@@ -66,7 +66,9 @@ def _power(said: Findings, rows: pd.DataFrame) -> list[str]:
     years = [year for year in ("2025", "2027") if ("no_r1", PRICING_POWER[0], year) in rows.index]
     sentences = []
     for year in years:
-        lost, gained, unclear = [], [], []
+        lost: list[str] = []
+        gained: list[str] = []
+        unclear: list[str] = []
         for name in PRICING_POWER:
             way = direction(rows.loc[("no_r1", name, year)])
             way = -way if name in EROSION_IS_UP else way
@@ -75,16 +77,16 @@ def _power(said: Findings, rows: pd.DataFrame) -> list[str]:
         if not lost and not gained:
             verdict = "left no clear mark on"
         first = (
-            f"In {year} R1 {verdict} the closed labs' pricing power: of six measures"
-            f" {said.count(f'measures weaker {year}', len(lost))} show less of it,"
-            f" {said.count(f'measures stronger {year}', len(gained))} more and"
-            f" {said.count(f'measures unclear {year}', len(unclear))} no clear change."
+            f"In {year} R1 {verdict} the closed labs' pricing power: of its six measures"
+            f" {said.count(f'measures weaker {year}', len(lost))} came out weaker,"
+            f" {said.count(f'measures stronger {year}', len(gained))} stronger and"
+            f" {said.count(f'measures unclear {year}', len(unclear))} without a clear change."
         )
         parts = [first]
         if lost and len(lost) < len(PRICING_POWER):
-            parts.append(f"Less of it by {listed(lost)}.")
+            parts.append(f"Weaker by {listed(lost)}.")
         if gained and len(gained) < len(PRICING_POWER):
-            parts.append(f"More of it by {listed(gained)}.")
+            parts.append(f"Stronger by {listed(gained)}.")
         sentences.append(" ".join(parts))
     year = years[0] if years else ""
     if years:
@@ -135,23 +137,34 @@ def _crash(
         "four alone, chips, summed", 100 * sum(at.loc[(n, "compute"), "mean"] for n in alone), "%", signed=True
     )
     second = (
-        f"Alone, {listed(complete) if complete else 'no mechanism'} gives the whole sign pattern"
-        f" ({len(complete)} of {len(alone)}). The largest fall of chips by one mechanism is {fall}, by"
-        f" {MECHANISMS[biggest]}; the four alone add up to {total}."
+        f"The whole pattern of signs comes out with {listed(complete) if complete else 'none of the mechanisms'}"
+        f" alone. The largest fall of chips by one mechanism is {fall}, by {MECHANISMS[biggest]}; the four alone"
+        f" add up to {total}."
     )
     if 100 * at.loc[(TOGETHER, "compute"), "mean"] < 1.2 * 100 * sum(at.loc[(n, "compute"), "mean"] for n in alone):
         second += " Together they do more than that: over-reaction (d) enlarges whatever the other three say."
     seen0 = at.loc[("observed", "compute"), "mean"]
-    values = event_study.around(baseline).abnormal["compute"][:, -event_study.WINDOW[0]]
+    around, day = event_study.around(baseline), -event_study.WINDOW[0]
+    values = around.abnormal["compute"][:, day]
+    leader = said.say(
+        "day 0 leading vendor, model", 100 * float(around.abnormal["leader"][:, day].mean()), "%", signed=True
+    )
+    nvidia = said.say("day 0 leading vendor, observed", 100 * _nvidia(), "%", signed=True)
     as_bad = said.say("share of runs with chips as low as observed", 100 * float((values <= seen0).mean()), "%")
     cumulated = window[(window["layer"] == "compute") & (window["measure"] == "cumulative_abnormal")].set_index("day")
     model = said.say("chips day 0 to 9, model", 100 * cumulated.loc[9, "q50"], "%", signed=True)
     real = said.say("chips day 0 to 9, observed", 100 * cumulated.loc[9, "observed"], "%", signed=True)
     third = (
-        f"In {as_bad} of runs chips fall at least as far on the day as they did. Over ten days (0 to 9) the"
-        f" model's median for chips is {model}, observed {real}."
+        f"The leading vendor alone loses {leader} in the model and NVIDIA lost {nvidia}. In {as_bad} of runs"
+        " chips fall at least as far on the day as they did. Over ten days (0 to 9) the model's median for chips"
+        f" is {model}, observed {real}."
     )
     return [first, second, third]
+
+
+def _nvidia() -> float:
+    single = event_study.tickers()
+    return float(single[(single["ticker"] == "NVDA") & (single["day"] == 0)]["abnormal"].iloc[0])
 
 
 def _chips(said: Findings, rows: pd.DataFrame, runs: dict[str, Ensemble]) -> list[str]:
@@ -166,8 +179,8 @@ def _chips(said: Findings, rows: pd.DataFrame, runs: dict[str, Ensemble]) -> lis
         0: "use and saving about offset each other",
     }[way]
     first = (
-        f"Serving tokens in 2025: R1 changed the tokens demanded by {work}, the compute that a token takes by {saved}, and"
-        f" so the compute that serves tokens by {serving}: {verdict}."
+        f"Serving tokens in 2025: R1 changed the tokens demanded by {work}, the compute that a token takes by {saved},"
+        f" and so the compute that serves tokens by {serving}: {verdict}."
     )
     if year["efficiency"]["high"] < 0:
         rebound = said.say("rebound", -year["work"]["difference"] / year["efficiency"]["difference"])

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from abm import figures
 from abm.figures import chips, crash, list_prices, markups, minds
 from abm.figures.labels import LAYERS, MECHANISMS
-from abm.reproduce import Outcome, Progress, report, store
+from abm.reproduce import Outcome, Progress, report
 from abm.reproduce import r1_tables as tables
+from abm.reproduce.manifest import manifest, now, version_of
 from abm.reproduce.r1_findings import Story, tell
 from abm.reproduce.report import Section, bullets, paragraph, picture, table
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from abm.results import Ensemble
 
 TITLE = "The DeepSeek R1 shock of January 2025"
-PACKAGES = ("ai-market-abm", "jax", "jaxlib", "mesa", "numpy", "scipy", "pandas", "networkx", "matplotlib", "pydantic")
 
 
 @dataclass(frozen=True)
@@ -74,11 +71,11 @@ def write(
     page = folder / "report.html"
     page.write_text(html(shown, folder, story, paired, ranks, targets, runs, quick), encoding="utf-8")
     seconds = time.perf_counter() - began if began else 0.0
-    manifest = folder / "manifest.json"
-    manifest.write_text(json.dumps(manifest_of(runs, quick, seconds), indent=1) + "\n", encoding="utf-8")
+    how = folder / "manifest.json"
+    how.write_text(json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n", encoding="utf-8")
     progress("done", work, work)
     headlines = [story.power[0], story.crash[0], story.chips[0], story.chips[1], *story.misses[:1]]
-    return Outcome(folder, page, [page, *files, manifest], headlines, seconds)
+    return Outcome(folder, page, [page, *files, how], headlines, seconds)
 
 
 def plates(runs: dict[str, Ensemble]) -> list[Plate]:
@@ -193,7 +190,9 @@ def html(
         Section("What does not fit", [bullets(story.misses), *([fit(targets)] if targets is not None else [])]),
         Section("How it was made", [paragraph(line) for line in method(runs)]),
     ]
-    result = "".join(paragraph(line) for line in (story.power[0], story.crash[0], story.chips[0], story.chips[1]))
+    first = (("Pricing power", story.power[0]), ("The crash", story.crash[0]), ("Chip demand", story.chips[0]))
+    last = (("Chips ordered", story.chips[1]), ("What does not fit", story.misses[0]))
+    result = "".join(paragraph(line, topic) for topic, line in (*first, *last))
     note = (
         f"Quick run: {seeds} seeds instead of the full number. Intervals are wide and small effects are not to be"
         " trusted."
@@ -205,7 +204,7 @@ def html(
         f" prices and chip demand in an agent-based model of the AI industry; {seeds} paired runs."
     )
     footer = (
-        f"AI market model {_version('ai-market-abm')}. Made {_now():%d %B %Y, %H:%M} UTC. Parameters, seeds and"
+        f"AI market model {version_of('ai-market-abm')}. Made {now():%d %B %Y, %H:%M} UTC. Parameters, seeds and"
         " versions: manifest.json; plotted numbers: tables/; figures as PDF: figures/. Capability index: Epoch"
         " AI, CC-BY 4.0."
     )
@@ -223,8 +222,10 @@ def effects(paired: pd.DataFrame) -> str:
         "without": "without",
         "difference": "difference",
     }
-    columns |= {"low": "95 % low", "high": "high", "variance_reduction": "variance reduction"}
-    return table(rows, f"Paired differences, mean of {year} (log points: mean of logarithms)", columns)
+    columns |= {"low": "95 % low", "high": "high", "difference_in": "difference in"}
+    columns |= {"variance_reduction": "variance reduction"}
+    caption = f"Paired differences, means of {year} (geometric means where differences are in log points)"
+    return table(rows, caption, columns)
 
 
 def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
@@ -237,9 +238,8 @@ def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
     wide["mechanism"] = wide["mechanism"].map(lambda name: MECHANISMS.get(name, name))
     columns = {"mechanism": "mechanism"} | {layer: LAYERS[layer] for layer in LAYERS}
     columns |= {"signs_right": "signs right", "rank_correlation": "rank correlation"}
-    return table(
-        wide, "Abnormal return of 27 January 2025, %, mean of runs (applications observed: raw return)", columns
-    )
+    caption = "Abnormal return of 27 January 2025, %, mean of runs (applications observed: raw return)"
+    return table(wide, caption, columns, {"signs_right": lambda n: "–" if n != n else f"{n:.0f}"})
 
 
 def fit(targets: pd.DataFrame) -> str:
@@ -255,7 +255,8 @@ def method(runs: dict[str, Ensemble]) -> list[str]:
     return [
         f"Every world is run with the same {len(baseline.seeds)} seeds, and a seed gives the same draws in each"
         " of them, so that differences are taken run by run. In the column variance reduction stands how many"
-        " times smaller the variance of a difference is than it would be for independent runs.",
+        " times smaller the variance of a difference is than it would be for independent runs. A change in"
+        " percent is that of the geometric mean.",
         "Baseline, no R1 (neither the release nor what followed from it) and no Stargate run over"
         f" {baseline.setup.months} months from January 2023, each crash mechanism alone over {crash_months}. The"
         " data used for fitting end in June 2025; everything later is the model's own.",
@@ -264,37 +265,3 @@ def method(runs: dict[str, Ensemble]) -> list[str]:
         "Labs stand for kinds of firms and are no portraits. That R1 distilled a rival's outputs is an allegation by an"
         " interested party; the model carries it as such.",
     ]
-
-
-def manifest_of(runs: dict[str, Ensemble], quick: bool, seconds: float) -> dict[str, Any]:
-    """What it takes to do it again."""
-    baseline = runs["baseline"]
-    parts = {}
-    for name, each in runs.items():
-        chosen = each.setup.parameters.model_dump(exclude_unset=True)
-        parts[name] = {"scenario": each.setup.scenario.name, "months": each.setup.months, "parameters_changed": chosen}
-    sizes = ("vendors", "closed_labs", "open_labs", "entrants", "adopters", "investors", "network_seed")
-    return {
-        "reproduction": "r1_shock",
-        "quick": quick,
-        "made": f"{_now():%Y-%m-%dT%H:%M:%SZ}",
-        "seconds": round(seconds, 1),
-        "seeds": baseline.seeds,
-        "ensembles": parts,
-        "populations": {name: getattr(baseline.setup.populations, name) for name in sizes},
-        "parameters": {name: getattr(baseline.setup.parameters, name) for name in baseline.setup.parameters.names()},
-        "source": store.source_hash(),
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "not installed"
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

@@ -70,7 +70,7 @@ def paired(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -> 
     """Difference a - b of the mean over months `first` to `last` - 1, seed by seed, with a 95 % interval.
 
     Logarithms for the observables of `IN_LOGS`. Pairs without a value in both are left out (`runs` says how many stay).
-    `variance_reduction`: var(a) + var(b) over var(a - b), what common random numbers have gained.
+    `with` and `without` are means of levels. `variance_reduction`: var(a) + var(b) over var(a - b).
     """
     from scipy.special import stdtrit
 
@@ -82,7 +82,8 @@ def paired(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -> 
     out |= {"variance_reduction": np.nan, "runs": n}
     if n == 0:
         return out
-    out |= {"with": x.mean(), "without": y.mean(), "difference": gap.mean()}
+    level = np.exp if observable in IN_LOGS else np.asarray  # geometric means of what is compared in logarithms
+    out |= {"with": float(level(x.mean())), "without": float(level(y.mean())), "difference": gap.mean()}
     if n > 1:
         half = float(stdtrit(n - 1, 0.975)) * gap.std(ddof=1) / np.sqrt(n)
         spread, apart = gap.var(ddof=1), x.var(ddof=1) + y.var(ddof=1)
@@ -114,13 +115,14 @@ def paired_differences(baseline: Ensemble, others: dict[str, Ensemble]) -> pd.Da
     for comparison, runs in others.items():
         for observable in COMPARED:
             label = label_of(observable)
-            unit = "log points" if observable in IN_LOGS else label.unit
+            of = "log points" if observable in IN_LOGS else label.unit
             for year, (first, last) in windows(min(runs.setup.months, baseline.setup.months)).items():
                 head = {
                     "comparison": comparison,
                     "observable": observable,
                     "name": label.name,
-                    "unit": unit,
+                    "unit": label.unit,
+                    "difference_in": of,
                     "year": year,
                 }
                 rows.append(head | paired(baseline, runs, observable, first, last))

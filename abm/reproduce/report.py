@@ -43,7 +43,9 @@ th, td { padding: .28rem .55rem; text-align: right; border-bottom: 1px solid var
 th { border-bottom: 1px solid var(--soft); } td.text, th.text { text-align: left; }
 td.bad { font-weight: 700; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem; }
-@media (max-width: 34rem) { nav ol { columns: 1; } h1 { font-size: 1.4rem; } th, td { padding: .25rem .4rem; } }
+figure .scroll { margin: 0; }
+@media (max-width: 34rem) { nav ol { columns: 1; } figure img { width: 40rem; max-width: none; }
+  h1 { font-size: 1.4rem; } th, td { padding: .25rem .4rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } h2 { break-after: avoid; }
   .scroll { overflow: visible; } a { color: inherit; text-decoration: none; } tr { break-inside: avoid; } }
 </style>
@@ -73,19 +75,24 @@ class Section:
         return "".join(c if c.isalnum() else "-" for c in self.title.lower()).strip("-")
 
 
-def paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
+def words(text: str) -> str:
+    """Plain text as HTML; a number and its unit are not torn apart at the end of a line."""
+    return escape(text.replace(" %", "\u00a0%").replace("$ M", "$\u00a0M"))
+
+
+def paragraph(text: str, topic: str = "") -> str:
+    return f"<p>{f'<strong>{words(topic)}.</strong> ' if topic else ''}{words(text)}</p>"
 
 
 def bullets(items: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
+    return f"<ul>{''.join(f'<li>{words(item)}</li>' for item in items)}</ul>"
 
 
 def picture(path: Path, alt: str, caption: str) -> str:
     """A PNG inside the page."""
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    source = f"data:image/png;base64,{data}"
-    return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{escape(caption)}</figcaption></figure>'
+    image = f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}">'
+    return f'<figure><div class="scroll">{image}</div><figcaption>{words(caption)}</figcaption></figure>'
 
 
 def table(

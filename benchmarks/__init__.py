@@ -1,0 +1,1 @@
+"""Measurements that take too long, or depend too much on the machine, to be tests."""

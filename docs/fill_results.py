@@ -1,0 +1,150 @@
+"""Write what came out into README.md: `python docs/fill_results.py [output/r1_shock]`.
+
+Every number between the markers of the README comes from the tables that `abm reproduce r1_shock` writes. Without
+such a folder, or with one of a quick run (unless --quick allows it), the README stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "README.md"
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+TOGETHER, OBSERVED = "all together", "observed"
+LAYERS = {"compute": "chips", "power": "power", "platforms": "platforms", "applications": "applications"}
+NEEDED = ("paired_differences", "crash_mechanisms", "crash_signs", "targets")
+
+
+def sentences(tables: dict[str, pd.DataFrame], seeds: int, quick: bool) -> str:
+    """The block, in Markdown."""
+    lines = [
+        f"From `abm reproduce r1_shock` with {seeds} paired seeds; brackets are 95 % intervals of the mean."
+        + (" **A quick run: small effects are not to be trusted.**" if quick else ""),
+        "",
+        f"- **Pricing power.** {power(tables['paired_differences'])}",
+        f"- **The crash.** {crash(tables['crash_mechanisms'], tables['crash_signs'])}",
+        f"- **Chips.** {chips(tables['paired_differences'])}",
+        f"- **Fit.** {fit(tables['targets'])}",
+    ]
+    return "\n".join(lines)
+
+
+def power(paired: pd.DataFrame) -> str:
+    """The family of pricing-power measures in the first year after R1."""
+    row = rows_of(paired, "no_r1", "2025")
+    lerner, premium, profit = row("lerner_closed"), row("closed_premium"), row("closed_profit")
+    return (
+        f"In 2025 R1 moved the closed labs' Lerner index from {digits(lerner['without'])} to {digits(lerner['with'])}"
+        f" ({change(lerner, 100, 'points')}), their price premium over equal open models by"
+        f" {percent(premium)}, the share of spending that an open model could win by"
+        f" {change(row('contestable_share'), 100, 'points')}, and their profit by {change(profit, 1, '$ M a month')}."
+        f" The cheapest price of about R1's capability changed by {percent(row('price_at_k3'))}, the list price of the"
+        f" frontier model by {percent(row('frontier_price'))}, and the open share of tokens by"
+        f" {change(row('open_token_share'), 100, 'points')}."
+    )
+
+
+def crash(day0: pd.DataFrame, signs: pd.DataFrame) -> str:
+    """27 January 2025 by layer, and each mechanism alone."""
+    mean = day0.set_index(["mechanism", "layer"])["mean"]
+    parts = [
+        f"{name} {signed(100 * mean[TOGETHER, layer])} % ({signed(100 * mean[OBSERVED, layer])} %)"
+        for layer, name in LAYERS.items()
+    ]
+    right = signs.set_index("mechanism")
+    alone = [name for name in right.index if name not in (TOGETHER, OBSERVED)]
+    complete = sum(int(right.loc[name, "signs_right"] == right.loc[name, "layers"]) for name in alone)
+    together = right.loc[TOGETHER]
+    return (
+        f"Mean abnormal return on 27 January 2025 in the model (observed): {', '.join(parts)}."
+        f" {together['signs_right']:.0f} of {together['layers']:.0f} signs are right with all four mechanisms;"
+        f" {complete} of {len(alone)} mechanisms alone give the whole pattern. The sizes of that day were among the"
+        " targets of the fit."
+    )
+
+
+def chips(paired: pd.DataFrame) -> str:
+    """Orders and compute."""
+    years = [str(y) for y in sorted(paired.loc[paired["comparison"] == "no_r1", "year"].astype(str).unique())]
+    orders = [f"{percent(rows_of(paired, 'no_r1', year)('chip_orders'))} in {year}" for year in years]
+    last = rows_of(paired, "no_r1", years[-1])
+    stargate = rows_of(paired, "no_stargate", years[-1])
+    return (
+        f"R1 changed chip orders by {', '.join(orders)}, and compute installed in {years[-1]} by"
+        f" {percent(last('compute_installed'))}. Stargate changed it by {percent(stargate('compute_installed'))}."
+    )
+
+
+def fit(targets: pd.DataFrame) -> str:
+    """How many moments are within their bounds, and which are not."""
+    within = targets["within"].astype(str).str.lower() == "true"
+    missed = [f"{r.target} ({digits(r.model)}, bounds {r.low:g} to {r.high:g})" for r in targets[~within].itertuples()]
+    text = f"{within.sum()} of {len(targets)} calibration targets are within their bounds on these runs."
+    return text + (f" Missed: {'; '.join(missed)}." if missed else "")
+
+
+def rows_of(paired: pd.DataFrame, comparison: str, year: str) -> Any:
+    """A function from an observable to its row."""
+    chosen = paired[(paired["comparison"] == comparison) & (paired["year"].astype(str) == year)].set_index("observable")
+    return lambda name: chosen.loc[name]
+
+
+def change(row: Any, scale: float, unit: str) -> str:
+    """A difference with its interval."""
+    low, high = digits(scale * row["low"]), digits(scale * row["high"])
+    return f"{signed(scale * row['difference'])} {unit} [{low}, {high}]"
+
+
+def percent(row: Any) -> str:
+    """A difference of logarithms as a change in percent."""
+    return change({k: 100 * math.expm1(row[k]) for k in ("difference", "low", "high")}, 1, "%")
+
+
+def signed(value: float) -> str:
+    text = digits(value)
+    return f"+{text}" if value > 0 and text != "0" else text
+
+
+def digits(value: float) -> str:
+    """Two significant digits, whole numbers above 100, with a real minus sign."""
+    if not math.isfinite(value):
+        return "unknown"
+    places = 0 if abs(value) >= 10 or value == 0 else 1 - math.floor(math.log10(abs(value)))
+    text = f"{value:,.{min(places, 3)}f}"
+    return "0" if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Write the results of r1_shock into README.md.")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "output" / "r1_shock")
+    parser.add_argument("--quick", action="store_true", help="take the numbers of a quick run too")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    given = parser.parse_args(arguments)
+    files = {name: given.folder / "tables" / f"{name}.csv" for name in NEEDED}
+    how = given.folder / "manifest.json"
+    if missing := [str(path) for path in (*files.values(), how) if not path.exists()]:
+        print(f"nothing written: {missing[0]} is not there; run `abm reproduce r1_shock` first")
+        return
+    made = json.loads(how.read_text(encoding="utf-8"))
+    if made["quick"] and not given.quick:
+        print(f"nothing written: {given.folder} is a quick run; --quick takes it all the same")
+        return
+    text = given.page.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise SystemExit(f"{given.page}: the markers {BEGIN} and {END} must stand there once each")
+    block = sentences({name: pd.read_csv(path) for name, path in files.items()}, len(made["seeds"]), made["quick"])
+    new = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{block}\n{END}", text, flags=re.DOTALL)
+    given.page.write_text(new, encoding="utf-8")
+    print(given.page)
+
+
+if __name__ == "__main__":
+    main()

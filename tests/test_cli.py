@@ -1,0 +1,213 @@
+"""The command line: what goes wrong is one line, exit code 2; help loads nothing heavy."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import abm.analysis.facts
+import abm.reproduce
+import abm.simulation
+from abm.cli import app
+from abm.market import Month
+from abm.reproduce import Outcome, Reproduction, Stopped
+from abm.results import Result
+
+runner = CliRunner()
+
+
+def complaints(*words):
+    """Lines on the error stream of a command that must fail with exit code 2."""
+    result = runner.invoke(app, list(words))
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert all(line.startswith("abm: ") for line in lines)
+    return [line.removeprefix("abm: ") for line in lines]
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    code = "import sys, abm.cli; print([m for m in ('jax', 'mesa', 'pandas', 'matplotlib') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert found.stdout.strip() == "[]"
+    fastest = np.inf
+    for _ in range(3):
+        began = time.perf_counter()
+        shown = subprocess.run([sys.executable, "-m", "abm.cli", "--help"], capture_output=True, text=True, check=True)
+        fastest = min(fastest, time.perf_counter() - began)
+    assert "reproduce" in shown.stdout
+    assert fastest < 1
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["run", "--help"], ["reproduce", "--help"]])
+def test_help(words):
+    result = runner.invoke(app, words)
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rnu"], "did you mean 'run'"),
+        (["run"], "scenario"),
+        (["run", "basline"], "did you mean 'baseline'"),
+        (["run", "missing.toml"], "missing.toml: cannot be read"),
+        (["run", "baseline", "--bogus"], "--bogus"),
+        (["run", "baseline", "--seed", "-1"], "--seed"),
+        (["run", "baseline", "--seed", "one"], "--seed"),
+        (["run", "baseline", "--months", "0"], "--months"),
+        (["run", "baseline", "--set", "foo"], "NAME=VALUE"),
+        (["run", "baseline", "--set", "ip_strenght=1"], "did you mean 'ip_strength'"),
+        (["run", "baseline", "--set", "noise_sd=much"], "'much' is not a number"),
+        (["run", "baseline", "--set", "noise_sd=nan"], "finite"),
+        (["run", "baseline", "--set", "ip_strength=3"], "between 0 and 1"),
+        (["run", "baseline", "--set", "ip_strength.chnia=0.2"], "did you mean 'china'"),
+        (["run", "baseline", "--set", "noise_sd.china=0.2"], "no policy lever"),
+        (["reproduce", "r1_shok"], "did you mean 'r1_shock'"),
+        (["reproduce", "r1_shock", "--seeds", "1"], "--seeds"),
+    ],
+)
+def test_bad_input_is_one_line(words, said):
+    lines = complaints(*words)
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_every_mistake_is_told_at_once():
+    lines = complaints("run", "baseline", "-s", "ip_strength=3", "-s", "noise_sd=-1")
+    assert len(lines) == 2
+    lines = complaints("run", "baseline", "-s", "noise_sd=0.01", "-s", "noise_sd=0.02", "-s", "x")
+    assert ["given twice" in lines[0], "NAME=VALUE" in lines[1]] == [True, True]
+
+
+def test_a_faulty_scenario_file_names_its_line(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nextends = "baseline"\n[[event]]\nkind = "relase"\ndate = 2025-01-20\n')
+    lines = complaints("run", str(path))
+    assert len(lines) == 1
+    assert "mine.toml:4" in lines[0]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    for words in (["run", "baseline"], ["reproduce", "r1_shock"]):
+        lines = complaints(*words, "--out", str(tmp_path / "file" / "deeper"))
+        assert len(lines) == 1
+        assert "cannot be written" in lines[0]
+    assert "is a folder" in complaints("facts", "--out", str(tmp_path))[0]
+
+
+@pytest.fixture
+def one_run(tiny_shock, monkeypatch):
+    """`simulate` hands back a run that is there already; returns what it was asked for."""
+    runs, asked = tiny_shock.runs["baseline"], {}
+
+    def simulate(parameters, scenario, seed, *, months):
+        asked.update(parameters=parameters, scenario=scenario, seed=seed, months=months)
+        observables = {name: runs[name][0] for name in runs.names}
+        return Result(runs.setup, seed, Month(observables, None, None))
+
+    monkeypatch.setattr(abm.simulation, "simulate", simulate)
+    return asked
+
+
+def test_run_prints_headlines_and_writes_csv(one_run, tmp_path):
+    words = ["run", "no_r1", "--set", "ip_strength=0.5", "--set", "ip_strength.china=0.2", "-s", "noise_sd=0.02"]
+    result = runner.invoke(app, [*words, "--seed", "7", "--months", "31", "--out", str(tmp_path / "new")])
+    assert result.exit_code == 0, result.output
+    assert one_run == {
+        "parameters": {"ip_strength": {"default": 0.5, "china": 0.2}, "noise_sd": 0.02},
+        "scenario": "no_r1",
+        "seed": 7,
+        "months": 31,
+    }
+    assert "Lerner index, closed labs" in result.stdout
+    written = list((tmp_path / "new").glob("*.csv"))
+    assert len(written) == 1
+    assert len(pd.read_csv(written[0])) == 31
+
+
+@pytest.fixture
+def job(monkeypatch, tmp_path):
+    """A reproduction that only notes what it was asked for, or raises what it was told to."""
+    asked = {}
+
+    def run(self, folder, seeds, quick, progress):
+        asked.update(folder=folder, seeds=len(seeds), quick=quick)
+        progress("working", 1, 2)
+        if "raises" in asked:
+            raise asked["raises"]
+        return Outcome(folder, folder / "report.html", [folder / "tables" / "a.csv"], ["It held."], 1.0)
+
+    monkeypatch.setattr(Reproduction, "run", run)
+    monkeypatch.chdir(tmp_path)
+    return asked
+
+
+def test_reproduce_prints_the_result_and_where_it_is(job):
+    result = runner.invoke(app, ["reproduce", "r1_shock"])
+    assert result.exit_code == 0
+    assert job["seeds"] == 200
+    assert str(job["folder"]) == os.path.join("output", "r1_shock")
+    assert "It held." in result.stdout
+    assert os.path.join("output", "r1_shock", "report.html") in result.stdout
+
+
+def test_reproduce_quickly(job):
+    assert runner.invoke(app, ["reproduce", "r1_shock", "--quick"]).exit_code == 0
+    assert job["quick"]
+    assert job["seeds"] == abm.reproduce.REPRODUCTIONS["r1_shock"].quick_seeds
+    assert runner.invoke(app, ["reproduce", "r1_shock", "--seeds", "5", "--out", "here"]).exit_code == 0
+    assert job["seeds"] == 5
+    assert str(job["folder"]) == "here"
+
+
+def test_ctrl_c_says_what_was_kept(job, tmp_path):
+    for raised, said in ((Stopped(["baseline"], tmp_path), "kept baseline"), (KeyboardInterrupt(), "stopped")):
+        job["raises"] = raised
+        result = runner.invoke(app, ["reproduce", "r1_shock"])
+        assert result.exit_code == 130
+        assert said in result.stderr.splitlines()[-1]
+
+
+def test_a_bug_is_not_hidden(job):
+    job["raises"] = ValueError("not the user's fault")
+    result = runner.invoke(app, ["reproduce", "r1_shock"])
+    assert isinstance(result.exception, ValueError)
+
+
+def test_list():
+    result = runner.invoke(app, ["list"])
+    assert result.exit_code == 0
+    for word in ("baseline", "no_stargate", "r1_shock"):
+        assert word in result.stdout
+    result = runner.invoke(app, ["list", "--parameters"], env={"COLUMNS": "200"})
+    assert "ip_strength" in result.stdout
+    assert "distillation_ceiling" in result.stdout
+
+
+def test_facts(monkeypatch, tmp_path):
+    asked = {}
+
+    def table(seeds, progress):
+        asked["seeds"] = len(seeds)
+        progress(1, 2, 0.1)
+        row = {"target": "hazard", "description": "d", "observed": 1.0, "low": 0.0, "high": 2.0, "unit": ""}
+        return pd.DataFrame([row | {"model": 1.5, "mcse": 0.1, "within": True}])
+
+    monkeypatch.setattr(abm.analysis.facts, "table", table)
+    result = runner.invoke(app, ["facts", "--seeds", "3", "--out", str(tmp_path / "facts.md")])
+    assert result.exit_code == 0, result.output
+    assert asked["seeds"] == 3
+    assert "1 of 1 within" in result.stdout
+    assert "hazard" in (tmp_path / "facts.md").read_text()
+
+
+def test_version():
+    assert runner.invoke(app, ["version"]).exit_code == 0

@@ -1,0 +1,500 @@
+"""The engine on two textbook models (SIR on a graph, Boltzmann wealth) and on its promises; no AI here."""
+
+import ast
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import brentq
+from scipy.stats import kstest
+
+import abm.engine
+from abm.engine import (
+    Agent,
+    Draws,
+    Field,
+    Group,
+    Population,
+    RuleError,
+    each,
+    interpreted,
+    loop,
+    run_many,
+    seed_words,
+    when,
+)
+from abm.engine.draws import threefry
+
+PEOPLE, DAYS = 60, 25
+GRAPH = nx.to_numpy_array(nx.random_regular_graph(4, PEOPLE, seed=1))
+SUSCEPTIBLE, INFECTED, RECOVERED = range(3)
+
+
+class Person(Agent):
+    stream = "person"
+    health = Field(SUSCEPTIBLE, dtype=int)
+
+    def live(self, infection, recovery, sick_neighbours, luck):
+        falls_ill = luck[0] < 1 - (1 - infection) ** sick_neighbours
+        recovers = luck[1] < recovery
+        self.health = jnp.where(
+            self.health == SUSCEPTIBLE, jnp.where(falls_ill, INFECTED, SUSCEPTIBLE),
+            jnp.where((self.health == INFECTED) & recovers, RECOVERED, self.health),
+        )  # fmt: skip
+
+
+def sir(seed, infection=0.15, recovery=0.1, days=DAYS):
+    """Health (days, people)."""
+    draws = Draws.from_seed(seed)
+    people = Population.create(Person, PEOPLE, health=(np.arange(PEOPLE) < 3) * INFECTED)
+
+    def day(people, t):
+        sick = GRAPH @ (people.health == INFECTED)
+        luck = draws.at(t).uniform("disease", people, (2,))
+        people = people.do("live", infection, recovery, sick_neighbours=sick, luck=luck)
+        return people, people.health
+
+    return loop(day, people, jnp.arange(days))[1]
+
+
+def sir_in_numpy(seed, infection=0.15, recovery=0.1):
+    """The same by loops over people and neighbours; only the random numbers are the engine's."""
+    draws, slots = Draws.from_seed(seed), Population.create(Person, PEOPLE)
+    health = [INFECTED if i < 3 else SUSCEPTIBLE for i in range(PEOPLE)]
+    history = []
+    for t in range(DAYS):
+        luck = np.asarray(draws.at(t).uniform("disease", slots, (2,)))
+        after = list(health)
+        for i in range(PEOPLE):
+            if health[i] == SUSCEPTIBLE:
+                escapes = 1.0
+                for j in range(PEOPLE):
+                    if GRAPH[i, j] and health[j] == INFECTED:
+                        escapes *= 1 - infection
+                if luck[i, 0] < 1 - escapes:
+                    after[i] = INFECTED
+            elif health[i] == INFECTED and luck[i, 1] < recovery:
+                after[i] = RECOVERED
+        health = after
+        history.append(health)
+    return np.array(history)
+
+
+@pytest.fixture(scope="module")
+def compiled_sir():
+    return jax.jit(sir)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**40])
+def test_sir_against_loops(compiled_sir, seed):
+    history = np.asarray(compiled_sir(jnp.asarray(seed_words(seed))))
+    np.testing.assert_array_equal(history, sir_in_numpy(seed))
+    assert set(history[-1]) > {RECOVERED}, "an epidemic happened, or the comparison shows little"
+    assert (np.diff(history, axis=0) >= 0).all()
+
+
+def test_interpreted_is_compiled(compiled_sir):
+    with interpreted():
+        by_hand = sir(7, days=6)
+    np.testing.assert_array_equal(by_hand, compiled_sir(jnp.asarray(seed_words(7)))[:6])
+
+
+def test_ensemble_is_single_runs(compiled_sir):
+    """Runs in chunks (the last one padded), of any length and in any number of threads, are the single runs."""
+    seeds = np.stack([seed_words(s) for s in range(7)])
+    infection = np.linspace(0.05, 0.3, 7)
+    chunk = jax.jit(jax.vmap(lambda row: sir(row[0], row[1])))
+    singles = np.stack([compiled_sir(jnp.asarray(s), b) for s, b in zip(seeds, infection, strict=True)])
+    seen = []
+    for size, workers in ((3, 1), (2, 2), (100, None)):
+        progress = lambda done, total, seconds: seen.append((done, total))  # noqa: E731
+        out = run_many(
+            chunk, (jnp.asarray(seeds), jnp.asarray(infection)), chunk=size, workers=workers, progress=progress
+        )
+        assert isinstance(out, np.ndarray)
+        np.testing.assert_array_equal(out, singles)
+    assert seen[:3] == [(3, 7), (6, 7), (7, 7)]
+    assert seen[-1] == (7, 7)
+    kept = run_many(chunk, (jnp.asarray(seeds), jnp.asarray(infection)), chunk=4, keep=lambda out: out[:, -1])
+    np.testing.assert_array_equal(kept, singles[:, -1])
+    with pytest.raises(ValueError, match="no runs"):
+        run_many(chunk, (jnp.zeros((0, 2), jnp.uint32), jnp.zeros(0)))
+
+
+class Trader(Agent):
+    stream = "trader"
+    wealth = Field(100.0, "coins")
+    gift = Field(0.0, "coins")
+
+    def give(self):
+        self.gift = jnp.where(self.wealth >= 1, 1.0, 0.0)
+        self.wealth -= self.gift
+
+    def receive(self, coins):
+        self.wealth += coins
+
+
+def test_boltzmann_wealth():
+    """Coins are conserved exactly, and wealth settles near the exponential law (Dragulescu and Yakovenko 2000).
+
+    All give at once, so each purse is a queue with one departure and Poisson(rho) arrivals a round: a share rho is not
+    empty, with mean rho + rho^2 / (2 (1 - rho)) (Pollaczek-Khinchine), and the tail falls as z^-k, z = exp(rho (z - 1)).
+    """
+    traders, mean = 2_000, 10.0
+    draws = Draws.from_seed(3)
+
+    def deal(people, t):
+        people = people.do("give")
+        whom = (draws.at(t).uniform("whom", people) * people.size).astype(int)
+        got = jnp.zeros(people.size).at[whom].add(people.gift)
+        people = people.do("receive", coins=got)
+        return people, people.wealth.sum()
+
+    start = Population.create(Trader, traders, wealth=mean)
+    people, total = jax.jit(lambda: loop(deal, start, jnp.arange(3_000)))()
+    assert (np.asarray(total) == mean * traders).all()
+    wealth = np.asarray(people.wealth)
+    assert wealth.min() >= 0
+    rho = brentq(lambda r: r + r**2 / (2 * (1 - r)) - mean, 0.5, 1 - 1e-9)
+    z = brentq(lambda x: x - np.exp(rho * (x - 1)), 1 + 1e-6, 3)
+    assert (wealth >= 1).mean() == pytest.approx(rho, abs=0.015)
+    assert (wealth >= 30).mean() / (wealth >= 10).mean() == pytest.approx(z**-20, abs=0.04)
+    assert wealth.std() == pytest.approx(mean, rel=0.15), "an exponential law has its mean as standard deviation"
+
+
+# --- draws ---
+
+
+@pytest.mark.parametrize(
+    ("key", "counter", "words"),
+    [
+        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
+        ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
+    ],
+)
+def test_threefry_known_answers(key, counter, words):
+    """The published test vectors of Threefry-2x32-20 (Random123)."""
+    x, y = threefry(jnp.asarray(np.array(key, np.uint32)), np.uint32(counter[0]), np.uint32(counter[1]))
+    assert (int(x), int(y)) == words
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 2**64 - 1), slots=st.integers(1, 5), more=st.integers(0, 3),
+    time=st.integers(0, 10_000), shape=st.sampled_from([(), (3,), (2, 2)]),
+)  # fmt: skip
+def test_more_slots_leave_the_draws(seed, slots, more, time, shape):
+    draws = Draws.from_seed(seed).at(time)
+    few, many = Population.create(Person, slots), Population.create(Person, slots + more)
+    for kind in ("uniform", "normal"):
+        alone = getattr(draws, kind)("decision", few, shape)
+        assert alone.shape == (slots, *shape)
+        np.testing.assert_array_equal(getattr(draws, kind)("decision", many, shape)[:slots], alone)
+
+
+def test_draws_depend_on_what_they_are_named_after():
+    people, traders = Population.create(Person, 5), Population.create(Trader, 5)
+    draws = Draws.from_seed(1)
+    base = draws.at(2).uniform("x", people)
+    for other in (
+        draws.at(3).uniform("x", people),
+        draws.at(2).uniform("y", people),
+        draws.at(2).uniform("x", traders),
+        draws.at(2).at(2).uniform("x", people),
+        Draws.from_seed(2).at(2).uniform("x", people),
+        Draws.from_seed(1 + 2**32).at(2).uniform("x", people),
+    ):
+        assert not np.isin(other, base).any()
+    np.testing.assert_array_equal(Draws.from_seed(1).at(2).uniform("x", people), base)
+    every = draws.each(jnp.arange(4), lambda at: at.uniform("x", people))
+    np.testing.assert_array_equal(every[2], base)
+    with interpreted():
+        np.testing.assert_array_equal(draws.each(jnp.arange(4), lambda at: at.uniform("x", people)), every)
+
+
+def test_distributions():
+    people = Population.create(Person, 20_000)
+    draws = Draws.from_seed(11)
+    uniform, normal = np.asarray(draws.uniform("u", people)), np.asarray(draws.normal("n", people))
+    assert uniform.min() > 0
+    assert uniform.max() < 1
+    assert kstest(uniform, "uniform").pvalue > 0.01
+    assert kstest(normal, "norm").pvalue > 0.01
+    assert kstest(np.asarray(draws.market_normal("m", 20_000)), "norm").pvalue > 0.01
+    assert abs(np.corrcoef(uniform[1:], uniform[:-1])[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_seeds_out_of_range(seed):
+    with pytest.raises(ValueError, match="between 0 and 2"):
+        Draws.from_seed(seed)
+
+
+# --- groups ---
+
+
+class Careful(Person):
+    def live(self, infection, recovery, sick_neighbours, luck):
+        super().live(infection / 2, recovery, sick_neighbours, luck)
+
+
+class Loner(Person):
+    stream = "loner"
+    solitude = Field(1.0)
+
+
+def test_a_subclass_beside_its_parent():
+    """A subclass that takes over some slots sees the draws of those slots, acts by its own rule, reads as one column."""
+    whole = Population.create(Person, 6)
+    group = Group(Population.create(Careful, 2), Population.create(Person, 4, offset=2))
+    draws = Draws.from_seed(5)
+    np.testing.assert_array_equal(draws.uniform("x", group, (2,)), draws.uniform("x", whole, (2,)))
+    assert group.size == 6
+    np.testing.assert_array_equal(group.is_kind(Careful), [True, True, False, False, False, False])
+    assert group.is_kind(Person).all()
+
+    luck = jnp.full((6, 2), 0.3)  # between 1 - (1 - 0.2)^1 and 1 - (1 - 0.4)^1
+    after = group.do("live", 0.4, 0.0, sick_neighbours=jnp.ones(6), luck=luck)
+    np.testing.assert_array_equal(after.health, [0, 0, 1, 1, 1, 1])
+    assert [p.kind for p in after.populations] == [Careful, Person]
+    some = group.do("live", 0.4, 0.0, where=jnp.arange(6) > 3, sick_neighbours=jnp.ones(6), luck=luck)
+    np.testing.assert_array_equal(some.health, [0, 0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(group.replace(health=np.arange(6)).health, np.arange(6))
+
+    other = Group(Population.create(Loner, 2), Population.create(Person, 4))  # a stream of its own takes no slots
+    assert not np.isin(draws.uniform("x", other)[:2], draws.uniform("x", whole)).any()
+    np.testing.assert_array_equal(draws.uniform("x", other)[2:], draws.uniform("x", whole)[:4])
+    with pytest.raises(AttributeError, match="no field 'solitude'"):
+        _ = other.solitude
+
+
+def test_fields_of_a_subclass():
+    assert list(Loner.fields()) == ["active", "health", "solitude"]
+    assert "solitude" not in Person.fields()
+
+
+# --- do and ask ---
+
+
+class Counter(Agent):
+    stream = "counter"
+    count = Field(0, dtype=int)
+    weight = Field(1.0, shape=("part",))
+
+    def up(self, by, own=0):
+        self.count += by + own
+
+    def double(self):
+        self.count *= 2
+        return self.count + 100
+
+    def set_weight(self, value):
+        self.weight = value
+
+    def set_count(self, value):
+        self.count = value
+
+    def branch(self):
+        if self.count > 2:
+            self.weight = self.weight + self.count
+
+    def biggest(self):
+        self.count = max(self.count, 3)
+
+    def misspelt(self):
+        self.cuont = self.count + 1
+
+    def look(self):
+        return self.model
+
+    def look_for(self):
+        return self.height
+
+
+@pytest.fixture(params=["compiled", "interpreted"])
+def counters(request):
+    people = Population.create(Counter, 3, sizes={"part": 2}, active=np.array([True, False, True]), count=np.arange(3))
+    if request.param == "compiled":
+        yield people
+    else:
+        with interpreted():
+            yield people
+
+
+def test_inactive_rows_stay(counters):
+    np.testing.assert_array_equal(counters.do("up", 10).count, [10, 1, 12])
+    np.testing.assert_array_equal(counters.do("up", 10, own=jnp.array([1, 2, 3])).count, [11, 1, 15])
+    np.testing.assert_array_equal(counters.do("up", 10, where=jnp.array([False, True, False])).count, [0, 11, 2])
+    np.testing.assert_array_equal(counters.count, [0, 1, 2])
+
+
+def test_ask_returns_and_changes_nothing(counters):
+    np.testing.assert_array_equal(counters.ask("double"), [100, 102, 104])
+    np.testing.assert_array_equal(counters.count, [0, 1, 2])
+    group = Group(counters, counters.replace(count=counters.count + 5))
+    np.testing.assert_array_equal(group.ask("double"), [100, 102, 104, 110, 112, 114])
+
+
+def test_assigned_values_take_the_fields_shape_and_type(counters):
+    after = counters.do("set_weight", 3.0)
+    np.testing.assert_array_equal(after.weight, [[3, 3], [1, 1], [3, 3]])
+    after = counters.do("set_weight", np.array([1.0, 2.0])).do("set_count", 7.0)
+    np.testing.assert_array_equal(after.weight, [[1, 2], [1, 1], [1, 2]])
+    assert after.count.dtype == int
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "words"),
+    [
+        ("set_weight", np.ones(3), ["Counter.set_weight", "field weight", "(3,)", "(2,)"]),
+        ("set_weight", np.ones((1, 2)), ["Counter.set_weight", "field weight", "(1, 2)", "(2,)"]),
+        ("set_count", np.ones(1), ["Counter.set_count", "field count", "(1,)", "shape ()"]),
+        ("set_count", None, ["Counter.set_count", "field count", "None"]),
+    ],
+)
+def test_a_wrong_shape_is_named(counters, rule, value, words):
+    with pytest.raises(RuleError) as error:
+        counters.do(rule, value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_misspelt_field_is_not_lost(counters):
+    with pytest.raises(RuleError, match=r"Counter\.misspelt assigns to self\.cuont, which is not a field"):
+        counters.do("misspelt")
+
+
+def test_errors_name_what_is_missing(counters):
+    with pytest.raises(RuleError, match="Counter has no rule 'fly'"):
+        counters.do("fly")
+    with pytest.raises(AttributeError, match="sees only its own fields"):
+        counters.ask("look")
+    with pytest.raises(AttributeError, match="Counter has no field or attribute 'height'"):
+        counters.ask("look_for")
+
+
+@pytest.mark.parametrize("rule", ["branch", "biggest"])
+def test_python_branches_need_interpretation(rule):
+    people = Population.create(Counter, 4, sizes={"part": 2}, count=np.arange(4))
+    with pytest.raises(RuleError) as error:
+        people.do(rule)
+    for word in (f"Counter.{rule}", "the field count", "jnp.where", "self.count = ", "compiled=False"):
+        assert word in str(error.value)
+    with interpreted():
+        after = people.do(rule)
+    if rule == "branch":
+        np.testing.assert_array_equal(after.weight[:, 0], [1, 1, 1, 4])
+    else:
+        np.testing.assert_array_equal(after.count, [3, 3, 3, 3])
+
+
+# --- fields ---
+
+
+def test_create_broadcasts_defaults_and_given_values():
+    people = Population.create(Counter, 3, sizes={"part": 2}, weight=np.array([1.0, 2, 3]))
+    np.testing.assert_array_equal(people.weight, [[1, 1], [2, 2], [3, 3]])
+    assert people.count.dtype == int
+    assert people.active.dtype == bool
+    assert people.weight.dtype == np.float64
+    np.testing.assert_array_equal(Population.create(Counter, 1, sizes={"part": 2}, weight=[[4, 5]]).weight, [[4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("given_fields", "sizes", "message"),
+    [
+        ({"count": np.arange(4)}, {"part": 2}, r"Counter\.count: shape \(4,\) given, \(3,\) expected"),
+        ({"weight": np.ones((3, 5))}, {"part": 2}, r"Counter\.weight: shape \(3, 5\) given, \(3, 2\) expected"),
+        ({"height": 1.0}, {"part": 2}, "Counter has no field 'height'; it has active, count, weight"),
+        ({}, None, r"Counter\.weight needs the size of axis 'part'"),
+    ],
+)
+def test_create_refuses(given_fields, sizes, message):
+    with pytest.raises(ValueError, match=message):
+        Population.create(Counter, 3, sizes=sizes, **given_fields)
+
+
+def test_a_field_may_not_hide_what_populations_have():
+    class Bad(Agent):
+        size = Field(1.0)
+
+    with pytest.raises(ValueError, match="Bad: size cannot be a field's name"):
+        Population.create(Bad, 2)
+
+
+# --- when, each, loop ---
+
+
+def test_when_runs_one_branch_and_keeps_the_rest():
+    state = {"moved": jnp.zeros(2), "kept": jnp.arange(3)}
+
+    def act(s):
+        return {**s, "moved": s["moved"] + 1}
+
+    program = jax.jit(lambda condition, s: when(condition, act, s))
+    for condition in (True, False):
+        for result in (program(condition, state), when(jnp.asarray(condition), act, state)):
+            np.testing.assert_array_equal(result["moved"], [condition] * 2)
+            np.testing.assert_array_equal(result["kept"], [0, 1, 2])
+        with interpreted():
+            np.testing.assert_array_equal(when(condition, act, state)["moved"], [condition] * 2)
+    branches = jax.make_jaxpr(lambda c, s: when(c, act, s))(True, state).jaxpr.eqns
+    (switch,) = [e for e in branches if e.primitive.name == "cond"]
+    assert len(switch.outvars) == 1, "only what the action changes goes through the branch"
+    with interpreted():
+        when(False, lambda s: pytest.fail("the action ran"), state)
+
+
+def test_when_on_a_population():
+    people = Population.create(Counter, 2, sizes={"part": 2})
+    after = jax.jit(lambda t, p: when(t == 1, lambda q: q.do("up", 5), p))
+    np.testing.assert_array_equal(after(1, people).count, [5, 5])
+    np.testing.assert_array_equal(after(0, people).count, [0, 0])
+
+
+def test_each_and_loop_agree_with_python():
+    rows = {"x": jnp.arange(4.0), "y": jnp.ones((4, 2))}
+
+    def body(total, row):
+        return total + row["x"], {"so far": total, "y": row["y"] * row["x"]}
+
+    compiled = loop(body, 0.0, rows), each(lambda r: r["x"] * r["y"].sum(), rows)
+    with interpreted():
+        plain = loop(body, 0.0, rows), each(lambda r: r["x"] * r["y"].sum(), rows)
+    jax.tree.map(np.testing.assert_array_equal, compiled, plain)
+    assert float(compiled[0][0]) == 6.0
+    np.testing.assert_array_equal(compiled[0][1]["so far"], [0, 0, 1, 3])
+    np.testing.assert_array_equal(compiled[1], [0, 2, 4, 6])
+
+
+def test_interpreted_ends_with_its_block():
+    with interpreted():
+        assert abm.engine.is_interpreted()
+    with pytest.raises(ZeroDivisionError), interpreted():
+        1 / 0  # noqa: B018
+    assert not abm.engine.is_interpreted()
+
+
+# --- independence ---
+
+
+def test_the_engine_imports_nothing_of_the_model():
+    known = {"jax", "mesa", "numpy", *sys.stdlib_module_names}
+    for path in Path(abm.engine.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path.name} has a relative import"
+                names = [node.module]
+            else:
+                continue
+            for name in names:
+                assert name.startswith("abm.engine") or name.split(".")[0] in known, f"{path.name} imports {name}"

@@ -1,0 +1,127 @@
+"""The event study: against a case worked out by hand, and on pure noise, where it must find nothing."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from abm.analysis import event_study
+from abm.data import load
+
+FIRMS = ["leader", "follower", "closed_1", "open_1", "power", "platforms", "applications"]
+
+
+def ensemble(daily, months=(22, 23, 24, 25)):
+    """What the event study looks at of an ensemble, around `daily` log returns (runs, months, days, firms)."""
+    world = SimpleNamespace(vendors=("leader", "follower"), labs=("closed_1", "open_1"))
+    return SimpleNamespace(
+        daily_months=months,
+        out={"daily": daily},
+        firms=FIRMS,
+        setup=SimpleNamespace(world=world),
+        seeds=range(len(daily)),
+    )
+
+
+def noise(seed, runs, months=15, sd=0.02):
+    """Daily returns with a common factor and nothing else."""
+    draws = np.random.default_rng(seed)
+    common = draws.normal(size=(runs, months, 21, 1))
+    return sd * (0.6 * common + 0.8 * draws.normal(size=(runs, months, 21, len(FIRMS))))
+
+
+def test_market_model_by_hand():
+    # R = 0.001 + 2 R_m + e with an e of 0.01, 0.01, -0.01, -0.01, ... that is orthogonal to the index and the constant.
+    index = np.tile([0.01, -0.01], 20)
+    error = np.tile([0.01, 0.01, -0.01, -0.01], 10)
+    model = event_study.market_model(0.001 + 2 * index + error, index)
+    assert model.alpha == pytest.approx(0.001)
+    assert model.beta == pytest.approx(2)
+    assert model.sigma == pytest.approx(0.01 * np.sqrt(40 / 38))
+
+    # Two event days: the index falls by 3 and 1 %, the firm by 17 % and by 1 %.
+    abnormal = event_study.abnormal_returns(np.array([-0.17, -0.01]), np.array([-0.03, -0.01]), model)
+    np.testing.assert_allclose(abnormal, [-0.17 - 0.001 + 0.06, -0.01 - 0.001 + 0.02])
+    expected = (-0.111 + 0.009) / (model.sigma * np.sqrt(2))
+    assert event_study.t_statistic(abnormal, model.sigma) == pytest.approx(expected)
+
+
+def test_size_on_pure_noise():
+    """Under the null, |t| > 1.96 in about 5 % of windows (ECONOMICS V17: 3.5 to 6.5 %)."""
+    window = event_study.around(ensemble(noise(1, 1500), months=tuple(range(12, 27))), window=(0, 4))
+    rejected = [
+        np.abs(event_study.t_statistic(window.abnormal[layer], window.sigma[layer])) > 1.96
+        for layer in ("compute", "power", "closed", "open")
+    ]
+    assert 0.035 < np.mean(rejected) < 0.065
+
+
+def test_finds_what_was_put_in():
+    daily = noise(2, 400)
+    daily[:, 12, 16, 0:2] += np.log(0.9)  # month 24, day 16: vendors lose a tenth
+    daily[:, 12, 16, 4] += np.log(0.8)
+    window = event_study.around(ensemble(daily, months=tuple(range(12, 27))))
+    day0 = np.flatnonzero(window.days == 0)[0]
+    # The index holds 7 % of the leader and 8 % of power, so they drag it, and with it what is expected of them, along.
+    assert window.raw["compute"][:, day0].mean() == pytest.approx(-0.1, abs=0.003)
+    assert -0.1 < window.abnormal["compute"][:, day0].mean() < -0.07
+    assert -0.2 < window.abnormal["power"][:, day0].mean() < -0.15
+    assert abs(window.abnormal["open"][:, day0].mean()) < 0.02
+    assert window.abnormal["compute"].shape == (400, 26)
+
+
+def test_cumulated_returns_pass_zero_on_the_day_before():
+    window = event_study.around(ensemble(noise(3, 5), months=tuple(range(12, 27))))
+    for layer, total in window.cumulative().items():
+        np.testing.assert_allclose(total[:, window.days == -1], 0, atol=1e-15)
+        day0 = window.abnormal[layer][:, window.days == 0]
+        np.testing.assert_allclose(total[:, window.days == 0], day0)
+
+
+def test_a_value_weighted_index_of_ai_firms_hides_a_fall_of_all_of_them():
+    """Why the default index is a broad one: value-weighted abnormal returns add up to zero by construction."""
+    daily = noise(4, 3)
+    weights = np.full(len(FIRMS), 1 / len(FIRMS))
+    runs = ensemble(daily, months=tuple(range(12, 27)))
+    abnormal = event_study.around(runs, weights=weights).abnormal
+    total = sum(abnormal[name] for name in ("closed", "open", "power", "platforms", "applications"))
+    np.testing.assert_allclose(total + 2 * abnormal["compute"], 0, atol=1e-12)
+
+
+def test_broad_weights_add_up_and_skip_labs():
+    weights = event_study.broad_weights(FIRMS)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[[1, 2, 3]].tolist() == [0, 0, 0]
+
+
+def test_value_weights_follow_values(tiny_shock):
+    runs = tiny_shock.runs["baseline"]
+    weights = event_study.value_weights(runs, 23)
+    assert weights.shape == (8, len(runs.firms))
+    np.testing.assert_allclose(weights.sum(1), 1)
+    leader, chips = runs["equity_leader"][:, 23], runs["equity_chips"][:, 23]
+    vendors = len(runs.setup.world.vendors)
+    np.testing.assert_allclose(weights[:, 0] / weights[:, :vendors].sum(1), leader / chips)
+
+
+@pytest.mark.parametrize(
+    ("months", "message"),
+    [((22, 24, 25), "consecutive"), ((24, 25), "keep more months"), ((22, 23, 24), "reach beyond")],
+)
+def test_says_what_daily_returns_are_missing(months, message):
+    with pytest.raises(ValueError, match=message):
+        event_study.around(ensemble(noise(5, 2, months=len(months)), months=months))
+
+
+def test_observed_layers_are_means_of_their_firms():
+    seen = event_study.observed().set_index(["layer", "day"])
+    daily = load("event_window")
+    chips = daily[(daily["layer"] == "compute") & (daily["day"] == 0)]
+    assert seen.loc[("compute", 0), "raw"] == pytest.approx(chips["return_pct"].mean() / 100)
+    assert seen.loc[("compute", 0), "abnormal"] == pytest.approx(chips["abnormal_return_pct"].mean() / 100)
+    assert seen.loc[("compute", 0), "firms"] == 10
+    two = daily[(daily["layer"] == "compute") & daily["day"].between(0, 1)]
+    both = two.groupby("day")["abnormal_return_pct"].mean().sum() / 100
+    assert seen.loc[("compute", 1), "cumulative_abnormal"] == pytest.approx(both)
+    assert seen.loc[("applications", 0), "raw"] == pytest.approx(0.035)
+    assert np.isnan(seen.loc[("applications", 0), "abnormal"])

@@ -1,0 +1,134 @@
+"""Figures: they draw without a warning, say what is on their axes, and work on the user's own axes."""
+
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from abm import figures
+from abm.figures import chips, crash, labels, list_prices, style
+
+GRIDS = {
+    "pricing_power": (2, 3),
+    "pricing_power_change": (2, 3),
+    "constant_capability_price": (2, 2),
+    "event_window": (2, 4),
+    "crash_mechanisms": (1, 4),
+    "jevons": (1, 3),
+    "belief_dispersion": (1, 3),
+}
+
+
+@pytest.fixture
+def results(tiny_shock):
+    """What each figure is drawn from."""
+    runs = tiny_shock.runs
+    pair = (runs["baseline"], runs["no_r1"])
+    alone = {name: runs[f"only_{name}"] for name in labels.MECHANISMS}
+    one = (runs["baseline"],)
+    return {
+        "pricing_power": pair,
+        "pricing_power_change": pair,
+        "constant_capability_price": one,
+        "event_window": one,
+        "crash_mechanisms": ({crash.TOGETHER: runs["baseline"]} | alone,),
+        "jevons": pair,
+        "belief_dispersion": pair,
+    }
+
+
+def test_every_figure_is_tried():
+    assert set(GRIDS) == set(figures.__all__)
+
+
+@pytest.mark.parametrize("name", figures.__all__)
+def test_draws_with_labels_and_a_legend(name, results, tmp_path):
+    before = dict(mpl.rcParams)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = getattr(figures, name)(*results[name])
+        style.save(figure, tmp_path / f"{name}.png")
+        style.save(figure, tmp_path / f"{name}.pdf")
+    assert isinstance(figure, Figure)
+    assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+    assert dict(mpl.rcParams) == before
+    assert len(figure.axes) == np.prod(GRIDS[name])
+    below = figure.axes[-GRIDS[name][1] :]
+    assert all(ax.get_xlabel() for ax in below)
+    assert figure.axes[0].get_ylabel() or figure.axes[0].get_yticklabels()
+    legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
+    assert sum(len(legend.get_texts()) for legend in legends) > 0
+
+
+@pytest.mark.parametrize("name", figures.__all__)
+def test_draws_on_the_users_axes(name, results):
+    own = Figure(figsize=(12, 7))
+    axes = own.subplots(*GRIDS[name], squeeze=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert getattr(figures, name)(*results[name], axes=axes) is own
+    assert all(ax.get_xlabel() for ax in axes.flat)
+    assert any(ax.get_legend() for ax in axes.flat)
+    with pytest.raises(ValueError, match=rf"needs {axes.size} axes"):
+        getattr(figures, name)(*results[name], axes=axes.flat[0])
+
+
+@pytest.mark.parametrize("name", ["closed_profit", "chip_price", "belief_dispersion", "price_at_k3"])
+def test_labels_have_units(name):
+    assert "(" in str(labels.label_of(name))
+
+
+def test_every_label_names_an_observable(tiny_shock):
+    assert set(labels.LABELS) <= set(tiny_shock.runs["baseline"].names)
+    assert set(labels.HEADLINES) <= set(labels.LABELS)
+
+
+def test_jevons_terms_add_up(tiny_shock):
+    terms = chips.jevons_terms(tiny_shock.runs["baseline"], tiny_shock.runs["no_r1"])
+    np.testing.assert_allclose(terms["work"] + terms["efficiency"], terms["serving"], atol=1e-9)
+    parts = terms["work_weighted"] + terms["efficiency_weighted"] + terms["rest_weighted"]
+    np.testing.assert_allclose(parts, terms["installed"], atol=1e-9)
+    np.testing.assert_allclose(terms["installed"][:, :24], 0, atol=1e-12)  # before R1 both worlds are the same
+
+
+def test_serving_compute_is_less_than_what_is_installed(tiny_shock):
+    runs = tiny_shock.runs["baseline"]
+    share = chips.serving_compute(runs) / runs["compute_installed"]
+    assert (share > 0).all()
+    assert (share < 1).all()
+
+
+def test_logarithmic_mean_by_hand():
+    found = chips.logarithmic_mean(np.array([2.0, 3.0]), np.array([1.0, 3.0]))
+    np.testing.assert_allclose(found, [1 / np.log(2), 3.0])
+
+
+def test_cheapest_on_sale_by_hand():
+    # At or above index 139: o1 from December 2024 (26.25), then R1 from January 2025 (0.96), both as listed.
+    seen = list_prices.cheapest_on_sale(139).set_index("month")
+    assert seen.index[0] == 23
+    assert seen.loc[23, "price"] == 26.25
+    assert seen.loc[24, "price"] == 0.96
+    assert seen.loc[24, "model"] == "deepseek-r1"
+    assert (seen["price"].diff().dropna() <= 0).all()
+
+
+def test_capability_mapping_is_of_the_frontier_alone(tiny_shock):
+    baseline = tiny_shock.runs["baseline"]
+    intercept, slope = list_prices.index_of_nats(baseline)
+    assert slope > 0
+    assert f"{intercept:.1f}" in list_prices.constant_capability_price_caption(baseline)
+
+
+def test_signs_are_right_only_beyond_doubt():
+    assert crash.sign_of("compute", -0.1) == -1
+    assert crash.sign_of("compute", -0.1, -0.2, 0.1) == 0
+    assert crash.sign_of("platforms", -0.04) == 0
+    assert crash.sign_of("platforms", -0.06) == -1
+
+
+def test_an_unknown_kind_of_return_is_refused(tiny_shock):
+    with pytest.raises(ValueError, match="abnormal"):
+        figures.event_window(tiny_shock.runs["baseline"], kind="excess")

@@ -1,0 +1,169 @@
+"""The R1 job end to end on few agents: files, report, text against tables, and work that is not done twice."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from abm.figures.labels import PRICING_POWER
+from abm.reproduce import Stopped, r1_shock, r1_tables, report, store
+from abm.simulation import Setup
+
+
+@pytest.fixture(scope="module")
+def outcome(tiny_shock):
+    steps = []
+    found = r1_shock.run(
+        tiny_shock.folder,
+        tiny_shock.seeds,
+        quick=True,
+        progress=lambda *step: steps.append(step),
+        **tiny_shock.options,
+    )
+    assert steps[0][0] == "runs kept from before"
+    assert steps[-1][1] == steps[-1][2]
+    return found
+
+
+def test_leaves_figures_tables_report_and_manifest(outcome):
+    assert all(path.is_file() and path.stat().st_size > 0 for path in outcome.files)
+    kinds = [path.suffix for path in outcome.files]
+    assert kinds.count(".png") == kinds.count(".pdf") == 7
+    assert {"paired_differences", "crash_mechanisms", "event_window", "targets"} <= {
+        path.stem for path in outcome.files
+    }
+    manifest = json.loads((outcome.folder / "manifest.json").read_text())
+    assert manifest["seeds"] == list(range(8))
+    assert manifest["quick"] is True
+    assert manifest["ensembles"]["only_crash_rents"]["parameters_changed"]["crash_beliefs"] == 0
+    assert manifest["packages"]["jax"]
+    assert manifest["parameters"]["ip_strength"] is not None
+
+
+def test_report_stands_alone(outcome):
+    page = outcome.report.read_text(encoding="utf-8")
+    assert not re.search(r"https?:|//[a-z]|<script|<link|@import|url\(", re.sub(r"base64,[^\"]*", "", page))
+    pictures = re.findall(r'<img src="([^"]{0,30})[^"]*" alt="([^"]*)"', page)
+    assert len(pictures) == 7
+    assert all(source.startswith("data:image/png;base64,") and len(alt) > 40 for source, alt in pictures)
+    assert "Quick run" in page
+    anchors = re.findall(r'href="#([^"]+)"', page)
+    assert anchors
+    assert all(f'id="{anchor}"' in page for anchor in anchors)
+    assert "nan" not in re.sub(r"data:image[^\"]*", "", page).lower().split()
+
+
+def test_numbers_in_the_text_are_those_of_the_tables(outcome):
+    page = re.sub(r"data:image[^\"]*", "", outcome.report.read_text(encoding="utf-8"))
+    said = pd.read_csv(outcome.folder / "tables" / "numbers_in_text.csv", dtype={"shown": str})
+    assert len(said) > 20
+    for row in said.itertuples():
+        assert row.shown in page, row.key
+        assert row.shown.lstrip("+") in (report.number(row.value, 2), report.number(row.value, 3), f"{row.value:.0f}")
+    paired = pd.read_csv(outcome.folder / "tables" / "paired_differences.csv")
+    rows = paired.set_index(["comparison", "observable", "year"])
+    lerner = said.set_index("key").loc["lerner_closed points"]
+    for name, column in (("value", "difference"), ("low", "low"), ("high", "high")):
+        assert lerner[name] == pytest.approx(100 * rows.loc[("no_r1", "lerner_closed", 2025), column])
+    day0 = pd.read_csv(outcome.folder / "tables" / "crash_mechanisms.csv").set_index(["mechanism", "layer"])
+    chips = said.set_index("key").loc["day 0 compute, model", "value"]
+    assert chips == pytest.approx(100 * day0.loc[("all together", "compute"), "mean"])
+
+
+def test_plotted_numbers_are_those_of_the_runs(outcome, tiny_shock):
+    plotted = pd.read_csv(outcome.folder / "tables" / "pricing_power.csv")
+    assert set(plotted["observable"]) == set(PRICING_POWER)
+    row = plotted[(plotted["observable"] == "hhi") | (plotted["observable"] == "lerner_closed")]
+    row = row[(row["scenario"] == "no_r1") & (row["month"] == 30)].iloc[0]
+    assert row["q50"] == pytest.approx(np.median(tiny_shock.runs["no_r1"]["lerner_closed"][:, 30]))
+
+
+def test_paired_difference_by_hand(tiny_shock):
+    a, b = tiny_shock.runs["baseline"], tiny_shock.runs["no_r1"]
+    found = r1_tables.paired(a, b, "lerner_closed", 24, 31)
+    gap = (a["lerner_closed"] - b["lerner_closed"])[:, 24:31].mean(1)
+    assert found["difference"] == pytest.approx(gap.mean())
+    half = 2.3646242515927849 * gap.std(ddof=1) / np.sqrt(8)  # t(7), 97.5 %
+    assert found["high"] - found["difference"] == pytest.approx(half)
+    before = r1_tables.paired(a, b, "token_volume", 12, 24)
+    assert before["difference"] == 0
+    assert before["variance_reduction"] == np.inf
+
+
+def test_finished_runs_are_used_again(outcome, tiny_shock, monkeypatch):
+    def unexpected(*args, **kwargs):
+        raise AssertionError("an ensemble was run again")
+
+    monkeypatch.setattr(r1_shock, "ensemble", unexpected)
+    again = r1_shock.run_parts(
+        r1_shock.parts(31, 31), tiny_shock.folder, range(8), lambda *step: None, **tiny_shock.sizes
+    )
+    for name, runs in tiny_shock.runs.items():
+        np.testing.assert_array_equal(again[name]["lerner_closed"], runs["lerner_closed"])
+        np.testing.assert_array_equal(again[name].out["daily"], runs.out["daily"])
+    assert again["baseline"].out["products"].price.shape[0] == 8
+
+
+def test_a_key_is_of_everything_that_decides_the_numbers():
+    base = Setup.of(None, "baseline", 31, adopters=30, investors=60)
+    others = [
+        store.key_of(base, range(7), [24], False),
+        store.key_of(base, range(8), [24], True),
+        store.key_of(base, range(8), [23, 24], False),
+        store.key_of(Setup.of({"noise_sd": 0.019}, "baseline", 31, adopters=30, investors=60), range(8), [24], False),
+        store.key_of(Setup.of(None, "no_r1", 31, adopters=30, investors=60), range(8), [24], False),
+        store.key_of(Setup.of(None, "baseline", 32, adopters=30, investors=60), range(8), [24], False),
+        store.key_of(Setup.of(None, "baseline", 31, adopters=31, investors=60), range(8), [24], False),
+    ]
+    key = store.key_of(base, range(8), [24], False)
+    assert key == store.key_of(Setup.of(None, "baseline", 31, adopters=30, investors=60), range(8), [24], False)
+    assert len({key, *others}) == 8
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
+def test_a_broken_file_is_no_ensemble(tmp_path, content):
+    (tmp_path / "baseline-8.npz").write_bytes(content)
+    assert store.load(tmp_path / "baseline-8.npz", "key", None, [], []) is None
+    assert store.load(tmp_path / "missing.npz", "key", None, [], []) is None
+
+
+def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
+    done = []
+
+    def interrupted(parameters, scenario, seeds, **options):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(scenario)
+        return tiny_shock.runs[scenario]
+
+    monkeypatch.setattr(r1_shock, "ensemble", interrupted)
+    with pytest.raises(Stopped) as stop:
+        r1_shock.run_parts(r1_shock.parts(31, 31), tmp_path, range(8), lambda *step: None, **tiny_shock.sizes)
+    assert stop.value.kept == ["baseline", "without R1"]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["baseline-8.npz", "no_r1-8.npz"]
+
+
+def test_progress_goes_forward(tiny_shock):
+    done = [step[1] for step in tiny_shock.steps]
+    assert done == sorted(done)
+    assert done[-1] < tiny_shock.steps[-1][2]
+
+
+def test_numbers_are_written_as_people_write_them():
+    assert report.number(-0.01234, 2) == "−0.012"
+    assert report.number(1234567.0) == "1,234,567"
+    assert report.number(0.0) == "0"
+    assert report.number(float("nan")) == "–"
+    assert report.number(True) == "yes"
+
+
+def test_text_of_a_report_is_escaped():
+    frame = pd.DataFrame({"a": ["<b>"], "b": [1.0]})
+    page = report.page(
+        "T & T", "lead", "", [report.Section("One <two>", [report.table(frame, "c", {"a": "a"})])], "end"
+    )
+    assert "<b>" not in page
+    assert "T &amp; T" in page
+    assert '<section id="one--two">' in page
