@@ -87,8 +87,8 @@ def reproduce(
     for line in outcome.headlines:
         print(line, end="\n\n")
     for kind in ("figures", "tables"):
-        print(f"{kind}:  {outcome.folder / kind}  ({sum(f.parent.name == kind for f in outcome.files)} files)")
-    print(f"report:   {outcome.report}")
+        print(f"{kind + ':':<10}{outcome.folder / kind}  ({sum(f.parent.name == kind for f in outcome.files)} files)")
+    print(f"{'report:':<10}{outcome.report}")
     print(f"{outcome.seconds:.0f} seconds, {number} seeds{' (quick)' if quick else ''}")
 
 

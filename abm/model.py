@@ -51,7 +51,8 @@ class MarketModel(mesa.Model):
     Notes
     -----
     ``model.agents_by_type[ClosedLab]`` is an AgentSet; ``lab.price`` reads, and ``lab.price = [30, 3]`` writes, the
-    state that the next step uses. Agents of inactive slots are not shown: entry and exit add and remove agents after a step.
+    state that the next step uses. Agents of inactive slots are not shown: entry and exit add and remove agents after a
+    step.
     """
 
     def __init__(

@@ -144,7 +144,7 @@ def test_boltzmann_wealth():
     """Coins are conserved exactly, and wealth settles near the exponential law (Dragulescu and Yakovenko 2000).
 
     All give at once, so each purse is a queue with one departure and Poisson(rho) arrivals a round: a share rho is not
-    empty, with mean rho + rho^2 / (2 (1 - rho)) (Pollaczek-Khinchine), and the tail falls as z^-k, z = exp(rho (z - 1)).
+    empty, with mean rho + rho^2 / (2 (1 - rho)) (Pollaczek-Khinchine); the tail falls as z^-k, z = exp(rho (z - 1)).
     """
     traders, mean = 2_000, 10.0
     draws = Draws.from_seed(3)
@@ -251,7 +251,7 @@ class Loner(Person):
 
 
 def test_a_subclass_beside_its_parent():
-    """A subclass that takes over some slots sees the draws of those slots, acts by its own rule, reads as one column."""
+    """A subclass that takes over some slots sees their draws, acts by its own rule, and reads as one column."""
     whole = Population.create(Person, 6)
     group = Group(Population.create(Careful, 2), Population.create(Person, 4, offset=2))
     draws = Draws.from_seed(5)
@@ -304,6 +304,9 @@ class Counter(Agent):
     def branch(self):
         if self.count > 2:
             self.weight = self.weight + self.count
+
+    def calls_branch(self):
+        self.branch()
 
     def biggest(self):
         self.count = max(self.count, 3)
@@ -380,16 +383,22 @@ def test_errors_name_what_is_missing(counters):
         counters.ask("look_for")
 
 
-@pytest.mark.parametrize("rule", ["branch", "biggest"])
+@pytest.mark.parametrize("rule", ["branch", "biggest", "calls_branch"])
 def test_python_branches_need_interpretation(rule):
     people = Population.create(Counter, 4, sizes={"part": 2}, count=np.arange(4))
     with pytest.raises(RuleError) as error:
         people.do(rule)
-    for word in (f"Counter.{rule}", "the field count", "jnp.where", "self.count = ", "compiled=False"):
+    for word in (
+        f"Counter.{rule.removeprefix('calls_')} (line",
+        "the field count",
+        "jnp.where",
+        "self.count = ",
+        "compiled=False",
+    ):
         assert word in str(error.value)
     with interpreted():
         after = people.do(rule)
-    if rule == "branch":
+    if rule != "biggest":
         np.testing.assert_array_equal(after.weight[:, 0], [1, 1, 1, 4])
     else:
         np.testing.assert_array_equal(after.count, [3, 3, 3, 3])

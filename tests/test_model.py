@@ -16,7 +16,7 @@ from abm.networks import LAYERS
 from abm.state import TIERS
 
 SIZES = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
-# Released in the first month by scenario, so that what a lab wants to charge is what it charges.
+# Prices follow at once what a lab wants to charge.
 FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}
 
 
@@ -295,29 +295,34 @@ def plain():
     return simulate(FAST, seed=2, months=2, **SIZES)
 
 
-@pytest.mark.parametrize(
-    "classes",
-    [[PatientLab], {"closed_labs": {PatientLab: 1, ClosedLab: 1}}],
-    ids=["list", "mapping"],
-)
-def test_a_lab_of_ones_own(plain, classes):
-    options = dict(months=2, classes=classes)
-    patient = 2 if isinstance(classes, list) else 1
-    run = simulate(FAST, seed=2, **options, **SIZES)
-    ratio = prices(run.report)[0] / prices(plain.report)[0]
-    np.testing.assert_allclose(ratio[:patient], 0.5, rtol=1e-12)
-    np.testing.assert_allclose(ratio[patient:4], 1.0, rtol=1e-12)  # first month: nobody has answered yet
+def test_a_lab_of_ones_own(plain):
+    """One patient lab beside a plain one, compiled: alone, in a Mesa model and in an ensemble."""
+    options = dict(months=2, classes={"closed_labs": {PatientLab: 1, ClosedLab: 1}}, **SIZES)
+    run = simulate(FAST, seed=2, **options)
+    ratio = prices(run.report)[0, :4] / prices(plain.report)[0, :4]
+    np.testing.assert_allclose(ratio[0], 0.5, rtol=1e-12)
+    np.testing.assert_allclose(ratio[1:], 1.0, rtol=1e-12)  # first month: nobody has answered yet
 
-    model = market(rng=2, parameters=FAST, **options)
-    assert len(model.agents_by_type[PatientLab]) == patient
-    assert len(model.agents_by_type.get(ClosedLab, [])) == 2 - patient
+    model = MarketModel(FAST, rng=2, **options)
+    assert len(model.agents_by_type[PatientLab]) == len(closed(model)) == 1
     model.run_for(2)
     frames_equal(model.frame(), run.frame()[model.frame().columns])
     kinds = nx.get_node_attributes(model.network(), "kind")
-    assert [kinds["closed_1"], kinds["closed_2"]] == ["PatientLab", "PatientLab" if patient == 2 else "ClosedLab"]
+    assert [kinds["closed_1"], kinds["closed_2"]] == ["PatientLab", "ClosedLab"]
 
-    many = ensemble(FAST, seeds=[1, 2], daily=[], products=True, **options, **SIZES)
+    many = ensemble(FAST, seeds=[1, 2], daily=[], products=True, **options)
     np.testing.assert_allclose(np.asarray(many.out["products"].price)[1], prices(run.report), rtol=1e-9)
+
+
+def test_a_class_for_the_whole_role(plain):
+    """The list form, interpreted."""
+    model = market(rng=2, parameters=FAST, classes=[PatientLab], compiled=False)
+    assert ClosedLab not in model.agents_by_type
+    assert len(model.agents_by_type[PatientLab]) == 2
+    model.step()
+    ratio = np.asarray(model.market.labs.price)[:4] / prices(plain.report)[0, :4]
+    np.testing.assert_allclose(ratio[:2], 0.5, rtol=1e-9)
+    np.testing.assert_allclose(ratio[2:], 1.0, rtol=1e-9)
 
 
 def test_classes_are_checked():

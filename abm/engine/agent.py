@@ -1,5 +1,7 @@
 """A Mesa agent whose state is one row of its population's columns."""
 
+import inspect
+import linecache
 import re
 import traceback
 from typing import Any
@@ -100,10 +102,14 @@ def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...],
 
 def _explain(kind: type[Agent], rule: str, error: Exception) -> str:
     """Name the rule, its line and the fields on that line, and show `jnp.where`."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [f for f in frames if f.name == rule]
-    line = (ours[-1].line or "").strip() if ours else ""
-    where = f" (line {ours[-1].lineno}: `{line}`)" if ours else ""
+    codes = {method.__code__ for c in kind.__mro__ for method in vars(c).values() if inspect.isfunction(method)}
+    frames = [(f, number) for f, number in traceback.walk_tb(error.__traceback__) if f.f_code in codes]
+    line, where = "", ""
+    if frames:  # the innermost method: the rule, or one that the rule calls
+        frame, number = frames[-1]
+        rule = frame.f_code.co_name
+        line = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
+        where = f" (line {number}: `{line}`)"
     names = [n for n in re.findall(r"self\.(\w+)", line) if n in kind.fields()]
     names = list(dict.fromkeys(names))
     plural = "s" if len(names) > 1 else ""

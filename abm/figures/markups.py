@@ -46,7 +46,7 @@ def pricing_power(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Fi
         label = label_of(name)
         ax.set_title(label.name)
         ax.set_ylabel(label.unit or "ratio")
-        _millions(ax, name)
+        _thousands(ax, name)
         style.mark_event(ax, text="R1" if ax is panels[0] else "")
         style.date_axis(ax)
         ax.set_xlabel("month")
@@ -93,7 +93,7 @@ def pricing_power_change(baseline: Ensemble, without: Ensemble, axes: Any = None
         label = label_of(name)
         ax.set_title(label.name)
         ax.set_ylabel(f"change, {label.unit or 'ratio'}")
-        _millions(ax, name)
+        _thousands(ax, name)
         style.mark_event(ax, text="R1" if ax is panels[0] else "")
         style.date_axis(ax)
         ax.set_xlabel("month")
@@ -110,9 +110,9 @@ def pricing_power_change_caption(runs: int) -> str:
     )
 
 
-def _millions(ax: Any, name: str) -> None:
-    """Money in $ bn where it is counted in $ M and large."""
+def _thousands(ax: Any, name: str) -> None:
+    """Thousands apart where money is counted in $ M."""
     from matplotlib.ticker import FuncFormatter
 
     if label_of(name).unit == "$ M per month":
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace("-", "−")))

@@ -39,11 +39,13 @@ def manifest(name: str, runs: dict[str, Ensemble], quick: bool, seconds: float) 
 
 
 def version_of(package: str) -> str:
+    """Installed version of a package."""
     try:
         return version(package)
     except PackageNotFoundError:  # run from a checkout that is not installed
-        return "not installed"
+        return "unknown (not installed)"
 
 
 def now() -> dt.datetime:
+    """The time in UTC."""
     return dt.datetime.now(dt.UTC)

@@ -1,0 +1,211 @@
+"""The whole month: one text of the rules, one set of numbers, books that balance."""
+
+import multiprocessing
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from abm import Parameters, Scenario, compare, ensemble, simulate
+from abm.measures import MEASURES
+
+SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=4, investors=5)
+COMPACT = dict(adopters=24, investors=40)
+
+
+def gap(a, b):
+    """Largest difference relative to the size of the numbers, over all observables."""
+    worst = 0.0
+    for name in a:
+        x, y = np.asarray(a[name]), np.asarray(b[name])
+        assert (np.isnan(x) == np.isnan(y)).all(), name
+        if np.isfinite(x).any():
+            worst = max(worst, float(np.nanmax(np.abs(x - y) / (1 + np.abs(x)))))
+    return worst
+
+
+@pytest.mark.parametrize("scenario", Scenario.names())
+def test_interpreted_and_compiled_months_agree(scenario):
+    """24 months across the events of January 2025, rule by rule in Python from a compiled history."""
+    from abm.engine import Draws
+    from abm.simulation import Setup, one_month, play
+    from abm.state import Values
+
+    setup = Setup.of(scenario=scenario, months=39, **SMALL)
+    first, last = 15, 39
+    markets = [market for market, _ in play(setup, 1)]
+    values, draws = Values(setup.values), Draws.from_seed(1)
+    market = markets[first]
+    for at in range(first, last):
+        market, report = one_month(setup, market, values, setup.events(at), draws, compiled=False)
+    _, expected = one_month(setup, markets[last - 1], values, setup.events(last - 1), draws)
+    assert gap(expected.observables, report.observables) < 1e-9
+    assert np.abs(np.asarray(expected.daily_returns) - np.asarray(report.daily_returns)).max() < 1e-9
+
+
+def bounds(name):
+    extra = Parameters.model_fields[name].json_schema_extra
+    return extra["low"], extra["high"]
+
+
+FREE = [
+    "copying_rate", "distillation_rate", "distillation_ceiling", "guarantee_share", "usage_elasticity", "entry_rate",
+    "spillover_rate", "export_leakage", "attention_contagion", "habit_rate",
+]  # fmt: skip
+
+
+@st.composite
+def settings_of_a_run(draw):
+    """Some parameters anywhere in (the ordinary part of) their bounds, some levers, any scenario."""
+    chosen = draw(st.lists(st.sampled_from(FREE), unique=True, max_size=6))
+    table = {}
+    for name in chosen:
+        low, high = bounds(name)
+        table[name] = draw(st.floats(max(low, 0.05), min(high, 5.0)))
+    for name in ("ip_strength", "ip_clarity", "compliance_proportional"):
+        if draw(st.booleans()):
+            table[name] = {"china": draw(st.floats(0, 0.8)), "default": draw(st.floats(0, 0.8))}
+    return table, draw(st.sampled_from(Scenario.names())), draw(st.integers(0, 2**40))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(settings_of_a_run())
+def test_money_and_compute_balance_every_month(case):
+    parameters, scenario, seed = case
+    run = simulate(parameters, scenario, seed, months=39, **SMALL)
+    assert run["money_residual"].max() < 1e-8
+    assert run["compute_residual"].max() < 1e-8
+    for name in MEASURES:
+        if not name.startswith("price_at_k"):
+            assert np.isfinite(run[name]).all(), name
+
+
+@pytest.mark.parametrize("stress", [{"insolvency_months": 1, "funding_rate": 0, "compliance_fixed": 400, "seed_funding": 30, "entry_rate": 12, "guarantee_share": 0.5}])
+def test_books_balance_through_entry_and_exit(stress):
+    run = simulate(stress, seed=5, months=39, **SMALL)
+    assert run["entries"].sum() > 0 and run["exits"].sum() > 0
+    assert run["money_residual"].max() < 1e-8 and run["compute_residual"].max() < 1e-8
+
+
+def test_a_run_is_the_same_alone_and_in_an_ensemble():
+    alone = simulate(seed=7, months=30, **COMPACT)
+    many = ensemble(seeds=[3, 7, 11], months=30, chunk=2, daily=None, **COMPACT)
+    assert gap(alone.report.observables, {name: many[name][1] for name in many.names}) < 1e-9
+    assert np.abs(alone.report.daily_returns - many.out["daily"][1]).max() < 1e-9
+
+
+def test_a_run_does_not_depend_on_the_company_it_keeps():
+    a = ensemble(seeds=[3, 7, 11], months=30, chunk=2, daily=None, **COMPACT)
+    b = ensemble(seeds=[7], months=30, chunk=2, daily=None, **COMPACT)
+    assert gap({n: a[n][1] for n in a.names}, {n: b[n][0] for n in b.names}) < 1e-9
+
+
+def test_the_same_numbers_in_another_process():
+    code = (
+        "from abm import simulate; r = simulate(seed=7, months=30, adopters=24, investors=40); "
+        "print(repr(float(r['welfare'][-1])), repr(float(r['equity_leader'][-1])))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    here = simulate(seed=7, months=30, **COMPACT)
+    assert [float(word) for word in said] == [float(here["welfare"][-1]), float(here["equity_leader"][-1])]
+
+
+def test_more_slots_change_nothing_while_they_are_empty():
+    few = simulate({"entry_rate": 0}, seed=2, months=30, entrants=1, **COMPACT)
+    more = simulate({"entry_rate": 0}, seed=2, months=30, entrants=4, **COMPACT)
+    assert gap(few.report.observables, more.report.observables) < 1e-9
+
+
+def test_an_event_changes_nothing_before_its_month():
+    before = Scenario.load("baseline")
+    after = before.with_event(kind="news", month=20, day=3, question="compute_intensity", signal=-1.0, precision=4.0)
+    a = simulate(scenario=before, seed=2, months=30, **COMPACT)
+    b = simulate(scenario=after, seed=2, months=30, **COMPACT)
+    assert gap({n: a[n][:20] for n in MEASURES}, {n: b[n][:20] for n in MEASURES}) == 0
+    assert abs(a["belief_intensity"][20] - b["belief_intensity"][20]) > 1e-4
+
+
+def test_a_common_seed_pairs_scenarios():
+    a = ensemble(scenario="baseline", seeds=range(6), months=30, **COMPACT)
+    b = ensemble(scenario="no_r1", seeds=range(6), months=30, **COMPACT)
+    paired = compare(a, b).frame("closed_profit")
+    assert (paired["difference"].iloc[:23].abs() < 1e-9).all()
+    assert paired["variance_reduction"].iloc[-1] > 1
+    assert (paired["low"].iloc[-1] < paired["difference"].iloc[-1]) and (paired["difference"].iloc[-1] < paired["high"].iloc[-1])
+
+
+def test_a_comparison_needs_the_same_seeds():
+    a = ensemble(seeds=[1, 2], months=30, **COMPACT)
+    b = ensemble(seeds=[1, 3], months=30, **COMPACT)
+    with pytest.raises(ValueError, match="different seeds"):
+        compare(a, b)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"months": 0}, "months = 0"),
+        ({"pricing": "auction"}, "posted, flexible, nash"),
+        ({"adopters": 0}, "adopters = 0"),
+        ({"information_network": "tree"}, "small_world"),
+        ({"parameters": {"ip_strenght": 0.5}}, "did you mean 'ip_strength'"),
+        ({"parameters": {"ip_strength": 1.5, "copying_rate": -1}}, "copying_rate = -1"),
+        ({"parameters": {"ip_strength": {"chnia": 0.2}}}, "did you mean 'china'"),
+        ({"scenario": "basline"}, "baseline"),
+    ],
+)
+def test_bad_input_is_named(option, message):
+    with pytest.raises(ValueError, match=message):
+        simulate(**option)
+
+
+def test_all_wrong_parameters_are_reported_at_once():
+    with pytest.raises(ValueError) as error:
+        Parameters(ip_strength=2, copying_rate=float("nan"), nonsense=1)
+    assert "nonsense" in str(error.value)
+    with pytest.raises(ValueError) as error:
+        Parameters(ip_strength=2, copying_rate=float("nan"))
+    assert "ip_strength" in str(error.value) and "copying_rate" in str(error.value)
+
+
+def test_every_observable_is_described():
+    assert set(simulate(seed=7, months=30, **COMPACT).report.observables) == set(MEASURES)
+
+
+@pytest.mark.parametrize("network", ["small_world", "scale_free", "core_periphery", "random", "complete"])
+def test_static_layers_list_real_neighbours(network):
+    from abm.networks import static_layer
+
+    lists = static_layer(network, 60, seed=3)
+    assert lists.shape == (60, 8) and lists.min() >= 0 and lists.max() < 60
+    assert (static_layer(network, 60, seed=3) == lists).all()
+
+
+def test_signs_an_industrial_economist_would_expect():
+    """Vary one parameter, see the sign: each on its own mechanism, paired over seeds."""
+    seeds, at = range(6), -1
+
+    def effect(name, low, high, observable):
+        a = ensemble({name: high}, seeds=seeds, months=30, **COMPACT)
+        b = ensemble({name: low}, seeds=seeds, months=30, **COMPACT)
+        return compare(a, b).difference(observable)[:, at].mean()
+
+    assert effect("inference_efficiency_growth", 0.5, 1.5, "mean_price_paid") < 0
+    assert effect("permitting_lag", 2, 24, "compute_installed") < 0
+    assert effect("closed_trust", 0, 3, "open_token_share") < 0
+    assert effect("ip_clarity", 0.0, 1.0, "research_spending") > 0
+
+
+def test_runs_in_a_spawned_process_pool():
+    """Functions given to a pool are importable and need no main guard beyond Python's own."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        value = pool.apply(_welfare, (7,))
+    assert value == float(simulate(seed=7, months=30, **COMPACT)["welfare"][-1])
+
+
+def _welfare(seed):
+    return float(simulate(seed=seed, months=30, **COMPACT)["welfare"][-1])
