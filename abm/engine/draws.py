@@ -14,7 +14,7 @@ from abm.engine.modes import each
 from abm.engine.population import Group, Population
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-_TIME, _NAME = 1, 2  # second counter words that keep the two ways of deriving a key apart
+_TIME, _NAME = np.uint32(0x9E3779B9), np.uint32(0x7F4A7C15)  # keep the two ways of deriving a key apart
 
 
 def threefry(key: Any, first: Any, second: Any) -> tuple[jax.Array, jax.Array]:
@@ -33,6 +33,22 @@ def threefry(key: Any, first: Any, second: Any) -> tuple[jax.Array, jax.Array]:
         x = x + keys[(group + 1) % 3]
         y = y + keys[(group + 2) % 3] + np.uint32(group + 1)
     return x, y
+
+
+def derive(key: Any, value: Any, kind: np.uint32) -> jax.Array:
+    """The key of a period or a decision: each word mixed with the value by a bijection (MurmurHash3's finaliser).
+
+    Distinct values give distinct keys, which is all that Threefry asks of them.
+    """
+
+    def mix(word: Any) -> Any:
+        word = (word ^ (word >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+        word = (word ^ (word >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+        return word ^ (word >> np.uint32(16))
+
+    value = jnp.asarray(value, jnp.uint32) * kind + np.uint32(1)
+    first = mix(key[..., 0] ^ value)
+    return jnp.stack([first, mix(key[..., 1] + mix(value ^ first))], axis=-1)
 
 
 def seed_words(seed: int) -> np.ndarray:
@@ -61,7 +77,7 @@ class Draws:
 
     def at(self, time: Any) -> "Draws":
         """The draws of one period (a month, then within it a day)."""
-        return Draws(jnp.stack(threefry(self.key, jnp.asarray(time).astype(jnp.uint32), _TIME), axis=-1))
+        return Draws(derive(self.key, jnp.asarray(time).astype(jnp.uint32), _TIME))
 
     def each(self, times: Any, draw: Callable[["Draws"], Any]) -> Any:
         """``draw(self.at(t))`` for every t of `times` at once: the same numbers as one by one."""
@@ -80,7 +96,7 @@ class Draws:
         return _normal(threefry(self._named(decision), np.arange(size, dtype=np.uint32), 0))
 
     def _named(self, name: str) -> Any:
-        return jnp.stack(threefry(self.key, np.uint32(zlib.crc32(name.encode())), _NAME), axis=-1)
+        return derive(self.key, np.uint32(zlib.crc32(name.encode())), _NAME)
 
     def _by_stream(
         self, decision: str, agents: Group | Population, convert: Callable[[Any], jax.Array], shape: tuple[int, ...]

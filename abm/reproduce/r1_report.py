@@ -204,9 +204,9 @@ def html(
         f" prices and chip demand in an agent-based model of the AI industry; {seeds} paired runs."
     )
     footer = (
-        f"AI market model, version {version_of('ai-market-abm')}. Made {now():%d %B %Y, %H:%M} UTC. Parameters, seeds and"
-        " versions: manifest.json; plotted numbers: tables/; figures as PDF: figures/. Capability index: Epoch"
-        " AI, CC-BY 4.0."
+        f"AI market model, version {version_of('ai-market-abm')}. Made {now():%d %B %Y, %H:%M} UTC. Parameters,"
+        " seeds and versions: manifest.json; plotted numbers: tables/; figures as PDF: figures/. Capability"
+        " index: Epoch AI, CC-BY 4.0."
     )
     return report.page(TITLE, lead, result, sections, footer, note)
 

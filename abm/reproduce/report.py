@@ -46,7 +46,8 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem
 figure .scroll { margin: 0; }
 @media (max-width: 34rem) { nav ol { columns: 1; } figure img { width: 40rem; max-width: none; }
   h1 { font-size: 1.4rem; } th, td { padding: .25rem .4rem; } }
-@media print { body { max-width: none; padding: 0; font-size: 10pt; } table { font-size: 7.5pt; } nav { display: none; } h2 { break-after: avoid; }
+@media print { body { max-width: none; padding: 0; font-size: 10pt; } table { font-size: 7.5pt; }
+  nav { display: none; } h2 { break-after: avoid; }
   .scroll { overflow: visible; } a { color: inherit; text-decoration: none; } tr { break-inside: avoid; } }
 </style>
 </head>
