@@ -71,9 +71,9 @@ class MarketModel(mesa.Model):
         given = dict(parameters) if isinstance(parameters, Mapping) else parameters
         self._market: Market | None = None  # Mesa's set-up asks for agents before there is a market
         self._failure: BaseException | None = None
-        self.step = self._attempt  # what Mesa calls when a month is due
+        self.step = self._attempt  # type: ignore[method-assign]  # what Mesa calls when a month is due
         super().__init__(rng=rng if rng is None else _seed(rng))
-        self._mesa_step, self.step = self.step, self._step_or_raise
+        self._mesa_step, self.step = self.step, self._step_or_raise  # type: ignore[method-assign]
         self.seed = _seed(rng) if rng is not None else int(self.rng.integers(2**31))
         self.compiled = compiled
         self.setup = Setup.of(given, scenario, months, **options)
@@ -114,7 +114,7 @@ class MarketModel(mesa.Model):
         """One month."""
         self._check_end()
         market, report = one_month(
-            self.setup, self._market, self._values, self.setup.events(self.month), self._draws, self.compiled
+            self.setup, self.market, self._values, self.setup.events(self.month), self._draws, self.compiled
         )
         self.market = market
         self.reports.append({name: float(value) for name, value in report.observables.items()})
@@ -151,7 +151,7 @@ class MarketModel(mesa.Model):
 
     def run_until(self, end_time: int) -> None:
         """Months until Mesa's clock shows `end_time`."""
-        self.run_for(max(end_time - self.time, 0))
+        self.run_for(max(int(end_time - self.time), 0))
 
     def run_model(self) -> None:
         """All months that are left."""

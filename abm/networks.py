@@ -62,9 +62,13 @@ def _graph(kind: Any, size: int, seed: int, k: int) -> nx.Graph:
         except (OSError, nx.NetworkXError, SyntaxError) as error:
             raise ValueError(f"network file {kind}: cannot be read as GraphML ({error})") from None
     else:
-        raise ValueError(f"network {kind!r} is not known: choose {', '.join(GENERATORS)}, a .graphml file or a networkx graph")
+        raise ValueError(
+            f"network {kind!r} is not known: choose {', '.join(GENERATORS)}, a .graphml file or a networkx graph"
+        )
     if graph.number_of_nodes() != size:
-        raise ValueError(f"the network has {graph.number_of_nodes()} nodes but there are {size} agents: make them equal")
+        raise ValueError(
+            f"the network has {graph.number_of_nodes()} nodes but there are {size} agents: make them equal"
+        )
     return nx.convert_node_labels_to_integers(graph)
 
 

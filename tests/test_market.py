@@ -93,7 +93,21 @@ def test_money_and_compute_balance_every_month(case):
             assert np.isfinite(run[name]).all(), name
 
 
-@pytest.mark.parametrize("stress", [{"insolvency_months": 1, "funding_rate": 0, "runway": 1, "compliance_fixed": 150, "entry_cost_weight": 0, "seed_funding": 30, "entry_rate": 12, "guarantee_share": 0.5}])
+@pytest.mark.parametrize(
+    "stress",
+    [
+        {
+            "insolvency_months": 1,
+            "funding_rate": 0,
+            "runway": 1,
+            "compliance_fixed": 150,
+            "entry_cost_weight": 0,
+            "seed_funding": 30,
+            "entry_rate": 12,
+            "guarantee_share": 0.5,
+        }
+    ],
+)
 def test_books_balance_through_entry_and_exit(stress):
     run = simulate(stress, seed=5, months=39, **SMALL)
     assert run["entries"].sum() > 0 and run["exits"].sum() > 0
@@ -144,7 +158,9 @@ def test_a_common_seed_pairs_scenarios():
     paired = compare(a, b).frame("closed_profit")
     assert (paired["difference"].iloc[:23].abs() < 1e-9).all()
     assert paired["variance_reduction"].iloc[-1] > 1
-    assert (paired["low"].iloc[-1] < paired["difference"].iloc[-1]) and (paired["difference"].iloc[-1] < paired["high"].iloc[-1])
+    assert (paired["low"].iloc[-1] < paired["difference"].iloc[-1]) and (
+        paired["difference"].iloc[-1] < paired["high"].iloc[-1]
+    )
 
 
 def test_a_comparison_needs_the_same_seeds():

@@ -19,7 +19,9 @@ class Adopter(Agent):
     scale = Field(1.0, "M tokens per month", "use at a price index of one", symbol="m_j")
     usage_elasticity = Field(1.1, "", "elasticity of use in the price index", symbol="eps_j")
     enterprise = Field(False, "", "an enterprise rather than a developer", dtype=bool)
-    usage = Field(0.0, "", "usage shares over all products; the rest is the outside option", symbol="s_jq", shape=("product",))
+    usage = Field(
+        0.0, "", "usage shares over all products; the rest is the outside option", symbol="s_jq", shape=("product",)
+    )
     tokens = Field(0.0, "M tokens per month", "tokens used")
     spending = Field(0.0, "$ M per month", "spent on tokens")
 

@@ -189,7 +189,15 @@ class Lab(Agent):
 
     def close_books(self, p, books):
         """Profit, cash and legal debts of the month."""
-        costs = books.serving + books.wages + books.power + books.compliance + books.teachers + books.damages + books.defence
+        costs = (
+            books.serving
+            + books.wages
+            + books.power
+            + books.compliance
+            + books.teachers
+            + books.damages
+            + books.defence
+        )
         self.revenue = books.income
         self.funded = books.funding
         self.lerner = books.lerner
@@ -210,9 +218,7 @@ class Lab(Agent):
         affordable = jnp.maximum(self.cash, 0.0) / p.runway
         self.research_intensity = jnp.clip(intensity, p.research_floor, p.research_ceiling)
         self.research_spending = jnp.minimum(self.research_intensity * outlook.research_cost, affordable)
-        self.research_intensity = jnp.maximum(
-            self.research_spending / outlook.research_cost, 0.2 * p.research_floor
-        )
+        self.research_intensity = jnp.maximum(self.research_spending / outlook.research_cost, 0.2 * p.research_floor)
         self.order_budget = p.compute_budget_share * jnp.maximum(affordable - self.research_spending, 0.0)
 
     def build(self, p, delivery):

@@ -22,7 +22,7 @@ def load(name):
     if name not in names():
         nearest = get_close_matches(str(name), names(), n=1, cutoff=0)[0]
         raise ValueError(f"no table {name!r}; did you mean {nearest!r}? Tables: {', '.join(names())}")
-    import pandas as pd  # noqa: PLC0415 - importing the package should not cost what pandas costs
+    import pandas as pd
 
     table = pd.read_csv(files(__name__) / f"{name}.csv")
     for column in table.columns.intersection(DATE_COLUMNS):

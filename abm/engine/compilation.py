@@ -18,7 +18,7 @@ def cache_folder() -> Path:
 def configure() -> None:
     """Use 64-bit floats and a persistent compilation cache (once per process, before the first array)."""
     jax.config.update("jax_enable_x64", True)
-    if jax.config.jax_compilation_cache_dir is None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
         folder = cache_folder()
         try:
             folder.mkdir(parents=True, exist_ok=True)

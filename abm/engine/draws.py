@@ -73,7 +73,7 @@ class Draws:
     @classmethod
     def from_seed(cls, seed: Any) -> "Draws":
         """From a whole number, or from `seed_words` where the seed is traced."""
-        return cls(jnp.asarray(seed_words(seed) if isinstance(seed, int | np.integer) else seed))
+        return cls(jnp.asarray(seed_words(int(seed)) if isinstance(seed, int | np.integer) else seed))
 
     def at(self, time: Any) -> "Draws":
         """The draws of one period (a month, then within it a day)."""

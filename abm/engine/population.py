@@ -112,7 +112,7 @@ class Population:
 
     def _do_one_by_one(self, rule: str, shared: tuple[Any, ...], acting: Any, own: dict[str, Any]) -> "Population":
         host = {name: np.array(column) for name, column in self.columns.items()}
-        for i in np.flatnonzero(np.asarray(acting)):
+        for i in map(int, np.flatnonzero(np.asarray(acting))):
             row = _row(host, i)
             agent = bind(self.kind, row)
             call_rule(self.kind, rule, agent, shared, jax.tree.map(lambda x, i=i: x[i], own))

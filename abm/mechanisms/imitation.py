@@ -24,7 +24,8 @@ def copy(copied, known, open_capability, ip_strength, p):
 def distil(distilled, known, ceiling, exchanges, p):
     """Distilled capability closes the gap to the ceiling, dd = kappa_d (1 - exp(-x/x0)) (ln rho + k_T - d)^+.
 
-    `ceiling` = ln rho + k_teacher(t - delay), nats; `known` what the student has on sale, where it starts; `exchanges` x in millions a month. Source: ECONOMICS A2.
+    `ceiling` = ln rho + k_teacher(t - delay), nats; `known` what the student has on sale, where it starts;
+    `exchanges` x in millions a month. Source: ECONOMICS A2.
     """
     effect = 1 - jnp.exp(-exchanges / p.exchange_scale)
     start = jnp.maximum(distilled, known)

@@ -41,13 +41,15 @@ def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
     loadings = loadings_of(market, now)
     news = news_of_month(market, now)
 
+    listed = jnp.concatenate([g.active for g in (market.vendors, market.labs, market.infrastructure)])
+
     def day(carry: Any, today: Any) -> tuple[Any, jax.Array]:
         investors, exchange, profits = carry
         index, arriving, luck = today
         investors, exchange = spread_news(investors, exchange, arriving, index, luck, market, now)
         base = start + (target - start) * (index + 1) / DAYS
         assets = Assets(base, exchange.log_price, exchange.momentum, loadings)
-        exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, luck, now)
+        exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, luck, listed, now)
         return (investors, exchange, profits + gains), change
 
     opening = exchange.log_price
@@ -71,7 +73,9 @@ def day_luck(draws: Draws, market: Market) -> DayLuck:
     """The day's draws: who comes across the news, and what noise traders do."""
     return DayLuck(
         attention=draws.uniform("attention", market.investors),
-        own=draws.market_normal("price noise", market.exchange.log_price.shape[0]),
+        own=jnp.concatenate(
+            [draws.normal("price noise", g) for g in (market.vendors, market.labs, market.infrastructure)]
+        ),
         common=draws.market_normal("market noise", 1),
     )
 
@@ -100,7 +104,7 @@ def spread_news(
     return when(day % 5 == 4, talk, investors), exchange
 
 
-def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuck, now: Now) -> Any:
+def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuck, listed_firms: Any, now: Now) -> Any:
     """The market maker moves each price by the order it faces over its depth, shading quotes against its inventory."""
     p = now.p
     wanted, slope = market_demand(investors, assets, now)
@@ -110,7 +114,9 @@ def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuc
     change = trading.price_change(order, slope, p.market_depth) + trading.liquidity_noise(noise, exchange.variance, p)
     change = jnp.clip(change, -p.price_limit, p.price_limit)
     mispricing = (wanted - 1) / p.demand_per_mispricing
-    gains = jnp.stack([(change * mispricing).mean(), (change * p.trend_strength * exchange.momentum).mean()])
+    listed = listed_firms * 1.0
+    both = jnp.stack([change * mispricing, change * p.trend_strength * exchange.momentum])
+    gains = (both * listed).sum(1) / listed.sum()
     exchange = exchange.replace(
         log_price=exchange.log_price + change,
         position=wanted - slope * change,
