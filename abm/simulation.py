@@ -189,6 +189,8 @@ def ensemble(
     else:
         setup = Setup.of(parameters, scenario, months, **options)
     if setups:
+        free = all(s.conduct.short_sales for s in setups)  # one constrained run makes all pass through the kink
+        setup = dataclasses.replace(setup, conduct=setup.conduct._replace(short_sales=free))
         tables = [s.values for s in setups]
         values = {name: np.stack([t[name] for t in tables]) for name in tables[0]}
     else:
