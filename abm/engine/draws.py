@@ -77,7 +77,9 @@ class Draws:
 
     def at(self, time: Any) -> "Draws":
         """The draws of one period (a month, then within it a day)."""
-        return Draws(derive(self.key, jnp.asarray(time).astype(jnp.uint32), _TIME))
+        # The barrier keeps the compiler from writing the key's derivation out again for every number drawn from it, which
+        # with jaxlib 0.12 took minutes.
+        return Draws(jax.lax.optimization_barrier(derive(self.key, jnp.asarray(time).astype(jnp.uint32), _TIME)))
 
     def each(self, times: Any, draw: Callable[["Draws"], Any]) -> Any:
         """``draw(self.at(t))`` for every t of `times` at once: the same numbers as one by one."""
