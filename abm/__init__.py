@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from abm.parameters import ParameterError, Parameters
     from abm.population import Populations
     from abm.scenarios import Scenario, ScenarioError
-    from abm.simulation import compare, ensemble, simulate
+    from abm.simulation import compare, ensemble, ensembles, simulate
 
 _HOME = {
     "MarketModel": "abm.model",
@@ -25,6 +25,7 @@ _HOME = {
     "ScenarioError": "abm.scenarios",
     "compare": "abm.simulation",
     "ensemble": "abm.simulation",
+    "ensembles": "abm.simulation",
     "simulate": "abm.simulation",
 }
 
@@ -37,6 +38,7 @@ __all__ = [
     "ScenarioError",
     "compare",
     "ensemble",
+    "ensembles",
     "simulate",
 ]
 

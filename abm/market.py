@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.engine import Draws, loop
+from abm.engine import RUNS, Draws, stretch
 from abm.observables import ProductRecord, observe, record_products
 from abm.phases.accounts import close_books
 from abm.phases.chips import trade_chips
@@ -62,25 +62,39 @@ def fix_basket(market: Market) -> Market:
     return market.replace(accounts=market.accounts.replace(basket=basket))
 
 
+BY_RUN = Market(**{name: 0 for name in Market.names() if name not in ("networks", "month")}, networks=None, month=None)  # type: ignore[arg-type]
+"""Which parts of the market differ between the runs of an ensemble (axis 0), and which they share."""
+
+
+def start_runs(p: dict[str, Any], seeds: Any, networks: Networks, populations: Populations) -> Market:
+    """The first markets of the runs of a chunk: parameters (runs, ...), seeds as words (runs, 2)."""
+    world = populations.world()
+
+    def start(values: dict[str, Any], seed: Any) -> Market:
+        return first_market(Values(values), seed, populations, networks, world)
+
+    return jax.vmap(start, out_axes=BY_RUN)(p, seeds)
+
+
+def months_of_runs(conduct: Conduct) -> Any:
+    """`month` of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> (markets, reports)."""
+
+    def one(market: Market, setting: Any, events: dict[str, Any]) -> tuple[Market, Month]:
+        values, seed = setting
+        return month(market, Values(values), Events(events), Draws.from_seed(seed), conduct)
+
+    return jax.jit(jax.vmap(one, in_axes=(BY_RUN, 0, None), out_axes=(BY_RUN, 0), axis_name=RUNS))
+
+
 def run(
-    p: dict[str, Any],
-    seed: Any,
-    timeline: dict[str, Any],
-    networks: Networks,
-    populations: Populations,
-    conduct: Conduct = USUAL,
-) -> tuple[Market, Month]:
-    """A whole run: the first market, then `month` for every row of the timeline. Compiled by whoever calls it.
+    markets: Market, setting: Any, timeline: dict[str, Any], bounds: tuple[Any, Any], reports: Any, months: Any
+) -> tuple[Market, Any]:
+    """Months ``bounds[0]`` to ``bounds[1] - 1`` of a chunk of runs: one loop, compiled by whoever calls it.
 
-    Returns the last market and the reports, first axis the months.
+    `months` is what `months_of_runs` gives; the reports of the months played replace their rows of `reports`
+    (months, runs, ...).
     """
-    values, draws = Values(p), Draws.from_seed(seed)
-    start = first_market(values, seed, populations, networks, populations.world())
-
-    def step(market: Market, events: Any) -> tuple[Market, Month]:
-        return month(market, values, Events(events), draws, conduct)
-
-    return loop(step, start, timeline)
+    return stretch(lambda market, events: months(market, setting, events), markets, timeline, bounds, reports)
 
 
 @jax.tree_util.register_pytree_node_class

@@ -64,14 +64,6 @@ def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
     comparable = closed & jnp.isfinite(cheapest_open)
     weight = jnp.where(comparable, volume, 0.0)
     premium = jnp.where(comparable, jnp.log(price) - jnp.log(jnp.where(comparable, cheapest_open, 1.0)), 0.0)
-    # A segment's value is contestable if its best open offer is within one switching cost of its best closed one.
-    products = _products(market, p)
-    quality = adopters.ask("quality", p, products)
-    utility = quality - adopters.price_sensitivity[:, None] * jnp.log(price)
-    best_closed = jnp.max(jnp.where(closed, utility, -1e9), axis=1)
-    best_open = jnp.max(jnp.where(opened, utility, -1e9), axis=1)
-    contestable = best_open >= best_closed - p.switching_cost
-    spending = adopters.spending
     closed_profit = jnp.where(on & ~is_open, labs.profit, 0.0).sum()
     training = jnp.where(on & ~is_open, p.training_share * labs.machines, 0.0).sum() * market.cloud.rental_price
     return {
@@ -79,7 +71,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
         "lerner_open": welfare.lerner_index(price, cost, volume * opened),
         "lerner_basket": welfare.lerner_index(price, cost, basket_volume * closed),
         "closed_premium": (premium * weight).sum() / jnp.maximum(weight.sum(), 1e-12),
-        "contestable_share": jnp.where(contestable, spending, 0.0).sum() / jnp.maximum(spending.sum(), 1e-12),
+        "contestable_share": market.accounts.contestable_share,
         "closed_profit": closed_profit,
         "closed_profit_per_training": closed_profit / jnp.maximum(training, 1e-9),
         "open_token_share": (volume * opened).sum() / jnp.maximum(volume.sum(), 1e-12),
@@ -88,12 +80,6 @@ def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
         "token_volume": volume.sum(),
         "token_revenue": (volume * price).sum() * 1e-6,
     }
-
-
-def _products(market: Market, p: Any) -> Any:
-    from abm.phases.common import products_of
-
-    return products_of(market.labs, p)
 
 
 def prices(market: Market) -> dict[str, jax.Array]:

@@ -193,7 +193,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
         demand_elasticity=jnp.full(labs, 2.0),
         undercut=jnp.zeros((labs, TIERS)),
         accustomed=jnp.ones((labs, TIERS)),
-        detections=zero, suits_lost=zero, entries=zero, exits=zero, chip_demand=zero, deliveries=zero, retired=zero,
+        contestable_share=zero, detections=zero, suits_lost=zero, entries=zero, exits=zero, chip_demand=zero, deliveries=zero, retired=zero,
         serving_efficiency=zero,
         scarcity=jnp.zeros(4),
         innovation=jnp.zeros(labs),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Draws, interpreted, run_many, seed_words
-from abm.market import Events, Month, month, run
+from abm.market import Events, Month, month, months_of_runs, run, start_runs
 from abm.parameters import Parameters
 from abm.population import Populations, first_market
 from abm.results import Comparison, Ensemble, Result
@@ -149,13 +149,6 @@ def ensemble(
     parameters: Parameters | dict[str, Any] | Sequence[Parameters] | None = None,
     scenario: str | Scenario = "baseline",
     seeds: Iterable[int] = range(100),
-    *,
-    months: int = 60,
-    precision: int = 64,
-    daily: Sequence[int] | None = (23, 24, 25),
-    products: bool = False,
-    chunk: int = CHUNK,
-    progress: Callable[[int, int, float], None] | None = None,
     **options: Any,
 ) -> Ensemble:
     """Many runs of one setting on different seeds (or of one parameter set per seed), compiled together.
@@ -166,61 +159,147 @@ def ensemble(
         As in `simulate`; or a sequence with one `Parameters` per seed.
     seeds
         Whole numbers. Run i of two ensembles with the same seeds sees the same draws: compare them with `compare`.
+    **options
+        As in `ensembles`.
+    """
+    return ensembles([Setting(parameters, scenario)], seeds, **options)[0]
+
+
+class Setting(NamedTuple):
+    """One member of `ensembles`: parameters and scenario as `ensemble` takes them.
+
+    `months` overrides the months of the others. With `branch_at` the months before that one are those of the first
+    member, whatever this one's parameters and scenario say: a counterfactual that shares its history.
+    """
+
+    parameters: Parameters | dict[str, Any] | Sequence[Parameters] | None = None
+    scenario: str | Scenario = "baseline"
+    months: int | None = None
+    branch_at: int = 0
+
+
+def ensembles(
+    settings: Sequence[Setting | tuple[Any, ...]],
+    seeds: Iterable[int] = range(100),
+    *,
+    months: int = 60,
+    precision: int = 64,
+    daily: Sequence[int] | None = (23, 24, 25),
+    products: bool = False,
+    chunk: int = CHUNK,
+    progress: Callable[[int, int, float], None] | None = None,
+    **options: Any,
+) -> list[Ensemble]:
+    """Ensembles of several settings on the same seeds, e.g. a baseline and its counterfactuals.
+
+    A setting with the parameters of the first one does not play again the months before their scenarios part.
+
+    Parameters
+    ----------
+    settings
+        `Setting`s, or tuples (parameters, scenario, ...).
     precision
         64 (default) or 32 bits: 32 is faster and meant for large sweeps.
     daily
         Months whose daily returns are kept (None: all).
     products
         Keep price, capability and releases of every product and month.
+    chunk
+        Runs that are computed together.
     progress
-        Called as ``progress(done, total, seconds)``.
+        Called as ``progress(done, total, seconds)``, counting seeds.
+    **options
+        Sizes, classes and networks of populations, `pricing`, `price_form`.
     """
     seeds = [int(s) for s in seeds]
     if not seeds:
         raise ValueError("seeds is empty: give at least one seed")
     if precision not in (32, 64):
         raise ValueError(f"precision = {precision!r}: choose 64 or 32")
-    setups: list[Setup] = []
-    if isinstance(parameters, Sequence):
-        if len(parameters) != len(seeds):
-            raise ValueError(f"{len(parameters)} parameter sets for {len(seeds)} seeds: give one per seed")
-        setups = [Setup.of(p, scenario, months, **options) for p in parameters]
-        setup = setups[0]
-    else:
-        setup = Setup.of(parameters, scenario, months, **options)
-    if setups:
-        free = all(s.conduct.short_sales for s in setups)  # one constrained run makes all pass through the kink
-        setup = dataclasses.replace(setup, conduct=setup.conduct._replace(short_sales=free))
-        tables = [s.values for s in setups]
-        values = {name: np.stack([t[name] for t in tables]) for name in tables[0]}
-    else:
-        values = {name: np.broadcast_to(v, (len(seeds), *np.shape(v))) for name, v in setup.values.items()}
+    family = [Member.of(Setting(*setting), seeds, months, options) for setting in settings]
+    kept = [
+        tuple(m for m in (range(member.setup.months) if daily is None else daily) if 0 <= m < member.setup.months)
+        for member in family
+    ]
 
-    kept = range(setup.months) if daily is None else [m for m in daily if 0 <= m < setup.months]
-
-    def keep(report: Month) -> dict[str, Any]:
-        out = {"observables": report.observables, "daily": np.asarray(report.daily_returns)[:, list(kept)]}
-        out["leader"] = np.asarray(report.daily_returns)[:, :, :, 0].reshape(report.daily_returns.shape[0], -1)
-        if products:
-            out["products"] = report.products
-        return out
+    def keep(reports: list[Month]) -> list[dict[str, Any]]:
+        return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, family, kept, strict=True)]
 
     with jax.enable_x64(precision == 64):
-        call = _compiled_chunk(_Shape.of(setup), precision)
-        inputs = (
-            jnp.asarray(np.stack([seed_words(seed) for seed in seeds])),
-            {k: jnp.asarray(v) for k, v in values.items()},
-        )
-        timeline = {k: jnp.asarray(v) for k, v in setup.timeline.items()}
-        out = run_many(
-            lambda rows: call(*rows, timeline, setup.networks),
-            inputs,
-            chunk=chunk,
-            keep=keep,
-            progress=progress,
-            x64=precision == 64,
-        )
-    return Ensemble(setup, seeds, out, tuple(kept))
+        inputs = (jnp.asarray(np.stack([seed_words(seed) for seed in seeds])), [m.values for m in family])
+        play_chunk = functools.partial(_play_family, family, precision)
+        outs = run_many(play_chunk, inputs, chunk=chunk, keep=keep, progress=progress, x64=precision == 64)
+    return [Ensemble(m.setup, seeds, out, days) for m, out, days in zip(family, outs, kept, strict=True)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """A setting made ready: its set-up, and its parameter values (runs, ...)."""
+
+    setup: Setup
+    values: dict[str, np.ndarray]
+    branch_at: int
+
+    @classmethod
+    def of(cls, setting: Setting, seeds: list[int], months: int, options: dict[str, Any]) -> Member:
+        parameters, scenario, own_months, branch_at = setting
+        months = own_months or months
+        if not 0 <= branch_at < months:
+            raise ValueError(f"branch_at = {branch_at}: must lie between 0 and {months - 1}, the last month")
+        if not isinstance(parameters, Sequence):
+            setup = Setup.of(parameters, scenario, months, **options)
+            values = {name: np.broadcast_to(v, (len(seeds), *v.shape)) for name, v in setup.values.items()}
+            return cls(setup, values, branch_at)
+        if len(parameters) != len(seeds):
+            raise ValueError(f"{len(parameters)} parameter sets for {len(seeds)} seeds: give one per seed")
+        setups = [Setup.of(one, scenario, months, **options) for one in parameters]
+        free = all(s.conduct.short_sales for s in setups)  # one constrained run makes all pass through the kink
+        setup = dataclasses.replace(setups[0], conduct=setups[0].conduct._replace(short_sales=free))
+        tables = [s.values for s in setups]
+        return cls(setup, {name: np.stack([table[name] for table in tables]) for name in tables[0]}, branch_at)
+
+    def parts_from(self, first: Member) -> int:
+        """First month that this member does not share with the first one of its family."""
+        shared = min(self.setup.months, first.setup.months)
+        if self.branch_at or self.setup.conduct != first.setup.conduct:
+            return min(self.branch_at, shared)
+        if any(not np.array_equal(self.values[name], first.values[name]) for name in self.values):
+            return 0
+        pairs = [(rows[:shared], first.setup.timeline[name][:shared]) for name, rows in self.setup.timeline.items()]
+        differs = np.array([(a != b).reshape(shared, -1).any(1) for a, b in pairs]).any(0)
+        return int(np.flatnonzero(differs)[0]) if differs.any() else shared
+
+
+def _play_family(family: list[Member], precision: int, rows: Any) -> list[Month]:
+    """Reports (months, runs, ...) of one chunk for every member."""
+    seeds, values = rows
+    turns = [member.parts_from(family[0]) for member in family]
+    reached: dict[int, Any] = {}  # states of the first member where others leave it
+    out = []
+    for number, (member, parameters) in enumerate(zip(family, values, strict=True)):
+        setup, setting = member.setup, (parameters, seeds)
+        program = _Program.of(_Shape.of(setup), precision)
+        if number and turns[number]:
+            state = reached[turns[number]]
+        else:
+            markets = program.start(parameters, seeds, setup.networks)
+            state = 0, markets, program.blank(markets, setting, setup)
+        if number == 0:
+            for turn in sorted({t for t in turns[1:] if t}):
+                reached[turn] = state = program.play(setting, setup, state, turn)
+        out.append(program.play(setting, setup, state, setup.months)[2])
+    return out
+
+
+def kept_of(report: Month, months: int, daily: Sequence[int], products: bool) -> dict[str, Any]:
+    """What an ensemble keeps of reports (months or more, runs, ...), with the run as first axis."""
+    report = jax.tree.map(lambda x: np.swapaxes(np.asarray(x)[:months], 0, 1), report)
+    returns = report.daily_returns
+    out = {"observables": report.observables, "daily": returns[:, list(daily)]}
+    out["leader"] = returns[:, :, :, 0].reshape(returns.shape[0], -1)
+    if products:
+        out["products"] = report.products
+    return out
 
 
 def compare(a: Ensemble, b: Ensemble, *, confidence: float = 0.95) -> Comparison:
@@ -268,9 +347,47 @@ def _compiled_start(shape: _Shape) -> Callable[..., Market]:
     return jax.jit(lambda p, seed, networks: first_market(Values(p), seed, shape.populations, networks, shape.world))
 
 
-@functools.cache
-def _compiled_chunk(shape: _Shape, precision: int) -> Callable[..., Month]:
-    def one(seed: Any, p: Any, timeline: Any, networks: Networks) -> Month:
-        return run(p, seed, timeline, networks, shape.populations, shape.conduct)[1]
+ROWS = 60
+"""A program's timeline has this many rows or a multiple: shorter runs use the same program."""
 
-    return jax.jit(jax.vmap(one, in_axes=(0, 0, None, None)))
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Program:
+    """The compiled parts of an ensemble: first markets, and months from one to another."""
+
+    start: Callable[..., Market]
+    month: Callable[..., Any]
+    months: Callable[..., Any]
+
+    @staticmethod
+    @functools.cache
+    def of(shape: _Shape, precision: int) -> _Program:
+        month = months_of_runs(shape.conduct)
+
+        def months(markets: Any, setting: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
+            return run(markets, setting, timeline, bounds, reports, month)
+
+        start = jax.jit(functools.partial(start_runs, populations=shape.populations))
+        return _Program(start, month, jax.jit(months))
+
+    def blank(self, markets: Market, setting: Any, setup: Setup) -> Month:
+        """Reports to be filled."""
+        events = {name: jnp.asarray(rows[0]) for name, rows in setup.timeline.items()}
+        _, report = jax.eval_shape(self.month, markets, setting, events)
+        return jax.tree.map(lambda x: jnp.zeros((_rows(setup.months), *x.shape), x.dtype), report)
+
+    def play(self, setting: Any, setup: Setup, state: Any, stop: int) -> Any:
+        """From state (month, markets, reports) to the state at `stop`."""
+        month, markets, reports = state
+        if stop <= month:
+            return state
+        more = _rows(setup.months) - setup.months
+        timeline = {
+            name: jnp.asarray(np.concatenate([x, np.repeat(x[-1:], more, 0)])) for name, x in setup.timeline.items()
+        }
+        markets, reports = self.months(markets, setting, timeline, (month, stop), reports)
+        return stop, markets, reports
+
+
+def _rows(months: int) -> int:
+    return -(-months // ROWS) * ROWS

@@ -97,6 +97,7 @@ class Accounts(Record):
     demand_elasticity: Any  # (L,) elasticity of demand each lab perceives
     undercut: Any  # (L, T) how far rivals undercut each product, nats
     accustomed: Any  # (L, T) how far they usually do
+    contestable_share: Any  # scalar, share of spending that an open model could win
     detections: Any  # scalar, this month
     suits_lost: Any  # scalar
     entries: Any

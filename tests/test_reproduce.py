@@ -9,7 +9,7 @@ import pytest
 
 from abm.figures.labels import PRICING_POWER
 from abm.reproduce import Stopped, r1_shock, r1_tables, report, store
-from abm.simulation import Setup
+from abm.simulation import Setup, ensembles
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def outcome(tiny_shock):
         progress=lambda *step: steps.append(step),
         **tiny_shock.options,
     )
-    assert steps[0][0] == "runs kept from before"
+    assert steps[1][0] == "8 of 8 seeds"  # nothing was run again
     assert steps[-1][1] == steps[-1][2]
     return found
 
@@ -96,7 +96,7 @@ def test_finished_runs_are_used_again(outcome, tiny_shock, monkeypatch):
     def unexpected(*args, **kwargs):
         raise AssertionError("an ensemble was run again")
 
-    monkeypatch.setattr(r1_shock, "ensemble", unexpected)
+    monkeypatch.setattr(r1_shock, "ensembles", unexpected)
     again = r1_shock.run_parts(
         r1_shock.parts(31, 31), tiny_shock.folder, range(8), lambda *step: None, **tiny_shock.sizes
     )
@@ -130,19 +130,25 @@ def test_a_broken_file_is_no_ensemble(tmp_path, content):
 
 
 def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
-    done = []
+    """Blocks of seeds that were finished are there; the next call plays only the others."""
+    monkeypatch.setattr(r1_shock, "BLOCK", 4)
+    asked = []
 
-    def interrupted(parameters, scenario, seeds, **options):
-        if len(done) == 2:
+    def interrupted(settings, seeds, **options):
+        asked.append(list(seeds))
+        if len(asked) == 2:
             raise KeyboardInterrupt
-        done.append(scenario)
-        return tiny_shock.runs[scenario]
+        return ensembles(settings, seeds, **options)
 
-    monkeypatch.setattr(r1_shock, "ensemble", interrupted)
+    monkeypatch.setattr(r1_shock, "ensembles", interrupted)
+    arguments = (r1_shock.parts(31, 31), tmp_path, range(8), lambda *step: None)
     with pytest.raises(Stopped) as stop:
-        r1_shock.run_parts(r1_shock.parts(31, 31), tmp_path, range(8), lambda *step: None, **tiny_shock.sizes)
-    assert stop.value.kept == ["baseline", "without R1"]
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["baseline-8.npz", "no_r1-8.npz"]
+        r1_shock.run_parts(*arguments, **tiny_shock.sizes)
+    assert stop.value.kept == ["4 of 8 seeds"]
+    runs = r1_shock.run_parts(*arguments, **tiny_shock.sizes)
+    assert asked == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7]]
+    for name, whole in tiny_shock.runs.items():
+        np.testing.assert_allclose(runs[name]["lerner_closed"], whole["lerner_closed"], rtol=1e-9)
 
 
 def test_progress_goes_forward(tiny_shock):

@@ -35,25 +35,37 @@ class Adopter(Agent):
             + products.brand
         )
 
-    def choose(self, p, products, price_form, peer_share):
+    def choose(self, p, products, price_form, quality, peer_share):
         """Target shares over products and the inclusive price index of the segment."""
-        quality = self.quality(p, products)
-        linear = price_form == "linear"
-        sensitivity = self.price_sensitivity / p.linear_price_scale if linear else self.price_sensitivity
-        outside = -sensitivity * (p.outside_price if linear else jnp.log(p.outside_price))
-        settings = dict(
+        sensitivity = self.sensitivity(p, price_form)
+        target, value = demand.choice(
+            quality,
+            products.price,
             price_sensitivity=sensitivity,
             nest=products.nest,
             nest_correlation=p.nest_correlation,
             peer=peer_share,
             network_effect=p.network_effect,
             price_form=price_form,
-            outside=outside,
+            outside=self.outside(p, price_form),
             available=products.available,
         )
-        target = demand.shares(quality, products.price, **settings)
-        value = demand.inclusive_value(quality, products.price, **settings)
         return target, jnp.exp(-value / self.price_sensitivity)
+
+    def sensitivity(self, p, price_form):
+        """Coefficient on price, or on log price."""
+        return self.price_sensitivity / p.linear_price_scale if price_form == "linear" else self.price_sensitivity
+
+    def outside(self, p, price_form):
+        """Utility of the status quo, human work at a fixed price."""
+        price = p.outside_price if price_form == "linear" else jnp.log(p.outside_price)
+        return -self.sensitivity(p, price_form) * price
+
+    def rest_of_market(self, p, products, price_form, quality, peer_share):
+        """For every lab, what the others offer this segment, as two products (`demand.rivals_as_one`)."""
+        price = products.price if price_form == "linear" else jnp.log(products.price)
+        utility = quality - self.sensitivity(p, price_form) * price + p.network_effect * peer_share
+        return demand.rivals_as_one(utility, products.available, products.owner, products.nest, p.nest_correlation)
 
     def adopt(self, p, target):
         """Usage shares move towards the target shares: habit."""

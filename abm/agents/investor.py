@@ -84,7 +84,7 @@ class Investor(Agent):
     def settle(self, p, assets, value, payouts):
         """Trades of the month against the dealer, dividends received and funding paid in proportion to holdings."""
         position = trading.position(self.schedule(p), assets, p)
-        self.money += self.holdings @ payouts - (position - self.holdings) @ value
+        self.money += self.holdings @ (payouts + value) - position @ value
         self.holdings = position
 
     def grow(self, p, value, growth):

@@ -129,7 +129,7 @@ class Lab(Agent):
         flagship = jnp.where(news.forced, news.capability, self.candidate(p))
         from_own = news.forced | (own >= flagship)
         run_size = research.optimal_size(self.run_compute, p) + news.size_step
-        imitated_size = jnp.where(self.copied >= self.distilled, news.open_size, self.model_size[0])
+        imitated_size = self.model_size[0]
 
         offer = jnp.array([flagship, self.capability[0] - p.tier_step])
         size = jnp.array([jnp.where(from_own, run_size, imitated_size), self.model_size[0] - p.tier_size_step])

@@ -6,7 +6,7 @@ The engine knows nothing of AI markets. It has five ideas:
 - `Agent`: a `mesa.Agent` whose state is a live row of its population's columns.
 - `Population` / `Group`: all agents of one class / of several classes that play one role; `do` runs a rule for all.
 - `Draws`: counter-based random numbers, one stream per (seed, decision, month, day, slot).
-- `loop`, `run_many`: a period repeated, and a run repeated over parameters and seeds.
+- `loop`, `stretch`, `run_many`: a period repeated, and a run repeated over parameters and seeds.
 """
 
 from abm.engine.agent import Agent, RuleError
@@ -14,10 +14,12 @@ from abm.engine.compilation import configure
 from abm.engine.draws import Draws, seed_words
 from abm.engine.ensemble import concatenate_runs, run_many
 from abm.engine.fields import Field
-from abm.engine.modes import each, interpreted, is_interpreted, loop, when
+from abm.engine.modes import RUNS, each, in_any_run, interpreted, is_interpreted, loop, stretch, when
+from abm.engine.neighbours import mean_of_neighbours
 from abm.engine.population import Group, Population
 
 __all__ = [
+    "RUNS",
     "Agent",
     "Draws",
     "Field",
@@ -27,11 +29,14 @@ __all__ = [
     "concatenate_runs",
     "configure",
     "each",
+    "in_any_run",
     "interpreted",
     "is_interpreted",
     "loop",
+    "mean_of_neighbours",
     "run_many",
     "seed_words",
+    "stretch",
     "when",
 ]
 

@@ -17,6 +17,7 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _TIME, _NAME = np.uint32(0x9E3779B9), np.uint32(0x7F4A7C15)  # keep the two ways of deriving a key apart
 
 
+@jax.jit
 def threefry(key: Any, first: Any, second: Any) -> tuple[jax.Array, jax.Array]:
     """Two random 32-bit words from a key (2,) and two counter words (Threefry-2x32-20; Salmon et al. 2011).
 
@@ -35,6 +36,7 @@ def threefry(key: Any, first: Any, second: Any) -> tuple[jax.Array, jax.Array]:
     return x, y
 
 
+@jax.jit
 def derive(key: Any, value: Any, kind: np.uint32) -> jax.Array:
     """The key of a period or a decision: each word mixed with the value by a bijection (MurmurHash3's finaliser).
 
@@ -111,7 +113,8 @@ class Draws:
             slots = np.broadcast_to(slots, (p.size, *shape))
             words = threefry(self._named(f"{decision} / {p.kind.stream}"), slots, np.broadcast_to(within, slots.shape))
             parts.append(convert(words))
-        return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+        # Numbers are made once: without the barrier they are made anew in every place that uses them.
+        return jax.lax.optimization_barrier(parts[0] if len(parts) == 1 else jnp.concatenate(parts))
 
 
 def _uniform(word: Any) -> jax.Array:

@@ -36,6 +36,24 @@ def loop(body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tu
     return carry, jax.tree.map(lambda *rows: jnp.stack(rows), *outputs)
 
 
+def stretch(
+    body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, bounds: tuple[Any, Any], outputs: Any
+) -> tuple[Any, Any]:
+    """`loop` over the rows ``bounds[0] <= i < bounds[1]`` of `xs`, whose outputs replace those rows of `outputs`.
+
+    The bounds are numbers, not shapes: one compiled program serves runs of every length up to that of `xs`, and a run that
+    goes on from the middle of another.
+    """
+
+    def step(i: Any, state: Any) -> Any:
+        carry, outputs = state
+        carry, out = body(carry, jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), xs))
+        put = jax.lax.dynamic_update_index_in_dim
+        return carry, jax.tree.map(lambda rows, row: put(rows, row, i, 0), outputs, out)
+
+    return jax.lax.fori_loop(*bounds, step, (carry, outputs))
+
+
 def each(function: Callable[[Any], Any], rows: Any) -> Any:
     """``function`` of every row of a tree of arrays, stacked; compiled with `jax.vmap`, else a Python loop."""
     if not is_interpreted():
@@ -43,6 +61,22 @@ def each(function: Callable[[Any], Any], rows: Any) -> Any:
     size = jax.tree.leaves(rows)[0].shape[0]
     results = [function(jax.tree.map(lambda x, i=i: x[i], rows)) for i in range(size)]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *results)
+
+
+RUNS = "runs"
+"""Name of the axis along which runs are batched."""
+
+
+def in_any_run(condition: Any) -> Any:
+    """Whether the condition holds in any of the runs that are computed together.
+
+    With it `when` may skip an action that leaves the state as it is wherever the condition does not hold: skipping then
+    changes no number, only the time it takes.
+    """
+    try:
+        return jax.lax.pmax(jnp.asarray(condition).astype(jnp.int32), RUNS) > 0
+    except NameError:  # a single run
+        return condition
 
 
 def when(condition: Any, action: Callable[[Any], Any], state: Any) -> Any:

@@ -8,12 +8,17 @@ def exposure(salience, p):
     return 1 - (1 - p.base_attention) * jnp.exp(-p.news_exposure * salience)
 
 
+def is_talked_about(salience, p):
+    """Whether there is something to talk about, and `attention_contagion` has people talk."""
+    return (salience > p.salience_floor) & (p.attention_contagion > 0.5)
+
+
 def contagion(neighbours_attentive, threshold, salience, p):
     """Wakes when the attentive share of neighbours reaches the threshold while there is something to talk about.
 
-    Threshold (complex) contagion: Granovetter 1978; Watts 2002. `attention_contagion` switches it.
+    Threshold (complex) contagion: Granovetter 1978; Watts 2002.
     """
-    return (neighbours_attentive >= threshold) & (salience > p.salience_floor) & (p.attention_contagion > 0.5)
+    return (neighbours_attentive >= threshold) & is_talked_about(salience, p)
 
 
 def fatigue(p):

@@ -63,10 +63,18 @@ def shares(
     Source: McFadden (1978), nested logit; Berry (1994), section 5, the within-group and group share equations; Brock
     & Durlauf (2001), the logit with a social term.
     """
-    return jnp.exp(log_probabilities(**locals())[0])
+    return _checked(**locals())[0]
 
 
-def inclusive_value(quality, price, **choice):
+def choice(quality, price, **terms):
+    """Choice probabilities and the inclusive value together: what `shares` and `inclusive_value` return, at the cost of
+    one of them. Arguments, errors and source as there.
+    """
+    probability, _, _, value = _checked(quality, price, **terms)
+    return probability, value
+
+
+def inclusive_value(quality, price, **terms):
     """Expected utility of the best choice, up to Euler's constant: the log-sum.
 
     I = ln(exp(v_0) + sum_g D_g^(1 - rho)), with v_0 and D_g as in `shares`, whose arguments and errors it has.
@@ -74,10 +82,10 @@ def inclusive_value(quality, price, **choice):
     Returns (...), utility; -inf where nothing at all is on offer.
     Source: McFadden (1978); Small & Rosen (1981), section 5.
     """
-    return log_probabilities(quality, price, **choice)[2]
+    return _checked(quality, price, **terms)[3]
 
 
-def consumer_surplus(quality, price, *, price_sensitivity, **choice):
+def consumer_surplus(quality, price, *, price_sensitivity, **terms):
     """Money value of the choice set to one adopter: the inclusive value over the marginal utility of money.
 
     Linear form: I / price_sensitivity, in $ per choice, against having only an option of utility zero.
@@ -91,11 +99,11 @@ def consumer_surplus(quality, price, *, price_sensitivity, **choice):
     Source: Small & Rosen (1981), section 5; Anderson, de Palma & Thisse (1992), ch. 3 (representative consumer, CES).
     """
     reject(price_sensitivity, lambda x: x == 0, "price_sensitivity is 0: money then has no value; make it positive")
-    value = inclusive_value(quality, price, price_sensitivity=price_sensitivity, **choice)
+    value = inclusive_value(quality, price, price_sensitivity=price_sensitivity, **terms)
     return value / jnp.asarray(price_sensitivity)
 
 
-def price_index(quality, price, *, price_sensitivity, **choice):
+def price_index(quality, price, *, price_sensitivity, **terms):
     """Quality-adjusted price of the whole choice set in the log form: P = exp(-I / price_sensitivity).
 
     A single product of quality 0 without outside option has P = its price; d ln P / d ln price_j = s_j.
@@ -103,7 +111,7 @@ def price_index(quality, price, *, price_sensitivity, **choice):
     Arguments and errors as in `consumer_surplus`, without `price_form`. Returns (...), $ per quality-adjusted unit.
     Source: Anderson, de Palma & Thisse (1992), ch. 3 (CES).
     """
-    return jnp.exp(-consumer_surplus(quality, price, price_sensitivity=price_sensitivity, price_form="log", **choice))
+    return jnp.exp(-consumer_surplus(quality, price, price_sensitivity=price_sensitivity, price_form="log", **terms))
 
 
 def usage(scale, price_index, elasticity):
@@ -116,7 +124,48 @@ def usage(scale, price_index, elasticity):
     return jnp.asarray(scale) * jnp.asarray(price_index) ** -jnp.asarray(elasticity)
 
 
-def log_probabilities(
+def log_probabilities(quality, price, **terms):
+    """Exact where probabilities underflow: (ln s_j, ln s_j|g, I).
+
+    Arguments, errors and source as in `shares`. Returns ln of the choice probabilities and of those within the nest
+    ((..., products) each, -inf for what is not available; without nests every product is a nest of its own and the
+    second is 0), and the inclusive value (...).
+    """
+    return _checked(quality, price, **terms)[1:]
+
+
+def rivals_as_one(utility, available, owner, nest, nest_correlation):
+    """What is left of the market for each owner, as two composite products.
+
+    One has the utility that an owner's rivals in its own nest have together, (1 - rho) ln sum_k exp(v_k / (1 - rho)), the
+    other that of the nest it is not in. Beside the owner's own products in nest 0, composites of these utilities in the
+    nests 0 and 1 leave every choice probability of the owner as it was: nested logit sums are sums over groups.
+
+    utility : (..., products), v_j after price. available : (products,) booleans. owner : (products,) integers, known
+    before compilation. nest : (products,) 0 or 1, one nest an owner, known before compilation. nest_correlation : rho.
+
+    Returns (same nest, other nest), each (..., owners), -inf where nobody is. Source: McFadden (1978), separability.
+    """
+    owner, nest = np.asarray(owner), np.asarray(nest)
+    home = np.array([nest[owner == label][0] for label in np.unique(owner)])
+    rival = (nest[:, None] == home[None, :]) & (group_labels(owner)[:, None] != np.arange(home.size)[None, :])
+    elsewhere = nest[:, None] != np.array([0, 1])[None, ::-1]  # column g: who is not in the other nest of g
+    independence = 1.0 - per_product(nest_correlation)
+    scaled = jnp.where(available, utility, -jnp.inf) / independence
+    tops = [jnp.max(jnp.where(nest == g, scaled, -jnp.inf), axis=-1, keepdims=True) for g in (0, 1)]
+    tops = [jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0)) for top in tops]
+    weight = jnp.exp(scaled - jnp.where(nest == 0, *tops))
+    top = jnp.concatenate(tops, axis=-1)
+
+    def total(members, level):
+        inside = jnp.matmul(weight, jnp.asarray(members, dtype=weight.dtype), precision="highest")
+        some = inside > 0
+        return jnp.where(some, independence * (jnp.log(jnp.where(some, inside, 1.0)) + level), -jnp.inf)
+
+    return total(rival, top[..., home]), total(~elsewhere, top[..., ::-1])[..., home]
+
+
+def _checked(
     quality,
     price,
     *,
@@ -129,21 +178,16 @@ def log_probabilities(
     outside=True,
     available=None,
 ):
-    """What all of the above is made of, exact where probabilities underflow: (ln s_j, ln s_j|g, I).
-
-    Arguments, errors and source as in `shares`. Returns ln of the choice probabilities and of those within the nest
-    ((..., products) each, -inf for what is not available; without nests every product is a nest of its own and the
-    second is 0), and the inclusive value (...).
-    """
+    """(s_j, ln s_j, ln s_j|g, I) after a look at the arguments."""
     check_choice(**locals())
     outside = None if outside is False else 0.0 if outside is True else outside
     nest = None if nest is None else tuple(group_labels(nest).tolist())
     coefficients = price_sensitivity, nest_correlation, network_effect, outside
-    return _log_probabilities(quality, price, peer, available, *coefficients, nest=nest, price_form=price_form)
+    return _probabilities(quality, price, peer, available, *coefficients, nest=nest, price_form=price_form)
 
 
 @partial(jax.jit, static_argnames=("nest", "price_form"))
-def _log_probabilities(
+def _probabilities(
     quality,
     price,
     peer,
@@ -166,22 +210,27 @@ def _log_probabilities(
     if peer is not None:
         utility = utility + per_product(network_effect) * jnp.where(present, peer, 0.0)
     present = jnp.broadcast_to(present, utility.shape)
+    labels = np.zeros(utility.shape[-1], dtype=int) if nest is None else np.array(nest)
+    independence = 1.0 if nest is None else 1.0 - per_product(nest_correlation)
 
-    if nest is None:
-        log_within, log_nest = jnp.zeros_like(utility), utility
-        total = _log_sum(utility, present)
-    else:
-        labels, independence = np.array(nest), 1.0 - per_product(nest_correlation)
-        utility = utility / independence
-        nest_value, nest_present = _log_sum_by_group(utility, present, labels)
-        log_within = utility - nest_value[..., labels]
-        log_nest = (independence * nest_value)[..., labels]
-        total = _log_sum(independence * nest_value, nest_present)
+    # One exponential a product: probabilities are its parts of sums, logarithms are taken of sums only.
+    utility = utility / independence
+    top, some = _top_by_group(utility, present, labels)
+    weight = jnp.where(present, jnp.exp(jnp.where(present, utility - _at(top, labels), 0.0)), 0.0)
+    group = jnp.where(some, sum_by_group(weight, labels), 1.0)
+    group_value = independence * jnp.where(some, jnp.log(group) + top, 0.0)
+    total = _log_sum(group_value, some)
     if outside is not None:
         total = jnp.logaddexp(total, jnp.asarray(outside, dtype=utility.dtype))
-    log_share = log_within + log_nest - total[..., None]
+    reached = jnp.isfinite(total)[..., None]
+    log_group = group_value - jnp.where(reached, total[..., None], 0.0)
+    share = weight * _at(jnp.where(some & reached, jnp.exp(log_group), 0.0) / group, labels)
+    log_within = utility - _at(jnp.log(group) + top, labels)
+    log_share = log_within + _at(log_group, labels)
+    if nest is None:
+        log_within = jnp.zeros_like(utility)
     present = jnp.broadcast_to(present, log_share.shape)
-    return jnp.where(present, log_share, -jnp.inf), jnp.where(present, log_within, -jnp.inf), total
+    return share, jnp.where(present, log_share, -jnp.inf), jnp.where(present, log_within, -jnp.inf), total
 
 
 def per_product(coefficient):
@@ -210,15 +259,31 @@ def _log_sum(utility, present):
     return jnp.where(some, jnp.log(jnp.where(some, total, 1.0)) + top[..., 0], -jnp.inf)
 
 
-def _log_sum_by_group(utility, present, labels):
-    """The same within each group: (..., groups), 0 where a group is empty, and which groups are not."""
-    lowest = jnp.full((*utility.shape[:-1], labels.max() + 1), -jnp.inf, dtype=utility.dtype)
-    top = lowest.at[..., labels].max(jax.lax.stop_gradient(jnp.where(present, utility, -jnp.inf)))
+FEW = 4
+"""Up to so many groups, what is done group by group is written out: gathers and scatters are slow on processors."""
+
+
+def _top_by_group(utility, present, labels):
+    """Largest of each group (..., groups), 0 where it is empty, and which groups are not."""
+    utility, groups = jax.lax.stop_gradient(jnp.where(present, utility, -jnp.inf)), labels.max() + 1
+    if groups <= FEW:
+        top = jnp.stack([jnp.max(jnp.where(labels == g, utility, -jnp.inf), axis=-1) for g in range(groups)], axis=-1)
+    else:
+        lowest = jnp.full((*utility.shape[:-1], groups), -jnp.inf, dtype=utility.dtype)
+        top = lowest.at[..., labels].max(utility)
     some = top > -jnp.inf
-    top = jnp.where(some, top, 0.0)
-    excess = jnp.where(present, utility - top[..., labels], 0.0)
-    total = sum_by_group(jnp.where(present, jnp.exp(excess), 0.0), labels)
-    return jnp.where(some, jnp.log(jnp.where(some, total, 1.0)) + top, 0.0), some
+    return jnp.where(some, top, 0.0), some
+
+
+def _at(values, labels):
+    """Each product's entry of its group: (..., groups) -> (..., products)."""
+    groups = values.shape[-1]
+    if groups > FEW:
+        return values[..., labels]
+    spread = values[..., :1]
+    for g in range(1, groups):
+        spread = jnp.where(labels == g, values[..., g : g + 1], spread)
+    return spread
 
 
 def check_choice(

@@ -21,7 +21,8 @@ class Products(NamedTuple):
     brand: Any  # utils
     is_open: Any
     available: Any
-    nest: Any
+    nest: Any  # 0 closed, 1 open; a constant
+    owner: Any  # lab; a constant
 
 
 def is_open_lab(labs: Group) -> jax.Array:
@@ -57,6 +58,7 @@ def products_of(labs: Group, p: Any) -> Products:
         is_open=jnp.asarray(np.repeat(is_open, TIERS), dtype=float),
         available=per_product(labs.active),
         nest=np.repeat(is_open.astype(int), TIERS),
+        owner=np.repeat(np.arange(labs.size), TIERS),
     )
 
 

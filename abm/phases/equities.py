@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.engine import Draws, loop, when
+from abm.engine import Draws, in_any_run, loop, mean_of_neighbours, when
 from abm.mechanisms import attention, trading
 from abm.phases.common import is_open_lab
 from abm.phases.news import DailyNews, news_of_month
@@ -94,12 +94,17 @@ def spread_news(
     news = PublicNews(exchange.signal, exchange.precision, exchange.claims, exchange.salience)
     listened = market.networks.information
     investors = investors.do("notice", p, news, luck=luck.attention)
-    for _ in range(ROUNDS):
-        investors = investors.do("hear", p, news, neighbours=investors.attentive[listened].mean(1))
+
+    def pass_on(group: Any) -> Any:
+        for _ in range(ROUNDS):
+            group = group.do("hear", p, news, neighbours=mean_of_neighbours(group.attentive, listened))
+        return group
+
+    investors = when(in_any_run(attention.is_talked_about(news.salience, p)), pass_on, investors)
     investors = investors.do("learn", p, news)
 
     def talk(group: Any) -> Any:
-        return group.do("talk", p, neighbours_belief=group.belief[listened].mean(1))
+        return group.do("talk", p, neighbours_belief=mean_of_neighbours(group.belief, listened))
 
     return when(day % 5 == 4, talk, investors), exchange
 

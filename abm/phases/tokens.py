@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.engine import each, loop, when
+from abm.engine import each, loop, mean_of_neighbours, when
 from abm.mechanisms import capacity, pricing, tokens
 from abm.phases.common import Products, is_open_lab, products_of, quantities
 from abm.phases.research import setting_of
 from abm.state import TIERS, Market, Now
 
+OWN_NEST = (0,) * TIERS + (0, 1)
+"""Nests of a lab's own products, of the others in its nest as one, and of the other nest as one."""
 NASH_STEPS = 40  # halves the distance to the fixed point at least every other step
 
 
@@ -25,15 +27,22 @@ class Offer(NamedTuple):
     price_factor: Any  # price war of the scenario
 
 
+class Tastes(NamedTuple):
+    """What segments think of the products of the month, before price: (J, L x T) each."""
+
+    quality: Any  # utils
+    peer: Any  # average usage shares of an adopter's peers
+
+
 def trade_tokens(market: Market, now: Now) -> Market:
     """Costs, prices, choice, habit, use; then what a lab would earn from a little more capability."""
     p, labs = now.p, market.labs
     labs = labs.do("cost_tokens", p, setting=setting_of(market, now))
     market = market.replace(labs=labs)
-    peer = peer_shares(market)
 
     products = products_of(labs, p)
-    elasticity, margin = best_response(market, now, products, peer)
+    tastes = Tastes(market.adopters.ask("quality", p, products), peer_shares(market))
+    elasticity, margin = best_response(market, now, products, tastes)
     undercut = how_undercut(labs, products, p)
     offer = Offer(
         elasticity=elasticity,
@@ -44,19 +53,19 @@ def trade_tokens(market: Market, now: Now) -> Market:
         price_factor=now.events.price_factor,
     )
     if now.conduct.pricing == "nash":
-        offer = nash_offer(market, now, offer, peer)
+        offer = nash_offer(market, now, offer, tastes)
     labs = labs.do("set_prices", p, now.conduct.pricing, offer=offer)
 
     products = products_of(labs, p)
     market = market.replace(labs=labs)
-    target, index = choose(market, now, products, peer)
+    target, index = choose(market, now, products, tastes)
     adopters = market.adopters.do("adopt", p, target=target)
     adopters = adopters.do("use", p, products.price, adoption(market, now), price_index=index)
     market = market.replace(adopters=adopters)
     # Budgets are made by the quarter, and this is the dearest number of the month.
     labs = when(
         market.month % 3 == 0,
-        lambda group: group.replace(marginal_value=marginal_values(market, now, products, peer)),
+        lambda group: group.replace(marginal_value=marginal_values(market, now, products, tastes)),
         labs,
     )
     before = market.accounts.accustomed
@@ -64,26 +73,29 @@ def trade_tokens(market: Market, now: Now) -> Market:
         demand_elasticity=elasticity,
         undercut=undercut,
         accustomed=before + p.accustoming * (undercut - before),
+        contestable_share=contestable_share(market, now, products, tastes),
     )
     return serve(market.replace(labs=labs, accounts=accounts), now)
 
 
-def choose(market: Market, now: Now, products: Products, peer: Any) -> tuple[jax.Array, jax.Array]:
+def choose(market: Market, now: Now, products: Products, tastes: Tastes) -> tuple[jax.Array, jax.Array]:
     """Target shares (J, L x T) and price indices (J,) of all segments."""
-    return market.adopters.ask("choose", now.p, products, now.conduct.price_form, peer_share=peer)
+    return market.adopters.ask(
+        "choose", now.p, products, now.conduct.price_form, quality=tastes.quality, peer_share=tastes.peer
+    )
 
 
 def peer_shares(market: Market) -> jax.Array:
     """Average usage shares of an adopter's peers, (J, L x T)."""
-    return market.adopters.usage[market.networks.peers].mean(1)
+    return mean_of_neighbours(market.adopters.usage, market.networks.peers)
 
 
-def best_response(market: Market, now: Now, products: Products, peer: Any) -> tuple[jax.Array, jax.Array]:
+def best_response(market: Market, now: Now, products: Products, tastes: Tastes) -> tuple[jax.Array, jax.Array]:
     """Elasticity (L,) of a lab's tokens in its common markup at the choices customers would make today, and, under
     linear utility, the margin (L,) that solves sum_j x_j (1 - alpha_j m (1 - s_j)) = 0.
     """
     adopters, labs = market.adopters, market.labs
-    target, index = choose(market, now, products, peer)
+    target, index = choose(market, now, products, tastes)
     own = target.reshape(adopters.size, labs.size, TIERS).sum(-1)
     use = adopters.scale * index ** (-adopters.usage_elasticity)
     if now.conduct.price_form == "linear":
@@ -97,7 +109,7 @@ def best_response(market: Market, now: Now, products: Products, peer: Any) -> tu
     return elasticity, jnp.zeros(labs.size)
 
 
-def nash_offer(market: Market, now: Now, offer: Offer, peer: Any) -> Offer:
+def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
     """Elasticities at the Bertrand-Nash prices of the month: best responses repeated, damped, until they agree.
 
     A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be one.
@@ -108,7 +120,7 @@ def nash_offer(market: Market, now: Now, offer: Offer, peer: Any) -> Offer:
         elasticity, margin = state
         wanted = labs.ask("wanted_price", p, offer=offer._replace(elasticity=elasticity, margin=margin))
         products = products_of(labs, p)._replace(price=wanted.reshape(-1))
-        new_elasticity, new_margin = best_response(market, now, products, peer)
+        new_elasticity, new_margin = best_response(market, now, products, tastes)
         return (0.5 * (elasticity + new_elasticity), 0.5 * (margin + new_margin)), None
 
     (elasticity, margin), _ = loop(respond, (offer.elasticity, offer.margin), jnp.arange(NASH_STEPS))
@@ -140,27 +152,62 @@ def adoption(market: Market, now: Now) -> jax.Array:
     return late / start
 
 
-def marginal_values(market: Market, now: Now, products: Products, peer: Any) -> jax.Array:
+def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
     """Derivative (L,) of each lab's token profit in its own capability, $ M per month per nat, prices given.
 
-    Exact, by forward differentiation of the token market itself.
+    Exact, by forward differentiation of the token market as the lab meets it: its own products beside all others, which
+    stay as they are and therefore enter as two composite products (`demand.rivals_as_one`).
     """
-    labs, adopters = market.labs, market.adopters
-    growth = adoption(market, now)
+    p, labs, adopters, form = now.p, market.labs, market.adopters, now.conduct.price_form
+    same, other = adopters.ask(
+        "rest_of_market", p, products, form, quality=tastes.quality, peer_share=tastes.peer
+    )  # (J, L) each
+    scale = adopters.scale * adoption(market, now)
 
-    def profits(capability: jax.Array) -> jax.Array:
-        target, index = choose(market, now, products._replace(capability=capability), peer)
-        use = adopters.scale * growth * index ** (-adopters.usage_elasticity)
-        volume = (target * use[:, None]).sum(0)
-        margin = (products.price - products.cost) * 1e-6
-        return (volume * margin).reshape(labs.size, TIERS).sum(-1)
+    def quality_at(capability: jax.Array) -> jax.Array:
+        return adopters.ask("quality", p, products._replace(capability=capability))
 
-    def own_derivative(direction: jax.Array) -> jax.Array:
-        _, change = jax.jvp(profits, (products.capability,), (jnp.repeat(direction, TIERS),))
-        return (change * direction).sum()
+    _, gain = jax.jvp(quality_at, (products.capability,), (jnp.ones(labs.size * TIERS),))  # utils per nat, (J, L x T)
 
-    value = each(own_derivative, jnp.eye(labs.size)) * labs.active
-    return value * jnp.where(is_open_lab(labs), now.p.open_capture, 1.0)
+    def own_derivative(lab: Any) -> jax.Array:
+        mine, quality, gain, peer, rivals, others = lab
+        besides = jnp.stack([rivals, others], axis=1)
+        market_of_lab = mine._replace(
+            price=jnp.append(mine.price, jnp.full(2, 0.0 if form == "linear" else 1.0)),  # utilities after price
+            available=jnp.append(mine.available, jnp.ones(2, bool)),
+            nest=OWN_NEST,
+        )
+        peer = jnp.concatenate([peer, jnp.zeros((adopters.size, 2))], axis=1)
+
+        def profit(step: jax.Array) -> jax.Array:
+            offers = jnp.concatenate([quality + step * gain, besides], axis=1)
+            target, index = adopters.ask("choose", p, market_of_lab, form, quality=offers, peer_share=peer)
+            use = scale * index ** (-adopters.usage_elasticity)
+            volume = (target[:, :TIERS] * use[:, None]).sum(0)
+            return (volume * (mine.price - mine.cost)).sum() * 1e-6
+
+        return jax.jvp(profit, (jnp.zeros(()),), (jnp.ones(()),))[1]
+
+    def by_lab(values: jax.Array) -> jax.Array:
+        """(J, L x T) as (L, J, T)."""
+        return values.reshape(adopters.size, labs.size, TIERS).swapaxes(0, 1)
+
+    offers = jax.tree.map(lambda x: x.reshape(labs.size, TIERS), products._replace(nest=None, owner=None))
+    rows = (offers, by_lab(tastes.quality), by_lab(gain), by_lab(tastes.peer), same.T, other.T)
+    value = each(own_derivative, rows) * labs.active
+    return value * jnp.where(is_open_lab(labs), p.open_capture, 1.0)
+
+
+def contestable_share(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
+    """Share of spending of the segments whose best open offer is within one switching cost of their best closed one."""
+    adopters = market.adopters
+    utility = tastes.quality - adopters.price_sensitivity[:, None] * jnp.log(products.price)
+    best_open, best_closed = (
+        jnp.max(jnp.where(products.available & (products.nest == nest), utility, -1e9), axis=1) for nest in (1, 0)
+    )
+    contestable = best_open >= best_closed - now.p.switching_cost
+    spending = adopters.spending
+    return jnp.where(contestable, spending, 0.0).sum() / jnp.maximum(spending.sum(), 1e-12)
 
 
 def serve(market: Market, now: Now) -> Market:

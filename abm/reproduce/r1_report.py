@@ -258,7 +258,8 @@ def method(runs: dict[str, Ensemble]) -> list[str]:
         " times smaller the variance of a difference is than it would be for independent runs. A change in"
         " percent is that of the geometric mean.",
         "Baseline, no R1 (neither the release nor what followed from it) and no Stargate run over"
-        f" {baseline.setup.months} months from January 2023, each crash mechanism alone over {crash_months}. The"
+        f" {baseline.setup.months} months from January 2023. Each crash mechanism alone branches off the baseline in"
+        f" December 2023, with the same industry valued by that mechanism only, and ends after month {crash_months}. The"
         " data used for fitting end in June 2025; everything later is the model's own.",
         "27 January 2025 is one day: its returns are one draw with correlated errors across firms. A model that"
         " reproduces it is not thereby confirmed, and sizes on that day were among the targets of the fit.",

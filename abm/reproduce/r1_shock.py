@@ -1,25 +1,29 @@
 """The main job: what the release of DeepSeek R1 did to pricing power, to the stock market and to the demand for chips.
 
-Baseline, no_r1 and no_stargate on the same seeds over 60 months, and each crash mechanism alone over the 26 months that
-cover the event window: days -5 to +20 around 27 January 2025 end in month 25. Two lengths of run are two compiled
-programs; the second one is compiled while the first is, and saves more than half of each of the four short ensembles.
+Baseline, no_r1 and no_stargate on the same seeds over 60 months; no_r1 and no_stargate share the baseline's history up to
+January 2025. Each crash mechanism alone branches off the baseline in December 2023, so that all have the same industry
+and differ in how it is valued, and runs to February 2025: days -5 to +20 around 27 January 2025 end there.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from abm.engine import concatenate_runs
 from abm.figures.labels import MECHANISMS
 from abm.reproduce import Outcome, Progress, Stopped, store
 from abm.results import Ensemble
-from abm.simulation import CHUNK, Setup, ensemble
+from abm.simulation import Setting, Setup, ensembles
 
 MONTHS, CRASH_MONTHS = 60, 26
+ALONE_FROM = 11
+"""December 2023: one month for prices to get used to the switch before the market model is estimated on 2024."""
+BLOCK = 40
+"""Seeds that are finished and kept together."""
 FIRST_DAILY, LAST_DAILY = 12, 26
 """Months whose daily returns are kept: a year to estimate the market model on, and the event."""
 DRAWING = 0.04
@@ -35,7 +39,12 @@ class Part:
     scenario: str = "baseline"
     parameters: dict[str, Any] = field(default_factory=dict)
     months: int = MONTHS
+    branch_at: int = 0
     products: bool = False
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.parameters, self.scenario, self.months, self.branch_at)
 
     @property
     def daily(self) -> list[int]:
@@ -43,11 +52,12 @@ class Part:
 
 
 def parts(months: int = MONTHS, crash_months: int = CRASH_MONTHS) -> list[Part]:
-    """Every ensemble of the job, the long ones first."""
+    """Every ensemble of the job; the first one's history serves the others."""
     alone = []
     for name, title in MECHANISMS.items():
         switches = {other: float(other == name) for other in MECHANISMS}
-        alone.append(Part(f"only_{name}", f"only {title}", parameters=switches, months=crash_months))
+        part = Part(f"only_{name}", f"only {title}", parameters=switches, months=crash_months, branch_at=ALONE_FROM)
+        alone.append(part)
     return [
         Part("baseline", "baseline", products=True, months=months),
         Part("no_r1", "without R1", scenario="no_r1", months=months),
@@ -71,7 +81,7 @@ def run(
     Parameters
     ----------
     folder
-        Made if it is not there. Finished ensembles are kept in its `runs` and used again if nothing about them changed.
+        Made if it is not there. Finished blocks of seeds are kept in its `runs` and used again if nothing about them changed.
     seeds
         The same for all ensembles: differences between them are taken seed by seed.
     quick
@@ -92,65 +102,62 @@ def run(
 def run_parts(
     todo: list[Part], folder: Path, seeds: Sequence[int], progress: Progress, **options: Any
 ) -> dict[str, Ensemble]:
-    """All ensembles by name, from disk where they are there already.
+    """All ensembles by name, block of seeds by block, from disk where they are there already.
 
-    Raises `Stopped` on Ctrl-C, with the ensembles that are finished and kept.
+    Raises `Stopped` on Ctrl-C, with how many runs are finished and kept.
     """
     seeds = [int(seed) for seed in seeds]
-    work = {part.name: part.months * len(seeds) for part in todo}
-    total = sum(work.values()) / (1 - DRAWING)
+    total = len(seeds) / (1 - DRAWING)
     setups = {part.name: Setup.of(part.parameters, part.scenario, part.months, **options) for part in todo}
-    keys = {part.name: store.key_of(setups[part.name], seeds, part.daily, part.products) for part in todo}
-    paths = {part.name: folder / "runs" / f"{part.name}-{len(seeds)}.npz" for part in todo}
-    found: dict[str, Ensemble] = {}
-    for part in todo:
-        kept = store.load(paths[part.name], keys[part.name], setups[part.name], seeds, part.daily)
-        if kept is not None:
-            found[part.name] = kept
-    missing = [part for part in todo if part.name not in found]
-    done = float(sum(work[name] for name in found))
-    progress("runs kept from before" if found else "compiling the model", done, total)
+    blocks = [seeds[at : at + BLOCK] for at in range(0, len(seeds), BLOCK)]
+    found: list[dict[str, Ensemble]] = []
+    done = 0
+    progress("compiling the model", done, total)
     try:
-        compiling = compile_ahead(missing, len(seeds), options)
-        for part in missing:
-            step = _step(progress, part, done, total)
-            result = ensemble(
-                part.parameters,
-                part.scenario,
-                seeds,
-                months=part.months,
-                daily=part.daily,
-                products=part.products,
-                progress=step,
-                **options,
-            )
-            store.save(paths[part.name], keys[part.name], result)
-            found[part.name] = result
-            done += work[part.name]
-        if compiling:
-            compiling.join()
+        for block in blocks:
+            keys = block_keys(todo, setups, block)
+            paths = {part.name: folder / "runs" / f"{part.name}-{block[0]}-{block[-1]}.npz" for part in todo}
+            kept = {
+                part.name: store.load(paths[part.name], keys[part.name], setups[part.name], block, part.daily)
+                for part in todo
+            }
+            if any(one is None for one in kept.values()):
+                results = play_block(todo, block, _step(progress, done, len(seeds), total), **options)
+                for part, result in zip(todo, results, strict=True):
+                    store.save(paths[part.name], keys[part.name], result)
+                    kept[part.name] = result
+            found.append({name: one for name, one in kept.items() if one is not None})
+            done += len(block)
+            progress(f"{done} of {len(seeds)} seeds", done, total)
     except KeyboardInterrupt:
-        raise Stopped([part.title for part in todo if part.name in found], folder / "runs") from None
-    return {part.name: found[part.name] for part in todo}
+        raise Stopped([f"{done} of {len(seeds)} seeds"] if done else [], folder / "runs") from None
+    return {part.name: joined([block[part.name] for block in found], seeds) for part in todo}
 
 
-def _step(progress: Progress, part: Part, before: float, total: float) -> Callable[[int, int, float], None]:
-    return lambda done, of, seconds: progress(f"{part.title}: {done} of {of} runs", before + done * part.months, total)
+def block_keys(todo: list[Part], setups: dict[str, Setup], block: list[int]) -> dict[str, str]:
+    """What decides the numbers of every part: its own setting, and that of the history it branches off."""
+    own = {part.name: store.key_of(setups[part.name], block, part.daily, part.products) for part in todo}
+    trunk = own[todo[0].name]
+    return {part.name: f"{own[part.name]} {trunk} {part.branch_at}" for part in todo}
 
 
-def compile_ahead(missing: list[Part], seeds: int, options: dict[str, Any]) -> threading.Thread | None:
-    """Compile the program of the second length of run on another core while the first one is being compiled.
+def play_block(
+    todo: list[Part], block: list[int], step: Callable[[int, int, float], None], **options: Any
+) -> list[Ensemble]:
+    """All parts on the same few seeds."""
+    days = sorted({day for part in todo for day in part.daily})
+    together = ensembles([part.setting for part in todo], block, daily=days, products=True, progress=step, **options)
+    for part, runs in zip(todo, together, strict=True):
+        if not part.products:
+            runs.out.pop("products")
+    return together
 
-    A chunk of runs is thrown away for it: it takes less time than one core would wait.
-    """
-    later = next((part for part in missing if part.months != missing[0].months), None)
-    if later is None:
-        return None
-    short = range(min(CHUNK, seeds))
 
-    def work() -> None:
-        ensemble(later.parameters, later.scenario, short, months=later.months, daily=(), **options)
+def joined(parts: list[Ensemble], seeds: list[int]) -> Ensemble:
+    """Blocks of one ensemble as one."""
+    first = parts[0]
+    return Ensemble(first.setup, seeds, concatenate_runs([part.out for part in parts]), first.daily_months)
 
-    thread = threading.Thread(target=work, name="compile ahead")
-    thread.start()
-    return thread
+
+def _step(progress: Progress, before: int, seeds: int, total: float) -> Callable[[int, int, float], None]:
+    return lambda done, of, seconds: progress(f"{before + done} of {seeds} seeds", before + done, total)
