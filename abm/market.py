@@ -11,6 +11,7 @@ from abm.engine import RUNS, Draws, stretch
 from abm.observables import ProductRecord, observe, record_products
 from abm.phases.accounts import close_books
 from abm.phases.chips import trade_chips
+from abm.phases.common import is_open_lab, per_product, quantities
 from abm.phases.enforcement import enforce
 from abm.phases.equities import trade_equities
 from abm.phases.policy import adjust_policy
@@ -21,7 +22,7 @@ from abm.population import Populations, first_market
 from abm.state import Conduct, Market, Networks, Now, Values
 
 USUAL = Conduct()
-SHOCK_MONTH = 24  # January 2025: the basket of customers is fixed the month before
+SHOCK_MONTH = 24  # January 2025
 
 
 class Month(NamedTuple):
@@ -52,13 +53,10 @@ def month(market: Market, p: Values, events: Any, draws: Draws, conduct: Conduct
 
 
 def fix_basket(market: Market) -> Market:
-    """The month before the shock, remember which segments bought mostly closed models: the fixed basket."""
-    from abm.phases.common import is_open_lab, per_product
-
-    usage = market.adopters.usage
-    closed = (usage * per_product(~is_open_lab(market.labs))).sum(1)
-    mostly = (closed > 0.5 * usage.sum(1)) * 1.0
-    basket = jnp.where(market.month < SHOCK_MONTH, mostly, market.accounts.basket)
+    """Until the month before the shock, what each segment spends on closed models: the weights of the fixed basket."""
+    closed = per_product(~is_open_lab(market.labs))
+    spent = quantities(market) @ (closed * market.labs.price.reshape(-1)) * 1e-6
+    basket = jnp.where(market.month < SHOCK_MONTH, spent, market.accounts.basket)
     return market.replace(accounts=market.accounts.replace(basket=basket))
 
 

@@ -50,14 +50,14 @@ def observe(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
 
 def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
     """The family of MODEL 6.2: no single member tells the story (Frank and Salkever 1997)."""
-    p, labs, adopters = now.p, market.labs, market.adopters
+    p, labs = now.p, market.labs
     is_open, on = is_open_lab(labs), labs.active
     by_product = quantities(market) * per_product(on)
     volume = by_product.sum(0)
     price, cost = labs.price.reshape(-1), labs.token_cost.reshape(-1)
     closed, opened = per_product(~is_open & on), per_product(is_open & on)
     basket = market.accounts.basket
-    basket_volume = (by_product * basket[:, None]).sum(0)
+    by_segment = welfare.lerner_index(price, cost, by_product)
     capability = labs.capability.reshape(-1)
     as_good = opened[None, :] & (capability[None, :] >= capability[:, None] - p.capability_slack)
     cheapest_open = jnp.min(jnp.where(as_good, price[None, :], jnp.inf), axis=1)
@@ -69,7 +69,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
     return {
         "lerner_closed": welfare.lerner_index(price, cost, volume * closed),
         "lerner_open": welfare.lerner_index(price, cost, volume * opened),
-        "lerner_basket": welfare.lerner_index(price, cost, basket_volume * closed),
+        "lerner_basket": (basket * by_segment).sum() / jnp.maximum(basket.sum(), 1e-12),
         "closed_premium": (premium * weight).sum() / jnp.maximum(weight.sum(), 1e-12),
         "contestable_share": market.accounts.contestable_share,
         "closed_profit": closed_profit,
@@ -112,6 +112,7 @@ def race(market: Market, now: Now) -> dict[str, jax.Array]:
         "frontier": frontier(market),
         "open_frontier": open_frontier(market),
         "open_closed_gap": frontier(market) - open_frontier(market),
+        "open_closed_lag": jnp.maximum((market.accounts.closed_path >= open_frontier(market)).sum() - 1.0, 0.0),
         "research_intensity": (labs.research_intensity * on).sum() / on.sum(),
         "research_to_sales": wages / jnp.maximum((labs.revenue * on).sum(), 1e-9),
         "research_spending": wages,

@@ -97,6 +97,9 @@ class Parameters(BaseModel):
     capacity_growth_plan: Number = q(
         0.6, 0, 5, "g_K", "nats", "growth of orders that planners expect over the lead", FIT
     )
+    investment_response: Number = q(
+        0.3, 0, 5, "b_q", "", "elasticity of planned capacity in Tobin's q, price over capitalised earnings", "Hayashi 1982"
+    )
     capacity_build_limit: Number = q(
         0.53, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", FIT
     )
@@ -184,7 +187,7 @@ class Parameters(BaseModel):
     )
     training_share: Number = q(0.5, 0.01, 1, "tau", "", "share of a lab's machines that trains")
     copying_rate: Number = q(
-        3.5, 0, 50, "kappa_c", "per year", "rate of copying open weights", "ECONOMICS 0.2: 3-4 from the open lag"
+        4.0, 0, 50, "kappa_c", "per year", "rate of copying open weights", "ECONOMICS 0.2: 3-4 from the open lag"
     )
     copy_fidelity: Number = q(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = q(
@@ -228,7 +231,7 @@ class Parameters(BaseModel):
         4, 0, 50, "", "per nat", "how being undercut hurries a release", "Aghion et al. 2005"
     )
     tier_step: Number = q(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", FIT)
-    tier_size_step: Number = q(1.9, 0, 8, "", "ln parameters", "size of the efficient tier below the flagship", FIT)
+    tier_size_step: Number = q(2.1, 0, 8, "", "ln parameters", "size of the efficient tier below the flagship", FIT)
     licence_needed: Number = q(0.3, 0, 1, "", "", "licence openness from which weights may be forked")
     openness_response: Number = q(1.5, 0, 20, "", "per nat", "how being behind makes an open lab open more")
     research_cost_start: Number = q(20, 0.1, 1e5, "w_R0", "$ M per month", "cost of research on trend at the start")
@@ -250,7 +253,7 @@ class Parameters(BaseModel):
         16, 0.01, 1e3, "c_0", "$ per M tokens", "unit cost of the reference model at the start", "MODEL 6.2"
     )
     inference_efficiency_growth: Number = q(
-        0.95, 0, 5, "", "per year", "growth of inference efficiency (3x)", "arXiv 2511.23455"
+        1.0986, 0, 5, "", "per year", "growth of inference efficiency (3x)", "arXiv 2511.23455"
     )
     serving_retrofit: Number = q(0.3, 0, 1, "", "", "share of later inference efficiency that reaches models on sale")
     usefulness_width: Number = q(0.8, 0.05, 10, "w", "nats", "width of the step from useless to useful")
@@ -266,7 +269,7 @@ class Parameters(BaseModel):
     sensitivity_spread: Number = q(0.15, 0, 1, "", "", "standard deviation of log price sensitivity within a group")
     enterprise_compliance: Number = q(1.5, 0, 20, "tau_E", "", "weight of enterprises on trust", FIT)
     developer_compliance: Number = q(0.5, 0, 20, "tau_D", "", "weight of developers on trust", FIT)
-    closed_trust: Number = q(2.2, -10, 10, "", "utils", "trust of closed labs over open ones", FIT)
+    closed_trust: Number = q(2.7, -10, 10, "", "utils", "trust of closed labs over open ones", FIT)
     openness_taste: Number = q(0.0, -10, 10, "o", "utils", "mean taste for open weights", FIT)
     openness_taste_spread: Number = q(0.8, 0, 10, "", "utils", "its standard deviation")
     quality_taste: Number = q(1.5, 0, 20, "theta", "utils", "coefficient on log usefulness", FIT)

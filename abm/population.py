@@ -18,6 +18,7 @@ from abm.parameters import INSTRUMENTS, JURISDICTIONS
 from abm.state import QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
 from abm.timeline import World
 
+LONGEST_LAG = 48  # months
 HISTORY = 12  # months of capability that a delay can reach back
 
 ROLES: dict[str, type[Agent]] = {
@@ -190,6 +191,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
     zero = jnp.zeros(())
     accounts = Accounts(
         capability_history=jnp.broadcast_to(lab_group.capability[:, 0], (HISTORY, labs)),
+        closed_path=jnp.full(LONGEST_LAG, -jnp.inf),
         demand_elasticity=jnp.full(labs, 2.0),
         undercut=jnp.zeros((labs, TIERS)),
         accustomed=jnp.ones((labs, TIERS)),

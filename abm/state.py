@@ -94,6 +94,7 @@ class Accounts(Record):
     """Memory between months that belongs to no single agent."""
 
     capability_history: Any  # (delay, L) flagship capability, newest first
+    closed_path: Any  # (months,) best closed capability, newest first, -inf before the start
     demand_elasticity: Any  # (L,) elasticity of demand each lab perceives
     undercut: Any  # (L, T) how far rivals undercut each product, nats
     accustomed: Any  # (L, T) how far they usually do
@@ -108,7 +109,7 @@ class Accounts(Record):
     serving_efficiency: Any  # scalar, nats of inference efficiency at the frontier
     scarcity: Any  # (R,) ln desired over delivered compute
     innovation: Any  # (L,) surprise of each release in the open-closed race, nats
-    basket: Any  # (J,) segments that bought closed models before the shock
+    basket: Any  # (J,) $ M a month that each segment spent on closed models before the shock
 
 
 @record

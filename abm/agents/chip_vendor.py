@@ -57,14 +57,17 @@ class ChipVendor(Agent):
         self.generation_output += self.delivered
         self.revenue = self.chip_price * self.delivered
 
-    def invest(self, p):
-        """Order capacity in proportion to unmet orders, limited by what the industry can build and by cash."""
+    def invest(self, p, q):
+        """Order capacity for the orders it sees coming, the more the dearer its shares are against its earnings (Tobin's q),
+        limited by what the industry can build and by cash.
+        """
         stages = self.expansion.shape[0]
         moved = self.expansion * stages / p.capacity_lead
         self.expansion = self.expansion - moved + jnp.concatenate([jnp.zeros(1), moved[:-1]])
         self.capacity = self.capacity * (1 - p.capacity_depreciation) + moved[-1]
         under_way = self.expansion.sum()
-        wanted = p.capacity_ambition * self.orders * jnp.exp(p.capacity_growth_plan) - self.capacity - under_way
+        ambition = p.capacity_ambition * q**p.investment_response
+        wanted = ambition * self.orders * jnp.exp(p.capacity_growth_plan) - self.capacity - under_way
         ceiling = p.capacity_build_limit * self.capacity
         affordable = jnp.maximum(self.cash, 0.0) / jnp.maximum(p.capacity_cost * self.unit_cost, 1e-9)
         started = jnp.clip(wanted, 0.0, jnp.minimum(ceiling, affordable))

@@ -123,16 +123,16 @@ class Lab(Agent):
     def release(self, p, news):
         """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship.
 
-        Being undercut afresh hurries a release (escape competition; Aghion et al. 2005).
+        Being undercut afresh hurries a release (escape competition; Aghion et al. 2005). Distilled or copied capability
+        comes at the model size the lab has: imitation teaches a model more and does not make it larger.
         """
         own = self.own_candidate(p)
         flagship = jnp.where(news.forced, news.capability, self.candidate(p))
         from_own = news.forced | (own >= flagship)
         run_size = research.optimal_size(self.run_compute, p) + news.size_step
-        imitated_size = self.model_size[0]
 
         offer = jnp.array([flagship, self.capability[0] - p.tier_step])
-        size = jnp.array([jnp.where(from_own, run_size, imitated_size), self.model_size[0] - p.tier_size_step])
+        size = jnp.array([jnp.where(from_own, run_size, self.model_size[0]), self.model_size[0] - p.tier_size_step])
         gain = offer - self.capability
         hurry = 1 + p.escape_competition * news.undercut
         threshold = p.release_threshold * jnp.array([1.0, p.efficient_tier_threshold]) / hurry

@@ -61,7 +61,8 @@ def trade_chips(market: Market, now: Now) -> Market:
     cloud, retired = build_cloud(
         cloud, platform_budget, platform_budget * per_dollar, platform_budget * spent_share, lag, now, regulators
     )
-    vendors = vendors.do("invest", p)
+    mispricing = (market.exchange.log_price - market.exchange.base)[: vendors.size]
+    vendors = vendors.do("invest", p, q=jnp.exp(mispricing))
 
     flows = market.flows.replace(
         chips_labs=labs.chip_bill.sum(),

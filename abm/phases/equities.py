@@ -58,7 +58,7 @@ def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
     days = (index, news, luck)
     (investors, exchange, profits), returns = loop(day, (market.investors, exchange, jnp.zeros(2)), days)
     market = market.replace(investors=investors, exchange=exchange)
-    return settle(market, now, loadings, profits, opening), returns
+    return settle(market, now, loadings, profits, opening, listed), returns
 
 
 class DayLuck(NamedTuple):
@@ -147,11 +147,13 @@ def market_demand(investors: Any, assets: Assets, now: Now) -> tuple[jax.Array, 
     return positions.sum(0), slopes.sum(0)
 
 
-def settle(market: Market, now: Now, loadings: jax.Array, profits: jax.Array, opening: jax.Array) -> Market:
+def settle(
+    market: Market, now: Now, loadings: jax.Array, profits: jax.Array, opening: jax.Array, listed: jax.Array
+) -> Market:
     """Month's end: positions and money, strategies, wealth; labs' new shares."""
     p, exchange = now.p, market.exchange
     assets = Assets(exchange.base, exchange.log_price, exchange.momentum, loadings)
-    value = jnp.exp(exchange.log_price) * exchange.shares
+    value = jnp.exp(exchange.log_price) * exchange.shares * listed  # an empty slot is worth nothing to anybody
     funding, dividends = payments_with_owners(market, now)
     payouts = dividends - funding
     before = market.investors

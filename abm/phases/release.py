@@ -17,7 +17,6 @@ class ReleaseNews(NamedTuple):
     forced: Any  # the scenario makes it release this month
     capability: Any  # nats, of a forced release
     size_step: Any  # ln parameters
-    open_size: Any  # ln parameters of the best open model
     undercut: Any  # nats by which rivals undercut the lab more than it is used to
     luck: Any  # uniform draw per tier
     claimed_cost: Any  # $ M, 0 none given by the scenario
@@ -30,15 +29,12 @@ def release_models(market: Market, now: Now) -> Market:
     p, labs, events = now.p, market.labs, now.events
     is_open = is_open_lab(labs)
     top, top_open = frontier(market), open_frontier(market)
-    model_size = labs.model_size[:, 0]
-    best_open = jnp.argmax(jnp.where(labs.active & is_open, labs.capability[:, 0], -jnp.inf))
     beta = disclosure.price_response(p.claim_value_sd, p.claim_motive_sd, p.claim_bias_cost)
     bias = beta * p.claim_motive_sd * jnp.abs(now.draws.normal("disclosure motive", labs)) / p.claim_bias_cost
     news = ReleaseNews(
         forced=(events.release > 0.5) & labs.active,
         capability=jnp.where(events.release_gap > -1e5, top + events.release_gap, labs.ask("candidate", p)),
         size_step=events.size_step,
-        open_size=jnp.full(labs.size, model_size[best_open]),
         undercut=jnp.maximum(market.accounts.undercut - market.accounts.accustomed, 0.0).max(-1),
         luck=now.draws.uniform("release", labs, (TIERS,)),
         claimed_cost=events.release_claimed_cost,
@@ -56,7 +52,9 @@ def release_models(market: Market, now: Now) -> Market:
     surprise = jnp.maximum(flagship - expected, 0.0) * jnp.where(is_open, -1.0, 1.0)
     innovation = jnp.where(labs.released[:, 0] & labs.active, surprise, 0.0)
     history = jnp.concatenate([flagship[None, :], market.accounts.capability_history[:-1]])
-    accounts = market.accounts.replace(innovation=innovation, capability_history=history)
+    closed = jnp.max(jnp.where(labs.active & ~is_open, flagship, -jnp.inf))
+    closed_path = jnp.concatenate([closed[None], market.accounts.closed_path[:-1]])
+    accounts = market.accounts.replace(innovation=innovation, capability_history=history, closed_path=closed_path)
     return market.replace(labs=labs, accounts=accounts)
 
 
