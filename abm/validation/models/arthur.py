@@ -3,12 +3,12 @@
 Two types of adopter arrive in random order. One likes technology A by nature, the other B, and both like a technology
 the more, the more people have it:
 
-    payoff of A = a + r n_A,    payoff of B = b + r n_B        (Arthur 1989, table 1; a > b for type R, a < b for type S)
+    payoff of A = a + r n_A,    payoff of B = b + r n_B        (Arthur 1989; a > b for type R, a < b for type S)
 
 While neither leads by much, everyone follows their own taste and the lead d = n_A - n_B is a fair random walk. Once
-d <= -(a_R - b_R) / r the type R takes B as well, and once d >= (b_S - a_S) / r the type S takes A: both barriers absorb.
-With barriers at -m and +n the walk ends at +n with probability m / (m + n) and after m n adopters on average (the
-gambler's ruin; Feller 1968, chapter XIV).
+d <= -(a_R - b_R) / r type R takes B as well, and once d >= (b_S - a_S) / r type S takes A: both barriers absorb. With
+barriers at -m and +n the walk ends at +n with probability m / (m + n), and after m n adopters on average (the gambler's
+ruin; Feller 1968, chapter XIV).
 
 `Follower` is the other limit that Arthur, Ermoliev and Kaniovski (1987) study, the urn of Polya: people without a taste
 of their own take A with the probability of its share. The share settles, but anywhere: its limit is Uniform(0, 1).
@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Agent, Draws, Field, Population, loop, run_many
-from abm.validation.models import run_seeds
+from abm.validation.models.seeds import run_seeds
 
 
 class Adopter(Agent):

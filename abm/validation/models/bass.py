@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Agent, Draws, Field, Population, loop, run_many
-from abm.validation.models import run_seeds
+from abm.validation.models.seeds import run_seeds
 
 
 class Adopter(Agent):
@@ -36,7 +36,7 @@ def one_run(seed, innovation, imitation, adopters: int, steps: int, step: float)
     people = Population.create(Adopter, adopters)
 
     def instant(people, t):
-        share = people.adopted.mean()
+        share = people.adopted.mean(dtype=float)
         luck = draws.at(t).uniform("adoption", people)
         undecided = ~people.adopted
         people = people.do("decide", innovation, imitation, share, step, where=undecided, luck=luck)

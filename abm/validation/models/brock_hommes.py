@@ -1,20 +1,19 @@
-"""Investors who choose between forecasting rules by what the rules earned (Brock and Hommes 1997, 1998).
+"""Investors who choose between forecasting rules by what the rules earned (Brock and Hommes 1998).
 
 Prices are deviations x from the fundamental value. A rule h forecasts next period's price from the last one known,
 f_h = g_h x_{t-1}. Whoever follows it holds z_h = (f_h - R x_t) / (a sigma^2) of the asset; with no outside supply the
 market clears where
 
-    R x_t = sum_h n_h f_h                                                  (Brock and Hommes 1998, section 2)
+    R x_t = sum_h n_h f_h                                                  (Brock and Hommes 1998)
 
-A rule earned U_h = (x_t - R x_{t-1}) z_{h,t-1} - C_h, and its share in the next period is n_h = exp(beta U_h) / sum.
-Here two rules compete: the fundamentalist's (g = 0, which costs C = 1 a period) and the trend follower's (g = 1.2, free).
+A rule has earned U_h = (x_t - R x_{t-1}) z_{h,t-1} - C_h; its share in the next period is n_h = exp(beta U_h) / sum.
+Here two rules compete: the fundamentalist's (g = 0, at a cost C = 1 a period) and the trend follower's (g = 1.2, free).
 With two rules a steady state x* needs n_trend = R / g, which gives the pitchfork in closed form (`pitchfork`,
 `steady_price`); the second bifurcation is where an eigenvalue of the model's own map leaves the unit circle
 (`largest_eigenvalue`).
 
 `run` is the limit of many investors, in which shares are probabilities, or, with ``investors=10_000``, a market of that
-many `Investor` agents who each choose by luck. `cobweb` is the model of the 1997 paper: producers who can buy perfect
-foresight or expect the last price.
+many `Investor` agents who each choose by luck.
 """
 
 from functools import cache
@@ -26,7 +25,7 @@ import numpy as np
 
 from abm.engine import Agent, Draws, Field, Population, loop, run_many
 from abm.mechanisms.equities import strategy_shares
-from abm.validation.models import run_seeds
+from abm.validation.models.seeds import run_seeds
 
 TREND, GROSS_RETURN, COST = 1.2, 1.1, 1.0
 
@@ -159,40 +158,3 @@ def largest_eigenvalue(intensity: float, price: float) -> complex:
     """Eigenvalue of largest modulus of the map of a period, at the steady state with this price."""
     values = np.linalg.eigvals(np.asarray(_jacobian(float(intensity), float(price))))
     return complex(values[np.argmax(np.abs(values))])
-
-
-class Producer(Agent):
-    """Plans output for the price expected: the coming one, foreseen at a cost, or the last one."""
-
-    stream = "producer"
-    foresight = Field(False, "", "knows the coming price", dtype=bool)
-    cost = Field(0.0, "per period", "price of foresight", symbol="C")
-    profit = Field(0.0, "per period", "realised profit, net of the cost of foresight")
-
-    def earn(self, price, last_price, supply_slope):
-        """Supply b p^e maximises p^e q - q^2 / (2 b)."""
-        output = supply_slope * jnp.where(self.foresight, price, last_price)
-        self.profit = price * output - output**2 / (2 * supply_slope) - self.cost
-
-
-def cobweb_period(state, intensity, supply_slope=1.35, demand_slope=0.5):
-    """One period: state (two producers, last price), prices as deviations from the steady state.
-
-    Demand -B p meets the supply b (n_1 p + n_2 p_{t-1}), n_1 being the share with foresight.
-    """
-    producers, last_price = state
-    foreseeing, naive = strategy_shares(producers.profit, intensity)
-    price = -naive * supply_slope * last_price / (demand_slope + foreseeing * supply_slope)
-    return (producers.do("earn", price, last_price, supply_slope), price), price
-
-
-def cobweb(intensity: float, *, periods: int = 2_000, start: float = 0.1, cost: float = 1.0) -> np.ndarray:
-    """Prices (periods,) of the cobweb with rational and naive producers (Brock and Hommes 1997, b = 1.35, B = 0.5).
-
-    The steady state p = 0 gives way to a cycle of two periods at beta = 2 artanh(B / b) / C.
-    """
-    producers = Population.create(
-        Producer, 2, foresight=np.array([True, False]), cost=cost * np.array([1, 0]), profit=-cost * np.array([1, 0])
-    )
-    state = (producers, jnp.asarray(start))
-    return np.asarray(jax.jit(lambda: loop(lambda s, _: cobweb_period(s, intensity), state, jnp.arange(periods)))()[1])

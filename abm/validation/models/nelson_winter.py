@@ -20,15 +20,15 @@ price with supply of elasticity 1; f = delta + pi if pi <= 0 and delta + 2 pi if
 
 Where each line comes from. The pages of the book could not be seen for this file. Output, price, profit, the two
 chances, the maximum, the form of I with its mu(s), the parameters for 8 firms, and credit in proportion to profit
-(`Bank = 1`) are as in a public reconstruction, E. Taymaz, NW_BaseModel.R (2011); all but mu(s), which is 1 / (1 - s) there,
-also in a second one, E. S. Andersen, M. Valente and M. Yildizoglu, nw2004 for LSD (2004), where science-based draws and
-a half of the firms that does not innovate are options. Three lines follow neither:
+(`Bank = 1`) are as in a public reconstruction, E. Taymaz, NW_BaseModel.R (2011). All but mu(s), 1 / (1 - s) there, and
+the parameters are so in a second one too, nw2004 for LSD (E. S. Andersen 2004, on programs of M. Valente and M.
+Yildizoglu), where science-based draws, and firms that only imitate, are options. Three lines follow neither:
 
 - f contains delta (in both codes it is left out; in Taymaz's it stands beside, as a comment). Without it the industry
   shrinks under its innovators; experiments/replications/nelson_winter shows by how much.
 - What is found is taken whole and demand stays. Taymaz lets demand grow and has a draw close a random part of a gap.
 - 0.16 and the latent 0.16 e^(0.01 t) are productivities, not logarithms as in Taymaz's code: only then is K_i of `FIRMS`
-  the stock at which nobody wants to grow, 67 (2 - 2 s) / (c N (2 - s)) with s = 1 / N.
+  the stock at which nobody wants to grow at first, 67 (2 - 2 s) / (c N (2 - s)) with s = 1 / N.
 """
 
 from functools import cache
@@ -39,7 +39,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Agent, Draws, Field, Group, Population, loop, run_many
-from abm.validation.models import run_seeds
+from abm.validation.models.seeds import run_seeds
 
 FIRMS = {
     2: (139.58, 0.0287, 0.00143),
@@ -160,13 +160,12 @@ def run(
 ) -> dict[str, Any]:
     """An ensemble of industries, half of whose firms innovate.
 
-    firms : 2, 4, 8, 16 or 32. imitation_ease : a_m. kinds : classes of the half that innovates and of the half that does
-    not. **industry : other fields of `Industry`.
+    firms : 2, 4, 8, 16 or 32. imitation_ease : a_m. kinds : the class of the half that innovates, and of the half that
+    does not. **industry : other fields of `Industry`.
 
     Returns arrays (runs, quarters): equivalents, the number of equal firms with the same Herfindahl index of output;
     innovator_share of output; price; best_practice and average_productivity, output per unit of capital and quarter
-    (the average weighted by capital). Column -1 is quarter 101, where the chapter's tables look. The same seed gives the
-    same draws whatever the parameters.
+    (the average weighted by capital). The same seed gives the same draws whatever the parameters.
     """
     if firms not in FIRMS:
         raise ValueError(f"firms = {firms}: choose from {', '.join(map(str, FIRMS))}")
