@@ -160,13 +160,14 @@ def validate(
         if out.is_dir():
             raise Mistake(f"--out {out}: is a folder; give the name of a file")
         writable(out.parent)
-    from abm.validation import RUNGS, cells, climb, markdown, summary
+    from abm.validation.ladder import all_rungs, cells, climb, markdown, summary
 
+    rungs = all_rungs()
     name = rung.upper() if rung else None
-    if name and name not in RUNGS:
-        raise Mistake(f"no rung {rung!r}{nearest(name, RUNGS)}; there are {len(RUNGS)}, V1 to V{len(RUNGS)}")
+    if name and name not in rungs:
+        raise Mistake(f"no rung {rung!r}{nearest(name, rungs)}; there are V1 to V{len(rungs)}")
     with interruptible("nothing was kept"), bar() as (progress, _):
-        results = climb([RUNGS[name]] if name else RUNGS.values(), progress)
+        results = climb([rungs[name]] if name else rungs.values(), progress)
     console = Console()
     for result in results:
         console.print(f"\n[bold]{result.rung.name} {escape(result.rung.title)}[/] [dim]({result.seconds:.1f} s)[/]")

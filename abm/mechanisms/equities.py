@@ -4,8 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.mechanisms.demand import reject
-
 
 def strategy_shares(profits, intensity):
     """Shares of investors who follow each strategy: n_h = exp(beta U_h) / sum_k exp(beta U_k).
@@ -45,31 +43,3 @@ def kyle_lambda(sd_value, sd_noise):
     if not isinstance(sd_noise, jax.core.Tracer) and np.any(np.asarray(sd_noise) <= 0):
         raise ValueError("sd_noise must be positive: without noise nobody trades with the informed")
     return jnp.asarray(sd_value) / (2 * jnp.asarray(sd_noise))
-
-
-def clearing_deviation(shares, forecasts, gross_return):
-    """Deviation of the price from its fundamental value where demand meets supply: x = sum_h n_h f_h / R.
-
-    shares : (..., strategies), n_h, sum to 1. forecasts : (..., strategies), f_h, expected deviation a period later, $.
-    gross_return : R > 1, of the riskless asset per period.
-
-    Returns (...), $. Raises ValueError for a concrete gross_return that is not positive.
-    Source: Brock & Hommes (1998), the equilibrium equation in deviations, zero net supply.
-    """
-    reject(gross_return, lambda x: ~(x > 0), "gross_return must be positive: give 1 + the interest rate")
-    return (jnp.asarray(shares) * jnp.asarray(forecasts)).sum(-1) / jnp.asarray(gross_return)
-
-
-def forecast_profit(deviation, deviation_before, forecast, gross_return, risk=1.0, cost=0.0):
-    """Profit of having traded on a forecast: U = (x_t - R x_(t-1)) (f - R x_(t-1)) / (a sigma^2) - C.
-
-    deviation, deviation_before : x_t and x_(t-1), $ above the fundamental value. forecast : f, of x_t, made at t - 1.
-    gross_return : R > 1, per period. risk : a sigma^2 > 0, risk aversion times variance. cost : C >= 0 of the strategy.
-    Arrays that broadcast. Returns $. Raises ValueError for a concrete risk that is not positive.
-    Source: Brock & Hommes (1998), realised profits of mean-variance traders.
-    """
-    reject(risk, lambda x: ~(x > 0), "risk must be positive: without risk positions have no bound")
-    carried = jnp.asarray(gross_return) * jnp.asarray(deviation_before)
-    return (jnp.asarray(deviation) - carried) * (jnp.asarray(forecast) - carried) / jnp.asarray(risk) - jnp.asarray(
-        cost
-    )

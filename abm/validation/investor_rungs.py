@@ -10,66 +10,37 @@ from scipy.optimize import brentq
 
 from abm.mechanisms import beliefs, disclosure, equities, investment, trading
 from abm.validation.ladder import Check, check, rung
-
-TREND, RETURN, COST = 1.2, 1.1, 1.0
-
-
-def following(state: Any, intensity: Any) -> jax.Array:
-    """One period of fundamentalists against trend followers: the last three deviations, newest first."""
-    now, last, before = state
-    profits = jnp.stack([
-        equities.forecast_profit(now, last, 0.0, RETURN, cost=COST),
-        equities.forecast_profit(now, last, TREND * before, RETURN),
-    ])  # fmt: skip
-    forecasts = jnp.stack([jnp.zeros_like(now), TREND * now])
-    price = equities.clearing_deviation(equities.strategy_shares(profits, intensity), forecasts, RETURN)
-    return jnp.stack([price, now, last])
+from abm.validation.models import brock_hommes, cobweb
 
 
 @rung("V11", "Strategies that switch", "Brock & Hommes (1998), section 3.2; Brock & Hommes (1997)")
 def switching() -> Iterator[Check]:
     """Fundamentalists at a cost of 1 against trend followers (g = 1.2), R = 1.1: the intensity of choice at which the
-    fundamental price loses stability, and then its successors. Cobweb with rational expectations at a cost of 1 against
-    naive ones, supply slope 1.35, demand slope 0.5."""
-    move = jax.jit(following)
-    slopes = jax.jit(jax.jacobian(following))
+    fundamental price loses stability, and then its successors; also a market of 10,000 agents. Cobweb with rational
+    expectations at a cost of 1 against naive ones, supply slope 1.35, demand slope 0.5."""
+
+    def outside_circle(intensity: float, price: float) -> float:
+        return abs(brock_hommes.largest_eigenvalue(intensity, price)) - 1
+
+    pitchfork = brentq(outside_circle, 1.0, 4.0, args=(0.0,), xtol=1e-10)
+    yield check("pitchfork, intensity of choice", pitchfork, 2.397895, absolute=1e-3)
+    circle = brentq(lambda b: outside_circle(b, brock_hommes.steady_price(b)), 2.6, 3.6, xtol=1e-10)
+    yield check("Neimark-Sacker, intensity of choice", circle, 3.331337, absolute=1e-3)
+    price = brock_hommes.run([3.0, 3.4], periods=20_000, start=1.3)["price"][:, -5000:]
+    yield check("steady deviation at 3.0", price[0, -1], 1.293257, absolute=1e-3)
+    yield check("lowest deviation of the cycle at 3.4", price[1].min(), 1.270, absolute=1e-3)
+    yield check("highest deviation of the cycle at 3.4", price[1].max(), 1.677, absolute=1e-3)
+    crowd = brock_hommes.run(3.0, investors=10_000, start=1.3)["price"][0, 500:]
+    yield check("agents: mean deviation at 3.0", crowd.mean(), 1.293257, relative=0.02)
+
+    producers = cobweb.two_kinds()
 
     @jax.jit
-    def path(intensity: Any, start: Any) -> jax.Array:
-        def step(state: Any, _: Any) -> Any:
-            state = following(state, intensity)
-            return state, state[0]
+    @jax.grad
+    def slope(price: Any, intensity: Any) -> jax.Array:
+        return cobweb.period((producers, price), intensity, cobweb.SUPPLY_SLOPE, cobweb.DEMAND_SLOPE)[1]
 
-        return jax.lax.scan(step, jnp.full(3, start), None, length=40_000)[1][-5000:]
-
-    def at_zero(intensity: float) -> float:
-        return np.linalg.eigvals(slopes(jnp.zeros(3), intensity)).real.max() - 1
-
-    def steady(intensity: float) -> float:
-        return brentq(lambda x: float(move(jnp.full(3, x), intensity)[0] - x), 0.3, 5.0, xtol=1e-13)
-
-    def around_steady(intensity: float) -> float:
-        return np.abs(np.linalg.eigvals(slopes(jnp.full(3, steady(intensity)), intensity))).max() - 1
-
-    pitchfork = brentq(at_zero, 1.0, 4.0, xtol=1e-10)
-    yield check("pitchfork, intensity of choice", pitchfork, 2.397895, absolute=1e-3)
-    yield check("the same against 2 artanh(2R/g - 1)", pitchfork, 2 * np.arctanh(2 * RETURN / TREND - 1), absolute=1e-3)
-    yield check(
-        "Neimark-Sacker, intensity of choice", brentq(around_steady, 2.6, 3.6, xtol=1e-10), 3.331337, absolute=1e-3
-    )
-    yield check("steady deviation at 3.0", path(3.0, 0.1)[-1], 1.293257, absolute=1e-3)
-    cycle = path(3.4, 1.3)
-    yield check("lowest deviation of the cycle at 3.4", cycle.min(), 1.270, absolute=1e-3)
-    yield check("highest deviation of the cycle at 3.4", cycle.max(), 1.677, absolute=1e-3)
-
-    supply, slope = 1.35, 0.5
-
-    def cobweb(price: Any, intensity: Any) -> jax.Array:
-        # D = -B p' = n_rational b p' + n_naive b p; at the steady price both forecasts are right.
-        rational, naive = equities.strategy_shares(jnp.array([-1.0, 0.0]), intensity)
-        return -naive * supply * price / (slope + rational * supply)
-
-    flip = brentq(lambda b: float(jax.grad(cobweb)(0.0, b)) + 1, 0.1, 5.0, xtol=1e-10)
+    flip = brentq(lambda b: float(slope(0.0, b)) + 1, 0.1, 5.0, xtol=1e-10)
     yield check("cobweb: intensity at which the price flips", flip, 0.777705, absolute=1e-3)
 
 

@@ -1,12 +1,22 @@
-"""What a rung is, what it checks, and how the ladder is run and written down."""
+"""The validation ladder: limiting cases of the model whose answers are known.
+
+Every rung calls the functions that the model itself runs on, in a set-up where the literature (or a solver that shares
+no code with them) gives the answer. This module says what a rung is, what it checks, and how the ladder is run and
+written down.
+"""
 
 import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
+
+import abm.engine  # noqa: F401 - 64-bit floats, before the first array
+
+SUBJECTS = ("adoption", "chip", "demand", "evolution", "investor", "network", "nevo", "research", "size")
 
 
 @dataclass(frozen=True)
@@ -37,11 +47,12 @@ def check(
     absolute: float | None = None,
     relative: float | None = None,
     standard_error: float | None = None,
+    rounding: float = 0.0,
 ) -> Check:
     """`value` must come to `target` within one tolerance.
 
     `absolute` is in the unit of the value, `relative` a share of the target, and `standard_error` the error of a
-    simulated value, of which three are allowed.
+    simulated value, of which three are allowed, and `rounding` where the target is only known to so many digits.
     """
     value, target = float(value), float(target)
     if absolute is not None:
@@ -49,7 +60,8 @@ def check(
     elif relative is not None:
         width, text = relative * abs(target), f"{100 * relative:g} %"
     elif standard_error is not None:
-        width, text = 3 * float(standard_error), f"3 s.e. = {3 * float(standard_error):.2g}"
+        width = 3 * float(standard_error) + rounding
+        text = f"3 s.e. = {3 * float(standard_error):.2g}" + (f" + {rounding:g}" if rounding else "")
     else:
         raise ValueError(f"{what}: give a tolerance")
     return Check(what, target, value, target - width, target + width, text)
@@ -117,25 +129,31 @@ class Result:
         return all(one.ok for one in self.checks)
 
 
-RUNGS: dict[str, Rung] = {}
-"""All rungs by name; `abm.validation` fills it."""
+_registered: dict[str, Rung] = {}
+
+
+def all_rungs() -> dict[str, Rung]:
+    """Every rung by name, V1 first."""
+    for subject in SUBJECTS:
+        import_module(f"abm.validation.{subject}_rungs")  # each registers its own
+    return dict(sorted(_registered.items(), key=lambda item: int(item[0][1:])))
 
 
 def rung(name: str, title: str, source: str, slow: bool = False) -> Callable[[Any], Any]:
     """Make a function that yields checks a rung of the ladder."""
-    if not re.fullmatch(r"V\d+", name) or name in RUNGS:
+    if not re.fullmatch(r"V\d+", name) or name in _registered:
         raise ValueError(f"rung {name}: the name must be V and a number, and new")
 
     def register(checks: Callable[[], Iterable[Check]]) -> Callable[[], Iterable[Check]]:
-        RUNGS[name] = Rung(name, title, source, slow, checks)
+        _registered[name] = Rung(name, title, source, slow, checks)
         return checks
 
     return register
 
 
 def climb(rungs: Iterable[Rung], progress: Callable[[str, float, float], None] | None = None) -> list[Result]:
-    """Run rungs, the first first. `progress(doing, done, total)` is called before each."""
-    rungs = sorted(rungs, key=lambda one: int(one.name[1:]))
+    """Run rungs in order. `progress(doing, done, total)` is called before each."""
+    rungs = list(rungs)
     results: list[Result] = []
     for one in rungs:
         if progress:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Agent, Draws, Field, Population, loop, run_many
+from abm.mechanisms.diffusion import bass_adoption, bass_hazard
 from abm.validation.models.seeds import run_seeds
 
 
@@ -26,7 +27,7 @@ class Adopter(Agent):
     adopted = Field(False, "", "has adopted", dtype=bool)
 
     def decide(self, innovation, imitation, share, step, luck):
-        hazard = innovation + imitation * share
+        hazard = bass_hazard(share, innovation, imitation)
         self.adopted = luck < 1 - jnp.exp(-hazard * step)
 
 
@@ -84,10 +85,9 @@ def run(
 def closed_form(time, innovation: float = 0.03, imitation: float = 0.38) -> dict[str, Any]:
     """F(t) and f(t) = dF/dt, shape of `time`, and where f peaks: t* years, f(t*) per year. Source: Bass (1969)."""
     p, q = innovation, imitation
-    decay = np.exp(-(p + q) * np.asarray(time, dtype=float))
-    share = (1 - decay) / (1 + q / p * decay)
+    share = np.asarray(bass_adoption(time, p, q))
     peak = {"peak_time": np.log(q / p) / (p + q), "peak_rate": (p + q) ** 2 / (4 * q)}
-    return {"share": share, "rate": (p + q * share) * (1 - share)} | peak
+    return {"share": share, "rate": np.asarray(bass_hazard(share, p, q)) * (1 - share)} | peak
 
 
 def adoption_rate(share: np.ndarray, time: np.ndarray, window: float = 1.0) -> np.ndarray:

@@ -44,12 +44,16 @@ def period(state, intensity, supply_slope, demand_slope):
     return (producers.do("earn", price, last_price, supply_slope), price), price
 
 
+def two_kinds(cost: Any = COST) -> Population:
+    """Who buys foresight and who does not; neither has sold anything yet."""
+    costs = cost * jnp.array([1.0, 0.0])
+    return Population.create(Producer, 2, foresight=np.array([True, False]), cost=costs, profit=-costs)
+
+
 def one_run(intensity, start, supply_slope, demand_slope, cost, periods: int):
     """Prices (periods,); see `run`."""
-    costs = cost * jnp.array([1.0, 0.0])
-    producers = Population.create(Producer, 2, foresight=np.array([True, False]), cost=costs, profit=-costs)
     step = lambda state, _: period(state, intensity, supply_slope, demand_slope)  # noqa: E731
-    return loop(step, (producers, jnp.asarray(start)), jnp.arange(periods))[1]
+    return loop(step, (two_kinds(cost), jnp.asarray(start)), jnp.arange(periods))[1]
 
 
 @cache
