@@ -11,7 +11,7 @@ class InvertedU(NamedTuple):
     """What a quadratic says of an inverted U."""
 
     p: float  # of the hypothesis that the relation is monotone or a U
-    peak: float  # where the quadratic turns, in the unit of x
+    peak: float  # where the quadratic turns, in the unit of x; infinite for a straight line
     slopes: tuple[float, float]  # at the two ends of the range
 
 
@@ -37,4 +37,6 @@ def lind_mehlum(x: Any, y: Any) -> InvertedU:
     slopes = ends @ fitted
     errors = np.sqrt(variance * np.einsum("ij,jk,ik->i", ends, inverse, ends))
     p = student.sf(np.array([1, -1]) * slopes / errors, x.size - 3)
-    return InvertedU(float(p.max()), float(-fitted[1] / (2 * fitted[2])), (float(slopes[0]), float(slopes[1])))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        peak = -fitted[1] / (2 * fitted[2])
+    return InvertedU(float(p.max()), float(peak), (float(slopes[0]), float(slopes[1])))

@@ -35,6 +35,11 @@ class Check:
         return bool(self.low <= self.value <= self.high)  # NaN is never inside
 
     @property
+    def decides(self) -> bool:
+        """Whether it can be missed; what cannot is there for information."""
+        return bool(np.isfinite(self.low) or np.isfinite(self.high))
+
+    @property
     def difference(self) -> float:
         return self.value - self.target
 
@@ -165,7 +170,7 @@ def climb(rungs: Iterable[Rung], progress: Callable[[str, float, float], None] |
 def summary(results: Iterable[Result]) -> str:
     """How many checks were met, and which rungs missed or were skipped: one line."""
     results = list(results)
-    checks = [one for result in results for one in result.checks]
+    checks = [one for result in results for one in result.checks if one.decides]
     text = f"{sum(one.ok for one in checks)} of {len(checks)} checks met in {sum(not r.skipped for r in results)} rungs"
     missed = [result.rung.name for result in results if not result.ok]
     skipped = [result.rung.name for result in results if result.skipped]
@@ -182,7 +187,7 @@ def cells(one: Check) -> tuple[str, str, str, str, str, str]:
         f"{one.value:.7g}",
         f"{one.difference:.1e}" if one.difference else "0",
         one.tolerance,
-        "yes" if one.ok else "NO",
+        ("yes" if one.ok else "NO") if one.decides else "",
     )
 
 

@@ -21,7 +21,7 @@ ASSETS, INVESTORS, DAYS = 60, 20, 20_000
 EVENT_DAYS, ESTIMATION, GAP = 5, 250, 10
 
 
-@rung("V17", "Sizes of firms, returns without news", "Gabaix (1999); Cont (2001); MacKinlay (1997)")
+@rung("V17", "Sizes of firms, returns without news", "Gabaix (1999); Cont (2001); MacKinlay (1997)", slow=True)
 def sizes_and_returns() -> Iterator[Check]:
     """Sizes: 20,000 firms that grow by luck above a floor; the tail is that of the largest tenth. Returns: the model's
     own day of trading with default parameters, 60 assets and 20 investors whose beliefs and values never move, 20,000
