@@ -3,14 +3,17 @@
 import re
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from abm.cli import app
+from abm.engine import interpreted
 from abm.mechanisms import beliefs, compute, disclosure, influence, investment, pricing, race, research, vertical_chain
 from abm.validation import ladder
 from abm.validation.ladder import Rung, Skipped, above, below, between, check, climb, markdown, reported
+from abm.validation.models import epidemic, firms, step_by_step
 
 RUNGS = ladder.all_rungs()
 runner = CliRunner()
@@ -56,6 +59,21 @@ def test_the_agents_of_a_rung_follow_the_mechanism(monkeypatch):
     monkeypatch.setattr(race, "race_efforts", lambda d, *rest: tuple(1.1 * x for x in right(d, *rest)))
     missed = [one.what for one in RUNGS["V8"].run().checks if not one.ok]
     assert any("innovation at competition" in what for what in missed)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda: step_by_step.one_run(1, 0.7, 0.4, 5, 6),
+        lambda: epidemic.one_run(1, nx.cycle_graph(8), 0.7, 1, 4),
+        lambda: firms.one_run(0.3, 6, 1, 6, 3),
+    ],
+    ids=["step_by_step", "epidemic", "firms"],
+)
+def test_compiled_is_agent_by_agent(run):
+    compiled = run()
+    with interpreted():
+        np.testing.assert_allclose(run(), compiled, rtol=1e-12)
 
 
 def test_all_rungs_are_there_and_say_what_they_do():

@@ -179,13 +179,17 @@ def summary(results: Iterable[Result]) -> str:
     return text + (f"; skipped: {', '.join(skipped)}" if skipped else "")
 
 
+ROUNDING = 1e-10
+"""Smaller differences are shown as 0: their digits are those of the machine."""
+
+
 def cells(one: Check) -> tuple[str, str, str, str, str, str]:
     """A check as text: what, target, value, difference, tolerance, whether it is met."""
     return (
         one.what,
         f"{one.target:.7g}",
         f"{one.value:.7g}",
-        f"{one.difference:.1e}" if one.difference else "0",
+        "0" if abs(one.difference) < ROUNDING else f"{one.difference:.1e}",
         one.tolerance,
         ("yes" if one.ok else "NO") if one.decides else "",
     )

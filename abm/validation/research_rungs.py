@@ -44,11 +44,13 @@ def capability() -> Iterator[Check]:
 
 
 def copy(own: Any, leader: Any, yearly_rate: float, step: float) -> Any:
+    """A step of copying the leader, without loss or law."""
     p = SimpleNamespace(copy_fidelity=1.0, copying_rate=12 * step * yearly_rate, ip_copy_block=0.0)
     return imitation.copy(own, own, leader, 0.0, p)
 
 
 def distil(own: Any, leader: Any, yearly_rate: float, step: float) -> Any:
+    """A step of distilling the leader, with twice the exchanges of the scale."""
     p = SimpleNamespace(exchange_scale=1.0, distillation_rate=12 * step * yearly_rate)
     return imitation.distil(own, own, leader, 2.0, p)
 

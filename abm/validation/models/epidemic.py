@@ -27,26 +27,26 @@ class Person(Agent):
         self.state = jnp.where(is_susceptible, jnp.where(caught, INFECTED, SUSCEPTIBLE), RECOVERED)
 
 
-def attack_rate(graph: nx.Graph, transmission: float, seeds: int, first: int = 5) -> float:
-    """Share of the agents ever infected, mean over runs that begin with `first` of them."""
-    size = graph.number_of_nodes()
+def one_run(seed: Any, graph: nx.Graph, transmission: float, first: int, rounds: int = ROUNDS) -> jax.Array:
+    """Share of the agents ever infected, where `first` of them, by lot, were so to begin with."""
+    size, draws = graph.number_of_nodes(), Draws.from_seed(seed)
     ends = np.array(graph.edges).T
     source, target = np.concatenate([ends, ends[::-1]], axis=1)
+    people = Population.create(Person, size)
+    lots = jnp.argsort(draws.uniform("first infected", people))
+    people = people.replace(state=people.state.at[lots[:first]].set(INFECTED))
 
-    def one_run(seed: Any) -> jax.Array:
-        draws = Draws.from_seed(seed)
-        people = Population.create(Person, size)
-        lowest = jnp.argsort(draws.uniform("first infected", people))[:first]
-        people = people.replace(state=people.state.at[lowest].set(INFECTED))
+    def spread(people: Population, number: Any) -> tuple[Population, None]:
+        infected = people.state == INFECTED
+        neighbours = jnp.zeros(size).at[target].add(infected[source])
+        luck = draws.at(number).uniform("infection", people)
+        return people.do("meet", transmission, infected_neighbours=neighbours, luck=luck), None
 
-        def spread(people: Population, number: Any) -> tuple[Population, None]:
-            infected = people.state == INFECTED
-            neighbours = jnp.zeros(size).at[target].add(infected[source])
-            luck = draws.at(number).uniform("infection", people)
-            return people.do("meet", transmission, infected_neighbours=neighbours, luck=luck), None
+    people, _ = loop(spread, people, jnp.arange(1, rounds + 1))
+    return (people.state != SUSCEPTIBLE).mean()
 
-        people, _ = loop(spread, people, jnp.arange(1, ROUNDS + 1))
-        return (people.state != SUSCEPTIBLE).mean()
 
-    inputs = np.stack([seed_words(seed) for seed in range(seeds)])
-    return float(run_many(jax.jit(jax.vmap(one_run)), inputs, chunk=10).mean())
+def attack_rate(graph: nx.Graph, transmission: float, seeds: int, first: int = 5) -> float:
+    """Mean of `one_run` over seeds."""
+    run = jax.jit(jax.vmap(lambda seed: one_run(seed, graph, transmission, first)))
+    return float(run_many(run, np.stack([seed_words(seed) for seed in range(seeds)]), chunk=10).mean())

@@ -23,21 +23,22 @@ class Firm(Agent):
         self.scale = growth_of_firms.gibrat_growth(self.scale, mean_size, luck, VOLATILITY, floor)
 
 
-def sizes(floors: np.ndarray, firms: int = 20_000, seed: int = 17) -> np.ndarray:
-    """Sizes (floors, samples, firms) in the second half of a long run, `EVERY` periods apart; all floors share draws."""
+def one_run(floor: Any, firms: int, seed: int, periods: int = PERIODS, every: int = EVERY) -> jax.Array:
+    """Sizes (samples, firms), `every` so many periods."""
     draws = Draws.from_seed(seed)
 
-    def history(floor: Any) -> jax.Array:
-        def period(population: Population, number: Any) -> tuple[Population, None]:
-            luck = draws.at(number).normal("growth", population)
-            return population.do("grow", population.scale.mean(), floor, luck=luck), None
+    def period(population: Population, number: Any) -> tuple[Population, None]:
+        luck = draws.at(number).normal("growth", population)
+        return population.do("grow", population.scale.mean(), floor, luck=luck), None
 
-        def span(population: Population, numbers: Any) -> tuple[Population, jax.Array]:
-            population, _ = loop(period, population, numbers)
-            return population, population.scale
+    def span(population: Population, numbers: Any) -> tuple[Population, jax.Array]:
+        population, _ = loop(period, population, numbers)
+        return population, population.scale
 
-        numbers = jnp.arange(PERIODS).reshape(-1, EVERY)
-        return loop(span, Population.create(Firm, firms), numbers)[1]
+    return loop(span, Population.create(Firm, firms), jnp.arange(periods).reshape(-1, every))[1]
 
-    kept = np.asarray(jax.jit(jax.vmap(history))(floors))
+
+def sizes(floors: np.ndarray, firms: int = 20_000, seed: int = 17) -> np.ndarray:
+    """Sizes (floors, samples, firms) in the second half of `one_run`; all floors share draws."""
+    kept = np.asarray(jax.jit(jax.vmap(lambda floor: one_run(floor, firms, seed)))(floors))
     return kept[:, kept.shape[1] // 2 :]

@@ -27,20 +27,22 @@ class Industry(Agent):
         self.level = ~self.level
 
 
+def one_run(seed: Any, competition: Any, spillover: float, industries: int, steps: int = STEPS) -> jax.Array:
+    """Steps per industry and unit of time, counted."""
+    draws = Draws.from_seed(seed)
+    efforts = race.race_efforts(competition, 1.0, spillover)
+
+    def step(population: Population, number: Any) -> tuple[Population, None]:
+        luck = draws.at(number).uniform("next step", population)
+        return population.do("innovate", efforts, spillover, luck=luck), None
+
+    population, _ = loop(step, Population.create(Industry, industries), jnp.arange(steps))
+    return industries * steps / population.time.sum()
+
+
 def innovation_rates(competition: np.ndarray, spillover: float, seeds: int, industries: int = 1000) -> np.ndarray:
-    """Steps per industry and unit of time, (competition, seeds): counted, not computed."""
-
-    def one_run(given: Any) -> jax.Array:
-        draws = Draws.from_seed(given["seed"])
-        efforts = race.race_efforts(given["competition"], 1.0, spillover)
-
-        def step(population: Population, number: Any) -> tuple[Population, None]:
-            luck = draws.at(number).uniform("next step", population)
-            return population.do("innovate", efforts, spillover, luck=luck), None
-
-        population, _ = loop(step, Population.create(Industry, industries), jnp.arange(STEPS))
-        return industries * STEPS / population.time.sum()
-
-    levels, numbers = np.repeat(competition, seeds), np.tile(np.arange(seeds), competition.size)
-    inputs = {"competition": levels, "seed": np.stack([seed_words(seed) for seed in numbers])}
-    return run_many(jax.jit(jax.vmap(one_run)), inputs, chunk=20).reshape(competition.size, seeds)
+    """`one_run` at every level of competition with every seed, (competition, seeds)."""
+    levels = np.repeat(competition, seeds)
+    inputs = np.stack([seed_words(seed) for seed in range(seeds)] * competition.size), levels
+    run = jax.jit(jax.vmap(lambda given: one_run(given[0], given[1], spillover, industries)))
+    return run_many(run, inputs, chunk=20).reshape(competition.size, seeds)
