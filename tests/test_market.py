@@ -141,7 +141,9 @@ def test_more_slots_change_nothing_while_they_are_empty():
     few = simulate({"entry_rate": 0}, seed=2, months=30, **COMPACT)
     more = simulate({"entry_rate": 0}, seed=2, months=30, entrants=6, **COMPACT)
     assert gap(few.report.observables, more.report.observables) < 1e-9
-    returns = np.delete(more.report.daily_returns, np.r_[more.report.daily_returns.shape[2] + np.arange(-6, -3)], axis=2)
+    returns = np.delete(
+        more.report.daily_returns, np.r_[more.report.daily_returns.shape[2] + np.arange(-6, -3)], axis=2
+    )
     assert np.abs(few.report.daily_returns - returns).max() < 1e-9
 
 
