@@ -10,7 +10,8 @@ jax.config.update("jax_enable_x64", True)
 
 @pytest.fixture(scope="session")
 def tiny_shock(tmp_path_factory):
-    """The ensembles of the R1 job on few agents and seeds, of the sizes that tests/test_market.py has, so that one compiled program does them all.
+    """The ensembles of the R1 job on few agents and seeds, of the sizes that
+    tests/test_market.py has, so that one compiled program does them all.
 
     `runs` by name, the `folder` they are kept in, the `steps` of progress, and what it takes to ask for them again.
     """
