@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_HTTP_TIMEOUT ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slow bench lint format types rebuild
+.PHONY: help env demo test test-slow baseline bench lint format types rebuild
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ test: $(STAMP) ## the tests, without the slow ones
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 || [ $$? -eq 5 ] # 5: there are none
+
+baseline: $(STAMP) ## the stored headline results, tests/baseline.json (after a change that means to move them)
+	$(BIN)/python -m abm.analysis.baseline
 
 bench: $(STAMP) ## time and memory, into docs/performance.md (some minutes, on an idle machine)
 	$(BIN)/python -m benchmarks.performance

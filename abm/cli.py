@@ -124,10 +124,10 @@ def list_(
 
 @app.command()
 def facts(
-    seeds: Annotated[int, typer.Option(min=1, help="Number of runs.")] = 100,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of runs.")] = 400,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file for the table.")] = None,
 ) -> None:
-    """Compare the model with the moments it was fitted to."""
+    """Compare the model with the moments it was fitted to: means within bounds, and posterior predictive p-values."""
     if out:
         if out.is_dir():
             raise Mistake(f"--out {out}: is a folder; give the name of a file")
@@ -136,12 +136,15 @@ def facts(
 
     with interruptible("nothing was kept"), bar() as (_, count):
         table = stylised.table(seeds=range(seeds), progress=count)
-    shown = Table("target", "observed", "bounds", "model", "MCSE", "within", box=None, pad_edge=False)
+    shown = Table("target", "observed", "bounds", "model", "MCSE", "within", "p-value", box=None, pad_edge=False)
     for row in table.itertuples():
-        cells = (f"{row.low:g} to {row.high:g}", f"{row.model:.3g}", f"{row.mcse:.2g}", "yes" if row.within else "NO")
+        fit = (f"{row.low:g} to {row.high:g}", f"{row.model:.3g}", f"{row.mcse:.2g}", "yes" if row.within else "NO")
+        cells = (*fit, f"{row.p_value:.3f}{'*' if row.is_bound else ''}")
         shown.add_row(str(row.target), f"{row.observed:g}", *cells)
     Console().print(shown)
-    print(f"{int(table['within'].sum())} of {len(table)} within their bounds")
+    print(
+        f"{int(table['within'].sum())} of {len(table)} within their bounds; * share of runs that meet a sign or bound"
+    )
     if out:
         stylised.write_markdown(table, out)
         print(out)

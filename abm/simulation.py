@@ -228,7 +228,7 @@ def ensembles(
     with jax.enable_x64(precision == 64):
         inputs = (jnp.asarray(np.stack([seed_words(seed) for seed in seeds])), [m.values for m in family])
         play_chunk = functools.partial(_play_family, family, precision)
-        outs = run_many(play_chunk, inputs, chunk=chunk, keep=keep, progress=progress, x64=precision == 64)
+        outs = run_many(play_chunk, inputs, chunk=chunk, pad=True, keep=keep, progress=progress, x64=precision == 64)
     return [Ensemble(m.setup, seeds, out, days) for m, out, days in zip(family, outs, kept, strict=True)]
 
 

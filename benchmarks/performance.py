@@ -85,6 +85,16 @@ def in_a_process(case: Case, cache: Path) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def help_seconds() -> list[float]:
+    """Seconds that `abm --help` takes as a process of its own, five times."""
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "abm.cli", "--help"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
 def machine() -> dict[str, str]:
     """What the numbers were measured on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -131,6 +141,7 @@ def page(results: list[tuple[Case, dict[str, Any], dict[str, Any]]], quick: bool
             f"| {case.title} | {cold['first'] - usual:.1f} | {max(warm['first'] - usual, 0.0):.1f} |"
             f" {warm['import']:.1f} |"
         )
+    helped = help_seconds()
     facts = "\n".join(f"| {name} | {value} |" for name, value in machine().items())
     note = "\n**Quick measurement with small sizes: the numbers below mean nothing.**\n" if quick else ""
     repeats = ", ".join(f"{case.name} {case.repeats}" for case, _, _ in results)
@@ -160,6 +171,8 @@ peak memory (MiB) |
 
 The first call less the median of the later ones. A program is compiled once per shape (sizes, classes, months of an
 ensemble, conduct), not per parameter, seed or scenario.
+
+`abm --help` as a process: {min(helped):.2f} s at least, {statistics.median(helped):.2f} s in the median of five.
 
 ## Machine
 

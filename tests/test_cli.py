@@ -3,9 +3,7 @@
 import os
 import subprocess
 import sys
-import time
 
-import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -31,17 +29,13 @@ def complaints(*words):
     return [line.removeprefix("abm: ") for line in lines]
 
 
-def test_help_is_quick_and_loads_nothing_heavy():
+def test_help_loads_nothing_heavy():
+    """What takes time at the start is importing (`abm --help` is timed by `make bench`)."""
     code = "import sys, abm.cli; print([m for m in ('jax', 'mesa', 'pandas', 'matplotlib') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert found.stdout.strip() == "[]"
-    fastest = np.inf
-    for _ in range(3):
-        began = time.perf_counter()
-        shown = subprocess.run([sys.executable, "-m", "abm.cli", "--help"], capture_output=True, text=True, check=True)
-        fastest = min(fastest, time.perf_counter() - began)
+    shown = subprocess.run([sys.executable, "-m", "abm.cli", "--help"], capture_output=True, text=True, check=True)
     assert "reproduce" in shown.stdout
-    assert fastest < 1
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["run", "--help"], ["reproduce", "--help"]])
@@ -199,7 +193,9 @@ def test_facts(monkeypatch, tmp_path):
         asked["seeds"] = len(seeds)
         progress(1, 2, 0.1)
         row = {"target": "hazard", "description": "d", "observed": 1.0, "low": 0.0, "high": 2.0, "unit": ""}
-        return pd.DataFrame([row | {"model": 1.5, "mcse": 0.1, "within": True}])
+        return pd.DataFrame(
+            [row | {"model": 1.5, "mcse": 0.1, "within": True, "p_value": 0.3, "is_bound": False, "runs": 3}]
+        )
 
     monkeypatch.setattr(abm.analysis.facts, "table", table)
     result = runner.invoke(app, ["facts", "--seeds", "3", "--out", str(tmp_path / "facts.md")])

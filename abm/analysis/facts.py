@@ -46,6 +46,7 @@ def tabulate(found: dict[str, np.ndarray]) -> pd.DataFrame:
         values = np.asarray(found[str(name)], dtype=float)
         good = values[np.isfinite(values)]
         mean = float(good.mean()) if good.size else np.nan
+        p_value = predictive_p_value(np.asarray(found.get(f"{name} by run", values), dtype=float), target)
         rows.append(
             {
                 "target": name,
@@ -56,15 +57,42 @@ def tabulate(found: dict[str, np.ndarray]) -> pd.DataFrame:
                 "unit": target["unit"],
                 "model": mean,
                 "mcse": float(good.std(ddof=1) / np.sqrt(good.size)) if good.size > 1 else np.nan,
+                "runs": int(values.size),
                 "undefined_runs": int(values.size - good.size),
                 "within": bool(target["lower"] <= mean <= target["upper"]),
+                "p_value": p_value,
+                "is_bound": is_bound(target),
             }
         )
     return pd.DataFrame(rows)
 
 
+def predictive_p_value(values: np.ndarray, target: Any) -> float:
+    """How surprising the observation is if the model is true: 2 min(P(T <= observed), P(T >= observed)) over runs.
+
+    Where the target is a sign or a bound rather than a number, the share of runs that meet it. With n runs the smallest value
+    is 2/(n + 1) (Gelman, Meng and Stern 1996; the count of Davison and Hinkley 1997, ch. 4, that includes the observation).
+    """
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return float("nan")
+    observed, low, high = (float(target[name]) for name in ("value", "lower", "upper"))
+    if is_bound(target):
+        return float(((values >= low) & (values <= high)).mean())
+    tails = [(1 + (values <= observed).sum()) / (1 + values.size), (1 + (values >= observed).sum()) / (1 + values.size)]
+    return float(min(1.0, 2 * min(tails)))
+
+
+def is_bound(target: Any) -> bool:
+    """Whether a target says which side a number lies on, and not how large it is."""
+    return str(target["unit"]) == "sign" or float(target["value"]) == float(target["lower"])
+
+
 def moments(runs: Ensemble) -> dict[str, np.ndarray]:
-    """Every moment, by run (runs,); NaN where a run does not define it."""
+    """Every moment, by run (runs,); NaN where a run does not define it.
+
+    The rebound is a ratio of means, the same for all runs; "vendor_rebound by run" is that of each.
+    """
     return price_facts(runs) | race_facts(runs) | market_facts(runs) | event_facts(runs) | return_facts(runs)
 
 
@@ -233,6 +261,7 @@ def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
         "vendor_return_day0": leader[:, day0],
         "vendor_car_0_9": leader[:, day0 : day0 + 10].sum(1),
         "vendor_rebound": np.full(len(leader), -back / loss),
+        "vendor_rebound by run": -simple[:, day0 + 1, 0] / simple[:, day0, 0],
     }
     return out | {f"sign_{name}": abnormal(firms)[:, day0] for name, firms in names.items()}
 
@@ -256,14 +285,22 @@ def write_markdown(table: pd.DataFrame, path: Any) -> None:
     """The table as a Markdown page."""
     from pathlib import Path
 
-    lines = ["| target | observed | bounds | model (mean) | MCSE | within |", "| --- | --- | --- | --- | --- | --- |"]
+    head = "target | observed | bounds | model (mean) | MCSE | within | p-value"
+    lines = [f"| {head} |", f"|{' --- |' * 7}"]
     for row in table.itertuples():
         bounds = f"{row.low:g} … {row.high:g}"
         lines.append(
-            f"| {row.description} (`{row.target}`) | {row.observed:g} {row.unit} | {bounds}"
-            f" | {row.model:.3g} | {row.mcse:.2g} |"
-            f" {'yes' if row.within else '**no**'} |"
+            f"| {row.description} (`{row.target}`) | {row.observed:g} {row.unit} | {bounds} | {row.model:.3g}"
+            f" | {row.mcse:.2g} | {'yes' if row.within else '**no**'} | {row.p_value:.3g}{'*' if row.is_bound else ''} |"
         )
     within = int(table["within"].sum())
-    text = f"{within} of {len(table)} targets are within their bounds.\n\n" + "\n".join(lines) + "\n"
+    text = (
+        "# Calibration\n\nWritten by `abm facts --out docs/calibration.md`; do not edit by hand.\n\n"
+        f"{within} of {len(table)} targets are within their bounds on the mean of {int(table['runs'].max())} seeds.\n\n"
+        + "\n".join(lines)
+        + "\n\nMCSE: Monte Carlo standard error of the mean. p-value: posterior predictive, two-sided, from the spread over"
+        " seeds at the fitted parameters: how surprising the one observed history would be if the model were true. A small"
+        " value says that the model's histories do not look like it in this respect even where their mean is within bounds."
+        "\n\n\\* The target is a sign or a bound: the share of runs that meet it.\n"
+    )
     Path(path).write_text(text, encoding="utf-8")

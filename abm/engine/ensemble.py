@@ -21,6 +21,7 @@ def run_many(
     inputs: Any,
     *,
     chunk: int = 16,
+    pad: bool = False,
     workers: int | None = None,
     keep: Callable[[Any], Any] = lambda out: out,
     progress: Callable[[int, int, float], None] | None = None,
@@ -36,8 +37,9 @@ def run_many(
     inputs
         Tree of arrays, first axis the runs.
     chunk
-        Runs per call. All calls have this length (the last one is padded), so there is one compilation, whatever the
-        number of runs.
+        Runs per call. All calls have this length (the last one is padded), so there is one compilation.
+    pad
+        Compute whole chunks even where there are fewer runs than one, so that their number never asks for a compilation.
     workers
         Chunks in flight at once. XLA releases the interpreter lock, so threads use all cores without copying.
     keep
@@ -50,6 +52,7 @@ def run_many(
     total = jax.tree.leaves(inputs)[0].shape[0]
     if total == 0:
         raise ValueError("no runs: the ensemble is empty")
+    chunk = chunk if pad else min(chunk, total)
     starts = list(range(0, total, chunk))
     workers = min(workers or os.cpu_count() or 1, len(starts))
     began, done = time.perf_counter(), 0
