@@ -148,6 +148,49 @@ def facts(
 
 
 @app.command()
+def validate(
+    rung: Annotated[str | None, typer.Argument(help="V1 to V19; all of them if left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file for the tables.")] = None,
+) -> None:
+    """Check the model's mechanisms against cases whose answers are known; exit code 1 if one is missed.
+
+    A run of all rungs is written to docs/validation.md where there is a folder docs.
+    """
+    if out:
+        if out.is_dir():
+            raise Mistake(f"--out {out}: is a folder; give the name of a file")
+        writable(out.parent)
+    from abm.validation.ladder import all_rungs, cells, climb, markdown, summary
+
+    rungs = all_rungs()
+    name = rung.upper() if rung else None
+    if name and name not in rungs:
+        raise Mistake(f"no rung {rung!r}{nearest(name, rungs)}; there are V1 to V{len(rungs)}")
+    with interruptible("nothing was kept"), bar() as (progress, _):
+        results = climb([rungs[name]] if name else rungs.values(), progress)
+    console = Console()
+    for result in results:
+        console.print(f"\n[bold]{result.rung.name} {escape(result.rung.title)}[/] [dim]({result.seconds:.1f} s)[/]")
+        console.print(f"[dim]{escape(result.rung.source)}[/]")
+        if result.skipped:
+            console.print(f"skipped: {escape(result.skipped)}")
+            continue
+        table = Table(box=None, pad_edge=False)
+        for heading in ("check", "target", "model", "difference", "tolerance", "met"):
+            table.add_column(heading, justify="left" if heading in ("check", "met") else "right")
+        for one in result.checks:
+            table.add_row(*map(escape, cells(one)), style=None if one.ok else "bold red")
+        console.print(table)
+    print(f"\n{summary(results)} ({sum(result.seconds for result in results):.0f} seconds)")
+    page = out or (Path("docs/validation.md") if not name and Path("docs").is_dir() else None)
+    if page:
+        page.write_text(markdown(results), encoding="utf-8")
+        print(page)
+    if not all(result.ok for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from importlib.metadata import PackageNotFoundError

@@ -11,7 +11,10 @@ class Measure(NamedTuple):
 _POWER = {
     "lerner_closed": ("", "Lerner index (p - c)/p of closed models, weighted by sales"),
     "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales"),
-    "lerner_basket": ("", "Lerner index on whatever each segment buys now, weighted by what it spent on closed models before the shock"),
+    "lerner_basket": (
+        "",
+        "Lerner index on whatever each segment buys now, weighted by what it spent on closed models before the shock",
+    ),
     "closed_premium": ("ln", "log price of closed models over the cheapest open model of equal capability"),
     "contestable_share": (
         "share of spending",
@@ -42,7 +45,10 @@ _RACE = {
     "frontier": ("nats", "best capability on sale, ln effective compute over the frontier of January 2023"),
     "open_frontier": ("nats", "best open capability on sale"),
     "open_closed_gap": ("nats", "frontier less open frontier"),
-    "open_closed_lag": ("months", "since a closed model first had the open frontier's capability, counted from the start"),
+    "open_closed_lag": (
+        "months",
+        "since a closed model first had the open frontier's capability, counted from the start",
+    ),
     "research_intensity": ("", "mean research effort relative to the industry's trend"),
     "research_to_sales": ("", "research spending over sales"),
     "research_spending": ("$ M per month", "research wages of labs"),

@@ -30,7 +30,7 @@ def static_layer(kind: str | nx.Graph | Any, size: int, seed: int = 0, neighbour
     rng = np.random.default_rng((seed, size))
     if isinstance(kind, str) and kind == "small_world":
         return _small_world(size, k, rng)
-    graph = _graph(kind, size, seed, k)
+    graph = layer_graph(kind, size, seed, k)
     return _listen(graph, size, k, rng)
 
 
@@ -43,7 +43,8 @@ def _small_world(size: int, k: int, rng: np.random.Generator, rewired: float = 0
     return lists.astype(np.int32)
 
 
-def _graph(kind: Any, size: int, seed: int, k: int) -> nx.Graph:
+def layer_graph(kind: Any, size: int, seed: int, k: int) -> nx.Graph:
+    """The whole graph that `static_layer` draws from: kinds as there, about k neighbours per agent."""
     if isinstance(kind, nx.Graph):
         graph = kind
     elif kind == "scale_free":

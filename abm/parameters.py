@@ -98,7 +98,13 @@ class Parameters(BaseModel):
         0.6, 0, 5, "g_K", "nats", "growth of orders that planners expect over the lead", FIT
     )
     investment_response: Number = q(
-        0.3, 0, 5, "b_q", "", "elasticity of planned capacity in Tobin's q, price over capitalised earnings", "Hayashi 1982"
+        0.3,
+        0,
+        5,
+        "b_q",
+        "",
+        "elasticity of planned capacity in Tobin's q, price over capitalised earnings",
+        "Hayashi 1982",
     )
     capacity_build_limit: Number = q(
         0.53, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", FIT
@@ -187,7 +193,7 @@ class Parameters(BaseModel):
     )
     training_share: Number = q(0.5, 0.01, 1, "tau", "", "share of a lab's machines that trains")
     copying_rate: Number = q(
-        4.0, 0, 50, "kappa_c", "per year", "rate of copying open weights", "ECONOMICS 0.2: 3-4 from the open lag"
+        3.8, 0, 50, "kappa_c", "per year", "rate of copying open weights", "ECONOMICS 0.2: 3-4 from the open lag"
     )
     copy_fidelity: Number = q(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = q(
@@ -231,7 +237,7 @@ class Parameters(BaseModel):
         4, 0, 50, "", "per nat", "how being undercut hurries a release", "Aghion et al. 2005"
     )
     tier_step: Number = q(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", FIT)
-    tier_size_step: Number = q(2.1, 0, 8, "", "ln parameters", "size of the efficient tier below the flagship", FIT)
+    tier_size_step: Number = q(1.8, 0, 8, "", "ln parameters", "size of the efficient tier below the flagship", FIT)
     licence_needed: Number = q(0.3, 0, 1, "", "", "licence openness from which weights may be forked")
     openness_response: Number = q(1.5, 0, 20, "", "per nat", "how being behind makes an open lab open more")
     research_cost_start: Number = q(20, 0.1, 1e5, "w_R0", "$ M per month", "cost of research on trend at the start")

@@ -10,13 +10,14 @@ jax.config.update("jax_enable_x64", True)
 
 @pytest.fixture(scope="session")
 def tiny_shock(tmp_path_factory):
-    """The ensembles of the R1 job on few agents and seeds, 31 months each so that one compiled program does them all.
+    """The ensembles of the R1 job on few agents and seeds, of the sizes that
+    tests/test_market.py has, so that one compiled program does them all.
 
     `runs` by name, the `folder` they are kept in, the `steps` of progress, and what it takes to ask for them again.
     """
     from abm.reproduce import r1_shock
 
-    options = {"months": 31, "crash_months": 31, "adopters": 30, "investors": 60}
+    options = {"months": 31, "crash_months": 31, "adopters": 24, "investors": 40}
     sizes = {name: options[name] for name in ("adopters", "investors")}
     folder, steps, seeds = tmp_path_factory.mktemp("r1_shock"), [], range(8)
     runs = r1_shock.run_parts(r1_shock.parts(31, 31), folder, seeds, lambda *step: steps.append(step), **sizes)

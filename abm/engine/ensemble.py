@@ -36,7 +36,8 @@ def run_many(
     inputs
         Tree of arrays, first axis the runs.
     chunk
-        Runs per call. All calls have this length (the last one is padded), so there is one compilation.
+        Runs per call. All calls have this length (the last one is padded), so there is one compilation, whatever the
+        number of runs.
     workers
         Chunks in flight at once. XLA releases the interpreter lock, so threads use all cores without copying.
     keep
@@ -49,7 +50,6 @@ def run_many(
     total = jax.tree.leaves(inputs)[0].shape[0]
     if total == 0:
         raise ValueError("no runs: the ensemble is empty")
-    chunk = min(chunk, total)
     starts = list(range(0, total, chunk))
     workers = min(workers or os.cpu_count() or 1, len(starts))
     began, done = time.perf_counter(), 0

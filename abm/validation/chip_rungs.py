@@ -1,0 +1,70 @@
+"""V9, V10: whether efficiency saves chips, and margins on top of margins."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import brentq, minimize_scalar
+
+from abm.mechanisms import capacity, compute, demand, vertical_chain
+from abm.validation.ladder import Check, check, rung
+
+
+@rung("V9", "Jevons: efficiency and the demand for chips", "Saunders (1992); derived")
+def jevons() -> Iterator[Check]:
+    """Useful work per chip phi doubles. Slack capacity: isoelastic chips move by 2^(epsilon - 1). Binding capacity: what
+    is sold is fixed and revenue moves by 2^((epsilon - 1) / epsilon). Logit adoption (utility 1 less twice the price of
+    work, 1 / phi): chips rise with phi until demand is saturated, then fall."""
+    price, efficiency, installed = 2.0, np.geomspace(1, 16, 9), 0.05
+    for elasticity in (0.5, 1.0, 1.11, 2.0):
+        chips = compute.isoelastic_chip_demand(price, efficiency, elasticity)
+        slope = np.polyfit(np.log(efficiency), np.log(chips), 1)[0]
+        per_doubling = chips[2] / chips[0]
+        yield check(
+            f"chips after a doubling, epsilon {elasticity:g}", per_doubling, 2 ** (elasticity - 1), absolute=0.02
+        )
+        yield check(f"slope of ln chips on ln phi, epsilon {elasticity:g}", slope, elasticity - 1, absolute=0.02)
+        rent = capacity.scarcity_rent(chips, installed, elasticity, np.inf)
+        sales = rent * jnp.minimum(chips, installed)
+        scarce = 2 ** ((elasticity - 1) / elasticity)
+        yield check(
+            f"revenue after a doubling, capacity binds, epsilon {elasticity:g}",
+            sales[2] / sales[0],
+            scarce,
+            absolute=0.02,
+        )
+
+    def bought(efficiency: jax.Array) -> tuple[jax.Array, jax.Array]:
+        share = demand.shares(jnp.ones(1), 1 / efficiency[None], price_sensitivity=2.0)[0]
+        return share / efficiency, share
+
+    slope = jax.jit(jax.grad(lambda phi: bought(phi)[0]))
+    switch = brentq(lambda phi: float(slope(jnp.asarray(phi))), 1.0, 2.0, xtol=1e-12)
+    yield check("efficiency at which the logit switches", switch, 1.276207, absolute=0.02)
+    yield check("price of work there", 1 / switch, 0.783572, absolute=0.02)
+    yield check("share of adopters there", bought(jnp.asarray(switch))[1], 0.361896, absolute=0.02)
+
+
+@rung("V10", "Vertical chain", "Spengler (1950); Lerner (1934)")
+def successive_monopolies() -> Iterator[Check]:
+    """Final demand P = 10 - q, cost 2: a monopolist who buys from a monopolist, and the two as one firm; each reply is
+    also searched for. A Lerner index of 75 % belongs to an elasticity of 4/3."""
+    intercept, cost = 10.0, 2.0
+    for stages, (price, quantity) in {2: (8.0, 2.0), 1: (6.0, 4.0)}.items():
+        who = "successive monopolies" if stages == 2 else "integrated firm"
+        prices, sold = vertical_chain.successive_monopoly(intercept, 1.0, cost, stages)
+        yield check(f"final price, {who}", prices[-1], price, absolute=1e-6)
+        yield check(f"quantity, {who}", sold, quantity, absolute=1e-6)
+
+    marginal = jax.jit(jax.grad(lambda quantity, wholesale: (intercept - quantity - wholesale) * quantity))
+
+    def loss(wholesale: float) -> float:
+        sold = brentq(lambda quantity: float(marginal(quantity, wholesale)), 0.0, intercept, xtol=1e-14)
+        return -(wholesale - cost) * sold
+
+    best = minimize_scalar(loss, bounds=(cost, intercept), method="bounded", options=dict(xatol=1e-10)).x
+    prices, _ = vertical_chain.successive_monopoly(intercept, 1.0, cost, 2)
+    yield check("wholesale price against the one found by search", prices[0], best, absolute=1e-6)
+    markup = compute.monopoly_markup(4 / 3)
+    yield check("Lerner index at elasticity 4/3", 1 - 1 / markup, 0.75, absolute=1e-6)

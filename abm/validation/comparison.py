@@ -1,0 +1,99 @@
+"""Our numbers beside published or computed ones: as a table, as a file, and written into a README by the script."""
+
+import csv
+import inspect
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Number:
+    """One quantity, ours and theirs.
+
+    tolerance : largest difference that still counts as the same. error : Monte Carlo standard error of `ours`, 0 where
+    nothing is random. digits : decimals shown. source : where `target` comes from.
+    """
+
+    quantity: str
+    ours: float
+    target: float
+    tolerance: float
+    source: str
+    error: float = 0.0
+    digits: int = 3
+
+    @property
+    def difference(self) -> float:
+        return self.ours - self.target
+
+    @property
+    def met(self) -> bool:
+        return abs(self.difference) <= self.tolerance
+
+
+def mean_and_error(values: Any) -> tuple[float, float]:
+    """Mean over runs (runs,) and its Monte Carlo standard error, sd / sqrt(runs)."""
+    return float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5)
+
+
+def table(numbers: Iterable[Number]) -> str:
+    """A Markdown table, one row a number; a miss is printed in bold."""
+    rows = [
+        "| quantity | ours | published or computed | difference | tolerance | source |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for n in numbers:
+        ours = f"{n.ours:.{n.digits}f}" + (f" ± {_short(n.error, n.digits)}" if n.error else "")
+        difference = f"{round(n.difference, n.digits) + 0.0:+.{n.digits}f}"
+        difference = difference if n.met else f"**{difference}: missed**"
+        # The target as it is given, with no digits that nobody published.
+        rows.append(f"| {n.quantity} | {ours} | {n.target:g} | {difference} | {n.tolerance:.2g} | {n.source} |")
+    return "\n".join(rows)
+
+
+def _short(value: float, digits: int) -> str:
+    """With so many decimals, or as many more as it takes to see one."""
+    text = f"{value:.{digits}f}"
+    return text if float(text) else f"{value:.{digits + 1}f}"
+
+
+def save(numbers: Iterable[Number], path: Path) -> None:
+    """Write the numbers as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["quantity", "ours", "standard_error", "target", "tolerance", "met", "source"])
+        for n in numbers:
+            numeric = (f"{value:.6g}" for value in (n.ours, n.error, n.target, n.tolerance))
+            writer.writerow([n.quantity, *numeric, n.met, n.source])
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure as PNG with a palette of 128 colours: a line drawing needs no more, and a third of the bytes."""
+    from PIL import Image
+
+    from abm.figures import style
+
+    style.save(figure, path)
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(128)
+    small.save(path, optimize=True)
+
+
+def source_of(*things: Any) -> str:
+    """The code of classes or methods, as a Markdown block."""
+    return "```python\n" + "\n\n\n".join(dedent(inspect.getsource(thing)).rstrip() for thing in things) + "\n```"
+
+
+def fill(page: Path, **parts: str) -> None:
+    """Replace what stands between ``<!-- NAME -->`` and ``<!-- end NAME -->`` on a page, for each name given."""
+    text = page.read_text(encoding="utf-8")
+    for name, content in parts.items():
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- end {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"{page}: expected one '{begin.strip()}' and one '{end.strip()}'")
+        before, rest = text.split(begin)
+        text = before + begin + content + end + rest.split(end)[1]
+    page.write_text(text, encoding="utf-8")

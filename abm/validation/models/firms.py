@@ -1,0 +1,44 @@
+"""Firms that grow whatever their size, as agents (Gibrat 1931; Gabaix 1999)."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from abm.engine import Agent, Draws, Field, Population, loop
+from abm.mechanisms import growth_of_firms
+
+VOLATILITY = 0.1  # per period: small, because the formula holds where periods are short
+PERIODS, EVERY = 6000, 500
+
+
+class Firm(Agent):
+    """Grows by luck, and is helped up, or replaced, at the floor."""
+
+    stream = "firm"
+    scale = Field(1.0, "mean size", "size", symbol="S")
+
+    def grow(self, mean_size, floor, luck):
+        self.scale = growth_of_firms.gibrat_growth(self.scale, mean_size, luck, VOLATILITY, floor)
+
+
+def one_run(floor: Any, firms: int, seed: int, periods: int = PERIODS, every: int = EVERY) -> jax.Array:
+    """Sizes (samples, firms), `every` so many periods."""
+    draws = Draws.from_seed(seed)
+
+    def period(population: Population, number: Any) -> tuple[Population, None]:
+        luck = draws.at(number).normal("growth", population)
+        return population.do("grow", population.scale.mean(), floor, luck=luck), None
+
+    def span(population: Population, numbers: Any) -> tuple[Population, jax.Array]:
+        population, _ = loop(period, population, numbers)
+        return population, population.scale
+
+    return loop(span, Population.create(Firm, firms), jnp.arange(periods).reshape(-1, every))[1]
+
+
+def sizes(floors: np.ndarray, firms: int = 20_000, seed: int = 17) -> np.ndarray:
+    """Sizes (floors, samples, firms) in the second half of `one_run`; all floors share draws."""
+    kept = np.asarray(jax.jit(jax.vmap(lambda floor: one_run(floor, firms, seed)))(floors))
+    return kept[:, kept.shape[1] // 2 :]

@@ -1,0 +1,157 @@
+"""Mechanisms that the validation ladder adds: limits, oracles, refusals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from abm.analysis.inverted_u import lind_mehlum
+from abm.mechanisms import diffusion, epidemics, growth_of_firms, influence, race, scaling, vertical_chain
+
+
+def test_bass_adoption_solves_its_equation():
+    time = np.linspace(0, 25, 60)
+    share = diffusion.bass_adoption(time, 0.02, 0.5)
+    speed = jax.vmap(jax.grad(lambda t: diffusion.bass_adoption(t, 0.02, 0.5)))(time)
+    np.testing.assert_allclose(speed, diffusion.bass_hazard(share, 0.02, 0.5) * (1 - share), rtol=1e-10)
+    assert share[0] == 0
+    np.testing.assert_allclose(diffusion.bass_adoption(time, 0.1, 0.0), 1 - np.exp(-0.1 * time), rtol=1e-12)
+
+
+@pytest.mark.parametrize("law", [scaling.HOFFMANN, scaling.BESIROGLU])
+def test_compute_optimal_is_a_minimum_that_spends_the_budget(law):
+    budget = np.array([1e21, 5.76e23])
+    parameters, tokens = scaling.compute_optimal(budget, law)
+    np.testing.assert_allclose(6 * parameters * tokens, budget, rtol=1e-12)
+    best = scaling.reducible_loss(parameters, tokens, law)
+    for factor in (0.9, 1.1):
+        assert np.all(scaling.reducible_loss(factor * parameters, tokens / factor, law) > best)
+
+
+def test_hoffmanns_fit_wants_far_more_data():
+    """ECONOMICS A2: 93 tokens per parameter at 5.8e23, against 18 of the refit."""
+    parameters, tokens = scaling.compute_optimal(5.8e23, scaling.HOFFMANN)
+    assert tokens / parameters == pytest.approx(93, abs=0.5)
+
+
+def test_efforts_are_best_replies():
+    """Without discounting a leader, a level firm and a laggard are worth the same per unit of time: their flows of
+    value, with every effort equal to what its step is worth, must agree.
+    """
+    competition, lead, spillover = 0.7, 1.3, 0.4
+    level, behind = race.race_efforts(competition, lead, spillover)
+    leader = lead - (behind + spillover) * level
+    even = (1 - competition) * lead + level**2 / 2 - level * behind
+    laggard = behind**2 / 2 + spillover * behind
+    np.testing.assert_allclose([leader, even], laggard, rtol=1e-12)
+
+
+def test_innovation_flow_is_that_of_the_two_states():
+    level, behind, spillover = 0.8, 0.5, 0.3
+    leaving, returning = 2 * level, behind + spillover
+    at_level = returning / (leaving + returning)
+    expected = at_level * leaving + (1 - at_level) * returning
+    assert race.innovation_flow(level, behind, spillover) == pytest.approx(expected, rel=1e-12)
+
+
+def test_each_stage_takes_half_of_what_is_left():
+    prices, quantity = vertical_chain.successive_monopoly(20.0, 2.0, 4.0, 3)
+    np.testing.assert_allclose(prices, [12, 16, 18])
+    assert quantity == 1
+
+
+def test_influence_of_a_star_by_hand():
+    star = np.zeros((4, 4))
+    star[:, 0] = 1
+    inverse = np.linalg.inv(np.eye(4) - 0.7 * star.T)
+    np.testing.assert_allclose(influence.influence_vector(star, 0.3), 0.3 / 4 * inverse @ np.ones(4), rtol=1e-12)
+
+
+def test_a_small_infection_grows_above_the_threshold_only():
+    rng = np.random.default_rng(0)
+    links = np.triu(rng.random((60, 60)) < 0.1, 1).astype(float)
+    links += links.T
+    critical = 1 / np.linalg.eigvalsh(links)[-1]
+
+    def infected(ratio):
+        step = lambda _, x: epidemics.sis_step(x, links @ x, 0.2 * ratio * critical, 0.2)  # noqa: E731
+        return jax.lax.fori_loop(0, 3000, step, jnp.full(60, 1e-3)).mean()
+
+    assert infected(0.9) < 1e-9
+    assert infected(1.2) > 0.01
+
+
+def test_infection_chance_and_sir_threshold():
+    assert epidemics.infection_chance(2, 0.3) == pytest.approx(0.51)
+    assert epidemics.infection_chance(0, 1.0) == 0
+    assert epidemics.sir_threshold(np.full(10, 4)) == pytest.approx(1 / 3)  # a random regular network: 1 / (k - 1)
+
+
+def test_gibrat_growth_keeps_the_mean_and_the_floor():
+    luck = np.random.default_rng(0).normal(size=400_000)
+    size = growth_of_firms.gibrat_growth(3.0, 3.0, luck, 0.3, 0.0)
+    assert size.mean() == pytest.approx(1, abs=0.003)
+    assert growth_of_firms.gibrat_growth(3.0, 3.0, luck, 0.3, 0.5).min() == 0.5
+
+
+def test_hill_finds_the_exponent_of_a_pareto_sample():
+    sizes = 2 * np.random.default_rng(0).pareto(1.5, 100_000) + 2
+    assert growth_of_firms.hill_exponent(sizes, 20_000) == pytest.approx(1.5, abs=0.04)
+    assert growth_of_firms.zipf_exponent(0.0) == 1
+
+
+def test_lind_mehlum_by_hand():
+    """y = 1 - x^2 with an error that is orthogonal to 1, x and x^2: slopes +2 and -2 at -1 and 1."""
+    x = np.repeat(np.linspace(-1, 1, 9), 2)
+    error = np.tile([0.1, -0.1], 9)
+    found = lind_mehlum(x, 1 - x**2 + error)
+    assert found.peak == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(found.slopes, [2, -2], rtol=1e-12)
+    assert found.p < 1e-6
+    assert lind_mehlum(x, x**2 + error).p > 0.99
+    assert lind_mehlum(x, x + error).p > 0.4
+
+
+def test_lind_mehlum_rejects_a_true_null_seldom():
+    """A straight line that is flat at one end is the edge of the null hypothesis."""
+    draws = np.random.default_rng(1)
+    x = np.linspace(0, 1, 40)
+    p = [lind_mehlum(x, x - x**2 / 2 + 0.05 * draws.normal(size=40)).p for _ in range(1000)]
+    assert 0.03 < np.mean(np.array(p) < 0.05) < 0.07
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: diffusion.bass_hazard(1.1, 0.1, 0.1), "adopted"),
+        (lambda: diffusion.bass_hazard(0.1, -0.1, 0.1), "innovation"),
+        (lambda: diffusion.bass_adoption(-1.0, 0.1, 0.1), "time"),
+        (lambda: diffusion.bass_adoption(1.0, 0.0, 0.1), "innovation must be positive"),
+        (lambda: diffusion.bass_adoption(1.0, 0.1, np.inf), "imitation"),
+        (lambda: scaling.reducible_loss(0.0, 1.0), "parameters"),
+        (lambda: scaling.reducible_loss(1.0, np.nan), "tokens"),
+        (lambda: scaling.compute_optimal(0.0), "flop"),
+        (lambda: race.race_efforts(1.1, 1.0, 0.1), "competition"),
+        (lambda: race.race_efforts(0.5, 0.0, 0.1), "lead_profit"),
+        (lambda: race.race_efforts(0.5, 1.0, -0.1), "spillover"),
+        (lambda: race.innovation_flow(-1.0, 1.0, 0.1), "level"),
+        (lambda: vertical_chain.successive_monopoly(10.0, 0.0, 1.0, 1), "slope"),
+        (lambda: vertical_chain.successive_monopoly(10.0, 1.0, -1.0, 1), "cost"),
+        (lambda: vertical_chain.successive_monopoly(10.0, 1.0, 11.0, 1), "intercept"),
+        (lambda: vertical_chain.successive_monopoly(10.0, 1.0, 1.0, 0), "stages"),
+        (lambda: influence.influence_vector(np.eye(2), 0.0), "labour_share"),
+        (lambda: influence.influence_vector(np.ones((2, 2)), 0.5), "weights"),
+        (lambda: epidemics.infection_chance(-1, 0.1), "infected_neighbours"),
+        (lambda: epidemics.infection_chance(1, 1.1), "transmission"),
+        (lambda: epidemics.sis_step(1.1, 0.0, 0.1, 0.1), "infected"),
+        (lambda: epidemics.sis_step(0.1, 0.0, -0.1, 0.1), "transmission"),
+        (lambda: epidemics.sir_threshold(np.ones(4)), "degrees"),
+        (lambda: growth_of_firms.gibrat_growth(1.0, 1.0, 0.0, 0.1, 1.0), "floor"),
+        (lambda: growth_of_firms.zipf_exponent(1.0), "floor"),
+        (lambda: growth_of_firms.hill_exponent(np.ones(4), 4), "largest"),
+        (lambda: lind_mehlum([0, 1, 0, 1], [1, 2, 3, 4]), "3 values"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
