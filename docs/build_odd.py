@@ -23,6 +23,9 @@ SOURCES = DOCS.parent / "abm"
 AGENTS = ("ChipVendor", "Lab", "ClosedLab", "OpenLab", "Adopter", "Investor", "Regulator", "InfrastructureFirm")
 RECORDS = ("Cloud", "Exchange", "Accounts", "Flows", "Networks")
 
+ELSEWHERE = ("engine", "validation")
+"""Folders without part in the month: the engine, and other people's models that run on it."""
+
 ROLES = {
     "vendors": "ChipVendor",
     "labs": "Lab",
@@ -297,7 +300,7 @@ def draws() -> str:
     """Every decision that chance has a part in: name, distribution, shape, when; in the order of the month."""
     rows = []
     for path in sorted(SOURCES.rglob("*.py")):
-        if path.parent.name == "engine":
+        if path.relative_to(SOURCES).parts[0] in ELSEWHERE:
             continue
         for function in [n for n in ast.walk(syntax(path)) if isinstance(n, ast.FunctionDef)]:
             calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)]
@@ -348,7 +351,8 @@ def drawn(node: ast.AST, function: ast.FunctionDef) -> list[str] | None:
     singular = {"infrastructure": "listed layer"}
     shape = " or ".join(singular.get(word, word.removesuffix("s")) for word in each)
     if len(node.args) > 2:
-        shape += " × " + {"(TIERS,)": "tier", "(QUESTIONS,)": "question"}[ast.unparse(node.args[2])]
+        axes = ast.unparse(node.args[2])
+        shape += " × " + {"(TIERS,)": "tier", "(QUESTIONS,)": "question"}.get(axes, axes)
     return [decision, {"uniform": "uniform (0, 1)", "normal": "standard normal"}[kind], shape]
 
 
