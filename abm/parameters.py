@@ -50,23 +50,23 @@ class Parameters(BaseModel):
 
     # --- policy levers, by jurisdiction -------------------------------------------------------------------------
     ip_strength: Lever = q(
-        0.4, 0, 1, "S_r", "", "probability that a rights holder wins over copied or distilled capability"
+        0.4, 0, 1, "S_r0", "", "probability that a rights holder wins over copied or distilled capability"
     )
-    ip_clarity: Lever = q(0.5, 0, 1, "Cl_r", "", "one less the spread of that probability from case to case")
-    enforcement_effort: Lever = q(0.2, 0, 10, "E_r", "", "public effort at detecting distillation")
+    ip_clarity: Lever = q(0.5, 0, 1, "Cl_r0", "", "one less the spread of that probability from case to case")
+    enforcement_effort: Lever = q(0.2, 0, 10, "E_r0", "", "public effort at detecting distillation")
     compliance_fixed: Lever = q(
         0.5,
         0,
         1e4,
-        "F_c",
+        "F_r0",
         "$ M per month",
         "fixed compliance cost of a lab",
         "ECONOMICS A6: 50-500 k$ per firm, contested",
     )
-    compliance_proportional: Lever = q(0.01, 0, 0.9, "c_r", "share of revenue", "proportional compliance cost")
-    permitting_lag: Lever = q(4, 0.5, 120, "L_r", "months", "permits and connection, before machines come on line")
-    power_growth: Lever = q(0.5, -1, 3, "G_r", "per year", "growth of power available to compute")
-    policy_uncertainty: Lever = q(0.1, 0, 2, "u_r", "", "standard deviation of announced against enacted policy")
+    compliance_proportional: Lever = q(0.01, 0, 0.9, "c_r0", "share of revenue", "proportional compliance cost")
+    permitting_lag: Lever = q(4, 0.5, 120, "L_r0", "months", "permits and connection, before machines come on line")
+    power_growth: Lever = q(0.5, -1, 3, "G_r0", "per year", "growth of power available to compute")
+    policy_uncertainty: Lever = q(0.1, 0, 2, "u_r0", "", "standard deviation of announced against enacted policy")
 
     # --- public policy and politics -----------------------------------------------------------------------------
     guarantee_share: Number = q(0.1, 0, 1, "g", "", "share of losses that the public bears")
@@ -163,13 +163,13 @@ class Parameters(BaseModel):
     capex_belief: Number = q(0.5, 0, 10, "b_x", "", "response of capex to investors' mean beliefs")
     capex_additionality: Number = q(0.1, 0, 1, "", "", "share of announced programmes that is new spending")
     chip_share_of_capex: Number = q(0.5, 0, 1, "", "", "share of a programme spent on chips")
-    usual_utilisation: Number = q(0.8, 0.05, 1, "u*", "", "utilisation at which the rental price rests")
+    usual_utilisation: Number = q(0.8, 0.05, 1, "u_0", "", "utilisation at which the rental price rests")
     rental_adjustment: Number = q(0.04, 0, 1, "a_w", "per month", "response of the rental price to demand over supply")
     rental_price_start: Number = q(
         0.0015, 1e-6, 1, "w_0", "$ M per H100e month", "rental price at the start (2 $ an hour)"
     )
     energy_cost: Number = q(0.0001, 0, 0.1, "e_w", "$ M per H100e month", "energy of a running H100e")
-    interest_rate: Number = q(0.06, 0.001, 1, "r", "per year", "discount rate")
+    interest_rate: Number = q(0.06, 0.001, 1, "r_d", "per year", "discount rate")
     payout_rate: Number = q(0.06, 0.001, 1, "delta_V", "per year", "payout rate of a project (Dixit-Pindyck delta)")
     region_us: Number = q(0.6, 0, 1, "", "", "share of platforms' compute in the United States")
     region_china: Number = q(0.15, 0, 1, "", "", "share in China")
@@ -179,10 +179,10 @@ class Parameters(BaseModel):
 
     # --- research, imitation, release ---------------------------------------------------------------------------
     algorithmic_doubling_time: Number = q(
-        8, 1, 60, "T_g", "months", "halving time of compute for equal capability", "Ho et al. 2024: 8 (5-14)"
+        8, 1, 60, "T_a", "months", "halving time of compute for equal capability", "Ho et al. 2024: 8 (5-14)"
     )
     research_returns: Number = q(0.3, 0.01, 0.95, "psi", "", "elasticity of progress in research effort")
-    research_luck: Number = q(0.5, 0, 3, "sd_xi", "", "standard deviation of log luck, monthly")
+    research_luck: Number = q(0.5, 0, 3, "sd_R", "", "standard deviation of log luck, monthly")
     scarcity_induction: Number = q(0.2, 0, 5, "iota", "per nat", "progress induced by scarcity of compute")
     spillover_rate: Number = q(0.1, 0, 2, "s", "per month", "catch-up with published efficiency")
     publication_gap: Number = q(0.5, 0, 5, "", "nats", "how much of their efficiency closed labs keep unpublished")
@@ -223,7 +223,7 @@ class Parameters(BaseModel):
     damages_floor: Number = q(5, 0, 1e4, "", "$ M per month", "least revenue that damages are counted on")
     damages_pace: Number = q(0.1, 0, 1, "", "per month", "share of damages owed paid in a month")
     ruling_spread: Number = q(0.3, 0, 1, "", "", "spread of win probabilities when the law is unclear")
-    vigilance_cost: Number = q(1.0, 0.001, 1e4, "c_v", "$ M per month", "cost of a unit of defence")
+    vigilance_cost: Number = q(1.0, 0.001, 1e4, "c_d", "$ M per month", "cost of a unit of defence")
     vigilance_maximum: Number = q(5, 0, 100, "", "", "most defence a teacher can mount")
     imitation_loss: Number = q(0.3, 0, 5, "", "nats", "lead a teacher loses to a student at full exposure")
     release_threshold: Number = q(0.4, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "MODEL 6.1")
@@ -282,7 +282,7 @@ class Parameters(BaseModel):
     difficulty_low: Number = q(-1, -20, 40, "", "nats", "easiest tasks")
     difficulty_high: Number = q(11, -20, 40, "", "nats", "hardest tasks")
     token_scale: Number = q(2e7, 1, 1e12, "m", "M tokens per month", "use of all segments at a price index of one", FIT)
-    usage_elasticity: Number = q(1.1, 0.05, 5, "eps_j", "", "elasticity of use in the price index", "Demirer et al.")
+    usage_elasticity: Number = q(1.1, 0.05, 5, "eps_u", "", "elasticity of use in the price index", "Demirer et al.")
     nest_correlation: Number = q(
         0.3, 0, 0.95, "rho_n", "", "correlation of tastes within closed and within open models", "ECONOMICS A1: 0.3-0.7"
     )
@@ -332,10 +332,10 @@ class Parameters(BaseModel):
     application_share: Number = q(0.02, 0, 1, "", "", "share of users' surplus that applications earn")
 
     # --- the crash of January 2025 ------------------------------------------------------------------------------
-    crash_capacity: Number = q(1, 0, 1, "(a)", "", "mechanism (a): saturating demand or binding capacity")
-    crash_rents: Number = q(1, 0, 1, "(b)", "", "mechanism (b): lower rents of labs, lower capex")
-    crash_rivals: Number = q(1, 0, 1, "(c)", "", "mechanism (c): rivals and export rules")
-    crash_beliefs: Number = q(1, 0, 1, "(d)", "", "mechanism (d): narrative and diagnostic over-reaction")
+    crash_capacity: Number = q(1, 0, 1, "M_a", "", "mechanism (a): saturating demand or binding capacity")
+    crash_rents: Number = q(1, 0, 1, "M_b", "", "mechanism (b): lower rents of labs, lower capex")
+    crash_rivals: Number = q(1, 0, 1, "M_c", "", "mechanism (c): rivals and export rules")
+    crash_beliefs: Number = q(1, 0, 1, "M_d", "", "mechanism (d): narrative and diagnostic over-reaction")
     narrative_loading: Number = q(
         0.05, 0, 5, "", "", "how far the story 'less compute, fewer chips' moves values", "Shiller 2017"
     )
@@ -360,9 +360,9 @@ class Parameters(BaseModel):
 
     # --- news and beliefs ---------------------------------------------------------------------------------------
     claim_value_sd: Number = q(
-        1.0, 1e-3, 10, "sigma_v", "nats", "standard deviation of true log cost", "Fischer and Verrecchia 2000"
+        1.0, 1e-3, 10, "sd_f", "nats", "standard deviation of true log cost", "Fischer and Verrecchia 2000"
     )
-    claim_motive_sd: Number = q(1.0, 0, 10, "sigma_x", "nats", "standard deviation of the motive to shade")
+    claim_motive_sd: Number = q(1.0, 0, 10, "sd_m", "nats", "standard deviation of the motive to shade")
     claim_bias_cost: Number = q(1.0, 1e-3, 100, "c", "", "cost of biasing a report")
     claim_precision: Number = q(12, 0, 1e4, "", "per nat^2", "precision of a cost claim to a full believer", FIT)
     cost_to_intensity: Number = q(0.2, 0, 2, "", "", "nats of compute intensity per nat of training cost")
@@ -384,7 +384,7 @@ class Parameters(BaseModel):
     susceptibility: Number = q(0.3, 0, 1, "Lambda", "", "mean weight on neighbours")
     social_influence: Number = q(0.5, 0, 1, "", "", "scale of that weight in one conversation")
     anchoring: Number = q(0.02, 0, 1, "", "per week", "return to the initial opinion", "Friedkin and Johnsen 1990")
-    credibility: Number = q(0.5, 0.01, 0.99, "w", "", "mean credibility given to cost claims", "ECONOMICS C7: 0.2-1")
+    credibility: Number = q(0.5, 0.01, 0.99, "w_c", "", "mean credibility given to cost claims", "ECONOMICS C7: 0.2-1")
     credibility_spread: Number = q(0.8, 0, 5, "", "logits", "its spread across investors")
     base_attention: Number = q(0.015, 0, 1, "a_0", "per day", "chance of reading the news anyway")
     news_exposure: Number = q(0.017, 0, 10, "a_1", "per day", "chance per unit of salience of hearing a story", FIT)
@@ -397,7 +397,7 @@ class Parameters(BaseModel):
     # --- trading ------------------------------------------------------------------------------------------------
     trend_share: Number = q(0.3, 0, 1, "", "", "trend followers at the start")
     trend_share_maximum: Number = q(0.6, 0, 1, "", "", "most of an investor's weight on trend")
-    trend_strength: Number = q(3, 0, 50, "g", "", "trend followers' extrapolation of average daily returns")
+    trend_strength: Number = q(3, 0, 50, "chi", "", "trend followers' extrapolation of average daily returns")
     strategy_switching: Number = q(1, 0, 1e3, "beta", "", "intensity of choice", "Brock and Hommes 1998")
     strategy_scale: Number = q(200, 0, 1e6, "", "", "unit of strategies' profits")
     demand_per_mispricing: Number = q(2.0, 0.01, 100, "tau_d", "", "position per log point of mispricing")

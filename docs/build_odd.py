@@ -1,17 +1,43 @@
-"""Write the tables of docs/ODD.md from the code: `python docs/build_odd.py` (`--check` only says whether they fit).
+"""Write the tables of docs/ODD.md and docs/notation.md from the code: `python docs/build_odd.py` (`--check` only
+says whether they fit).
 
-Parameters come from `abm.parameters`, state variables from the `Field` declarations of `abm.agents`, observables from
-`abm.measures`. Each table stands between two markers, and only what is between them is replaced.
+Parameters come from `abm.parameters`, state variables from the `Field` declarations of `abm.agents` and the records of
+`abm.state`, the schedule and the draws from the source of `abm.market` and `abm.phases`, inputs from `abm.timeline`
+and `abm.events`, observables from `abm.measures`. Each table stands between two markers, and only what is between
+them is replaced.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import sys
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parent / "ODD.md"
+DOCS = Path(__file__).resolve().parent
+SOURCES = DOCS.parent / "abm"
+AGENTS = ("ChipVendor", "Lab", "ClosedLab", "OpenLab", "Adopter", "Investor", "Regulator", "InfrastructureFirm")
+RECORDS = ("Cloud", "Exchange", "Accounts", "Flows", "Networks")
+
+ELSEWHERE = ("engine", "validation")
+"""Folders without part in the month: the engine, and other people's models that run on it."""
+
+ROLES = {
+    "vendors": "ChipVendor",
+    "labs": "Lab",
+    "adopters": "Adopter",
+    "investors": "Investor",
+    "regulators": "Regulator",
+    "layers": "InfrastructureFirm",
+}
+"""Which class the groups of the market hold: by this a rule that two classes share is told apart."""
+
+
+# --- parameters, state variables, observables ---
 
 
 def parameters() -> str:
@@ -22,32 +48,64 @@ def parameters() -> str:
     for row in Parameters.table():
         name = f"`{row['name']}`" + (" †" if row["name"] in INSTRUMENTS else "")
         bounds = f"{row['low']:g} to {row['high']:g}"
-        rows.append([name, row["symbol"], f"{row['default']:g}", row["unit"], bounds, row["meaning"], row["source"]])
+        default = f"{row['default']:.10g}"
+        rows.append([name, code(row["symbol"]), default, row["unit"], bounds, row["meaning"], row["source"]])
     head = ["parameter", "symbol", "default", "unit", "bounds", "meaning", "source"]
     return f"{len(rows)} parameters. † one value for all jurisdictions, or one each.\n\n{table(head, rows)}"
 
 
-def state() -> str:
-    """State variables by class of agent; a subclass shows only what it adds."""
+def agent_classes() -> Iterator[tuple[str, type, dict[str, Any]]]:
+    """(name, class, fields that the class adds), base classes first."""
     from abm import agents
 
-    parts = []
-    for name in ("ChipVendor", "Lab", "ClosedLab", "OpenLab", "Adopter", "Investor", "Regulator", "InfrastructureFirm"):
+    for name in AGENTS:
         kind = getattr(agents, name)
-        first = (kind.__doc__ or "").strip().splitlines()[0]
         inherited = {n for base in kind.__mro__[1:] if hasattr(base, "fields") for n in base.fields()}
-        own = {n: f for n, f in kind.fields().items() if n not in inherited}
-        parts.append(f"**{name}.** {first}\n")
+        yield name, kind, {n: f for n, f in kind.fields().items() if n not in inherited}
+
+
+def state() -> str:
+    """State variables by class of agent; a subclass shows only what it adds. Then the records of the market."""
+    parts = ["Every agent has `active`: takes part, or is a slot for an entrant.\n"]
+    for name, kind, own in agent_classes():
+        parts.append(f"**{name}.** {first_line(kind)}\n")
         if not own:
             parts.append(f"No state beyond that of {kind.__mro__[1].__name__}.\n")
             continue
-        rows = [[f"`{n}`", f.symbol, axes(f), f.unit, f.meaning] for n, f in own.items()]
-        parts.append(table(["variable", "symbol", "per", "unit", "meaning"], rows) + "\n")
-    return "Every agent has `active`: takes part, or is a slot for an entrant.\n\n" + "\n".join(parts).rstrip()
+        rows = [[f"`{n}`", code(f.symbol), axes(f), default_of(f), f.unit, f.meaning] for n, f in own.items()]
+        parts.append(table(["variable", "symbol", "per", "default", "unit", "meaning"], rows) + "\n")
+    for name in RECORDS:
+        kind, rows = record(name)
+        parts.append(f"**{name}.** {first_line(kind)}\n")
+        parts.append(table(["variable", "meaning, (shape) and unit"], [[f"`{n}`", words] for n, words in rows]) + "\n")
+    return "\n".join(parts).rstrip()
+
+
+def record(name: str) -> tuple[type, list[list[str]]]:
+    """A record of `abm.state` and what the comments of its source say of its attributes."""
+    from abm import state as module
+    from abm.measures import MEASURES
+
+    kind = getattr(module, name)
+    rows = []
+    for line in inspect.getsource(kind).splitlines():
+        found = re.match(r"\s+(\w+): Any(?:\s+# (.*))?$", line)
+        if found:
+            attribute, words = found.groups()
+            if words is None and attribute in MEASURES:  # what is also an observable is described there
+                words = f"scalar, {MEASURES[attribute].meaning}"
+            rows.append([attribute, words or ""])
+    if [n for n, _ in rows] != list(kind.names()):
+        raise SystemExit(f"abm/state.py: every attribute of {name} stands on a line of its own")
+    return kind, rows
 
 
 def axes(declared: Any) -> str:
     return " × ".join(("agent", *declared.shape))
+
+
+def default_of(declared: Any) -> str:
+    return str(declared.default).lower() if declared.dtype is bool else f"{declared.default:g}"
 
 
 def observables() -> str:
@@ -61,32 +119,331 @@ def observables() -> str:
     return "\n\n".join(parts)
 
 
+# --- inputs ---
+
+
+def inputs() -> str:
+    """Kinds of event, and the arrays that they are written on."""
+    from abm.events import KINDS, Event
+    from abm.timeline import INSTRUMENTS, Timeline
+
+    common = set(Event.model_fields)
+    rows = []
+    for name, kind in KINDS.items():
+        keys = ", ".join(f"`{key}`" for key in kind.model_fields if key not in common)
+        rows.append([f"`{name}`", keys, first_line(kind)])
+    parts = ["**Kinds of event**\n", table(["kind", "keys of its own", "what it is"], rows) + "\n"]
+
+    said = attribute_docs(SOURCES / "timeline.py", "Timeline")
+    letters = {"M": "month", "R": "jurisdiction", "I": "instrument", "V": "vendor", "L": "lab"}
+    letters |= {"D": "day", "Q": "question"}
+    rows = []
+    for name, declared in Timeline.__dataclass_fields__.items():
+        per = " × ".join(letters[letter] for letter in declared.metadata["axes"])
+        rows.append([f"`{name}`", per, f"{declared.metadata['default']:g}", said.get(name, "")])
+    parts += ["**Inputs of a month**\n", table(["input", "per", "where nothing happens", "meaning"], rows) + "\n"]
+
+    rows = [[f"`{name}`", f"{low:g} to {high:g}", unit] for name, (low, high, unit) in INSTRUMENTS.items()]
+    parts += ["**Instruments**, with what an event may set them to\n", table(["instrument", "range", "unit"], rows)]
+    return "\n".join(parts)
+
+
+def attribute_docs(path: Path, name: str) -> dict[str, str]:
+    """The strings under the attributes of a class."""
+    body = next(n.body for n in syntax(path).body if isinstance(n, ast.ClassDef) and n.name == name)
+    found = {}
+    for before, node in zip(body, body[1:], strict=False):
+        if isinstance(before, ast.AnnAssign) and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            assert isinstance(before.target, ast.Name)
+            found[before.target.id] = " ".join(str(node.value.value).split())
+    return found
+
+
+# --- initial values ---
+
+
+def cast() -> str:
+    """What the agents of the default cast start with, at default parameters."""
+    from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
+    from abm.parameters import Parameters
+    from abm.population import Populations, first_labs, first_vendors
+    from abm.state import QUESTIONS, STAGES, TIERS, Values
+
+    p, populations = Values(Parameters().values()), Populations()
+    world = populations.world()
+    sizes = {"tier": TIERS, "stage": STAGES, "question": QUESTIONS, "vendor": len(world.vendors)}
+    vendors, labs = first_vendors(p, populations, sizes, world), first_labs(p, populations, sizes, world)
+
+    shown = ("chip_price", "unit_cost", "capacity", "lock_in", "generation_age", "cash")
+    rows = [
+        [name, home, *(f"{float(getattr(vendors, column)[i]):.6g}" for column in shown)]
+        for i, (name, home) in enumerate(zip(world.vendors, world.vendor_home, strict=True))
+    ]
+    parts = [table(["vendor", "home", *(f"`{column}`" for column in shown)], rows)]
+
+    pay = {METERED: "API", SUBSCRIPTION: "subscription", HOSTING: "hosting"}
+    pay |= {COMPLEMENT: "complement", OPEN_CORE: "open core"}
+    rows = []
+    for i, (name, home) in enumerate(zip(world.labs, world.lab_home, strict=True)):
+        if not bool(labs.active[i]):
+            rows.append([f"{name} (free slot)", home, *[""] * 5])
+            continue
+        numbers = [labs.capability[i, 0], labs.machines[i], labs.cash[i], labs.age[i, 0]]
+        rows.append([name, home, pay[int(labs.monetisation[i])], *(f"{float(x):g}" for x in numbers)])
+    head = ["lab", "home", "monetisation", "`capability`, flagship", "`machines`", "`cash`", "`age`, flagship"]
+    return "\n\n".join([*parts, table(head, rows)])
+
+
+# --- schedule and draws: read off the source ---
+
+
+@cache
+def syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def functions() -> dict[str, tuple[str, ast.FunctionDef]]:
+    """Functions of the month by name: (module, definition)."""
+    files = [SOURCES / "market.py", SOURCES / "observables.py", *sorted((SOURCES / "phases").glob("*.py"))]
+    found: dict[str, tuple[str, ast.FunctionDef]] = {}
+    for path in files:
+        for node in syntax(path).body:
+            if isinstance(node, ast.FunctionDef) and node.name not in ("run", "start_runs", "months_of_runs"):
+                if node.name in found:
+                    raise SystemExit(f"two functions of the month are called {node.name}")
+                found[node.name] = (path.relative_to(SOURCES).with_suffix("").as_posix(), node)
+    return found
+
+
+def in_order(node: ast.AST) -> Iterator[ast.Call]:
+    """Calls in the order in which they are evaluated; a function handed to another counts where it is handed over."""
+    local: dict[str, ast.AST] = {}
+
+    def walk(node: ast.AST) -> Iterator[ast.Call]:
+        if isinstance(node, ast.FunctionDef):
+            local[node.name] = node
+        elif isinstance(node, ast.Lambda):
+            yield from walk(node.body)
+        elif isinstance(node, ast.Name) and node.id in local:
+            for statement in local.pop(node.id).body:  # type: ignore[attr-defined]
+                yield from walk(statement)
+        else:
+            for child in ast.iter_child_nodes(node):
+                yield from walk(child)
+            if isinstance(node, ast.Call):
+                yield node
+
+    for statement in node.body:  # type: ignore[attr-defined]
+        yield from walk(statement)
+
+
+def called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def rules_of(name: str, seen: tuple[str, ...] = ()) -> Iterator[str]:
+    """Rules that a function of the month has agents follow, in order: `Class.rule`."""
+    for call in in_order(functions()[name][1]):
+        if called(call) in functions() and called(call) not in (*seen, name):
+            yield from rules_of(called(call), (*seen, name))
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in ("do", "ask") and call.args:
+            rule = call.args[0]
+            if isinstance(rule, ast.Constant):
+                yield owner_of(str(rule.value), ast.unparse(call.func.value)) + "." + str(rule.value)
+
+
+@cache
+def owner_of(rule: str, receiver: str) -> str:
+    """The class whose agents follow a rule; where two classes have it, the one that the receiver's name says."""
+    owners = [name for name, kind, _ in agent_classes() if rule in vars(kind)]
+    if set(owners) == {"ClosedLab", "OpenLab"}:
+        return "Lab"
+    if len(owners) > 1 and "Lab" in owners and set(owners) <= {"Lab", "ClosedLab", "OpenLab"}:
+        return "Lab"
+    if len(owners) > 1:
+        owners = [o for word, o in ROLES.items() if o in owners and word in receiver]
+    if len(owners) != 1:
+        raise SystemExit(f"rule {rule!r} of {receiver!r}: cannot tell whose it is")
+    return owners[0]
+
+
+def schedule() -> str:
+    """The month, phase by phase, with the rules that agents follow in their order."""
+    from abm import agents
+
+    source, month = functions()["month"]
+    text = (SOURCES / f"{source}.py").read_text(encoding="utf-8").splitlines()
+    rows, number, told = [], "", set()
+    for call in in_order(month):
+        phase = called(call)
+        if phase not in functions():
+            continue
+        found = re.search(r"# (\d\. \w+)$", text[call.lineno - 1])
+        title = found.group(1) if found and found.group(1) != number else ""
+        number = title or number
+        where, definition = functions()[phase]
+        rows.append([title, f"`{phase}` ({where}.py)", first_paragraph(ast.get_docstring(definition))])
+        before = ""
+        for rule in rules_of(phase):
+            if rule == before:
+                continue
+            kind, method = rule.split(".")
+            said = "again" if rule in told else first_paragraph(inspect.getdoc(getattr(getattr(agents, kind), method)))
+            rows.append(["", f"`{rule}`", said])
+            told.add(rule)
+            before = rule
+    return table(["phase", "function, and the rules it has agents follow", "what happens"], rows)
+
+
+def draws() -> str:
+    """Every decision that chance has a part in: name, distribution, shape, when; in the order of the month."""
+    rows = []
+    for path in sorted(SOURCES.rglob("*.py")):
+        if path.relative_to(SOURCES).parts[0] in ELSEWHERE:
+            continue
+        for function in [n for n in ast.walk(syntax(path)) if isinstance(n, ast.FunctionDef)]:
+            calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)]
+            for call in sorted(calls, key=lambda n: (n.lineno, n.col_offset)):
+                if found := drawn(call, function):
+                    where = f"`{function.name}` ({path.relative_to(SOURCES).as_posix()})"
+                    rows.append((function.name, [*found, when_drawn(path, function), where]))
+    order = {"start": 0, "month": 1, "day": 2}
+    place = {name: at for at, name in enumerate(reached("month"))}
+    rows.sort(key=lambda row: (order[row[1][3]], place.get(row[0], 0)))
+    return table(["decision", "distribution", "one for each", "when", "where"], [row for _, row in rows])
+
+
+def reached(name: str) -> list[str]:
+    """Functions of the month in the order in which they are called, each once."""
+    found: dict[str, None] = {}
+
+    def follow(name: str) -> None:
+        for call in in_order(functions()[name][1]):
+            if called(call) in functions() and called(call) not in found:
+                found[called(call)] = None
+                follow(called(call))
+
+    follow(name)
+    return list(found)
+
+
+def drawn(node: ast.AST, function: ast.FunctionDef) -> list[str] | None:
+    """Decision, distribution and shape of a call of `Draws`."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return None
+    kind, receiver = node.func.attr, ast.unparse(node.func.value)
+    if kind not in ("uniform", "normal", "market_normal") or not receiver.endswith("draws"):
+        return None
+    decision = ast.literal_eval(node.args[0])
+    agents = ast.unparse(node.args[1])
+    if kind == "market_normal":
+        return [decision, "standard normal", {"1": "market", "DAYS": "trading day"}[agents]]
+    if agents == "slots":
+        agents = function.name.removeprefix("first_")
+    if agents == "g":  # a comprehension over groups
+        loop = next(n for n in ast.walk(function) if isinstance(n, ast.ListComp))
+        groups = loop.generators[0].iter
+        assert isinstance(groups, ast.Tuple)
+        each = [ast.unparse(x).rsplit(".", 1)[-1] for x in groups.elts]
+    else:
+        each = [agents.rsplit(".", 1)[-1]]
+    singular = {"infrastructure": "listed layer"}
+    shape = " or ".join(singular.get(word, word.removesuffix("s")) for word in each)
+    if len(node.args) > 2:
+        axes = ast.unparse(node.args[2])
+        shape += " × " + {"(TIERS,)": "tier", "(QUESTIONS,)": "question"}.get(axes, axes)
+    return [decision, {"uniform": "uniform (0, 1)", "normal": "standard normal"}[kind], shape]
+
+
+def when_drawn(path: Path, function: ast.FunctionDef) -> str:
+    if path.name == "population.py":
+        return "start"
+    return "day" if function.args.args[0].arg == "draws" else "month"
+
+
+# --- notation ---
+
+
+def symbols() -> str:
+    """Symbols with what they stand for in the code."""
+    return table(["symbol", "name", "kind", "unit", "meaning"], [[code(s), *rest] for s, *rest in symbol_rows()])
+
+
+def symbol_rows() -> list[list[str]]:
+    """(symbol, name in the code, kind, unit, meaning), in the order of the alphabet."""
+    from abm.parameters import Parameters
+
+    rows = [
+        [row["symbol"], f"`{row['name']}`", "parameter", row["unit"], row["meaning"]]
+        for row in Parameters.table()
+        if row["symbol"]
+    ]
+    for name, _, own in agent_classes():
+        rows += [[f.symbol, f"`{name}.{n}`", "state", f.unit, f.meaning] for n, f in own.items() if f.symbol]
+    twice = sorted({row[0] for row in rows if sum(row[0] == other[0] for other in rows) > 1})
+    if twice:
+        raise SystemExit(f"symbols that stand for two things: {', '.join(twice)}")
+    return sorted(rows, key=lambda row: (row[0].lower(), row[0]))
+
+
+# --- writing ---
+
+
+def first_line(kind: type) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+def first_paragraph(text: str | None) -> str:
+    return " ".join((text or "").split("\n\n")[0].split()).rstrip(".")
+
+
+def code(symbol: str) -> str:
+    return f"`{symbol}`" if symbol else ""
+
+
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-def written(text: str) -> str:
-    """The page with its tables renewed."""
-    for name, build in {"parameters": parameters, "state": state, "observables": observables}.items():
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "ODD.md": {
+        "state": state,
+        "parameters": parameters,
+        "schedule": schedule,
+        "draws": draws,
+        "observables": observables,
+        "cast": cast,
+        "inputs": inputs,
+    },
+    "notation.md": {"symbols": symbols},
+}
+
+
+def written(page: str, text: str) -> str:
+    """A page with its tables renewed."""
+    for name, build in PAGES[page].items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise SystemExit(f"{PAGE}: the markers {begin} and {end} must stand there once each")
+            raise SystemExit(f"{page}: the markers {begin} and {end} must stand there once each")
         body = f"{begin}\n<!-- written by docs/build_odd.py; do not edit between the markers -->\n\n{build()}\n\n{end}"
         text = re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _, body=body: body, text, flags=re.DOTALL)
     return text
 
 
 def main() -> None:
-    old = PAGE.read_text(encoding="utf-8")
-    new = written(old)
-    if "--check" in sys.argv[1:]:
-        if new != old:
-            raise SystemExit(f"{PAGE} does not fit the code: run python docs/build_odd.py")
-        return
-    PAGE.write_text(new, encoding="utf-8")
-    print(PAGE)
+    for page in PAGES:
+        path = DOCS / page
+        old = path.read_text(encoding="utf-8")
+        new = written(page, old)
+        if "--check" in sys.argv[1:]:
+            if new != old:
+                raise SystemExit(f"{path} does not fit the code: run python docs/build_odd.py")
+            continue
+        path.write_text(new, encoding="utf-8")
+        print(path)
 
 
 if __name__ == "__main__":

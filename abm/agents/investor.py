@@ -14,11 +14,11 @@ class Investor(Agent):
     home = Field(0, "", "its jurisdiction", dtype=int)
     wealth = Field(1.0, "share of all wealth", "weight in the market", symbol="w_i")
     money = Field(0.0, "$ M", "cash account")
-    belief = Field(0.0, "nats", "mean belief per question", symbol="m_iq", shape=("question",))
-    uncertainty = Field(0.2, "nats^2", "variance of belief per question", symbol="v_iq", shape=("question",))
+    belief = Field(0.0, "nats", "mean belief per question", symbol="m_iQ", shape=("question",))
+    uncertainty = Field(0.2, "nats^2", "variance of belief per question", symbol="v_iQ", shape=("question",))
     anchor = Field(0.0, "nats", "opinion it started from", shape=("question",))
     reference = Field(0.0, "nats", "belief before the latest news, against which news is felt", shape=("question",))
-    susceptibility = Field(0.3, "", "weight on neighbours' beliefs", symbol="Lambda")
+    susceptibility = Field(0.3, "", "weight on neighbours' beliefs", symbol="Lambda_i")
     credibility = Field(0.5, "", "weight given to a cost claim")
     threshold = Field(0.3, "", "share of attentive neighbours that wakes it")
     attentive = Field(0.0, "", "1 if following the news today", symbol="a_i")
@@ -27,7 +27,7 @@ class Investor(Agent):
     heard_claims = Field(0.0, "", "cost claims absorbed: precision x signal, precision", shape=("pair",))
     trend_share = Field(0.2, "", "weight of the trend strategy", symbol="n_i")
     switching = Field(1.0, "", "intensity of choice between strategies", symbol="beta_i")
-    aggressiveness = Field(1.0, "", "position per log point of mispricing, relative to the average", symbol="1/gamma_i")
+    aggressiveness = Field(1.0, "", "position per log point of mispricing, relative to the average", symbol="alpha_i")
     holdings = Field(0.0, "share of the firm", "fraction of each firm held", symbol="h_if", shape=("asset",))
 
     def notice(self, p, news, luck):

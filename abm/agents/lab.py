@@ -33,7 +33,7 @@ class Lab(Agent):
     copied = Field(NEVER, "nats", "capability reached by copying open weights")
     teacher = Field(-1, "", "lab it distils (-1 nobody)", dtype=int)
     copied_from = Field(-1, "", "lab whose open weights it builds on (-1 nobody)", dtype=int)
-    exchanges = Field(0.0, "M exchanges per month", "accepted exchanges with the teacher", symbol="x")
+    exchanges = Field(0.0, "M exchanges per month", "accepted exchanges with the teacher", symbol="x_l")
     distilled_share = Field(0.0, "", "share of released capability owed to teachers or copied weights")
     vigilance = Field(0.0, "", "defence against being distilled")
     access_cut = Field(0.0, "months", "months of access still denied")
@@ -61,7 +61,7 @@ class Lab(Agent):
     chip_bill = Field(0.0, "$ M per month", "chips delivered, to be paid")
     revenue = Field(0.0, "$ M per month", "income from customers")
     profit = Field(0.0, "$ M per month", "revenue less every current cost")
-    lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L")
+    lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L_l")
     marginal_value = Field(0.0, "$ M per month per nat", "derivative of own profit in own capability")
     distressed = Field(0.0, "months", "months without money")
 
