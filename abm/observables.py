@@ -9,7 +9,7 @@ from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.mechanisms import beliefs, capacity, welfare
 from abm.parameters import JURISDICTIONS
 from abm.phases.accounts import consumer_surplus
-from abm.phases.common import frontier, is_open_lab, open_frontier, per_product, quantities
+from abm.phases.common import frontier, is_open_lab, open_frontier, per_product, price_indices, quantities
 from abm.state import QUESTIONS, TIERS, Market, Now
 
 LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
@@ -38,7 +38,7 @@ def observe(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
     """All observables of the month; `before` is the market at its start (for the accounting residuals)."""
     return (
         pricing_power(market, now)
-        | prices(market)
+        | prices(market, now)
         | race(market, now)
         | compute_and_chips(market, now)
         | enforcement_and_entry(market, now)
@@ -82,11 +82,11 @@ def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
     }
 
 
-def prices(market: Market) -> dict[str, jax.Array]:
+def prices(market: Market, now: Now) -> dict[str, jax.Array]:
     labs, adopters = market.labs, market.adopters
     on = per_product(labs.active)
     price, capability = labs.price.reshape(-1), labs.capability.reshape(-1)
-    index = (adopters.tokens / jnp.maximum(adopters.scale, 1e-12)) ** (-1 / adopters.usage_elasticity)
+    index = price_indices(market, now)
     weight = adopters.spending / jnp.maximum(adopters.spending.sum(), 1e-12)
     best = jnp.argmax(jnp.where(on, capability, -jnp.inf))
     out = {

@@ -186,6 +186,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
         book_value=installed * p.chip_price_start * 0.6,
         rental_price=p.rental_price_start,
         demand=p.workload_scale,
+        serving=jnp.zeros(()),
         internal=p.workload_scale,
     )
     zero = jnp.zeros(())

@@ -41,6 +41,7 @@ class Cloud(Record):
     book_value: Any  # $ M
     rental_price: Any  # scalar, $ M per H100e month
     demand: Any  # scalar, H100e wanted
+    serving: Any  # scalar, H100e that serve tokens
     internal: Any  # scalar, H100e of the platforms' own workloads
 
 

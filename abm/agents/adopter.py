@@ -67,9 +67,10 @@ class Adopter(Agent):
         utility = quality - self.sensitivity(p, price_form) * price + p.network_effect * peer_share
         return demand.rivals_as_one(utility, products.available, products.owner, products.nest, p.nest_correlation)
 
-    def adopt(self, p, target):
-        """Usage shares move towards the target shares: habit."""
-        self.usage = self.usage + p.habit_rate * (target - self.usage)
+    def adopt(self, p, products, target):
+        """Usage shares move towards the target shares: habit. What has left the market is used no more."""
+        usage = self.usage + p.habit_rate * (target - self.usage)
+        self.usage = jnp.where(products.available, usage, 0.0)
 
     def use(self, p, price, growth, price_index):
         """How much to use at the price index, and what it costs."""

@@ -62,7 +62,7 @@ class ChipVendor(Agent):
         limited by what the industry can build and by cash.
         """
         stages = self.expansion.shape[0]
-        moved = self.expansion * stages / p.capacity_lead
+        moved = self.expansion * jnp.minimum(stages / p.capacity_lead, 1.0)
         self.expansion = self.expansion - moved + jnp.concatenate([jnp.zeros(1), moved[:-1]])
         self.capacity = self.capacity * (1 - p.capacity_depreciation) + moved[-1]
         under_way = self.expansion.sum()

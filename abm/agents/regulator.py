@@ -24,7 +24,6 @@ class Regulator(Agent):
     weight_competitiveness = Field(0.25, "", "weight on the gap to the foreign frontier")
     weight_consumers = Field(0.25, "", "weight on the price index")
     weight_lobbying = Field(0.25, "", "weight on the profits of closed labs")
-    tightness = Field(0.0, "", "export-control tightness it answers with")
 
     def adjust(self, p, base, pressure, noise):
         """Damped step of every instrument towards its scenario value, shifted by what presses on the regulator."""
@@ -46,4 +45,3 @@ class Regulator(Agent):
             now = getattr(self, name)
             setattr(self, name, now + p.policy_adjustment * (target - now))
         self.announced = jnp.clip(self.ip_strength + self.policy_uncertainty * noise, 0.0, 1.0)
-        self.tightness = rivalry

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.agents.lab import COMPLEMENT, HOSTING, OPEN_CORE, SUBSCRIPTION
+from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
 from abm.mechanisms import enforcement, welfare
-from abm.phases.common import frontier, is_open_lab, quantities
+from abm.phases.common import frontier, is_open_lab, price_indices, quantities, scale_of_use
 from abm.state import TIERS, Market, Now
 
 
@@ -82,7 +82,8 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
     leader = jax.nn.one_hot(jnp.argmax(jnp.where(labs.active & ~is_open, labs.capability[:, 0], -jnp.inf)), labs.size)
     winner = jnp.where(claimants[:, None], to_teacher, leader[None, :])
     defence = p.vigilance_cost * labs.vigilance * on
-    value = jnp.exp(market.exchange.log_price[market.vendors.size : market.vendors.size + labs.size])
+    exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
+    value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]
     thirst = 1 / (1 + jnp.maximum(labs.cash, 0.0) / jnp.maximum(p.cash_target * (wages + labs.chip_bill + 1.0), 1.0))
     funding = on * p.funding_rate * value * thirst
     lerner = welfare.lerner_index(labs.price, labs.token_cost, volume)
@@ -149,8 +150,8 @@ def layers_close_books(market: Market, now: Now) -> Market:
 def consumer_surplus(market: Market, now: Now) -> jax.Array:
     """Gain of each segment (J,) over doing without models, $ M a month: area under demand down to the price index."""
     adopters = market.adopters
-    index = (adopters.tokens / jnp.maximum(adopters.scale, 1e-12)) ** (-1 / adopters.usage_elasticity)
-    surplus = welfare.isoelastic_surplus(adopters.scale, index, now.p.outside_price, adopters.usage_elasticity)
+    scale, index = scale_of_use(market, now), price_indices(market, now)
+    surplus = welfare.isoelastic_surplus(scale, index, now.p.outside_price, adopters.usage_elasticity)
     return jnp.maximum(surplus, 0.0) * 1e-6
 
 
@@ -213,9 +214,19 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         licence=started("licence", 1.0),
         first_party_share=started("first_party_share", p.first_party_share),
         research_intensity=started("research_intensity", p.research_floor),
+        run_compute=started("run_compute", 0.0),
+        run_cost=started("run_cost", 0.0),
+        programme_cost=started("programme_cost", 0.0),
+        distilled=started("distilled", NEVER),
+        access_cut=started("access_cut", 0.0),
+        legal_exposure=started("legal_exposure", 0.0),
+        order_budget=started("order_budget", 0.0),
+        profit=started("profit", 0.0),
         distressed=started("distressed", 0.0),
+        exchanges=jnp.where(leaves, 0.0, labs.exchanges),  # who has left learns from nobody
+        teacher=jnp.where(leaves, -1, labs.teacher),
     )
-    # Entrants bring machines and leavers' slots are cleared: negative retirement, so that the compute identity holds.
+    # Machines stay in the slot of whoever left; an entrant's replace them: negative retirement, for the compute identity.
     brought = (jnp.where(enters, p.seed_machines, labs_before.machines) - labs_before.machines).sum()
     flows = market.flows.replace(rescued=rescued - written_off, entry=(enters * p.seed_funding).sum())
     accounts = market.accounts.replace(

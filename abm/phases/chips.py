@@ -101,7 +101,7 @@ def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
         elasticity,
         p.workload_scale * jnp.exp(growth),
     )
-    desired = (desired + cloud.demand - cloud.internal) * spirits * p.capex_ambition / p.usual_utilisation
+    desired = (desired + cloud.serving) * spirits * p.capex_ambition / p.usual_utilisation
     wanted = desired * jnp.stack([p.region_us, p.region_china, p.region_eu, p.region_row])
     missing = wanted - cloud.installed - cloud.ordered.sum(-1)
     units = jnp.maximum(missing / p.capex_adjustment, 0.0) + p.compute_depreciation * cloud.installed

@@ -67,6 +67,26 @@ def quantities(market: Market) -> jax.Array:
     return market.adopters.usage * market.adopters.tokens[:, None]
 
 
+def adoption(market: Market, now: Now) -> jax.Array:
+    """Scale of use relative to the start: diffusion of a general-purpose technology, logistic in time (Griliches 1957)."""
+    p = now.p
+    late = 1 / (1 + jnp.exp(-p.adoption_speed * (market.month - p.adoption_midpoint) / 12))
+    start = 1 / (1 + jnp.exp(p.adoption_speed * p.adoption_midpoint / 12))
+    return late / start
+
+
+def scale_of_use(market: Market, now: Now) -> jax.Array:
+    """Tokens that each segment would use at a price index of one (J,), M a month."""
+    return market.adopters.scale * adoption(market, now)
+
+
+def price_indices(market: Market, now: Now) -> jax.Array:
+    """Price index at which each segment bought this month (J,), $ per M tokens: demand read backwards."""
+    adopters = market.adopters
+    relative = adopters.tokens / jnp.maximum(scale_of_use(market, now), 1e-12)
+    return relative ** (-1 / adopters.usage_elasticity)
+
+
 def price_paid(market: Market, now: Now) -> jax.Array:
     """Average price paid, $ per million tokens."""
     quantity = quantities(market).sum(0)

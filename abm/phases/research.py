@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from abm.phases.common import frontier, is_open_lab
+from abm.phases.common import is_open_lab
 from abm.state import Market, Now
 
 
@@ -16,7 +16,6 @@ class Setting(NamedTuple):
     ip_strength: Any
     rental_price: Any  # $ M per H100e month
     serving_efficiency: Any  # nats, best inference stack
-    frontier: Any  # nats
 
 
 class Teaching(NamedTuple):
@@ -54,7 +53,6 @@ def setting_of(market: Market, now: Now) -> Setting:
         ip_strength=market.regulators.ip_strength[labs.home],
         rental_price=market.cloud.rental_price * each,
         serving_efficiency=market.accounts.serving_efficiency * each,
-        frontier=frontier(market) * each,
     )
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from abm.engine import each, loop, mean_of_neighbours, when
 from abm.mechanisms import capacity, pricing, tokens
-from abm.phases.common import Products, is_open_lab, products_of, quantities
+from abm.phases.common import Products, adoption, is_open_lab, products_of, quantities, scale_of_use
 from abm.phases.research import setting_of
 from abm.state import TIERS, Market, Now
 
@@ -59,7 +59,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
     products = products_of(labs, p)
     market = market.replace(labs=labs)
     target, index = choose(market, now, products, tastes)
-    adopters = market.adopters.do("adopt", p, target=target)
+    adopters = market.adopters.do("adopt", p, products, target=target)
     adopters = adopters.do("use", p, products.price, adoption(market, now), price_index=index)
     market = market.replace(adopters=adopters)
     # Budgets are made by the quarter, and this is the dearest number of the month.
@@ -144,14 +144,6 @@ def hosts_of(market: Market, now: Now) -> jax.Array:
     return 1 + jnp.sqrt(p.host_differentiation * sales * jnp.maximum(labs.licence, 0.0) / p.host_fixed_cost)
 
 
-def adoption(market: Market, now: Now) -> jax.Array:
-    """Scale of use relative to the start: diffusion of a general-purpose technology, logistic in time."""
-    p = now.p
-    late = 1 / (1 + jnp.exp(-p.adoption_speed * (market.month - p.adoption_midpoint) / 12))
-    start = 1 / (1 + jnp.exp(p.adoption_speed * p.adoption_midpoint / 12))
-    return late / start
-
-
 def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
     """Derivative (L,) of each lab's token profit in its own capability, $ M per month per nat, prices given.
 
@@ -162,7 +154,7 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
     same, other = adopters.ask(
         "rest_of_market", p, products, form, quality=tastes.quality, peer_share=tastes.peer
     )  # (J, L) each
-    scale = adopters.scale * adoption(market, now)
+    scale = scale_of_use(market, now)
 
     def quality_at(capability: jax.Array) -> jax.Array:
         return adopters.ask("quality", p, products._replace(capability=capability))
@@ -201,7 +193,9 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
 def contestable_share(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
     """Share of spending of the segments whose best open offer is within one switching cost of their best closed one."""
     adopters = market.adopters
-    utility = tastes.quality - adopters.price_sensitivity[:, None] * jnp.log(products.price)
+    linear = now.conduct.price_form == "linear"
+    sensitivity = adopters.ask("sensitivity", now.p, now.conduct.price_form)
+    utility = tastes.quality - sensitivity[:, None] * (products.price if linear else jnp.log(products.price))
     best_open, best_closed = (
         jnp.max(jnp.where(products.available & (products.nest == nest), utility, -1e9), axis=1) for nest in (1, 0)
     )
@@ -228,6 +222,6 @@ def serve(market: Market, now: Now) -> Market:
     rental = capacity.rental_price(cloud.rental_price, wanted, supply, p)
     rental = jnp.maximum(rental, p.energy_cost)
     served = jnp.minimum(internal, jnp.maximum(supply - serving, 0.0))
-    cloud = cloud.replace(demand=wanted, internal=served, rental_price=rental)
+    cloud = cloud.replace(demand=wanted, serving=serving, internal=served, rental_price=rental)
     efficiency = market.accounts.serving_efficiency + p.inference_efficiency_growth / 12
     return market.replace(cloud=cloud, accounts=market.accounts.replace(serving_efficiency=efficiency))
