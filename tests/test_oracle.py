@@ -17,47 +17,58 @@ from abm.phases.policy import adjust_policy
 from abm.simulation import Setup, play
 from abm.state import Accounts, Cloud, Exchange, Flows, Now, Values
 
-TINY = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=4, investors=5)
-FIRST, LAST, SEED, PRECISION = 12, 36, 3, 1e-9
+TINY = dict(vendors=2, closed_labs=4, open_labs=3, entrants=2, adopters=4, investors=5)  # every monetisation
+MONTHS, SEED, PRECISION = 36, 3, 1e-9  # R1 is in month 24
 LAB_DRAWS = {"research luck": "normal", "detection": "uniform", "ruling": "normal", "court": "uniform"}
 LAB_DRAWS |= {"disclosure motive": "normal", "entry": "uniform"}
 TIER_DRAWS = ("release", "price change")
 COMPARED = ("labs", "adopters", "layers", "cloud", "accounts", "flows")
 
-WORLDS = {  # what each adds to the default month
+COURTS = dict(detection_rate=1.0, enforcement_effort=3.0, ip_strength=0.6, ip_clarity=0.2, exchange_scale=4.0)
+POVERTY = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry_rate=12.0, entry_cost_weight=0.0)
+CORNERS = dict(usage_elasticity=1.0, payout_rate=0.001, demand_volatility=0.05, policy_uncertainty=0.0, copying_rate=0.0)
+CORNERS |= dict(claim_motive_sd=1e-7, price_change_hazard=0.2, ruling_spread=0.0)
+WORLDS = {  # what each changes of the default run
     "baseline": dict(),
+    "courts": dict(parameters=COURTS),
+    "poverty": dict(parameters=POVERTY),
+    "corners": dict(parameters=CORNERS),
+    "flexible": dict(pricing="flexible", price_form="linear"),
+    "nash": dict(pricing="nash"),
+    "nash, linear": dict(pricing="nash", price_form="linear"),
 }
+
+
+@functools.partial(jax.jit, static_argnames="conduct")
+def before_research(market, values, events, draws, conduct):
+    """The market after policy and chips."""
+    now = Now(values, events, draws.at(market.month), conduct)
+    return trade_chips(adjust_policy(market, now), now)
+
+
+@jax.jit
+def luck_of(market, draws):
+    """The draws of section 4 of the ODD that the core uses, by name."""
+    luck = draws.at(market.month)
+    by_tier = {name: luck.uniform(name, market.labs, (2,)) for name in TIER_DRAWS}
+    return {name: getattr(luck, kind)(name, market.labs) for name, kind in LAB_DRAWS.items()} | by_tier
 
 
 @functools.cache
 def months_of_model(name):
     """(world after policy and chips, world at the month's end, `now` in plain numbers) for every month."""
-    options = WORLDS[name]
-    sizes = {**TINY, **options.get("sizes", {})}
-    conduct = options.get("conduct", {})
-    setup = Setup.of(options.get("parameters"), "baseline", months=LAST, **conduct, **sizes)
+    setup = Setup.of(scenario="baseline", months=MONTHS, **TINY, **WORLDS[name])
     values, draws = Values({k: jax.numpy.asarray(v) for k, v in setup.values.items()}), Draws.from_seed(SEED)
     p = SimpleNamespace(**{k: np.asarray(v).tolist() for k, v in setup.values.items()})
-
-    @jax.jit
-    def before_research(market, events):
-        now = Now(values, events, draws.at(market.month), setup.conduct)
-        return trade_chips(adjust_policy(market, now), now)
-
-    @jax.jit
-    def luck_of(market):
-        luck = draws.at(market.month)
-        by_tier = {name: luck.uniform(name, market.labs, (2,)) for name in TIER_DRAWS}
-        return {name: getattr(luck, kind)(name, market.labs) for name, kind in LAB_DRAWS.items()} | by_tier
-
     markets = [market for market, _ in play(setup, SEED)]
     months = []
-    for at in range(FIRST, LAST):
+    for at in range(MONTHS):
         events = SimpleNamespace(**{k: np.asarray(rows[at]).tolist() for k, rows in setup.timeline.items()})
-        luck = {name: np.asarray(drawn).tolist() for name, drawn in luck_of(markets[at]).items()}
-        now = SimpleNamespace(p=p, events=events, draws=luck, pricing=setup.conduct.pricing)
-        now.price_form = setup.conduct.price_form
-        start = before_research(markets[at], setup.events(at))
+        luck = {name: np.asarray(drawn).tolist() for name, drawn in luck_of(markets[at], draws).items()}
+        now = SimpleNamespace(
+            p=p, events=events, draws=luck, pricing=setup.conduct.pricing, price_form=setup.conduct.price_form
+        )
+        start = before_research(markets[at], values, setup.events(at), draws, setup.conduct)
         months.append((plain(start, setup), plain(markets[at + 1], setup), now))
     return months
 
