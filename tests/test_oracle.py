@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import oracle
 import pytest
+from oracle import tokens
 
 from abm.engine import Draws
 from abm.phases.chips import trade_chips
@@ -24,9 +25,12 @@ LAB_DRAWS |= {"disclosure motive": "normal", "entry": "uniform"}
 TIER_DRAWS = ("release", "price change")
 COMPARED = ("labs", "adopters", "layers", "cloud", "accounts", "flows")
 
-COURTS = dict(detection_rate=1.0, enforcement_effort=3.0, ip_strength=0.6, ip_clarity=0.2, exchange_scale=4.0)
-POVERTY = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry_rate=12.0, entry_cost_weight=0.0)
-CORNERS = dict(usage_elasticity=1.0, payout_rate=0.001, demand_volatility=0.05, policy_uncertainty=0.0, copying_rate=0.0)
+COURTS = dict(detection_rate=0.5, damages_multiple=0.5, ip_strength=0.8, access_cut_months=1.0, copying_rate=0.0)
+COURTS |= dict(distillation_rate=10.0, spillover_rate=0.0)
+POVERTY = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry_rate=12.0, entry_cost_weight=0.1)
+CORNERS = dict(
+    usage_elasticity=1.0, payout_rate=0.001, demand_volatility=0.05, policy_uncertainty=0.0, copying_rate=0.0
+)
 CORNERS |= dict(claim_motive_sd=1e-7, price_change_hazard=0.2, ruling_spread=0.0)
 WORLDS = {  # what each changes of the default run
     "baseline": dict(),
@@ -35,7 +39,6 @@ WORLDS = {  # what each changes of the default run
     "corners": dict(parameters=CORNERS),
     "flexible": dict(pricing="flexible", price_form="linear"),
     "nash": dict(pricing="nash"),
-    "nash, linear": dict(pricing="nash", price_form="linear"),
 }
 
 
@@ -142,6 +145,77 @@ def test_fed_forward(name):
     for start, end, now in months_of_model(name):
         mine = oracle.month(oracle.with_outside(mine, start) if mine else start, now)
         assert not differences(mine, end), start.month
+
+
+def test_the_worlds_are_lively():
+    """What the comparison covers: each of these happens in the months compared."""
+    seen = dict.fromkeys(("entries", "exits", "detections", "suits_lost", "damages", "rescued"), 0)
+    seen |= dict.fromkeys(("forced releases", "own releases", "list prices changed", "enjoined", "student", "fork"), 0)
+    for name in WORLDS:
+        for start, end, now in months_of_model(name):
+            for part, names in ((end.accounts, list(seen)[:4]), (end.flows, ["damages", "rescued"])):
+                for what in names:
+                    seen[what] += abs(getattr(part, what))
+            for number, (before, lab) in enumerate(zip(start.labs, end.labs, strict=True)):
+                forced = now.events.release[number] > 0.5
+                seen["forced releases"] += forced
+                seen["own releases"] += lab.active and not forced and any(lab.released)
+                seen["list prices changed"] += name == "baseline" and any(lab.revision)
+                seen["enjoined"] += lab.active and before.active and lab.capability[1] < before.capability[1]
+                seen["student"] += lab.exchanges > 0
+                seen["fork"] += lab.active and not before.active
+    assert all(seen.values()), seen
+
+
+SLIGHTLY = 1 + 1e-6  # a coefficient off by this much is noticed; a threshold needs a push
+CHANGED = {
+    "research_returns": SLIGHTLY,
+    "scarcity_induction": SLIGHTLY,
+    "spillover_rate": SLIGHTLY,
+    "copy_fidelity": SLIGHTLY,
+    "distillation_rate": SLIGHTLY,
+    "detection_rate": SLIGHTLY,
+    "damages_multiple": SLIGHTLY,
+    "claim_motive_sd": SLIGHTLY,
+    "openness_response": SLIGHTLY,
+    "tier_size_step": SLIGHTLY,
+    "serving_retrofit": SLIGHTLY,
+    "nest_correlation": SLIGHTLY,
+    "network_effect": SLIGHTLY,
+    "habit_rate": SLIGHTLY,
+    "host_differentiation": SLIGHTLY,
+    "rental_adjustment": SLIGHTLY,
+    "subscription_capture": SLIGHTLY,
+    "application_share": SLIGHTLY,
+    "demand_volatility": SLIGHTLY,
+    "lab_option_value": SLIGHTLY,
+    "release_threshold": 0.5,
+    "release_hazard": 0.5,
+    "menu_cost_band": 0.5,
+    "capability_slack": 0.5,
+    "switching_cost": 0.5,
+    "entry_rate": 1.5,
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_wrong_coefficient_is_noticed(name):
+    def wrong(now):
+        p = SimpleNamespace(**{**vars(now.p), name: getattr(now.p, name) * CHANGED[name]})
+        return SimpleNamespace(**{**vars(now), "p": p})
+
+    assert any(differences(oracle.month(start, wrong(now)), end) for start, end, now in months_of_model("baseline"))
+
+
+def test_value_of_a_nat_two_ways():
+    """The closed form of the ODD is the derivative of profit: it agrees with a complex step."""
+    for _, world, now in months_of_model("baseline")[::6]:
+        tastes = tokens.tastes_of(world, now.p)
+        for number, lab in enumerate(world.labs):
+            if lab.active:
+                closed_form = tokens.marginal_value(world, now, tastes, number)
+                by_step = tokens.marginal_value_by_complex_step(world, now, tastes, number)
+                assert closed_form == pytest.approx(by_step, rel=PRECISION)
 
 
 def test_imports_nothing_of_the_model():

@@ -20,10 +20,7 @@ def trade_tokens(world, now):
     p = now.p
     for _, lab in active_labs(world):
         cost_tokens(world, lab, p)
-    tastes = [
-        dict(quality=[quality(adopter, lab, t, p) for lab in world.labs for t in TIERS], peer=peer_shares(world, j))
-        for j, adopter in enumerate(world.adopters)
-    ]
+    tastes = tastes_of(world, p)
     hosts = [hosts_of(world, number, p) for number, _ in enumerate(world.labs)]
     undercut = [[how_undercut(world, number, t, p) for t in TIERS] for number, _ in enumerate(world.labs)]
     perceived = perceive(world, now, tastes, prices_of(world))
@@ -76,6 +73,14 @@ def quality(adopter, lab, tier, p):
         + adopter.openness_taste * (1 if lab.open else 0)
         + lab.brand
     )
+
+
+def tastes_of(world, p):
+    """What each segment makes of each product, price apart."""
+    return [
+        dict(quality=[quality(adopter, lab, t, p) for lab in world.labs for t in TIERS], peer=peer_shares(world, j))
+        for j, adopter in enumerate(world.adopters)
+    ]
 
 
 def peer_shares(world, j):
