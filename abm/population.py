@@ -301,6 +301,7 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], world: W
         return given | {
             "active": active,
             "capability": flagship[:, None] - jnp.stack([0.0 * p.tier_step, p.tier_step]),
+            "untaught": flagship,
             "efficiency": 0.35 * flagship,
             "run_compute": run,
             "run_cost": run * p.rental_price_start,

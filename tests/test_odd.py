@@ -25,7 +25,7 @@ EXPLAINED = words(
 )
 """Quantities of the equations that the sentences around them explain."""
 PROSE = words(
-    """a active all and as assets at below both bounds but China closed closing count day days each else elsewhere entries
+    """a active all and as assets at before below both bounds but China closed closing count day days each else elsewhere entries
     flagships for from go greatest hear home in inf investors is it its lab labs layers least lies likewise list mean month
     months neighbours news none not number of on one oneself open or other others otherwise over plus prices products
     question record releases same slot slots somebody stages States sum than that the their them then there those tiers

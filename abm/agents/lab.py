@@ -34,6 +34,7 @@ class Lab(Agent):
     teacher = Field(-1, "", "lab it distils (-1 nobody)", dtype=int)
     copied_from = Field(-1, "", "lab whose open weights it builds on (-1 nobody)", dtype=int)
     exchanges = Field(0.0, "M exchanges per month", "accepted exchanges with the teacher", symbol="x_l")
+    untaught = Field(NEVER, "nats", "best flagship released that owes nothing to a teacher")
     distilled_share = Field(0.0, "", "share of released capability owed to teachers or copied weights")
     vigilance = Field(0.0, "", "defence against being distilled")
     access_cut = Field(0.0, "months", "months of access still denied")
@@ -90,7 +91,7 @@ class Lab(Agent):
         """Close the gap to the teacher by distillation, and to the best open weights by copying."""
         self.distilled = imitation.distil(self.distilled, self.capability[0], teaching.ceiling, self.exchanges, p)
         before = self.copied
-        self.copied = imitation.copy(before, self.capability[0], teaching.open_capability, teaching.ip_strength, p)
+        self.copied = imitation.copy(before, self.untaught, teaching.open_capability, teaching.ip_strength, p)
         self.copied_from = jnp.where(self.copied > before, teaching.open_source, self.copied_from)
         self.access_cut = jnp.maximum(self.access_cut - 1, 0.0)
 
@@ -101,11 +102,14 @@ class Lab(Agent):
         self.vigilance = enforcement.defence_effort(threat.loss, threat.exchanges, p) + threat.alarm
 
     def answer_case(self, p, detected, lost):
-        """Caught: access is cut. Suit lost: damages are owed and distilled capability is enjoined."""
+        """Caught: access is cut. Suit lost: damages are owed and what was distilled is enjoined, on sale or not.
+
+        The lab falls back on the best it has without a teacher: a release, the current run, or a copy.
+        """
         self.access_cut = jnp.where(detected, p.access_cut_months, self.access_cut)
         damages = p.damages_multiple * jnp.maximum(self.revenue, p.damages_floor)
         self.legal_exposure += jnp.where(lost, damages, 0.0)
-        clean = jnp.maximum(self.own_candidate(p), self.copied)
+        clean = jnp.maximum(self.untaught, self.untaught_candidate(p))
         enjoined = lost & (self.distilled_share > 0.0)
         self.capability = jnp.where(enjoined, jnp.minimum(self.capability, clean), self.capability)
         self.distilled = jnp.where(lost, NEVER, self.distilled)
@@ -116,9 +120,13 @@ class Lab(Agent):
         """Capability of the current run if it were released now: efficiency plus ln compute."""
         return research.effective_compute(self.efficiency, self.run_compute, p)
 
+    def untaught_candidate(self, p):
+        """The best the lab could release now without a teacher: its own run, or what it copied."""
+        return jnp.maximum(self.own_candidate(p), self.copied)
+
     def candidate(self, p):
-        """The best the lab could release now: its own run, what it distilled, or what it copied."""
-        return jnp.maximum(jnp.maximum(self.own_candidate(p), self.distilled), self.copied)
+        """The best the lab could release now: its own run, what it copied, or what it distilled."""
+        return jnp.maximum(self.untaught_candidate(p), self.distilled)
 
     def release(self, p, news):
         """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship.
@@ -145,6 +153,8 @@ class Lab(Agent):
         self.claimed_cost = jnp.where(out[0], reported, self.claimed_cost)
         owed = jnp.where(from_own, 0.0, 1 - jnp.exp(jnp.minimum(own - flagship, 0.0)))
         self.distilled_share = jnp.where(out[0], owed, self.distilled_share)
+        untaught = news.forced | (self.untaught_candidate(p) >= flagship)
+        self.untaught = jnp.where(out[0] & untaught, flagship, self.untaught)
         self.capability = jnp.where(out, offer, self.capability)
         self.model_size = jnp.where(out, size, self.model_size)
         self.serving_efficiency = jnp.where(out, news.serving_efficiency, self.serving_efficiency)

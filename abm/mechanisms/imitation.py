@@ -11,14 +11,15 @@ def gap_closed(rate):
 def copy(copied, known, open_capability, ip_strength, p):
     """Capability reached by copying open weights moves to k_open - ln(1/fidelity) at rate kappa_c (1 - block S).
 
-    `open_capability` is the best open model whose licence allows it, `known` what the lab has on sale (nats): copying
-    starts from there; S is IP strength. Copies never get worse.
+    `open_capability` is the best open model whose licence allows it, `known` the best the lab has released without a
+    teacher (nats): copying starts from there; S is IP strength. Copies never get worse, and a lab that is already past
+    the target copies nothing.
     Source: imitation draw on best practice, Nelson and Winter 1982 ch. 12, in continuous form.
     """
     target = open_capability + jnp.log(p.copy_fidelity)
     share = gap_closed(p.copying_rate * (1 - p.ip_copy_block * ip_strength))
     start = jnp.maximum(copied, known)
-    return jnp.where(p.copying_rate > 0, jnp.maximum(copied, start + share * jnp.maximum(target - start, 0.0)), copied)
+    return jnp.where((share > 0) & (target > start), start + share * (target - start), copied)
 
 
 def distil(distilled, known, ceiling, exchanges, p):
@@ -29,8 +30,8 @@ def distil(distilled, known, ceiling, exchanges, p):
     """
     effect = 1 - jnp.exp(-exchanges / p.exchange_scale)
     start = jnp.maximum(distilled, known)
-    moved = start + gap_closed(p.distillation_rate * effect) * jnp.maximum(ceiling - start, 0.0)
-    return jnp.where(exchanges > 0, jnp.maximum(distilled, moved), distilled)
+    moved = start + gap_closed(p.distillation_rate * effect) * (ceiling - start)
+    return jnp.where((exchanges > 0) & (ceiling > start), moved, distilled)
 
 
 def optimal_exchanges(gap, marginal_value, teaching, p):

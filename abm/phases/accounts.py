@@ -207,6 +207,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         token_cost=started("token_cost", labs.token_cost[source]),
         efficiency=started("efficiency", labs.efficiency[source] - 0.5),
         copied=started("copied", forked[0]),
+        untaught=started("untaught", forked[0]),
         distilled_share=started("distilled_share", 1.0),
         age=started("age", 0.0),
         machines=started("machines", p.seed_machines),

@@ -225,7 +225,7 @@ def become_entrant(lab, origin, accounts, p):
     lab.cash = p.seed_funding
     lab.machines = p.seed_machines
     lab.capability = [k + math.log(p.copy_fidelity) for k in origin.capability]
-    lab.copied = lab.capability[FLAGSHIP]
+    lab.copied = lab.untaught = lab.capability[FLAGSHIP]
     lab.model_size, lab.price, lab.token_cost = list(origin.model_size), list(origin.price), list(origin.token_cost)
     lab.serving_efficiency = [accounts.serving_efficiency for _ in TIERS]
     lab.efficiency = origin.efficiency - 0.5

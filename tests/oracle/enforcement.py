@@ -40,7 +40,7 @@ def answer_cases(world, now):
             lab.access_cut = p.access_cut_months
         if lost:
             lab.legal_exposure += p.damages_multiple * max(lab.revenue, p.damages_floor)
-            clean = max(own_candidate(lab, p), lab.copied)
+            clean = max(own_candidate(lab, p), lab.copied, lab.untaught)
             if lab.distilled_share > 0:
                 lab.capability = [min(lab.capability[t], clean) for t in TIERS]
             lab.distilled = -50.0

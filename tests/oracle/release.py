@@ -55,6 +55,8 @@ def release(world, now, number, lab, top):
         programme, claimed = events.release_programme_cost[number], events.release_claimed_cost[number]
         lab.true_cost = programme if programme > 0 else lab.programme_cost
         lab.claimed_cost = claimed if claimed > 0 else report * lab.run_cost
+        if forced or max(own, lab.copied) >= flagship:
+            lab.untaught = flagship
         lab.distilled_share = 0.0 if from_own else 1 - math.exp(min(own - flagship, 0))
     for t in (FLAGSHIP, EFFICIENT):
         if out[t]:

@@ -82,16 +82,15 @@ def choose_exchanges(lab, lesson, p):
 
 
 def imitate(world, lab, lesson, p):
-    """Distillation and copying. Both start from what the lab sells; neither gets worse."""
-    if lab.exchanges > 0:
-        start = max(lab.distilled, lab.capability[FLAGSHIP])
+    """Distillation starts from what the lab sells, copying from what it sold without a teacher. Neither gets worse."""
+    start = max(lab.distilled, lab.capability[FLAGSHIP])
+    if lab.exchanges > 0 and lesson["ceiling"] > start:
         pace = 1 - math.exp(-p.distillation_rate * (1 - math.exp(-lab.exchanges / p.exchange_scale)) / 12)
-        lab.distilled = max(lab.distilled, start + pace * pos(lesson["ceiling"] - start))
-    before = lab.copied
-    if p.copying_rate > 0:
-        start = max(lab.copied, lab.capability[FLAGSHIP])
-        pace = 1 - math.exp(-p.copying_rate * (1 - p.ip_copy_block * law(world, lab).ip_strength) / 12)
-        lab.copied = max(lab.copied, start + pace * pos(lesson["open_best"] + math.log(p.copy_fidelity) - start))
-    if lab.copied > before:
+        lab.distilled = start + pace * (lesson["ceiling"] - start)
+    start = max(lab.copied, lab.untaught)
+    target = lesson["open_best"] + math.log(p.copy_fidelity)
+    pace = 1 - math.exp(-p.copying_rate * (1 - p.ip_copy_block * law(world, lab).ip_strength) / 12)
+    if pace > 0 and target > start:
+        lab.copied = start + pace * (target - start)
         lab.copied_from = lesson["source"]
     lab.access_cut = pos(lab.access_cut - 1)
