@@ -237,7 +237,7 @@ class Parameters(BaseModel):
         4, 0, 50, "", "per nat", "how being undercut hurries a release", "Aghion et al. 2005"
     )
     tier_step: Number = q(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", FIT)
-    tier_size_step: Number = q(1.8, 0, 8, "", "ln parameters", "size of the efficient tier below the flagship", FIT)
+    tier_size_step: Number = q(1.7, 0, 8, "", "ln parameters", "size of the efficient tier below the flagship", FIT)
     licence_needed: Number = q(0.3, 0, 1, "", "", "licence openness from which weights may be forked")
     openness_response: Number = q(1.5, 0, 20, "", "per nat", "how being behind makes an open lab open more")
     research_cost_start: Number = q(20, 0.1, 1e5, "w_R0", "$ M per month", "cost of research on trend at the start")
