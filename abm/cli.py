@@ -63,6 +63,9 @@ def reproduce(
     name: Annotated[str, typer.Argument(help="What to reproduce; see `abm list`.")],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds: same outputs, wide intervals.")] = False,
     seeds: Annotated[int | None, typer.Option(min=2, help="Number of paired seeds instead of the usual one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that share the work; else all there are.")
+    ] = None,
     out: Out = None,
 ) -> None:
     """Do a named piece of work from runs to figures, tables and a report.
@@ -78,7 +81,7 @@ def reproduce(
     folder = writable(out or FOLDER / (f"{name}_quick" if quick else name))
     try:
         with bar() as (progress, _):
-            outcome = work.run(folder, range(number), quick, progress)
+            outcome = work.run(folder, range(number), quick, progress, workers)
     except Stopped as stop:
         kept = f"kept {', '.join(stop.kept)} in {stop.folder}" if stop.kept else "no ensemble was finished"
         raise stopped(f"stopped; {kept}; run it again to go on") from None

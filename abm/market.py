@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.engine import RUNS, Draws, stretch
+from abm.engine import RUNS, Draws, firmly_typed, stretch
 from abm.observables import ProductRecord, observe, record_products
 from abm.phases.accounts import close_books
 from abm.phases.chips import trade_chips
@@ -49,7 +49,7 @@ def month(market: Market, p: Values, events: Any, draws: Draws, conduct: Conduct
     market = fix_basket(market)
 
     report = Month(observe(before, market, now), record_products(market), daily_returns)  # 9. Observe
-    return market.replace(month=market.month + 1), report
+    return firmly_typed((market.replace(month=market.month + 1), report))
 
 
 def fix_basket(market: Market) -> Market:

@@ -12,7 +12,7 @@ import numpy as np
 
 from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
 from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
-from abm.engine import Agent, Draws, Group, Population
+from abm.engine import Agent, Draws, Group, Population, firmly_typed
 from abm.networks import static_layer
 from abm.parameters import INSTRUMENTS, JURISDICTIONS
 from abm.state import QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
@@ -207,7 +207,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
     market = Market(
         **market_parts, cloud=cloud, exchange=cast(Any, None), accounts=accounts, flows=flows, month=jnp.zeros((), int)
     )
-    return with_exchange(market, p, sizes["asset"])
+    return firmly_typed(with_exchange(market, p, sizes["asset"]))
 
 
 def with_exchange(market: Market, p: Any, assets: int) -> Market:

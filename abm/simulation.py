@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import Draws, interpreted, run_many, seed_words
+from abm.engine import Draws, compiler_options, interpreted, run_many, seed_words
 from abm.market import Events, Month, month, months_of_runs, run, start_runs
 from abm.parameters import Parameters
 from abm.population import Populations, first_market
@@ -339,12 +339,15 @@ class _Shape:
 
 @functools.cache
 def _compiled_month(conduct: Conduct) -> Callable[..., Any]:
-    return jax.jit(functools.partial(month, conduct=conduct))
+    return jax.jit(functools.partial(month, conduct=conduct), compiler_options=compiler_options())
 
 
 @functools.cache
 def _compiled_start(shape: _Shape) -> Callable[..., Market]:
-    return jax.jit(lambda p, seed, networks: first_market(Values(p), seed, shape.populations, networks, shape.world))
+    def start(p: Any, seed: Any, networks: Networks) -> Market:
+        return first_market(Values(p), seed, shape.populations, networks, shape.world)
+
+    return jax.jit(start, compiler_options=compiler_options())
 
 
 ROWS = 60
@@ -367,8 +370,9 @@ class _Program:
         def months(markets: Any, setting: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
             return run(markets, setting, timeline, bounds, reports, month)
 
-        start = jax.jit(functools.partial(start_runs, populations=shape.populations))
-        return _Program(start, month, jax.jit(months))
+        options = compiler_options()
+        start = jax.jit(functools.partial(start_runs, populations=shape.populations), compiler_options=options)
+        return _Program(start, month, jax.jit(months, compiler_options=options))
 
     def blank(self, markets: Market, setting: Any, setup: Setup) -> Month:
         """Reports to be filled."""

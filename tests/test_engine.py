@@ -27,6 +27,7 @@ from abm.engine import (
     loop,
     run_many,
     seed_words,
+    stretch,
     when,
 )
 from abm.engine.draws import threefry
@@ -481,6 +482,22 @@ def test_each_and_loop_agree_with_python():
     assert float(compiled[0][0]) == 6.0
     np.testing.assert_array_equal(compiled[0][1]["so far"], [0, 0, 1, 3])
     np.testing.assert_array_equal(compiled[1], [0, 2, 4, 6])
+
+
+def test_stretches_make_a_loop():
+    rows = jnp.arange(1.0, 8.0)
+
+    def body(total, row):
+        return total + row, total * row
+
+    def in_two(cut):
+        state = stretch(body, 0.0, rows, (0, cut), jnp.zeros(7))
+        return stretch(body, state[0], rows, (cut, 7), state[1])
+
+    whole = loop(body, 0.0, rows)
+    jax.tree.map(np.testing.assert_array_equal, jax.jit(in_two)(3), whole)
+    with interpreted():
+        jax.tree.map(np.testing.assert_array_equal, in_two(3), whole)
 
 
 def test_interpreted_ends_with_its_block():

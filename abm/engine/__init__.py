@@ -10,11 +10,21 @@ The engine knows nothing of AI markets. It has five ideas:
 """
 
 from abm.engine.agent import Agent, RuleError
-from abm.engine.compilation import configure
+from abm.engine.compilation import compiler_options, configure
 from abm.engine.draws import Draws, seed_words
 from abm.engine.ensemble import concatenate_runs, run_many
 from abm.engine.fields import Field
-from abm.engine.modes import RUNS, each, in_any_run, interpreted, is_interpreted, loop, stretch, when
+from abm.engine.modes import (
+    RUNS,
+    each,
+    firmly_typed,
+    in_any_run,
+    interpreted,
+    is_interpreted,
+    loop,
+    stretch,
+    when,
+)
 from abm.engine.neighbours import mean_of_neighbours
 from abm.engine.population import Group, Population
 
@@ -26,9 +36,11 @@ __all__ = [
     "Group",
     "Population",
     "RuleError",
+    "compiler_options",
     "concatenate_runs",
     "configure",
     "each",
+    "firmly_typed",
     "in_any_run",
     "interpreted",
     "is_interpreted",

@@ -51,7 +51,20 @@ def stretch(
         put = jax.lax.dynamic_update_index_in_dim
         return carry, jax.tree.map(lambda rows, row: put(rows, row, i, 0), outputs, out)
 
+    if is_interpreted():
+        state = carry, outputs
+        for i in range(int(bounds[0]), int(bounds[1])):
+            state = step(i, state)
+        return state
     return jax.lax.fori_loop(*bounds, step, (carry, outputs))
+
+
+def firmly_typed(state: Any) -> Any:
+    """The same arrays without JAX's weak types.
+
+    A program whose state comes back with other types than it went in with is traced and compiled a second time.
+    """
+    return jax.tree.map(lambda x: jax.lax.convert_element_type(x, jnp.result_type(x)), state)
 
 
 def each(function: Callable[[Any], Any], rows: Any) -> Any:

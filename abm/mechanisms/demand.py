@@ -214,7 +214,7 @@ def _probabilities(
     independence = 1.0 if nest is None else 1.0 - per_product(nest_correlation)
 
     # One exponential a product: probabilities are its parts of sums, logarithms are taken of sums only.
-    utility = utility / independence
+    utility = jax.lax.optimization_barrier(utility / independence)  # else every sum over products computes it again
     top, some = _top_by_group(utility, present, labels)
     weight = jnp.where(present, jnp.exp(jnp.where(present, utility - _at(top, labels), 0.0)), 0.0)
     group = jnp.where(some, sum_by_group(weight, labels), 1.0)

@@ -1,4 +1,4 @@
-"""8. Equities: 21 days on which news spreads, beliefs move, investors trade and prices form."""
+"""8. Equities: 21 days on which news spreads, beliefs move, investors trade and prices form; they talk at weekends."""
 
 from typing import Any, NamedTuple
 
@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.engine import Draws, in_any_run, loop, mean_of_neighbours, when
+from abm.engine import Draws, in_any_run, loop, mean_of_neighbours, stretch, when
 from abm.mechanisms import attention, trading
 from abm.phases.common import is_open_lab
 from abm.phases.news import DailyNews, news_of_month
 from abm.state import DAYS, Exchange, Market, Now
 
+WEEK = 5  # trading days
 ROUNDS = 2  # a story passes on this many times in a trading day
 
 
@@ -46,7 +47,7 @@ def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
     def day(carry: Any, today: Any) -> tuple[Any, jax.Array]:
         investors, exchange, profits = carry
         index, arriving, luck = today
-        investors, exchange = spread_news(investors, exchange, arriving, index, luck, market, now)
+        investors, exchange = spread_news(investors, exchange, arriving, luck, market, now)
         base = start + (target - start) * (index + 1) / DAYS
         assets = Assets(base, exchange.log_price, exchange.momentum, loadings)
         exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, luck, listed, now)
@@ -56,7 +57,21 @@ def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
     index = jnp.arange(DAYS)
     luck = now.draws.each(index, lambda day: day_luck(day, market))
     days = (index, news, luck)
-    (investors, exchange, profits), returns = loop(day, (market.investors, exchange, jnp.zeros(2)), days)
+
+    def talk(group: Any) -> Any:
+        listened = market.networks.information
+        return group.do("talk", now.p, neighbours_belief=mean_of_neighbours(group.belief, listened))
+
+    def week(carry: Any, number: Any) -> Any:
+        state, returns = carry
+        bounds = number * WEEK, jnp.minimum((number + 1) * WEEK, DAYS)
+        (investors, *rest), returns = stretch(day, state, days, bounds, returns)
+        investors = when(number < DAYS // WEEK, talk, investors)
+        return ((investors, *rest), returns), None
+
+    opened = (market.investors, exchange, jnp.zeros(2)), jnp.zeros((DAYS, listed.size))
+    weeks = jnp.arange(-(-DAYS // WEEK))  # the last one is short
+    (((investors, exchange, profits), returns), _) = loop(week, opened, weeks)
     market = market.replace(investors=investors, exchange=exchange)
     return settle(market, now, loadings, profits, opening, listed), returns
 
@@ -81,9 +96,9 @@ def day_luck(draws: Draws, market: Market) -> DayLuck:
 
 
 def spread_news(
-    investors: Any, exchange: Exchange, arriving: DailyNews, day: Any, luck: DayLuck, market: Market, now: Now
+    investors: Any, exchange: Exchange, arriving: DailyNews, luck: DayLuck, market: Market, now: Now
 ) -> Any:
-    """Today's news joins the public record; some notice it, learn from it, and once a week talk about it."""
+    """Today's news joins the public record; some notice it, pass it on and learn from it."""
     p = now.p
     exchange = exchange.replace(
         signal=exchange.signal + arriving.signal,
@@ -101,12 +116,7 @@ def spread_news(
         return group
 
     investors = when(in_any_run(attention.is_talked_about(news.salience, p)), pass_on, investors)
-    investors = investors.do("learn", p, news)
-
-    def talk(group: Any) -> Any:
-        return group.do("talk", p, neighbours_belief=mean_of_neighbours(group.belief, listened))
-
-    return when(day % 5 == 4, talk, investors), exchange
+    return investors.do("learn", p, news), exchange
 
 
 def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuck, listed_firms: Any, now: Now) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -45,9 +46,22 @@ class Reproduction:
     seeds: int
     quick_seeds: int
 
-    def run(self, folder: Path, seeds: Sequence[int], quick: bool, progress: Progress | None = None) -> Outcome:
-        work: Callable[..., Outcome] = import_module(self.module).run
-        return work(folder, seeds, quick=quick, progress=progress)
+    def run(
+        self,
+        folder: Path,
+        seeds: Sequence[int],
+        quick: bool,
+        progress: Progress | None = None,
+        workers: int | None = None,
+    ) -> Outcome:
+        """The work is shared by so many `workers`, by default one a processor; by none if it is one."""
+        from abm.workers import processors, worker_pool
+
+        workers = workers or processors()
+        # Before the module is imported: that takes seconds, and the workers import it meanwhile.
+        with worker_pool(workers, [self.module]) if workers > 1 else nullcontext() as pool:
+            work: Callable[..., Outcome] = import_module(self.module).run
+            return work(folder, seeds, quick=quick, progress=progress, pool=pool)
 
 
 REPRODUCTIONS = {

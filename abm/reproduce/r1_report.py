@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
     from abm.results import Ensemble
 
 TITLE = "The DeepSeek R1 shock of January 2025"
+NAMES = (
+    "pricing_power",
+    "pricing_power_change",
+    "constant_capability_price",
+    "event_window",
+    "crash_mechanisms",
+    "jevons",
+    "belief_dispersion",
+)
+"""Of the figures."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +46,12 @@ class Plate:
     name: str
     title: str
     draw: Callable[[], Figure]
-    numbers: pd.DataFrame
+    count: Callable[[], pd.DataFrame]
     caption: str
+
+    @cached_property
+    def numbers(self) -> pd.DataFrame:
+        return self.count()
 
 
 def write(
@@ -45,8 +61,12 @@ def write(
     quick: bool = False,
     began: float = 0.0,
     progress: Progress | None = None,
+    drawing: Sequence[Future[list[Path]]] | None = None,
 ) -> Outcome:
-    """Everything that is made of the runs; returns where it is and the result in sentences."""
+    """Everything that is made of the runs; returns where it is and the result in sentences.
+
+    `drawing` are figures that others draw meanwhile: their paths; without it they are drawn here.
+    """
     progress = progress or (lambda doing, done, total: None)
     baseline = runs["baseline"]
     others = {"no_r1": runs["no_r1"], "no_stargate": runs["no_stargate"]}
@@ -54,7 +74,7 @@ def write(
 
     progress("tables", work, 1.03 * work)
     shown = plates(runs)
-    numbers = {plate.name: plate.numbers for plate in shown}
+    numbers = {name: plate.numbers for name, plate in shown.items()}
     paired = tables.paired_differences(baseline, others)
     ranks = tables.rank_correlation(numbers["crash_mechanisms"])
     targets = tables.targets(baseline)
@@ -65,9 +85,12 @@ def write(
         kept["targets"] = targets
     files = [save_table(folder, name, frame) for name, frame in kept.items()]
 
-    for plate in shown:
-        progress(f"figure {plate.name}", 1.01 * work, 1.03 * work)
-        files += save_figure(folder, plate)
+    progress("figures", 1.01 * work, 1.03 * work)
+    if drawing is None:
+        drawn = [path for plate in shown.values() for path in save_figure(folder, plate)]
+    else:
+        drawn = [path for share in drawing for path in share.result()]
+    files += sorted(drawn)
     page = folder / "report.html"
     page.write_text(html(shown, folder, story, paired, ranks, targets, runs, quick), encoding="utf-8")
     seconds = time.perf_counter() - began if began else 0.0
@@ -78,63 +101,64 @@ def write(
     return Outcome(folder, page, [page, *files, how], headlines, seconds)
 
 
-def plates(runs: dict[str, Ensemble]) -> list[Plate]:
-    """The report's figures in their order."""
+def plates(runs: dict[str, Ensemble]) -> dict[str, Plate]:
+    """The report's figures by name, in their order."""
     baseline, without = runs["baseline"], runs["no_r1"]
     n = len(baseline.seeds)
     alone = {name: runs[f"only_{name}"] for name in MECHANISMS if f"only_{name}" in runs}
     together = {crash.TOGETHER: baseline} | alone
-    return [
+    shown = [
         Plate(
             "pricing_power",
             "Pricing power with R1 and without",
             lambda: figures.pricing_power(baseline, without),
-            markups.pricing_power_numbers(baseline, without),
+            lambda: markups.pricing_power_numbers(baseline, without),
             markups.pricing_power_caption(n),
         ),
         Plate(
             "pricing_power_change",
             "What R1 changed",
             lambda: figures.pricing_power_change(baseline, without),
-            markups.pricing_power_change_numbers(baseline, without),
+            lambda: markups.pricing_power_change_numbers(baseline, without),
             markups.pricing_power_change_caption(n),
         ),
         Plate(
             "constant_capability_price",
             "Price at constant capability",
             lambda: figures.constant_capability_price(baseline),
-            list_prices.constant_capability_price_numbers(baseline),
+            lambda: list_prices.constant_capability_price_numbers(baseline),
             list_prices.constant_capability_price_caption(baseline),
         ),
         Plate(
             "event_window",
             "The event window by layer",
             lambda: figures.event_window(baseline),
-            crash.event_window_numbers(baseline),
+            lambda: crash.event_window_numbers(baseline),
             crash.event_window_caption(n),
         ),
         Plate(
             "crash_mechanisms",
             "The day of the crash, mechanism by mechanism",
             lambda: figures.crash_mechanisms(together),
-            crash.day0_numbers(together),
+            lambda: crash.day0_numbers(together),
             crash.crash_mechanisms_caption(n),
         ),
         Plate(
             "jevons",
             "Chip demand",
             lambda: figures.jevons(baseline, without),
-            chips.jevons_numbers(baseline, without),
+            lambda: chips.jevons_numbers(baseline, without),
             chips.jevons_caption(n),
         ),
         Plate(
             "belief_dispersion",
             "Beliefs",
             lambda: figures.belief_dispersion(baseline, without),
-            minds.belief_dispersion_numbers(baseline, without),
+            lambda: minds.belief_dispersion_numbers(baseline, without),
             minds.belief_dispersion_caption(n),
         ),
     ]
+    return {plate.name: plate for plate in shown}
 
 
 def save_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
@@ -157,7 +181,7 @@ def save_figure(folder: Path, plate: Plate) -> list[Path]:
 
 
 def html(
-    shown: list[Plate],
+    shown: dict[str, Plate],
     folder: Path,
     story: Story,
     paired: pd.DataFrame,
@@ -167,10 +191,9 @@ def html(
     quick: bool,
 ) -> str:
     """The report."""
-    by_name = {plate.name: plate for plate in shown}
 
     def figure(name: str) -> str:
-        plate = by_name[name]
+        plate = shown[name]
         alt = f"{plate.title}. {plate.caption.split('. ')[0]}. The plotted numbers are in tables/{name}.csv."
         return picture(folder / "figures" / f"{name}.png", alt, plate.caption)
 
@@ -183,7 +206,7 @@ def html(
         Section("Prices", [figure("constant_capability_price")]),
         Section(
             "The crash",
-            [bullets(story.crash), figure("event_window"), figure("crash_mechanisms"), day0(by_name, ranks)],
+            [bullets(story.crash), figure("event_window"), figure("crash_mechanisms"), day0(shown, ranks)],
         ),
         Section("Chip demand", [bullets(story.chips), figure("jevons")]),
         Section("Beliefs", [bullets(story.minds), figure("belief_dispersion")]),

@@ -8,8 +8,10 @@ and differ in how it is valued, and runs to February 2025: days -5 to +20 around
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from abm.simulation import Setting, Setup, ensembles
 MONTHS, CRASH_MONTHS = 60, 26
 ALONE_FROM = 11
 """December 2023: one month for prices to get used to the switch before the market model is estimated on 2024."""
-BLOCK = 40
+BLOCK = 16
 """Seeds that are finished and kept together."""
 FIRST_DAILY, LAST_DAILY = 12, 26
 """Months whose daily returns are kept: a year to estimate the market model on, and the event."""
@@ -72,6 +74,7 @@ def run(
     *,
     quick: bool = False,
     progress: Progress | None = None,
+    pool: Executor | None = None,
     months: int = MONTHS,
     crash_months: int = CRASH_MONTHS,
     **options: Any,
@@ -88,69 +91,116 @@ def run(
         Only marks the report as a quick one; how many runs there are is up to `seeds`.
     progress
         Called after every few runs.
+    pool
+        Whose workers share the work (`abm.workers.worker_pool`); without one it is done here.
     months, crash_months, **options
         Lengths of the ensembles, and sizes of populations (`adopters=30`), for a smaller job.
     """
     began = time.perf_counter()
     progress = progress or (lambda doing, done, total: None)
-    runs = run_parts(parts(months, crash_months), Path(folder), seeds, progress, **options)
+    todo = parts(months, crash_months)
+    seeds = [int(seed) for seed in seeds]
+    runs = run_parts(todo, Path(folder), seeds, progress, pool, **options)
     from abm.reproduce import r1_report  # figures are loaded once there is something to draw
 
-    return r1_report.write(Path(folder), runs, quick=quick, began=began, progress=progress)
+    drawing = None
+    if pool:
+        shares = [r1_report.NAMES[start::2] for start in range(2)]  # few figures: more workers would only load runs
+        drawing = [pool.submit(draw_again, todo, Path(folder), seeds, share, options) for share in shares]
+    return r1_report.write(Path(folder), runs, quick=quick, began=began, progress=progress, drawing=drawing)
 
 
 def run_parts(
-    todo: list[Part], folder: Path, seeds: Sequence[int], progress: Progress, **options: Any
+    todo: list[Part],
+    folder: Path,
+    seeds: Sequence[int],
+    progress: Progress,
+    pool: Executor | None = None,
+    **options: Any,
 ) -> dict[str, Ensemble]:
     """All ensembles by name, block of seeds by block, from disk where they are there already.
 
-    Raises `Stopped` on Ctrl-C, with how many runs are finished and kept.
+    With a pool its workers take a block each. Raises `Stopped` on Ctrl-C, with how many runs are finished and kept.
     """
-    seeds = [int(seed) for seed in seeds]
-    total = len(seeds) / (1 - DRAWING)
-    setups = {part.name: Setup.of(part.parameters, part.scenario, part.months, **options) for part in todo}
-    blocks = [seeds[at : at + BLOCK] for at in range(0, len(seeds), BLOCK)]
-    found: list[dict[str, Ensemble]] = []
-    done = 0
+    job = Job(todo, folder, options)
+    blocks = [tuple(map(int, seeds[at : at + BLOCK])) for at in range(0, len(seeds), BLOCK)]
+    found = {block: kept for block in blocks if (kept := job.kept(block)) is not None}
+    missing = [block for block in blocks if block not in found]
+    done, total = len(seeds) - sum(map(len, missing)), len(seeds) / (1 - DRAWING)
+
+    def report(number: int, *_: Any) -> None:
+        progress(f"{done + number} of {len(seeds)} seeds", done + number, total)
+
     progress("compiling the model", done, total)
     try:
-        for block in blocks:
-            keys = block_keys(todo, setups, block)
-            paths = {part.name: folder / "runs" / f"{part.name}-{block[0]}-{block[-1]}.npz" for part in todo}
-            kept = {
-                part.name: store.load(paths[part.name], keys[part.name], setups[part.name], block, part.daily)
-                for part in todo
-            }
-            if any(one is None for one in kept.values()):
-                results = play_block(todo, block, _step(progress, done, len(seeds), total), **options)
-                for part, result in zip(todo, results, strict=True):
-                    store.save(paths[part.name], keys[part.name], result)
-                    kept[part.name] = result
-            found.append({name: one for name, one in kept.items() if one is not None})
+        for block in job.play_in(pool, missing) if pool else job.play_here(missing, report):
+            kept = job.kept(block)
+            if kept is None:
+                raise RuntimeError(
+                    f"{folder / 'runs'}: what was just written there is gone; nobody else may use the folder"
+                )
+            found[block] = kept
             done += len(block)
-            progress(f"{done} of {len(seeds)} seeds", done, total)
+            report(0)
     except KeyboardInterrupt:
         raise Stopped([f"{done} of {len(seeds)} seeds"] if done else [], folder / "runs") from None
-    return {part.name: joined([block[part.name] for block in found], seeds) for part in todo}
+    return {part.name: joined([found[block][part.name] for block in blocks], list(seeds)) for part in todo}
 
 
-def block_keys(todo: list[Part], setups: dict[str, Setup], block: list[int]) -> dict[str, str]:
-    """What decides the numbers of every part: its own setting, and that of the history it branches off."""
-    own = {part.name: store.key_of(setups[part.name], block, part.daily, part.products) for part in todo}
-    trunk = own[todo[0].name]
-    return {part.name: f"{own[part.name]} {trunk} {part.branch_at}" for part in todo}
+Seeds = tuple[int, ...]
 
 
-def play_block(
-    todo: list[Part], block: list[int], step: Callable[[int, int, float], None], **options: Any
-) -> list[Ensemble]:
-    """All parts on the same few seeds."""
-    days = sorted({day for part in todo for day in part.daily})
-    together = ensembles([part.setting for part in todo], block, daily=days, products=True, progress=step, **options)
-    for part, runs in zip(todo, together, strict=True):
-        if not part.products:
-            runs.out.pop("products")
-    return together
+@dataclass(frozen=True)
+class Job:
+    """What is run, where it is kept, and the options of all its ensembles."""
+
+    todo: list[Part]
+    folder: Path
+    options: dict[str, Any]
+
+    @cached_property
+    def setups(self) -> dict[str, Setup]:
+        return {part.name: Setup.of(part.parameters, part.scenario, part.months, **self.options) for part in self.todo}
+
+    def keys(self, block: Seeds) -> dict[str, str]:
+        """What decides the numbers of every part: its own setting, and that of the history it branches off."""
+        own = {part.name: store.key_of(self.setups[part.name], block, part.daily, part.products) for part in self.todo}
+        trunk = own[self.todo[0].name]
+        return {part.name: f"{own[part.name]} {trunk} {part.branch_at}" for part in self.todo}
+
+    def path(self, part: Part, block: Seeds) -> Path:
+        return self.folder / "runs" / f"{part.name}-{block[0]}-{block[-1]}.npz"
+
+    def kept(self, block: Seeds) -> dict[str, Ensemble] | None:
+        """All parts on these seeds, or None if one is missing."""
+        keys, found = self.keys(block), {}
+        for part in self.todo:
+            one = store.load(self.path(part, block), keys[part.name], self.setups[part.name], block, part.daily)
+            if one is None:
+                return None
+            found[part.name] = one
+        return found
+
+    def play(self, block: Seeds, step: Callable[[int, int, float], None] | None = None) -> Seeds:
+        """All parts on the same few seeds, and keep them."""
+        keys = self.keys(block)
+        days = sorted({day for part in self.todo for day in part.daily})
+        settings = [part.setting for part in self.todo]
+        together = ensembles(settings, block, daily=days, products=True, progress=step, **self.options)
+        for part, runs in zip(self.todo, together, strict=True):
+            if not part.products:
+                runs.out.pop("products")
+            store.save(self.path(part, block), keys[part.name], runs)
+        return block
+
+    def play_here(self, blocks: list[Seeds], step: Callable[[int, int, float], None]) -> Iterator[Seeds]:
+        for block in blocks:
+            yield self.play(block, step)
+
+    def play_in(self, pool: Executor, blocks: list[Seeds]) -> Iterator[Seeds]:
+        """Blocks as they are finished."""
+        for future in as_completed([pool.submit(self.play, block) for block in blocks]):
+            yield future.result()
 
 
 def joined(parts: list[Ensemble], seeds: list[int]) -> Ensemble:
@@ -159,5 +209,12 @@ def joined(parts: list[Ensemble], seeds: list[int]) -> Ensemble:
     return Ensemble(first.setup, seeds, concatenate_runs([part.out for part in parts]), first.daily_months)
 
 
-def _step(progress: Progress, before: int, seeds: int, total: float) -> Callable[[int, int, float], None]:
-    return lambda done, of, seconds: progress(f"{before + done} of {seeds} seeds", before + done, total)
+def draw_again(
+    todo: list[Part], folder: Path, seeds: list[int], names: Sequence[str], options: dict[str, Any]
+) -> list[Path]:
+    """Some of the figures, drawn by a worker from the runs that are kept."""
+    from abm.reproduce import r1_report
+
+    runs = run_parts(todo, folder, seeds, lambda *step: None, **options)
+    shown = r1_report.plates(runs)
+    return [path for name in names for path in r1_report.save_figure(folder, shown[name])]

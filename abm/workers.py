@@ -1,0 +1,45 @@
+"""Processes that work side by side, each with one thread. Importing this is cheap."""
+
+import multiprocessing
+import multiprocessing.context
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+
+
+@contextmanager
+def worker_pool(number: int, preload: Sequence[str] = ()) -> Iterator[ProcessPoolExecutor]:
+    """An executor of `number` processes that compute with one thread each: less is lost between threads.
+
+    `preload` names modules that are imported once, at once, before the workers part. Whatever ends the block early ends
+    the workers: what they are to leave behind must be written whole or not at all.
+    """
+    before = set(multiprocessing.active_children())
+    context: multiprocessing.context.BaseContext
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(preload))
+    else:
+        context = multiprocessing.get_context("spawn")  # forking a process in which JAX has threads is not safe
+    pool = ProcessPoolExecutor(number, mp_context=context, initializer=_one_thread)
+    try:
+        pool.submit(os.getpid)  # starts the first worker, and the imports
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in set(multiprocessing.active_children()) - before:
+            worker.terminate()
+        raise
+    pool.shutdown()
+
+
+def _one_thread() -> None:
+    os.environ["NPROC"] = "1"  # read by XLA when it starts, which it does at the first array
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
