@@ -132,7 +132,7 @@ def job(monkeypatch, tmp_path):
     """A reproduction that only notes what it was asked for, or raises what it was told to."""
     asked = {}
 
-    def run(self, folder, seeds, quick, progress):
+    def run(self, folder, seeds, quick, progress, workers):
         asked.update(folder=folder, seeds=len(seeds), quick=quick)
         progress("working", 1, 2)
         if "raises" in asked:

@@ -10,7 +10,6 @@ import pytest
 
 from abm import MarketModel, ensemble, simulate
 from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
-from abm.engine import RuleError
 from abm.measures import MEASURES
 from abm.networks import LAYERS
 from abm.state import TIERS
@@ -25,16 +24,6 @@ class PatientLab(ClosedLab):
 
     def wanted_price(self, p, offer):
         return 0.5 * super().wanted_price(p, offer)
-
-
-class BranchingLab(ClosedLab):
-    """The same in Python branches: for interpreted models only."""
-
-    def wanted_price(self, p, offer):
-        wanted = super().wanted_price(p, offer)
-        if self.cash > 0:
-            return 0.5 * wanted
-        return wanted
 
 
 def market(rng=1, months=8, **options):
@@ -314,17 +303,6 @@ def test_a_lab_of_ones_own(plain):
     np.testing.assert_allclose(np.asarray(many.out["products"].price)[1], prices(run.report), rtol=1e-9)
 
 
-def test_a_class_for_the_whole_role(plain):
-    """The list form, interpreted."""
-    model = market(rng=2, parameters=FAST, classes=[PatientLab], compiled=False)
-    assert ClosedLab not in model.agents_by_type
-    assert len(model.agents_by_type[PatientLab]) == 2
-    model.step()
-    ratio = np.asarray(model.market.labs.price)[:4] / prices(plain.report)[0, :4]
-    np.testing.assert_allclose(ratio[:2], 0.5, rtol=1e-9)
-    np.testing.assert_allclose(ratio[2:], 1.0, rtol=1e-9)
-
-
 def test_classes_are_checked():
     for classes, message in (
         ({"closed_labs": {PatientLab: 3}}, "add up to 3, but there are 2"),
@@ -334,17 +312,6 @@ def test_classes_are_checked():
     ):
         with pytest.raises(ValueError, match=message):
             market(classes=classes)
-
-
-def test_python_branches_need_an_interpreted_model(plain):
-    with pytest.raises(RuleError) as error:
-        market(rng=2, parameters=FAST, classes=[BranchingLab]).step()
-    for word in ("wanted_price", "BranchingLab", "the field cash", "jnp.where", "compiled=False"):
-        assert word in str(error.value)
-    model = market(rng=2, parameters=FAST, classes=[BranchingLab], compiled=False)
-    model.step()
-    wanted = np.asarray(model.market.labs.price)[:2] / prices(plain.report)[0][:2]
-    np.testing.assert_allclose(wanted, 0.5, rtol=1e-9)
 
 
 # --- time ---

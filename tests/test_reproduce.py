@@ -1,7 +1,9 @@
 """The R1 job end to end on few agents: files, report, text against tables, and work that is not done twice."""
 
 import json
+import multiprocessing
 import re
+import time
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 from abm.figures.labels import PRICING_POWER
 from abm.reproduce import Stopped, r1_shock, r1_tables, report, store
 from abm.simulation import Setup, ensembles
+from abm.workers import worker_pool
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def outcome(tiny_shock):
         progress=lambda *step: steps.append(step),
         **tiny_shock.options,
     )
-    assert steps[1][0] == "8 of 8 seeds"  # nothing was run again
+    assert steps[0][0] == "8 of 8 seeds"  # nothing was run again
     assert steps[-1][1] == steps[-1][2]
     return found
 
@@ -149,6 +152,27 @@ def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
     assert asked == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7]]
     for name, whole in tiny_shock.runs.items():
         np.testing.assert_allclose(runs[name]["lerner_closed"], whole["lerner_closed"], rtol=1e-9)
+
+
+def test_workers_do_what_one_process_does(tiny_shock, tmp_path):
+    with worker_pool(2, ["abm.reproduce.r1_shock"]) as pool:
+        outcome = r1_shock.run(tmp_path, tiny_shock.seeds, quick=True, pool=pool, **tiny_shock.options)
+    assert sum(path.suffix in (".png", ".pdf") for path in outcome.files) == 14
+    assert all(path.stat().st_size > 0 for path in outcome.files)
+    again = r1_shock.run_parts(r1_shock.parts(31, 31), tmp_path, range(8), lambda *step: None, **tiny_shock.sizes)
+    for name, runs in tiny_shock.runs.items():
+        np.testing.assert_allclose(again[name]["lerner_closed"], runs["lerner_closed"], rtol=1e-9)
+
+
+def test_workers_end_when_the_block_is_left_early():
+    before = set(multiprocessing.active_children())
+    with pytest.raises(KeyboardInterrupt), worker_pool(2) as pool:  # noqa: PT012
+        for _ in range(2):
+            pool.submit(time.sleep, 600)
+        raise KeyboardInterrupt
+    for worker in set(multiprocessing.active_children()) - before:
+        worker.join(timeout=60)
+        assert not worker.is_alive()
 
 
 def test_progress_goes_forward(tiny_shock):

@@ -131,7 +131,10 @@ def run_parts(
     def report(number: int, *_: Any) -> None:
         progress(f"{done + number} of {len(seeds)} seeds", done + number, total)
 
-    progress("compiling the model", done, total)
+    if missing:
+        progress("compiling the model", done, total)
+    else:
+        report(0)
     try:
         for block in job.play_in(pool, missing) if pool else job.play_here(missing, report):
             kept = job.kept(block)

@@ -1,0 +1,93 @@
+"""Rules called agent by agent in Python give what they give compiled, and may have Python branches."""
+
+import numpy as np
+import pytest
+
+from abm import MarketModel, Scenario, simulate
+from abm.agents import ClosedLab
+from abm.engine import Draws, RuleError
+from abm.simulation import Setup, one_month, play
+from abm.state import Values
+
+SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
+FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}  # prices follow at once what a lab wants to charge
+
+
+def gap(a, b):
+    """Largest difference relative to the size of the numbers, over all observables."""
+    worst = 0.0
+    for name in a:
+        x, y = np.asarray(a[name]), np.asarray(b[name])
+        assert (np.isnan(x) == np.isnan(y)).all(), name
+        if np.isfinite(x).any():
+            worst = max(worst, float(np.nanmax(np.abs(x - y) / (1 + np.abs(x)))))
+    return worst
+
+
+def replay(scenario, first, last):
+    """Play months `first` to `last` rule by rule in Python from a compiled history; compare the last one."""
+    setup = Setup.of(scenario=scenario, months=39, **SMALL)
+    markets = [market for market, _ in play(setup, 1)]
+    values, draws = Values(setup.values), Draws.from_seed(1)
+    market = markets[first]
+    for at in range(first, last):
+        market, report = one_month(setup, market, values, setup.events(at), draws, compiled=False)
+    _, expected = one_month(setup, markets[last - 1], values, setup.events(last - 1), draws)
+    assert gap(expected.observables, report.observables) < 1e-9
+    assert np.abs(np.asarray(expected.daily_returns) - np.asarray(report.daily_returns)).max() < 1e-9
+
+
+@pytest.mark.parametrize("scenario", Scenario.names())
+def test_interpreted_and_compiled_months_agree(scenario):
+    """Across the events that tell the scenarios apart."""
+    replay(scenario, 24, 26)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", Scenario.names())
+def test_interpreted_and_compiled_runs_agree_over_24_months(scenario):
+    replay(scenario, 15, 39)
+
+
+class PatientLab(ClosedLab):
+    """Charges half of what a closed lab would."""
+
+    def wanted_price(self, p, offer):
+        return 0.5 * super().wanted_price(p, offer)
+
+
+class BranchingLab(ClosedLab):
+    """The same in Python branches: for interpreted models only."""
+
+    def wanted_price(self, p, offer):
+        wanted = super().wanted_price(p, offer)
+        if self.cash > 0:
+            return 0.5 * wanted
+        return wanted
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return np.asarray(simulate(FAST, seed=2, months=1, **SMALL).report.products.price)[0]
+
+
+def test_a_class_for_the_whole_role(plain):
+    """The list form."""
+    model = MarketModel(FAST, rng=2, months=8, classes=[PatientLab], compiled=False, **SMALL)
+    assert ClosedLab not in model.agents_by_type
+    assert len(model.agents_by_type[PatientLab]) == 2
+    model.step()
+    ratio = np.asarray(model.market.labs.price)[:4] / plain[:4]
+    np.testing.assert_allclose(ratio[:2], 0.5, rtol=1e-9)
+    np.testing.assert_allclose(ratio[2:], 1.0, rtol=1e-9)
+
+
+def test_python_branches_need_an_interpreted_model(plain):
+    with pytest.raises(RuleError) as error:
+        MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], **SMALL).step()
+    for word in ("wanted_price", "BranchingLab", "the field cash", "jnp.where", "compiled=False"):
+        assert word in str(error.value)
+    model = MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], compiled=False, **SMALL)
+    model.step()
+    wanted = np.asarray(model.market.labs.price)[:2] / plain[:2]
+    np.testing.assert_allclose(wanted, 0.5, rtol=1e-9)
