@@ -139,7 +139,10 @@ def facts(
 
     with interruptible("nothing was kept"), bar() as (_, count):
         table = stylised.table(seeds=range(seeds), progress=count)
-    shown = Table("target", "observed", "bounds", "model", "MCSE", "within", "p-value", box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("target", overflow="fold")
+    for heading in ("observed", "bounds", "model", "MCSE", "within", "p-value"):
+        shown.add_column(heading)
     for row in table.itertuples():
         fit = (f"{row.low:g} to {row.high:g}", f"{row.model:.3g}", f"{row.mcse:.2g}", "yes" if row.within else "NO")
         cells = (*fit, f"{row.p_value:.3f}{'*' if row.is_bound else ''}")
