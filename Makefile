@@ -65,7 +65,7 @@ $(VENV)/pyvenv.cfg:
 
 $(STAMP): $(VENV)/pyvenv.cfg pyproject.toml uv.lock
 	@if $(BIN)/python -m pip install --quiet uv; then \
-		set -x; $(BIN)/uv sync --frozen --extra test --python $(BIN)/python; \
+		set -x; $(BIN)/uv sync --frozen --compile-bytecode --extra test --python $(BIN)/python; \
 	else \
 		echo 'uv cannot be installed here: pip installs the newest versions that pyproject.toml allows, not the locked ones.'; \
 		set -x; $(BIN)/python -m pip install --editable '.[test]'; \

@@ -1,0 +1,62 @@
+"""What a lab may sell: its own, what it copied, what it distilled, and what a court leaves it."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from abm import Parameters
+from abm.agents import OpenLab
+from abm.engine import Population
+from abm.mechanisms import imitation
+from abm.state import Values
+
+SIZES = {"tier": 2, "stage": 3, "product": 4, "vendor": 2, "question": 4, "pair": 2, "asset": 5}
+
+
+@pytest.fixture(scope="module")
+def p():
+    return Values({name: jnp.asarray(value) for name, value in Parameters().values().items()})
+
+
+def labs(**columns):
+    """Three labs that sell a flagship of 3 nats; it owes something to a teacher in the first two."""
+    given = {
+        "capability": np.array([[3.0, 2.5]] * 3),
+        "untaught": np.array([2.0, 1.0, 3.0]),
+        "copied": np.array([1.5, 2.7, 1.0]),
+        "distilled": np.full(3, 3.4),
+        "distilled_share": np.array([0.6, 0.6, 0.0]),
+        "run_compute": np.full(3, 1e-9),
+    }
+    return Population.create(OpenLab, 3, sizes=SIZES, **(given | columns))
+
+
+def test_a_lost_suit_leaves_what_the_lab_has_without_a_teacher(p):
+    before = labs()
+    everybody = jnp.ones(3, dtype=bool)
+    after = before.do("answer_case", p, detected=everybody, lost=everybody)
+    np.testing.assert_allclose(after.capability, [[2.0, 2.0], [2.7, 2.5], [3.0, 2.5]])  # release, copy, its own
+    assert (np.asarray(after.distilled) < 0).all()
+    assert (np.asarray(after.legal_exposure) > 0).all()
+
+
+def test_who_is_caught_and_wins_keeps_everything(p):
+    before = labs()
+    after = before.do("answer_case", p, detected=jnp.ones(3, dtype=bool), lost=jnp.zeros(3, dtype=bool))
+    np.testing.assert_array_equal(after.capability, before.capability)
+    np.testing.assert_array_equal(after.distilled, before.distilled)
+    np.testing.assert_array_equal(after.access_cut, np.full(3, p.access_cut_months))
+
+
+@pytest.mark.parametrize("known", [2.0, 5.0])
+def test_past_the_target_nothing_is_copied_or_distilled(p, known):
+    """What a lab sells does not turn into a copy: a copy is what came from open weights."""
+    assert imitation.copy(-50.0, known, 1.0, 0.0, p) == -50.0
+    assert imitation.distil(-50.0, known, 1.0, 3.0, p) == -50.0
+
+
+def test_copies_start_from_what_the_lab_had_and_stay_below_the_target(p):
+    copied = imitation.copy(-50.0, 2.0, 3.0, 0.0, p)
+    assert 2.0 < copied < 3.0 + np.log(p.copy_fidelity)
+    blocked = imitation.copy(-50.0, 2.0, 3.0, 1.0, p)
+    assert blocked < copied
