@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,6 +88,11 @@ def reproduce(
         raise stopped(f"stopped; {kept}; run it again to go on") from None
     except KeyboardInterrupt:
         raise stopped(f"stopped; all runs are kept in {folder / 'runs'}; run it again to go on") from None
+    except BrokenExecutor:
+        raise Mistake(
+            "a worker process was ended from outside (is there too little memory?); what is finished is kept in"
+            f" {folder / 'runs'}: run it again to go on, with fewer --workers"
+        ) from None
     for line in outcome.headlines:
         print(line, end="\n\n")
     for kind in ("figures", "tables"):
