@@ -93,7 +93,8 @@ R1_DAY = np.datetime64("2025-01-20")
 
 def dates(months: int, first: int = 0) -> np.ndarray:
     """Last days of the model's months, `first` to `months` - 1: what a month reports is how it ended."""
-    return (np.datetime64("2023-02", "M") + np.arange(first, months)).astype("datetime64[D]") - 1
+    starts = np.arange(first, months).astype("timedelta64[M]") + np.datetime64("2023-02", "M")
+    return starts.astype("datetime64[D]") - np.timedelta64(1, "D")
 
 
 def fan(
