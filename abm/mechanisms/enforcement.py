@@ -23,7 +23,7 @@ def damages(exposure, revenue, cash, p):
 
 
 def defence_effort(loss, exchanges, p):
-    """Vigilance v that minimises loss exp(-eta x v) + c_v v: v* = ln(eta x loss / c_v) / (eta x), if positive.
+    """Vigilance v that minimises loss exp(-eta x v) + c_d v: v* = ln(eta x loss / c_d) / (eta x), if positive.
 
     `loss` $ M a month at stake, `exchanges` millions a month taken from this teacher.
     """
