@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +37,8 @@ NAMES = (
     "belief_dispersion",
 )
 """Of the figures."""
+SHARED = NAMES[:6:2]
+"""Those that a worker draws, where there is one, while this process makes the tables and draws the others."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,11 @@ def write(
     quick: bool = False,
     began: float = 0.0,
     progress: Progress | None = None,
-    drawing: Sequence[Future[list[Path]]] | None = None,
+    drawing: Future[list[Path]] | None = None,
 ) -> Outcome:
     """Everything that is made of the runs; returns where it is and the result in sentences.
 
-    `drawing` are figures that others draw meanwhile: their paths; without it they are drawn here.
+    `drawing` are the paths of the `SHARED` figures, which a worker draws meanwhile; without it they are drawn here.
     """
     progress = progress or (lambda doing, done, total: None)
     baseline = runs["baseline"]
@@ -86,11 +88,9 @@ def write(
     files = [save_table(folder, name, frame) for name, frame in kept.items()]
 
     progress("figures", 1.01 * work, 1.03 * work)
-    if drawing is None:
-        drawn = [path for plate in shown.values() for path in save_figure(folder, plate)]
-    else:
-        drawn = [path for share in drawing for path in share.result()]
-    files += sorted(drawn)
+    mine = [plate for name, plate in shown.items() if drawing is None or name not in SHARED]
+    drawn = [path for plate in mine for path in save_figure(folder, plate)]
+    files += sorted(drawn + (drawing.result() if drawing else []))
     page = folder / "report.html"
     page.write_text(html(shown, folder, story, paired, ranks, targets, runs, quick), encoding="utf-8")
     seconds = time.perf_counter() - began if began else 0.0
@@ -282,7 +282,7 @@ def method(runs: dict[str, Ensemble]) -> list[str]:
         " percent is that of the geometric mean.",
         "Baseline, no R1 (neither the release nor what followed from it) and no Stargate run over"
         f" {baseline.setup.months} months from January 2023. Each crash mechanism alone branches off the baseline in"
-        f" December 2023, with the same industry valued by that mechanism only, and ends after month {crash_months}. The"
+        f" June 2024, with the same industry valued by that mechanism only, and ends after month {crash_months}. The"
         " data used for fitting end in June 2025; everything later is the model's own.",
         "27 January 2025 is one day: its returns are one draw with correlated errors across firms. A model that"
         " reproduces it is not thereby confirmed, and sizes on that day were among the targets of the fit.",

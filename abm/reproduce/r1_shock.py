@@ -1,8 +1,8 @@
 """The main job: what the release of DeepSeek R1 did to pricing power, to the stock market and to the demand for chips.
 
 Baseline, no_r1 and no_stargate on the same seeds over 60 months; no_r1 and no_stargate share the baseline's history up to
-January 2025. Each crash mechanism alone branches off the baseline in December 2023, so that all have the same industry
-and differ in how it is valued, and runs to February 2025: days -5 to +20 around 27 January 2025 end there.
+January 2025. Each crash mechanism alone branches off the baseline in June 2024, so that all have the same industry and
+differ in how it is valued, and runs to February 2025: days -5 to +20 around 27 January 2025 end there.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from abm.results import Ensemble
 from abm.simulation import Setting, Setup, ensembles
 
 MONTHS, CRASH_MONTHS = 60, 26
-ALONE_FROM = 11
-"""December 2023: one month for prices to get used to the switch before the market model is estimated on 2024."""
+ALONE_FROM = 17
+"""June 2024: one month for prices to get used to the switch before the market model is estimated."""
 BLOCK = 16
 """Seeds that are finished and kept together."""
-FIRST_DAILY, LAST_DAILY = 12, 26
-"""Months whose daily returns are kept: a year to estimate the market model on, and the event."""
+FIRST_DAILY, LAST_DAILY = 18, 26
+"""Months whose daily returns are kept: about the 120 days on which MacKinlay (1997) estimates, and the event."""
 DRAWING = 0.04
 """Share of the whole work that tables, figures and the report are, for the progress bar."""
 
@@ -104,9 +104,8 @@ def run(
     from abm.reproduce import r1_report  # figures are loaded once there is something to draw
 
     drawing = None
-    if pool:
-        shares = [r1_report.NAMES[start::2] for start in range(2)]  # few figures: more workers would only load runs
-        drawing = [pool.submit(draw_again, todo, Path(folder), seeds, share, options) for share in shares]
+    if pool:  # one worker draws half of the figures: more would load the runs for little
+        drawing = pool.submit(draw_again, todo, Path(folder), seeds, r1_report.SHARED, options)
     return r1_report.write(Path(folder), runs, quick=quick, began=began, progress=progress, drawing=drawing)
 
 
@@ -176,6 +175,8 @@ class Job:
 
     def kept(self, block: Seeds) -> dict[str, Ensemble] | None:
         """All parts on these seeds, or None if one is missing."""
+        if not all(self.path(part, block).exists() for part in self.todo):
+            return None
         keys, found = self.keys(block), {}
         for part in self.todo:
             one = store.load(self.path(part, block), keys[part.name], self.setups[part.name], block, part.daily)
