@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from abm.population import Populations
     from abm.scenarios import Scenario, ScenarioError
     from abm.simulation import compare, ensemble, ensembles, simulate
+    from abm.sweep import Sweep, open_sweep, run_sweep
 
 _HOME = {
     "MarketModel": "abm.model",
@@ -27,6 +28,9 @@ _HOME = {
     "ensemble": "abm.simulation",
     "ensembles": "abm.simulation",
     "simulate": "abm.simulation",
+    "Sweep": "abm.sweep",
+    "open_sweep": "abm.sweep",
+    "run_sweep": "abm.sweep",
 }
 
 __all__ = [
@@ -36,9 +40,12 @@ __all__ = [
     "Populations",
     "Scenario",
     "ScenarioError",
+    "Sweep",
     "compare",
     "ensemble",
     "ensembles",
+    "open_sweep",
+    "run_sweep",
     "simulate",
 ]
 

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from abm.cli_input import INTERRUPTED, Commands, Mistake, nearest, plainly, settings, writable
+from abm.cli_sweep import selftest, sweep
 
 app = typer.Typer(cls=Commands, add_completion=False, help="An agent-based model of the AI industry.")
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.")]
@@ -203,6 +204,10 @@ def validate(
         print(page)
     if not all(result.ok for result in results):
         raise typer.Exit(1)
+
+
+app.command("sweep")(sweep)
+app.command("selftest")(selftest)
 
 
 @app.command()

@@ -74,14 +74,17 @@ def start_runs(p: dict[str, Any], seeds: Any, networks: Networks, populations: P
     return jax.vmap(start, out_axes=BY_RUN)(p, seeds)
 
 
-def months_of_runs(conduct: Conduct) -> Any:
-    """`month` of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> (markets, reports)."""
+def months_of_runs(conduct: Conduct, own_events: bool = False) -> Any:
+    """`month` of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> (markets, reports).
+
+    With `own_events` every run has its own, first axis; otherwise all share one month's events.
+    """
 
     def one(market: Market, setting: Any, events: dict[str, Any]) -> tuple[Market, Month]:
         values, seed = setting
         return month(market, Values(values), Events(events), Draws.from_seed(seed), conduct)
 
-    return jax.jit(jax.vmap(one, in_axes=(BY_RUN, 0, None), out_axes=(BY_RUN, 0), axis_name=RUNS))
+    return jax.jit(jax.vmap(one, in_axes=(BY_RUN, 0, 0 if own_events else None), out_axes=(BY_RUN, 0), axis_name=RUNS))
 
 
 def run(

@@ -212,11 +212,25 @@ def ensembles(
         Sizes, classes and networks of populations, `pricing`, `price_form`.
     """
     seeds = [int(s) for s in seeds]
+    family = [Member.of(Setting(*setting), seeds, months, options) for setting in settings]
+    return play_members(family, seeds, precision, daily, products, chunk, progress)
+
+
+def play_members(
+    family: list[Member],
+    seeds: list[int],
+    precision: int = 64,
+    daily: Sequence[int] | None = (23, 24, 25),
+    products: bool = False,
+    chunk: int = CHUNK,
+    progress: Callable[[int, int, float], None] | None = None,
+    workers: int | None = None,
+) -> list[Ensemble]:
+    """`ensembles` of settings that were made ready; `workers` as in `run_many`."""
     if not seeds:
         raise ValueError("seeds is empty: give at least one seed")
     if precision not in (32, 64):
         raise ValueError(f"precision = {precision!r}: choose 64 or 32")
-    family = [Member.of(Setting(*setting), seeds, months, options) for setting in settings]
     kept = [
         tuple(m for m in (range(member.setup.months) if daily is None else daily) if 0 <= m < member.setup.months)
         for member in family
@@ -226,19 +240,35 @@ def ensembles(
         return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, family, kept, strict=True)]
 
     with jax.enable_x64(precision == 64):
-        inputs = (jnp.asarray(np.stack([seed_words(seed) for seed in seeds])), [m.values for m in family])
-        play_chunk = functools.partial(_play_family, family, precision)
-        outs = run_many(play_chunk, inputs, chunk=chunk, pad=True, keep=keep, progress=progress, x64=precision == 64)
+        inputs = (
+            jnp.asarray(np.stack([seed_words(seed) for seed in seeds])),
+            [m.values for m in family],
+            [m.timelines for m in family],
+        )
+        outs = run_many(
+            functools.partial(_play_family, family, precision),
+            inputs,
+            chunk=chunk,
+            pad=True,
+            workers=workers,
+            keep=keep,
+            progress=progress,
+            x64=precision == 64,
+        )
     return [Ensemble(m.setup, seeds, out, days) for m, out, days in zip(family, outs, kept, strict=True)]
 
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """A setting made ready: its set-up, and its parameter values (runs, ...)."""
+    """A setting made ready: its set-up, and its parameter values (runs, ...).
+
+    `timelines` (runs, months, ...), where they are given, stand in for the set-up's own, one for each run.
+    """
 
     setup: Setup
     values: dict[str, np.ndarray]
-    branch_at: int
+    branch_at: int = 0
+    timelines: dict[str, np.ndarray] | None = None
 
     @classmethod
     def of(cls, setting: Setting, seeds: list[int], months: int, options: dict[str, Any]) -> Member:
@@ -263,6 +293,8 @@ class Member:
         shared = min(self.setup.months, first.setup.months)
         if self.branch_at or self.setup.conduct != first.setup.conduct:
             return min(self.branch_at, shared)
+        if self.timelines or first.timelines:
+            return 0
         if any(not np.array_equal(self.values[name], first.values[name]) for name in self.values):
             return 0
         pairs = [(rows[:shared], first.setup.timeline[name][:shared]) for name, rows in self.setup.timeline.items()]
@@ -272,22 +304,23 @@ class Member:
 
 def _play_family(family: list[Member], precision: int, rows: Any) -> list[Month]:
     """Reports (months, runs, ...) of one chunk for every member."""
-    seeds, values = rows
+    seeds, values, timelines = rows
     turns = [member.parts_from(family[0]) for member in family]
     reached: dict[int, Any] = {}  # states of the first member where others leave it
     out = []
-    for number, (member, parameters) in enumerate(zip(family, values, strict=True)):
+    for number, (member, parameters, own) in enumerate(zip(family, values, timelines, strict=True)):
         setup, setting = member.setup, (parameters, seeds)
-        program = _Program.of(_Shape.of(setup), precision)
+        program = _Program.of(_Shape.of(setup), precision, own is not None)
+        timeline = {name: np.swapaxes(x, 0, 1) for name, x in own.items()} if own else setup.timeline
         if number and turns[number]:
             state = reached[turns[number]]
         else:
             markets = program.start(parameters, seeds, setup.networks)
-            state = 0, markets, program.blank(markets, setting, setup)
+            state = 0, markets, program.blank(markets, setting, timeline)
         if number == 0:
             for turn in sorted({t for t in turns[1:] if t}):
-                reached[turn] = state = program.play(setting, setup, state, turn)
-        out.append(program.play(setting, setup, state, setup.months)[2])
+                reached[turn] = state = program.play(setting, timeline, state, turn)
+        out.append(program.play(setting, timeline, state, setup.months)[2])
     return out
 
 
@@ -364,8 +397,8 @@ class _Program:
 
     @staticmethod
     @functools.cache
-    def of(shape: _Shape, precision: int) -> _Program:
-        month = months_of_runs(shape.conduct)
+    def of(shape: _Shape, precision: int, own_timelines: bool = False) -> _Program:
+        month = months_of_runs(shape.conduct, own_timelines)
 
         def months(markets: Any, setting: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
             return run(markets, setting, timeline, bounds, reports, month)
@@ -374,22 +407,24 @@ class _Program:
         start = jax.jit(functools.partial(start_runs, populations=shape.populations), compiler_options=options)
         return _Program(start, month, jax.jit(months, compiler_options=options))
 
-    def blank(self, markets: Market, setting: Any, setup: Setup) -> Month:
+    def blank(self, markets: Market, setting: Any, timeline: dict[str, Any]) -> Month:
         """Reports to be filled."""
-        events = {name: jnp.asarray(rows[0]) for name, rows in setup.timeline.items()}
+        events = {name: jnp.asarray(rows[0]) for name, rows in timeline.items()}
         _, report = jax.eval_shape(self.month, markets, setting, events)
-        return jax.tree.map(lambda x: jnp.zeros((_rows(setup.months), *x.shape), x.dtype), report)
+        rows = _rows(len(timeline["capex"]))
+        return jax.tree.map(lambda x: jnp.zeros((rows, *x.shape), x.dtype), report)
 
-    def play(self, setting: Any, setup: Setup, state: Any, stop: int) -> Any:
-        """From state (month, markets, reports) to the state at `stop`."""
+    def play(self, setting: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:
+        """From state (month, markets, reports) to the state at `stop`; timeline (months, ...) or (months, runs, ...)."""
         month, markets, reports = state
         if stop <= month:
             return state
-        more = _rows(setup.months) - setup.months
-        timeline = {
-            name: jnp.asarray(np.concatenate([x, np.repeat(x[-1:], more, 0)])) for name, x in setup.timeline.items()
-        }
-        markets, reports = self.months(markets, setting, timeline, (month, stop), reports)
+
+        def filled(x: Any) -> Any:
+            return jnp.asarray(np.concatenate([x, np.repeat(x[-1:], _rows(len(x)) - len(x), 0)]))
+
+        rows = {name: filled(np.asarray(x)) for name, x in timeline.items()}
+        markets, reports = self.months(markets, setting, rows, (month, stop), reports)
         return stop, markets, reports
 
 

@@ -1,8 +1,11 @@
 """Processes that work side by side, each with one thread. Importing this is cheap."""
 
 import multiprocessing
+import multiprocessing.connection
 import multiprocessing.context
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -22,7 +25,7 @@ def worker_pool(number: int, preload: Sequence[str] = ()) -> Iterator[ProcessPoo
         context.set_forkserver_preload(list(preload))
     else:
         context = multiprocessing.get_context("spawn")  # forking a process in which JAX has threads is not safe
-    pool = ProcessPoolExecutor(number, mp_context=context, initializer=_one_thread)
+    pool = ProcessPoolExecutor(number, mp_context=context, initializer=_begin)
     try:
         pool.submit(os.getpid)  # starts the first worker, and the imports
         yield pool
@@ -34,8 +37,18 @@ def worker_pool(number: int, preload: Sequence[str] = ()) -> Iterator[ProcessPoo
     pool.shutdown()
 
 
-def _one_thread() -> None:
+def _begin() -> None:
     os.environ["NPROC"] = "1"  # read by XLA when it starts, which it does at the first array
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def processors() -> int:

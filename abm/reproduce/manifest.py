@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from abm.reproduce import store
+from abm.provenance import source_hash, stamp, versions
 
 if TYPE_CHECKING:
     from abm.results import Ensemble
@@ -26,26 +24,13 @@ def manifest(name: str, runs: dict[str, Ensemble], quick: bool, seconds: float) 
     return {
         "reproduction": name,
         "quick": quick,
-        "made": f"{now():%Y-%m-%dT%H:%M:%SZ}",
+        "made": stamp(),
         "seconds": round(seconds, 1),
         "seeds": baseline.seeds,
         "ensembles": parts,
         "populations": {size: getattr(baseline.setup.populations, size) for size in sizes},
         "parameters": {name: getattr(baseline.setup.parameters, name) for name in baseline.setup.parameters.names()},
-        "source": store.source_hash(),
+        "source": source_hash(),
         "python": platform.python_version(),
-        "packages": {name: version_of(name) for name in PACKAGES},
+        "packages": versions(PACKAGES),
     }
-
-
-def version_of(package: str) -> str:
-    """Installed version of a package."""
-    try:
-        return version(package)
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown (not installed)"
-
-
-def now() -> dt.datetime:
-    """The time in UTC."""
-    return dt.datetime.now(dt.UTC)

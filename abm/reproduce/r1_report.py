@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from abm import figures
 from abm.figures import chips, crash, list_prices, markups, minds
 from abm.figures.labels import LAYERS, MECHANISMS
+from abm.provenance import now, version_of
 from abm.reproduce import Outcome, Progress, report
 from abm.reproduce import r1_tables as tables
-from abm.reproduce.manifest import manifest, now, version_of
+from abm.reproduce.manifest import manifest
 from abm.reproduce.r1_findings import Story, tell
 from abm.reproduce.report import Section, bullets, paragraph, picture, table
 

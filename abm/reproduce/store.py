@@ -6,7 +6,6 @@ numbers: parameters, timeline, sizes and classes, networks, seeds, what is kept,
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -16,26 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.provenance import source_hash
 from abm.results import Ensemble
 
 if TYPE_CHECKING:
     from abm.simulation import Setup
-
-PACKAGE = Path(__file__).parent.parent
-NOT_THE_MODEL = ("analysis", "cli.py", "cli_input.py", "dashboard", "figures", "reproduce")
-"""Parts of the package that look at numbers and do not make them."""
-
-
-@functools.cache
-def source_hash() -> str:
-    """Hash of the model's source files."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        inside = path.relative_to(PACKAGE)
-        if inside.parts[0] not in NOT_THE_MODEL:
-            digest.update(inside.as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: bool) -> str:

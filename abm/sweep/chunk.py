@@ -1,0 +1,211 @@
+"""One chunk of runs, from parameters to two files: what every worker does, wherever it is."""
+
+from __future__ import annotations
+
+import functools
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.sweep.faults import strike
+from abm.sweep.plan import Plan, Point, Run, values_of
+from abm.sweep.targets import retold
+
+if TYPE_CHECKING:
+    from abm.simulation import Setup
+
+UNDEFINED = tuple(f"price_at_k{k}" for k in range(7))
+"""Observables that have no value before the first model that reaches a level: there NaN is an answer, not a failure."""
+SAME_FAILURE = 3
+"""After so many single runs with one and the same error the rest of the chunk is not tried one by one."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Runs to compute and keep as one part. Carries its own points only, so that it travels light."""
+
+    plan: Plan
+    runs: list[Run]
+    points: dict[int, Point]
+    folder: Path
+    threads: int | None = 1
+    crashed: str = ""
+    """Why its one run is given up without another try."""
+
+    @classmethod
+    def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1) -> Task:
+        bare = Plan(plan.sweep, plan.replications, plan.classes)  # without what it has laid out
+        return cls(bare, runs, {one.point: plan.points[one.point] for one in runs}, folder, threads)
+
+    def halves(self) -> tuple[Task, Task]:
+        middle = len(self.runs) // 2
+        return self.only(self.runs[:middle]), self.only(self.runs[middle:])
+
+    def only(self, runs: list[Run]) -> Task:
+        return Task(self.plan, runs, {one.point: self.points[one.point] for one in runs}, self.folder, self.threads)
+
+
+@dataclass
+class Outcomes:
+    """What came of runs: status, error, seconds by run, and the observables that are kept."""
+
+    runs: list[Run] = field(default_factory=list)
+    status: list[str] = field(default_factory=list)
+    error: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    values: list[dict[str, np.ndarray]] = field(default_factory=list)
+    """Observable -> (months,) for each run; empty for a run that failed."""
+
+    def add(self, run: Run, status: str, error: str, seconds: float, values: dict[str, np.ndarray]) -> None:
+        self.runs.append(run)
+        self.status.append(status)
+        self.error.append(error)
+        self.seconds.append(seconds)
+        self.values.append(values)
+
+
+def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
+    """Compute a chunk, write its part, and say what came of it; only storage that fails is an exception."""
+    from abm.sweep import store
+
+    began = time.perf_counter()
+    outcomes = Outcomes()
+    if task.crashed:
+        outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})
+    else:
+        tried(task, task.runs, outcomes, [], progress)
+    engine = time.perf_counter() - began
+    name = store.write_part(task.folder, task.plan, task.points, outcomes)
+    counts = {status: outcomes.status.count(status) for status in set(outcomes.status)}
+    return {
+        "part": name,
+        "runs": len(task.runs),
+        "counts": counts,
+        "engine": engine,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def tried(
+    task: Task, runs: list[Run], outcomes: Outcomes, errors: list[str], progress: Callable[[int], None] | None = None
+) -> None:
+    """Run all; where that raises, halve until the run is found that does, and go on with the others."""
+    began = time.perf_counter()
+    try:
+        ensemble, spoilt = play(task, runs, progress)
+    except Exception as error:
+        what = describe(error)
+        if len(runs) > 1 and errors[-SAME_FAILURE:] != [what] * SAME_FAILURE:
+            middle = len(runs) // 2
+            tried(task, runs[:middle], outcomes, errors, progress)
+            tried(task, runs[middle:], outcomes, errors, progress)
+            return
+        errors.append(what)
+        for run in runs:
+            outcomes.add(run, "failed", what, (time.perf_counter() - began) / len(runs), {})
+        return
+    seconds = (time.perf_counter() - began) / len(runs)
+    kept = task.plan.sweep.observables
+    columns = {one.of for one in task.plan.sweep.columns.values()} | set(kept)
+    for name in spoilt:
+        at = [run.id for run in runs].index(name)
+        ensemble[kept[0]][at, -1] = np.nan
+    troubles = nonfinite(ensemble)
+    for at, run in enumerate(runs):
+        trouble = troubles.get(at, "")
+        own = {name: np.array(ensemble[name][at]) for name in columns}
+        outcomes.add(run, "nonfinite" if trouble else "ok", trouble, seconds, own)
+
+
+def play(
+    task: Task, runs: Sequence[Run], progress: Callable[[int], None] | None = None
+) -> tuple[dict[str, np.ndarray], set[str]]:
+    """Observables (runs, months) of runs of one group."""
+    from abm.simulation import Member, play_members
+
+    sweep = task.plan.sweep
+    points = [task.points[run.point] for run in runs]
+    spoilt = strike(runs)
+    setup = setup_of(task.plan, points[0])
+    table = {point.id: values_of(point) for point in {point.id: point for point in points}.values()}
+    values = {name: np.stack([table[point.id][name] for point in points]) for name in table[points[0].id]}
+    timelines = None
+    if task.plan.own_timelines:
+        told = [timeline_of(task.plan, point, setup) for point in points]
+        timelines = {name: np.stack([one[name] for one in told]) for name in told[0]}
+    member = Member(setup, values, timelines=timelines)
+    step = (lambda done, total, seconds: progress(done)) if progress else None
+    seeds = [run.seed for run in runs]
+    ensemble = play_members([member], seeds, sweep.precision, (), progress=step, workers=task.threads)[0]
+    return ensemble.out["observables"], spoilt
+
+
+_SETUPS: dict[tuple[Any, ...], Setup] = {}
+"""Of the last few groups of this process, so that worlds and networks are laid out once, not for every chunk."""
+
+
+def setup_of(plan: Plan, point: Point) -> Setup:
+    """The set-up of a point's group: scenario, populations, networks; parameters come with the runs."""
+    from abm.simulation import Setup
+
+    sweep = plan.sweep
+    key = (sweep.hash, point.group, str(plan.said_classes))
+    if key not in _SETUPS:
+        if len(_SETUPS) >= 8:
+            _SETUPS.pop(next(iter(_SETUPS)))
+        sizes: dict[str, Any] = dict(sweep.populations) | point.sizes
+        if plan.classes:
+            sizes["classes"] = plan.classes
+        story = sweep.stories[point.scenario]
+        _SETUPS[key] = Setup.of(
+            point.parameters, story, sweep.months, pricing=sweep.pricing, price_form=sweep.price_form, **sizes
+        )
+    return _SETUPS[key]
+
+
+def timeline_of(plan: Plan, point: Point, setup: Setup) -> dict[str, np.ndarray]:
+    return _timeline(plan.sweep.stories[point.scenario], tuple(sorted(point.events.items())), setup.months, setup.world)
+
+
+@functools.lru_cache(maxsize=4096)
+def _timeline(story: Any, events: tuple[Any, ...], months: int, world: Any) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = retold(story, dict(events)).timeline(months, world).arrays()
+    return arrays
+
+
+def nonfinite(observables: dict[str, np.ndarray]) -> dict[int, str]:
+    """Runs in which an observable is not finite: position -> which observables, from which month on."""
+    names = [name for name in observables if name not in UNDEFINED]
+    bad = {name: ~np.isfinite(observables[name]) for name in names}
+    found = {}
+    for at in np.flatnonzero(np.any([rows.any(1) for rows in bad.values()], axis=0)):
+        months = {name: int(np.argmax(bad[name][at])) for name in names if bad[name][at].any()}
+        first = sorted(months, key=lambda name: months[name])
+        more = f" and {len(first) - 3} more" if len(first) > 3 else ""
+        found[int(at)] = f"not finite: {', '.join(f'{name} from month {months[name]}' for name in first[:3])}{more}"
+    return found
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line: type, message, and where it came from in code that is not a library's."""
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    where = f" ({Path(lines[-1].filename).name}:{lines[-1].lineno})" if lines else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}{where}"
+
+
+def taken(values: np.ndarray, how: str) -> float:
+    """One number of a run's months (months,); months without a value are left out, and none at all is NaN."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return float("nan")
+    if how == "change":
+        return float(values[-1] - values[0])
+    if how in ("first", "last"):
+        return float(values[0 if how == "first" else -1])
+    return float(getattr(np, how)(finite))

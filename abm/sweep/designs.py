@@ -1,0 +1,110 @@
+"""Where the points of a sweep lie: in the unit cube, and from there in the units of the factors."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.sweep.targets import Target
+
+if TYPE_CHECKING:
+    from abm.sweep.spec import Factor, Sweep
+
+
+def size_of(sweep: Sweep) -> int:
+    """Points of the design, before it is multiplied by scenarios; nothing is laid out."""
+    design, factors = sweep.design, sweep.factors
+    if design.kind == "table":
+        return len(sweep.rows)
+    if design.kind == "grid":
+        return math.prod(len(f.values) or f.levels or 0 for f in factors.values())
+    if design.kind == "saltelli":
+        return design.points[0] * ((2 * len(factors) if design.second_order else len(factors)) + 2)
+    if design.kind == "morris":
+        return (design.trajectories or 0) * (len(factors) + 1)
+    return sum(design.points)
+
+
+def points_of(sweep: Sweep) -> list[dict[str, Any]]:
+    """Every point of the design: factor -> value, in the order of the factors.
+
+    A grid varies its last factor fastest. The first points of a Sobol design with more points are the same ones, and so
+    are those of a grid, a Saltelli design excepted, and those of the first Latin hypercubes of a list.
+    """
+    names = list(sweep.factors)
+    if sweep.design.kind == "table":
+        return [{k: v for k, v in row.items() if k != "scenario"} for row in sweep.rows]
+    if sweep.design.kind == "grid":
+        axes = [grid_values(sweep.factors[name], sweep.targets[name]) for name in names]
+        return [dict(zip(names, values, strict=True)) for values in itertools.product(*axes)]
+    cube = unit_cube(sweep)
+    columns = [scaled(cube[:, i], sweep.factors[name], sweep.targets[name]) for i, name in enumerate(names)]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def grid_values(factor: Factor, target: Target) -> list[Any]:
+    if factor.values:
+        return [target.typed(value) for value in factor.values]
+    return scaled(np.linspace(0, 1, factor.levels or 1), factor, target, closed=True)
+
+
+def unit_cube(sweep: Sweep) -> np.ndarray:
+    """(points, factors) in [0, 1].
+
+    Sources: McKay et al. (1979), Latin hypercube; Owen (1998), scrambled Sobol; Saltelli (2002) with the scheme of
+    Saltelli et al. (2010); Morris (1991).
+    """
+    design, number = sweep.design, len(sweep.factors)
+    if design.kind in ("latin_hypercube", "sobol"):
+        from scipy.stats import qmc
+
+        if design.kind == "sobol":
+            rng = np.random.default_rng([sweep.seed, 1])
+            return qmc.Sobol(number, scramble=True, rng=rng).random(sum(design.points))
+        blocks = [
+            qmc.LatinHypercube(number, rng=np.random.default_rng([sweep.seed, 2, block])).random(points)
+            for block, points in enumerate(design.points)
+        ]
+        return np.concatenate(blocks)
+    problem = {"num_vars": number, "names": list(sweep.factors), "bounds": [[0.0, 1.0]] * number}
+    seed = int(np.random.default_rng([sweep.seed, 3]).integers(1, 2**31))  # SALib takes seed 0 for no seed
+    if design.kind == "saltelli":
+        from SALib.sample import sobol
+
+        return sobol.sample(problem, design.points[0], calc_second_order=design.second_order, scramble=True, seed=seed)
+    from SALib.sample import morris
+
+    return morris.sample(problem, design.trajectories, num_levels=design.levels, seed=seed)
+
+
+def scaled(unit: np.ndarray, factor: Factor, target: Target, closed: bool = False) -> list[Any]:
+    """Numbers in [0, 1] as values of a factor; whole numbers, days and listed values share the interval evenly.
+
+    `closed` takes 0 and 1 for the ends themselves (a grid's).
+    """
+    if factor.values:
+        index = np.minimum((unit * len(factor.values)).astype(int), len(factor.values) - 1)
+        return [target.typed(factor.values[i]) for i in index]
+    low, high = factor.low, factor.high
+    if isinstance(low, dt.date) and isinstance(high, dt.date):
+        steps = _steps(unit, 0, (high - low).days, closed)
+        return [low + dt.timedelta(int(step)) for step in steps]
+    if target.whole and factor.scale == "linear":
+        return [int(step) for step in _steps(unit, int(low), int(high), closed)]  # type: ignore[arg-type]
+    ends = float(low), float(high)  # type: ignore[arg-type]
+    if factor.scale == "log":
+        found = np.exp(np.log(ends[0]) + unit * (np.log(ends[1]) - np.log(ends[0])))
+        found = np.clip(found, *ends)
+    else:
+        found = ends[0] + unit * (ends[1] - ends[0])
+    return [target.typed(round(value) if target.whole else value) for value in found.tolist()]
+
+
+def _steps(unit: np.ndarray, low: int, high: int, closed: bool) -> np.ndarray:
+    if closed:
+        return np.rint(low + unit * (high - low))
+    return np.minimum(low + np.floor(unit * (high - low + 1)), high)

@@ -1,0 +1,46 @@
+"""How long a sweep will take and how much it will write, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from abm.sweep.spec import Sweep
+
+MONTH = {"rest": 0.6e-3, "investors": 1.1e-6, "adopters": 2.5e-6}
+"""Seconds of one thread for a month of a run, and for each agent in it: as `make bench` measured (docs/performance.md)."""
+START = 25.0
+"""Seconds until the first run ends: importing and tracing, a good deal longer where nothing is compiled yet."""
+
+
+def seconds_of(sweep: Sweep, sizes: Sequence[dict[str, Any]], workers: int) -> float:
+    """About how long runs of these populations (of every point) take together."""
+    total = 0.0
+    for given in sizes:
+        own = {"investors": 1_000, "adopters": 200} | {k: v for k, v in given.items() if k in MONTH}
+        month = MONTH["rest"] + sum(MONTH[kind] * own[kind] for kind in ("investors", "adopters"))
+        total += month * sweep.months * sweep.replications
+    return START + total / max(workers, 1)
+
+
+def bytes_of(sweep: Sweep) -> float:
+    """About how much is written: eight bytes a number, of which compression takes little."""
+    return sweep.number_of_runs * (
+        len(sweep.kept_months) * (8.0 * len(sweep.observables) + 1) + 8 * len(sweep.columns) + 40
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    for unit, length in (("years", 31_557_600), ("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:,.0f} {unit}" if seconds >= 10 * length else f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def size(number: float) -> str:
+    for unit, length in (("GB", 1e9), ("MB", 1e6)):
+        if number >= length:
+            return f"{number / length:.1f} {unit}"
+    return f"{number / 1e3:.0f} kB"

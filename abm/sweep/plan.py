@@ -1,0 +1,152 @@
+"""Which runs a sweep consists of: points, seeds, ids that depend on nothing else, and chunks that compute together."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from abm.parameters import Parameters
+from abm.sweep.designs import points_of
+from abm.sweep.spec import Sweep, digest
+
+LARGEST_CHUNK = 1_000
+"""Runs of one part: a million of them make a thousand parts."""
+CHUNK_MEMORY = 200e6
+"""Bytes that what a chunk keeps of its runs may take: chunks of large records are smaller."""
+
+
+class Run(NamedTuple):
+    """One run: its id, its point by number, its replication, its seed."""
+
+    id: str
+    point: int
+    replication: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """One set of conditions. Its id is a hash of all that decides its numbers, but for seeds and the model's code."""
+
+    id: str
+    scenario: str
+    factors: dict[str, Any]
+    parameters: dict[str, Any]
+    sizes: dict[str, int]
+    events: dict[tuple[str, str], Any]
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """Points of one group run through one compiled program together."""
+        constrained = float(self.parameters.get("short_sale_constraint", 0.0)) >= 0.5
+        return self.scenario, tuple(sorted(self.sizes.items())), constrained
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A sweep laid out. `replications` may be more than the sweep asks for, where a stopping rule wants it."""
+
+    sweep: Sweep
+    replications: int
+    classes: Mapping[str, Mapping[type, int]] | None = None
+
+    @classmethod
+    def of(cls, sweep: Sweep, replications: int | None = None, classes: Any = None) -> Plan:
+        return cls(sweep, replications or sweep.replications, classes)
+
+    @cached_property
+    def points(self) -> list[Point]:
+        """Every point, scenario by scenario."""
+        sweep, said = self.sweep, self.sweep.said()
+        same = ("months", "precision", "pricing", "price_form", "observables", "parameters", "populations")
+        common = {key: said[key] for key in same}
+        common |= {"panel": sweep.kept_months, "outcomes": {k: v.model_dump() for k, v in sweep.columns.items()}}
+        common |= {"own timelines": self.own_timelines, "classes": self.said_classes}
+        head = digest(common)
+        stories = {name: digest(told) for name, told in said["scenarios"].items()}
+        rows = points_of(sweep)
+        named = any("scenario" in row for row in sweep.rows)
+        found = []
+        for scenario in [None] if named else list(sweep.stories):
+            for at, row in enumerate(rows):
+                name = scenario or str(sweep.rows[at]["scenario"])
+                factors = {k: sweep.targets[k].typed(v) for k, v in row.items()}
+                id_ = digest([head, stories[name], factors])
+                found.append(Point(id_, name, factors, *self._settings(factors, name)))
+        return found
+
+    def _settings(
+        self, factors: dict[str, Any], scenario: str
+    ) -> tuple[dict[str, Any], dict[str, int], dict[Any, Any]]:
+        """Parameters over the scenario's and the sweep's own; sizes; words of events."""
+        parameters: dict[str, Any] = dict(self.sweep.stories[scenario].all_parameters) | dict(self.sweep.parameters)
+        sizes: dict[str, int] = {}
+        events: dict[tuple[str, str], Any] = {}
+        ordered = sorted(factors.items(), key=lambda pair: self.sweep.targets[pair[0]].key is not None)
+        for name, value in ordered:  # a lever for all jurisdictions before one of them
+            target = self.sweep.targets[name]
+            if target.kind == "size":
+                sizes[target.name] = value
+            elif target.kind == "event":
+                events[target.name, str(target.key)] = value
+            elif target.key is None:
+                parameters[target.name] = value
+            else:
+                before = parameters.get(target.name)
+                table = before if isinstance(before, dict) else {} if before is None else {"default": before}
+                parameters[target.name] = {**table, target.key: value}
+        return parameters, sizes, events
+
+    @cached_property
+    def own_timelines(self) -> bool:
+        """Whether words of events are swept, so that every run of a chunk has its own timeline."""
+        return any(target.kind == "event" for target in self.sweep.targets.values())
+
+    @cached_property
+    def said_classes(self) -> Any:
+        """The user's own classes of agents, by their source."""
+        return {
+            role: [(kind.__qualname__, number, digest(inspect.getsource(kind))) for kind, number in kinds.items()]
+            for role, kinds in (self.classes or {}).items()
+        }
+
+    def seed(self, point: Point, replication: int) -> int:
+        """Of a replication: the same at every point (or each point's own), whatever the order or number of runs."""
+        key = (replication,) if self.sweep.common_draws else (replication, int(point.id, 16))
+        return int(
+            np.random.SeedSequence(self.sweep.seed, spawn_key=key).generate_state(1, np.uint64)[0] >> np.uint64(1)
+        )
+
+    @cached_property
+    def common_seeds(self) -> list[int]:
+        return [self.seed(self.points[0], k) for k in range(self.replications)] if self.sweep.common_draws else []
+
+    def runs(self, shard: tuple[int, int] = (1, 1)) -> Iterator[Run]:
+        """All runs, or those of shard K of N: every Nth replication of every point."""
+        which, shards = shard
+        for at, point in enumerate(self.points):
+            for k in range((which - 1 - at * self.replications) % shards, self.replications, shards):
+                seed = self.common_seeds[k] if self.common_seeds else self.seed(point, k)
+                yield Run(f"{point.id}-{seed:016x}", at, k, seed)
+
+    def chunks(self, runs: list[Run], workers: int, chunk: int | None = None) -> list[list[Run]]:
+        """Runs that compute together and are kept together; a few chunks for each worker, so that little is lost."""
+        groups: dict[tuple[Any, ...], list[Run]] = {}
+        for one in runs:
+            groups.setdefault(self.points[one.point].group, []).append(one)
+        if chunk is None:
+            record = 8.0 * 90 * self.sweep.months + 8 * 21 * self.sweep.months
+            most = min(LARGEST_CHUNK, int(CHUNK_MEMORY / record))
+            chunk = max(8, min(most, -(-len(runs) // (8 * workers))))
+            chunk = -(-chunk // 8) * 8  # whole batches of the compiled program
+        return [members[at : at + chunk] for members in groups.values() for at in range(0, len(members), chunk)]
+
+
+def values_of(point: Point) -> dict[str, np.ndarray]:
+    """Parameters as the compiled model takes them."""
+    return Parameters(**point.parameters).values()

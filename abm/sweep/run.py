@@ -1,0 +1,250 @@
+"""Running a sweep: chunks on any executor, nothing done twice, nothing lost."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from abm.sweep import store
+from abm.sweep.chunk import Task, carry_out, describe
+from abm.sweep.plan import Plan, Run
+from abm.sweep.spec import Sweep
+
+Progress = Callable[[int, int, int, float], None]
+"""Called as progress(runs done, all runs, of these failed, seconds)."""
+PRELOAD = ("abm.sweep.chunk", "abm.simulation", "pyarrow.parquet")
+FAILED = ("failed", "crashed", "nonfinite")
+
+
+class Broken(RuntimeError):
+    """An executor that was handed in has lost its workers and cannot be started again from here."""
+
+
+@dataclass
+class Tally:
+    """What a call found done and did."""
+
+    folder: Path
+    total: int
+    before: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    parts: int = 0
+    restarts: int = 0
+    engine_seconds: float = 0.0
+    seconds: float = 0.0
+    accepted: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return self.before + sum(self.counts.values())
+
+    @property
+    def failed(self) -> int:
+        return sum(self.counts[status] for status in FAILED)
+
+
+def run_sweep(
+    sweep: Sweep | str | Path,
+    folder: str | Path,
+    *,
+    workers: int = 1,
+    executor: Executor | None = None,
+    chunk: int | None = None,
+    shard: tuple[int, int] = (1, 1),
+    classes: Mapping[str, Mapping[type, int]] | None = None,
+    replications: int | None = None,
+    accept_changes: bool = False,
+    retry_failed: bool = False,
+    progress: Progress | None = None,
+) -> Tally:
+    """Do what is not done yet of a sweep, and keep it in `folder`; read it with `abm.open_sweep(folder)`.
+
+    Parameters
+    ----------
+    sweep
+        A `Sweep`, or the path of its TOML file.
+    workers
+        1: in this process, with its threads. More: so many processes with one thread each; one that dies costs nobody
+        else's runs.
+    executor
+        Any `concurrent.futures.Executor` instead, such as `dask.distributed.Client(...).get_executor()`. Its workers must
+        see `folder`.
+    chunk
+        Runs of one part; by default from their number and the memory they take.
+    shard
+        (K, N): only every Nth run, from the Kth on; N calls, in any order or at once, do the whole (Slurm arrays).
+    classes
+        The user's own classes of agents, as in `simulate`.
+    replications
+        More than the sweep's own.
+    accept_changes
+        Go on though the sweep, the model or a package has changed, and record it. Runs whose conditions are the same are
+        kept as they are.
+    retry_failed
+        Do runs again that failed or crashed.
+    progress
+        Called after every part.
+
+    Raises
+    ------
+    SpecError, Changed
+        Before anything is run.
+    OSError
+        The disk is full, or the folder cannot be written: what is finished is kept.
+    Broken
+        A pool that was handed in has died.
+    """
+    began = time.perf_counter()
+    sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
+    which, shards = shard
+    if not 1 <= which <= shards:
+        raise ValueError(f"shard {which}/{shards}: must be 1/{shards} to {shards}/{shards}")
+    folder = Path(folder).resolve()
+    plan = Plan.of(sweep, replications, classes)
+    accepted = store.open_folder(folder, plan, accept_changes)
+    runs = list({run.id: run for run in plan.runs(shard)}.values())  # points of a design may coincide
+    retry = ("failed", "crashed") if retry_failed else ()
+    done = store.finished(folder, bool(sweep.kept_months), retry)
+    missing = [one for one in runs if one.id not in done]
+    tally = Tally(folder, len(runs), len(runs) - len(missing), accepted=accepted)
+    report = progress or (lambda *said: None)
+    report(tally.done, tally.total, 0, 0.0)
+    if not missing:
+        return tally
+    threads = 1 if workers > 1 or executor else None
+    tasks = [Task.of(plan, some, folder, threads) for some in plan.chunks(missing, workers, chunk)]
+    record = store.session(
+        folder, runs=len(missing), tasks=len(tasks), workers=workers, shard=f"{which}/{shards}", accepted=accepted
+    )
+
+    def finished(result: dict[str, Any]) -> None:
+        tally.parts += 1
+        tally.counts.update(result["counts"])
+        tally.engine_seconds += result["engine"]
+        report(tally.done, tally.total, tally.failed, time.perf_counter() - began)
+
+    try:
+        if executor is None and workers == 1:
+            for task in tasks:
+                shown = lambda some: report(tally.done + some, tally.total, tally.failed, time.perf_counter() - began)  # noqa: E731
+                finished(carry_out(task, shown))
+        else:
+            with Workers(executor, workers) as hands:
+                in_parallel(hands, deque(tasks), finished)
+                tally.restarts = hands.restarts
+    finally:
+        tally.seconds = time.perf_counter() - began
+        with contextlib.suppress(OSError):
+            store.finish(
+                record,
+                done=sum(tally.counts.values()),
+                counts=tally.counts,
+                seconds=tally.seconds,
+                restarts=tally.restarts,
+            )
+    return tally
+
+
+class Workers:
+    """An executor that is there again after it broke: ours is started anew; one that was handed in cannot be."""
+
+    def __init__(self, given: Executor | None, number: int):
+        self.given, self.number, self.restarts = given, number, 0
+        self.own = contextlib.ExitStack()
+        self.executor = given or self._start()
+
+    def _start(self) -> Executor:
+        from abm.workers import worker_pool
+
+        return self.own.enter_context(worker_pool(self.number, PRELOAD))
+
+    @property
+    def window(self) -> int:
+        """Tasks in flight: enough that nobody waits."""
+        if self.given is None:
+            return self.number
+        known = getattr(self.given, "_max_workers", None)
+        client: Any = getattr(self.given, "_client", None)
+        if known is None and hasattr(client, "ncores"):
+            known = sum(client.ncores().values())
+        return 2 * max(int(known or self.number), 1)
+
+    def again(self) -> None:
+        if self.given is not None:
+            raise Broken(
+                "the workers of the executor that was handed in have died; what is finished is kept: run it again"
+            )
+        self.own.close()
+        self.own = contextlib.ExitStack()
+        self.restarts += 1
+        self.executor = self._start()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self.own.__exit__(*raised)
+
+
+def in_parallel(hands: Workers, tasks: deque[Task], finished: Callable[[dict[str, Any]], None]) -> None:
+    """Carry out all tasks. A task during which a worker died is tried again alone, then halved until the run is found."""
+    suspects: deque[Task] = deque()
+    running: dict[Future[dict[str, Any]], Task] = {}
+    alone = False
+    try:
+        while tasks or suspects or running:
+            if not suspects and not alone:
+                while tasks and len(running) < hands.window:
+                    task = tasks.popleft()
+                    running[hands.executor.submit(carry_out, task)] = task
+            elif not running:
+                alone, task = True, suspects.popleft()
+                running[hands.executor.submit(carry_out, task)] = task
+            ended = wait(running, return_when=FIRST_COMPLETED).done
+            lost: list[Task] = []
+            died: BaseException | None = None
+            broken = False
+            for future in ended:
+                task = running.pop(future)
+                fault = future.exception() if not future.cancelled() else CancelledError("cancelled by its executor")
+                if fault is None:
+                    finished(future.result())
+                elif isinstance(fault, OSError | ValueError) and type(fault).__module__ == "builtins":
+                    raise fault  # the disk, or a mistake: not one run's doing
+                else:  # BrokenExecutor, Dask's KilledWorker, or whatever else an executor says of a worker's end
+                    lost.append(task)
+                    died, broken = fault, broken or isinstance(fault, BrokenExecutor)
+            if broken:
+                lost += running.values()
+                running.clear()
+                hands.again()
+            if died is not None and (alone or not broken):
+                for task in reversed(lost):
+                    suspects.extendleft(reversed(divided(task, died)))
+            else:
+                suspects.extend(lost)
+            alone = alone and bool(running)
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def divided(task: Task, died: BaseException) -> list[Task]:
+    """The halves of a task that ended its worker; a single run is given up, with the reason."""
+    if len(task.runs) > 1:
+        return list(task.halves())
+    if task.crashed:
+        raise died
+    why = f"its worker process ended ({describe(died).partition(' (')[0]})"
+    return [Task(task.plan, task.runs, task.points, task.folder, task.threads, crashed=why)]
+
+
+def runs_of(sweep: Sweep, shard: tuple[int, int] = (1, 1)) -> Iterator[Run]:
+    """The runs of a sweep without running them."""
+    yield from Plan.of(sweep).runs(shard)

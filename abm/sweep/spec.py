@@ -1,0 +1,302 @@
+"""What a sweep is: a `Sweep` in Python, or one TOML file, and the way from one to the other and back.
+
+    name = "clear_ip"
+    scenarios = ["baseline", "no_r1"]       # built-in, or .toml files of the same folder
+    months = 60
+    replications = 20                       # paired: replication k sees the same draws at every point
+    seed = 0
+    observables = ["lerner_closed", "open_token_share"]
+    panel = "all"                           # of each run: "all", "none", or a list of months
+
+    [design]
+    kind = "grid"                           # grid, latin_hypercube, sobol, saltelli, morris, table
+
+    [parameters]                            # the same at every point
+    guarantee_share = 0.0
+
+    [factors]
+    ip_strength = [0.0, 0.5, 1.0]           # values, or a range:
+    "ip_strength.china" = { low = 0.0, high = 1.0, levels = 3 }
+    adopters = [100, 200]                   # the size of a population
+    "r1.date" = [2025-01-20, 2025-06-20]    # a date, or a number, of an event of the scenarios
+
+    [outcomes]                              # columns of the table of runs; by default NAME_mean and NAME_last
+    lerner_2027 = { of = "lerner_closed", take = "mean", first = 48, last = 59 }
+
+A file is data: nothing in it is run, and it reaches no file outside its folder. One `SpecError` has all its faults.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+
+from abm.events import meant, short
+from abm.scenarios import LARGEST, Scenario, _key, _toml
+from abm.sweep.targets import Target
+
+MOST_RUNS = 10_000_000
+"""Larger sweeps are refused: at a tenth of a second a run they take weeks."""
+TAKES = ("mean", "last", "first", "min", "max", "sum", "change")
+Value = float | dt.date | str
+DESIGNS = ("grid", "latin_hypercube", "sobol", "saltelli", "morris", "table")
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class SpecError(ValueError):
+    """Everything that is wrong with a sweep, one line each; `problems` has them one by one."""
+
+    def __init__(self, problems: list[str]):
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> Any:
+        return type(self), (list(self.problems),)
+
+
+class Factor(BaseModel):
+    """Values that one factor takes: a list of them, or a range (with `levels` for a grid).
+
+    `scale = "log"` spaces the range in logarithms. `unit`, where it is given, must be the one the factor is measured in.
+    """
+
+    model_config = STRICT
+
+    values: tuple[int | float | dt.date, ...] = ()
+    low: int | float | dt.date | None = None
+    high: int | float | dt.date | None = None
+    levels: int | None = None
+    scale: Literal["linear", "log"] = "linear"
+    unit: str | None = None
+
+    @property
+    def is_range(self) -> bool:
+        return self.low is not None and self.high is not None
+
+
+class Design(BaseModel):
+    """How points are laid out. `points` is the number of them (Sobol and Saltelli: a power of two; a list: one Latin
+    hypercube after the other, so that a sweep can grow); Morris takes `trajectories`; a table a CSV `file` or `rows`.
+    """
+
+    model_config = STRICT
+
+    kind: Literal["grid", "latin_hypercube", "sobol", "saltelli", "morris", "table"] = "grid"
+    points: Annotated[tuple[int, ...], BeforeValidator(lambda x: (x,) if isinstance(x, int) else x)] = ()
+    trajectories: int | None = None
+    levels: int = 4
+    second_order: bool = False
+    file: str | None = None
+    rows: tuple[dict[str, int | float | dt.date | str], ...] = ()
+
+
+class Outcome(BaseModel):
+    """One number of a run: the mean, last, ... of an observable over months `first` to `last`, both included."""
+
+    model_config = STRICT
+
+    of: str
+    take: Literal["mean", "last", "first", "min", "max", "sum", "change"] = "mean"
+    first: int = 0
+    last: int | None = None
+
+
+def _table(value: Any) -> Any:
+    """TOML has lists where the models here have tuples."""
+    if isinstance(value, list):
+        return tuple(_table(item) for item in value)
+    return {key: _table(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+class Sweep(BaseModel):
+    """The whole of a sweep but where it is kept and who computes it. Raises `SpecError` with all that is wrong.
+
+    >>> sweep = Sweep(factors={"ip_strength": [0.0, 1.0]}, replications=3)
+    >>> sweep.number_of_points, sweep.number_of_runs
+    (2, 6)
+    """
+
+    model_config = STRICT
+
+    name: str = Field("sweep", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    scenarios: tuple[Any, ...] = ("baseline",)
+    months: int = Field(60, ge=1, le=1200)
+    replications: int = Field(10, ge=1)
+    seed: int = Field(0, ge=0, lt=2**63)
+    common_draws: bool = True
+    """Replication k sees the same draws at every point (False: every point its own)."""
+    observables: tuple[str, ...] = ("lerner_closed", "open_token_share", "welfare")
+    panel: Literal["all", "none"] | tuple[int, ...] = "all"
+    precision: Literal[32, 64] = 64
+    pricing: Literal["posted", "flexible", "nash"] = "posted"
+    price_form: Literal["log", "linear"] = "log"
+    design: Design = Design()
+    parameters: dict[str, float | dict[str, float]] = {}
+    populations: dict[str, int | str] = {}
+    factors: dict[str, Factor] = {}
+    outcomes: dict[str, Outcome] = {}
+    _stories: dict[str, Scenario] = PrivateAttr(default_factory=dict)
+    _targets: dict[str, Target] = PrivateAttr(default_factory=dict)
+    _rows: tuple[dict[str, Any], ...] = PrivateAttr(default=())
+
+    def __init__(self, *, folder: Path | None = None, confined: bool = False, **said: Any):
+        """`folder` is where relative paths start; `confined` keeps them inside it (files from elsewhere)."""
+        from abm.sweep.checks import faults
+
+        said = {key: _table(value) for key, value in said.items()}
+        if isinstance(said.get("scenarios"), str | Scenario):
+            said["scenarios"] = (said["scenarios"],)
+        if isinstance(said.get("factors"), Mapping):
+            said["factors"] = _flat(said["factors"])
+        problems: list[str] = []
+        try:
+            super().__init__(**said)
+        except ValidationError as error:
+            problems += [f"{key or 'sweep'}: {message}" for key, message in _complaints(error)]
+        stories, targets, rows, found = faults(said, folder, confined)
+        problems += found
+        if problems:
+            raise SpecError(problems)
+        self._stories, self._targets, self._rows = stories, targets, rows
+
+    @property
+    def stories(self) -> dict[str, Scenario]:
+        """The scenarios by name."""
+        return self._stories
+
+    @property
+    def targets(self) -> dict[str, Target]:
+        """What each factor sets."""
+        return self._targets
+
+    @property
+    def rows(self) -> tuple[dict[str, Any], ...]:
+        """The points of a table."""
+        return self._rows
+
+    @cached_property
+    def number_of_points(self) -> int:
+        """Points of all scenarios together."""
+        from abm.sweep.designs import size_of
+
+        return size_of(self) * (1 if any("scenario" in row for row in self.rows) else len(self.scenarios))
+
+    @property
+    def number_of_runs(self) -> int:
+        return self.number_of_points * self.replications
+
+    @property
+    def kept_months(self) -> tuple[int, ...]:
+        """Months of the panel."""
+        if isinstance(self.panel, tuple):
+            return tuple(sorted(set(self.panel)))
+        return tuple(range(self.months)) if self.panel == "all" else ()
+
+    @property
+    def columns(self) -> dict[str, Outcome]:
+        """The outcomes, by the name of their column."""
+        if self.outcomes:
+            return self.outcomes
+        return {f"{name}_{take}": Outcome(of=name, take=take) for name in self.observables for take in ("mean", "last")}
+
+    def said(self) -> dict[str, Any]:
+        """Everything that decides what is run, as plain values; scenarios and tables by what they say."""
+        plain = self.model_dump(mode="json", exclude={"scenarios"})
+        plain["scenarios"] = {name: _said(story) for name, story in self.stories.items()}
+        plain["design"]["rows"] = json.loads(json.dumps(self.rows, default=str))
+        plain["design"].pop("file")
+        return plain
+
+    @cached_property
+    def hash(self) -> str:
+        return digest(self.said())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Sweep:
+        """From a TOML file."""
+        path = Path(path)
+        try:
+            if not path.is_file():
+                raise ValueError("there is no such file")
+            if path.stat().st_size > LARGEST:
+                raise ValueError(f"more than {LARGEST} bytes")
+            said = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML
+            raise SpecError([f"{path}: cannot be read: {error}"]) from None
+        try:
+            return cls(folder=path.parent, confined=True, **{"name": path.stem, **said})
+        except SpecError as error:
+            raise SpecError([f"{path}: {problem}" for problem in error.problems]) from None
+        except TypeError:  # a key that is no keyword
+            raise SpecError([f"{path}: 'folder' and 'confined' are no keys of a sweep"]) from None
+
+    def to_toml(self, scenarios: Mapping[str, str] | None = None, table: str | None = None) -> str:
+        """The sweep as a file that `load` reads back; `scenarios` and `table` name the files that go with it."""
+        plain = self.model_dump(exclude_defaults=True)
+        plain["name"] = self.name
+        plain["scenarios"] = [(scenarios or {}).get(name, name) for name in self.stories]
+        tables = {
+            key: plain.pop(key)
+            for key in ("design", "parameters", "populations", "factors", "outcomes")
+            if key in plain
+        }
+        if table:
+            tables["design"] = {**tables.get("design", {}), "file": table}
+            tables["design"].pop("rows", None)
+        lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
+        for key, inside in tables.items():
+            if inside:
+                lines += ["", f"[{key}]", *(f"{_key(name)} = {_toml(_short(value))}" for name, value in inside.items())]
+        return "\n".join(lines) + "\n"
+
+
+def digest(said: Any) -> str:
+    """Sixteen hexadecimal digits that stand for plain values: equal for equal values, whatever their order."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _said(story: Scenario) -> dict[str, Any]:
+    events = [{"kind": e.kind} | e.model_dump(mode="json", exclude={"note", "source"}) for e in story.all_events]
+    return {"parameters": story.all_parameters, "events": events}
+
+
+def _short(value: Any) -> Any:
+    """A factor that is only a list of values is written as one."""
+    return value["values"] if isinstance(value, Mapping) and set(value) == {"values"} else value
+
+
+def _flat(factors: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists as factors; `ip_strength.china = [...]` without quotes, which TOML nests, as one name."""
+    flat: dict[str, Any] = {}
+    for name, given in factors.items():
+        if isinstance(given, Mapping) and given and not set(given) & set(Factor.model_fields):
+            flat |= {f"{name}.{inner}": one for inner, one in _flat(given).items()}
+        else:
+            flat[name] = {"values": given} if isinstance(given, tuple) else given
+    return flat
+
+
+def _complaints(error: ValidationError) -> list[tuple[str, str]]:
+    """Where and what, with the nearest name for an unknown one."""
+    found = []
+    for fault in error.errors():
+        where = [str(part) for part in fault["loc"] if not isinstance(part, str) or "[" not in part]
+        if where[0] == "factors" and len(where) > 3:
+            continue  # a value, which is checked against what its factor sets
+        place, what = ".".join(where), fault["msg"][:1].lower() + fault["msg"][1:]
+        if fault["type"] == "extra_forbidden":
+            inner: dict[str, type[BaseModel]] = {"factors": Factor, "design": Design, "outcomes": Outcome}
+            known = inner.get(where[0], Sweep) if len(where) > 1 else Sweep
+            what = f"unknown key {short(where[-1])}{meant(where[-1], list(known.model_fields))}"
+        elif fault["type"] not in ("value_error", "missing"):
+            what = f"{short(fault['input'])}: {what}"
+        found.append((place, what))
+    return found

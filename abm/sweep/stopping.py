@@ -1,0 +1,139 @@
+"""How many replications are enough: as many as make every point's confidence interval narrow, and stay so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from abm.sweep.results import Results, open_sweep
+from abm.sweep.run import Progress, Tally, run_sweep
+from abm.sweep.spec import Sweep
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Stop when the interval of `of` is within `half_width` at every point.
+
+    The interval is that of the paired difference to the first point, where there are several points, else that of the
+    mean. `half_width` is a share of the mean's size at the first point, or in the outcome's unit where `absolute`. Met
+    at n replications means met at n and at each of the next `look_ahead`, so that luck does not stop a sweep (Hoad,
+    Robinson and Davies 2010).
+    """
+
+    of: str
+    half_width: float
+    absolute: bool = False
+    confidence: float = 0.95
+    minimum: int = 8
+    maximum: int = 1_000
+    look_ahead: int = 5
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not 0 < self.half_width < np.inf:
+            problems.append(f"half-width {self.half_width}: must be a number above 0")
+        if not 0 < self.confidence < 1:
+            problems.append(f"confidence {self.confidence}: must lie between 0 and 1")
+        if not 2 <= self.minimum <= self.maximum:
+            problems.append(f"replications from {self.minimum} to {self.maximum}: must be 2 or more, and in order")
+        if self.look_ahead < 0:
+            problems.append(f"look-ahead {self.look_ahead}: must be 0 or more")
+        if problems:
+            raise ValueError("\n".join(problems))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Replications that are enough (None: more than there are), and the widest interval at each number of them."""
+
+    enough: int | None
+    widest: np.ndarray
+    """(replications + 1,) widest half-width over points, in the unit of the rule; NaN below two replications."""
+    left_out: int
+    """Runs without a number: failed, missing, not finite."""
+
+
+def half_widths(values: np.ndarray, rule: Rule) -> np.ndarray:
+    """Widest half-width over points after n replications, n = 0 to their number; NaN below two.
+
+    values : (points, replications), NaN where a run has no number: it is left out at its point.
+    """
+    from scipy.special import stdtrit
+
+    points, number = values.shape
+    watched = values[1:] - values[:1] if points > 1 else values
+    widest = np.full(number + 1, np.nan)
+    for n in range(2, number + 1):
+        some = watched[:, :n]
+        counts = np.isfinite(some).sum(1)
+        with np.errstate(all="ignore"):
+            sd = np.nanstd(some, axis=1, ddof=1)
+            half = stdtrit(np.maximum(counts - 1, 1), 0.5 + rule.confidence / 2) * sd / np.sqrt(counts)
+            size = 1.0 if rule.absolute else abs(np.nanmean(values[0, :n]))
+            widest[n] = np.where(counts < 2, np.inf, half).max() / size
+    return widest
+
+
+def judge(values: np.ndarray, rule: Rule) -> Verdict:
+    """The verdict on values (points, replications)."""
+    widest = half_widths(values, rule)
+    narrow = widest <= rule.half_width  # NaN is not
+    enough = None
+    for n in range(rule.minimum, values.shape[1] + 1):
+        ahead = narrow[n : n + rule.look_ahead + 1]
+        if ahead.all() and (len(ahead) == rule.look_ahead + 1 or values.shape[1] >= rule.maximum):
+            enough = n
+            break
+    return Verdict(enough, widest, int((~np.isfinite(values)).sum()))
+
+
+def values_of(results: Results, of: str) -> np.ndarray:
+    """(points, replications) of an outcome."""
+    values = np.full((len(results.design), int(results.manifest["replications"])), np.nan)
+    runs = results.runs()
+    good = runs["status"] == "ok"
+    values[runs["point"][good], runs["replication"][good]] = runs[of][good]
+    return values
+
+
+def column(sweep: Sweep, of: str) -> str:
+    """The outcome that a name stands for: its own, or the mean of the observable of that name."""
+    from abm.events import meant, short
+
+    for name in (of, f"{of}_mean"):
+        if name in sweep.columns:
+            return name
+    raise ValueError(f"no outcome {short(of)}{meant(of, list(sweep.columns))}")
+
+
+def run_until(
+    sweep: Sweep,
+    folder: str | Path,
+    rule: Rule,
+    progress: Progress | None = None,
+    told: Callable[[int, Verdict], Any] | None = None,
+    **options: Any,
+) -> tuple[Tally, Verdict]:
+    """Run replications until the rule is met at every point, or its maximum reached; options as in `run_sweep`.
+
+    Every round adds about as many as the interval's width says are wanting. What is found does not depend on the rounds.
+    """
+    name = column(sweep, rule.of)
+    number = min(max(sweep.replications, rule.minimum + rule.look_ahead), rule.maximum)
+    while True:
+        tally = run_sweep(sweep, folder, replications=number, progress=progress, **options)
+        options["accept_changes"] = False
+        verdict = judge(values_of(open_sweep(folder), name), rule)
+        if told:
+            told(number, verdict)
+        if verdict.enough is not None or number >= rule.maximum:
+            return tally, verdict
+        now = verdict.widest[-1]
+        wanted = number * (now / rule.half_width) ** 2 if np.isfinite(now) else 2.0 * number
+        number = int(
+            min(max(wanted + rule.look_ahead, number + rule.look_ahead + 1), 2 * number + rule.look_ahead, rule.maximum)
+        )

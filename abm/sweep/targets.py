@@ -1,0 +1,94 @@
+"""What a factor of a sweep sets: a parameter, a lever of one jurisdiction, the size of a population, a word of an event."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from abm.events import meant, short
+from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+from abm.scenarios import Scenario, ScenarioError
+
+SIZES = {"vendors": 1, "closed_labs": 1, "open_labs": 1, "entrants": 0, "adopters": 1, "investors": 1}
+"""Populations that may be sized, and the least size of each."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """`kind` is parameter, size or event; `key` a jurisdiction or the key of an event, where there is one."""
+
+    kind: str
+    name: str
+    key: str | None = None
+    unit: str = ""
+    bounds: tuple[float, float] | None = None
+    whole: bool = False
+    is_date: bool = False
+
+    def complaint(self, value: Any) -> str | None:
+        """What is wrong with a value, or None."""
+        if self.is_date:
+            return None if type(value) is dt.date else f"{short(value)} is no date (such as 2025-01-27)"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{short(value)} is no number"
+        if not math.isfinite(value):
+            return f"{value} is not finite"
+        if self.whole and value != int(value):
+            return f"{value} is no whole number"
+        low, high = self.bounds or (-math.inf, math.inf)
+        if not low <= value <= high:
+            unit = f" {self.unit}" if self.unit else ""
+            upper = f"and {high:g}{unit}" if math.isfinite(high) else ""
+            return (
+                f"{value:g} must lie between {low:g} {upper}" if upper else f"{value:g} must be at least {low:g}{unit}"
+            )
+        return None
+
+    def typed(self, value: Any) -> Any:
+        return value if self.is_date else int(value) if self.whole else float(value)
+
+
+def target_of(name: str, stories: Mapping[str, Scenario]) -> Target:
+    """What the factor of that name sets. Raises ValueError with the nearest name where it sets nothing."""
+    base, dot, key = name.rpartition(".")
+    if name in Parameters.model_fields or (dot and base in Parameters.model_fields):
+        row: Any = Parameters.model_fields[base if dot else name].json_schema_extra
+        if dot and base not in INSTRUMENTS:
+            raise ValueError(f"{base} is no policy lever and has one value everywhere; leave out .{key}")
+        if dot and key not in JURISDICTIONS:
+            raise ValueError(f"no jurisdiction {short(key)}{meant(key, JURISDICTIONS)}")
+        return Target("parameter", base if dot else name, key if dot else None, row["unit"], (row["low"], row["high"]))
+    if name in SIZES:
+        return Target("size", name, unit="agents", bounds=(SIZES[name], 10_000_000), whole=True)
+    events = {event.id: event for story in stories.values() for event in story.all_events if event.id}
+    if dot and base in events:
+        without = [label for label, story in stories.items() if base not in {event.id for event in story.all_events}]
+        if without:
+            raise ValueError(f"scenario {short(without[0])} has no event {short(base)}; sweep it in its own")
+        fields = [field for field, value in events[base] if _can_vary(value)]
+        if key not in fields:
+            raise ValueError(f"event {short(base)} has no number or date {short(key)}{meant(key, fields)}")
+        value = getattr(events[base], key)
+        return Target("event", base, key, is_date=isinstance(value, dt.date), whole=type(value) is int)
+    words = [*Parameters.names(), *SIZES, *(f"{id_}.date" for id_, event in events.items() if event.date)]
+    raise ValueError(f"is no parameter, population or event{meant(name, words)}")
+
+
+def _can_vary(value: Any) -> bool:
+    return isinstance(value, int | float | dt.date) and not isinstance(value, bool)
+
+
+def retold(story: Scenario, changes: Mapping[tuple[str, str], Any]) -> Scenario:
+    """The scenario with words of its events changed: (id, key) -> value. Raises ScenarioError."""
+    for (id_, key), value in changes.items():
+        event = next(event for event in story.all_events if event.id == id_)
+        said = {"kind": event.kind} | event.model_dump(exclude_defaults=True) | {key: value}
+        if key == "date":
+            said.pop("month", None), said.pop("day", None)
+        if (end := said.get("until")) and isinstance(end, dt.date) and key == "date" and value >= end:
+            raise ScenarioError(f"event {id_!r}: date {value} is not before its end, {end}")
+        story = story.without(id_).with_event(said)
+    return story
