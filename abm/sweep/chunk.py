@@ -6,13 +6,13 @@ import functools
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.sweep.faults import strike
+from abm.sweep.faults import Faults
 from abm.sweep.plan import Plan, Point, Run, values_of
 from abm.sweep.targets import retold
 
@@ -34,20 +34,22 @@ class Task:
     points: dict[int, Point]
     folder: Path
     threads: int | None = 1
+    faults: Faults = Faults()
     crashed: str = ""
     """Why its one run is given up without another try."""
 
     @classmethod
     def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1) -> Task:
         bare = Plan(plan.sweep, plan.replications, plan.classes)  # without what it has laid out
-        return cls(bare, runs, {one.point: plan.points[one.point] for one in runs}, folder, threads)
+        points = {one.point: plan.points[one.point] for one in runs}
+        return cls(bare, runs, points, folder, threads, Faults.wanted())
 
     def halves(self) -> tuple[Task, Task]:
         middle = len(self.runs) // 2
         return self.only(self.runs[:middle]), self.only(self.runs[middle:])
 
     def only(self, runs: list[Run]) -> Task:
-        return Task(self.plan, runs, {one.point: self.points[one.point] for one in runs}, self.folder, self.threads)
+        return replace(self, runs=runs, points={one.point: self.points[one.point] for one in runs})
 
 
 @dataclass
@@ -130,7 +132,7 @@ def play(
 
     sweep = task.plan.sweep
     points = [task.points[run.point] for run in runs]
-    spoilt = strike(runs)
+    spoilt = task.faults.strike(runs)
     setup = setup_of(task.plan, points[0])
     table = {point.id: values_of(point) for point in {point.id: point for point in points}.values()}
     values = {name: np.stack([table[point.id][name] for point in points]) for name in table[points[0].id]}

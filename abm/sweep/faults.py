@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from abm.sweep.plan import Run
@@ -23,51 +24,59 @@ class Injected(RuntimeError):
     """A failure on purpose."""
 
 
-def wanted(run: Run) -> set[str]:
-    """Kinds of failure wanted at this run, each counted."""
-    found = set()
-    for word in filter(None, os.environ.get("ABM_FAIL_AT", "").split(",")):
-        place, _, kind = word.partition(":")
-        kind, _, times = kind.partition(":")
-        if kind not in KINDS:
-            raise ValueError(f"ABM_FAIL_AT: no failure {kind!r}; choose {', '.join(KINDS)}")
-        if place == f"{run.point}/{run.replication}" and _still(word, times):
-            found.add(kind)
-    return found
+@dataclass(frozen=True)
+class Faults:
+    """What is to fail, read where the sweep is led and carried to its workers, wherever they are."""
 
+    words: tuple[tuple[str, str, str], ...] = ()
+    """(point/replication, kind, times)"""
+    folder: str = ""
 
-def _still(word: str, times: str) -> bool:
-    if not times:
-        return True
-    folder = Path(os.environ["ABM_FAIL_FOLDER"])
-    for number in range(int(times)):
-        try:
-            (folder / f"{word.replace('/', '_').replace(':', '_')}.{number}").touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        return True
-    return False
+    @classmethod
+    def wanted(cls) -> Faults:
+        """As the environment says. Raises ValueError for an unknown kind."""
+        words = []
+        for word in filter(None, os.environ.get("ABM_FAIL_AT", "").split(",")):
+            place, _, kind = word.partition(":")
+            kind, _, times = kind.partition(":")
+            if kind not in KINDS:
+                raise ValueError(f"ABM_FAIL_AT: no failure {kind!r}; choose {', '.join(KINDS)}")
+            words.append((place, kind, times))
+        return cls(tuple(words), os.environ.get("ABM_FAIL_FOLDER", ""))
 
+    def at(self, run: Run) -> set[str]:
+        """Kinds of failure wanted at this run, each counted."""
+        here = f"{run.point}/{run.replication}"
+        return {kind for place, kind, times in self.words if place == here and self._still(here, kind, times)}
 
-def strike(runs: Iterable[Run]) -> set[str]:
-    """Fail as wanted at any of these runs; returns the ids of those whose numbers are to be spoilt."""
-    if "ABM_FAIL_AT" not in os.environ:
-        return set()
-    spoilt = set()
-    for run in runs:
-        kinds = wanted(run)
-        if "nan" in kinds:
-            spoilt.add(run.id)
-        if "hang" in kinds:
-            time.sleep(60)
-        if "exit" in kinds:
-            os._exit(3)
-        if "kill" in kinds:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if "segfault" in kinds:
-            ctypes.string_at(0)
-        if "memory" in kinds:
-            raise MemoryError("injected")
-        if "raise" in kinds:
-            raise Injected(f"injected at point {run.point}, replication {run.replication}")
-    return spoilt
+    def _still(self, place: str, kind: str, times: str) -> bool:
+        if not times:
+            return True
+        for number in range(int(times)):
+            try:
+                (Path(self.folder) / f"{place.replace('/', '_')}_{kind}.{number}").touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            return True
+        return False
+
+    def strike(self, runs: Iterable[Run]) -> set[str]:
+        """Fail as wanted at any of these runs; returns the ids of those whose numbers are to be spoilt."""
+        spoilt = set()
+        for run in runs if self.words else ():
+            kinds = self.at(run)
+            if "nan" in kinds:
+                spoilt.add(run.id)
+            if "hang" in kinds:
+                time.sleep(60)
+            if "exit" in kinds:
+                os._exit(3)
+            if "kill" in kinds:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if "segfault" in kinds:
+                ctypes.string_at(0)
+            if "memory" in kinds:
+                raise MemoryError("injected")
+            if "raise" in kinds:
+                raise Injected(f"injected at point {run.point}, replication {run.replication}")
+        return spoilt

@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +242,7 @@ def divided(task: Task, died: BaseException) -> list[Task]:
     if task.crashed:
         raise died
     why = f"its worker process ended ({describe(died).partition(' (')[0]})"
-    return [Task(task.plan, task.runs, task.points, task.folder, task.threads, crashed=why)]
+    return [replace(task, crashed=why)]
 
 
 def runs_of(sweep: Sweep, shard: tuple[int, int] = (1, 1)) -> Iterator[Run]:
