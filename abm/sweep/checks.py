@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from abm.calendar import month_of
 from abm.events import meant, short
 from abm.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
@@ -49,8 +50,6 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Foun
     problems += _fixed(said, stories, factors)
     problems += _observables(said)
     problems += _scenario_column(rows, stories)
-    if not problems:
-        problems += _size(said, stories, factors, design, rows)
     return stories, targets, rows, problems
 
 
@@ -203,6 +202,8 @@ def _events(
             continue
         for story in stories.values():
             try:
+                if target.is_date and isinstance(months, int) and month_of(value) >= max(months, 1):
+                    raise ValueError(f"is outside the horizon: the run ends after {months} months, from January 2023")
                 changed = retold(story, {(target.name, str(target.key)): target.typed(value)})
                 changed.timeline(months if isinstance(months, int) and months > 0 else 60)
             except (ScenarioError, ValueError) as error:
@@ -291,27 +292,3 @@ def _observables(said: Mapping[str, Any]) -> list[str]:
         if name in ("run_id", "point", "scenario", "replication", "seed", "status", "error", "seconds"):
             problems.append(f"outcomes.{name}: is the name of a column that every table has")
     return problems
-
-
-def _size(said: Any, stories: Any, factors: Any, design: Any, rows: Any) -> list[str]:
-    """A grid of a thousand million points is refused with its size, before it is laid out."""
-    from abm.sweep.estimate import duration
-    from abm.sweep.spec import MOST_RUNS
-
-    counts: Mapping[str, Callable[[], int]] = {
-        "table": lambda: len(rows),
-        "grid": lambda: math.prod(len(f.get("values") or ()) or f.get("levels", 1) for f in factors.values()),
-        "saltelli": lambda: design["points"][0] * ((2 if design.get("second_order") else 1) * len(factors) + 2),
-        "morris": lambda: design["trajectories"] * (len(factors) + 1),
-    }
-    points = counts.get(design.get("kind", "grid"), lambda: sum(design["points"]))()
-    points *= 1 if any("scenario" in row for row in rows) else len(stories)
-    replications, months = said.get("replications", 10), said.get("months", 60)
-    if not isinstance(replications, int) or not isinstance(months, int) or points * replications <= MOST_RUNS:
-        return []
-    runs = points * replications
-    return [
-        f"{points:,} points x {replications:,} replications = {runs:,} runs, which would take about"
-        f" {duration(runs * months * 1.3e-3)} on two cores; the most that is taken on is {MOST_RUNS:,}. Take fewer levels,"
-        " or a Sobol or Latin hypercube design"
-    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -136,10 +135,7 @@ def play(
     setup = setup_of(task.plan, points[0])
     table = {point.id: values_of(point) for point in {point.id: point for point in points}.values()}
     values = {name: np.stack([table[point.id][name] for point in points]) for name in table[points[0].id]}
-    timelines = None
-    if task.plan.own_timelines:
-        told = [timeline_of(task.plan, point, setup) for point in points]
-        timelines = {name: np.stack([one[name] for one in told]) for name in told[0]}
+    timelines = timelines_of(task.plan, points, setup) if task.plan.own_timelines else None
     member = Member(setup, values, timelines=timelines)
     step = (lambda done, total, seconds: progress(done)) if progress else None
     seeds = [run.seed for run in runs]
@@ -170,14 +166,14 @@ def setup_of(plan: Plan, point: Point) -> Setup:
     return _SETUPS[key]
 
 
-def timeline_of(plan: Plan, point: Point, setup: Setup) -> dict[str, np.ndarray]:
-    return _timeline(plan.sweep.stories[point.scenario], tuple(sorted(point.events.items())), setup.months, setup.world)
-
-
-@functools.lru_cache(maxsize=4096)
-def _timeline(story: Any, events: tuple[Any, ...], months: int, world: Any) -> dict[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = retold(story, dict(events)).timeline(months, world).arrays()
-    return arrays
+def timelines_of(plan: Plan, points: Sequence[Point], setup: Setup) -> dict[str, np.ndarray]:
+    """(runs, months, ...) of scenarios with words of their events changed."""
+    told: dict[Any, dict[str, np.ndarray]] = {}
+    for point in points:
+        if point.id not in told:
+            story = retold(plan.sweep.stories[point.scenario], point.events)
+            told[point.id] = story.timeline(setup.months, setup.world).arrays()
+    return {name: np.stack([told[point.id][name] for point in points]) for name in told[points[0].id]}
 
 
 def nonfinite(observables: dict[str, np.ndarray]) -> dict[int, str]:

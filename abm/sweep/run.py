@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from abm.sweep import store
-from abm.sweep.chunk import Task, carry_out, describe
+from abm.sweep.chunk import Task, carry_out
 from abm.sweep.plan import Plan, Run
 from abm.sweep.spec import Sweep
 
@@ -224,7 +224,7 @@ def in_parallel(hands: Workers, tasks: deque[Task], finished: Callable[[dict[str
                 lost += running.values()
                 running.clear()
                 hands.again()
-            if died is not None and (alone or not broken):
+            if died is not None and alone:
                 for task in reversed(lost):
                     suspects.extendleft(reversed(divided(task, died)))
             else:
@@ -241,7 +241,7 @@ def divided(task: Task, died: BaseException) -> list[Task]:
         return list(task.halves())
     if task.crashed:
         raise died
-    why = f"its worker process ended ({describe(died).partition(' (')[0]})"
+    why = f"its worker process ended ({type(died).__name__})"
     return [replace(task, crashed=why)]
 
 

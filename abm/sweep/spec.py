@@ -166,6 +166,18 @@ class Sweep(BaseModel):
         if problems:
             raise SpecError(problems)
         self._stories, self._targets, self._rows = stories, targets, rows
+        if self.number_of_runs > MOST_RUNS:
+            raise SpecError([self._too_many()])
+
+    def _too_many(self) -> str:
+        """A grid of a thousand million points is refused with its size, before it is laid out."""
+        from abm.sweep.estimate import duration
+
+        return (
+            f"{self.number_of_points:,} points x {self.replications:,} replications = {self.number_of_runs:,} runs, which"
+            f" would take about {duration(self.number_of_runs * self.months * 1e-3)} on two cores; the most that is taken on"
+            f" is {MOST_RUNS:,}. Take fewer levels, or a Sobol or Latin hypercube design"
+        )
 
     @property
     def stories(self) -> dict[str, Scenario]:
@@ -296,6 +308,8 @@ def _complaints(error: ValidationError) -> list[tuple[str, str]]:
             inner: dict[str, type[BaseModel]] = {"factors": Factor, "design": Design, "outcomes": Outcome}
             known = inner.get(where[0], Sweep) if len(where) > 1 else Sweep
             what = f"unknown key {short(where[-1])}{meant(where[-1], list(known.model_fields))}"
+        elif where[0] == "factors" and len(where) > 1 and fault["type"].startswith("model"):
+            what = f"{short(fault['input'])}: give a list of values, or a table with low and high"
         elif fault["type"] not in ("value_error", "missing"):
             what = f"{short(fault['input'])}: {what}"
         found.append((place, what))

@@ -1,0 +1,624 @@
+"""Sweeps: what is asked for, how it is laid out, what comes out, and how it is read."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import abm
+from abm.agents import ClosedLab
+from abm.sweep import SpecError, Sweep, open_sweep, run_sweep, store
+from abm.sweep.designs import points_of
+from abm.sweep.plan import Plan
+from abm.sweep.stopping import Rule, half_widths, judge, run_until
+from abm.sweep.store import Changed
+
+SMALL = {"adopters": 12, "investors": 16}
+MONTHS = 3
+
+
+def small(**said):
+    usual = dict(
+        factors={"ip_strength": [0.0, 0.5, 1.0]},
+        populations=SMALL,
+        observables=["lerner_closed", "welfare"],
+        replications=4,
+        months=MONTHS,
+    )
+    return Sweep(**{**usual, **said})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A sweep that nothing happened to."""
+    place = tmp_path_factory.mktemp("sweep") / "reference"
+    run_sweep(small(), place)
+    return place
+
+
+def numbers(folder):
+    results = open_sweep(folder)
+    return results.runs().drop(columns="seconds"), results.panel()
+
+
+def equal(folder, reference):
+    for mine, theirs in zip(numbers(folder), numbers(reference), strict=True):
+        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
+
+
+# --- what is asked for ---
+
+
+def complaints(**said):
+    with pytest.raises(SpecError) as caught:
+        Sweep(**said)
+    return caught.value.problems
+
+
+def test_every_mistake_is_told_at_once():
+    problems = complaints(
+        months=0,
+        replications="ten",
+        factors={"ip_strenght": [0, 1], "ip_strength": [0, 2, float("nan")], "adopters": [0, 1.5], "noise_sd": []},
+        observables=["lerner"],
+        scenarios=["baselin"],
+        design={"kind": "grid", "points": 3},
+        parameters={"ip_clarity": 7.0},
+        panel=[99],
+        outcomes={"seed": {"of": "welfar", "first": 9, "last": 3}},
+        desing=1,
+    )
+    text = "\n".join(problems)
+    for said in (
+        "months: 0",
+        "replications: 'ten'",
+        "factors.ip_strenght: is no parameter, population or event; did you mean 'ip_strength'?",
+        "factors.ip_strength: 2 must lie between 0 and 1",
+        "factors.ip_strength: nan is not finite",
+        "factors.adopters: 0 must lie between 1",
+        "factors.adopters: 1.5 is no whole number",
+        "factors.noise_sd: is empty",
+        "observables: no observable 'lerner'",
+        "unknown scenario 'baselin'; did you mean 'baseline'?",
+        "a grid takes levels from its factors",
+        "parameters.ip_clarity = 7: must lie between 0 and 1",
+        "no observable 'welfar'; did you mean 'welfare'?",
+        "outcomes.seed: is the name of a column",
+        "desing: unknown key 'desing'; did you mean 'design'?",
+    ):
+        assert said in text
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"factors": {"permitting_lag": {"values": [1.0], "unit": "years"}}}, "is measured in months, not in 'years'"),
+        ({"factors": {"ip_strength": [0.1, 0.1]}}, "has a value twice"),
+        ({"factors": {"ip_strength": [0.1]}, "parameters": {"ip_strength": 0.2}}, "is a factor, too"),
+        ({"factors": {"noise_sd.us": [0.1]}}, "has one value everywhere; leave out .us"),
+        ({"factors": {"ip_strength.uk": [0.1]}}, "no jurisdiction 'uk'"),
+        ({"factors": {"r1.date": [0.1]}}, "is no date"),
+        ({"factors": {"r1.date": [dt.date(2040, 1, 1)]}}, "outside the horizon"),
+        (
+            {"factors": {"r1.date": [dt.date(2025, 1, 1)]}, "scenarios": ["no_r1"]},
+            "is no parameter, population or event",
+        ),
+        (
+            {"factors": {"r1.date": [dt.date(2025, 2, 3)]}, "scenarios": ["baseline", "no_r1"]},
+            "'no_r1' has no event 'r1'",
+        ),
+        ({"factors": {"ip_strength": {"low": 0.5, "high": 0.5, "levels": 2}}}, "must be below"),
+        ({"factors": {"ip_strength": {"low": 0.0, "high": 0.5}}}, "needs levels"),
+        ({"factors": {"ip_strength": {"low": 0.0, "high": 0.5, "levels": 2, "scale": "log"}}}, "must start above 0"),
+        ({"factors": {"ip_strength": [0.1]}, "design": {"kind": "sobol", "points": 100}}, "such as 128, not 100"),
+        ({"factors": {"ip_strength": {"a": {"b": 1}}}}, "give a list of values"),
+        ({"scenarios": []}, "is empty"),
+        ({"observables": []}, "is empty"),
+        ({"design": {"kind": "table", "rows": [{"ip_strength": 0.1}, {"ip_clarity": 0.1}]}}, "the same factors"),
+        ({"design": {"kind": "table", "rows": [{"ip_strength": 1.1}]}}, "1.1 must lie between"),
+        ({"populations": {"adopter": 3}}, "unknown; did you mean 'adopters'?"),
+        ({"seed": -1}, "seed: -1"),
+    ],
+)
+def test_a_mistake_names_what_and_where(said, message):
+    assert message in "\n".join(complaints(**said))
+
+
+def test_a_thousand_million_points_are_refused_before_they_are_laid_out():
+    axis = {"low": 0.01, "high": 0.1, "levels": 1000}
+    said = complaints(factors={"ip_strength": axis, "ip_clarity": axis, "noise_sd": axis})
+    assert "1,000,000,000 points x 10 replications = 10,000,000,000 runs" in said[0]
+    assert "years" in said[0]
+
+
+spec_numbers = st.floats(0.0, 1.0).map(lambda x: round(x, 6))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    values=st.lists(spec_numbers, min_size=1, max_size=4, unique=True),
+    china=st.lists(spec_numbers, min_size=1, max_size=3, unique=True),
+    adopters=st.lists(st.integers(1, 500), min_size=1, max_size=3, unique=True),
+    days=st.lists(st.dates(dt.date(2025, 1, 1), dt.date(2025, 12, 1)), min_size=1, max_size=2, unique=True),
+    seed=st.integers(0, 2**63 - 1),
+    panel=st.one_of(st.sampled_from(["all", "none"]), st.lists(st.integers(0, 59), min_size=1, max_size=4)),
+)
+def test_a_file_says_all_that_the_object_says(tmp_path_factory, values, china, adopters, days, seed, panel):
+    sweep = Sweep(
+        factors={"ip_strength": values, "ip_strength.china": china, "adopters": adopters, "r1.date": days},
+        seed=seed,
+        panel=panel,
+        parameters={"permitting_lag": {"us": 3.0, "default": 6.0}},
+        outcomes={"late": {"of": "welfare", "first": 48}},
+    )
+    path = tmp_path_factory.mktemp("spec") / "one.toml"
+    path.write_text(sweep.to_toml(), encoding="utf-8")
+    again = Sweep.load(path)
+    assert again.said() == sweep.said()
+    assert again.hash == sweep.hash
+
+
+def test_a_file_reaches_nothing_outside_its_folder(tmp_path):
+    outside = tmp_path / "secret.csv"
+    outside.write_text("ip_strength\n0.1\n", encoding="utf-8")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    for text in ('[design]\nkind = "table"\nfile = "../secret.csv"', 'scenarios = ["../x.toml"]', "folder = '/'"):
+        path = inner / "spec.toml"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(SpecError, match=r"outside the folder|no keys|unknown key"):
+            Sweep.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"months = ", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"factors = 3", "factors"),
+        (b"months = 1e3", "months"),
+    ],
+)
+def test_a_file_that_is_none_is_told_by_its_name(tmp_path, content, message):
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(SpecError, match="bad.toml") as caught:
+        Sweep.load(path)
+    assert message in str(caught.value)
+    with pytest.raises(SpecError, match="no such file"):
+        Sweep.load(tmp_path / "absent.toml")
+
+
+def test_a_table_names_the_line_that_is_short(tmp_path):
+    (tmp_path / "points.csv").write_text("ip_strength,adopters\n0.1,20\n0.2\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="line 3: has not as many cells"):
+        Sweep(design={"kind": "table", "file": "points.csv"}, folder=tmp_path)
+
+
+# --- how it is laid out ---
+
+RANGES = {
+    "ip_strength": {"low": 0.0, "high": 1.0},
+    "noise_sd": {"low": 0.001, "high": 0.1, "scale": "log"},
+    "adopters": {"low": 10, "high": 13},
+    "r1.date": {"low": dt.date(2025, 1, 10), "high": dt.date(2025, 1, 20)},
+    "ip_clarity": [0.1, 0.9],
+}
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        {"kind": "latin_hypercube", "points": 64},
+        {"kind": "sobol", "points": 64},
+        {"kind": "saltelli", "points": 16},
+        {"kind": "morris", "trajectories": 9},
+    ],
+)
+def test_points_fill_the_ranges_evenly_and_no_more(design):
+    sweep = Sweep(factors=RANGES, design=design)
+    points = pd.DataFrame(points_of(sweep))
+    assert len(points) == sweep.number_of_points
+    assert points["ip_strength"].between(0, 1).all()
+    assert points["noise_sd"].between(0.001, 0.1).all()
+    assert set(points["adopters"]) == {10, 11, 12, 13}
+    assert points["r1.date"].min() >= dt.date(2025, 1, 10)
+    assert points["r1.date"].max() <= dt.date(2025, 1, 20)
+    assert 0.3 < (points["ip_clarity"] == 0.1).mean() < 0.7
+    assert 0.35 < (points["noise_sd"] < 0.01).mean() < 0.65  # half of a logarithmic range lies below its middle decade
+
+
+def test_a_latin_hypercube_has_one_point_in_every_slice():
+    points = points_of(
+        Sweep(factors={"ip_strength": RANGES["ip_strength"]}, design={"kind": "latin_hypercube", "points": 50})
+    )
+    assert sorted(int(50 * point["ip_strength"]) for point in points) == list(range(50))
+
+
+def test_saltelli_and_morris_points_are_what_salib_expects():
+    from SALib.analyze import morris, sobol
+
+    factors = {"ip_strength": RANGES["ip_strength"], "ip_clarity": {"low": 0.0, "high": 1.0}}
+    problem = {"num_vars": 2, "names": list(factors), "bounds": [[0, 1]] * 2}
+    points = pd.DataFrame(points_of(Sweep(factors=factors, design={"kind": "saltelli", "points": 512}))).to_numpy()
+    found = sobol.analyze(problem, 2 * points[:, 0] + points[:, 1], calc_second_order=False, seed=1)
+    np.testing.assert_allclose(found["S1"], [0.8, 0.2], atol=0.02)  # of 2 x + y: 4/5 and 1/5
+    points = pd.DataFrame(points_of(Sweep(factors=factors, design={"kind": "morris", "trajectories": 6}))).to_numpy()
+    found = morris.analyze(problem, points, 2 * points[:, 0] + points[:, 1], num_levels=4, seed=1)
+    np.testing.assert_allclose(found["mu"], [2, 1])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    fewer=st.integers(1, 5),
+    more=st.integers(0, 5),
+    kind=st.sampled_from(["grid", "sobol", "lhs"]),
+)
+def test_more_points_and_replications_leave_the_others_as_they_are(seed, fewer, more, kind):
+    designs = {
+        "grid": [({"kind": "grid"}, [0.1 * n for n in range(1, 1 + number)]) for number in (fewer, fewer + more)],
+        "sobol": [
+            ({"kind": "sobol", "points": 2**number}, {"low": 0.0, "high": 1.0}) for number in (fewer, fewer + more)
+        ],
+        "lhs": [
+            ({"kind": "latin_hypercube", "points": sizes}, {"low": 0.0, "high": 1.0})
+            for sizes in ([fewer], [fewer, more + 1])
+        ],
+    }[kind]
+    before, after = (
+        {
+            run.id: run
+            for run in Plan.of(Sweep(factors={"ip_strength": values}, design=design, replications=n, seed=seed)).runs()
+        }
+        for (design, values), n in zip(designs, (fewer, fewer + more), strict=True)
+    )
+    assert before.keys() <= after.keys()
+    assert all(
+        after[name].seed == run.seed and after[name].replication == run.replication for name, run in before.items()
+    )
+    by_replication = {}
+    for run in after.values():
+        by_replication.setdefault(run.replication, set()).add(run.seed)
+    assert all(len(seeds) == 1 for seeds in by_replication.values())
+    assert len({next(iter(seeds)) for seeds in by_replication.values()}) == len(by_replication)
+
+
+def test_points_may_have_draws_of_their_own():
+    runs = list(Plan.of(small(common_draws=False)).runs())
+    assert len({run.seed for run in runs}) == len(runs)
+
+
+def test_shards_share_the_runs_without_overlap():
+    plan = Plan.of(small(replications=5))
+    shares = [[run.id for run in plan.runs((k, 4))] for k in range(1, 5)]
+    assert sorted(sum(shares, [])) == sorted(run.id for run in plan.runs())
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_a_million_runs_make_about_a_thousand_chunks():
+    plan = Plan.of(small(replications=10))
+    runs = list(plan.runs()) * 40_000
+    assert 1_000 <= len(plan.chunks(runs, workers=2)) <= 3_000
+
+
+# --- what comes out ---
+
+
+def test_a_run_of_a_sweep_is_the_run_that_simulate_gives(folder):
+    results = open_sweep(folder)
+    row = results.runs().iloc[-1]
+    alone = abm.simulate({"ip_strength": row["ip_strength"]}, seed=int(row["seed"]), months=MONTHS, **SMALL)
+    panel = results.panel()
+    mine = panel[panel["run_id"] == row["run_id"]]
+    for name in ("lerner_closed", "welfare"):
+        np.testing.assert_allclose(mine[name], alone[name], rtol=1e-9)
+        assert row[f"{name}_last"] == mine[name].iloc[-1]
+        assert row[f"{name}_mean"] == pytest.approx(mine[name].mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64])
+def test_chunks_change_nothing(folder, tmp_path, chunk):
+    run_sweep(small(), tmp_path / "x", chunk=chunk)
+    equal(tmp_path / "x", folder)
+
+
+def test_shards_do_the_whole_in_any_order(folder, tmp_path):
+    for k in (3, 1, 2):
+        run_sweep(small(), tmp_path / "x", shard=(k, 3))
+    equal(tmp_path / "x", folder)
+
+
+def test_dates_of_events_and_user_classes_can_be_swept(tmp_path):
+    dates = [dt.date(2023, 1, 10), dt.date(2023, 3, 10)]
+    sweep = small(factors={"gpt4.date": dates}, replications=2)
+    run_sweep(sweep, tmp_path / "dates")
+    panel = open_sweep(tmp_path / "dates").panel(["lerner_closed"])
+    early, late = (panel[panel["gpt4.date"] == date]["lerner_closed"].to_numpy() for date in dates)
+    assert not np.allclose(early, late)
+    story = abm.Scenario.load("baseline")
+    event = next(e for e in story.all_events if e.id == "gpt4")
+    told = story.without("gpt4").with_event(
+        {"kind": event.kind} | event.model_dump(exclude_defaults=True) | {"date": dates[0]}
+    )
+    seed = int(open_sweep(tmp_path / "dates").runs()["seed"][0])
+    alone = abm.simulate(scenario=told, seed=seed, months=MONTHS, **SMALL)
+    np.testing.assert_allclose(early[:MONTHS], alone["lerner_closed"], rtol=1e-9)
+
+
+class Fighter(ClosedLab):
+    """Sells at a tenth over cost."""
+
+    def wanted_price(self, p, offer):
+        return 1.1 * self.token_cost
+
+
+def test_user_classes_run_in_a_sweep_and_are_part_of_what_was_run(tmp_path, folder):
+    classes = {"closed_labs": {Fighter: 5}}
+    sweep = small(replications=1, factors={"ip_strength": [0.5]})
+    run_sweep(sweep, tmp_path / "x", classes=classes)
+    lerner = open_sweep(tmp_path / "x").runs()["lerner_closed_last"][0]
+    usual = open_sweep(folder).runs()
+    assert lerner < usual[(usual["ip_strength"] == 0.5) & (usual["replication"] == 0)]["lerner_closed_last"].iloc[0]
+    with pytest.raises(Changed, match="classes of agents"):
+        run_sweep(sweep, tmp_path / "x")
+
+
+# --- losing nothing, on this process (others: test_sweep_failures) ---
+
+
+def test_what_is_done_is_not_done_again(folder):
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    tally = run_sweep(small(), folder)
+    assert (tally.before, sum(tally.counts.values())) == (12, 0)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == stamps
+
+
+def test_a_run_that_fails_is_a_row_with_its_reason(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("ABM_FAIL_AT", "0/2:raise,1/0:nan,2/3:memory")
+    tally = run_sweep(small(), tmp_path / "x")
+    assert tally.counts == {"ok": 9, "failed": 2, "nonfinite": 1}
+    results = open_sweep(tmp_path / "x")
+    bad = results.failures().set_index(["point", "replication"])
+    assert list(bad["status"]) == ["failed", "nonfinite", "failed"]
+    assert "Injected: injected at point 0, replication 2" in bad.loc[(0, 2), "error"]
+    assert "not finite: lerner_closed from month 2" in bad.loc[(1, 0), "error"]
+    assert "MemoryError" in bad.loc[(2, 3), "error"]
+    mine, theirs = results.runs(), open_sweep(folder).runs()
+    fine = mine["status"] == "ok"
+    pd.testing.assert_frame_equal(
+        mine[fine].drop(columns="seconds"), theirs[fine].drop(columns="seconds"), check_exact=True
+    )
+    assert mine.loc[0 * 4 + 2, ["lerner_closed_mean", "welfare_last"]].isna().all()
+    pairs = results.compare("ip_strength", 1.0, 0.0)
+    assert list(pairs["pairs"]) == [2] * 4
+    assert list(pairs["left_out"]) == [2] * 4
+
+    monkeypatch.delenv("ABM_FAIL_AT")
+    run_sweep(small(), tmp_path / "x", retry_failed=True)
+    done = open_sweep(tmp_path / "x").runs()
+    assert (done["status"] == "ok").sum() == 11  # what is not finite is an answer, and stays
+
+
+def test_damaged_and_foreign_files_count_for_nothing(folder, tmp_path):
+    place = tmp_path / "x"
+    run_sweep(small(), place, chunk=4)
+    runs = sorted((place / "parts").glob("*.runs.parquet"))
+    runs[0].write_bytes(runs[0].read_bytes()[:-9])
+    runs[1].with_name(runs[1].name.replace(".runs.", ".panel.")).unlink()
+    (place / "parts" / "foreign.runs.parquet").write_bytes(b"not parquet")
+    pd.DataFrame({"x": [1]}).to_parquet(place / "parts" / "other.runs.parquet")
+    counts = open_sweep(place).counts()
+    assert counts["missing"] == 4  # before it is mended: counted, not filled in
+    tally = run_sweep(small(), place)
+    assert tally.total - tally.before == 8
+    equal(place, folder)
+
+
+def test_a_changed_sweep_model_or_package_is_refused_and_recorded_when_accepted(tmp_path, monkeypatch):
+    place = tmp_path / "x"
+    run_sweep(small(replications=2), place)
+    with pytest.raises(Changed) as caught:
+        run_sweep(small(replications=3), place)
+    assert caught.value.differences == ["spec, replications: 2 -> 3"]
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "source_hash", lambda: "other")
+        with pytest.raises(Changed, match="the model's code"):
+            run_sweep(small(replications=2), place)
+    said = json.loads((place / "manifest.json").read_text())
+    said["versions"]["jax"] = "0.0.1"
+    (place / "manifest.json").write_text(json.dumps(said))
+    with pytest.raises(Changed, match=r"jax: 0.0.1 ->"):
+        run_sweep(small(replications=2), place)
+    tally = run_sweep(small(replications=3), place, accept_changes=True)
+    assert tally.before == 6
+    assert tally.total == 9
+    accepted = open_sweep(place).manifest["accepted"]
+    assert len(accepted) == 1
+    assert "spec, replications: 2 -> 3" in accepted[0]["changes"]
+    assert len(open_sweep(place).runs()) == 9
+
+
+def test_a_manifest_says_what_was_run_with_what(folder):
+    said = json.loads((folder / "manifest.json").read_text())
+    assert said["spec_hash"] == small().hash
+    assert {"jax", "numpy", "mesa", "ai-market-abm"} <= said["versions"].keys()
+    assert len(said["model"]) == 64
+    assert said["machine"]["cores"] >= 1
+    session = json.loads(next((folder / "sessions").iterdir()).read_text())
+    assert session["done"] == 12
+    assert "finished" in session
+    assert Sweep.load(folder / "spec.toml").hash == said["spec_hash"]
+
+
+# --- how it is read ---
+
+
+def test_a_cube_has_missing_runs_as_nan_with_their_status(tmp_path):
+    run_sweep(small(), tmp_path / "x", shard=(1, 2))
+    results = open_sweep(tmp_path / "x")
+    assert results.counts() == {"ok": 6, "missing": 6}
+    assert len(results.failures()) == 6
+    cube = results.to_xarray()
+    assert dict(cube.sizes) == {"point": 3, "replication": 4, "month": MONTHS}
+    absent = cube["status"] == "missing"
+    assert bool((cube["welfare"].isnull().all("month") == absent).all())
+    assert list(cube["ip_strength"].values) == [0.0, 0.5, 1.0]
+
+
+def test_sql_sees_runs_and_panel(folder):
+    results = open_sweep(folder)
+    found = results.sql("select ip_strength, avg(welfare) as w from panel where month = 2 group by all order by all")
+    panel = results.panel(["welfare"])
+    expected = panel[panel["month"] == 2].groupby("ip_strength")["welfare"].mean()
+    np.testing.assert_allclose(found["w"], expected, rtol=1e-12)
+    assert results.sql("select count(*) as n from runs")["n"][0] == 12
+
+
+def test_compare_pairs_runs_on_the_same_draws(folder):
+    results = open_sweep(folder)
+    runs = results.runs()
+    a, b = (runs[runs["ip_strength"] == level].set_index("replication")["welfare_mean"] for level in (1.0, 0.0))
+    row = results.compare("ip_strength", 1.0, 0.0, ["welfare_mean"]).loc["welfare_mean"]
+    assert row["difference"] == pytest.approx((a - b).mean(), rel=1e-12)
+    assert row["low"] < row["difference"] < row["high"]
+    assert row["variance_reduction"] > 10
+    with pytest.raises(ValueError, match="never 0.3"):
+        results.compare("ip_strength", 0.3, 0.0)
+    with pytest.raises(KeyError, match="did you mean 'ip_strength'"):
+        results.compare("ip_strenth", 0.0, 1.0)
+    with pytest.raises(KeyError, match="was not kept"):
+        results.panel(["hhi"])
+    with pytest.raises(FileNotFoundError, match="no sweep is kept here"):
+        open_sweep(folder / "parts")
+
+
+# --- enough replications ---
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    points=st.integers(1, 3),
+    number=st.integers(2, 40),
+    half_width=st.floats(0.01, 1.0),
+    look_ahead=st.integers(0, 5),
+)
+def test_the_rule_is_the_first_number_that_stays_narrow(seed, points, number, half_width, look_ahead):
+    """Against the definition, interval by interval with scipy.stats."""
+    from scipy import stats
+
+    values = np.random.default_rng(seed).normal(5, 1, (points, number))
+    rule = Rule("x", half_width, minimum=2, maximum=1_000, look_ahead=look_ahead)
+
+    def narrow(n):
+        watched = values[1:, :n] - values[:1, :n] if points > 1 else values[:, :n]
+        ends = [stats.t.interval(0.95, n - 1, row.mean(), stats.sem(row)) for row in watched]
+        return max((high - low) / 2 for low, high in ends) / abs(values[0, :n].mean()) <= half_width
+
+    expected = None
+    for n in range(2, number - look_ahead + 1):
+        if all(narrow(m) for m in range(n, n + look_ahead + 1)):
+            expected = n
+            break
+    assert judge(values, rule).enough == expected
+
+
+def test_runs_without_a_number_are_left_out_and_counted():
+    values = np.random.default_rng(1).normal(5, 1, (2, 30))
+    values[1, 4] = np.nan
+    rule = Rule("x", 0.5)
+    verdict = judge(values, rule)
+    assert verdict.left_out == 1
+    assert np.isfinite(half_widths(values, rule)[2:]).all()
+
+
+def test_replications_are_added_until_the_interval_is_narrow(tmp_path):
+    sweep = small(replications=2)
+    rule = Rule("welfare", 1e-3, minimum=4, maximum=40, look_ahead=2)
+    seen = []
+    tally, verdict = run_until(sweep, tmp_path / "x", rule, told=lambda n, v: seen.append(n))
+    assert verdict.enough is not None
+    assert verdict.widest[verdict.enough] <= 1e-3
+    assert tally.total == 3 * seen[-1]
+    assert len(open_sweep(tmp_path / "x").runs()) == tally.total
+    again, same = run_until(sweep, tmp_path / "x", rule)
+    assert same.enough == verdict.enough
+    assert sum(again.counts.values()) == 0
+
+
+# --- the command ---
+
+
+def test_help_and_bare_workers_import_little():
+    heavy = ["mesa", "pandas", "scipy.stats", "matplotlib", "jax", "distributed", "SALib", "duckdb"]
+    lines = [
+        "import abm.cli",
+        "import abm.workers",
+        "import abm.sweep.run, abm.sweep.plan, abm.sweep.chunk, abm.sweep.stopping",
+    ]
+    for line in lines:
+        code = f"{line}; import sys; print([m for m in {heavy!r} if m in sys.modules])"
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert said.stdout.strip() == "[]", line
+
+
+def command(*words):
+    from typer.testing import CliRunner
+
+    from abm.cli import app
+
+    return CliRunner().invoke(app, list(map(str, words)))
+
+
+def test_a_dry_run_says_how_much_and_runs_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = tmp_path / "mine.toml"
+    spec.write_text(small(name="mine").to_toml(), encoding="utf-8")
+    said = command("sweep", spec, "--dry-run")
+    assert said.exit_code == 0
+    assert "3 points x 4 replications = 12 runs" in said.output
+    assert "seconds" in said.output
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--shard", "5/4"], "must read K/N"),
+        (["--until-ci", "0.02"], "say of what"),
+        (["--until-ci", "0.02", "--of", "welfar"], "no outcome 'welfar'"),
+        (["--until-ci", "-1", "--of", "welfare"], "must be a number above 0"),
+        (["--of", "welfare"], "go with --until-ci"),
+        (["--dask", "tcp://127.0.0.1:9"], "no scheduler answers there"),
+    ],
+)
+def test_a_wrong_word_is_one_line_and_code_2(tmp_path, words, message):
+    spec = tmp_path / "mine.toml"
+    spec.write_text(small().to_toml(), encoding="utf-8")
+    said = command("sweep", spec, "--out", tmp_path / "out", *words)
+    assert said.exit_code == 2
+    assert message in said.output
+    assert "Traceback" not in said.output
+
+
+def test_the_command_says_what_failed_and_refuses_changes(tmp_path, monkeypatch):
+    spec, out = tmp_path / "mine.toml", tmp_path / "out"
+    spec.write_text(small(replications=2).to_toml(), encoding="utf-8")
+    monkeypatch.setenv("ABM_FAIL_AT", "1/1:raise")
+    said = command("sweep", spec, "--out", out, "--workers", 1)
+    assert said.exit_code == 0, said.output
+    assert "1 failed: Injected" in said.output
+    spec.write_text(small(replications=3).to_toml(), encoding="utf-8")
+    said = command("sweep", spec, "--out", out, "--workers", 1)
+    assert said.exit_code == 2
+    assert "spec, replications: 2 -> 3" in said.output
+    said = command("sweep", spec, "--out", out, "--workers", 1, "--accept-changes", "--retry-failed")
+    assert said.exit_code == 0
+    assert "accepted and recorded" in said.output
