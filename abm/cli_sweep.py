@@ -198,6 +198,9 @@ def cluster(address: str | None, workers: int) -> Iterator[Executor | None]:
     with contextlib.ExitStack() as stack:
         try:
             if address == "local":
+                import dask as settings
+
+                settings.config.set({"distributed.scheduler.allowed-failures": 0})  # we try again ourselves, run by run
                 place: Any = stack.enter_context(
                     LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
                 )

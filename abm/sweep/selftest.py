@@ -106,12 +106,12 @@ def status_of_victim(folder: Path) -> tuple[str, str]:
     return str(victim["status"]), str(victim["error"])
 
 
-def bad_run(kind: str, status: str) -> Callable[..., str]:
+def bad_run(kind: str, status: str, chunk: int = 4) -> Callable[..., str]:
     """One run fails every time: it is a row with its reason, the others are as they would have been."""
 
     def trial(sweep: Sweep, folder: Path, reference: tuple[pd.DataFrame, pd.DataFrame]) -> str:
         with failing(kind):
-            tally = run_sweep(sweep, folder, workers=2, chunk=4)
+            tally = run_sweep(sweep, folder, workers=2, chunk=chunk)
         found, error = status_of_victim(folder)
         if found != status:
             raise AssertionError(f"the run is {found!r}, not {status!r}")

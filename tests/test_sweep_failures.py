@@ -1,0 +1,163 @@
+"""Sweeps under what happens to machines: workers, leaders and disks that fail. Results equal those of a quiet day."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from abm.sweep import Sweep, open_sweep, run_sweep
+from abm.sweep.selftest import (
+    TRIALS,
+    VICTIM,
+    bad_run,
+    damaged_part,
+    failing,
+    full_disk,
+    passing_trouble,
+    same,
+    small,
+    tables,
+)
+from abm.workers import worker_pool
+
+pytestmark = pytest.mark.timeout(400)  # a sweep that hangs fails
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """Runs and panel of the sweep to which nothing happened, computed in this process."""
+    folder = tmp_path_factory.mktemp("quiet") / "day"
+    run_sweep(small(), folder)
+    return tables(folder)
+
+
+def test_a_run_that_ends_its_worker_costs_nobody_else(reference, tmp_path):
+    said = bad_run("exit", "crashed", chunk=2)(small(), tmp_path / "x", reference)
+    assert said.startswith("1 run crashed (its worker process ended")
+
+
+def test_a_full_disk_stops_the_sweep_and_what_is_finished_is_kept(reference, tmp_path):
+    assert "12 as ever" in full_disk(small(), tmp_path / "x", reference)
+
+
+def leader(folder):
+    """A process that runs the small sweep with two workers, in parts of two runs."""
+    folder.mkdir(parents=True)
+    spec = folder.with_suffix(".toml")
+    spec.write_text(small().to_toml(), encoding="utf-8")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([sys.executable, "-m", "abm.sweep.lead", str(spec), str(folder)], **quiet)
+
+
+def until(met, seconds=300):
+    deadline = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.02)
+
+
+def test_a_killed_leader_leaves_no_worker_behind_and_its_work_goes_on(reference, tmp_path):
+    import psutil
+
+    process = leader(tmp_path / "x")
+    until(lambda: list((tmp_path / "x" / "parts").glob("*.runs.parquet")) or process.poll() is not None)
+    others = psutil.Process(process.pid).children(recursive=True)
+    assert others
+    process.kill()
+    process.wait()
+    gone, alive = psutil.wait_procs(others, timeout=30)
+    assert not alive
+    tally = run_sweep(small(), tmp_path / "x")
+    assert tally.before > 0
+    same(tmp_path / "x", reference)
+
+
+@contextlib.contextmanager
+def dask_cluster():
+    """Two worker processes on this machine, which are not allowed to fail twice over one task."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_a_dask_worker_that_is_killed_costs_nothing(reference, tmp_path):
+    with dask_cluster() as client:
+        executor = client.get_executor()
+        victim = next(iter(client.run(os.getpid).values()))
+        killer = threading.Timer(3, os.kill, (victim, signal.SIGKILL))
+        killer.start()
+        run_sweep(small(), tmp_path / "x", executor=executor, chunk=2)
+        killer.join()
+        same(tmp_path / "x", reference)
+
+
+@pytest.mark.slow
+def test_a_run_that_kills_dask_workers(reference, tmp_path):
+    with dask_cluster() as client, failing("exit"):
+        run_sweep(small(), tmp_path / "x", executor=client.get_executor(), chunk=4)
+    same(tmp_path / "x", reference, but=VICTIM)
+    assert list(open_sweep(tmp_path / "x").failures()["status"]) == ["crashed"]
+
+
+def test_threads_give_the_same_numbers(reference, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        run_sweep(small(), tmp_path / "x", executor=pool, chunk=4)
+    same(tmp_path / "x", reference)
+
+
+def test_a_pool_that_was_handed_in_and_died_is_said_so(tmp_path):
+    from abm.sweep.run import Broken
+
+    with worker_pool(1) as pool, failing("exit"), pytest.raises(Broken, match="run it again"):
+        run_sweep(Sweep(**small().model_dump(exclude={"design"})), tmp_path / "x", executor=pool, chunk=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRIALS)
+def test_everything_that_the_selftest_goes_through(name, reference, tmp_path):
+    TRIALS[name](small(), tmp_path / "x", reference)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 8])
+def test_workers_change_nothing(workers, reference, tmp_path):
+    run_sweep(small(), tmp_path / "x", workers=workers, chunk=1)
+    same(tmp_path / "x", reference)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_leader_killed_at_any_time(reference, tmp_path):
+    """Twenty moments between the start and the end, by SIGKILL, SIGTERM and Ctrl-C in turn."""
+    import numpy as np
+
+    rng = np.random.default_rng(20)
+    for trial in range(20):
+        folder = tmp_path / f"x{trial}"
+        process = leader(folder)
+        try:
+            process.wait(float(rng.uniform(1, 16)))
+        except subprocess.TimeoutExpired:
+            process.send_signal((signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[trial % 3])
+            process.wait(60)
+        run_sweep(small(), folder)
+        same(folder, reference)
+
+
+@pytest.mark.slow
+def test_passing_trouble_and_damage(reference, tmp_path):
+    passing_trouble("kill")(small(), tmp_path / "x", reference)
+    damaged_part(small(), tmp_path / "y", reference)
