@@ -15,10 +15,10 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_HTTP_TIMEOUT ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slow baseline bench lint format types rebuild
+.PHONY: help env demo test test-slow baseline bench bench-sweeps lint format types rebuild
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 env: $(STAMP) ## the environment, in .venv, at the locked versions (PYTHON=python3.12 chooses the Python)
 
@@ -36,6 +36,9 @@ baseline: $(STAMP) ## the stored headline results, tests/baseline.json (after a 
 
 bench: $(STAMP) ## time and memory, into docs/performance.md (some minutes, on an idle machine)
 	$(BIN)/python -m benchmarks.performance
+
+bench-sweeps: $(STAMP) ## ten thousand runs, into docs/performance.md (half an hour, on an idle machine)
+	$(BIN)/python -m benchmarks.sweeps
 
 lint: $(STAMP) ## style, and whether uv.lock fits pyproject.toml
 	$(BIN)/python -m ruff check .

@@ -13,6 +13,7 @@ import datetime as dt
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -185,6 +186,13 @@ median of what to expect.
 """
 
 
+def with_sweeps(text: str, page: Path) -> str:
+    """The page with the section that benchmarks.sweeps wrote into the one that is there."""
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    found = re.search(r"<!-- sweeps:begin -->.*<!-- sweeps:end -->", before, re.DOTALL)
+    return text.replace("## Machine", f"{found[0]}\n\n## Machine") if found else text
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measure everything and write the page."""
     parser = argparse.ArgumentParser(description="Measure time and memory; write docs/performance.md.")
@@ -210,7 +218,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.quick or given.only:
         print(text)
         return
-    given.out.write_text(text, encoding="utf-8")
+    given.out.write_text(with_sweeps(text, given.out), encoding="utf-8")
     print(given.out)
 
 

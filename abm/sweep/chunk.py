@@ -61,6 +61,8 @@ class Outcomes:
     seconds: list[float] = field(default_factory=list)
     values: list[dict[str, np.ndarray]] = field(default_factory=list)
     """Observable -> (months,) for each run; empty for a run that failed."""
+    engine: float = 0.0
+    """Seconds in the compiled ensemble."""
 
     def add(self, run: Run, status: str, error: str, seconds: float, values: dict[str, np.ndarray]) -> None:
         self.runs.append(run)
@@ -80,16 +82,10 @@ def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict
         outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})
     else:
         tried(task, task.runs, outcomes, [], progress)
-    engine = time.perf_counter() - began
     name = store.write_part(task.folder, task.plan, task.points, outcomes)
     counts = {status: outcomes.status.count(status) for status in set(outcomes.status)}
-    return {
-        "part": name,
-        "runs": len(task.runs),
-        "counts": counts,
-        "engine": engine,
-        "seconds": time.perf_counter() - began,
-    }
+    seconds = time.perf_counter() - began
+    return {"part": name, "counts": counts, "engine": outcomes.engine, "seconds": seconds}
 
 
 def tried(
@@ -98,7 +94,7 @@ def tried(
     """Run all; where that raises, halve until the run is found that does, and go on with the others."""
     began = time.perf_counter()
     try:
-        ensemble, spoilt = play(task, runs, progress)
+        ensemble, spoilt = play(task, runs, outcomes, progress)
     except Exception as error:
         what = describe(error)
         if len(runs) > 1 and errors[-SAME_FAILURE:] != [what] * SAME_FAILURE:
@@ -124,7 +120,7 @@ def tried(
 
 
 def play(
-    task: Task, runs: Sequence[Run], progress: Callable[[int], None] | None = None
+    task: Task, runs: Sequence[Run], outcomes: Outcomes, progress: Callable[[int], None] | None = None
 ) -> tuple[dict[str, np.ndarray], set[str]]:
     """Observables (runs, months) of runs of one group."""
     from abm.simulation import Member, play_members
@@ -139,7 +135,9 @@ def play(
     member = Member(setup, values, timelines=timelines)
     step = (lambda done, total, seconds: progress(done)) if progress else None
     seeds = [run.seed for run in runs]
+    began = time.perf_counter()
     ensemble = play_members([member], seeds, sweep.precision, (), progress=step, workers=task.threads)[0]
+    outcomes.engine += time.perf_counter() - began
     return ensemble.out["observables"], spoilt
 
 

@@ -37,6 +37,9 @@ class Tally:
     parts: int = 0
     restarts: int = 0
     engine_seconds: float = 0.0
+    """In compiled ensembles, all workers together."""
+    chunk_seconds: float = 0.0
+    """In chunks, from their parameters to their files, all workers together."""
     seconds: float = 0.0
     accepted: list[str] = field(default_factory=list)
 
@@ -127,6 +130,7 @@ def run_sweep(
         tally.parts += 1
         tally.counts.update(result["counts"])
         tally.engine_seconds += result["engine"]
+        tally.chunk_seconds += result["seconds"]
         report(tally.done, tally.total, tally.failed, time.perf_counter() - began)
 
     try:

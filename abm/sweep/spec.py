@@ -221,9 +221,10 @@ class Sweep(BaseModel):
 
     def said(self) -> dict[str, Any]:
         """Everything that decides what is run, as plain values; scenarios and tables by what they say."""
-        plain = self.model_dump(mode="json", exclude={"scenarios"})
+        plain = self.model_dump(mode="json", exclude={"name", "scenarios"})
         plain["scenarios"] = {name: _said(story) for name, story in self.stories.items()}
-        plain["design"]["rows"] = json.loads(json.dumps(self.rows, default=str))
+        rows = [dict(row) for row in self.rows]
+        plain["design"]["rows"] = rows if len(rows) <= 20 else f"{len(rows)} rows {digest(rows)}"
         plain["design"].pop("file")
         return plain
 

@@ -1,0 +1,205 @@
+"""Sweeps: throughput, memory, overhead, and plain Python beside them: `python -m benchmarks.sweeps`.
+
+Writes the section on sweeps of docs/performance.md; takes about half an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from abm.sweep import Sweep, open_sweep, run_sweep
+from abm.workers import processors
+from benchmarks.performance import PAGE, ROOT, machine
+
+BEGIN, END = "<!-- sweeps:begin -->", "<!-- sweeps:end -->"
+MONTHS = 60
+
+
+def sweep(runs: int, months: int) -> Sweep:
+    """A Sobol design over four parameters with four paired replications a point."""
+    factors = {
+        "ip_strength": {"low": 0.0, "high": 1.0},
+        "distillation_rate": {"low": 0.0, "high": 0.2},
+        "permitting_lag": {"low": 1.0, "high": 24.0},
+        "usage_elasticity": {"low": 1.1, "high": 2.0},
+    }
+    points = runs // 4
+    design = {"kind": "latin_hypercube", "points": points}
+    return Sweep(name="benchmark", factors=factors, design=design, replications=runs // points, months=months)
+
+
+class Memory(threading.Thread):
+    """Resident memory of this process and of all that descend from it, each second."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.ended = threading.Event()
+        self.leader: list[float] = []
+        self.workers: list[float] = []
+
+    def run(self) -> None:
+        me = psutil.Process()
+        while not self.ended.wait(1.0):
+            largest = 0.0
+            for child in me.children(recursive=True):
+                try:
+                    largest = max(largest, child.memory_info().rss)
+                except psutil.NoSuchProcess:
+                    continue
+            self.leader.append(me.memory_info().rss / 2**20)
+            self.workers.append(largest / 2**20)
+
+
+def timed(runs: int, months: int, workers: int, chunk: int | None = None) -> dict[str, Any]:
+    """One sweep in a new folder: seconds until the first part and in all, memory, time by layer."""
+    with tempfile.TemporaryDirectory() as place:
+        memory = Memory()
+        memory.start()
+        began = time.perf_counter()
+        firsts: list[float] = []
+
+        def progress(done: int, total: int, failed: int, seconds: float) -> None:
+            if done:
+                firsts.append(time.perf_counter() - began)
+            if sys.stderr.isatty() or done % 1000 < 200:
+                print(f"\r{done}/{total} runs, {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+
+        tally = run_sweep(sweep(runs, months), place, workers=workers, chunk=chunk, progress=progress)
+        wall = time.perf_counter() - began
+        memory.ended.set()
+        memory.join()
+        print(file=sys.stderr)
+        files = list(Path(place).rglob("*.parquet"))
+        read = time.perf_counter()
+        table = open_sweep(place).runs()
+        read = time.perf_counter() - read
+        assert len(table) == runs, "runs are missing"
+        return {
+            "runs": runs,
+            "workers": workers,
+            "parts": tally.parts,
+            "wall": wall,
+            "first": firsts[0],
+            "engine": tally.engine_seconds,
+            "chunks": tally.chunk_seconds,
+            "bytes": sum(path.stat().st_size for path in files),
+            "read": read,
+            "ok": int((table["status"] == "ok").sum()),
+            "leader": (memory.leader[len(memory.leader) // 10], max(memory.leader)),
+            "worker": (memory.workers[len(memory.workers) // 2], max(memory.workers)),
+        }
+
+
+def plain_months(seed: int) -> float:
+    """Seconds that a month of the model's core takes in plain Python, without equities, policy and chips.
+
+    The implementation is the tests' independent one (tests/oracle): objects and loops, agent by agent.
+    """
+    sys.path[:0] = [str(ROOT / "tests")]
+    import test_oracle
+    from oracle import month
+
+    sizes: dict[str, Any] = {}
+    test_oracle.TINY, test_oracle.MONTHS, test_oracle.SEED = sizes, 3, seed
+    worlds = test_oracle.months_of_model("baseline")
+    seconds = []
+    for start, _, now in worlds:
+        began = time.perf_counter()
+        month(start, now)
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
+def plain(workers: int) -> float:
+    """Seconds of a worker for one month, with all workers at it, as `mesa.batch_run` would have them."""
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        return sum(pool.map(plain_months, range(1, 1 + workers))) / workers
+
+
+def section(large: dict[str, Any], others: list[dict[str, Any]], python: float, quick: bool) -> str:
+    """The section, in Markdown."""
+    workers, months = large["workers"], MONTHS
+    per_run = large["wall"] / large["runs"]
+    slow = python * months / workers
+    start = large["first"]
+    in_chunks = large["chunks"] - large["engine"]
+    outside = (large["wall"] - start) * workers - large["chunks"]
+    rows = "\n".join(
+        f"| {one['workers']} | {one['parts']} | {one['runs']} | {one['wall']:.0f} | {one['first']:.0f} |"
+        f" {one['runs'] / one['wall']:.1f} | {1e3 * one['chunks'] / one['runs']:.0f} |"
+        for one in others
+    )
+    note = "**Quick: the numbers mean nothing.**\n\n" if quick else ""
+    return f"""{BEGIN}
+## Sweeps
+
+{note}Written by `make bench-sweeps` on {dt.date.today():%d %B %Y}; {machine()["processor"]}, {machine()["cores"]} cores, Python
+{machine()["Python"]}, jax {machine()["jax"]}.
+
+{large["runs"]:,} runs of the default population x {months} months ({large["runs"] // 4:,} points x 4 replications, three
+observables in every month), {workers} workers:
+
+| | |
+|---|---:|
+| whole, from the call to the last file | {large["wall"]:.0f} s |
+| runs a second | {large["runs"] / large["wall"]:.1f} |
+| until the first part (importing, tracing, its runs) | {start:.0f} s |
+| in the compiled ensembles, all workers | {large["engine"]:.0f} s |
+| rest of the chunks: parameters, tables, files | {in_chunks:.1f} s, {100 * in_chunks / large["engine"]:.1f} % of the engine's |
+| leading and waiting, after the first part | {max(outside, 0):.1f} s, {100 * max(outside, 0) / large["engine"]:.1f} % |
+| peak memory of the leader: after a tenth of the time, at most | {large["leader"][0]:.0f}, {large["leader"][1]:.0f} MiB |
+| peak memory of a worker: after half of the time, at most | {large["worker"][0]:.0f}, {large["worker"][1]:.0f} MiB |
+| {large["parts"]} parts | {large["bytes"] / 1e6:.0f} MB |
+| reading the table of runs | {large["read"]:.1f} s |
+| runs in order | {large["ok"]:,} of {large["runs"]:,} |
+
+**Plain Python beside it.** The model's core (research, enforcement, release, tokens, accounts: no equities, no policy, no
+chips) as objects and loops, the tests' independent implementation, in {workers} processes as `mesa.batch_run` has them:
+{python:.2f} s a month of a run, {slow:.0f} s a run of {months} months with {workers} processes. A sweep's run takes
+{per_run:.3f} s with everything that the plain one leaves out: **{slow / per_run:,.0f} times** the throughput.
+
+**Chunks and workers.** The same design with fewer runs; the last column is the time of a worker in its chunks:
+
+| workers | parts | runs | whole (s) | until the first part (s) | runs a second | ms a run in a chunk |
+|---:|---:|---:|---:|---:|---:|---:|
+{rows}
+
+One worker is this process with its threads; more are processes with one thread each.
+{END}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure sweeps; write their section of docs/performance.md.")
+    parser.add_argument("--quick", action="store_true", help="few runs, to try the script; prints, writes nothing")
+    given = parser.parse_args()
+    workers = processors()
+    runs, few = (96, 32) if given.quick else (10_000, 768)
+    print("plain Python ...", file=sys.stderr)
+    python = plain(workers)
+    settings = [(1, few // 8), (workers, few // 32), (workers, few // 8), (workers, few // workers)]
+    others = [timed(few, MONTHS, number, chunk) for number, chunk in settings]
+    large = timed(runs, MONTHS, workers)
+    text = section(large, others, python, given.quick)
+    if given.quick:
+        print(text)
+        return
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    head, machine_, tail = before.partition("## Machine") if not rest else (before, "", "")
+    PAGE.write_text(head.rstrip() + "\n\n" + text + "\n\n" + (machine_ + tail + after).lstrip(), encoding="utf-8")
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()
