@@ -26,7 +26,7 @@ demo: $(STAMP) ## the R1 shock: figures and a report
 	$(BIN)/abm reproduce r1_shock
 
 test: $(STAMP) ## the tests, without the slow ones
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 || [ $$? -eq 5 ] # 5: there are none

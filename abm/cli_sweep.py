@@ -135,11 +135,8 @@ def shard_of(text: str | None) -> tuple[int, int]:
 def describe(asked: Any, part: tuple[int, int], workers: int) -> None:
     """How many runs, how long, how much."""
     from abm.sweep.estimate import bytes_of, duration, seconds_of, size
-    from abm.sweep.plan import Plan
 
-    plan = Plan.of(asked)
-    own = [dict(asked.populations) | point.sizes for point in plan.points]
-    seconds = seconds_of(asked, own, workers * part[1])
+    seconds = seconds_of(asked, workers * part[1])
     share = f" (this shard: {asked.number_of_runs // part[1]:,})" if part[1] > 1 else ""
     kind = asked.design.kind.replace("_", " ")
     print(

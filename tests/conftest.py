@@ -8,6 +8,15 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 
 
+LONG = ("test_interpreted.py", "test_sweep_failures.py", "test_reproduce.py", "test_market.py", "test_sweep.py")
+"""Files that take longest go first, so that two processes end together (make test, --no-loadscope-reorder)."""
+
+
+def pytest_collection_modifyitems(items):
+    """Stable: within a file tests keep their order."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 @pytest.fixture(scope="session")
 def tiny_shock(tmp_path_factory):
     """The ensembles of the R1 job on few agents and seeds, of the sizes that

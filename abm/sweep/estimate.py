@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,14 +13,19 @@ START = 25.0
 """Seconds until the first run ends: importing and tracing, a good deal longer where nothing is compiled yet."""
 
 
-def seconds_of(sweep: Sweep, sizes: Sequence[dict[str, Any]], workers: int) -> float:
-    """About how long runs of these populations (of every point) take together."""
-    total = 0.0
-    for given in sizes:
-        own = {"investors": 1_000, "adopters": 200} | {k: v for k, v in given.items() if k in MONTH}
-        month = MONTH["rest"] + sum(MONTH[kind] * own[kind] for kind in ("investors", "adopters"))
-        total += month * sweep.months * sweep.replications
-    return START + total / max(workers, 1)
+def seconds_of(sweep: Sweep, workers: int) -> float:
+    """About how long all runs take together."""
+    swept = [name for name in sweep.targets if name in MONTH]
+    rows: list[dict[str, Any]] = [{}]
+    if swept:
+        from abm.sweep.designs import points_of
+
+        rows = points_of(sweep)
+    months = 0.0
+    for row in rows:
+        own = {"investors": 1_000, "adopters": 200} | {k: v for k, v in sweep.populations.items() if k in MONTH} | row
+        months += MONTH["rest"] + sum(MONTH[kind] * own[kind] for kind in ("investors", "adopters"))
+    return START + months / len(rows) * sweep.months * sweep.number_of_runs / max(workers, 1)
 
 
 def bytes_of(sweep: Sweep) -> float:

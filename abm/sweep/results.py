@@ -218,6 +218,8 @@ class Results:
         pairs = sides[0].merge(sides[1], on=keys, suffixes=("_a", "_b"))
         if not self.manifest["spec"].get("common_draws", True):
             raise ValueError("every point has draws of its own (common_draws = false): runs cannot be paired")
+        if not len(pairs):
+            raise ValueError(f"no two points differ in {factor} only: a grid or a table has such points")
         rows = {}
         for name in outcomes or self.outcomes:
             if name not in self.outcomes:

@@ -39,7 +39,7 @@ def small() -> Sweep:
     return Sweep(
         name="selftest",
         factors={"ip_strength": [0.0, 0.5, 1.0]},
-        populations={"adopters": 12, "investors": 16},
+        populations={"adopters": 24, "investors": 40},
         observables=["lerner_closed", "welfare"],
         replications=4,
         months=3,

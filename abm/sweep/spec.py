@@ -228,6 +228,12 @@ class Sweep(BaseModel):
         plain["design"].pop("file")
         return plain
 
+    def bare(self) -> Sweep:
+        """This sweep without its points: what a worker needs beside its own runs."""
+        copy = self.model_copy(update={"design": Design()})
+        copy._rows = ()
+        return copy
+
     @cached_property
     def hash(self) -> str:
         return digest(self.said())
