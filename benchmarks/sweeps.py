@@ -71,7 +71,7 @@ def timed(runs: int, months: int, workers: int, chunk: int | None = None) -> dic
         def progress(done: int, total: int, failed: int, seconds: float) -> None:
             if done:
                 firsts.append(time.perf_counter() - began)
-            if sys.stderr.isatty() or done % 1000 < 200:
+            if sys.stderr.isatty():
                 print(f"\r{done}/{total} runs, {seconds:.0f} s", end="", file=sys.stderr, flush=True)
 
         tally = run_sweep(sweep(runs, months), place, workers=workers, chunk=chunk, progress=progress)
@@ -184,11 +184,11 @@ def main() -> None:
     given = parser.parse_args()
     workers = processors()
     runs, few = (96, 32) if given.quick else (10_000, 768)
+    large = timed(runs, MONTHS, workers)  # first: the leader's memory is then its own
     print("plain Python ...", file=sys.stderr)
     python = plain(workers)
     settings = [(1, few // 8), (workers, few // 32), (workers, few // 8), (workers, few // workers)]
     others = [timed(few, MONTHS, number, chunk) for number, chunk in settings]
-    large = timed(runs, MONTHS, workers)
     text = section(large, others, python, given.quick)
     if given.quick:
         print(text)
