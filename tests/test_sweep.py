@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import abm
 from abm.agents import ClosedLab
-from abm.sweep import SpecError, Sweep, open_sweep, run_sweep, store
+from abm.sweep import Design, SpecError, Sweep, open_sweep, run_sweep, store
 from abm.sweep.designs import points_of
 from abm.sweep.plan import Plan
 from abm.sweep.stopping import Rule, half_widths, judge, run_until
@@ -651,3 +651,50 @@ def test_a_table_of_points_with_scenarios_is_run_and_kept_with_the_results(tmp_p
     (tmp_path / "points.csv").unlink()
     again = run_sweep(tmp_path / "out" / "spec.toml", tmp_path / "out")
     assert again.before == 2
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.dates()
+    | st.sampled_from(["baseline", "grid"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+keys = st.sampled_from([*Sweep.model_fields, "sweep", "events"])
+parts = {
+    "factors": st.dictionaries(
+        st.sampled_from(["ip_strength", "ip_strength.us", "adopters", "r1.date", "r1.x", "nobody", ""]),
+        st.lists(anything, max_size=3)
+        | st.dictionaries(st.sampled_from(["low", "high", "levels", "values", "scale", "unit"]), anything, max_size=4),
+        max_size=3,
+    ),
+    "design": st.dictionaries(
+        st.sampled_from([*Design.model_fields, "x"]),
+        anything | st.sampled_from(["table", "sobol", "morris"]),
+        max_size=4,
+    ),
+    "outcomes": st.dictionaries(
+        st.text(max_size=5),
+        st.dictionaries(st.sampled_from(["of", "take", "first", "last"]), anything, max_size=4),
+        max_size=2,
+    ),
+    "populations": st.dictionaries(st.sampled_from(["adopters", "investors", "peer_network"]), anything, max_size=2),
+    "parameters": st.dictionaries(st.sampled_from(["ip_strength", "noise_sd", "x"]), anything, max_size=2),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(said=st.dictionaries(keys, anything, max_size=3), inner=st.fixed_dictionaries({}, optional=parts))
+def test_anything_is_a_sweep_or_a_spec_error(said, inner):
+    problems = []
+    try:
+        sweep = Sweep(**{**said, **inner})
+    except SpecError as error:
+        problems = list(error.problems) or [""]
+    assert all(problem and "\n" not in problem for problem in problems)
+    if not problems and sweep.number_of_points < 2_000:
+        assert len(Plan.of(sweep).points) == sweep.number_of_points >= 1

@@ -29,6 +29,8 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Foun
     design = _mapping(said.get("design"))
     rows = _rows(design, folder, confined, problems)
     factors = _mapping(said.get("factors"))
+    if rows:
+        problems += [f"factors.{name}: is no column of the table" for name in factors if name not in rows[0]]
     for column in dict.fromkeys(name for row in rows for name in row if name != "scenario"):
         factors.setdefault(column, {"values": tuple(row[column] for row in rows if column in row)})
     targets: dict[str, Target] = {}
@@ -41,9 +43,9 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Foun
         except ValueError as error:
             problems.append(f"factors.{name}: {error}")
             continue
-        in_table = design.get("kind") == "table"
-        problems += [f"factors.{name}: {what}" for what in _factor(factor, targets[name], design, in_table)]
-        if targets[name].kind == "event":
+        found = _factor(factor, targets[name], design, in_table=design.get("kind") == "table")
+        problems += [f"factors.{name}: {what}" for what in found]
+        if targets[name].kind == "event" and not found:
             problems += _events(name, targets[name], factor, stories, months)
     if design.get("kind", "grid") != "table":
         problems += _design(design, factors)
@@ -269,11 +271,11 @@ def _observables(said: Mapping[str, Any]) -> list[str]:
     problems = []
     months = said.get("months", 60) if isinstance(said.get("months", 60), int) else 60
     observables = said.get("observables")
-    names = observables if isinstance(observables, tuple) else ()
+    names = [name for name in observables if isinstance(name, str)] if isinstance(observables, tuple) else []
     if observables == ():
         problems.append("observables: is empty; name at least one")
     problems += [f"observables: no observable {short(n)}{meant(n, list(MEASURES))}" for n in names if n not in MEASURES]
-    if len(set(map(str, names))) < len(names):
+    if len(set(names)) < len(names):
         problems.append("observables: one is there twice")
     for month in said["panel"] if isinstance(said.get("panel"), tuple) else ():
         if not isinstance(month, int) or not 0 <= month < months:

@@ -55,7 +55,7 @@ class SpecError(ValueError):
     """Everything that is wrong with a sweep, one line each; `problems` has them one by one."""
 
     def __init__(self, problems: list[str]):
-        self.problems = tuple(dict.fromkeys(problems))
+        self.problems = tuple(dict.fromkeys(" ".join(problem.split()) for problem in problems))
         super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> Any:
