@@ -6,6 +6,7 @@ JAX, Mesa, pandas and matplotlib load when a command needs them, so that `abm --
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
@@ -287,5 +288,11 @@ def short(value: float) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The command `abm`: a process in which no code runs but the package's own."""
+    os.environ["ABM_KEEP_TRACED"] = "1"
     app()
+
+
+if __name__ == "__main__":
+    main()

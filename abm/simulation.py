@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,10 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import Draws, compiler_options, interpreted, run_many, seed_words
+from abm.engine import Draws, compiler_options, interpreted, run_many, seed_words, traced
 from abm.market import Events, Month, month, months_of_runs, run, start_runs
+from abm.observables import ProductRecord
 from abm.parameters import Parameters
 from abm.population import Populations, first_market
+from abm.provenance import source_hash
 from abm.results import Comparison, Ensemble, Result
 from abm.scenarios import Scenario
 from abm.state import Conduct, Market, Networks, Values
@@ -363,6 +366,11 @@ class _Shape:
         )
         return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct))
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether all agents are of the package's own classes."""
+        return all(kind.__module__.startswith("abm.") for _, kinds in self.key[0] for kind, _ in kinds)
+
     def __hash__(self) -> int:
         return hash(self.key)
 
@@ -394,6 +402,8 @@ class _Program:
     start: Callable[..., Market]
     month: Callable[..., Any]
     months: Callable[..., Any]
+    said: str = ""
+    """Stands for what decides the traces, where they are kept (`abm.engine.traced`)."""
 
     @staticmethod
     @functools.cache
@@ -405,12 +415,20 @@ class _Program:
 
         options = compiler_options()
         start = jax.jit(functools.partial(start_runs, populations=shape.populations), compiler_options=options)
-        return _Program(start, month, jax.jit(months, compiler_options=options))
+        if not (traced.is_wanted() and shape.is_plain):
+            return _Program(start, month, jax.jit(months, compiler_options=options))
+        said = f"{source_hash()} {shape.key} {own_timelines} {sorted(options)}"
+        kept = traced.Traced(months, lambda markets, *more: (markets, more[-1]), said, options)
+        return _Program(start, month, kept, said)
 
     def blank(self, markets: Market, setting: Any, timeline: dict[str, Any]) -> Month:
         """Reports to be filled."""
         events = {name: jnp.asarray(rows[0]) for name, rows in timeline.items()}
-        _, report = jax.eval_shape(self.month, markets, setting, events)
+
+        def shapes() -> Month:
+            return jax.eval_shape(self.month, markets, setting, events)[1]
+
+        report = _kept_shapes(self.said, (markets, setting, events), shapes) if self.said else shapes()
         rows = _rows(len(timeline["capex"]))
         return jax.tree.map(lambda x: jnp.zeros((rows, *x.shape), x.dtype), report)
 
@@ -426,6 +444,27 @@ class _Program:
         rows = {name: filled(np.asarray(x)) for name, x in timeline.items()}
         markets, reports = self.months(markets, setting, rows, (month, stop), reports)
         return stop, markets, reports
+
+
+def _kept_shapes(said: str, arguments: Any, shapes: Callable[[], Month]) -> Month:
+    """Shapes and types of a month's report, from disk where another process has traced it."""
+
+    def plain() -> bytes:
+        report = shapes()
+        parts = {
+            "observables": report.observables,
+            "products": report.products._asdict(),
+            "returns": report.daily_returns,
+        }
+        return json.dumps(jax.tree.map(lambda x: f"{x.dtype} {json.dumps(x.shape)}", parts)).encode()
+
+    def shape(words: str) -> Any:
+        kind, _, size = words.partition(" ")
+        return jax.ShapeDtypeStruct(tuple(json.loads(size)), np.dtype(kind))
+
+    name = traced.key_of(f"report {said}", jax.tree.leaves(arguments))
+    parts = jax.tree.map(shape, json.loads(traced.kept(name, plain)))
+    return Month(parts["observables"], ProductRecord(**parts["products"]), parts["returns"])
 
 
 def _rows(months: int) -> int:

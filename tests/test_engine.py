@@ -524,3 +524,28 @@ def test_the_engine_imports_nothing_of_the_model():
                 continue
             for name in names:
                 assert name.startswith("abm.engine") or name.split(".")[0] in known, f"{path.name} imports {name}"
+
+
+def test_a_kept_trace_serves_another_process_and_only_what_is_the_same(tmp_path, monkeypatch):
+    from abm.engine.traced import Traced
+
+    monkeypatch.setenv("ABM_CACHE", str(tmp_path))
+
+    def program(function, said="the same"):
+        return Traced(function, lambda tree, by: tree, said, {})
+
+    tree = {"a": jnp.arange(3.0), "b": (jnp.ones(2),)}
+    first = program(lambda tree, by: jax.tree.map(lambda x: x * by, tree))(tree, 2)
+    np.testing.assert_array_equal(first["a"], [0, 2, 4])
+    never = program(lambda tree, by: 1 / 0)  # what is kept is not traced again
+    np.testing.assert_array_equal(never(tree, 3)["b"][0], [3, 3])
+    with pytest.raises(ZeroDivisionError):
+        never({"a": jnp.arange(4.0), "b": (jnp.ones(2),)}, 3)
+    with pytest.raises(ZeroDivisionError):
+        program(lambda tree, by: 1 / 0, said="something else")(tree, 3)
+
+
+def test_kept_traces_are_for_the_command_line_only():
+    from abm.engine import traced
+
+    assert not traced.is_wanted()  # here anybody may have changed a rule in memory

@@ -1,6 +1,9 @@
 """The whole month: one text of the rules, one set of numbers, books that balance."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -224,3 +227,20 @@ def test_the_same_numbers_in_another_process():
 
 def _welfare(seed):
     return float(simulate(seed=seed, months=30, **COMPACT)["welfare"][-1])
+
+
+@pytest.mark.slow
+def test_a_kept_trace_gives_the_same_numbers_to_the_last_bit(tmp_path):
+    """Two processes with kept traces (the second finds the first one's) and one without."""
+    code = (
+        "import sys, numpy as np; from abm import ensemble;"
+        "e = ensemble(seeds=range(2), months=3, adopters=24, investors=40);"
+        "np.save(sys.argv[1], np.stack([e[name] for name in e.names]))"
+    )
+    said = []
+    for number, kept in enumerate("110"):
+        path = tmp_path / f"{number}.npy"
+        subprocess.run([sys.executable, "-c", code, path], check=True, env=os.environ | {"ABM_KEEP_TRACED": kept})
+        said.append(np.load(path))
+    np.testing.assert_array_equal(said[0], said[2])
+    np.testing.assert_array_equal(said[1], said[2])

@@ -1,0 +1,80 @@
+"""Traced programs kept on disk, so that a process need not trace again what another one has traced.
+
+JAX keeps compiled programs, but finds them by what tracing gives, and tracing a month takes seconds. A kept trace would
+not notice that a rule was changed in memory; it is used only where `ABM_KEEP_TRACED` is 1, which the command line sets:
+there nobody's code runs but that of the package, whose source is part of the key.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+
+from abm.engine.compilation import cache_folder
+
+
+def is_wanted() -> bool:
+    """Whether this process may use kept traces."""
+    return os.environ.get("ABM_KEEP_TRACED") == "1"
+
+
+def kept(name: str, make: Callable[[], bytes]) -> bytes:
+    """The bytes kept under a name, or made and kept; where the disk does not bear it they are only made."""
+    path = cache_folder() / "traced" / name
+    try:
+        return path.read_bytes()
+    except OSError:
+        made = make()
+    half = path.with_name(f"{name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half.write_bytes(made)
+        os.replace(half, path)
+    except OSError:
+        half.unlink(missing_ok=True)
+    return made
+
+
+def key_of(said: str, leaves: list[Any]) -> str:
+    """A name for what is said, the shapes and types of the arrays, and the installed JAX."""
+    shapes = [(leaf.shape, str(leaf.dtype)) for leaf in leaves]
+    head = [said, shapes, jax.__version__, jax.default_backend(), np.dtype(jax.dtypes.canonicalize_dtype(float)).name]
+    return hashlib.sha256(json.dumps(head, default=str).encode()).hexdigest()[:32]
+
+
+class Traced:
+    """A function of trees of arrays that is traced once for all processes, and compiled.
+
+    `like` gives, of the arguments, what the result is shaped like; `said` stands for all else that decides the trace.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], like: Callable[..., Any], said: str, options: dict[str, Any]
+    ) -> None:
+        self.function, self.like, self.said, self.options = function, like, said, options
+        self.calls: dict[str, Callable[..., Any]] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        leaves, tree = jax.tree.flatten(args)
+        leaves = [jnp.asarray(np.asarray(leaf) if isinstance(leaf, bool | int | float) else leaf) for leaf in leaves]
+        key = key_of(self.said, leaves)
+        if key not in self.calls:
+            self.calls[key] = self._prepared(key, leaves, tree)
+        return jax.tree.unflatten(jax.tree.structure(self.like(*args)), self.calls[key](*leaves))
+
+    def _prepared(self, key: str, leaves: list[Any], tree: Any) -> Callable[..., Any]:
+        def flat(*leaves: Any) -> list[Any]:
+            return jax.tree.leaves(self.function(*jax.tree.unflatten(tree, leaves)))
+
+        def trace() -> bytes:
+            shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
+            return bytes(jax.export.export(jax.jit(flat))(*shapes).serialize())
+
+        # What was just traced also goes through bytes: all processes then compile one and the same program.
+        return jax.jit(jax.export.deserialize(bytearray(kept(key, trace))).call, compiler_options=self.options)
