@@ -39,7 +39,7 @@ def run(
         list[str] | None,
         typer.Option("--set", "-s", metavar="NAME=VALUE", help="A parameter; NAME.JURISDICTION for a policy lever."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same numbers.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Same seed, same numbers.")] = 1,
     months: Annotated[int, typer.Option(min=1, help="Length of the run, from January 2023.")] = 60,
     out: Out = None,
 ) -> None:
@@ -112,7 +112,9 @@ def list_(
     if parameters:
         from abm.parameters import Parameters
 
-        table = Table("parameter", "default", "unit", "bounds", "meaning", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for heading in ("parameter", "default", "unit", "bounds", "meaning"):
+            table.add_column(heading, no_wrap=heading == "parameter", overflow="fold")
         for row in Parameters.table():
             bounds = f"{row['low']:g} to {row['high']:g}"
             table.add_row(row["name"], f"{row['default']:g}", escape(row["unit"]), bounds, escape(row["meaning"]))

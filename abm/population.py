@@ -21,6 +21,16 @@ from abm.timeline import World
 LONGEST_LAG = 48  # months
 HISTORY = 12  # months of capability that a delay can reach back
 
+SIZES = {
+    "vendors": (1, 1_000),
+    "closed_labs": (1, 1_000),
+    "open_labs": (1, 1_000),
+    "entrants": (0, 1_000),
+    "adopters": (1, 10_000_000),
+    "investors": (1, 10_000_000),
+}
+"""Least and most of each population: what a large machine can hold."""
+
 ROLES: dict[str, type[Agent]] = {
     "vendors": ChipVendor,
     "closed_labs": ClosedLab,
@@ -55,18 +65,11 @@ class Populations:
             object.__setattr__(
                 self, "classes", {self._role_of(kind): {kind: self._count(kind)} for kind in self.classes}
             )
-        problems = [
-            f"{name} = {getattr(self, name)!r}: must be a whole number >= {least}"
-            for name, least in (
-                ("vendors", 1),
-                ("closed_labs", 1),
-                ("open_labs", 1),
-                ("entrants", 0),
-                ("adopters", 1),
-                ("investors", 1),
-            )
-            if not isinstance(getattr(self, name), int | np.integer) or getattr(self, name) < least
-        ]
+        problems = []
+        for name, (least, most) in SIZES.items():
+            size = getattr(self, name)
+            if isinstance(size, bool) or not isinstance(size, int | np.integer) or not least <= size <= most:
+                problems.append(f"{name} = {size!r}: must be a whole number from {least} to {most:,}")
         for role, kinds in self.classes.items():
             if role not in ROLES:
                 problems.append(f"role {role!r} is not known: choose {', '.join(ROLES)}")

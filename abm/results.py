@@ -175,11 +175,15 @@ class Comparison:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(apart == 0, 1.0, apart / difference.var(0, ddof=1))
 
-    def table(self, observables: list[str] | None = None, month: int = -1) -> pd.DataFrame:
+    def table(self, observables: str | list[str] | None = None, month: int = -1) -> pd.DataFrame:
         """One row per observable at one month (default the last)."""
         import pandas as pd
 
-        rows = {name: self.frame(name).iloc[month] for name in observables or self.a.names}
+        months = min(self.a.setup.months, self.b.setup.months)
+        if not -months <= month < months:
+            raise ValueError(f"month = {month}: both have months 0 to {months - 1}")
+        names = [observables] if isinstance(observables, str) else observables or self.a.names
+        rows = {name: self.frame(name).iloc[month] for name in names}
         return pd.DataFrame(rows).T
 
     def _t(self, runs: int) -> float:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Draws, compiler_options, interpreted, run_many, seed_words, traced
+from abm.events import meant, short
 from abm.market import Events, Month, month, months_of_runs, run, start_runs
 from abm.observables import ProductRecord
 from abm.parameters import Parameters
@@ -23,6 +24,8 @@ from abm.scenarios import Scenario
 from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
 
+LONGEST = 1_200
+"""Months: a century. What the model says of such times is another matter."""
 CHUNK = 8  # runs per compiled call: small enough to stay in the processor's cache
 PRICING = ("posted", "flexible", "nash")
 PRICE_FORMS = ("log", "linear")
@@ -53,11 +56,15 @@ class Setup:
         **sizes: Any,
     ) -> Setup:
         """Check and combine what a user gives; scenario parameters yield to those given explicitly."""
-        if not isinstance(months, int | np.integer) or months < 1:
-            raise ValueError(f"months = {months!r}: must be a whole number of at least 1")
-        for name, chosen, known in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
-            if chosen not in known:
-                raise ValueError(f"{name} = {chosen!r}: choose {', '.join(known)}")
+        if isinstance(months, bool) or not isinstance(months, int | np.integer) or not 1 <= months <= LONGEST:
+            raise ValueError(f"months = {short(months)}: must be a whole number from 1 to {LONGEST}")
+        known = [field.name for field in dataclasses.fields(Populations)]
+        if unknown := [name for name in sizes if name not in known]:
+            words = [*known, "scenario", "seed", "seeds", "months", "pricing", "price_form", "compiled", "populations"]
+            raise TypeError("\n".join(f"no option {short(name)}{meant(name, words)}" for name in unknown))
+        for name, chosen, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
+            if chosen not in choices:
+                raise ValueError(f"{name} = {chosen!r}: choose {', '.join(choices)}")
         if isinstance(parameters, dict):
             parameters = Parameters(**parameters)
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
@@ -115,12 +122,36 @@ def simulate(
     Result
         ``.frame()`` is one row a month, ``.returns`` daily log returns, ``.network(month)`` the multilayer network.
     """
+    seed = whole_seed(seed)
     setup = Setup.of(parameters, scenario, months, **options)
     markets = play(setup, seed, compiled=compiled)
     next(markets)
     reports = [report for _, report in markets]
     report = jax.tree.map(lambda *rows: np.stack([np.asarray(r) for r in rows]), *reports)
-    return Result(setup, int(seed), report, compiled)
+    check_prices(report.products, setup)
+    return Result(setup, seed, report, compiled)
+
+
+def whole_seed(seed: Any) -> int:
+    """A seed as it was meant: a whole number, and no other thing that Python turns into one."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed = {short(seed)}: must be a whole number from 0 to 2^64 - 1")
+    return int(seed)
+
+
+def check_prices(products: ProductRecord, setup: Setup) -> None:
+    """A rule of a user's that gives a price which is none must not pass for a market without sales.
+
+    products : arrays (months, labs, tiers). Raises ValueError with the first lab and month.
+    """
+    bad = np.asarray(products.active) & ~((np.asarray(products.price) > 0) & np.isfinite(products.price))
+    if bad.any():
+        month, lab, tier = np.argwhere(bad)[0]
+        price = np.asarray(products.price)[month, lab, tier]
+        raise ValueError(
+            f"the price of {setup.world.labs[lab]} in month {month} is {price:g}: a price must be a finite number above 0;"
+            " look at the rules that this run overrides"
+        )
 
 
 def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
@@ -214,7 +245,11 @@ def ensembles(
     **options
         Sizes, classes and networks of populations, `pricing`, `price_form`.
     """
-    seeds = [int(s) for s in seeds]
+    if not isinstance(seeds, Iterable):
+        raise ValueError(f"seeds = {short(seeds)}: give several, such as range({short(seeds)})")
+    seeds = [whole_seed(s) for s in seeds]
+    if len(set(seeds)) < len(seeds) and not any(isinstance(setting[0], Sequence) for setting in settings if setting):
+        raise ValueError("seeds: one is there twice, and would count as two independent runs")
     family = [Member.of(Setting(*setting), seeds, months, options) for setting in settings]
     return play_members(family, seeds, precision, daily, products, chunk, progress)
 
@@ -344,6 +379,8 @@ def compare(a: Ensemble, b: Ensemble, *, confidence: float = 0.95) -> Comparison
     The runs must have the same seeds in the same order. Also reports how much the pairing reduced the variance of the
     difference of means: var(a) + var(b) over var(a - b).
     """
+    if not (isinstance(a, Ensemble) and isinstance(b, Ensemble)):
+        raise TypeError(f"compare takes two ensembles, not {type(a).__name__} and {type(b).__name__}")
     if a.seeds != b.seeds:
         raise ValueError("the two ensembles have different seeds: run both with the same ones to pair them")
     return Comparison(a, b, confidence)

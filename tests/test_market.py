@@ -11,7 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from abm import Parameters, Scenario, compare, ensemble, ensembles, simulate
+from abm.agents import ClosedLab
 from abm.measures import MEASURES
+from abm.observables import ProductRecord
+from abm.simulation import Setup, check_prices
 
 SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
 COMPACT = dict(adopters=24, investors=40)
@@ -244,3 +247,46 @@ def test_a_kept_trace_gives_the_same_numbers_to_the_last_bit(tmp_path):
         said.append(np.load(path))
     np.testing.assert_array_equal(said[0], said[2])
     np.testing.assert_array_equal(said[1], said[2])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: simulate(seed=1.5), "seed = 1.5: must be a whole number"),
+        (lambda: simulate(seed=True), "seed = True"),
+        (lambda: simulate(seed=None), "seed = None"),
+        (lambda: simulate(seed=2**64), "2\\^64 - 1"),
+        (lambda: simulate(months=10**9), "from 1 to 1200"),
+        (lambda: simulate(closed_labs=4_000_000_000), "from 1 to 1,000"),
+        (lambda: ensemble(seeds=5), "give several, such as range\\(5\\)"),
+        (lambda: ensemble(seeds=[1, 1]), "one is there twice"),
+        (lambda: simulate(scenaro="no_r1"), "no option 'scenaro'; did you mean 'scenario'"),
+    ],
+)
+def test_a_call_that_means_nothing_says_what_it_takes(call, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        call()
+
+
+@pytest.mark.parametrize("price", [np.nan, -1.0, 0.0, np.inf])
+def test_a_price_that_is_none_is_an_error_and_no_market(price):
+    """Where a product is on sale; `simulate` looks at every run of it."""
+    setup = Setup.of(months=3)
+    prices, active = np.ones((3, 14, 2)), np.ones((3, 14, 2), bool)
+    record = ProductRecord(prices, *[prices] * 3, active, prices)
+    check_prices(record, setup)
+    prices[2, 1, 0] = price
+    with pytest.raises(ValueError, match=r"the price of closed_2 in month 2 is (nan|-1|0|inf): a price must be"):
+        check_prices(record, setup)
+    active[2, 1, 0] = False
+    check_prices(record, setup)
+
+
+@pytest.mark.slow
+def test_a_rule_that_gives_no_price_is_said_so():
+    class Odd(ClosedLab):
+        def wanted_price(self, p, offer):
+            return np.nan * super().wanted_price(p, offer)
+
+    with pytest.raises(ValueError, match=r"the price of closed_\d in month \d is nan"):
+        simulate(months=3, adopters=24, investors=40, classes={"closed_labs": {Odd: 5}})

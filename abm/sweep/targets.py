@@ -12,8 +12,10 @@ from abm.events import meant, short
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios import Scenario, ScenarioError
 
-SIZES = {"vendors": 1, "closed_labs": 1, "open_labs": 1, "entrants": 0, "adopters": 1, "investors": 1}
-"""Populations that may be sized, and the least size of each."""
+MANY, FEW = 10_000_000, 1_000
+SIZES = dict(vendors=(1, FEW), closed_labs=(1, FEW), open_labs=(1, FEW), entrants=(0, FEW), adopters=(1, MANY))
+SIZES |= dict(investors=(1, MANY))
+"""Populations that may be sized, and their bounds: those of `abm.population`, which takes JAX to import (tested)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def target_of(name: str, stories: Mapping[str, Scenario]) -> Target:
             raise ValueError(f"no jurisdiction {short(key)}{meant(key, JURISDICTIONS)}")
         return Target("parameter", base if dot else name, key if dot else None, row["unit"], (row["low"], row["high"]))
     if name in SIZES:
-        return Target("size", name, unit="agents", bounds=(SIZES[name], 10_000_000), whole=True)
+        return Target("size", name, unit="agents", bounds=SIZES[name], whole=True)
     events = {event.id: event for story in stories.values() for event in story.all_events if event.id}
     if dot and base in events:
         without = [label for label, story in stories.items() if base not in {event.id for event in story.all_events}]
