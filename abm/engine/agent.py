@@ -91,6 +91,10 @@ def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...],
         answer = method(agent, *shared, **own)
     except (jax.errors.TracerBoolConversionError, jax.errors.ConcretizationTypeError) as error:
         raise RuleError(_explain(kind, rule, error)) from None
+    except Exception as error:
+        if not isinstance(error, RuleError):
+            error.add_note(f"This happened in rule {kind.__name__}.{rule}, or in what it calls and is given back.")
+        raise
     lost = [name for name in vars(agent) if name != "_row"]
     if lost:
         raise RuleError(
@@ -110,13 +114,15 @@ def _explain(kind: type[Agent], rule: str, error: Exception) -> str:
         rule = frame.f_code.co_name
         line = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
         where = f" (line {number}: `{line}`)"
-    names = [n for n in re.findall(r"self\.(\w+)", line) if n in kind.fields()]
-    names = list(dict.fromkeys(names))
+    branch = re.search(r"\b(?:if|while)\s+(.*?)(?::|\s+else\b|$)", line)
+    condition = branch[1] if branch else line
+    names = list(dict.fromkeys(n for n in re.findall(r"self\.(\w+)", condition) if n in kind.fields()))
     plural = "s" if len(names) > 1 else ""
     field = f" the field{plural} {', '.join(names)}" if names else " a value"
-    example = names[0] if names else "price"
+    assigned = re.search(r"self\.(\w+)\s*=[^=]", line)
+    left = f"self.{assigned[1]} = " if assigned else f"self.{names[0]} = " if names else ""
     return (
         f"rule {kind.__name__}.{rule}{where} branches in Python on{field}, whose value is not known while the rule is "
-        f"compiled. Write  self.{example} = jnp.where(condition, value_if_true, value_if_false)  instead of if/else, "
+        f"compiled. Write  {left}jnp.where(condition, value_if_true, value_if_false)  instead of if/else, "
         "max/min or float(); or run the model with compiled=False."
     )

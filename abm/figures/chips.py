@@ -126,7 +126,7 @@ def jevons(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
         ax.axhline(0, color="black", linewidth=0.7)
         ax.set_title(title)
         ax.set_ylabel("effect of R1, log points × 100")
-        style.mark_event(ax)
+        style.mark_event(ax, text="R1" if ax is panels[-1] else "")
         style.date_axis(ax)
         ax.set_xlabel("month")
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24) if axes is None else None)

@@ -166,7 +166,7 @@ def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Fig
     first.plot([], [], color=style.OBSERVED, linewidth=1.2, linestyle=":", label="observed, raw")
     first.plot([], [], "o", color=style.GREY, label="model mean, sign right")
     first.plot([], [], "o", color=style.GREY, markerfacecolor="white", label="sign wrong or unclear")
-    first.plot([], [], color=style.GREY, linewidth=1.6, label="95 % interval")
+    first.plot([], [], color=style.GREY, linewidth=1.6, label="95 % interval (dots hide short ones)")
     first.plot([], [], color=style.GREY, linewidth=4, alpha=0.25, label="nine tenths of runs")
     style.shared_legend(figure, first, axes is None)
     return figure
