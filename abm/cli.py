@@ -173,7 +173,7 @@ def validate(
 ) -> None:
     """Check the model's mechanisms against cases whose answers are known; exit code 1 if one is missed.
 
-    A run of all rungs is written to docs/validation.md where there is a folder docs.
+    A run of all rungs, none skipped, is written to docs/validation.md where there is a folder docs.
     """
     if out:
         if out.is_dir():
@@ -201,7 +201,8 @@ def validate(
             table.add_row(*map(escape, cells(one)), style=None if one.ok else "bold red")
         console.print(table)
     print(f"\n{summary(results)} ({sum(result.seconds for result in results):.0f} seconds)")
-    page = out or (Path("docs/validation.md") if not name and Path("docs").is_dir() else None)
+    whole = not name and not any(result.skipped for result in results)  # a page without a rung would hide it
+    page = out or (Path("docs/validation.md") if whole and Path("docs").is_dir() else None)
     if page:
         page.write_text(markdown(results), encoding="utf-8")
         print(page)

@@ -32,6 +32,10 @@ def friedkin_johnsen(weights, susceptibility, opinions):
     """
     _check_weights(weights)
     _check_susceptibility(susceptibility)
+    if np.shape(susceptibility) != np.shape(weights)[:1]:
+        raise ValueError(
+            f"susceptibility has shape {np.shape(susceptibility)}: one for each of the {np.shape(weights)[0]} agents"
+        )
     if not isinstance(weights, jax.core.Tracer) and not isinstance(susceptibility, jax.core.Tracer):
         listens = np.asarray(weights) * np.asarray(susceptibility)[:, None] > 0
         anchored = np.asarray(susceptibility) < 1

@@ -18,9 +18,12 @@ def isoelastic_chip_demand(price, efficiency, elasticity, scale=1.0):
     Source: Saunders (1992), the condition for rebound above 1.
     """
     for name, value in {"price": price, "efficiency": efficiency}.items():
-        if not isinstance(value, jax.core.Tracer) and np.any(np.asarray(value) <= 0):
+        if not isinstance(value, jax.core.Tracer) and np.any(~(np.asarray(value) > 0)):
             raise ValueError(f"{name} must be positive: isoelastic demand has no end at zero")
-    price, efficiency, elasticity = jnp.asarray(price), jnp.asarray(efficiency), jnp.asarray(elasticity)
+    for name, value in {"elasticity": elasticity, "scale": scale}.items():
+        if not isinstance(value, jax.core.Tracer) and np.any(~(np.asarray(value) >= 0)):
+            raise ValueError(f"{name} must not be negative or missing")
+    price, efficiency, elasticity = (jnp.asarray(x, dtype=float) for x in (price, efficiency, elasticity))
     return jnp.asarray(scale) * price**-elasticity * efficiency ** (elasticity - 1)
 
 

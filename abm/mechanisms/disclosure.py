@@ -22,9 +22,9 @@ def price_response(sd_value, sd_motive, cost):
     Raises ValueError for concrete arguments out of range. Source: Fischer & Verrecchia (2000), the linear equilibrium.
     """
     for name, value in {"sd_value": sd_value, "sd_motive": sd_motive}.items():
-        if not isinstance(value, jax.core.Tracer) and np.any(np.asarray(value) < 0):
-            raise ValueError(f"{name} must not be negative")
-    if not isinstance(cost, jax.core.Tracer) and np.any(np.asarray(cost) <= 0):
+        if not isinstance(value, jax.core.Tracer) and np.any(~(np.asarray(value) >= 0)):
+            raise ValueError(f"{name} must not be negative or missing")
+    if not isinstance(cost, jax.core.Tracer) and np.any(~(np.asarray(cost) > 0)):
         raise ValueError("cost must be positive: a report that costs nothing to bias says nothing")
     sd_value, sd_motive, cost = (jnp.asarray(x, dtype=float) for x in (sd_value, sd_motive, cost))
     uncertain = sd_value > 0

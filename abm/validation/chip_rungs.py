@@ -19,20 +19,35 @@ def jevons() -> Iterator[Check]:
     price, efficiency, installed = 2.0, np.geomspace(1, 16, 9), 0.05
     for elasticity in (0.5, 1.0, 1.11, 2.0):
         chips = compute.isoelastic_chip_demand(price, efficiency, elasticity)
+        dearer = compute.isoelastic_chip_demand(1.5 * price, efficiency, elasticity)
+        yield check(
+            f"chips at half as much again, epsilon {elasticity:g}",
+            dearer[0] / chips[0],
+            1.5**-elasticity,
+            absolute=1e-9,
+        )
         slope = np.polyfit(np.log(efficiency), np.log(chips), 1)[0]
         per_doubling = chips[2] / chips[0]
         yield check(
-            f"chips after a doubling, epsilon {elasticity:g}", per_doubling, 2 ** (elasticity - 1), absolute=0.02
+            f"chips after a doubling, epsilon {elasticity:g}", per_doubling, 2 ** (elasticity - 1), absolute=1e-9
         )
-        yield check(f"slope of ln chips on ln phi, epsilon {elasticity:g}", slope, elasticity - 1, absolute=0.02)
+        yield check(f"slope of ln chips on ln phi, epsilon {elasticity:g}", slope, elasticity - 1, absolute=1e-9)
         rent = capacity.scarcity_rent(chips, installed, elasticity, np.inf)
         sales = rent * jnp.minimum(chips, installed)
         scarce = 2 ** ((elasticity - 1) / elasticity)
+
+        def excess(price: float, elasticity: float = elasticity) -> float:
+            return float(compute.isoelastic_chip_demand(price, 1.0, elasticity)) - installed
+
+        clearing = brentq(excess, price, 1e4, xtol=1e-12)
+        yield check(
+            f"price at which the market clears, epsilon {elasticity:g}", price * rent[0], clearing, relative=1e-9
+        )
         yield check(
             f"revenue after a doubling, capacity binds, epsilon {elasticity:g}",
             sales[2] / sales[0],
             scarce,
-            absolute=0.02,
+            absolute=1e-9,
         )
 
     def bought(efficiency: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import lambertw
 
-from abm.mechanisms import demand, pricing
+from abm.mechanisms import demand, pricing, tokens
 from abm.validation.ladder import Check, check, rung
 
 
@@ -110,6 +110,12 @@ def atkeson_burstein() -> Iterator[Check]:
             yield check(f"price of firm {firm + 1}, {where}", found[firm], oracle[firm], absolute=1e-6)
             shown = (found[firm] - cost[firm]) / found[firm]
             yield check(f"Lerner index of firm {firm + 1}, {where}", shown, lerner[firm], absolute=1e-6)
+            # What labs price with: the elasticity of a common markup, and the markup that it allows.
+            elasticity = pricing.common_markup_elasticity(
+                share[None, firm : firm + 1], share[None, firm : firm + 1], sigma, usage
+            )
+            price = cost[firm] * tokens.markup_factor(elasticity[0])
+            yield check(f"the markup rule of labs, firm {firm + 1}, {where}", price, oracle[firm], absolute=1e-6)
 
 
 def best_replies(quality: np.ndarray, cost: np.ndarray, sigma: float, usage: float, outside: bool) -> np.ndarray:

@@ -70,7 +70,8 @@ def opinions() -> Iterator[Check]:
 @rung("V13", "What prices reveal", "Kyle (1985); Farmer (2002); Fischer & Verrecchia (2000)")
 def revelation() -> Iterator[Check]:
     """A million draws. Kyle: value sd 2, noise sd 3, and an informed trader whose best reply to the impact lambda is
-    value / (2 lambda). Farmer: buy 3 and 4, sell 5 and 2. Reports: value sd 1, cost of bias 1, motive sd 0 to 2."""
+    value / (2 lambda). Farmer: buy 3 and 4, sell 5 and 2. Reports: value sd 1, cost of bias 1, motive sd 0 to 4, and two
+    others."""
     draws, size = np.random.default_rng(13), 1_000_000
     sd_value, sd_noise = 2.0, 3.0
     impact = float(equities.kyle_lambda(sd_value, sd_noise))
@@ -82,6 +83,13 @@ def revelation() -> Iterator[Check]:
     yield check("Kyle: share of the variance left after trading", left, 0.5, relative=0.01)
 
     trades = np.array([3.0, 4.0, -5.0, -2.0])
+    yield check("Farmer: a purchase of 3 into depth 7", equities.market_maker_return(3.0, 7.0), 3 / 7, absolute=1e-12)
+    yield check(
+        "the model's dealer: 3 into depth 5 and a slope of 2",
+        trading.price_change(3.0, 2.0, 5.0),
+        3 / 7,
+        absolute=1e-12,
+    )
     yield check("Farmer: price after a round trip", equities.market_maker_return(trades, 7.0).sum(), 0, absolute=1e-12)
     yield check("the model's dealer: the same", trading.price_change(trades, 2.0, 5.0).sum(), 0, absolute=1e-12)
 
@@ -92,11 +100,33 @@ def revelation() -> Iterator[Check]:
         report = np.asarray(disclosure.reported_value(truth, sd_motive * motive, response, 1.0))
         regression = np.cov(truth, report)[0, 1] / report.var()
         yield check(f"reports: regression of truth, motive sd {sd_motive:g}", regression, target, relative=0.01)
+    for sd_value, sd_motive, cost in ((2.0, 1.0, 0.5), (0.5, 1.0, 3.0)):  # the cubic solved by its companion matrix
+        roots = np.roots([sd_motive**2 / cost**2, 0.0, sd_value**2, -(sd_value**2)])
+        target = float(roots[np.abs(roots.imag) < 1e-9].real[0])
+        where = f"value sd {sd_value:g}, motive sd {sd_motive:g}, cost {cost:g}"
+        response = float(disclosure.price_response(sd_value, sd_motive, cost))
+        yield check(f"reports: price response, {where}", response, target, absolute=1e-9)
+        report = np.asarray(disclosure.reported_value(sd_value * truth, sd_motive * motive, response, cost))
+        regression = np.cov(sd_value * truth, report)[0, 1] / report.var()
+        yield check(f"reports: regression of truth, {where}", regression, target, relative=0.01)
+        bias = np.cov(sd_motive * motive, report)[0, 1] / sd_motive**2
+        yield check(f"reports: bias per unit of motive, {where}", bias, target / cost, relative=0.01)
 
 
 @rung("V14", "Waiting before investing", "Dixit & Pindyck (1994), ch. 5")
 def waiting() -> Iterator[Check]:
-    """Interest and payout of 4 % a year: how far value must exceed cost."""
+    """How far value must exceed cost: interest and payout of 4 % a year, then apart."""
     for volatility, target in {0.1: 1.421535, 0.2: 2.0, 0.3: 2.763086, 0.4: 3.732051}.items():
         multiple = investment.option_multiple(0.04, 0.04, volatility)
         yield check(f"value over cost, volatility {volatility:g}", multiple, target, absolute=1e-4)
+    for interest, payout, target in (
+        (0.06, 0.03, 3.0),
+        (0.03, 0.06, 1.5),
+    ):  # roots 3/2 and 3 of the characteristic equation
+        multiple = investment.option_multiple(interest, payout, 0.2)
+        yield check(
+            f"value over cost, interest {interest:g}, payout {payout:g}, volatility 0.2",
+            multiple,
+            target,
+            absolute=1e-9,
+        )

@@ -1,5 +1,6 @@
 """V7, V8: what compute buys, how far a copier stays behind, and how competition moves research."""
 
+import functools
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -38,14 +39,17 @@ def capability() -> Iterator[Check]:
         formula = research.catch_up_lag(growth, own * growth, rate)
         found = lag(copy, growth, own * growth, rate)
         yield check(f"lag of a copier in years, {own:.0%} own growth", found, formula, relative=1e-3)
+    formula = research.catch_up_lag(growth, 0.0, rate) - np.log(0.8) / growth
+    found = lag(functools.partial(copy, fidelity=0.8), growth, 0.0, rate)
+    yield check("lag of a copier in years, a fifth lost in copying", found, formula, relative=1e-3)
     effect = 1 - np.exp(-2.0)  # exchanges are twice their scale
     formula = research.catch_up_lag(growth, 0.0, rate * effect)
     yield check("lag of a distiller in years", lag(distil, growth, 0.0, rate), formula, relative=1e-3)
 
 
-def copy(own: Any, leader: Any, yearly_rate: float, step: float) -> Any:
-    """A step of copying the leader, without loss or law."""
-    p = SimpleNamespace(copy_fidelity=1.0, copying_rate=12 * step * yearly_rate, ip_copy_block=0.0)
+def copy(own: Any, leader: Any, yearly_rate: float, step: float, fidelity: float = 1.0) -> Any:
+    """A step of copying the leader, without law."""
+    p = SimpleNamespace(copy_fidelity=fidelity, copying_rate=12 * step * yearly_rate, ip_copy_block=0.0)
     return imitation.copy(own, own, leader, 0.0, p)
 
 
