@@ -112,7 +112,9 @@ def best_response(market: Market, now: Now, products: Products, tastes: Tastes) 
 def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
     """Elasticities at the Bertrand-Nash prices of the month: best responses repeated, damped, until they agree.
 
-    A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be one.
+    A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be one. The
+    elasticity leaves nests out: with `nest_correlation` above 0 the prices are best replies to demand without nests, and no
+    equilibrium of the demand that there is.
     """
     p, labs = now.p, market.labs
 

@@ -201,8 +201,11 @@ def markdown(results: Iterable[Result]) -> str:
     lines = [
         "# Validation ladder",
         "",
-        "Limiting cases of the model whose answers are known. Every rung calls the functions that the model itself runs"
-        " on; none has a copy of its own. Made by `abm validate`; do not edit.",
+        "Cases whose answers are known. Every rung calls public functions of `abm.mechanisms` or agents on the engine; none"
+        " has a copy of its own. Not all of these functions are in the model's month: `nash_prices`, `degroot`,"
+        " `friedkin_johnsen`, `kyle_lambda` and those of V6, V8, V10, V15 to V18 are the theory that it is measured"
+        " against. The month's own core is checked against a second implementation (tests/oracle). Made by `abm validate`;"
+        " do not edit.",
         "",
         f"{summary(results)}.",
     ]
