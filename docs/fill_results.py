@@ -66,7 +66,8 @@ def crash(day0: pd.DataFrame, signs: pd.DataFrame) -> str:
     return (
         f"Mean abnormal return on 27 January 2025 in the model (observed): {', '.join(parts)}."
         f" {together['signs_right']:.0f} of {together['layers']:.0f} signs are right with all four mechanisms;"
-        f" {complete} of {len(alone)} mechanisms alone give the whole pattern (platforms count as right within five points of zero)."
+        f" {complete} of {len(alone)} mechanisms alone give the whole pattern (platforms count as right within five points"
+        " of zero)."
     )
 
 

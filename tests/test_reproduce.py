@@ -154,6 +154,7 @@ def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
         np.testing.assert_allclose(runs[name]["lerner_closed"], whole["lerner_closed"], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_workers_do_what_one_process_does(tiny_shock, tmp_path):
     with worker_pool(1, ["abm.reproduce.r1_shock"]) as pool:
         outcome = r1_shock.run(tmp_path, tiny_shock.seeds, quick=True, pool=pool, **tiny_shock.options)

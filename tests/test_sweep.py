@@ -366,6 +366,7 @@ class Fighter(ClosedLab):
         return 1.1 * self.token_cost
 
 
+@pytest.mark.slow
 def test_user_classes_run_in_a_sweep_and_are_part_of_what_was_run(tmp_path, folder):
     classes = {"closed_labs": {Fighter: 5}}
     sweep = small(replications=1, factors={"ip_strength": [0.5]})
