@@ -65,7 +65,9 @@ def run(
 def reproduce(
     name: Annotated[str, typer.Argument(help="What to reproduce; see `abm list`.")],
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds: same outputs, wide intervals.")] = False,
-    seeds: Annotated[int | None, typer.Option(min=2, help="Number of paired seeds instead of the usual one.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=2, max=1_000_000, help="Number of paired seeds instead of the usual one.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that share the work; else all there are.")
     ] = None,
@@ -137,7 +139,7 @@ def list_(
 
 @app.command()
 def facts(
-    seeds: Annotated[int, typer.Option(min=1, help="Number of runs.")] = 400,
+    seeds: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of runs.")] = 400,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file for the table.")] = None,
 ) -> None:
     """Compare the model with the moments it was fitted to: means within bounds, and posterior predictive p-values."""

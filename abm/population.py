@@ -16,20 +16,10 @@ from abm.engine import Agent, Draws, Group, Population, firmly_typed
 from abm.networks import static_layer
 from abm.parameters import INSTRUMENTS, JURISDICTIONS
 from abm.state import QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
-from abm.timeline import World
+from abm.timeline import SIZES, World
 
 LONGEST_LAG = 48  # months
 HISTORY = 12  # months of capability that a delay can reach back
-
-SIZES = {
-    "vendors": (1, 1_000),
-    "closed_labs": (1, 1_000),
-    "open_labs": (1, 1_000),
-    "entrants": (0, 1_000),
-    "adopters": (1, 10_000_000),
-    "investors": (1, 10_000_000),
-}
-"""Least and most of each population: what a large machine can hold."""
 
 ROLES: dict[str, type[Agent]] = {
     "vendors": ChipVendor,

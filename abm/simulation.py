@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,13 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import Draws, compiler_options, interpreted, run_many, seed_words, traced
+from abm.engine import Draws, interpreted, run_many, seed_words
 from abm.events import meant, short
-from abm.market import Events, Month, month, months_of_runs, run, start_runs
+from abm.market import Events, Month, month
 from abm.observables import ProductRecord
 from abm.parameters import Parameters
 from abm.population import Populations, first_market
-from abm.provenance import source_hash
+from abm.programs import Program, Shape, compiled_month, compiled_start
 from abm.results import Comparison, Ensemble, Result
 from abm.scenarios import Scenario
 from abm.state import Conduct, Market, Networks, Values
@@ -167,14 +166,14 @@ def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Ma
 def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
     values = {k: jnp.asarray(v) for k, v in setup.values.items()}
     if compiled:
-        return _compiled_start(_Shape.of(setup))(values, jnp.asarray(seed_words(seed)), setup.networks)
+        return compiled_start(Shape.of(setup))(values, jnp.asarray(seed_words(seed)), setup.networks)
     return first_market(Values(values), int(seed), setup.populations, setup.networks, setup.world)
 
 
 def one_month(setup: Setup, market: Market, values: Values, events: Events, draws: Draws, compiled: bool = True) -> Any:
     """`market.month`, compiled or interpreted."""
     if compiled:
-        return _compiled_month(setup.conduct)(market, values, events, draws)
+        return compiled_month(setup.conduct)(market, values, events, draws)
     with interpreted():
         return month(market, values, events, draws, setup.conduct)
 
@@ -348,7 +347,7 @@ def _play_family(family: list[Member], precision: int, rows: Any) -> list[Month]
     out = []
     for number, (member, parameters, own) in enumerate(zip(family, values, timelines, strict=True)):
         setup, setting = member.setup, (parameters, seeds)
-        program = _Program.of(_Shape.of(setup), precision, own is not None)
+        program = Program.of(Shape.of(setup), precision, own is not None)
         timeline = {name: np.swapaxes(x, 0, 1) for name, x in own.items()} if own else setup.timeline
         if number and turns[number]:
             state = reached[turns[number]]
@@ -384,125 +383,3 @@ def compare(a: Ensemble, b: Ensemble, *, confidence: float = 0.95) -> Comparison
     if a.seeds != b.seeds:
         raise ValueError("the two ensembles have different seeds: run both with the same ones to pair them")
     return Comparison(a, b, confidence)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Shape:
-    """What fixes the arrays of a run, and so its compiled program. Equal shapes share one program."""
-
-    populations: Populations
-    world: World
-    conduct: Conduct
-    key: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, setup: Setup) -> _Shape:
-        kinds = tuple(
-            (role, tuple(setup.populations.kinds(role)))
-            for role in ("vendors", "closed_labs", "open_labs", "adopters", "investors", "regulators")
-        )
-        return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct))
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether all agents are of the package's own classes."""
-        return all(kind.__module__.startswith("abm.") for _, kinds in self.key[0] for kind, _ in kinds)
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Shape) and self.key == other.key
-
-
-@functools.cache
-def _compiled_month(conduct: Conduct) -> Callable[..., Any]:
-    return jax.jit(functools.partial(month, conduct=conduct), compiler_options=compiler_options())
-
-
-@functools.cache
-def _compiled_start(shape: _Shape) -> Callable[..., Market]:
-    def start(p: Any, seed: Any, networks: Networks) -> Market:
-        return first_market(Values(p), seed, shape.populations, networks, shape.world)
-
-    return jax.jit(start, compiler_options=compiler_options())
-
-
-ROWS = 60
-"""A program's timeline has this many rows or a multiple: shorter runs use the same program."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Program:
-    """The compiled parts of an ensemble: first markets, and months from one to another."""
-
-    start: Callable[..., Market]
-    month: Callable[..., Any]
-    months: Callable[..., Any]
-    said: str = ""
-    """Stands for what decides the traces, where they are kept (`abm.engine.traced`)."""
-
-    @staticmethod
-    @functools.cache
-    def of(shape: _Shape, precision: int, own_timelines: bool = False) -> _Program:
-        month = months_of_runs(shape.conduct, own_timelines)
-
-        def months(markets: Any, setting: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
-            return run(markets, setting, timeline, bounds, reports, month)
-
-        options = compiler_options()
-        start = jax.jit(functools.partial(start_runs, populations=shape.populations), compiler_options=options)
-        if not (traced.is_wanted() and shape.is_plain):
-            return _Program(start, month, jax.jit(months, compiler_options=options))
-        said = f"{source_hash()} {shape.key} {own_timelines} {sorted(options)}"
-        kept = traced.Traced(months, lambda markets, *more: (markets, more[-1]), said, options)
-        return _Program(start, month, kept, said)
-
-    def blank(self, markets: Market, setting: Any, timeline: dict[str, Any]) -> Month:
-        """Reports to be filled."""
-        events = {name: jnp.asarray(rows[0]) for name, rows in timeline.items()}
-
-        def shapes() -> Month:
-            return jax.eval_shape(self.month, markets, setting, events)[1]
-
-        report = _kept_shapes(self.said, (markets, setting, events), shapes) if self.said else shapes()
-        rows = _rows(len(timeline["capex"]))
-        return jax.tree.map(lambda x: jnp.zeros((rows, *x.shape), x.dtype), report)
-
-    def play(self, setting: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:
-        """From state (month, markets, reports) to the state at `stop`; timeline (months, ...) or (months, runs, ...)."""
-        month, markets, reports = state
-        if stop <= month:
-            return state
-
-        def filled(x: Any) -> Any:
-            return jnp.asarray(np.concatenate([x, np.repeat(x[-1:], _rows(len(x)) - len(x), 0)]))
-
-        rows = {name: filled(np.asarray(x)) for name, x in timeline.items()}
-        markets, reports = self.months(markets, setting, rows, (month, stop), reports)
-        return stop, markets, reports
-
-
-def _kept_shapes(said: str, arguments: Any, shapes: Callable[[], Month]) -> Month:
-    """Shapes and types of a month's report, from disk where another process has traced it."""
-
-    def plain() -> bytes:
-        report = shapes()
-        parts = {
-            "observables": report.observables,
-            "products": report.products._asdict(),
-            "returns": report.daily_returns,
-        }
-        return json.dumps(jax.tree.map(lambda x: f"{x.dtype} {json.dumps(x.shape)}", parts)).encode()
-
-    def shape(words: str) -> Any:
-        kind, _, size = words.partition(" ")
-        return jax.ShapeDtypeStruct(tuple(json.loads(size)), np.dtype(kind))
-
-    name = traced.key_of(f"report {said}", jax.tree.leaves(arguments))
-    parts = jax.tree.map(shape, json.loads(traced.kept(name, plain)))
-    return Month(parts["observables"], ProductRecord(**parts["products"]), parts["returns"])
-
-
-def _rows(months: int) -> int:
-    return -(-months // ROWS) * ROWS

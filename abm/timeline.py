@@ -28,6 +28,16 @@ INSTRUMENTS = {
 QUESTIONS = ("compute_intensity", "appropriability", "policy_tightness", "credibility")
 """The investors' open questions in the order of axis Q."""
 
+SIZES = {
+    "vendors": (1, 1_000),
+    "closed_labs": (1, 1_000),
+    "open_labs": (1, 1_000),
+    "entrants": (0, 1_000),
+    "adopters": (1, 10_000_000),
+    "investors": (1, 10_000_000),
+}
+"""Least and most of each population: what a large machine can hold."""
+
 NO_CAP, NO_GAP = 1e6, -1e6
 ENTRANT = "entrant_"
 

@@ -24,6 +24,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from abm import provenance
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -100,7 +102,7 @@ def machine() -> dict[str, str]:
     """What the numbers were measured on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "processor": processor(),
+        "processor": provenance.machine()["processor"] or "unknown",
         "cores": f"{cores}",
         "memory": memory(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -108,15 +110,6 @@ def machine() -> dict[str, str]:
         "jax": version("jax"),
         "mesa": version("mesa"),
     }
-
-
-def processor() -> str:
-    """The model of the processor as the system names it."""
-    if Path("/proc/cpuinfo").exists():
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or "unknown"
 
 
 def memory() -> str:

@@ -90,7 +90,7 @@ def test_baseline_is_the_history_of_the_model():
     assert timeline.release[24].tolist() == [float(i == r1) for i in range(len(WORLD.labs))]
     assert timeline.release_day[24, r1] == 12
     assert timeline.release_gap[24, r1] == -0.3
-    assert timeline.release_claimed_cost[24, r1] == 5.87
+    assert timeline.release_claimed_cost[24, r1] == 5.576
     assert timeline.release_programme_cost[24, r1] == 1600
     assert timeline.claimed_cost[at(dt.date(2024, 12, 26))] == 5.576
     assert timeline.claimed_cost.sum() == 5.576

@@ -201,13 +201,6 @@ def test_a_table_names_the_line_that_is_short(tmp_path):
         Sweep(design={"kind": "table", "file": "points.csv"}, folder=tmp_path)
 
 
-def test_sizes_have_the_bounds_of_populations():
-    from abm import population
-    from abm.sweep import targets
-
-    assert targets.SIZES == population.SIZES
-
-
 # --- how it is laid out ---
 
 RANGES = {

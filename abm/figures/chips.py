@@ -81,7 +81,7 @@ def jevons_terms(baseline: Ensemble, without: Ensemble) -> dict[str, np.ndarray]
 def logarithmic_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(a - b)/(ln a - ln b), and a where both are equal."""
     close = np.isclose(a, b, rtol=1e-9, atol=0)
-    ratio = np.where(close, np.e, a / b)
+    ratio = np.where(close, 2.0, a / b)
     return np.where(close, a, (a - b) / np.log(ratio))
 
 

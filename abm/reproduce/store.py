@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.files import whole
 from abm.provenance import source_hash
 from abm.results import Ensemble
 
@@ -58,11 +58,7 @@ def save(path: Path, key: str, ensemble: Ensemble) -> None:
         arrays[name] = ensemble.out[name]
     if "products" in ensemble.out:
         arrays |= {f"products/{name}": values for name, values in ensemble.out["products"]._asdict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
-    with half.open("wb") as file:
-        np.savez(file, key=np.array(key), **arrays)
-    os.replace(half, path)
+    whole(path, lambda file: np.savez(file, key=np.array(key), **arrays))
 
 
 def load(path: Path, key: str, setup: Setup, seeds: Sequence[int], daily: Sequence[int]) -> Ensemble | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from abm.sweep import store
 from abm.sweep.chunk import Task, carry_out
-from abm.sweep.plan import Plan, Run
+from abm.sweep.plan import Plan
 from abm.sweep.spec import Sweep
 
 Progress = Callable[[int, int, int, float], None]
@@ -247,8 +247,3 @@ def divided(task: Task, died: BaseException) -> list[Task]:
         raise died
     why = f"its worker process ended ({type(died).__name__})"
     return [replace(task, crashed=why)]
-
-
-def runs_of(sweep: Sweep, shard: tuple[int, int] = (1, 1)) -> Iterator[Run]:
-    """The runs of a sweep without running them."""
-    yield from Plan.of(sweep).runs(shard)

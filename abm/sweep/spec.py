@@ -45,9 +45,6 @@ from abm.sweep.targets import Target
 
 MOST_RUNS = 10_000_000
 """Larger sweeps are refused: at a tenth of a second a run they take weeks."""
-TAKES = ("mean", "last", "first", "min", "max", "sum", "change")
-Value = float | dt.date | str
-DESIGNS = ("grid", "latin_hypercube", "sobol", "saltelli", "morris", "table")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 

@@ -18,12 +18,13 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.files import whole
 from abm.provenance import git, machine, now, source_hash, stamp, versions
 from abm.sweep.plan import Plan, Point
 from abm.sweep.spec import digest
@@ -50,24 +51,6 @@ class Changed(ValueError):
 
 
 # --- writing ---
-
-
-def whole(path: Path, write: Callable[[Any], None]) -> None:
-    """A file that is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    try:
-        with half.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(half, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            half.unlink()
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)
-        raise
 
 
 def write_json(path: Path, said: Any) -> None:

@@ -11,11 +11,7 @@ from typing import Any
 from abm.events import meant, short
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios import Scenario, ScenarioError
-
-MANY, FEW = 10_000_000, 1_000
-SIZES = dict(vendors=(1, FEW), closed_labs=(1, FEW), open_labs=(1, FEW), entrants=(0, FEW), adopters=(1, MANY))
-SIZES |= dict(investors=(1, MANY))
-"""Populations that may be sized, and their bounds: those of `abm.population`, which takes JAX to import (tested)."""
+from abm.timeline import SIZES
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,146 @@
+"""The compiled programs of a market: one for each shape of it, whatever its parameters, seeds and scenarios."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from abm.engine import compiler_options, traced
+from abm.market import Month, month, months_of_runs, run, start_runs
+from abm.observables import ProductRecord
+from abm.population import Populations, first_market
+from abm.provenance import source_hash
+from abm.state import Conduct, Market, Networks, Values
+from abm.timeline import World
+
+if TYPE_CHECKING:
+    from abm.simulation import Setup
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What fixes the arrays of a run, and so its compiled program. Equal shapes share one program."""
+
+    populations: Populations
+    world: World
+    conduct: Conduct
+    key: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, setup: Setup) -> Shape:
+        kinds = tuple(
+            (role, tuple(setup.populations.kinds(role)))
+            for role in ("vendors", "closed_labs", "open_labs", "adopters", "investors", "regulators")
+        )
+        return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all agents are of the package's own classes."""
+        return all(kind.__module__.startswith("abm.") for _, kinds in self.key[0] for kind, _ in kinds)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shape) and self.key == other.key
+
+
+@functools.cache
+def compiled_month(conduct: Conduct) -> Callable[..., Any]:
+    return jax.jit(functools.partial(month, conduct=conduct), compiler_options=compiler_options())
+
+
+@functools.cache
+def compiled_start(shape: Shape) -> Callable[..., Market]:
+    def start(p: Any, seed: Any, networks: Networks) -> Market:
+        return first_market(Values(p), seed, shape.populations, networks, shape.world)
+
+    return jax.jit(start, compiler_options=compiler_options())
+
+
+ROWS = 60
+"""A program's timeline has this many rows or a multiple: shorter runs use the same program."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Program:
+    """The compiled parts of an ensemble: first markets, and months from one to another."""
+
+    start: Callable[..., Market]
+    month: Callable[..., Any]
+    months: Callable[..., Any]
+    said: str = ""
+    """Stands for what decides the traces, where they are kept (`abm.engine.traced`)."""
+
+    @staticmethod
+    @functools.cache
+    def of(shape: Shape, precision: int, own_timelines: bool = False) -> Program:
+        month = months_of_runs(shape.conduct, own_timelines)
+
+        def months(markets: Any, setting: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
+            return run(markets, setting, timeline, bounds, reports, month)
+
+        options = compiler_options()
+        start = jax.jit(functools.partial(start_runs, populations=shape.populations), compiler_options=options)
+        if not (traced.is_wanted() and shape.is_plain):
+            return Program(start, month, jax.jit(months, compiler_options=options))
+        said = f"{source_hash()} {shape.key} {own_timelines} {sorted(options)}"
+        kept = traced.Traced(months, lambda markets, *more: (markets, more[-1]), said, options)
+        return Program(start, month, kept, said)
+
+    def blank(self, markets: Market, setting: Any, timeline: dict[str, Any]) -> Month:
+        """Reports to be filled."""
+        events = {name: jnp.asarray(rows[0]) for name, rows in timeline.items()}
+
+        def shapes() -> Month:
+            return jax.eval_shape(self.month, markets, setting, events)[1]
+
+        report = _kept_shapes(self.said, (markets, setting, events), shapes) if self.said else shapes()
+        rows = _rows(len(timeline["capex"]))
+        return jax.tree.map(lambda x: jnp.zeros((rows, *x.shape), x.dtype), report)
+
+    def play(self, setting: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:
+        """From state (month, markets, reports) to the state at `stop`; timeline (months, ...) or (months, runs, ...)."""
+        month, markets, reports = state
+        if stop <= month:
+            return state
+
+        def filled(x: Any) -> Any:
+            return jnp.asarray(np.concatenate([x, np.repeat(x[-1:], _rows(len(x)) - len(x), 0)]))
+
+        rows = {name: filled(np.asarray(x)) for name, x in timeline.items()}
+        markets, reports = self.months(markets, setting, rows, (month, stop), reports)
+        return stop, markets, reports
+
+
+def _kept_shapes(said: str, arguments: Any, shapes: Callable[[], Month]) -> Month:
+    """Shapes and types of a month's report, from disk where another process has traced it."""
+
+    def plain() -> bytes:
+        report = shapes()
+        parts = {
+            "observables": report.observables,
+            "products": report.products._asdict(),
+            "returns": report.daily_returns,
+        }
+        return json.dumps(jax.tree.map(lambda x: f"{x.dtype} {json.dumps(x.shape)}", parts)).encode()
+
+    def shape(words: str) -> Any:
+        kind, _, size = words.partition(" ")
+        return jax.ShapeDtypeStruct(tuple(json.loads(size)), np.dtype(kind))
+
+    name = traced.key_of(f"report {said}", jax.tree.leaves(arguments))
+    parts = jax.tree.map(shape, json.loads(traced.kept(name, plain)))
+    return Month(parts["observables"], ProductRecord(**parts["products"]), parts["returns"])
+
+
+def _rows(months: int) -> int:
+    return -(-months // ROWS) * ROWS
