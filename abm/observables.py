@@ -9,7 +9,7 @@ from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.mechanisms import beliefs, capacity, welfare
 from abm.parameters import JURISDICTIONS
 from abm.phases.accounts import consumer_surplus
-from abm.phases.common import frontier, is_open_lab, open_frontier, per_product, price_indices, quantities
+from abm.phases.common import frontier, is_open_lab, open_frontier, per_product, quantities
 from abm.state import QUESTIONS, TIERS, Market, Now
 
 LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
@@ -86,15 +86,12 @@ def prices(market: Market, now: Now) -> dict[str, jax.Array]:
     labs, adopters = market.labs, market.adopters
     on = per_product(labs.active)
     price, capability = labs.price.reshape(-1), labs.capability.reshape(-1)
-    index = price_indices(market, now)
     weight = adopters.spending / jnp.maximum(adopters.spending.sum(), 1e-12)
     best = jnp.argmax(jnp.where(on, capability, -jnp.inf))
     out = {
-        "price_index": jnp.exp((weight * jnp.log(index)).sum()),
+        "price_index": jnp.exp((weight * jnp.log(adopters.price_index)).sum()),
         "frontier_price": price[best],
-        "mean_price_paid": adopters.spending.sum()
-        * 1e6
-        / jnp.maximum((adopters.usage.sum(1) * adopters.tokens).sum(), 1e-9),
+        "mean_price_paid": adopters.spending.sum() * 1e6 / jnp.maximum(adopters.tokens.sum(), 1e-9),
         "price_revisions": jnp.where(labs.active[:, None], jnp.abs(labs.revision) > 1e-9, False).sum()
         / jnp.maximum(labs.active.sum() * TIERS, 1),
     }

@@ -120,7 +120,7 @@ class Parameters(BaseModel):
         0.31, 0, 3, "g_phi", "per year", "growth of performance per dollar (1.37x)", "Epoch: doubling 2.07-2.46 years"
     )
     chip_generation_gap: Number = q(24, 3, 120, "T_g", "months", "months between product generations")
-    chip_price_sensitivity: Number = q(2.5, 0.1, 20, "sigma_v", "", "logit coefficient on log chip price")
+    chip_price_sensitivity: Number = q(1.5, 0.1, 20, "sigma_v", "", "coefficient on log chip price: spending shares")
     chip_price_adjustment: Number = q(0.25, 0, 1, "a_p", "per month", "step of chip price towards its target")
     scarcity_elasticity: Number = q(4, 0.2, 50, "eta_s", "", "elasticity of the scarcity rent")
     scarcity_cap: Number = q(1.5, 1, 10, "", "", "largest scarcity factor")
@@ -266,22 +266,26 @@ class Parameters(BaseModel):
     outside_price: Number = q(60, 0.01, 1e4, "p_0", "$ per M tokens", "price of the status quo (human work)", FIT)
     enterprise_share: Number = q(0.4, 0, 1, "", "", "share of segments that are enterprises")
     enterprise_scale: Number = q(
-        2, 0.01, 100, "", "", "use of an enterprise segment relative to a developer segment", FIT
+        4, 0.01, 100, "", "", "use of an enterprise segment relative to a developer segment", FIT
     )
     enterprise_sensitivity: Number = q(
-        1.48, 0.1, 20, "sigma_E", "", "coefficient on log price, enterprises", "MODEL 6.2"
+        0.3, 0.01, 20, "sigma_E", "", "coefficient on log price, enterprises: spending shares", FIT
     )
-    developer_sensitivity: Number = q(2.7, 0.1, 20, "sigma_D", "", "coefficient on log price, developers", "MODEL 6.2")
+    developer_sensitivity: Number = q(
+        1.1, 0.01, 20, "sigma_D", "", "coefficient on log price, developers: spending shares", FIT
+    )
     sensitivity_spread: Number = q(0.15, 0, 1, "", "", "standard deviation of log price sensitivity within a group")
     enterprise_compliance: Number = q(1.5, 0, 20, "tau_E", "", "weight of enterprises on trust", FIT)
     developer_compliance: Number = q(0.5, 0, 20, "tau_D", "", "weight of developers on trust", FIT)
     closed_trust: Number = q(2.7, -10, 10, "", "utils", "trust of closed labs over open ones", FIT)
     openness_taste: Number = q(0.0, -10, 10, "o", "utils", "mean taste for open weights", FIT)
     openness_taste_spread: Number = q(0.8, 0, 10, "", "utils", "its standard deviation")
-    quality_taste: Number = q(1.5, 0, 20, "theta", "utils", "coefficient on log usefulness", FIT)
+    quality_taste: Number = q(1.8, 0, 20, "theta", "utils", "coefficient on log usefulness", FIT)
     difficulty_low: Number = q(-1, -20, 40, "", "nats", "easiest tasks")
     difficulty_high: Number = q(11, -20, 40, "", "nats", "hardest tasks")
-    token_scale: Number = q(2e7, 1, 1e12, "m", "M tokens per month", "use of all segments at a price index of one", FIT)
+    token_scale: Number = q(
+        6.5e7, 1, 1e12, "m", "M tokens per month", "use of all segments at a price index of one", FIT
+    )
     usage_elasticity: Number = q(1.1, 0.05, 5, "eps_u", "", "elasticity of use in the price index", "Demirer et al.")
     nest_correlation: Number = q(
         0.3, 0, 0.95, "rho_n", "", "correlation of tastes within closed and within open models", "ECONOMICS A1: 0.3-0.7"
@@ -294,7 +298,12 @@ class Parameters(BaseModel):
     )
     adoption_midpoint: Number = q(36, -60, 240, "", "months", "month at which diffusion is half done")
     linear_price_scale: Number = q(
-        10, 0.01, 1e4, "", "$ per M tokens", "price at which a linear price coefficient equals the log one over it"
+        10,
+        0.01,
+        1e4,
+        "",
+        "$ per M tokens",
+        "price at which the linear form has the log form's elasticity of substitution",
     )
     price_change_hazard: Number = q(
         0.012, 0, 1, "", "per month", "chance that a posted price may change", "STYLISED_FACTS B: 1.5 %"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from abm.mechanisms import demand
+from abm.mechanisms import demand, welfare
 
 QUALITY, PRICE = np.array([4.0, 3.0, 2.0, 1.5]), np.array([1.7, 1.3, 0.9, 0.4])
 NESTED = dict(nest=(0, 0, 1, 1), nest_correlation=0.6)
@@ -132,10 +132,74 @@ def test_nested_elasticity_is_the_closed_form():
     )
 
 
-def test_price_index_of_one_product_is_its_price_and_usage_is_isoelastic():
+def test_price_index_of_one_product_is_its_price():
     index = demand.price_index(jnp.zeros(1), jnp.array([3.0]), price_sensitivity=2.5, outside=False)
     assert index == pytest.approx(3.0, rel=1e-14)
-    assert demand.usage(5.0, index, 1.11) == pytest.approx(5 * 3**-1.11, rel=1e-14)
+
+
+WHOLE = dict(nest=(0, 0, 1, 1), nest_correlation=0.6, outside=0.3, price_sensitivity=1.3)
+PEERS = dict(peer=np.array([0.1, 0.0, 0.4, 0.2]), network_effect=0.7)
+FORMS = pytest.mark.parametrize("price_form", ["linear", "log"])
+
+
+@FORMS
+def test_the_chosen_shares_have_the_inclusive_value_and_others_less(price_form):
+    terms = WHOLE | PEERS | {"price_form": price_form}
+    best = demand.shares(QUALITY, PRICE, **terms)
+    value = demand.inclusive_value(QUALITY, PRICE, **terms)
+    assert demand.value_of_shares(QUALITY, PRICE, best, **terms) == pytest.approx(float(value), rel=1e-13)
+    rng = np.random.default_rng(0)
+    for other in rng.dirichlet(np.ones(5), 200)[:, :4]:
+        assert demand.value_of_shares(QUALITY, PRICE, other, **terms) < value
+    nothing = demand.value_of_shares(QUALITY, PRICE, np.zeros(4), **terms)
+    assert nothing == pytest.approx(0.3)  # the outside option alone
+
+
+def test_shares_that_are_not_the_best_lose_their_divergence():
+    """Without nests: the inclusive value less sum s' ln(s' / s), over all options (Kullback and Leibler)."""
+    terms = dict(price_sensitivity=1.3, price_form="log", outside=0.3)
+    best = demand.shares(QUALITY, PRICE, **terms)
+    held = np.array([0.1, 0.3, 0.2, 0.15])
+    everything = np.append(held, 1 - held.sum()), np.append(best, 1 - best.sum())
+    loss = (everything[0] * np.log(everything[0] / everything[1])).sum()
+    found = demand.value_of_shares(QUALITY, PRICE, held, nest=(0, 1, 2, 3), **terms)
+    assert found == pytest.approx(float(demand.inclusive_value(QUALITY, PRICE, **terms)) - loss, rel=1e-12)
+
+
+def surplus(price, price_form, elasticity, held=None):
+    """Of a segment of scale 5 and linear scale 2, which chooses freely or is held at some shares; and what it buys."""
+    terms = WHOLE | {"price_form": price_form}
+    if held is None:
+        shares, value = demand.choice(QUALITY, price, **terms)
+    else:
+        shares, value = held, demand.value_of_shares(QUALITY, price, held, **terms)
+    index = jnp.exp(-value / (WHOLE["price_sensitivity"] * (2.0 if price_form == "linear" else 1.0)))
+    gain = welfare.surplus_of_use(5.0, index, 7.0, elasticity, price_form, price_scale=2.0)
+    return gain, demand.quantities(shares, price, index, 5.0, elasticity, price_form)
+
+
+@FORMS
+@pytest.mark.parametrize("elasticity", [0.4, 1.0, 1.1, 2.5])
+@pytest.mark.parametrize("held", [None, np.array([0.1, 0.3, 0.0, 0.25])])
+def test_surplus_falls_by_what_is_bought_and_cross_slopes_are_symmetric(price_form, elasticity, held):
+    """The envelope theorem: dCS/dp_j = -x_j, at the chosen shares and at shares that habit holds."""
+    slope, bought = jax.grad(surplus, has_aux=True)(PRICE, price_form, elasticity, held)
+    np.testing.assert_allclose(slope, -bought, rtol=1e-11, atol=1e-13)
+    cross = jax.jacobian(lambda p: surplus(p, price_form, elasticity, held)[1])(PRICE)
+    np.testing.assert_allclose(cross, cross.T, rtol=1e-10, atol=1e-13)
+    if held is None:
+        assert np.all(np.linalg.eigvalsh(cross) < 0)  # demand falls in its own price, in any mix of products
+
+
+def test_log_prices_make_a_ces_consumer_of_elasticity_one_plus_sigma():
+    """Dixit and Stiglitz (1977): x_j = b_j (p_j / P)^-s X, P^(1-s) = sum b_j p_j^(1-s), with s = 1 + sigma."""
+    weight, substitution, elasticity = np.exp(QUALITY), 1 + 1.3, 1.1
+    index = (weight * PRICE ** (1 - substitution)).sum() ** (1 / (1 - substitution))
+    textbook = weight * (PRICE / index) ** -substitution * 5.0 * index**-elasticity
+    terms = dict(price_sensitivity=1.3, price_form="log", outside=False)
+    shares, value = demand.choice(QUALITY, PRICE, **terms)
+    found = demand.quantities(shares, PRICE, jnp.exp(-value / 1.3), 5.0, elasticity, "log")
+    np.testing.assert_allclose(found, textbook, rtol=1e-12)
 
 
 @pytest.mark.parametrize("price_form", ["linear", "log"])

@@ -205,7 +205,7 @@ def test_first_order_conditions_hold_to_rounding(price_form):
         moved = prices + step if price_form == "linear" else prices * jnp.exp(step)
         share = demand.shares(quality, moved, **choice)
         index = jnp.exp(-demand.inclusive_value(quality, moved, **choice) / choice["price_sensitivity"])
-        quantity = (share * demand.usage(size, index, usage)[:, None]).sum(0)
+        quantity = (share * (size * index**-usage)[:, None]).sum(0)
         return jnp.log(demand.sum_by_group(quantity * (moved - cost), owner))
 
     slope = slopes(np.zeros(8))[owner, np.arange(8)]
@@ -344,7 +344,7 @@ def test_posted_price_elasticity_is_that_of_equilibrium():
     choice = dict(price_sensitivity=sigma, price_form="log")
     price = nash_prices(quality, cost, owner=owner, usage_elasticity=epsilon, size=SEGMENTS["size"], **choice)
     share = demand.shares(quality, price, **choice)
-    used = demand.usage(SEGMENTS["size"], demand.price_index(quality, price, price_sensitivity=sigma), epsilon)
+    used = SEGMENTS["size"] * demand.price_index(quality, price, price_sensitivity=sigma) ** -epsilon
     own_share = demand.sum_by_group(share, owner)
     revenue = demand.sum_by_group(share * used[:, None] * price, owner)
     elasticity = common_markup_elasticity(revenue, own_share, sigma, epsilon)

@@ -193,7 +193,7 @@ CHANGED = {
     "release_hazard": 0.5,
     "menu_cost_band": 0.5,
     "capability_slack": 0.5,
-    "switching_cost": 0.5,
+    "switching_cost": 3.0,
     "entry_rate": 1.5,
 }
 

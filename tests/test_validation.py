@@ -77,7 +77,7 @@ def test_compiled_is_agent_by_agent(run):
 
 
 def test_all_rungs_are_there_and_say_what_they_do():
-    assert list(RUNGS) == [f"V{number}" for number in range(1, 20)]
+    assert list(RUNGS) == [f"V{number}" for number in range(1, 21)]
     for rung in RUNGS.values():
         assert len(rung.setting) > 40
         assert rung.source

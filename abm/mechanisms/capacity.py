@@ -13,12 +13,13 @@ def scarcity_rent(orders, capacity, elasticity, cap):
 
 
 def erlang_stages(stages, inflow, mean_lag):
-    """One month of an Erlang-k delay: (outflow, new stages). `stages` (k,), each left at rate k / mean_lag.
+    """One month of an Erlang-k delay: (outflow, new stages). `stages` (k,), of each of which k / mean_lag moves on.
 
-    Source: linear-chain delay of system dynamics (Sterman 2000, ch. 11). Nothing is lost: sum(new) = sum(old) + inflow - outflow.
+    What enters waits for `mean_lag` months on average, at least k. Nothing is lost: sum(new) = sum(old) + inflow - outflow.
+    Source: linear-chain delay of system dynamics (Sterman 2000, ch. 11).
     """
     k = stages.shape[0]
-    moved = stages * (1 - jnp.exp(-k / mean_lag))
+    moved = stages * jnp.minimum(k / mean_lag, 1.0)
     entering = jnp.concatenate([jnp.reshape(jnp.asarray(inflow, stages.dtype), (1,)), moved[:-1]])
     return moved[-1], stages - moved + entering
 

@@ -114,14 +114,69 @@ def price_index(quality, price, *, price_sensitivity, **terms):
     return jnp.exp(-consumer_surplus(quality, price, price_sensitivity=price_sensitivity, price_form="log", **terms))
 
 
-def usage(scale, price_index, elasticity):
-    """Quantity bought: x = m * P^(-epsilon).
+def value_of_shares(
+    quality,
+    price,
+    shares,
+    *,
+    price_sensitivity,
+    nest,
+    nest_correlation=0.0,
+    peer=0.0,
+    network_effect=0.0,
+    price_form="linear",
+    outside=0.0,
+    available=True,
+):
+    """Utility of somebody who divides use in given shares, best or not: V = sum_j s_j v_j + s_0 v_0 + Omega(s).
 
-    Three arrays that broadcast: `scale` m, the quantity at an index of 1; `price_index` P > 0, $ per unit;
-    `elasticity` epsilon >= 0. Returns the quantity in units of `scale`. Raises nothing.
-    Source: Atkeson & Burstein (2008), the demand for a sector's composite good.
+    Omega(s) = -sum_j s_j [(1 - rho) ln(s_j / S_g) + ln S_g] - s_0 ln s_0, with S_g = sum_{k in g} s_k, is what variety
+    is worth. V is greatest at the choice probabilities of `shares`, where it is the inclusive value; elsewhere it is
+    lower by Kullback and Leibler's divergence of the shares from them (rho = 0). dV/dv_j = s_j at any shares: the
+    quantities of `quantities` are therefore the slope of the surplus also of those whom habit holds.
+
+    quality, price, peer, available : (products,). shares : (products,), not negative, summing to at most 1; the rest
+    is the outside option's. nest : (products,) labels known before compilation. Other arguments as in `shares`. What
+    has no share counts for nothing. Returns a scalar, utility. Raises nothing: it is for compiled callers.
+
+    Source: Anderson, de Palma & Thisse (1988), the entropy form of the logit's representative consumer; Verboven
+    (1996), of the nested logit's.
     """
-    return jnp.asarray(scale) * jnp.asarray(price_index) ** -jnp.asarray(elasticity)
+    labels = group_labels(nest)
+    chosen = jnp.asarray(available) & (shares > 0)
+    part, price = jnp.where(chosen, shares, 1.0), jnp.where(chosen, price, 1.0)
+    utility = quality - price_sensitivity * (jnp.log(price) if price_form == "log" else price) + network_effect * peer
+    shares = jnp.where(chosen, shares, 0.0)
+    by_nest = sum_by_group(shares, labels)
+    rest = jnp.maximum(1.0 - shares.sum(), 0.0)
+    inside = jnp.where(chosen, shares * (utility - (1 - nest_correlation) * jnp.log(part)), 0.0).sum()
+    return inside - nest_correlation * _times_log(by_nest).sum() + rest * outside - _times_log(rest)
+
+
+def _times_log(share):
+    return jnp.where(share > 0, share * jnp.log(jnp.where(share > 0, share, 1.0)), 0.0)
+
+
+def quantities(shares, price, price_index, scale, elasticity, price_form):
+    """What is bought of every product, with a demand of elasticity epsilon for use as a whole.
+
+    Log: shares are of spending E = m P^(1 - epsilon), so x_j = s_j E / p_j. A consumer of the logit in log price spends
+    what he spends on the one product he chooses (Roy's identity), which makes all of them together a CES consumer
+    whose elasticity of substitution is 1 + price_sensitivity, with E = P X and X = m P^(-epsilon).
+    Linear: shares are of quantity X = m P^(-epsilon), so x_j = s_j X; everybody buys one unit of what he chooses.
+
+    In both forms x_j is the derivative of `surplus_of_use` in -p_j, so that demand has symmetric cross-price slopes.
+
+    shares, price : (products,), price in $ per unit. price_index : P = exp(-V / price_sensitivity), V an inclusive
+    value or that of `value_of_shares`. scale : m, units at an index of one. elasticity : epsilon >= 0. Returns
+    (products,), units. Raises nothing.
+
+    Source: Anderson, de Palma & Thisse (1992), ch. 3 (CES as a logit in log price); Atkeson & Burstein (2008), demand
+    for a sector's composite.
+    """
+    if price_form == "linear":
+        return shares * scale * price_index**-elasticity
+    return jnp.where(shares > 0, shares * scale * price_index ** (1 - elasticity) / price, 0.0)
 
 
 def log_probabilities(quality, price, **terms):

@@ -135,23 +135,39 @@ def zeta_markup_step(
     return zeta(price, *as_market(**terms))
 
 
-def common_markup_elasticity(quantity, own_share, price_sensitivity, usage_elasticity):
-    """Elasticity of an owner's sales to the one markup factor it puts on all its products (log form, no nests).
+def common_markup_elasticity(
+    quantity, own_share, price_sensitivity, usage_elasticity, *, within=None, nest_correlation=0.0, share_of="quantity"
+):
+    """Elasticity of an owner's sales to the one markup factor it puts on all its products (log form).
 
-    e_l = sum_i x_il [sigma_i (1 - s_il) + epsilon_i s_il] / sum_i x_il over segments i.
+    e_l = sum_i x_il e_il / sum_i x_il over segments i. Where shares are of quantity (`demand.shares` as they stand),
+    e_il = sigma_i [(1 - rho w_il) / (1 - rho) - s_il] + epsilon_i s_il, w the owner's share of its nest: without nests
+    sigma (1 - s) + epsilon s. Where they are of spending (`demand.quantities`), 1 - s_il more: that of a CES whose
+    elasticity of substitution is 1 + sigma.
 
     quantity : (..., segments, owners), x, any unit. Where an owner's products differ in cost, give quantity times cost
         (or revenue, which weighs the same under a common markup): only then is 1 / e the best Lerner index.
-    own_share : (..., segments, owners), s: the owner's products' total share of the segment's quantity.
+    own_share : (..., segments, owners), s: the owner's products' total share.
     price_sensitivity, usage_elasticity : sigma and epsilon, scalars or (segments,).
+    within, nest_correlation : w (..., segments, owners) in [0, 1] and rho in [0, 1); an owner is in one nest.
+    share_of : "quantity" or "spending".
 
     Returns (..., owners); who sells nothing gets the plain mean over segments. Raises ValueError for concrete
-    quantities below zero and shares outside [0, 1]. Source: Atkeson & Burstein (2008), Bertrand case.
+    quantities below zero and shares outside [0, 1], and for nests without `within`. Source: Atkeson & Burstein (2008),
+    Bertrand case; McFadden (1978), nests.
     """
     reject(quantity, lambda x: ~(x >= 0), "quantity must not be negative or missing: put 0 where nothing is sold")
     reject(own_share, lambda x: ~((x >= 0) & (x < 1 + 1e-9)), "own_share must lie in [0, 1]: give shares")
+    if share_of not in ("quantity", "spending"):
+        raise ValueError(f"share_of is {share_of!r}: choose 'quantity' or 'spending'")
+    if within is None:
+        reject(nest_correlation, lambda x: x != 0, "nest_correlation needs `within`: give shares within the nest")
+        within = 0.0
     quantity, own_share = jnp.asarray(quantity), jnp.asarray(own_share)
-    elasticity = per_product(price_sensitivity) * (1 - own_share) + per_product(usage_elasticity) * own_share
+    away = (1 - nest_correlation * within) / (1 - nest_correlation) - own_share
+    elasticity = per_product(price_sensitivity) * away + per_product(usage_elasticity) * own_share
+    if share_of == "spending":
+        elasticity = elasticity + 1 - own_share
     total = quantity.sum(axis=-2)
     weighted = (quantity * elasticity).sum(axis=-2) / jnp.where(total > 0, total, 1.0)
     return jnp.where(total > 0, weighted, elasticity.mean(axis=-2))

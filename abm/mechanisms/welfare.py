@@ -15,15 +15,24 @@ def lerner_index(price, cost, quantity):
     return jnp.where(sales > 0, ((price - cost) * quantity).sum(-1) / jnp.maximum(sales, 1e-12), 0.0)
 
 
-def isoelastic_surplus(scale, price_index, reference_index, elasticity):
-    """Consumer surplus of usage m P^-eps against a reference index: the area under demand between the two indices.
+def surplus_of_use(scale, price_index, reference_index, elasticity, price_form, price_scale=1.0):
+    """Consumer surplus of use m P^-eps against a reference index P0: the area under demand between the two.
 
-    integral_P^P0 m q^-eps dq = m (P0^(1-eps) - P^(1-eps)) / (1 - eps); the limit m ln(P0/P) at eps = 1. $ (in price x scale).
+    Log: integral_P^P0 m q^-eps dq = m (P0^(1-eps) - P^(1-eps)) / (1 - eps), in the limit m ln(P0/P) at eps = 1.
+    Linear: the index is exp(-v / L) of the money value v of the choice set, L = `price_scale` $, and the area over v is
+    (L / eps) m (P^-eps - P0^-eps), in the limit L m ln(P0/P) at eps = 0.
+
+    Arrays that broadcast; $ (units of price x units of scale). Raises nothing. Source: the envelope theorem; Small &
+    Rosen (1981), section 5; Anderson, de Palma & Thisse (1992), ch. 3.
     """
-    near_one = jnp.abs(1 - elasticity) < 1e-6
-    safe = jnp.where(near_one, 0.5, 1 - elasticity)
-    area = (reference_index**safe - price_index**safe) / safe
-    return scale * jnp.where(near_one, jnp.log(reference_index / price_index), area)
+    linear = price_form == "linear"
+    power = -elasticity if linear else 1 - elasticity
+    near_zero = jnp.abs(power) < 1e-6
+    safe = jnp.where(near_zero, 0.5, power)
+    area = jnp.where(
+        near_zero, jnp.log(reference_index / price_index), (reference_index**safe - price_index**safe) / safe
+    )
+    return scale * (price_scale if linear else 1.0) * area
 
 
 def entropy_of_sign(mean, standard_deviation):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
 from abm.mechanisms import enforcement, welfare
-from abm.phases.common import frontier, is_open_lab, price_indices, quantities, scale_of_use
+from abm.phases.common import frontier, is_open_lab, quantities, scale_of_use
 from abm.state import TIERS, Market, Now
 
 
@@ -127,7 +127,7 @@ def layers_close_books(market: Market, now: Now) -> Market:
     layers = market.infrastructure
     rent_internal = cloud.internal * cloud.rental_price
     energy_platforms = p.energy_cost * cloud.installed.sum()
-    applications = p.application_share * consumer_surplus(market, now).sum()
+    applications = p.application_share * jnp.maximum(consumer_surplus(market, now), 0.0).sum()
     income = jnp.select(
         [layers.layer == POWER, layers.layer == PLATFORMS, layers.layer == APPLICATIONS],
         [flows.energy_labs + energy_platforms, flows.rent_labs + flows.rent_hosts + rent_internal, applications],
@@ -148,11 +148,14 @@ def layers_close_books(market: Market, now: Now) -> Market:
 
 
 def consumer_surplus(market: Market, now: Now) -> jax.Array:
-    """Gain of each segment (J,) over doing without models, $ M a month: area under demand down to the price index."""
-    adopters = market.adopters
-    scale, index = scale_of_use(market, now), price_indices(market, now)
-    surplus = welfare.isoelastic_surplus(scale, index, now.p.outside_price, adopters.usage_elasticity)
-    return jnp.maximum(surplus, 0.0) * 1e-6
+    """Gain of each segment (J,) over doing without models, $ M a month: area under demand down to its price index."""
+    p, adopters, form = now.p, market.adopters, now.conduct.price_form
+    status_quo = p.outside_price if form == "log" else jnp.exp(p.outside_price / p.linear_price_scale)
+    scale, elasticity = scale_of_use(market, now), adopters.usage_elasticity
+    surplus = welfare.surplus_of_use(
+        scale, adopters.price_index, status_quo, elasticity, form, price_scale=p.linear_price_scale
+    )
+    return surplus * 1e-6
 
 
 def outlook_of(market: Market, now: Now) -> Outlook:

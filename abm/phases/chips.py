@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.mechanisms import capacity, compute, demand
+from abm.mechanisms import capacity, compute, demand, pricing
 from abm.state import Market, Now, jurisdiction_sum
 
 
@@ -40,8 +40,9 @@ def trade_chips(market: Market, now: Now) -> Market:
         quality, vendors.chip_price, price_sensitivity=p.chip_price_sensitivity, price_form="log", outside=False
     )  # (R, V)
     orders = budget[:, None] * share / vendors.chip_price
-    within = p.chip_price_sensitivity * (1 - share) + p.chip_demand_elasticity * share
-    elasticity = (orders * within).sum(0) / jnp.maximum(orders.sum(0), 1e-9)
+    elasticity = pricing.common_markup_elasticity(
+        budget[:, None] * share, share, p.chip_price_sensitivity, p.chip_demand_elasticity, share_of="spending"
+    )
     vendors = vendors.do("sell", p, orders=orders.sum(0), elasticity=elasticity)
     filled = vendors.delivered / jnp.maximum(vendors.orders, 1e-9)
 

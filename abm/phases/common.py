@@ -64,7 +64,7 @@ def products_of(labs: Group, p: Any) -> Products:
 
 def quantities(market: Market) -> jax.Array:
     """Tokens by segment and product, M a month, shape (J, L x T)."""
-    return market.adopters.usage * market.adopters.tokens[:, None]
+    return market.adopters.tokens
 
 
 def adoption(market: Market, now: Now) -> jax.Array:
@@ -78,13 +78,6 @@ def adoption(market: Market, now: Now) -> jax.Array:
 def scale_of_use(market: Market, now: Now) -> jax.Array:
     """Tokens that each segment would use at a price index of one (J,), M a month."""
     return market.adopters.scale * adoption(market, now)
-
-
-def price_indices(market: Market, now: Now) -> jax.Array:
-    """Price index at which each segment bought this month (J,), $ per M tokens: demand read backwards."""
-    adopters = market.adopters
-    relative = adopters.tokens / jnp.maximum(scale_of_use(market, now), 1e-12)
-    return relative ** (-1 / adopters.usage_elasticity)
 
 
 def price_paid(market: Market, now: Now) -> jax.Array:

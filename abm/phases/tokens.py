@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from abm.engine import each, loop, mean_of_neighbours, when
 from abm.mechanisms import capacity, pricing, tokens
-from abm.phases.common import Products, adoption, is_open_lab, products_of, quantities, scale_of_use
+from abm.phases.common import Products, adoption, is_open_lab, products_of, quantities
 from abm.phases.research import setting_of
 from abm.state import TIERS, Market, Now
 
@@ -58,9 +58,10 @@ def trade_tokens(market: Market, now: Now) -> Market:
 
     products = products_of(labs, p)
     market = market.replace(labs=labs)
-    target, index = choose(market, now, products, tastes)
+    target, _ = choose(market, now, products, tastes)
     adopters = market.adopters.do("adopt", p, products, target=target)
-    adopters = adopters.do("use", p, products.price, adoption(market, now), price_index=index)
+    form, growth = now.conduct.price_form, adoption(market, now)
+    adopters = adopters.do("use", p, products, form, growth, quality=tastes.quality, peer_share=tastes.peer)
     market = market.replace(adopters=adopters)
     # Budgets are made by the quarter, and this is the dearest number of the month.
     labs = when(
@@ -91,30 +92,46 @@ def peer_shares(market: Market) -> jax.Array:
 
 
 def best_response(market: Market, now: Now, products: Products, tastes: Tastes) -> tuple[jax.Array, jax.Array]:
-    """Elasticity (L,) of a lab's tokens in its common markup at the choices customers would make today, and, under
-    linear utility, the margin (L,) that solves sum_j x_j (1 - alpha_j m (1 - s_j)) = 0.
+    """Elasticity (L,) of a lab's sales in its common markup at the choices customers would make today, and, under
+    linear utility, the common margin (L,) that solves the first-order condition at them.
+
+    Linear: with tokens x_j, own share s_j, share w_j of the nest and L the price scale, m = sum_j x_j / sum_j x_j
+    [alpha_j ((1 - rho w_j) / (1 - rho) - s_j) + epsilon_j s_j / L].
     """
-    adopters, labs = market.adopters, market.labs
+    p, adopters, labs, form = now.p, market.adopters, market.labs, now.conduct.price_form
     target, index = choose(market, now, products, tastes)
     own = target.reshape(adopters.size, labs.size, TIERS).sum(-1)
-    use = adopters.scale * index ** (-adopters.usage_elasticity)
-    if now.conduct.price_form == "linear":
-        volume = own * use[:, None]
-        alpha = adopters.price_sensitivity / now.p.linear_price_scale
-        slope = (alpha[:, None] * volume * (1 - own)).sum(0)
-        return jnp.full(labs.size, 2.0), volume.sum(0) / jnp.maximum(slope, 1e-9)
+    nest = products.nest.reshape(labs.size, TIERS)[:, 0]
+    closed, opened = (jnp.where(nest == g, own, 0.0).sum(1, keepdims=True) for g in (0, 1))
+    of_nest = jnp.where(nest == 0, closed, opened)
+    within = own / jnp.where(of_nest > 0, of_nest, 1.0)
+    wanted = adopters.ask("wanted", products, form, 1.0, shares=target, price_index=index)
+    if form == "linear":
+        volume = wanted.reshape(adopters.size, labs.size, TIERS).sum(-1)
+        alpha = adopters.ask("sensitivity", p, form)[:, None]
+        away = (1 - p.nest_correlation * within) / (1 - p.nest_correlation) - own
+        slope = volume * (alpha * away + adopters.usage_elasticity[:, None] * own / p.linear_price_scale)
+        return jnp.full(labs.size, 2.0), volume.sum(0) / jnp.maximum(slope.sum(0), 1e-9)
     # Weights are spending: one markup on all tiers moves sales in proportion to what is spent on them.
-    paid = (target * products.price).reshape(adopters.size, labs.size, TIERS).sum(-1) * use[:, None]
-    elasticity = pricing.common_markup_elasticity(paid, own, adopters.price_sensitivity, adopters.usage_elasticity)
+    paid = (wanted * products.price).reshape(adopters.size, labs.size, TIERS).sum(-1)
+    elasticity = pricing.common_markup_elasticity(
+        paid,
+        own,
+        adopters.price_sensitivity,
+        adopters.usage_elasticity,
+        within=within,
+        nest_correlation=p.nest_correlation,
+        share_of="spending",
+    )
     return elasticity, jnp.zeros(labs.size)
 
 
 def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
     """Elasticities at the Bertrand-Nash prices of the month: best responses repeated, damped, until they agree.
 
-    A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be one. The
-    elasticity leaves nests out: with `nest_correlation` above 0 the prices are best replies to demand without nests, and no
-    equilibrium of the demand that there is.
+    A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be one. A lab
+    replies with one markup (under linear utility one margin) to the shares that customers are moving to, not to those
+    of this month's habits.
     """
     p, labs = now.p, market.labs
 
@@ -156,7 +173,7 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
     same, other = adopters.ask(
         "rest_of_market", p, products, form, quality=tastes.quality, peer_share=tastes.peer
     )  # (J, L) each
-    scale = scale_of_use(market, now)
+    growth = adoption(market, now)
 
     def quality_at(capability: jax.Array) -> jax.Array:
         return adopters.ask("quality", p, products._replace(capability=capability))
@@ -176,8 +193,8 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
         def profit(step: jax.Array) -> jax.Array:
             offers = jnp.concatenate([quality + step * gain, besides], axis=1)
             target, index = adopters.ask("choose", p, market_of_lab, form, quality=offers, peer_share=peer)
-            use = scale * index ** (-adopters.usage_elasticity)
-            volume = (target[:, :TIERS] * use[:, None]).sum(0)
+            wanted = adopters.ask("wanted", market_of_lab, form, growth, shares=target, price_index=index)
+            volume = wanted[:, :TIERS].sum(0)
             return (volume * (mine.price - mine.cost)).sum() * 1e-6
 
         return jax.jvp(profit, (jnp.zeros(()),), (jnp.ones(()),))[1]

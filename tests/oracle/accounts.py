@@ -32,7 +32,7 @@ def close_books(world, now):
     books = lab_books(world, now)
     record_flows(world, books)
     labs_close_books(world, books)
-    layers_close_books(world, now.p)
+    layers_close_books(world, now)
     plans = {number: plan_of(world, lab, now.p) for number, lab in active_labs(world)}
     for number, lab in active_labs(world):
         lab.research_spending, lab.research_intensity, lab.order_budget = plans[number]
@@ -124,23 +124,26 @@ def record_flows(world, books):
     flows.funding = sum(b.funding for b in books)
 
 
-def consumer_surplus(world, adopter, p):
+def consumer_surplus(world, adopter, now):
     """Area under a segment's demand for use, from the status quo down to the index at which it bought; $ M."""
-    m, eps = adopter.scale * adoption(world, p), adopter.usage_elasticity
-    index = (adopter.tokens / max(m, 1e-12)) ** (-1 / eps)
-    if abs(1 - eps) < 1e-6:
+    p = now.p
+    m, eps, index = adopter.scale * adoption(world, p), adopter.usage_elasticity, adopter.price_index
+    if now.price_form == "linear":
+        status_quo = math.exp(p.outside_price / p.linear_price_scale)
+        area = p.linear_price_scale * m * (index ** (-eps) - status_quo ** (-eps)) / eps
+    elif abs(1 - eps) < 1e-6:
         area = m * math.log(p.outside_price / index)
     else:
         area = m * (p.outside_price ** (1 - eps) - index ** (1 - eps)) / (1 - eps)
-    return 1e-6 * pos(area)
+    return 1e-6 * area
 
 
-def layers_close_books(world, p):
+def layers_close_books(world, now):
     """Listed layers: power, platforms, applications."""
-    flows, cloud = world.flows, world.cloud
+    p, flows, cloud = now.p, world.flows, world.cloud
     flows.rent_internal = cloud.internal * cloud.rental_price
     flows.energy_platforms = p.energy_cost * sum(cloud.installed)
-    flows.applications = p.application_share * sum(consumer_surplus(world, adopter, p) for adopter in world.adopters)
+    flows.applications = p.application_share * sum(pos(consumer_surplus(world, a, now)) for a in world.adopters)
     income = {
         POWER: flows.energy_labs + flows.energy_platforms,
         PLATFORMS: flows.rent_labs + flows.rent_hosts + flows.rent_internal,

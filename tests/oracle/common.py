@@ -46,7 +46,7 @@ def active_labs(world):
 
 def quantity(adopter, lab, tier):
     """M tokens a month, also of labs that left."""
-    return adopter.usage[product(lab, tier)] * adopter.tokens
+    return adopter.tokens[product(lab, tier)]
 
 
 def frontier(world):

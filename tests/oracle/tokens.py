@@ -30,8 +30,8 @@ def trade_tokens(world, now):
         set_prices(lab, wanted_price(lab, *priced_on[number], hosts[number], p), undercut[number], number, now)
 
     choices = [choose(world, now, adopter, tastes[j], prices_of(world)) for j, adopter in enumerate(world.adopters)]
-    for adopter, (target, index) in zip(world.adopters, choices, strict=True):
-        adopt_and_use(world, adopter, target, index, p)
+    for adopter, (target, _), taste in zip(world.adopters, choices, tastes, strict=True):
+        adopt_and_use(world, now, adopter, target, taste)
     if world.month % 3 == 0:
         values = [marginal_value(world, now, tastes, number) for number, _ in enumerate(world.labs)]
         for lab, value in zip(world.labs, values, strict=True):
@@ -94,9 +94,14 @@ def prices_of(world):
     return [lab.price[t] for lab in world.labs for t in TIERS]
 
 
+def substitution(adopter, now):
+    """Coefficient on log price, or on price in units of linear_price_scale."""
+    return adopter.price_sensitivity + 1 if now.price_form == "linear" else adopter.price_sensitivity
+
+
 def utility_of_price(adopter, price, now):
     if now.price_form == "linear":
-        return adopter.price_sensitivity / now.p.linear_price_scale * price
+        return substitution(adopter, now) / now.p.linear_price_scale * price
     return adopter.price_sensitivity * math.log(price)
 
 
@@ -119,41 +124,51 @@ def choose(world, now, adopter, taste, prices):
     for q, exp_v in worth.items():
         nest = sums[world.labs[q // 2].open]
         target[q] = exp_v / nest * nest**spread / total
-    return target, total ** (-1 / adopter.price_sensitivity)
+    return target, total ** (-1 / substitution(adopter, now))
 
 
 # What a lab knows when it prices
 
 
+def use_of(adopter, m, target, index, prices, now):
+    """Tokens of each product if use were divided in the target shares: of spending under log prices, else of quantity."""
+    if now.price_form == "linear":
+        return [m * index ** (-adopter.usage_elasticity) * share for share in target]
+    spent = m * index ** (1 - adopter.usage_elasticity)
+    return [spent * share / price for share, price in zip(target, prices, strict=True)]
+
+
 def perceive(world, now, tastes, prices):
     """(elasticity, margin) of each lab at given prices."""
-    p = now.p
-    seen = []  # by segment: target shares, use
+    p, rho = now.p, now.p.nest_correlation
+    seen = []  # by segment: target shares, tokens by product
     for j, adopter in enumerate(world.adopters):
         target, index = choose(world, now, adopter, tastes[j], prices)
-        seen.append((target, adopter.scale * index ** (-adopter.usage_elasticity)))
+        seen.append((target, use_of(adopter, adopter.scale, target, index, prices, now)))
     perceived = []
-    for number, _ in enumerate(world.labs):
+    for number, lab in enumerate(world.labs):
         mine = [product(number, t) for t in TIERS]
-        shares = [sum(target[q] for q in mine) for target, _ in seen]
+        nest = [product(n, t) for n, other in enumerate(world.labs) if other.open == lab.open for t in TIERS]
+        paid, each, above, below = [], [], 0.0, 0.0
+        for adopter, (target, use) in zip(world.adopters, seen, strict=True):
+            share, of_nest = sum(target[q] for q in mine), sum(target[q] for q in nest)
+            within = share / of_nest if of_nest > 0 else 0.0
+            away = (1 - rho * within) / (1 - rho) - share
+            paid.append(sum(use[q] * prices[q] for q in mine))
+            each.append(1 - share + adopter.price_sensitivity * away + adopter.usage_elasticity * share)
+            tokens = sum(use[q] for q in mine)
+            above += tokens
+            below += (
+                tokens
+                / p.linear_price_scale
+                * ((1 + adopter.price_sensitivity) * away + adopter.usage_elasticity * share)
+            )
         if now.price_form == "linear":
-            above = below = 0.0
-            for adopter, share, (_, use) in zip(world.adopters, shares, seen, strict=True):
-                slope = adopter.price_sensitivity / p.linear_price_scale
-                above += share * use
-                below += slope * share * use * (1 - share)
             perceived.append((2.0, above / max(below, 1e-9)))
-            continue
-        paid = [use * sum(target[q] * prices[q] for q in mine) for target, use in seen]
-        each = [
-            adopter.price_sensitivity * (1 - share) + adopter.usage_elasticity * share
-            for adopter, share in zip(world.adopters, shares, strict=True)
-        ]
-        if sum(paid) > 0:
-            elasticity = sum(a * b for a, b in zip(paid, each, strict=True)) / sum(paid)
+        elif sum(paid) > 0:
+            perceived.append((sum(a * b for a, b in zip(paid, each, strict=True)) / sum(paid), 0.0))
         else:
-            elasticity = sum(each) / len(each)
-        perceived.append((elasticity, 0.0))
+            perceived.append((sum(each) / len(each), 0.0))
     return perceived
 
 
@@ -235,13 +250,34 @@ def set_prices(lab, wanted, undercut, number, now):
 # Habit and use
 
 
-def adopt_and_use(world, adopter, target, index, p):
+def adopt_and_use(world, now, adopter, target, taste):
+    p, prices = now.p, prices_of(world)
     there = [lab.active for lab in world.labs for _ in TIERS]
     moved = [s + p.habit_rate * (new - s) for s, new in zip(adopter.usage, target, strict=True)]
     adopter.usage = [s if on_sale else 0.0 for s, on_sale in zip(moved, there, strict=True)]
-    adopter.tokens = adopter.scale * adoption(world, p) * index ** (-adopter.usage_elasticity)
-    paid = sum(share * price for share, price in zip(adopter.usage, prices_of(world), strict=True))
-    adopter.spending = 1e-6 * adopter.tokens * paid
+    value = value_of_use(world, now, adopter, taste, prices)
+    adopter.price_index = math.exp(-value / substitution(adopter, now))
+    m = adopter.scale * adoption(world, p)
+    adopter.tokens = use_of(adopter, m, adopter.usage, adopter.price_index, prices, now)
+    adopter.spending = 1e-6 * sum(x * price for x, price in zip(adopter.tokens, prices, strict=True))
+
+
+def value_of_use(world, now, adopter, taste, prices):
+    """Utility of the shares that a segment has, with what variety is worth (Anderson, de Palma & Thisse 1988)."""
+    rho, value, inside = now.p.nest_correlation, 0.0, 0.0
+    for nest in (False, True):
+        products = [product(n, t) for n, lab in active_labs(world) if lab.open == nest for t in TIERS]
+        products = [q for q in products if adopter.usage[q] > 0]
+        of_nest = sum(adopter.usage[q] for q in products)
+        inside += of_nest
+        for q in products:
+            v = taste["quality"][q] - utility_of_price(adopter, prices[q], now)
+            v += now.p.network_effect * taste["peer"][q]
+            share = adopter.usage[q]
+            value += share * (v - (1 - rho) * math.log(share / of_nest) - math.log(of_nest))
+    rest = pos(1 - inside)
+    value -= rest * utility_of_price(adopter, now.p.outside_price, now)
+    return value - (rest * math.log(rest) if rest > 0 else 0.0)
 
 
 # Value of a nat
@@ -264,11 +300,11 @@ def marginal_value(world, now, tastes, number):
             within.append(share[t] / in_nest)
         g1 = sum(within[t] * gain[t] for t in TIERS)
         g2 = sum(share[t] * gain[t] for t in TIERS)
-        more_use = adopter.usage_elasticity / adopter.price_sensitivity * g2
-        use = adopter.scale * adoption(world, p) * index ** (-adopter.usage_elasticity)
+        power = adopter.usage_elasticity - (now.price_form == "log")
+        tokens = use_of(adopter, adopter.scale * adoption(world, p), target, index, prices_of(world), now)
         for t in TIERS:
-            rise = share[t] * ((gain[t] - rho * g1) / (1 - rho) - g2 + more_use)
-            value += 1e-6 * use * (lab.price[t] - lab.token_cost[t]) * rise
+            rise = (gain[t] - rho * g1) / (1 - rho) - g2 + power / substitution(adopter, now) * g2
+            value += 1e-6 * tokens[product(number, t)] * (lab.price[t] - lab.token_cost[t]) * rise
     return value * (p.open_capture if lab.open else 1)
 
 
@@ -283,9 +319,9 @@ def marginal_value_by_complex_step(world, now, tastes, number, step=1e-30):
             fixed = quality(adopter, lab, t, p) - adopter.quality_taste * math.log(logistic(away.real))
             moved[product(number, t)] = fixed - adopter.quality_taste * cmath.log(1 + cmath.exp(-away))
         target, index = choose(world, now, adopter, dict(quality=moved, peer=tastes[j]["peer"]), prices_of(world))
-        use = adopter.scale * adoption(world, p) * index ** (-adopter.usage_elasticity)
+        tokens = use_of(adopter, adopter.scale * adoption(world, p), target, index, prices_of(world), now)
         for t in TIERS:
-            profit += 1e-6 * use * target[product(number, t)] * (lab.price[t] - lab.token_cost[t])
+            profit += 1e-6 * tokens[product(number, t)] * (lab.price[t] - lab.token_cost[t])
     return profit.imag / step * (p.open_capture if lab.open else 1)
 
 
