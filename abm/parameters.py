@@ -266,25 +266,25 @@ class Parameters(BaseModel):
     outside_price: Number = q(60, 0.01, 1e4, "p_0", "$ per M tokens", "price of the status quo (human work)", FIT)
     enterprise_share: Number = q(0.4, 0, 1, "", "", "share of segments that are enterprises")
     enterprise_scale: Number = q(
-        4, 0.01, 100, "", "", "use of an enterprise segment relative to a developer segment", FIT
+        5, 0.01, 100, "", "", "use of an enterprise segment relative to a developer segment", FIT
     )
     enterprise_sensitivity: Number = q(
-        0.3, 0.01, 20, "sigma_E", "", "coefficient on log price, enterprises: spending shares", FIT
+        0.38, 0.01, 20, "sigma_E", "", "coefficient on log price, enterprises: spending shares", FIT
     )
     developer_sensitivity: Number = q(
-        1.1, 0.01, 20, "sigma_D", "", "coefficient on log price, developers: spending shares", FIT
+        1.0, 0.01, 20, "sigma_D", "", "coefficient on log price, developers: spending shares", FIT
     )
     sensitivity_spread: Number = q(0.15, 0, 1, "", "", "standard deviation of log price sensitivity within a group")
     enterprise_compliance: Number = q(1.5, 0, 20, "tau_E", "", "weight of enterprises on trust", FIT)
-    developer_compliance: Number = q(0.5, 0, 20, "tau_D", "", "weight of developers on trust", FIT)
-    closed_trust: Number = q(2.7, -10, 10, "", "utils", "trust of closed labs over open ones", FIT)
+    developer_compliance: Number = q(0.6, 0, 20, "tau_D", "", "weight of developers on trust", FIT)
+    closed_trust: Number = q(2.8, -10, 10, "", "utils", "trust of closed labs over open ones", FIT)
     openness_taste: Number = q(0.0, -10, 10, "o", "utils", "mean taste for open weights", FIT)
     openness_taste_spread: Number = q(0.8, 0, 10, "", "utils", "its standard deviation")
-    quality_taste: Number = q(1.8, 0, 20, "theta", "utils", "coefficient on log usefulness", FIT)
+    quality_taste: Number = q(1.1, 0, 20, "theta", "utils", "coefficient on log usefulness", FIT)
     difficulty_low: Number = q(-1, -20, 40, "", "nats", "easiest tasks")
     difficulty_high: Number = q(11, -20, 40, "", "nats", "hardest tasks")
     token_scale: Number = q(
-        6.5e7, 1, 1e12, "m", "M tokens per month", "use of all segments at a price index of one", FIT
+        7e5, 1, 1e12, "m", "M tokens per month", "use of all segments at the price of the status quo", FIT
     )
     usage_elasticity: Number = q(1.1, 0.05, 5, "eps_u", "", "elasticity of use in the price index", "Demirer et al.")
     nest_correlation: Number = q(

@@ -71,7 +71,7 @@ def test_no_closed_lab_gains_by_leaving_the_nash_prices(price_form, nest_correla
         offers = price.at[lab].set(cost + own if price_form == "linear" else cost * (1 + own))
         on_sale = products._replace(price=offers.reshape(-1))
         target, index = tokens.choose(market, now, on_sale, tastes)
-        wanted = market.adopters.ask("wanted", on_sale, price_form, 1.0, shares=target, price_index=index)
+        wanted = market.adopters.ask("wanted", p, on_sale, price_form, 1.0, shares=target, price_index=index)
         volume = wanted.sum(0).reshape(labs.size, TIERS)[lab]
         return (volume * (offers[lab] - cost)).sum() * 1e-6
 

@@ -16,7 +16,7 @@ class Adopter(Agent):
     quality_taste = Field(1.5, "utils", "coefficient on log usefulness", symbol="theta_j")
     compliance_need = Field(0.0, "", "weight on a lab's trust and compliance record", symbol="tau_j")
     openness_taste = Field(0.0, "utils", "taste for open weights (self-hosting)", symbol="o_j")
-    scale = Field(1.0, "M tokens per month", "use at a price index of one", symbol="m_j")
+    scale = Field(1.0, "M tokens per month", "use at the price of the status quo", symbol="m_j")
     usage_elasticity = Field(1.1, "", "elasticity of use in the price index", symbol="eps_j")
     enterprise = Field(False, "", "an enterprise rather than a developer", dtype=bool)
     usage = Field(
@@ -79,9 +79,13 @@ class Adopter(Agent):
         """Quality-adjusted price of a way of dividing its use that has this utility."""
         return jnp.exp(-value / self.substitution(price_form))
 
-    def wanted(self, products, price_form, growth, shares, price_index):
+    def scale_at_one(self, p, price_form, growth):
+        """Use at a price index of one, M tokens a month."""
+        return self.scale * growth * self.index(self.outside(p, price_form), price_form) ** self.usage_elasticity
+
+    def wanted(self, p, products, price_form, growth, shares, price_index):
         """Tokens of each product, if use were divided in these shares."""
-        scale = self.scale * growth
+        scale = self.scale_at_one(p, price_form, growth)
         return demand.quantities(shares, products.price, price_index, scale, self.usage_elasticity, price_form)
 
     def rest_of_market(self, p, products, price_form, quality, peer_share):
@@ -107,5 +111,5 @@ class Adopter(Agent):
             **self.taste(p, price_form),
         )
         self.price_index = self.index(value, price_form)
-        self.tokens = self.wanted(products, price_form, growth, self.usage, self.price_index)
+        self.tokens = self.wanted(p, products, price_form, growth, self.usage, self.price_index)
         self.spending = (self.tokens * products.price).sum() * 1e-6

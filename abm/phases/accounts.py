@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
 from abm.mechanisms import enforcement, welfare
-from abm.phases.common import frontier, is_open_lab, quantities, scale_of_use
+from abm.phases.common import adoption, frontier, is_open_lab, quantities
 from abm.state import TIERS, Market, Now
 
 
@@ -151,9 +151,9 @@ def consumer_surplus(market: Market, now: Now) -> jax.Array:
     """Gain of each segment (J,) over doing without models, $ M a month: area under demand down to its price index."""
     p, adopters, form = now.p, market.adopters, now.conduct.price_form
     status_quo = p.outside_price if form == "log" else jnp.exp(p.outside_price / p.linear_price_scale)
-    scale, elasticity = scale_of_use(market, now), adopters.usage_elasticity
+    scale = adopters.ask("scale_at_one", p, form, adoption(market, now))
     surplus = welfare.surplus_of_use(
-        scale, adopters.price_index, status_quo, elasticity, form, price_scale=p.linear_price_scale
+        scale, adopters.price_index, status_quo, adopters.usage_elasticity, form, price_scale=p.linear_price_scale
     )
     return surplus * 1e-6
 

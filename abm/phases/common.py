@@ -75,11 +75,6 @@ def adoption(market: Market, now: Now) -> jax.Array:
     return late / start
 
 
-def scale_of_use(market: Market, now: Now) -> jax.Array:
-    """Tokens that each segment would use at a price index of one (J,), M a month."""
-    return market.adopters.scale * adoption(market, now)
-
-
 def price_paid(market: Market, now: Now) -> jax.Array:
     """Average price paid, $ per million tokens."""
     quantity = quantities(market).sum(0)

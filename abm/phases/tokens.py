@@ -105,7 +105,7 @@ def best_response(market: Market, now: Now, products: Products, tastes: Tastes) 
     closed, opened = (jnp.where(nest == g, own, 0.0).sum(1, keepdims=True) for g in (0, 1))
     of_nest = jnp.where(nest == 0, closed, opened)
     within = own / jnp.where(of_nest > 0, of_nest, 1.0)
-    wanted = adopters.ask("wanted", products, form, 1.0, shares=target, price_index=index)
+    wanted = adopters.ask("wanted", p, products, form, 1.0, shares=target, price_index=index)
     if form == "linear":
         volume = wanted.reshape(adopters.size, labs.size, TIERS).sum(-1)
         alpha = adopters.ask("sensitivity", p, form)[:, None]
@@ -193,7 +193,7 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
         def profit(step: jax.Array) -> jax.Array:
             offers = jnp.concatenate([quality + step * gain, besides], axis=1)
             target, index = adopters.ask("choose", p, market_of_lab, form, quality=offers, peer_share=peer)
-            wanted = adopters.ask("wanted", market_of_lab, form, growth, shares=target, price_index=index)
+            wanted = adopters.ask("wanted", p, market_of_lab, form, growth, shares=target, price_index=index)
             volume = wanted[:, :TIERS].sum(0)
             return (volume * (mine.price - mine.cost)).sum() * 1e-6
 

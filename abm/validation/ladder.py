@@ -204,7 +204,7 @@ def markdown(results: Iterable[Result]) -> str:
         "Cases whose answers are known. Every rung calls public functions of `abm.mechanisms` or agents on the engine; none"
         " has a copy of its own. Not all of these functions are in the model's month: `nash_prices`, `degroot`,"
         " `friedkin_johnsen`, `kyle_lambda` and those of V6, V8, V10, V15 to V18 are the theory that it is measured"
-        " against. V20 holds rules that only the month runs, and the month's core is checked against a second"
+        " against. The last rung holds rules that only the month runs, and the month's core is checked against a second"
         " implementation (tests/oracle). Made by `abm validate`; do not edit.",
         "",
         f"{summary(results)}.",

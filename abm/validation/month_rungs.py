@@ -46,6 +46,8 @@ def users(p: Values) -> Iterator[Check]:
     """An adopter without nests or habit is a CES consumer (Dixit & Stiglitz 1977; Anderson, de Palma & Thisse 1992)."""
     p = changed(p, habit_rate=1.0, nest_correlation=0.0, network_effect=0.0)
     adopters = Population.create(Adopter, 1, sizes={"product": 3}, price_sensitivity=0.7, scale=5.0)
+    elasticity, substitution = float(adopters.usage_elasticity[0]), 1.7
+    scale = 5.0 * p.outside_price**elasticity  # tokens at an index of one: 5 at the price of the status quo
     nothing, there = np.zeros(3), np.ones(3, bool)
     offers = Products(nothing, PRICE, nothing, nothing, nothing, nothing, there, np.array([0, 0, 1]), np.arange(3))
     taste = dict(quality=QUALITY[None], peer_share=nothing[None])
@@ -54,15 +56,13 @@ def users(p: Values) -> Iterator[Check]:
         on_sale = offers._replace(price=price)
         target, _ = adopters.ask("choose", p, on_sale, "log", **taste)
         after = adopters.do("adopt", p, on_sale, target=target).do("use", p, on_sale, "log", 1.0, **taste)
-        elasticity = after.usage_elasticity
-        surplus = welfare.surplus_of_use(5.0, after.price_index, p.outside_price, elasticity, "log")
+        surplus = welfare.surplus_of_use(scale, after.price_index, p.outside_price, elasticity, "log")
         return surplus[0], after
 
     slope, after = jax.grad(use, has_aux=True)(jnp.asarray(PRICE))
-    substitution, elasticity = 1.7, float(after.usage_elasticity[0])
     weights, prices = np.append(np.exp(QUALITY), 1.0), np.append(PRICE, p.outside_price)
     index = (weights * prices ** (1 - substitution)).sum() ** (1 / (1 - substitution))
-    textbook = weights[:3] * (PRICE / index) ** -substitution * 5.0 * index**-elasticity
+    textbook = weights[:3] * (PRICE / index) ** -substitution * scale * index**-elasticity
     yield check("users: price index is Dixit and Stiglitz's", after.price_index[0], index, relative=1e-10)
     for product in range(3):
         yield check(

@@ -24,6 +24,7 @@ from oracle.common import (
     quantity,
     trend_growth,
 )
+from oracle.tokens import at_one
 
 POWER, PLATFORMS, APPLICATIONS = 0, 1, 2
 
@@ -127,7 +128,7 @@ def record_flows(world, books):
 def consumer_surplus(world, adopter, now):
     """Area under a segment's demand for use, from the status quo down to the index at which it bought; $ M."""
     p = now.p
-    m, eps, index = adopter.scale * adoption(world, p), adopter.usage_elasticity, adopter.price_index
+    m, eps, index = at_one(adopter, now) * adoption(world, p), adopter.usage_elasticity, adopter.price_index
     if now.price_form == "linear":
         status_quo = math.exp(p.outside_price / p.linear_price_scale)
         area = p.linear_price_scale * m * (index ** (-eps) - status_quo ** (-eps)) / eps

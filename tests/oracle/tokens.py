@@ -130,6 +130,14 @@ def choose(world, now, adopter, taste, prices):
 # What a lab knows when it prices
 
 
+def at_one(adopter, now):
+    """Use at an index of one, without growth."""
+    p, eps = now.p, adopter.usage_elasticity
+    if now.price_form == "linear":
+        return adopter.scale * math.exp(p.outside_price / p.linear_price_scale) ** eps
+    return adopter.scale * p.outside_price**eps
+
+
 def use_of(adopter, m, target, index, prices, now):
     """Tokens of each product if use were divided in the target shares: of spending under log prices, else of quantity."""
     if now.price_form == "linear":
@@ -144,7 +152,7 @@ def perceive(world, now, tastes, prices):
     seen = []  # by segment: target shares, tokens by product
     for j, adopter in enumerate(world.adopters):
         target, index = choose(world, now, adopter, tastes[j], prices)
-        seen.append((target, use_of(adopter, adopter.scale, target, index, prices, now)))
+        seen.append((target, use_of(adopter, at_one(adopter, now), target, index, prices, now)))
     perceived = []
     for number, lab in enumerate(world.labs):
         mine = [product(number, t) for t in TIERS]
@@ -257,7 +265,7 @@ def adopt_and_use(world, now, adopter, target, taste):
     adopter.usage = [s if on_sale else 0.0 for s, on_sale in zip(moved, there, strict=True)]
     value = value_of_use(world, now, adopter, taste, prices)
     adopter.price_index = math.exp(-value / substitution(adopter, now))
-    m = adopter.scale * adoption(world, p)
+    m = at_one(adopter, now) * adoption(world, p)
     adopter.tokens = use_of(adopter, m, adopter.usage, adopter.price_index, prices, now)
     adopter.spending = 1e-6 * sum(x * price for x, price in zip(adopter.tokens, prices, strict=True))
 
@@ -301,7 +309,7 @@ def marginal_value(world, now, tastes, number):
         g1 = sum(within[t] * gain[t] for t in TIERS)
         g2 = sum(share[t] * gain[t] for t in TIERS)
         power = adopter.usage_elasticity - (now.price_form == "log")
-        tokens = use_of(adopter, adopter.scale * adoption(world, p), target, index, prices_of(world), now)
+        tokens = use_of(adopter, at_one(adopter, now) * adoption(world, p), target, index, prices_of(world), now)
         for t in TIERS:
             rise = (gain[t] - rho * g1) / (1 - rho) - g2 + power / substitution(adopter, now) * g2
             value += 1e-6 * tokens[product(number, t)] * (lab.price[t] - lab.token_cost[t]) * rise
@@ -319,7 +327,7 @@ def marginal_value_by_complex_step(world, now, tastes, number, step=1e-30):
             fixed = quality(adopter, lab, t, p) - adopter.quality_taste * math.log(logistic(away.real))
             moved[product(number, t)] = fixed - adopter.quality_taste * cmath.log(1 + cmath.exp(-away))
         target, index = choose(world, now, adopter, dict(quality=moved, peer=tastes[j]["peer"]), prices_of(world))
-        tokens = use_of(adopter, adopter.scale * adoption(world, p), target, index, prices_of(world), now)
+        tokens = use_of(adopter, at_one(adopter, now) * adoption(world, p), target, index, prices_of(world), now)
         for t in TIERS:
             profit += 1e-6 * tokens[product(number, t)] * (lab.price[t] - lab.token_cost[t])
     return profit.imag / step * (p.open_capture if lab.open else 1)
