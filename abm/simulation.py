@@ -25,7 +25,7 @@ from abm.timeline import World
 
 LONGEST = 1_200
 """Months: a century. What the model says of such times is another matter."""
-CHUNK = 8  # runs per compiled call: small enough to stay in the processor's cache
+CHUNK = 10  # runs per compiled call: small enough to stay in the processor's cache
 PRICING = ("posted", "flexible", "nash")
 PRICE_FORMS = ("log", "linear")
 

@@ -24,8 +24,8 @@ from abm.simulation import Setting, Setup, ensembles
 MONTHS, CRASH_MONTHS = 60, 26
 ALONE_FROM = 17
 """June 2024: one month for prices to get used to the switch before the market model is estimated."""
-BLOCK = 16
-"""Seeds that are finished and kept together."""
+BLOCK = 20
+"""Seeds that are finished and kept together: 200 seeds are five blocks for each of two workers."""
 FIRST_DAILY, LAST_DAILY = 18, 26
 """Months whose daily returns are kept: about the 120 days on which MacKinlay (1997) estimates, and the event."""
 DRAWING = 0.04
