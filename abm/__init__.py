@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from abm.population import Populations
     from abm.scenarios import Scenario, ScenarioError
     from abm.simulation import compare, ensemble, ensembles, simulate
-    from abm.sweep import Sweep, open_sweep, run_sweep
+    from abm.sweeps import Sweep, open_sweep, run_sweep
 
 _HOME = {
     "MarketModel": "abm.model",
@@ -28,9 +28,9 @@ _HOME = {
     "ensemble": "abm.simulation",
     "ensembles": "abm.simulation",
     "simulate": "abm.simulation",
-    "Sweep": "abm.sweep",
-    "open_sweep": "abm.sweep",
-    "run_sweep": "abm.sweep",
+    "Sweep": "abm.sweeps",
+    "open_sweep": "abm.sweeps",
+    "run_sweep": "abm.sweeps",
 }
 
 __all__ = [

@@ -47,8 +47,8 @@ def sweep(
     look_ahead: Annotated[int, typer.Option(help="With --until-ci: replications for which it must stay so.")] = 5,
 ) -> None:
     """Run a batch of settings and seeds; what is done already is not done again."""
-    from abm.sweep.spec import Sweep
-    from abm.sweep.stopping import Rule, column
+    from abm.sweeps.spec import Sweep
+    from abm.sweeps.stopping import Rule, column
 
     part = shard_of(shard)
     with plainly():
@@ -87,9 +87,9 @@ def execute(
     asked: Any, folder: Path, part: tuple[int, int], rule: Any, number: int, dask: str | None, options: dict[str, Any]
 ) -> None:
     from abm.cli import bar, stopped
-    from abm.sweep.run import Broken, run_sweep
-    from abm.sweep.stopping import run_until
-    from abm.sweep.store import Changed, finished
+    from abm.sweeps.run import Broken, run_sweep
+    from abm.sweeps.stopping import run_until
+    from abm.sweeps.store import Changed, finished
 
     def kept() -> str:
         return f"{len(finished(folder, bool(asked.kept_months)))} runs are kept in {folder}"
@@ -134,7 +134,7 @@ def shard_of(text: str | None) -> tuple[int, int]:
 
 def describe(asked: Any, part: tuple[int, int], workers: int) -> None:
     """How many runs, how long, how much."""
-    from abm.sweep.estimate import bytes_of, duration, seconds_of, size
+    from abm.sweeps.estimate import bytes_of, duration, seconds_of, size
 
     seconds = seconds_of(asked, workers * part[1])
     share = f" (this shard: {asked.number_of_runs // part[1]:,})" if part[1] > 1 else ""
@@ -148,7 +148,7 @@ def describe(asked: Any, part: tuple[int, int], workers: int) -> None:
 
 
 def summary(tally: Any, folder: Path) -> None:
-    from abm.sweep.results import open_sweep
+    from abm.sweeps.results import open_sweep
 
     if tally.accepted:
         print(f"accepted and recorded: {'; '.join(tally.accepted)}")
@@ -216,7 +216,7 @@ def selftest(
     if not chaos:
         raise Mistake("selftest: say --chaos; a small sweep then goes through every failure, which takes some minutes")
     from abm.cli import interruptible
-    from abm.sweep.selftest import TRIALS, trials
+    from abm.sweeps.selftest import TRIALS, trials
 
     table = Table(box=None, pad_edge=False)
     for heading in ("what happened", "survived", "seconds", "how it ended"):

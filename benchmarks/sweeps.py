@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from abm.sweep import Sweep, open_sweep, run_sweep
+from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.workers import processors
 from benchmarks.performance import PAGE, ROOT, machine
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 import abm
 from abm.agents import ClosedLab
-from abm.sweep import Design, SpecError, Sweep, open_sweep, run_sweep, store
-from abm.sweep.designs import points_of
-from abm.sweep.plan import Plan
-from abm.sweep.stopping import Rule, half_widths, judge, run_until
-from abm.sweep.store import Changed
+from abm.sweeps import Design, SpecError, Sweep, open_sweep, run_sweep, store
+from abm.sweeps.designs import points_of
+from abm.sweeps.plan import Plan
+from abm.sweeps.stopping import Rule, half_widths, judge, run_until
+from abm.sweeps.store import Changed
 
 SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
 MONTHS = 3
@@ -562,7 +562,7 @@ def test_help_and_bare_workers_import_little():
     lines = [
         "import abm.cli",
         "import abm.workers",
-        "import abm.sweep.run, abm.sweep.plan, abm.sweep.chunk, abm.sweep.stopping",
+        "import abm.sweeps.run, abm.sweeps.plan, abm.sweeps.chunk, abm.sweeps.stopping",
     ]
     for line in lines:
         code = f"{line}; import sys; print([m for m in {heavy!r} if m in sys.modules])"

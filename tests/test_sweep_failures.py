@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from abm.sweep import Sweep, open_sweep, run_sweep
-from abm.sweep.selftest import (
+from abm.sweeps import Sweep, open_sweep, run_sweep
+from abm.sweeps.selftest import (
     TRIALS,
     VICTIM,
     bad_run,
@@ -51,7 +51,7 @@ def leader(folder):
     spec = folder.with_suffix(".toml")
     spec.write_text(small().to_toml(), encoding="utf-8")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([sys.executable, "-m", "abm.sweep.lead", str(spec), str(folder)], **quiet)
+    return subprocess.Popen([sys.executable, "-m", "abm.sweeps.lead", str(spec), str(folder)], **quiet)
 
 
 def until(met, seconds=300):
@@ -119,7 +119,7 @@ def test_threads_give_the_same_numbers(reference, tmp_path):
 
 
 def test_a_pool_that_was_handed_in_and_died_is_said_so(tmp_path):
-    from abm.sweep.run import Broken
+    from abm.sweeps.run import Broken
 
     with worker_pool(1) as pool, failing("exit"), pytest.raises(Broken, match="run it again"):
         run_sweep(Sweep(**small().model_dump(exclude={"design"})), tmp_path / "x", executor=pool, chunk=4)

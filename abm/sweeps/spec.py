@@ -41,7 +41,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from abm.events import meant, short
 from abm.scenarios import LARGEST, Scenario, _key, _toml
-from abm.sweep.targets import Target
+from abm.sweeps.targets import Target
 
 MOST_RUNS = 10_000_000
 """Larger sweeps are refused: at a tenth of a second a run they take weeks."""
@@ -146,7 +146,7 @@ class Sweep(BaseModel):
 
     def __init__(self, *, folder: Path | None = None, confined: bool = False, **said: Any):
         """`folder` is where relative paths start; `confined` keeps them inside it (files from elsewhere)."""
-        from abm.sweep.checks import faults
+        from abm.sweeps.checks import faults
 
         said = {key: _table(value) for key, value in said.items()}
         if isinstance(said.get("scenarios"), str | Scenario):
@@ -168,7 +168,7 @@ class Sweep(BaseModel):
 
     def _too_many(self) -> str:
         """A grid of a thousand million points is refused with its size, before it is laid out."""
-        from abm.sweep.estimate import duration
+        from abm.sweeps.estimate import duration
 
         return (
             f"{self.number_of_points:,} points x {self.replications:,} replications = {self.number_of_runs:,} runs, which"
@@ -194,7 +194,7 @@ class Sweep(BaseModel):
     @cached_property
     def number_of_points(self) -> int:
         """Points of all scenarios together."""
-        from abm.sweep.designs import size_of
+        from abm.sweeps.designs import size_of
 
         return size_of(self) * (1 if any("scenario" in row for row in self.rows) else len(self.scenarios))
 

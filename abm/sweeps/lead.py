@@ -1,9 +1,9 @@
-"""A sweep led by a process of its own, for `abm.sweep.selftest`: python -m abm.sweep.lead SPEC FOLDER."""
+"""A sweep led by a process of its own, for `abm.sweeps.selftest`: python -m abm.sweeps.lead SPEC FOLDER."""
 
 import signal
 import sys
 
-from abm.sweep import run_sweep
+from abm.sweeps import run_sweep
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells take from what runs in the background

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.sweep.targets import Target
+from abm.sweeps.targets import Target
 
 if TYPE_CHECKING:
-    from abm.sweep.spec import Factor, Sweep
+    from abm.sweeps.spec import Factor, Sweep
 
 
 def size_of(sweep: Sweep) -> int:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from abm.parameters import Parameters
-from abm.sweep.designs import points_of
-from abm.sweep.spec import Sweep, digest
+from abm.sweeps.designs import points_of
+from abm.sweeps.spec import Sweep, digest
 
 LARGEST_CHUNK = 1_000
 """Runs of one part: a million of them make a thousand parts."""

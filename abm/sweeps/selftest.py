@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from abm.sweep.results import open_sweep
-from abm.sweep.run import run_sweep
-from abm.sweep.spec import Sweep
+from abm.sweeps.results import open_sweep
+from abm.sweeps.run import run_sweep
+from abm.sweeps.spec import Sweep
 
 VICTIM = "1/1"
 """Point and replication of the run that fails."""
@@ -140,7 +140,7 @@ def killed_coordinator(how: signal.Signals) -> Callable[..., str]:
         folder.mkdir(parents=True)
         spec = folder.with_suffix(".toml")
         spec.write_text(sweep.to_toml(), encoding="utf-8")
-        line = [sys.executable, "-m", "abm.sweep.lead", str(spec), str(folder)]
+        line = [sys.executable, "-m", "abm.sweeps.lead", str(spec), str(folder)]
         leader = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 300
         while not list((folder / "parts").glob("*.runs.parquet")) and leader.poll() is None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from abm.sweep.plan import Run
+from abm.sweeps.plan import Run
 
 KINDS = ("raise", "memory", "exit", "kill", "segfault", "hang", "nan")
 

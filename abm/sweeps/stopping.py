@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from abm.sweep.results import Results, open_sweep
-from abm.sweep.run import Progress, Tally, run_sweep
-from abm.sweep.spec import Sweep
+from abm.sweeps.results import Results, open_sweep
+from abm.sweeps.run import Progress, Tally, run_sweep
+from abm.sweeps.spec import Sweep
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from abm.events import meant, short
 from abm.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
 from abm.scenarios import Scenario, ScenarioError
-from abm.sweep.targets import Target, retold, target_of
+from abm.sweeps.targets import Target, retold, target_of
 from abm.timeline import SIZES
 
 NETWORKS = ("information_network", "peer_network", "network_seed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from abm.sweep.spec import Sweep
+    from abm.sweeps.spec import Sweep
 
 MONTH = {"rest": 0.6e-3, "investors": 1.1e-6, "adopters": 2.5e-6}
 """Seconds of one thread for a month of a run, and for each agent in it: as `make bench` measured (docs/performance.md)."""
@@ -18,7 +18,7 @@ def seconds_of(sweep: Sweep, workers: int) -> float:
     swept = [name for name in sweep.targets if name in MONTH]
     rows: list[dict[str, Any]] = [{}]
     if swept:
-        from abm.sweep.designs import points_of
+        from abm.sweeps.designs import points_of
 
         rows = points_of(sweep)
     months = 0.0

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.events import meant, short
-from abm.sweep import store
-from abm.sweep.spec import Sweep
+from abm.sweeps import store
+from abm.sweeps.spec import Sweep
 
 if TYPE_CHECKING:
     import pandas as pd

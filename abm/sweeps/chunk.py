@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.sweep.faults import Faults
-from abm.sweep.plan import Plan, Point, Run, values_of
-from abm.sweep.targets import retold
+from abm.sweeps.faults import Faults
+from abm.sweeps.plan import Plan, Point, Run, values_of
+from abm.sweeps.targets import retold
 
 if TYPE_CHECKING:
     from abm.simulation import Setup
@@ -74,7 +74,7 @@ class Outcomes:
 
 def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
     """Compute a chunk, write its part, and say what came of it; only storage that fails is an exception."""
-    from abm.sweep import store
+    from abm.sweeps import store
 
     began = time.perf_counter()
     outcomes = Outcomes()

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from abm.sweep import store
-from abm.sweep.chunk import Task, carry_out
-from abm.sweep.plan import Plan
-from abm.sweep.spec import Sweep
+from abm.sweeps import store
+from abm.sweeps.chunk import Task, carry_out
+from abm.sweeps.plan import Plan
+from abm.sweeps.spec import Sweep
 
 Progress = Callable[[int, int, int, float], None]
 """Called as progress(runs done, all runs, of these failed, seconds)."""
-PRELOAD = ("abm.sweep.chunk", "abm.simulation", "pyarrow.parquet")
+PRELOAD = ("abm.sweeps.chunk", "abm.simulation", "pyarrow.parquet")
 FAILED = ("failed", "crashed", "nonfinite")
 
 

@@ -26,13 +26,13 @@ import numpy as np
 
 from abm.files import whole
 from abm.provenance import git, machine, now, source_hash, stamp, versions
-from abm.sweep.plan import Plan, Point
-from abm.sweep.spec import digest
+from abm.sweeps.plan import Plan, Point
+from abm.sweeps.spec import digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from abm.sweep.chunk import Outcomes
+    from abm.sweeps.chunk import Outcomes
 
 DECIDING = ("jax", "jaxlib", "numpy", "scipy", "networkx")
 """Packages whose versions can move the last digits of a result, or more."""
@@ -77,7 +77,7 @@ def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: Out
 def runs_table(plan: Plan, points: dict[int, Point], outcomes: Outcomes) -> pa.Table:
     import pyarrow as pa
 
-    from abm.sweep.chunk import taken
+    from abm.sweeps.chunk import taken
 
     columns: dict[str, Any] = {
         "run_id": pa.array([run.id for run in outcomes.runs]),
