@@ -40,7 +40,7 @@ def meant(word: Any, words: Sequence[str]) -> str:
 def short(value: Any) -> str:
     """A value as an error shows it: one line, not long, whatever it holds."""
     try:
-        text = repr(value)
+        text = str(value) if isinstance(value, dt.date) else repr(value)
     except ValueError:  # an integer too long to print
         return "a very long number"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -349,6 +349,8 @@ def _toml(value: Any) -> str:
     """A value as TOML; dates and numbers print as TOML has them."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple | list):
         return f"[{', '.join(_toml(item) for item in value)}]"
     if isinstance(value, dict):

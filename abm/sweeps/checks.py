@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,18 @@ from abm.events import meant, short
 from abm.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
 from abm.scenarios import Scenario, ScenarioError
-from abm.sweeps.targets import Target, retold, target_of
+from abm.sweeps.targets import Target, day_of, retold, target_of
 from abm.timeline import SIZES
+
+MOST = 10_000_000
+"""Points, levels, trajectories: more than can be run at all."""
+OBSERVABLES = ("lerner_closed", "open_token_share", "welfare")
+KINDS = ("grid", "latin_hypercube", "sobol", "saltelli", "morris", "table")
+COLUMNS = (
+    *("run_id", "point", "point_id", "scenario", "replication", "seed", "status", "error", "seconds", "month"),
+    *("good", "there"),
+)
+"""Names that tables of results have, or take while they are read."""
 
 NETWORKS = ("information_network", "peer_network", "network_seed")
 LARGEST_TABLE = 200_000_000  # bytes
@@ -28,14 +39,20 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Foun
     problems: list[str] = []
     stories = _stories(said.get("scenarios", ("baseline",)), folder, confined, problems)
     design = _mapping(said.get("design"))
-    rows = _rows(design, folder, confined, problems)
+    kind = design.get("kind", "grid")
+    rows, places = _rows(design, folder, confined, problems)
     factors = _mapping(said.get("factors"))
-    if rows:
-        problems += [f"factors.{name}: is no column of the table" for name in factors if name not in rows[0]]
-    for column in dict.fromkeys(name for row in rows for name in row if name != "scenario"):
-        factors.setdefault(column, {"values": tuple(row[column] for row in rows if column in row)})
+    if kind == "table":
+        problems += [
+            f"factors.{name}: stands beside a table, whose columns are the factors; leave it out" for name in factors
+        ]
+        factors = {}
     targets: dict[str, Target] = {}
     months = said.get("months", 60)
+    columns = dict.fromkeys(name for row in rows for name in row if name != "scenario")
+    for name in columns:
+        values = [row.get(name) for row in rows]
+        targets |= _column(name, values, places, stories, months, problems)
     for name, factor in factors.items():
         if not isinstance(factor, Mapping):
             continue  # the type is complained of elsewhere
@@ -44,15 +61,16 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Foun
         except ValueError as error:
             problems.append(f"factors.{name}: {error}")
             continue
-        found = _factor(factor, targets[name], design, in_table=design.get("kind") == "table")
+        found = _factor(factor, targets[name], design)
         problems += [f"factors.{name}: {what}" for what in found]
         if targets[name].kind == "event" and not found:
             problems += _events(name, targets[name], factor, stories, months)
-    if design.get("kind", "grid") != "table":
-        problems += _design(design, factors)
-    problems += _fixed(said, stories, factors)
-    problems += _observables(said)
-    problems += _scenario_column(rows, stories)
+    problems += _design(design, factors)
+    names = {**factors, **columns}
+    problems += _fixed(said, names)
+    problems += _seeds(said, kind)
+    problems += _observables(said, names)
+    problems += _scenario_column(rows, places, stories)
     return stories, targets, rows, problems
 
 
@@ -99,43 +117,55 @@ def _stories(said: Any, folder: Path | None, confined: bool, problems: list[str]
 
 def _rows(
     design: Mapping[str, Any], folder: Path | None, confined: bool, problems: list[str]
-) -> tuple[dict[str, Any], ...]:
+) -> tuple[tuple[dict[str, Any], ...], list[str]]:
+    """The rows of a table, and where each stands."""
     if design.get("kind") != "table":
         if design.get("rows") or design.get("file"):
             problems.append("design: 'rows' and 'file' go with kind = \"table\"")
-        return ()
+        return (), []
     rows = design.get("rows") or ()
     if bool(rows) == bool(design.get("file")):
         problems.append("design: a table takes either 'rows' or a CSV 'file'")
-        return ()
+        return (), []
     if rows:
-        rows = tuple(dict(row) for row in rows if isinstance(row, Mapping))
+        if not isinstance(rows, tuple) or not all(isinstance(row, Mapping) for row in rows):
+            problems.append("design.rows: must be a list of tables, each from factors to values")
+            return (), []
+        rows = tuple({key: cell if key == "scenario" else day_of(cell) for key, cell in row.items()} for row in rows)
         if any(set(row) != set(rows[0]) for row in rows):
             problems.append("design.rows: every row must name the same factors")
-        return rows
+            return (), []
+        return rows, [f"design.rows: row {number}" for number in range(1, len(rows) + 1)]
     name = design["file"]
     try:
         path = inside(str(name), folder, confined)
         if path.stat().st_size > LARGEST_TABLE:
             raise ValueError(f"more than {LARGEST_TABLE} bytes")
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            head = reader.fieldnames or []
-            if not head or len(set(head)) < len(head):
+            reader = csv.reader(file, strict=True, skipinitialspace=True)
+            head = [word.strip() for word in next(reader, [])]
+            if not all(head) or len(set(head)) < len(head) or not head:
                 raise ValueError("the first line must name every column once")
-            read = list(reader)
-    except (OSError, ValueError, csv.Error) as error:
+            read = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
+    except csv.Error as error:
+        problems.append(f"design.file: {short(name)}, line {reader.line_num}: {error}")
+        return (), []
+    except (OSError, ValueError) as error:
         problems.append(f"design.file: {short(name)}: {getattr(error, 'strerror', None) or error}")
-        return ()
-    if not read:
-        problems.append(f"design.file: {short(name)}: has no rows")
-    found = []
-    for number, line in enumerate(read, start=2):
-        if None in line or None in line.values():
-            problems.append(f"design.file: {short(name)}, line {number}: has not as many cells as the first line")
+        return (), []
+    found, places = [], []
+    for number, line in read:
+        place = f"design.file: {short(name)}, line {number}"
+        if not any(line):
             continue
-        found.append({key: cell if key == "scenario" else _cell(cell) for key, cell in line.items()})
-    return tuple(found)
+        if len(line) != len(head):
+            problems.append(f"{place}: has {len(line)} cells, and the first line {len(head)}")
+            continue
+        found.append({k: cell if k == "scenario" else _cell(cell) for k, cell in zip(head, line, strict=True)})
+        places.append(place)
+    if not any(any(line) for _, line in read):
+        problems.append(f"design.file: {short(name)}: has no rows")
+    return tuple(found), places
 
 
 def _cell(text: str) -> Any:
@@ -148,16 +178,36 @@ def _cell(text: str) -> Any:
     return text
 
 
-def _scenario_column(rows: tuple[dict[str, Any], ...], stories: Mapping[str, Scenario]) -> list[str]:
-    words = dict.fromkeys(str(row["scenario"]) for row in rows if "scenario" in row)
+def _scenario_column(rows: tuple[dict[str, Any], ...], places: list[str], stories: Mapping[str, Scenario]) -> list[str]:
+    first = {str(row["scenario"]): at for at, row in reversed(list(enumerate(rows))) if "scenario" in row}
     return [
-        f"design: scenario {short(w)} is not among scenarios{meant(w, list(stories))}"
-        for w in words
-        if w not in stories
+        f"{places[at]}: scenario {short(word)} is not among the sweep's scenarios{meant(word, list(stories))}"
+        for word, at in first.items()
+        if word not in stories
     ]
 
 
-def _factor(factor: Mapping[str, Any], target: Target, design: Mapping[str, Any], in_table: bool) -> list[str]:
+def _column(
+    name: str, values: list[Any], places: list[str], stories: Mapping[str, Scenario], months: Any, problems: list[str]
+) -> dict[str, Target]:
+    """What a column of a table sets; what is wrong with it, by line, goes to `problems`."""
+    try:
+        target = target_of(name, stories)
+    except ValueError as error:
+        problems.append(f"design: column {short(name)}: {error}")
+        return {}
+    faulty = [
+        f"{place}: {name}: {what}"
+        for place, value in zip(places, values, strict=True)
+        if (what := target.complaint(value))
+    ]
+    problems += faulty[:3] + ([f"design: column {name}: {len(faulty) - 3} more are wrong"] if len(faulty) > 3 else [])
+    if target.kind == "event" and not faulty:
+        problems += _events(name, target, {"values": tuple(values)}, stories, months)
+    return {name: target}
+
+
+def _factor(factor: Mapping[str, Any], target: Target, design: Mapping[str, Any]) -> list[str]:
     problems: list[str] = []
     values, low, high, levels = (factor.get(key) for key in ("values", "low", "high", "levels"))
     if isinstance(factor.get("unit"), str) and factor["unit"] != target.unit:
@@ -172,17 +222,46 @@ def _factor(factor: Mapping[str, Any], target: Target, design: Mapping[str, Any]
     problems += faulty[:3] + ([f"... and {len(faulty) - 3} values more are wrong"] if len(faulty) > 3 else [])
     if faulty:
         return problems
+    kind = design.get("kind", "grid")
+    if levels is not None and (listed or kind != "grid"):
+        problems.append("levels go with a range in a grid; leave them out")
     if listed:
-        if not in_table and len(set(listed)) < len(listed):
+        if len(set(listed)) < len(listed):
             problems.append("has a value twice")
-        return problems
+        if factor.get("scale", "linear") != "linear":
+            problems.append("scale goes with a range; leave it out")
+        return problems + _morris(len(listed), design)
     if not low < high:  # type: ignore[operator]
         problems.append(f"low = {low} must be below high = {high}")
     if factor.get("scale") == "log" and (isinstance(low, dt.date) or low <= 0):  # type: ignore[operator]
         problems.append("a logarithmic range must start above 0")
-    if design.get("kind", "grid") == "grid" and not (isinstance(levels, int) and levels >= 2):
-        problems.append("a range needs levels (2 or more) for a grid")
+    if kind == "grid" and not (isinstance(levels, int) and 2 <= levels <= MOST):
+        given = "" if levels is None else f", not {short(levels)}"
+        problems.append(f"a range needs levels (a whole number, 2 or more) for a grid{given}")
+    if not problems and target.is_date:
+        problems += _morris((high - low).days + 1, design)  # type: ignore[operator]
+    elif not problems and target.whole and factor.get("scale", "linear") == "linear":
+        problems += _morris(int(high - low) + 1, design)  # type: ignore[operator]
     return problems
+
+
+def _morris(number: int, design: Mapping[str, Any]) -> list[str]:
+    """Whether the levels of a Morris design fall on so many values evenly, as its elementary effects take for granted."""
+    levels = 4 if design.get("levels") is None else design["levels"]
+    if design.get("kind") != "morris" or not isinstance(levels, int) or levels < 2:
+        return []
+
+    def even(levels: int, number: int) -> bool:
+        return levels % number == 0 or (number - 1) % (levels - 1) == 0
+
+    if even(levels, number):
+        return []
+    other = next(other for other in range(4, 2 * number + 1, 2) if even(other, number))
+    more = next(more for more in range(number + 1, number + levels) if even(levels, more))
+    return [
+        f"takes {number} values, on which {levels} levels of a Morris design do not fall evenly: choose design.levels ="
+        f" {other}, or {more} values"
+    ]
 
 
 def _hashable(value: Any) -> Any:
@@ -210,39 +289,73 @@ def _events(
                 changed = retold(story, {(target.name, str(target.key)): target.typed(value)})
                 changed.timeline(months if isinstance(months, int) and months > 0 else 60)
             except (ScenarioError, ValueError) as error:
-                problems.append(f"factors.{name}: {short(value)}: {str(error).splitlines()[0]}")
+                what = re.sub(r"^scenario '[^']*': event \S+ \(kind '\w+'\): ", "", str(error).splitlines()[0])
+                problems.append(f"factors.{name}: {short(value)}: {what}")
                 break
     return problems[:3]
 
 
 def _design(design: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     kind, problems = design.get("kind", "grid"), []
-    points, trajectories = design.get("points") or (), design.get("trajectories")
-    points = (points,) if isinstance(points, int) else points
-    if not factors and kind != "grid":
+    if kind not in KINDS:
+        return []  # the type is complained of elsewhere
+    points, trajectories, levels = design.get("points") or (), design.get("trajectories"), design.get("levels")
+    drawn = kind in ("latin_hypercube", "sobol", "saltelli")
+    if not factors and kind not in ("grid", "table"):
         problems.append(f"design: {kind} needs factors")
-    if kind == "grid" and (points or trajectories):
-        problems.append("design: a grid takes levels from its factors; leave out points and trajectories")
-    if kind in ("latin_hypercube", "sobol", "saltelli"):
-        if not points or any(not isinstance(n, int) or n < 1 for n in points):
-            problems.append(f"design.points: {kind} needs a number of points, 1 or more")
+    wanted = (
+        "takes levels from its factors" if kind == "grid" else "has rows" if kind == "table" else "has trajectories"
+    )
+    if points and not drawn:
+        problems.append(f"design.points: a design of kind {kind} {wanted}; leave out points")
+    if trajectories is not None and kind != "morris":
+        problems.append(f'design.trajectories: go with kind = "morris", not {kind}; leave them out')
+    if levels is not None and kind != "morris":
+        problems.append(f'design.levels: go with kind = "morris", not {kind}; leave them out')
+    if design.get("second_order") and kind != "saltelli":
+        problems.append(f'design.second_order: goes with kind = "saltelli", not {kind}; leave it out')
+    if drawn:
+        sizes = points if isinstance(points, tuple) else (points,)
+        wrong = [n for n in sizes if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST]
+        if not sizes or wrong:
+            given = f", not {short(wrong[0])}" if wrong else ""
+            problems.append(f"design.points: {kind} needs a whole number of points, 1 to {MOST:,}{given}")
         elif kind != "latin_hypercube":
-            number = sum(points)
+            number = sum(sizes)
             if number & (number - 1):
                 near = 2 ** round(math.log2(number))
                 problems.append(
                     f"design.points: {kind} is balanced for powers of two only, such as {near}, not {number}"
                 )
     if kind == "morris":
-        if not isinstance(trajectories, int) or trajectories < 2:
-            problems.append("design.trajectories: morris needs 2 or more")
-        levels = design.get("levels", 4)
-        if not isinstance(levels, int) or levels < 2 or levels % 2:
+        if isinstance(trajectories, bool) or not isinstance(trajectories, int) or not 2 <= trajectories <= MOST:
+            given = "" if trajectories is None else f", not {short(trajectories)}"
+            problems.append(f"design.trajectories: morris needs a whole number, 2 to {MOST:,}{given}")
+        if levels is not None and (not isinstance(levels, int) or not 2 <= levels <= MOST or levels % 2):
             problems.append(f"design.levels: must be an even number, not {short(levels)}")
     return problems
 
 
-def _fixed(said: Mapping[str, Any], stories: Mapping[str, Scenario], factors: Mapping[str, Any]) -> list[str]:
+def _seeds(said: Mapping[str, Any], kind: Any) -> list[str]:
+    """The replications' own seeds, where they are given."""
+    seeds = said.get("seeds")
+    if not isinstance(seeds, tuple):
+        return []
+    problems = []
+    if not seeds:
+        problems.append("seeds: is empty; name one or more, or leave it out")
+    elif said.get("replications") != len(seeds):
+        problems.append(f"replications: there are {len(seeds)} seeds, one a replication; leave out replications")
+    if len(set(map(repr, seeds))) < len(seeds):
+        problems.append("seeds: one is there twice")
+    if said.get("common_draws") is False:
+        problems.append("common_draws: seeds are the same at every point; leave out common_draws = false")
+    if said.get("seed") and kind in ("grid", "table"):
+        problems.append(f"seed: decides nothing in a {kind} whose replications have seeds; leave it out")
+    return problems
+
+
+def _fixed(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     problems = []
     fixed, sizes = said.get("parameters", {}), said.get("populations", {})
     if isinstance(fixed, Mapping):
@@ -268,30 +381,42 @@ def _fixed(said: Mapping[str, Any], stories: Mapping[str, Scenario], factors: Ma
     return problems
 
 
-def _observables(said: Mapping[str, Any]) -> list[str]:
+def _observables(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     problems = []
-    months = said.get("months", 60) if isinstance(said.get("months", 60), int) else 60
-    observables = said.get("observables")
+    months = said.get("months", 60)
+    months = months if isinstance(months, int) and months >= 1 else 0  # 0: the months themselves are complained of
+    observables = said.get("observables", OBSERVABLES)
     names = [name for name in observables if isinstance(name, str)] if isinstance(observables, tuple) else []
     if observables == ():
         problems.append("observables: is empty; name at least one")
     problems += [f"observables: no observable {short(n)}{meant(n, list(MEASURES))}" for n in names if n not in MEASURES]
+    problems += [
+        f"observables: {n} is a factor, too, and would be two columns of one name; an outcome of it, under a name of its"
+        " own, is none"
+        for n in names
+        if n in factors
+    ]
     if len(set(names)) < len(names):
         problems.append("observables: one is there twice")
-    for month in said["panel"] if isinstance(said.get("panel"), tuple) else ():
+    for month in said["panel"] if isinstance(said.get("panel"), tuple) and months else ():
         if not isinstance(month, int) or not 0 <= month < months:
             problems.append(f"panel: {short(month)} is no month of the run (0 to {months - 1})")
+    taken = {name.lower() for name in (*COLUMNS, *factors, *names)}  # SQL does not tell A from a
     for name, outcome in _mapping(said.get("outcomes")).items():
         if not isinstance(outcome, Mapping):
             continue
         of, first, last = outcome.get("of"), outcome.get("first", 0), outcome.get("last")
         if isinstance(of, str) and of not in MEASURES:
             problems.append(f"outcomes.{name}.of: no observable {short(of)}{meant(of, list(MEASURES))}")
-        last = months - 1 if last is None else last
-        if isinstance(first, int) and isinstance(last, int) and not 0 <= first <= last < months:
-            problems.append(f"outcomes.{name}: months {first} to {last} must lie within 0 to {months - 1}, in order")
+        if months:
+            last = months - 1 if last is None else last
+            if isinstance(first, int) and isinstance(last, int) and not 0 <= first <= last < months:
+                problems.append(
+                    f"outcomes.{name}: months {short(first)} to {short(last)} must lie within 0 to {months - 1}, in order"
+                )
         if not name.isidentifier():
             problems.append(f"outcomes.{name}: must be a name of letters, digits and underscores")
-        if name in ("run_id", "point", "scenario", "replication", "seed", "status", "error", "seconds"):
-            problems.append(f"outcomes.{name}: is the name of a column that every table has")
+        if name.lower() in taken:
+            problems.append(f"outcomes.{name}: is the name of a column that the tables have anyway; choose another")
+        taken.add(name.lower())
     return problems

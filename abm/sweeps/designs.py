@@ -11,6 +11,7 @@ import numpy as np
 
 from abm.sweeps.targets import Target
 
+MORRIS_LEVELS = 4
 if TYPE_CHECKING:
     from abm.sweeps.spec import Factor, Sweep
 
@@ -42,14 +43,16 @@ def points_of(sweep: Sweep) -> list[dict[str, Any]]:
         axes = [grid_values(sweep.factors[name], sweep.targets[name]) for name in names]
         return [dict(zip(names, values, strict=True)) for values in itertools.product(*axes)]
     cube = unit_cube(sweep)
-    columns = [scaled(cube[:, i], sweep.factors[name], sweep.targets[name]) for i, name in enumerate(names)]
+    levels = (sweep.design.levels or MORRIS_LEVELS) if sweep.design.kind == "morris" else None
+    columns = [scaled(cube[:, i], sweep.factors[name], sweep.targets[name], levels) for i, name in enumerate(names)]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def grid_values(factor: Factor, target: Target) -> list[Any]:
     if factor.values:
         return [target.typed(value) for value in factor.values]
-    return scaled(np.linspace(0, 1, factor.levels or 1), factor, target, closed=True)
+    levels = factor.levels or 1
+    return scaled(np.linspace(0, 1, levels), factor, target, levels)
 
 
 def unit_cube(sweep: Sweep) -> np.ndarray:
@@ -78,33 +81,40 @@ def unit_cube(sweep: Sweep) -> np.ndarray:
         return sobol.sample(problem, design.points[0], calc_second_order=design.second_order, scramble=True, seed=seed)
     from SALib.sample import morris
 
-    return morris.sample(problem, design.trajectories, num_levels=design.levels, seed=seed)
+    return morris.sample(problem, design.trajectories, num_levels=design.levels or MORRIS_LEVELS, seed=seed)
 
 
-def scaled(unit: np.ndarray, factor: Factor, target: Target, closed: bool = False) -> list[Any]:
+def scaled(unit: np.ndarray, factor: Factor, target: Target, levels: int | None = None) -> list[Any]:
     """Numbers in [0, 1] as values of a factor; whole numbers, days and listed values share the interval evenly.
 
-    `closed` takes 0 and 1 for the ends themselves (a grid's).
+    With `levels` they are as many numbers from 0 to 1 at equal distances (a grid's, a Morris design's), and 0 and 1 stand
+    for the ends themselves.
     """
-    if factor.values:
-        index = np.minimum((unit * len(factor.values)).astype(int), len(factor.values) - 1)
-        return [target.typed(factor.values[i]) for i in index]
     low, high = factor.low, factor.high
+    if factor.values:
+        return [target.typed(factor.values[i]) for i in _steps(unit, len(factor.values), levels)]
     if isinstance(low, dt.date) and isinstance(high, dt.date):
-        steps = _steps(unit, 0, (high - low).days, closed)
-        return [low + dt.timedelta(int(step)) for step in steps]
+        return [low + dt.timedelta(step) for step in _steps(unit, (high - low).days + 1, levels)]
     if target.whole and factor.scale == "linear":
-        return [int(step) for step in _steps(unit, int(low), int(high), closed)]  # type: ignore[arg-type]
+        return [int(low) + step for step in _steps(unit, int(high - low) + 1, levels)]  # type: ignore[arg-type, operator]
     ends = float(low), float(high)  # type: ignore[arg-type]
     if factor.scale == "log":
         found = np.exp(np.log(ends[0]) + unit * (np.log(ends[1]) - np.log(ends[0])))
-        found = np.clip(found, *ends)
     else:
         found = ends[0] + unit * (ends[1] - ends[0])
-    return [target.typed(round(value) if target.whole else value) for value in found.tolist()]
+    values = found.tolist()
+    if levels:
+        values = [float(f"{value:.12g}") for value in values]  # 0.3, not 0.30000000000000004
+    values = np.clip(values, *ends).tolist()
+    return [target.typed(round(value) if target.whole else value) for value in values]
 
 
-def _steps(unit: np.ndarray, low: int, high: int, closed: bool) -> np.ndarray:
-    if closed:
-        return np.rint(low + unit * (high - low))
-    return np.minimum(low + np.floor(unit * (high - low + 1)), high)
+def _steps(unit: np.ndarray, number: int, levels: int | None) -> list[int]:
+    """Numbers in [0, 1] as 0 to number - 1, each as often as the others."""
+    if levels is None:
+        steps = np.minimum(np.floor(unit * number), number - 1)
+    elif levels % number == 0:
+        steps = np.rint(unit * (levels - 1)) * number // levels
+    else:
+        steps = np.rint(unit * (number - 1))
+    return [int(step) for step in steps]

@@ -57,7 +57,13 @@ class Plan:
 
     @classmethod
     def of(cls, sweep: Sweep, replications: int | None = None, classes: Any = None) -> Plan:
-        return cls(sweep, replications or sweep.replications, classes)
+        replications = sweep.replications if replications is None else replications
+        if sweep.seeds and replications > len(sweep.seeds):
+            raise ValueError(
+                f"replications = {replications}: the sweep names {len(sweep.seeds)} seeds; name more of them, or give"
+                " replications instead of seeds"
+            )
+        return cls(sweep, replications, classes)
 
     @cached_property
     def points(self) -> list[Point]:
@@ -117,10 +123,7 @@ class Plan:
 
     def seed(self, point: Point, replication: int) -> int:
         """Of a replication: the same at every point (or each point's own), whatever the order or number of runs."""
-        key = (replication,) if self.sweep.common_draws else (replication, int(point.id, 16))
-        return int(
-            np.random.SeedSequence(self.sweep.seed, spawn_key=key).generate_state(1, np.uint64)[0] >> np.uint64(1)
-        )
+        return seed_of(self.sweep, point.id, replication)
 
     @cached_property
     def common_seeds(self) -> list[int]:
@@ -145,6 +148,14 @@ class Plan:
             chunk = max(8, min(most, -(-len(runs) // (8 * workers))))
             chunk = -(-chunk // 8) * 8  # whole batches of the compiled program
         return [members[at : at + chunk] for members in groups.values() for at in range(0, len(members), chunk)]
+
+
+def seed_of(sweep: Sweep, point_id: str, replication: int) -> int:
+    """The seed of a replication at a point; where draws are common, whatever the point."""
+    if sweep.seeds:
+        return sweep.seeds[replication]
+    key = (replication,) if sweep.common_draws else (replication, int(point_id, 16))
+    return int(np.random.SeedSequence(sweep.seed, spawn_key=key).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def values_of(point: Point) -> dict[str, np.ndarray]:

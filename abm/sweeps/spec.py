@@ -4,7 +4,7 @@
     scenarios = ["baseline", "no_r1"]       # built-in, or .toml files of the same folder
     months = 60
     replications = 20                       # paired: replication k sees the same draws at every point
-    seed = 0
+    seed = 0                                # or seeds = [3, 14, 15]: just these, in place of replications and seed
     observables = ["lerner_closed", "open_token_share"]
     panel = "all"                           # of each run: "all", "none", or a list of months
 
@@ -41,7 +41,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from abm.events import meant, short
 from abm.scenarios import LARGEST, Scenario, _key, _toml
-from abm.sweeps.targets import Target
+from abm.sweeps.checks import OBSERVABLES, faults
+from abm.sweeps.targets import Target, day_of
 
 MOST_RUNS = 10_000_000
 """Larger sweeps are refused: at a tenth of a second a run they take weeks."""
@@ -89,7 +90,8 @@ class Design(BaseModel):
     kind: Literal["grid", "latin_hypercube", "sobol", "saltelli", "morris", "table"] = "grid"
     points: Annotated[tuple[int, ...], BeforeValidator(lambda x: (x,) if isinstance(x, int) else x)] = ()
     trajectories: int | None = None
-    levels: int = 4
+    levels: int | None = None
+    """Of a Morris design: 4 where nothing is said."""
     second_order: bool = False
     file: str | None = None
     rows: tuple[dict[str, int | float | dt.date | str], ...] = ()
@@ -106,11 +108,13 @@ class Outcome(BaseModel):
     last: int | None = None
 
 
-def _table(value: Any) -> Any:
-    """TOML has lists where the models here have tuples."""
-    if isinstance(value, list):
-        return tuple(_table(item) for item in value)
-    return {key: _table(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+def _plain(value: Any) -> Any:
+    """Lists, ranges and NumPy's arrays as tuples, NumPy's and pandas' scalars as Python's."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | range):
+        return tuple(_plain(item) for item in value)
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
 class Sweep(BaseModel):
@@ -126,11 +130,14 @@ class Sweep(BaseModel):
     name: str = Field("sweep", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     scenarios: tuple[Any, ...] = ("baseline",)
     months: int = Field(60, ge=1, le=1200)
-    replications: int = Field(10, ge=1)
+    replications: int = Field(10, ge=1, le=MOST_RUNS)
     seed: int = Field(0, ge=0, lt=2**63)
+    """Decides the seeds of replications and, where points are drawn, the points."""
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] | None = None
+    """The replications' own seeds, in their order, instead of `replications` and those that follow from `seed`."""
     common_draws: bool = True
     """Replication k sees the same draws at every point (False: every point its own)."""
-    observables: tuple[str, ...] = ("lerner_closed", "open_token_share", "welfare")
+    observables: tuple[str, ...] = OBSERVABLES
     panel: Literal["all", "none"] | tuple[int, ...] = "all"
     precision: Literal[32, 64] = 64
     pricing: Literal["posted", "flexible", "nash"] = "posted"
@@ -146,20 +153,21 @@ class Sweep(BaseModel):
 
     def __init__(self, *, folder: Path | None = None, confined: bool = False, **said: Any):
         """`folder` is where relative paths start; `confined` keeps them inside it (files from elsewhere)."""
-        from abm.sweeps.checks import faults
-
-        said = {key: _table(value) for key, value in said.items()}
-        if isinstance(said.get("scenarios"), str | Scenario):
-            said["scenarios"] = (said["scenarios"],)
+        said = {key: _plain(value) for key, value in said.items()}
+        for key in ("scenarios", "observables"):
+            if isinstance(said.get(key), str | Scenario):
+                said[key] = (said[key],)
         if isinstance(said.get("factors"), Mapping):
             said["factors"] = _flat(said["factors"])
-        problems: list[str] = []
+        if isinstance(said.get("seeds"), tuple) and said["seeds"]:
+            said.setdefault("replications", len(said["seeds"]))
+        mistyped: dict[str, str] = {}
         try:
             super().__init__(**said)
         except ValidationError as error:
-            problems += [f"{key or 'sweep'}: {message}" for key, message in _complaints(error)]
+            mistyped = _complaints(error)
         stories, targets, rows, found = faults(said, folder, confined)
-        problems += found
+        problems = _once(mistyped, found)
         if problems:
             raise SpecError(problems)
         self._stories, self._targets, self._rows = stories, targets, rows
@@ -170,10 +178,15 @@ class Sweep(BaseModel):
         """A grid of a thousand million points is refused with its size, before it is laid out."""
         from abm.sweeps.estimate import duration
 
+        fewer = {
+            "grid": "levels, or a Sobol or Latin hypercube design",
+            "table": "rows",
+            "morris": "trajectories",
+        }.get(self.design.kind, "points")
         return (
             f"{self.number_of_points:,} points x {self.replications:,} replications = {self.number_of_runs:,} runs, which"
-            f" would take about {duration(self.number_of_runs * self.months * 1e-3)} on two cores; the most that is taken on"
-            f" is {MOST_RUNS:,}. Take fewer levels, or a Sobol or Latin hypercube design"
+            f" would take about {duration(min(self.number_of_runs, 10**30) * self.months * 1e-3)} on two cores; the most that"
+            f" is taken on is {MOST_RUNS:,}. Take fewer {fewer}"
         )
 
     @property
@@ -240,6 +253,9 @@ class Sweep(BaseModel):
         """From a TOML file."""
         path = Path(path)
         try:
+            if path.is_dir():
+                inside = path / "spec.toml"
+                raise ValueError(f"it is a folder; give the file of a sweep{f', {inside}' if inside.is_file() else ''}")
             if not path.is_file():
                 raise ValueError("there is no such file")
             if path.stat().st_size > LARGEST:
@@ -258,6 +274,8 @@ class Sweep(BaseModel):
         """The sweep as a file that `load` reads back; `scenarios` and `table` name the files that go with it."""
         plain = self.model_dump(exclude_defaults=True)
         plain["name"] = self.name
+        if self.seeds:
+            plain.pop("replications", None)
         plain["scenarios"] = [(scenarios or {}).get(name, name) for name in self.stories]
         tables = {
             key: plain.pop(key)
@@ -295,18 +313,23 @@ def _flat(factors: Mapping[str, Any]) -> dict[str, Any]:
     for name, given in factors.items():
         if isinstance(given, Mapping) and given and not set(given) & set(Factor.model_fields):
             flat |= {f"{name}.{inner}": one for inner, one in _flat(given).items()}
-        else:
-            flat[name] = {"values": given} if isinstance(given, tuple) else given
+            continue
+        said = {"values": given} if isinstance(given, tuple) else given
+        if isinstance(said, Mapping):
+            said = {k: tuple(map(day_of, v)) if isinstance(v, tuple) else day_of(v) for k, v in said.items()}
+        flat[name] = said
     return flat
 
 
-def _complaints(error: ValidationError) -> list[tuple[str, str]]:
-    """Where and what, with the nearest name for an unknown one."""
-    found = []
+def _complaints(error: ValidationError) -> dict[str, str]:
+    """Where -> what, with the nearest name for an unknown one; of a place that may be one thing or another, the first."""
+    found: dict[str, str] = {}
     for fault in error.errors():
         where = [str(part) for part in fault["loc"] if not isinstance(part, str) or "[" not in part]
         if where[0] == "factors" and len(where) > 3:
             continue  # a value, which is checked against what its factor sets
+        if where[0] in ("parameters", "populations", "panel"):
+            where = where[: 1 if where[0] == "panel" else 2]  # not whether it failed to be a number or to be a table
         place, what = ".".join(where), fault["msg"][:1].lower() + fault["msg"][1:]
         if fault["type"] == "extra_forbidden":
             inner: dict[str, type[BaseModel]] = {"factors": Factor, "design": Design, "outcomes": Outcome}
@@ -314,7 +337,25 @@ def _complaints(error: ValidationError) -> list[tuple[str, str]]:
             what = f"unknown key {short(where[-1])}{meant(where[-1], list(known.model_fields))}"
         elif where[0] == "factors" and len(where) > 1 and fault["type"].startswith("model"):
             what = f"{short(fault['input'])}: give a list of values, or a table with low and high"
+        elif place == "panel":
+            what = f'{short(fault["input"])}: must be "all", "none" or a list of months'
         elif fault["type"] not in ("value_error", "missing"):
             what = f"{short(fault['input'])}: {what}"
-        found.append((place, what))
+        found.setdefault(place or "sweep", what)
     return found
+
+
+def _once(mistyped: Mapping[str, str], found: list[str]) -> list[str]:
+    """One line a fault: what was found of a place that is of a wrong type, too, is told once, by who knows more of it."""
+    knows = ("design", "factors", "panel", "populations")  # whose checks say what is wanted
+    kept = []
+    places = {problem: problem.partition(":")[0].partition(" = ")[0] for problem in found}
+    for place, what in mistyped.items():
+        known = place.partition(".")[0] in knows and not what.startswith("unknown key")
+        if known and any(
+            place == other or place.startswith(f"{other}.") and place.count(".") > 1 for other in places.values()
+        ):
+            continue
+        kept.append(f"{place}: {what}")
+    told = {line.partition(":")[0] for line in kept}
+    return kept + [problem for problem in found if places[problem] not in told]

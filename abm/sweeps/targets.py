@@ -32,7 +32,11 @@ class Target:
             return None if type(value) is dt.date else f"{short(value)} is no date (such as 2025-01-27)"
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{short(value)} is no number"
-        if not math.isfinite(value):
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:
+            return f"{short(value)} is too large a number"
+        if not finite:
             return f"{value} is not finite"
         if self.whole and value != int(value):
             return f"{value} is no whole number"
@@ -40,13 +44,20 @@ class Target:
         if not low <= value <= high:
             unit = f" {self.unit}" if self.unit else ""
             upper = f"and {high:g}{unit}" if math.isfinite(high) else ""
-            return (
-                f"{value:g} must lie between {low:g} {upper}" if upper else f"{value:g} must be at least {low:g}{unit}"
-            )
+            value = value if isinstance(value, int) and abs(value) < 10**6 else f"{value:g}"
+            return f"{value} must lie between {low:g} {upper}" if upper else f"{value} must be at least {low:g}{unit}"
         return None
 
     def typed(self, value: Any) -> Any:
         return value if self.is_date else int(value) if self.whole else float(value)
+
+
+def day_of(value: Any) -> Any:
+    """A date that is written as text (ISO 8601), as a date; anything else as it is."""
+    try:
+        return dt.date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def target_of(name: str, stories: Mapping[str, Scenario]) -> Target:
