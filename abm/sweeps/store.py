@@ -27,7 +27,7 @@ import numpy as np
 from abm.files import whole
 from abm.provenance import git, machine, now, source_hash, stamp, versions
 from abm.sweeps.plan import Plan, Point
-from abm.sweeps.spec import digest
+from abm.sweeps.spec import SpecError, Sweep, digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 DECIDING = ("jax", "jaxlib", "numpy", "scipy", "networkx")
 """Packages whose versions can move the last digits of a result, or more."""
+RUNS = {"run_id", "point_id", "replication", "seed", "status", "error", "seconds"}
+MANIFEST = {"name", "created", "spec", "spec_hash", "replications", "points", "accepted"}
+UNKNOWN = "there are parts, but no manifest.json that could be read"
 
 
 class Changed(ValueError):
@@ -48,6 +51,17 @@ class Changed(ValueError):
             f"{folder}: holds runs of something else:\n{listed}\nChoose another folder, or accept the changes"
             " (--accept-changes): runs whose conditions are the same are kept, and the changes are recorded"
         )
+
+
+class Damaged(ValueError):
+    """A file of a sweep that is missing or does not read; the same sweep, run again, mends it."""
+
+    def __init__(self, path: Path, why: Any, mend: str = "run the sweep again into this folder to mend it"):
+        self.path = path
+        said = (
+            "is missing" if isinstance(why, FileNotFoundError) else f"is damaged ({' '.join(str(why).split())[:160]})"
+        )
+        super().__init__(f"{path}: {said}; {mend}")
 
 
 # --- writing ---
@@ -66,7 +80,8 @@ def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: Out
     runs, panel = runs_table(plan, points, outcomes), panel_table(plan, outcomes)
 
     def write(table: pa.Table, path: Path) -> None:
-        whole(path, lambda file: pq.write_table(table, file, compression="zstd", row_group_size=200_000))
+        options: dict[str, Any] = {"compression": "zstd", "row_group_size": 200_000, "write_page_checksum": True}
+        whole(path, lambda file: pq.write_table(table, file, **options))
 
     if plan.sweep.kept_months:
         write(panel, folder / "parts" / f"{name}.panel.parquet")
@@ -115,32 +130,32 @@ def panel_table(plan: Plan, outcomes: Outcomes) -> pa.Table:
 # --- what is there ---
 
 
-def parts(folder: Path) -> Iterator[tuple[Path, Path | None]]:
-    """(runs, panel) of every whole part; whatever else lies there is passed over."""
+def parts(folder: Path, with_panel: bool) -> Iterator[tuple[pa.Table, Path | None]]:
+    """(runs, file of the panel) of every whole part; whatever else lies there is passed over.
+
+    A part whose panel is wanted and missing or cut short is not whole, nor is one of whose runs a byte has changed. The
+    rule is the same for whoever asks what is done and for whoever reads the results.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     for path in sorted((folder / "parts").glob("*.runs.parquet")):
         panel = path.with_name(path.name.replace(".runs.", ".panel."))
         try:
-            if "run_id" not in pq.read_schema(path).names:
+            runs = pq.read_table(path, page_checksum_verification=True)
+            if RUNS - set(runs.column_names):
                 continue
-            if panel.exists():
+            if with_panel:
                 pq.read_schema(panel)
-        except (OSError, pa.ArrowInvalid):
+        except (OSError, pa.ArrowException):
             continue
-        yield path, panel if panel.exists() else None
+        yield runs, panel if with_panel else None
 
 
 def finished(folder: Path, with_panel: bool, retry: Sequence[str] = ()) -> set[str]:
     """Ids of the runs that are done; those of a status in `retry` are to be done again."""
-    import pyarrow.parquet as pq
-
     done: set[str] = set()
-    for path, panel in parts(folder):
-        if with_panel and panel is None:
-            continue
-        table = pq.read_table(path, columns=["run_id", "status"])
+    for table, _ in parts(folder, with_panel):
         for run, status in zip(table["run_id"].to_pylist(), table["status"].to_pylist(), strict=True):
             if status not in retry:
                 done.add(run)
@@ -169,33 +184,69 @@ def _alive(pid: int) -> bool:
 # --- the folder and its manifest ---
 
 
+def differences(folder: Path, plan: Plan) -> list[str]:
+    """What differs between the runs that a folder holds and those that are planned; nothing is written."""
+    before = read_manifest(folder)
+    if before:
+        return compared(before, manifest(plan))
+    return [UNKNOWN] if any((folder / "parts").glob("*.parquet")) else []
+
+
 def open_folder(folder: Path, plan: Plan, accept_changes: bool) -> list[str]:
     """Make the folder ready, or check that it holds runs of the same; returns changes that were accepted.
 
-    Raises `Changed` with the differences, unless they are accepted.
+    What tells its design and its spec is written anew where it is missing or damaged. Raises `Changed` with the
+    differences, unless they are accepted.
     """
+    found = differences(folder, plan)
+    if found and not accept_changes:
+        raise Changed(folder, found)
     (folder / "parts").mkdir(parents=True, exist_ok=True)
     clear_halves(folder)
-    path, current = folder / "manifest.json", manifest(plan)
-    before = read_manifest(folder)
-    differences = compared(before, current) if before else []
-    if differences and not accept_changes:
-        raise Changed(folder, differences)
+    before, current = read_manifest(folder), manifest(plan)
     if before:
         current["created"] = before["created"]
-        current["replications"] = max(plan.replications, before["replications"] if not differences else 0)
+        current["replications"] = max(plan.replications, before["replications"] if not found else 0)
         current["accepted"] = before["accepted"]
-        if differences:
-            current["accepted"] = [*current["accepted"], {"when": stamp(), "changes": differences}]
-    elif any((folder / "parts").glob("*.parquet")):
-        raise Changed(folder, ["there are parts, but no manifest.json that could be read"])
-    if current != before:
-        write_json(path, current)
-    if not before or differences:
+    if found:
+        current["accepted"] = [*current["accepted"], {"when": stamp(), "changes": found}]
+    if not spec_is_kept(folder, plan):
         keep_spec(folder, plan)
-    if not before or differences or current["replications"] != before["replications"]:
+    if not design_is_kept(folder, plan):
         write_design(folder, plan)
-    return differences
+    if current != before:
+        write_json(folder / "manifest.json", current)
+    return found
+
+
+def spec_is_kept(folder: Path, plan: Plan) -> bool:
+    try:
+        return Sweep.load(folder / "spec.toml").hash == plan.sweep.hash
+    except SpecError:
+        return False
+
+
+def design_is_kept(folder: Path, plan: Plan) -> bool:
+    try:
+        kept = read_design(folder)["point_id"].to_pylist()
+    except Damaged:
+        return False
+    return kept == [point.id for point in plan.points]
+
+
+def read_design(folder: Path) -> pa.Table:
+    """Raises `Damaged` where it is missing or does not read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / "design.parquet"
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise Damaged(path, error) from None
+    if not {"point", "point_id", "scenario"} <= set(table.column_names):
+        raise Damaged(path, "is no table of points")
+    return table
 
 
 def keep_spec(folder: Path, plan: Plan) -> None:
@@ -218,6 +269,10 @@ def keep_spec(folder: Path, plan: Plan) -> None:
 
         whole(folder / table, write)
     whole(folder / "spec.toml", lambda file: file.write(sweep.to_toml(names, table).encode()))
+    if Sweep.load(folder / "spec.toml").hash != sweep.hash:  # before hours of work, not after
+        raise RuntimeError(
+            f"{folder / 'spec.toml'}: does not read back as the sweep that was written; please report it"
+        )
 
 
 class _Text:
@@ -243,7 +298,7 @@ def write_design(folder: Path, plan: Plan) -> None:
     for name in plan.sweep.targets:
         columns[name] = pa.array([point.factors.get(name) for point in plan.points])
     table = pa.table(columns)
-    whole(folder / "design.parquet", lambda file: pq.write_table(table, file, compression="zstd"))
+    whole(folder / "design.parquet", lambda file: pq.write_table(table, file, write_page_checksum=True))
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -251,7 +306,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found
+    return found if isinstance(found, dict) and found.keys() >= MANIFEST else None
 
 
 def manifest(plan: Plan) -> dict[str, Any]:
