@@ -3,6 +3,7 @@
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.context
+import multiprocessing.process
 import os
 import signal
 import threading
@@ -35,6 +36,11 @@ def worker_pool(number: int, preload: Sequence[str] = ()) -> Iterator[ProcessPoo
             worker.terminate()
         raise
     pool.shutdown()
+
+
+def being_born() -> bool:
+    """Whether this is a worker process that is just importing the script of the process that starts it."""
+    return getattr(multiprocessing.process.current_process(), "_inheriting", False)
 
 
 def _begin() -> None:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from abm.events import short
 from abm.sweeps import store
 from abm.sweeps.chunk import Task, carry_out
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
+from abm.workers import being_born
 
 Progress = Callable[[int, int, int, float], None]
 """Called as progress(runs done, all runs, of these failed, seconds)."""
 PRELOAD = ("abm.sweeps.chunk", "abm.simulation", "pyarrow.parquet")
 FAILED = ("failed", "crashed", "nonfinite")
+RETRIED = ("failed", "crashed")
 
 
 class Broken(RuntimeError):
-    """An executor that was handed in has lost its workers and cannot be started again from here."""
+    """Workers cannot be started, or those of an executor that was handed in have died."""
 
 
 @dataclass
@@ -50,6 +55,13 @@ class Tally:
     @property
     def failed(self) -> int:
         return sum(self.counts[status] for status in FAILED)
+
+    def then(self, later: Tally) -> Tally:
+        """Of two calls one after the other."""
+        added = ("parts", "restarts", "engine_seconds", "chunk_seconds", "seconds", "counts", "accepted")
+        return replace(
+            later, before=self.before, **{name: getattr(self, name) + getattr(later, name) for name in added}
+        )
 
 
 def run_sweep(
@@ -101,19 +113,19 @@ def run_sweep(
     OSError
         The disk is full, or the folder cannot be written: what is finished is kept.
     Broken
-        A pool that was handed in has died.
+        A pool that was handed in has died, or workers do not start: a script that wants several of them must call this
+        below `if __name__ == "__main__":`.
     """
     began = time.perf_counter()
+    if being_born():
+        raise SystemExit(1)  # a worker that runs its leader's script, for want of a main guard: the leader says so
     sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
-    which, shards = shard
-    if not 1 <= which <= shards:
-        raise ValueError(f"shard {which}/{shards}: must be 1/{shards} to {shards}/{shards}")
+    which, shards = checked(workers, chunk, replications, shard)
     folder = Path(folder).resolve()
     plan = Plan.of(sweep, replications, classes)
     accepted = store.open_folder(folder, plan, accept_changes)
     runs = list({run.id: run for run in plan.runs(shard)}.values())  # points of a design may coincide
-    retry = ("failed", "crashed") if retry_failed else ()
-    done = store.finished(folder, bool(sweep.kept_months), retry)
+    done = store.finished(folder, bool(sweep.kept_months), RETRIED if retry_failed else ())
     missing = [one for one in runs if one.id not in done]
     tally = Tally(folder, len(runs), len(runs) - len(missing), accepted=accepted)
     report = progress or (lambda *said: None)
@@ -155,6 +167,25 @@ def run_sweep(
     return tally
 
 
+def checked(workers: Any, chunk: Any, replications: Any, shard: Any) -> tuple[int, int]:
+    """The shard, where all are whole numbers that can be; raises ValueError with all that is wrong."""
+    problems = [
+        f"{name} = {short(value)}: must be a whole number, 1 or more"
+        for name, value in (("workers", workers), ("chunk", chunk), ("replications", replications))
+        if not (value is None and name != "workers") and not _counts(value)
+    ]
+    which, shards = shard if isinstance(shard, tuple | list) and len(shard) == 2 else (0, 0)
+    if not _counts(which) or not _counts(shards) or which > shards:
+        problems.append(f"shard = {short(shard)}: must be (K, N), whole numbers with K from 1 to N")
+    if problems:
+        raise ValueError("\n".join(problems))
+    return which, shards
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
 class Workers:
     """An executor that is there again after it broke: ours is started anew; one that was handed in cannot be."""
 
@@ -166,7 +197,16 @@ class Workers:
     def _start(self) -> Executor:
         from abm.workers import worker_pool
 
-        return self.own.enter_context(worker_pool(self.number, PRELOAD))
+        pool = self.own.enter_context(worker_pool(self.number, PRELOAD))
+        try:
+            pool.submit(os.getpid).result()
+        except BrokenExecutor:
+            self.own.close()
+            raise Broken(
+                "worker processes end as soon as they start; a script that runs a sweep with several workers must do so"
+                ' below `if __name__ == "__main__":`, since every worker imports it (otherwise: is there too little memory?)'
+            ) from None
+        return pool
 
     @property
     def window(self) -> int:

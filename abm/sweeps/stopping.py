@@ -120,18 +120,23 @@ def run_until(
 ) -> tuple[Tally, Verdict]:
     """Run replications until the rule is met at every point, or its maximum reached; options as in `run_sweep`.
 
-    Every round adds about as many as the interval's width says are wanting. What is found does not depend on the rounds.
+    Every round adds about as many as the interval's width says are wanting. What is found does not depend on the rounds,
+    and the tally is of all of them together.
     """
+    if sweep.seeds:
+        raise ValueError("a sweep whose seeds are given cannot grow: give replications and seed instead of seeds")
     name = column(sweep, rule.of)
+    whole: Tally | None = None
     number = min(max(sweep.replications, rule.minimum + rule.look_ahead), rule.maximum)
     while True:
         tally = run_sweep(sweep, folder, replications=number, progress=progress, **options)
+        whole = tally if whole is None else whole.then(tally)
         options["accept_changes"] = False
         verdict = judge(values_of(open_sweep(folder), name), rule)
         if told:
             told(number, verdict)
         if verdict.enough is not None or number >= rule.maximum:
-            return tally, verdict
+            return whole, verdict
         now = verdict.widest[-1]
         wanted = number * (now / rule.half_width) ** 2 if np.isfinite(now) else 2.0 * number
         number = int(
