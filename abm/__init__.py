@@ -1,8 +1,9 @@
 """An agent-based model of the AI industry: who keeps pricing power when models can be copied.
 
->>> from abm import simulate, ensemble, compare
+>>> from abm import simulate, ensemble, compare, sweep
 >>> simulate(scenario="baseline", seed=1).frame()          # one row a month
 >>> ensemble(scenario="no_r1", seeds=range(200))           # two hundred runs, compiled together
+>>> sweep({"ip_strength": [0, 0.5, 1]}, seeds=range(50))   # every level with every seed
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from abm.population import Populations
     from abm.scenarios import Scenario, ScenarioError
     from abm.simulation import compare, ensemble, ensembles, simulate
-    from abm.sweeps import Sweep, open_sweep, run_sweep
+    from abm.sweeps import Sweep, open_sweep, run_sweep, sweep
 
 _HOME = {
     "MarketModel": "abm.model",
@@ -31,6 +32,7 @@ _HOME = {
     "Sweep": "abm.sweeps",
     "open_sweep": "abm.sweeps",
     "run_sweep": "abm.sweeps",
+    "sweep": "abm.sweeps",
 }
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "open_sweep",
     "run_sweep",
     "simulate",
+    "sweep",
 ]
 
 

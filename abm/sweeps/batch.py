@@ -1,0 +1,64 @@
+"""A sweep in one call."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abm.sweeps.results import Results, open_sweep
+from abm.sweeps.run import run_sweep
+from abm.sweeps.spec import Sweep
+
+if TYPE_CHECKING:
+    from abm.scenarios import Scenario
+
+
+def sweep(
+    factors: Mapping[str, Any],
+    *,
+    scenario: str | Scenario | Iterable[str | Scenario] = "baseline",
+    seeds: Iterable[int],
+    months: int = 60,
+    out: str | Path | None = None,
+    executor: Executor | None = None,
+    **more: Any,
+) -> Results:
+    """Run every combination of the factors' levels with every seed, and return the results.
+
+    >>> import abm
+    >>> abm.sweep({"ip_strength": [0, 0.5, 1]}, seeds=range(50)).runs()
+
+    Parameters
+    ----------
+    factors
+        Name -> levels: a list, an array, or a range {"low": ..., "high": ..., "levels": ...}.
+    scenario
+        A built-in scenario, the path of a .toml file, a `Scenario`, or several of them.
+    seeds
+        The seeds of the runs, in this order at every point: `abm.simulate(parameters, scenario, seed)` plays one again.
+    months
+        Length of a run, from January 2023.
+    out
+        Folder for the results, where runs that are done count; else a temporary one that lives as long as the results.
+    executor
+        Any `concurrent.futures.Executor`, whose workers must see the folder; else this process, with its threads.
+    more
+        Any other key of a `Sweep`, such as observables, outcomes, populations, design.
+
+    Raises
+    ------
+    SpecError, Changed, OSError
+        As `run_sweep` does.
+    """
+    scenarios = tuple(scenario) if isinstance(scenario, list | tuple) else (scenario,)
+    asked = Sweep(factors=dict(factors), scenarios=scenarios, seeds=tuple(seeds), months=months, **more)
+    if out is not None:
+        run_sweep(asked, out, executor=executor)
+        return open_sweep(out)
+    temporary = tempfile.TemporaryDirectory(prefix="abm_sweep_")
+    run_sweep(asked, temporary.name, executor=executor)
+    return replace(open_sweep(temporary.name), temporary=temporary)
