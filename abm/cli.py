@@ -108,9 +108,19 @@ def reproduce(
 @app.command("list")
 def list_(
     parameters: Annotated[bool, typer.Option("--parameters", help="Every parameter with its unit and bounds.")] = False,
+    observables: Annotated[bool, typer.Option("--observables", help="Everything that is measured each month.")] = False,
 ) -> None:
-    """List scenarios and reproductions, or all parameters."""
+    """List scenarios and reproductions, or all parameters, or all observables."""
     console = Console()
+    if observables:
+        from abm.measures import MEASURES
+
+        table = Table("observable", "unit", "meaning", box=None, pad_edge=False)
+        for name, measure in MEASURES.items():
+            table.add_row(name, escape(measure.unit), escape(measure.meaning))
+        console.print(table)
+    if parameters and observables:
+        console.print()
     if parameters:
         from abm.parameters import Parameters
 
@@ -121,6 +131,7 @@ def list_(
             bounds = f"{row['low']:g} to {row['high']:g}"
             table.add_row(row["name"], f"{row['default']:g}", escape(row["unit"]), bounds, escape(row["meaning"]))
         console.print(table)
+    if parameters or observables:
         return
     from abm.reproduce import REPRODUCTIONS
     from abm.scenarios import Scenario
@@ -134,7 +145,7 @@ def list_(
         table.add_row(name, f"{work.summary} ({work.seeds} seeds, {work.quick_seeds} with --quick)")
     console.print()
     console.print(table)
-    console.print("\nParameters: `abm list --parameters`")
+    console.print("\nParameters: `abm list --parameters`; observables: `abm list --observables`")
 
 
 @app.command()
@@ -264,7 +275,7 @@ def bar() -> Iterator[tuple[Callable[[str, float, float], None], Callable[[int, 
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=3600) as shown:
         task = shown.add_task("starting", total=None)
 
         def step(doing: str, done: float, total: float) -> None:

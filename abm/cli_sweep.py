@@ -14,16 +14,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli_input import Mistake, plainly, writable
+from abm.cli_input import Mistake, could_write, plainly, writable
 
 
 def sweep(
-    spec: Annotated[Path, typer.Argument(help="TOML file of the sweep.", metavar="SPEC.toml")],
+    spec: Annotated[Path | None, typer.Argument(help="TOML file of the sweep.", metavar="SPEC.toml")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder for the results; else output/NAME. Runs kept there count."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run and what is there already, and run nothing.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a folder that must be there (going on is what happens anyway).")
+    ] = False,
+    show: Annotated[
+        Path | None, typer.Option("--show", help="Say what is in a folder of results, and run nothing.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; else as many as there are cores.")] = None,
     dask: Annotated[
         str | None,
@@ -42,54 +50,96 @@ def sweep(
     ] = None,
     of: Annotated[str | None, typer.Option(help="With --until-ci: the outcome, or the observable.")] = None,
     absolute: Annotated[bool, typer.Option("--absolute", help="With --until-ci: in the outcome's own unit.")] = False,
-    minimum: Annotated[int, typer.Option(help="With --until-ci: least replications.")] = 8,
-    maximum: Annotated[int, typer.Option(help="With --until-ci: most replications.")] = 1_000,
-    look_ahead: Annotated[int, typer.Option(help="With --until-ci: replications for which it must stay so.")] = 5,
+    minimum: Annotated[int | None, typer.Option(help="With --until-ci: least replications.", show_default="8")] = None,
+    maximum: Annotated[
+        int | None, typer.Option(help="With --until-ci: most replications.", show_default="1000")
+    ] = None,
+    look_ahead: Annotated[
+        int | None, typer.Option(help="With --until-ci: replications for which it must stay so.", show_default="5")
+    ] = None,
 ) -> None:
-    """Run a batch of settings and seeds; what is done already is not done again."""
-    from abm.sweeps.spec import Sweep
-    from abm.sweeps.stopping import Rule, column
+    """Run a batch of settings and seeds; what is done already is not done again.
 
+    Exit codes: 0 all is well, 1 a run has failed or --until-ci was not reached, 2 wrong input or a disk that cannot be
+    written, 130 Ctrl-C.
+    """
+    from abm.sweeps.faults import Faults
+    from abm.sweeps.spec import Sweep
+
+    if show is not None:
+        if spec is not None:
+            raise Mistake("--show FOLDER: goes without a SPEC.toml")
+        return shown(show)
+    if spec is None:
+        raise Mistake("say which SPEC.toml to run, or --show FOLDER")
     part = shard_of(shard)
+    limits = {"minimum": minimum, "maximum": maximum, "look_ahead": look_ahead}
     with plainly():
         asked = Sweep.load(spec)
-        rule = None
-        if until_ci is not None:
-            if of is None:
-                raise Mistake("--until-ci: say of what, with --of OUTCOME")
-            if part != (1, 1):
-                raise Mistake("--until-ci: judges all runs together and cannot be sharded")
-            rule = Rule(of, until_ci, absolute, minimum=minimum, maximum=maximum, look_ahead=look_ahead)
-            column(asked, of)
-        elif of is not None or absolute:
-            raise Mistake("--of and --absolute go with --until-ci")
+        Faults.wanted()
+        rule = rule_of(asked, until_ci, of, absolute, part, {k: v for k, v in limits.items() if v is not None})
     if dask and workers and dask != "local":
         raise Mistake("--workers: the cluster at --dask has its own")
     from abm.workers import processors
 
     number = workers or processors()
+    folder = out or Path("output") / asked.name
+    if resume and not (folder / "manifest.json").is_file():
+        raise Mistake(f"--resume: no sweep is kept in {folder}; leave --resume out to begin one")
     describe(asked, part, number)
     if dry_run:
-        return
-    folder = writable(out or Path("output") / asked.name)
-    execute(
-        asked,
-        folder,
-        part,
-        rule,
-        number,
-        dask,
-        dict(chunk=chunk, accept_changes=accept_changes, retry_failed=retry_failed),
-    )
+        could_write(folder)
+        return foreseen(asked, folder, part, accept_changes, retry_failed)
+    options = dict(chunk=chunk, accept_changes=accept_changes, retry_failed=retry_failed)
+    execute(asked, writable(folder), part, rule, number, dask, options)
+
+
+def rule_of(
+    asked: Any, until_ci: float | None, of: str | None, absolute: bool, part: tuple[int, int], limits: dict[str, int]
+) -> Any:
+    """The stopping rule that is asked for, or None."""
+    from abm.sweeps.stopping import Rule, column
+
+    if until_ci is None:
+        if of is not None or absolute or limits:
+            raise Mistake("--of, --absolute, --minimum, --maximum and --look-ahead go with --until-ci")
+        return None
+    if of is None:
+        raise Mistake("--until-ci: say of what, with --of OUTCOME")
+    if part != (1, 1):
+        raise Mistake("--until-ci: judges all runs together and cannot be sharded")
+    if asked.seeds:
+        raise Mistake("--until-ci: adds replications; give replications and seed in the sweep, not seeds")
+    rule = Rule(of, until_ci, absolute, **limits)
+    column(asked, of)
+    return rule
+
+
+def foreseen(asked: Any, folder: Path, part: tuple[int, int], accept_changes: bool, retry_failed: bool) -> None:
+    """What a run into this folder would find there."""
+    from abm.sweeps import store
+    from abm.sweeps.plan import Plan
+    from abm.sweeps.run import RETRIED
+
+    plan = Plan.of(asked)
+    changes = store.differences(folder, plan)
+    if changes and not accept_changes:
+        raise Mistake(str(store.Changed(folder, changes)))
+    if changes:
+        print(f"would be accepted and recorded: {'; '.join(changes)}")
+    done = store.finished(folder, bool(asked.kept_months), RETRIED if retry_failed else ())
+    wanted = {run.id for run in plan.runs(part)}
+    print(f"{folder}: {len(wanted & done):,} runs are there already, {len(wanted - done):,} to do")
 
 
 def execute(
     asked: Any, folder: Path, part: tuple[int, int], rule: Any, number: int, dask: str | None, options: dict[str, Any]
 ) -> None:
     from abm.cli import bar, stopped
+    from abm.sweeps.results import open_sweep
     from abm.sweeps.run import Broken, run_sweep
     from abm.sweeps.stopping import run_until
-    from abm.sweeps.store import Changed, finished
+    from abm.sweeps.store import Changed, Damaged, finished
 
     def kept() -> str:
         return f"{len(finished(folder, bool(asked.kept_months)))} runs are kept in {folder}"
@@ -97,30 +147,43 @@ def execute(
     try:
         with cluster(dask, number) as executor, bar() as (progress, _):
             options |= {"workers": number, "executor": executor}
+            before = 0
 
             def step(done: int, total: int, failed: int, seconds: float) -> None:
-                trouble = f", {failed} failed" if failed else ""
-                progress(f"{done} of {total} runs{trouble}", done, total)
+                nonlocal before
+                before = before if seconds else done  # a round begins
+                progress(pace(done, total, failed, done - before, seconds), done, total)
 
             if rule:
                 tally, verdict = run_until(asked, folder, rule, step, **options)
             else:
                 tally, verdict = run_sweep(asked, folder, shard=part, progress=step, **options), None
+            results = open_sweep(folder)
     except KeyboardInterrupt:
         raise stopped(f"stopped; {kept()}; run it again to go on") from None
-    except Changed as changed:
-        raise Mistake(str(changed)) from None
-    except Broken as broken:
-        raise Mistake(str(broken)) from None
+    except (Changed, Damaged, Broken) as fault:
+        raise Mistake(str(fault)) from None
     except OSError as error:
         if error.filename is None and not error.errno:
             raise
         raise Mistake(
             f"{error.filename or folder}: cannot be written ({error.strerror}); {kept()}; make room and run it again to go on"
         ) from None
-    summary(tally, folder)
+    if tally.accepted:
+        print(f"accepted and recorded: {'; '.join(tally.accepted)}")
+    done = sum(tally.counts.values())
+    print(f"{done:,} runs in {tally.seconds:.0f} seconds, {tally.before:,} were there already")
+    bad = counted(results)
     if verdict is not None:
         judged(verdict, rule)
+    if bad or (verdict is not None and verdict.enough is None):
+        raise typer.Exit(1)
+
+
+def pace(done: int, total: int, failed: int, lately: int, seconds: float) -> str:
+    """How far, how fast, how many of those that were done now have failed."""
+    rate = f", {lately / seconds:.1f} a second" if lately and seconds else ""
+    return f"{done:,} of {total:,} runs{rate}, {failed:,} of {lately:,} failed"
 
 
 def shard_of(text: str | None) -> tuple[int, int]:
@@ -132,32 +195,53 @@ def shard_of(text: str | None) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def outline(asked: Any, replications: int, share: str = "") -> str:
+    """Which design over what, and how many runs."""
+    kind = asked.design.kind.replace("_", " ")
+    over = f" over {', '.join(asked.targets)}" if asked.targets else ""
+    return (
+        f"{asked.name}: {kind}{over}; {asked.number_of_points:,} points x {replications:,} replications ="
+        f" {asked.number_of_points * replications:,} runs{share} of {asked.months} months"
+    )
+
+
 def describe(asked: Any, part: tuple[int, int], workers: int) -> None:
     """How many runs, how long, how much."""
     from abm.sweeps.estimate import bytes_of, duration, seconds_of, size
 
-    seconds = seconds_of(asked, workers * part[1])
-    share = f" (this shard: {asked.number_of_runs // part[1]:,})" if part[1] > 1 else ""
-    kind = asked.design.kind.replace("_", " ")
+    which, shards = part
+    seconds = seconds_of(asked, workers * shards)
+    share = f" (this shard: {(asked.number_of_runs - which + shards) // shards:,})" if shards > 1 else ""
     print(
-        f"{asked.name}: {kind} of {len(asked.targets)} factor{'s' * (len(asked.targets) != 1)},"
-        f" {asked.number_of_points:,} points x {asked.replications:,} replications = {asked.number_of_runs:,} runs{share}"
-        f" of {asked.months} months; about {duration(seconds)} with {workers} worker{'s' * (workers > 1)},"
-        f" at most {size(bytes_of(asked) / part[1])}"
+        f"{outline(asked, asked.replications, share)}; about {duration(seconds)} with {workers}"
+        f" worker{'s' * (workers > 1)}, at most {size(bytes_of(asked) / shards)}"
     )
 
 
-def summary(tally: Any, folder: Path) -> None:
+def shown(folder: Path) -> None:
+    """What is in a folder of results: of what sweep, how much of it, what failed, how long it took, where the files are."""
     from abm.sweeps.results import open_sweep
 
-    if tally.accepted:
-        print(f"accepted and recorded: {'; '.join(tally.accepted)}")
-    done = sum(tally.counts.values())
-    print(f"{done:,} runs in {tally.seconds:.0f} seconds, {tally.before:,} were there already")
-    results = open_sweep(folder)
+    with plainly():
+        results = open_sweep(folder)
+        print(outline(results.sweep, int(results.manifest["replications"])))
+        print(f"scenarios: {', '.join(results.sweep.stories)}; outcomes: {', '.join(results.outcomes)}")
+        counted(results)
+    sessions = results.sessions()
+    print(f"{sum(one.get('seconds', 0) for one in sessions):.0f} seconds in {len(sessions)} session(s)")
+    if results.manifest["accepted"]:
+        changes = [line for one in results.manifest["accepted"] for line in one["changes"]]
+        print(f"accepted on the way: {'; '.join(changes)}")
+    print(
+        f"files: {folder / 'spec.toml'}, manifest.json, design.parquet, parts/ (read: abm.open_sweep({str(folder)!r}))"
+    )
+
+
+def counted(results: Any) -> int:
+    """Print runs by status, and the reasons of those that failed; returns their number."""
     counts = results.counts()
     said = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()) if number)
-    print(f"{folder}: {said}")
+    print(f"{results.folder}: {said}")
     bad = results.failures()
     bad = bad[bad["status"] != "missing"]
     if len(bad):
@@ -165,6 +249,9 @@ def summary(tally: Any, folder: Path) -> None:
         for reason, some in bad.groupby("error"):
             first = some.iloc[0]
             print(f"  {len(some)} {first['status']}: {reason}; first at point {first['point']}, seed {first['seed']}")
+        if set(bad["status"]) & {"failed", "crashed"}:
+            print("--retry-failed does those that failed or crashed again")
+    return len(bad)
 
 
 def judged(verdict: Any, rule: Any) -> None:
@@ -173,7 +260,7 @@ def judged(verdict: Any, rule: Any) -> None:
         print(
             f"not reached with {len(verdict.widest) - 1} replications: the widest interval is ± {verdict.widest[-1]:.3g}{unit}"
         )
-        raise typer.Exit(1)
+        return
     print(
         f"{verdict.enough} replications are enough for ± {rule.half_width:g}{unit} at every point"
         f" (at {len(verdict.widest) - 1}: ± {verdict.widest[-1]:.3g})"
@@ -210,11 +297,13 @@ def cluster(address: str | None, workers: int) -> Iterator[Executor | None]:
 
 
 def selftest(
-    chaos: Annotated[bool, typer.Option("--chaos", help="Go through all failures (a minute or two).")] = False,
+    chaos: Annotated[bool, typer.Option("--chaos", help="Go through all failures (about three minutes).")] = False,
 ) -> None:
     """Try on this machine whether sweeps survive what can happen to them."""
     if not chaos:
-        raise Mistake("selftest: say --chaos; a small sweep then goes through every failure, which takes some minutes")
+        raise Mistake(
+            "selftest: say --chaos; a small sweep then goes through every failure, which takes about three minutes"
+        )
     from abm.cli import interruptible
     from abm.sweeps.selftest import TRIALS, trials
 
