@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 import abm
 from abm.agents import ClosedLab
-from abm.sweeps import Design, SpecError, Sweep, open_sweep, run_sweep, store
+from abm.sweeps import Design, Results, SpecError, Sweep, open_sweep, run_sweep, store
+from abm.sweeps.comparison import paired
 from abm.sweeps.designs import points_of
 from abm.sweeps.plan import Plan
 from abm.sweeps.stopping import Rule, half_widths, judge, run_until
@@ -55,6 +57,9 @@ def equal(folder, reference):
 # --- what is asked for ---
 
 
+RANGE = {"low": 0.0, "high": 1.0}
+
+
 def complaints(**said):
     with pytest.raises(SpecError) as caught:
         Sweep(**said)
@@ -86,7 +91,7 @@ def test_every_mistake_is_told_at_once():
         "factors.noise_sd: is empty",
         "observables: no observable 'lerner'",
         "unknown scenario 'baselin'; did you mean 'baseline'?",
-        "a grid takes levels from its factors",
+        "design.points: a design of kind grid takes levels from its factors; leave out points",
         "parameters.ip_clarity = 7: must lie between 0 and 1",
         "no observable 'welfar'; did you mean 'welfare'?",
         "outcomes.seed: is the name of a column",
@@ -124,10 +129,84 @@ def test_every_mistake_is_told_at_once():
         ({"design": {"kind": "table", "rows": [{"ip_strength": 1.1}]}}, "1.1 must lie between"),
         ({"populations": {"adopter": 3}}, "unknown; did you mean 'adopters'?"),
         ({"seed": -1}, "seed: -1"),
+        ({"factors": {"adopters": [10**400]}}, "too large a number"),
+        ({"parameters": {"ip_strength": 10**400}}, "parameters.ip_strength: 1000"),
+        ({"replications": 10**400}, "replications: 1000"),
+        ({"factors": {"ip_strength": RANGE}, "design": {"kind": "sobol", "points": 4.5}}, "whole number of points"),
+        ({"factors": {"ip_strength": RANGE}, "design": {"kind": "sobol", "points": 10**400}}, "whole number of points"),
+        ({"factors": {"ip_strength": RANGE | {"levels": 3}}, "design": {"kind": "sobol", "points": 4}}, "in a grid"),
+        ({"factors": {"ip_strength": {"values": [0.1], "scale": "log"}}}, "scale goes with a range"),
+        ({"factors": {"ip_strength": [0.1]}, "design": {"second_order": True}}, 'kind = "saltelli"'),
+        ({"factors": {"ip_strength": [0.1]}, "design": {"levels": 4}}, 'kind = "morris"'),
+        (
+            {"factors": {"ip_strength": [0.1]}, "design": {"kind": "table", "rows": [{"ip_strength": 0.1}]}},
+            "stands beside a table",
+        ),
+        (
+            {"factors": {"adopters": [1, 2, 3]}, "design": {"kind": "morris", "trajectories": 4}},
+            "do not fall evenly: choose design.levels = 6, or 4 values",
+        ),
+        ({"outcomes": {"point_id": {"of": "welfare"}}}, "outcomes.point_id: is the name of a column"),
+        ({"outcomes": {"month": {"of": "welfare"}}}, "outcomes.month: is the name of a column"),
+        ({"outcomes": {"Good": {"of": "welfare"}}}, "outcomes.Good: is the name of a column"),
+        ({"outcomes": {"there": {"of": "welfare"}}}, "outcomes.there: is the name of a column"),
+        ({"outcomes": {"welfare": {"of": "welfare"}}}, "outcomes.welfare: is the name of a column"),
+        ({"outcomes": {"a": {"of": "welfare"}, "A": {"of": "hhi"}}}, "outcomes.A: is the name of a column"),
+        (
+            {"factors": {"ip_strength": [0.1]}, "outcomes": {"ip_strength": {"of": "welfare"}}},
+            "outcomes.ip_strength: is the name of a column",
+        ),
+        ({"factors": {"ip_strength": [0.1]}, "observables": ["ip_strength"]}, "is a factor, too"),
+        ({"seeds": [1, 2], "replications": 3}, "there are 2 seeds"),
+        ({"seeds": [1, 1]}, "one is there twice"),
+        ({"seeds": []}, "seeds: is empty"),
+        ({"seeds": [1], "common_draws": False}, "leave out common_draws"),
+        ({"seeds": [1], "seed": 3}, "decides nothing"),
     ],
 )
 def test_a_mistake_names_what_and_where(said, message):
     assert message in "\n".join(complaints(**said))
+
+
+@pytest.mark.parametrize(
+    ("said", "only"),
+    [
+        ({"months": 0}, "months: 0"),
+        ({"months": 0, "outcomes": {"late": {"of": "welfare", "first": 5}}}, "months: 0"),
+        ({"panel": "som"}, "panel: 'som': must be"),
+        ({"populations": {"adopters": 1.5}}, "populations.adopters: 1.5 is no whole number"),
+        ({"parameters": {"ip_strength": "x"}}, "parameters.ip_strength: 'x'"),
+        ({"factors": {"ip_strength": RANGE | {"levels": 2.5}}}, "factors.ip_strength: a range needs levels"),
+        ({"design": {"kind": "gird"}}, "design.kind: 'gird'"),
+        ({"factors": {"r1.date": [dt.date(2040, 1, 1)]}}, "factors.r1.date: 2040-01-01: is outside the horizon"),
+        (
+            {"factors": {"h20_licence.availability": [3.0]}},
+            "factors.h20_licence.availability: 3.0: availability (share): it should be less than or equal to 1",
+        ),
+    ],
+)
+def test_one_fault_is_told_in_one_line(said, only):
+    (line,) = complaints(**said)
+    assert line.startswith(only)
+
+
+def test_levels_may_be_arrays_ranges_and_dates_in_quotes():
+    sweep = Sweep(
+        factors={
+            "ip_strength": np.linspace(0, 1, 3),
+            "adopters": range(10, 30, 10),
+            "noise_sd": pd.Series([0.01]),
+            "ip_clarity": [np.float64(0.5)],
+            "r1.date": ["2025-01-20"],
+        },
+        observables="welfare",
+        seeds=np.arange(3),
+        months=np.int64(60),
+    )
+    assert sweep.factors["adopters"].values == (10, 20)
+    assert sweep.factors["r1.date"].values == (dt.date(2025, 1, 20),)
+    assert sweep.number_of_runs == 3 * 2 * 3
+    assert sweep.seeds == (0, 1, 2)
 
 
 def test_a_thousand_million_points_are_refused_before_they_are_laid_out():
@@ -164,6 +243,33 @@ def test_a_file_says_all_that_the_object_says(tmp_path_factory, values, china, a
     assert again.hash == sweep.hash
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"common_draws": False},
+        {"name": "a.b-c", "scenarios": ["no_r1"], "months": 7, "replications": 3, "seed": 5},
+        {"seeds": [3, 1, 2**63 - 1]},
+        {"observables": ["hhi"], "panel": [0, 5], "precision": 32, "pricing": "nash", "price_form": "linear"},
+        {"parameters": {"ip_strength": 1e-7, "permitting_lag": {"us": 3.0}}},
+        {"populations": {"adopters": 30, "peer_network": "random", "network_seed": 3}},
+        {"factors": {"noise_sd": {"low": 0.01, "high": 0.1, "levels": 3, "scale": "log", "unit": "per day"}}},
+        {"factors": {"r1.date": {"low": dt.date(2025, 1, 1), "high": dt.date(2025, 3, 1), "levels": 3}}},
+        {"factors": {"ip_strength": RANGE}, "design": {"kind": "latin_hypercube", "points": [4, 8]}},
+        {"factors": {"ip_strength": RANGE}, "design": {"kind": "saltelli", "points": 4, "second_order": True}},
+        {"factors": {"ip_strength": RANGE}, "design": {"kind": "morris", "trajectories": 4, "levels": 6}},
+        {"design": {"kind": "table", "rows": [{"ip_strength": 0.1, "r1.date": dt.date(2025, 1, 20)}]}},
+        {"outcomes": {"late": {"of": "welfare", "take": "change", "first": 1, "last": 2}}},
+    ],
+)
+def test_every_key_reads_back(tmp_path, said):
+    sweep = Sweep(**said)
+    store.keep_spec(tmp_path, Plan.of(sweep))
+    again = Sweep.load(tmp_path / "spec.toml")
+    assert again.said() == sweep.said()
+    assert [run.id for run in Plan.of(again).runs()] == [run.id for run in Plan.of(sweep).runs()]
+    assert set(said) - set(Sweep.model_fields) == set()
+
+
 def test_a_file_reaches_nothing_outside_its_folder(tmp_path):
     outside = tmp_path / "secret.csv"
     outside.write_text("ip_strength\n0.1\n", encoding="utf-8")
@@ -197,7 +303,17 @@ def test_a_file_that_is_none_is_told_by_its_name(tmp_path, content, message):
 
 def test_a_table_names_the_line_that_is_short(tmp_path):
     (tmp_path / "points.csv").write_text("ip_strength,adopters\n0.1,20\n0.2\n", encoding="utf-8")
-    with pytest.raises(SpecError, match="line 3: has not as many cells"):
+    with pytest.raises(SpecError, match="line 3: has 1 cells, and the first line 2"):
+        Sweep(design={"kind": "table", "file": "points.csv"}, folder=tmp_path)
+
+
+def test_a_table_takes_blanks_and_blank_rows_and_names_the_line_of_a_wrong_value(tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_text("ip_strength, adopters\n0.1, 20\n,\n0.2, 30\n", encoding="utf-8")
+    sweep = Sweep(design={"kind": "table", "file": "points.csv"}, folder=tmp_path)
+    assert sweep.rows == ({"ip_strength": 0.1, "adopters": 20}, {"ip_strength": 0.2, "adopters": 30})
+    path.write_text("ip_strength,adopters\n,\n1.2,20\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"line 3: ip_strength: 1\.2 must lie between 0 and 1"):
         Sweep(design={"kind": "table", "file": "points.csv"}, folder=tmp_path)
 
 
@@ -207,7 +323,7 @@ RANGES = {
     "ip_strength": {"low": 0.0, "high": 1.0},
     "noise_sd": {"low": 0.001, "high": 0.1, "scale": "log"},
     "adopters": {"low": 10, "high": 13},
-    "r1.date": {"low": dt.date(2025, 1, 10), "high": dt.date(2025, 1, 20)},
+    "r1.date": {"low": dt.date(2025, 1, 10), "high": dt.date(2025, 1, 19)},
     "ip_clarity": [0.1, 0.9],
 }
 
@@ -229,7 +345,7 @@ def test_points_fill_the_ranges_evenly_and_no_more(design):
     assert points["noise_sd"].between(0.001, 0.1).all()
     assert set(points["adopters"]) == {10, 11, 12, 13}
     assert points["r1.date"].min() >= dt.date(2025, 1, 10)
-    assert points["r1.date"].max() <= dt.date(2025, 1, 20)
+    assert points["r1.date"].max() <= dt.date(2025, 1, 19)
     assert 0.3 < (points["ip_clarity"] == 0.1).mean() < 0.7
     assert 0.35 < (points["noise_sd"] < 0.01).mean() < 0.65  # half of a logarithmic range lies below its middle decade
 
@@ -239,6 +355,26 @@ def test_a_latin_hypercube_has_one_point_in_every_slice():
         Sweep(factors={"ip_strength": RANGES["ip_strength"]}, design={"kind": "latin_hypercube", "points": 50})
     )
     assert sorted(int(50 * point["ip_strength"]) for point in points) == list(range(50))
+
+
+def test_levels_of_a_grid_are_round_and_end_where_the_range_does():
+    factors = {
+        "ip_strength": {"low": 0.1, "high": 0.7, "levels": 7},
+        "noise_sd": {"low": 0.01, "high": 1 / 6, "levels": 3},
+    }
+    points = pd.DataFrame(points_of(Sweep(factors=factors)))
+    assert sorted(set(points["ip_strength"])) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    assert points["noise_sd"].max() == 1 / 6
+
+
+def test_levels_of_a_morris_design_fall_on_whole_numbers_and_lists_evenly():
+    factors = {"adopters": {"low": 10, "high": 40}, "ip_clarity": [0.1, 0.9], "investors": [1, 2, 3, 4]}
+    points = pd.DataFrame(points_of(Sweep(factors=factors, design={"kind": "morris", "trajectories": 50})))
+    assert sorted(set(points["adopters"])) == [10, 20, 30, 40]
+    steps = points["adopters"].diff().abs()[lambda moved: moved > 0]
+    assert set(steps[steps.index % 4 != 0]) == {20}  # within a trajectory always half the levels
+    assert set(points["ip_clarity"]) == {0.1, 0.9}
+    assert set(points["investors"]) == {1, 2, 3, 4}
 
 
 def test_saltelli_and_morris_points_are_what_salib_expects():
@@ -293,6 +429,18 @@ def test_more_points_and_replications_leave_the_others_as_they_are(seed, fewer, 
 def test_points_may_have_draws_of_their_own():
     runs = list(Plan.of(small(common_draws=False)).runs())
     assert len({run.seed for run in runs}) == len(runs)
+
+
+def test_seeds_may_be_given_and_a_run_is_the_same_run():
+    derived = Plan.of(small(replications=3))
+    seeds = derived.common_seeds
+    given = Plan.of(small(replications=3, seeds=seeds))
+    assert list(given.runs()) == list(derived.runs())
+    turned = list(Plan.of(small(replications=3, seeds=seeds[::-1])).runs())
+    assert {run.id for run in turned} == {run.id for run in derived.runs()}
+    assert [run.seed for run in turned[:3]] == seeds[::-1]
+    with pytest.raises(ValueError, match="names 3 seeds"):
+        Plan.of(small(replications=3, seeds=seeds), 4)
 
 
 def test_shards_share_the_runs_without_overlap():
@@ -371,6 +519,46 @@ def test_user_classes_run_in_a_sweep_and_are_part_of_what_was_run(tmp_path, fold
         run_sweep(sweep, tmp_path / "x")
 
 
+def test_a_sweep_in_one_call_runs_the_seeds_that_are_named(tmp_path):
+    results = abm.sweep(
+        {"ip_strength": np.array([0.0, 0.5])}, seeds=[7, 3], months=MONTHS, populations=SMALL, observables="welfare"
+    )
+    runs, place = results.runs(), results.folder
+    assert list(runs["seed"]) == [7, 3, 7, 3]
+    assert list(runs["replication"]) == [0, 1, 0, 1]
+    alone = abm.simulate({"ip_strength": 0.5}, "baseline", 3, months=MONTHS, **SMALL)
+    assert runs["welfare_last"].iloc[-1] == pytest.approx(alone["welfare"][-1], rel=1e-9)
+    assert "2 points x 2 replications" in repr(results)
+    assert len(repr(results)) < 200
+    del results
+    assert not place.exists()  # it lived as long as the results
+    usual = dict(months=MONTHS, populations=SMALL, observables=["welfare"])
+    abm.sweep({"ip_strength": [0.5]}, seeds=[3, 7], out=tmp_path / "x", **usual)
+    spec = Sweep(factors={"ip_strength": [0.5]}, seeds=[7, 5, 3], **usual)
+    tally = run_sweep(spec, tmp_path / "x", accept_changes=True)
+    assert tally.before == 2
+    again = open_sweep(tmp_path / "x").runs()
+    assert list(again["seed"]) == [7, 5, 3]
+    assert list(again["replication"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"workers": 0}, "workers = 0"),
+        ({"workers": 1.5}, "workers = 1.5"),
+        ({"chunk": 0}, "chunk = 0"),
+        ({"replications": 0}, "replications = 0"),
+        ({"shard": (3, 2)}, r"shard = \(3, 2\)"),
+        ({"shard": "1/2"}, "shard = '1/2'"),
+    ],
+)
+def test_arguments_are_checked_as_those_of_the_command(tmp_path, words, message):
+    with pytest.raises(ValueError, match=message):
+        run_sweep(small(), tmp_path / "x", **words)
+    assert not (tmp_path / "x").exists()
+
+
 # --- losing nothing, on this process (others: test_sweep_failures) ---
 
 
@@ -398,7 +586,7 @@ def test_a_run_that_fails_is_a_row_with_its_reason(folder, tmp_path, monkeypatch
     )
     assert mine.loc[0 * 4 + 2, ["lerner_closed_mean", "welfare_last"]].isna().all()
     pairs = results.compare("ip_strength", 1.0, 0.0)
-    assert list(pairs["pairs"]) == [2] * 4
+    assert list(pairs["replications"]) == [2] * 4
     assert list(pairs["left_out"]) == [2] * 4
 
     monkeypatch.delenv("ABM_FAIL_AT")
@@ -416,10 +604,77 @@ def test_damaged_and_foreign_files_count_for_nothing(folder, tmp_path):
     (place / "parts" / "foreign.runs.parquet").write_bytes(b"not parquet")
     pd.DataFrame({"x": [1]}).to_parquet(place / "parts" / "other.runs.parquet")
     counts = open_sweep(place).counts()
-    assert counts["missing"] == 4  # before it is mended: counted, not filled in
+    assert counts["missing"] == 8  # before it is mended: counted, not filled in
     tally = run_sweep(small(), place)
     assert tally.total - tally.before == 8
     equal(place, folder)
+
+
+def test_what_tells_the_spec_and_the_design_is_mended(folder, tmp_path):
+    place = tmp_path / "x"
+    shutil.copytree(folder, place)
+    for name in ("spec.toml", "design.parquet", "scenarios/baseline.toml"):
+        for damage in (lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:40])):
+            damage(place / name)
+            with pytest.raises(store.Damaged, match="run the sweep again"):
+                open_sweep(place)
+            tally = run_sweep(small(), place)
+            assert tally.before == tally.total
+            equal(place, folder)
+    (place / "manifest.json").write_text("{", encoding="utf-8")
+    with pytest.raises(store.Damaged, match=r"manifest\.json"):
+        open_sweep(place)
+    with pytest.raises(Changed, match=r"no manifest\.json"):
+        run_sweep(small(), place)
+    run_sweep(small(), place, accept_changes=True)
+    equal(place, folder)
+
+
+def test_a_changed_byte_is_noticed(folder, tmp_path):
+    place = tmp_path / "x"
+    run_sweep(small(), place, chunk=4)
+
+    def flip(path):
+        content = bytearray(path.read_bytes())
+        content[40] ^= 0xFF  # in the data of the first column
+        path.write_bytes(content)
+
+    first, second, _ = sorted((place / "parts").glob("*.runs.parquet"))
+    flip(first)
+    assert open_sweep(place).counts()["missing"] == 4
+    tally = run_sweep(small(), place)
+    assert tally.total - tally.before == 4
+    equal(place, folder)
+    panel = second.with_name(second.name.replace(".runs.", ".panel."))
+    flip(panel)
+    with pytest.raises(store.Damaged, match=f"{panel.name}: is damaged.*; delete it and run the sweep again"):
+        open_sweep(place).panel()
+    panel.unlink()
+    run_sweep(small(), place)
+    equal(place, folder)
+
+
+def test_an_observable_more_leaves_older_parts_out_of_the_tables(tmp_path):
+    place = tmp_path / "x"
+    run_sweep(small(replications=2), place)
+    run_sweep(small(replications=2, observables=["lerner_closed", "welfare", "hhi"]), place, accept_changes=True)
+    results = open_sweep(place)
+    assert len(results.panel()) == 6 * MONTHS
+    assert results.panel("hhi")["hhi"].notna().all()
+    assert results.to_xarray()["hhi"].notnull().all()
+    assert results.sql("select count(hhi) as n from panel")["n"][0] == 6 * MONTHS
+
+
+def test_other_seeds_leave_older_runs_out_of_the_tables(tmp_path):
+    for draws in (True, False):
+        place = tmp_path / str(draws)
+        run_sweep(small(replications=2, common_draws=draws), place)
+        run_sweep(small(replications=2, common_draws=draws, seed=1), place, accept_changes=True)
+        runs = open_sweep(place).runs()
+        assert len(runs) == 6
+        assert set(runs["seed"]) == {
+            run.seed for run in Plan.of(small(replications=2, common_draws=draws, seed=1)).runs()
+        }
 
 
 def test_a_changed_sweep_model_or_package_is_refused_and_recorded_when_accepted(tmp_path, monkeypatch):
@@ -490,6 +745,11 @@ def test_compare_pairs_runs_on_the_same_draws(folder):
     assert row["difference"] == pytest.approx((a - b).mean(), rel=1e-12)
     assert row["low"] < row["difference"] < row["high"]
     assert row["variance_reduction"] > 10
+    assert results.compare("ip_strength", 1, 1e-15, "welfare_mean")["difference"].iloc[0] == row["difference"]
+    shown = str(results.compare("ip_strength", 1.0, 0.0))
+    assert shown.splitlines()[0].split() == ["difference", "low", "high", "points", "replications"]
+    assert max(map(len, shown.splitlines())) <= 80
+    assert list(results.panel("welfare").columns[-2:]) == ["month", "welfare"]
     with pytest.raises(ValueError, match="never 0.3"):
         results.compare("ip_strength", 0.3, 0.0)
     with pytest.raises(KeyError, match="did you mean 'ip_strength'"):
@@ -498,6 +758,76 @@ def test_compare_pairs_runs_on_the_same_draws(folder):
         results.panel(["hhi"])
     with pytest.raises(FileNotFoundError, match="no sweep is kept here"):
         open_sweep(folder / "parts")
+
+
+def invented(values, **said):
+    """Results whose one outcome (points, replications) is given; nothing is run."""
+    sweep = Sweep(observables=["welfare"], outcomes={"x": {"of": "welfare"}}, replications=values.shape[1], **said)
+    plan = Plan.of(sweep)
+    design = pd.DataFrame(
+        [
+            {"point": at, "point_id": one.id, "scenario": one.scenario, **one.factors}
+            for at, one in enumerate(plan.points)
+        ]
+    )
+    results = Results(None, {"replications": sweep.replications}, sweep, design)
+    rows = [{"run_id": r.id, "replication": r.replication, "seed": r.seed, "point": r.point} for r in plan.runs()]
+    runs = pd.DataFrame(rows).merge(design.drop(columns="point_id"), on="point")
+    results.__dict__["_table"] = runs.assign(status="ok", error="", seconds=0.0, x=values.ravel())
+    return results
+
+
+def test_points_that_coincide_are_paired_once():
+    rows = [{"ip_strength": s, "adopters": a} for s, a in ((0.0, 5), (1.0, 5), (0.0, 5), (1.0, 5), (0.0, 6), (1.0, 6))]
+    values = np.array([[0.0, 1.0], [2.0, 5.0], [0.0, 1.0], [2.0, 5.0], [0.0, 0.0], [4.0, 4.0]])
+    results = invented(values, design={"kind": "table", "rows": rows})
+    row = results.compare("ip_strength", 1.0, 0.0).loc["x"]
+    assert row["difference"] == 3.5  # 2, 4; 4, 4
+    assert (row["points"], row["replications"], row["left_out"]) == (2, 2, 0)
+
+
+def test_points_are_no_replications():
+    """Ten points that share their draws say as much of chance as one."""
+    rng = np.random.default_rng(1)
+    shared = rng.normal(size=(1, 8)) * np.array([[0.0]] * 10 + [[1.0]] * 10)
+    factors = {"ip_strength": [0.0, 1.0], "adopters": list(range(1, 11))}
+    ten = invented(shared, factors=factors).compare("ip_strength", 1.0, 0.0)
+    one = invented(shared[[0, -1]], factors={"ip_strength": [0.0, 1.0]}).compare("ip_strength", 1.0, 0.0)
+    pd.testing.assert_frame_equal(ten.drop(columns="points"), one.drop(columns="points"), check_exact=False)
+    assert (ten["points"].iloc[0], one["points"].iloc[0]) == (10, 1)
+
+
+def test_dates_are_compared_as_text_too():
+    days = [dt.date(2025, 1, 20), dt.date(2025, 2, 20)]
+    results = invented(np.array([[1.0, 2.0], [2.0, 4.0]]), factors={"r1.date": days})
+    row = results.compare("r1.date", "2025-02-20", dt.datetime(2025, 1, 20)).loc["x"]
+    assert row["difference"] == 1.5
+    with pytest.raises(ValueError, match="it takes 2025-01-20, 2025-02-20"):
+        results.compare("r1.date", "2025-03-20", days[0])
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_intervals_cover_as_often_as_they_say(missing):
+    """Six points share what a replication brings, and have noise of their own."""
+    rng = np.random.default_rng(5)
+    trials, covered, naive = 2_000, 0, 0
+    for _ in range(trials):
+        effects = np.linspace(0, 2, 6)[:, None]
+        difference = 1 + effects - effects.mean() + rng.normal(size=(1, 10)) + 0.5 * rng.normal(size=(6, 10))
+        difference[rng.random(difference.shape) < missing] = np.nan
+        found = paired(difference, np.zeros_like(difference), 0.95)
+        covered += found["low"] <= 1 <= found["high"]
+        pooled = difference[np.isfinite(difference)]
+        naive += abs(pooled.mean() - 1) <= 2 * pooled.std(ddof=1) / np.sqrt(len(pooled))
+    assert 0.93 < covered / trials < 0.97
+    assert naive / trials < 0.9  # as if pairs were independent
+
+
+@pytest.mark.parametrize(("name", "package"), [("to_xarray", "xarray"), ("sql", "duckdb")])
+def test_a_missing_extra_is_named(folder, monkeypatch, name, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=r"pip install 'ai-market-abm\[(xarray|sql)\]'"):
+        getattr(open_sweep(folder), name)(*(["select 1"] if name == "sql" else []))
 
 
 # --- enough replications ---
@@ -545,6 +875,8 @@ def test_replications_are_added_until_the_interval_is_narrow(tmp_path):
     rule = Rule("welfare", 1e-3, minimum=4, maximum=40, look_ahead=2)
     seen = []
     tally, verdict = run_until(sweep, tmp_path / "x", rule, told=lambda n, v: seen.append(n))
+    assert len(seen) > 1
+    assert (tally.before, sum(tally.counts.values())) == (0, tally.total)  # of all rounds
     assert verdict.enough is not None
     assert verdict.widest[verdict.enough] <= 1e-3
     assert tally.total == 3 * seen[-1]
@@ -586,7 +918,59 @@ def test_a_dry_run_says_how_much_and_runs_nothing(tmp_path, monkeypatch):
     assert said.exit_code == 0
     assert "3 points x 4 replications = 12 runs" in said.output
     assert "seconds" in said.output
+    assert "0 runs are there already, 12 to do" in said.output
     assert [path.name for path in tmp_path.iterdir()] == ["mine.toml"]
+    said = command("sweep", spec, "--dry-run", "--shard", "9/20")
+    assert "this shard: 1)" in said.output
+    assert "0 runs are there already, 1 to do" in said.output
+
+
+def test_a_dry_run_looks_at_the_folder(folder, tmp_path):
+    spec, out = tmp_path / "mine.toml", tmp_path / "out"
+    shutil.copytree(folder, out)
+    spec.write_text(small(name="sweep").to_toml(), encoding="utf-8")
+    max((out / "parts").glob("*.runs.parquet")).unlink()
+    before = sorted(out.rglob("*"))
+    said = command("sweep", spec, "--out", out, "--dry-run", "--resume")
+    assert said.exit_code == 0
+    there = open_sweep(out).counts()["ok"]
+    assert f"{there} runs are there already, {12 - there} to do" in said.output
+    assert there < 12
+    spec.write_text(small(months=4).to_toml(), encoding="utf-8")
+    said = command("sweep", spec, "--out", out, "--dry-run")
+    assert said.exit_code == 2
+    assert "spec, months: 3 -> 4" in said.output
+    said = command("sweep", spec, "--out", out, "--dry-run", "--accept-changes")
+    assert said.exit_code == 0
+    assert "would be accepted" in said.output
+    assert sorted(out.rglob("*")) == before
+    for place in (spec, spec / "inside"):
+        said = command("sweep", spec, "--out", place, "--dry-run")
+        assert said.exit_code == 2
+        assert "a file is in the way" in said.output
+
+
+def test_a_folder_is_shown(folder, tmp_path):
+    said = command("sweep", "--show", folder)
+    assert said.exit_code == 0
+    for word in ("3 points x 4 replications = 12 runs", "12 ok", "seconds in", "spec.toml"):
+        assert word in said.output
+    run_sweep(small(), tmp_path / "half", shard=(1, 2))
+    assert "6 missing, 6 ok" in command("sweep", "--show", tmp_path / "half").output
+    (tmp_path / "half" / "design.parquet").write_bytes(b"PAR1")
+    for place, message in (
+        (tmp_path / "none", "no sweep is kept here"),
+        (tmp_path / "half", "design.parquet: is damaged"),
+    ):
+        said = command("sweep", "--show", place)
+        assert said.exit_code == 2
+        assert message in said.output
+
+
+def test_observables_are_listed():
+    said = command("list", "--observables")
+    assert "lerner_closed" in said.output
+    assert "ip_clarity" not in said.output
 
 
 @pytest.mark.parametrize(
@@ -597,6 +981,9 @@ def test_a_dry_run_says_how_much_and_runs_nothing(tmp_path, monkeypatch):
         (["--until-ci", "0.02", "--of", "welfar"], "no outcome 'welfar'"),
         (["--until-ci", "-1", "--of", "welfare"], "must be a number above 0"),
         (["--of", "welfare"], "go with --until-ci"),
+        (["--maximum", "9"], "go with --until-ci"),
+        (["--resume"], "no sweep is kept in"),
+        (["--show", "x"], "without a SPEC.toml"),
         pytest.param(["--dask", "tcp://127.0.0.1:9"], "no scheduler answers there", marks=pytest.mark.slow),
     ],
 )
@@ -614,15 +1001,21 @@ def test_the_command_says_what_failed_and_refuses_changes(tmp_path, monkeypatch)
     spec.write_text(small(replications=2).to_toml(), encoding="utf-8")
     monkeypatch.setenv("ABM_FAIL_AT", "1/1:raise")
     said = command("sweep", spec, "--out", out, "--workers", 1)
-    assert said.exit_code == 0, said.output
+    assert said.exit_code == 1, said.output
     assert "1 failed: Injected" in said.output
+    assert "--retry-failed" in said.output
     spec.write_text(small(replications=3).to_toml(), encoding="utf-8")
     said = command("sweep", spec, "--out", out, "--workers", 1)
     assert said.exit_code == 2
     assert "spec, replications: 2 -> 3" in said.output
     said = command("sweep", spec, "--out", out, "--workers", 1, "--accept-changes", "--retry-failed")
-    assert said.exit_code == 0
+    assert said.exit_code == 1
     assert "accepted and recorded" in said.output
+    monkeypatch.delenv("ABM_FAIL_AT")
+    assert command("sweep", spec, "--out", out, "--workers", 1, "--retry-failed", "--resume").exit_code == 0
+    said = command("sweep", out)
+    assert said.exit_code == 2
+    assert f"it is a folder; give the file of a sweep, {out / 'spec.toml'}" in " ".join(said.output.split())
 
 
 def test_points_that_differ_in_more_than_one_factor_are_not_compared(tmp_path):
@@ -661,7 +1054,7 @@ anything = st.recursive(
     | st.floats()
     | st.text(max_size=8)
     | st.dates()
-    | st.sampled_from(["baseline", "grid"]),
+    | st.sampled_from(["baseline", "grid", 10**400, -(10**400)]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )

@@ -161,3 +161,17 @@ def test_a_leader_killed_at_any_time(reference, tmp_path):
 def test_passing_trouble_and_damage(reference, tmp_path):
     passing_trouble("kill")(small(), tmp_path / "x", reference)
     damaged_part(small(), tmp_path / "y", reference)
+
+
+def test_a_script_without_a_main_guard_is_told_so_in_one_line(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "from abm.sweeps.run import run_sweep\nfrom abm.sweeps.selftest import small\n"
+        f"run_sweep(small(), {str(tmp_path / 'x')!r}, workers=2)\n",
+        encoding="utf-8",
+    )
+    said = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
+    assert said.returncode == 1
+    assert said.stdout == ""
+    assert said.stderr.count("Traceback") == 1
+    assert 'below `if __name__ == "__main__":`' in said.stderr.splitlines()[-1]
