@@ -127,7 +127,7 @@ def foreseen(asked: Any, folder: Path, part: tuple[int, int], accept_changes: bo
         raise Mistake(str(store.Changed(folder, changes)))
     if changes:
         print(f"would be accepted and recorded: {'; '.join(changes)}")
-    done = store.finished(folder, bool(asked.kept_months), RETRIED if retry_failed else ())
+    done = store.finished(folder, asked, RETRIED if retry_failed else ())
     wanted = {run.id for run in plan.runs(part)}
     print(f"{folder}: {len(wanted & done):,} runs are there already, {len(wanted - done):,} to do")
 
@@ -142,7 +142,7 @@ def execute(
     from abm.sweeps.store import Changed, Damaged, finished
 
     def kept() -> str:
-        return f"{len(finished(folder, bool(asked.kept_months)))} runs are kept in {folder}"
+        return f"{len(finished(folder, asked))} runs are kept in {folder}"
 
     try:
         with cluster(dask, number) as executor, bar() as (progress, _):
@@ -227,7 +227,7 @@ def shown(folder: Path) -> None:
         print(outline(results.sweep, int(results.manifest["replications"])))
         print(f"scenarios: {', '.join(results.sweep.stories)}; outcomes: {', '.join(results.outcomes)}")
         counted(results)
-    sessions = results.sessions()
+        sessions = results.sessions()
     print(f"{sum(one.get('seconds', 0) for one in sessions):.0f} seconds in {len(sessions)} session(s)")
     if results.manifest["accepted"]:
         changes = [line for one in results.manifest["accepted"] for line in one["changes"]]

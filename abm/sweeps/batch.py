@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from abm.events import short
 from abm.sweeps.results import Results, open_sweep
 from abm.sweeps.run import run_sweep
 from abm.sweeps.spec import Sweep
@@ -53,9 +54,13 @@ def sweep(
     ------
     SpecError, Changed, OSError
         As `run_sweep` does.
+    ValueError
+        `seeds` is not several.
     """
     scenarios = tuple(scenario) if isinstance(scenario, list | tuple) else (scenario,)
-    asked = Sweep(factors=dict(factors), scenarios=scenarios, seeds=tuple(seeds), months=months, **more)
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
+        raise ValueError(f"seeds = {short(seeds)}: give several, such as range(50)")
+    asked = Sweep(factors=factors, scenarios=scenarios, seeds=tuple(seeds), months=months, **more)
     if out is not None:
         run_sweep(asked, out, executor=executor)
         return open_sweep(out)

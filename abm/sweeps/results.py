@@ -46,7 +46,7 @@ def open_sweep(folder: str | Path) -> Results:
         sweep = Sweep.load(folder / "spec.toml")
     except SpecError as error:
         raise store.Damaged(folder / "spec.toml", error.problems[0].rpartition("spec.toml: ")[2]) from None
-    return Results(folder, manifest, sweep, store.read_design(folder).to_pandas())
+    return Results(folder, manifest, sweep, store.read_design(folder, sweep).to_pandas())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +74,7 @@ class Results:
 
     @cached_property
     def _parts(self) -> list[tuple[pa.Table, Path | None]]:
-        return list(store.parts(self.folder, bool(self.sweep.kept_months)))
+        return list(store.parts(self.folder, self.sweep))
 
     @cached_property
     def _table(self) -> pd.DataFrame:
@@ -205,14 +205,14 @@ class Results:
         panels = [str(panel) for panel in self._panels]
         with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as db:
             db.register("runs", self._table)
-            if panels:
-                heads = ", ".join(f'runs."{name}"' for name in ("point", "scenario", *self.factors, "replication"))
-                listed = ", ".join("'" + path.replace("'", "''") + "'" for path in panels)
-                db.execute(
-                    f"create view panel as select p.*, {heads} from (select distinct on (run_id, month) * from"
-                    f" read_parquet([{listed}])) p join runs on p.run_id = runs.run_id"
-                )
             try:
+                if panels:
+                    heads = ", ".join(f'runs."{name}"' for name in ("point", "scenario", *self.factors, "replication"))
+                    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in panels)
+                    db.execute(
+                        f"create view panel as select p.*, {heads} from (select distinct on (run_id, month) * from"
+                        f" read_parquet([{listed}])) p join runs on p.run_id = runs.run_id"
+                    )
                 return db.execute(query).df()
             except duckdb.Error:
                 for panel in self._panels:
@@ -244,9 +244,13 @@ class Results:
 
     def sessions(self) -> list[dict[str, Any]]:
         """Who ran what, when, in how many seconds, in this order."""
-        return [
-            json.loads(path.read_text(encoding="utf-8")) for path in sorted((self.folder / "sessions").glob("*.json"))
-        ]
+        found = []
+        for path in sorted((self.folder / "sessions").glob("*.json")):
+            try:
+                found.append(json.loads(path.read_bytes()))
+            except ValueError as error:
+                raise store.Damaged(path, error, "delete it: it is no more than a record of a call") from None
+        return found
 
     def compare(
         self, factor: str, a: Any, b: Any, outcomes: str | Sequence[str] | None = None, confidence: float = 0.95

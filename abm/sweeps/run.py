@@ -125,7 +125,7 @@ def run_sweep(
     plan = Plan.of(sweep, replications, classes)
     accepted = store.open_folder(folder, plan, accept_changes)
     runs = list({run.id: run for run in plan.runs(shard)}.values())  # points of a design may coincide
-    done = store.finished(folder, bool(sweep.kept_months), RETRIED if retry_failed else ())
+    done = store.finished(folder, sweep, RETRIED if retry_failed else ())
     missing = [one for one in runs if one.id not in done]
     tally = Tally(folder, len(runs), len(runs) - len(missing), accepted=accepted)
     report = progress or (lambda *said: None)

@@ -130,32 +130,30 @@ def panel_table(plan: Plan, outcomes: Outcomes) -> pa.Table:
 # --- what is there ---
 
 
-def parts(folder: Path, with_panel: bool) -> Iterator[tuple[pa.Table, Path | None]]:
+def parts(folder: Path, sweep: Sweep) -> Iterator[tuple[pa.Table, Path | None]]:
     """(runs, file of the panel) of every whole part; whatever else lies there is passed over.
 
-    A part whose panel is wanted and missing or cut short is not whole, nor is one of whose runs a byte has changed. The
-    rule is the same for whoever asks what is done and for whoever reads the results.
+    A part is not whole that lacks a column of the sweep, whose panel is wanted and missing or cut short, or of whose runs a
+    byte has changed. The rule is the same for whoever asks what is done and for whoever reads the results.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     for path in sorted((folder / "parts").glob("*.runs.parquet")):
-        panel = path.with_name(path.name.replace(".runs.", ".panel."))
+        panel = path.with_name(path.name.replace(".runs.", ".panel.")) if sweep.kept_months else None
         try:
             runs = pq.read_table(path, page_checksum_verification=True)
-            if RUNS - set(runs.column_names):
-                continue
-            if with_panel:
-                pq.read_schema(panel)
+            there = panel is None or {"run_id", "month", *sweep.observables} <= {*pq.read_schema(panel).names}
         except (OSError, pa.ArrowException):
             continue
-        yield runs, panel if with_panel else None
+        if there and {*RUNS, *sweep.columns} <= {*runs.column_names}:
+            yield runs, panel
 
 
-def finished(folder: Path, with_panel: bool, retry: Sequence[str] = ()) -> set[str]:
+def finished(folder: Path, sweep: Sweep, retry: Sequence[str] = ()) -> set[str]:
     """Ids of the runs that are done; those of a status in `retry` are to be done again."""
     done: set[str] = set()
-    for table, _ in parts(folder, with_panel):
+    for table, _ in parts(folder, sweep):
         for run, status in zip(table["run_id"].to_pylist(), table["status"].to_pylist(), strict=True):
             if status not in retry:
                 done.add(run)
@@ -228,13 +226,12 @@ def spec_is_kept(folder: Path, plan: Plan) -> bool:
 
 def design_is_kept(folder: Path, plan: Plan) -> bool:
     try:
-        kept = read_design(folder)["point_id"].to_pylist()
+        return read_design(folder, plan.sweep).equals(design_table(plan))
     except Damaged:
         return False
-    return kept == [point.id for point in plan.points]
 
 
-def read_design(folder: Path) -> pa.Table:
+def read_design(folder: Path, sweep: Sweep) -> pa.Table:
     """Raises `Damaged` where it is missing or does not read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -244,8 +241,8 @@ def read_design(folder: Path) -> pa.Table:
         table = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise Damaged(path, error) from None
-    if not {"point", "point_id", "scenario"} <= set(table.column_names):
-        raise Damaged(path, "is no table of points")
+    if table.column_names != ["point", "point_id", "scenario", *sweep.targets]:
+        raise Damaged(path, "its columns are not the factors of spec.toml")
     return table
 
 
@@ -286,9 +283,16 @@ class _Text:
 
 
 def write_design(folder: Path, plan: Plan) -> None:
+    import pyarrow.parquet as pq
+
+    table = design_table(plan)
+    options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+    whole(folder / "design.parquet", lambda file: pq.write_table(table, file, **options))
+
+
+def design_table(plan: Plan) -> pa.Table:
     """Every point with its factors, by number: what the parts' point_id stands for."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     columns: dict[str, Any] = {
         "point": pa.array(range(len(plan.points)), pa.int64()),
@@ -297,8 +301,7 @@ def write_design(folder: Path, plan: Plan) -> None:
     }
     for name in plan.sweep.targets:
         columns[name] = pa.array([point.factors.get(name) for point in plan.points])
-    table = pa.table(columns)
-    whole(folder / "design.parquet", lambda file: pq.write_table(table, file, write_page_checksum=True))
+    return pa.table(columns)
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
