@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -634,19 +635,21 @@ def test_a_changed_byte_is_noticed(folder, tmp_path):
     place = tmp_path / "x"
     run_sweep(small(), place, chunk=4)
 
-    def flip(path):
+    def flip(path, column):
+        group = pq.read_metadata(path).row_group(0)
+        chunk = next(group.column(at) for at in range(group.num_columns) if group.column(at).path_in_schema == column)
         content = bytearray(path.read_bytes())
-        content[40] ^= 0xFF  # in the data of the first column
+        content[chunk.data_page_offset - 2] ^= 1  # in the last of the numbers, which still reads as one
         path.write_bytes(content)
 
     first, second, _ = sorted((place / "parts").glob("*.runs.parquet"))
-    flip(first)
+    flip(first, "welfare_mean")
     assert open_sweep(place).counts()["missing"] == 4
     tally = run_sweep(small(), place)
     assert tally.total - tally.before == 4
     equal(place, folder)
     panel = second.with_name(second.name.replace(".runs.", ".panel."))
-    flip(panel)
+    flip(panel, "welfare")
     with pytest.raises(store.Damaged, match=f"{panel.name}: is damaged.*; delete it and run the sweep again"):
         open_sweep(place).panel()
     panel.unlink()
