@@ -666,6 +666,10 @@ def test_an_observable_more_leaves_older_parts_out_of_the_tables(tmp_path):
     assert results.panel("hhi")["hhi"].notna().all()
     assert results.to_xarray()["hhi"].notnull().all()
     assert results.sql("select count(hhi) as n from panel")["n"][0] == 6 * MONTHS
+    run_sweep(small(replications=2, observables=["hhi"]), place, accept_changes=True)
+    results = open_sweep(place)
+    assert list(results.panel().columns[-2:]) == ["month", "hhi"]
+    assert list(results.sql("select * from panel limit 1").columns[:3]) == ["run_id", "month", "hhi"]
 
 
 def test_other_seeds_leave_older_runs_out_of_the_tables(tmp_path):

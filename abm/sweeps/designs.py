@@ -43,16 +43,14 @@ def points_of(sweep: Sweep) -> list[dict[str, Any]]:
         axes = [grid_values(sweep.factors[name], sweep.targets[name]) for name in names]
         return [dict(zip(names, values, strict=True)) for values in itertools.product(*axes)]
     cube = unit_cube(sweep)
-    levels = (sweep.design.levels or MORRIS_LEVELS) if sweep.design.kind == "morris" else None
-    columns = [scaled(cube[:, i], sweep.factors[name], sweep.targets[name], levels) for i, name in enumerate(names)]
+    columns = [scaled(cube[:, i], sweep.factors[name], sweep.targets[name]) for i, name in enumerate(names)]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def grid_values(factor: Factor, target: Target) -> list[Any]:
     if factor.values:
         return [target.typed(value) for value in factor.values]
-    levels = factor.levels or 1
-    return scaled(np.linspace(0, 1, levels), factor, target, levels)
+    return scaled(np.linspace(0, 1, factor.levels or 1), factor, target, closed=True)
 
 
 def unit_cube(sweep: Sweep) -> np.ndarray:
@@ -84,37 +82,28 @@ def unit_cube(sweep: Sweep) -> np.ndarray:
     return morris.sample(problem, design.trajectories, num_levels=design.levels or MORRIS_LEVELS, seed=seed)
 
 
-def scaled(unit: np.ndarray, factor: Factor, target: Target, levels: int | None = None) -> list[Any]:
+def scaled(unit: np.ndarray, factor: Factor, target: Target, closed: bool = False) -> list[Any]:
     """Numbers in [0, 1] as values of a factor; whole numbers, days and listed values share the interval evenly.
 
-    With `levels` they are as many numbers from 0 to 1 at equal distances (a grid's, a Morris design's), and 0 and 1 stand
-    for the ends themselves.
+    `closed` takes 0 and 1 for the ends themselves, and rounds what lies between: 0.3, not 0.30000000000000004 (a grid's).
     """
     low, high = factor.low, factor.high
     if factor.values:
-        return [target.typed(factor.values[i]) for i in _steps(unit, len(factor.values), levels)]
+        return [target.typed(factor.values[i]) for i in _steps(unit, len(factor.values), closed)]
     if isinstance(low, dt.date) and isinstance(high, dt.date):
-        return [low + dt.timedelta(step) for step in _steps(unit, (high - low).days + 1, levels)]
+        return [low + dt.timedelta(step) for step in _steps(unit, (high - low).days + 1, closed)]
     if target.whole and factor.scale == "linear":
-        return [int(low) + step for step in _steps(unit, int(high - low) + 1, levels)]  # type: ignore[arg-type, operator]
+        return [int(low) + step for step in _steps(unit, int(high - low) + 1, closed)]  # type: ignore[arg-type, operator]
     ends = float(low), float(high)  # type: ignore[arg-type]
     if factor.scale == "log":
         found = np.exp(np.log(ends[0]) + unit * (np.log(ends[1]) - np.log(ends[0])))
     else:
         found = ends[0] + unit * (ends[1] - ends[0])
-    values = found.tolist()
-    if levels:
-        values = [float(f"{value:.12g}") for value in values]  # 0.3, not 0.30000000000000004
-    values = np.clip(values, *ends).tolist()
-    return [target.typed(round(value) if target.whole else value) for value in values]
+    values = [float(f"{value:.12g}") for value in found.tolist()] if closed else found.tolist()
+    return [target.typed(round(value) if target.whole else value) for value in np.clip(values, *ends).tolist()]
 
 
-def _steps(unit: np.ndarray, number: int, levels: int | None) -> list[int]:
-    """Numbers in [0, 1] as 0 to number - 1, each as often as the others."""
-    if levels is None:
-        steps = np.minimum(np.floor(unit * number), number - 1)
-    elif levels % number == 0:
-        steps = np.rint(unit * (levels - 1)) * number // levels
-    else:
-        steps = np.rint(unit * (number - 1))
+def _steps(unit: np.ndarray, number: int, closed: bool) -> list[int]:
+    """Numbers in [0, 1] as 0 to number - 1."""
+    steps = np.rint(unit * (number - 1)) if closed else np.minimum(np.floor(unit * number), number - 1)
     return [int(step) for step in steps]
