@@ -145,7 +145,11 @@ def test_every_mistake_is_told_at_once():
         ),
         (
             {"factors": {"adopters": [1, 2, 3]}, "design": {"kind": "morris", "trajectories": 4}},
-            "do not fall evenly: choose design.levels = 6, or 4 values",
+            "do not fall evenly: choose 4 values and design.levels = 4",
+        ),
+        (
+            {"factors": {"adopters": {"low": 10, "high": 20}}, "design": {"kind": "morris", "trajectories": 4}},
+            "do not fall evenly: choose 13 values, or design.levels = 6",
         ),
         ({"outcomes": {"point_id": {"of": "welfare"}}}, "outcomes.point_id: is the name of a column"),
         ({"outcomes": {"month": {"of": "welfare"}}}, "outcomes.month: is the name of a column"),
@@ -368,14 +372,24 @@ def test_levels_of_a_grid_are_round_and_end_where_the_range_does():
     assert points["noise_sd"].max() == 1 / 6
 
 
-def test_levels_of_a_morris_design_fall_on_whole_numbers_and_lists_evenly():
-    factors = {"adopters": {"low": 10, "high": 40}, "ip_clarity": [0.1, 0.9], "investors": [1, 2, 3, 4]}
-    points = pd.DataFrame(points_of(Sweep(factors=factors, design={"kind": "morris", "trajectories": 50})))
-    assert sorted(set(points["adopters"])) == [10, 20, 30, 40]
-    steps = points["adopters"].diff().abs()[lambda moved: moved > 0]
-    assert set(steps[steps.index % 4 != 0]) == {20}  # within a trajectory always half the levels
-    assert set(points["ip_clarity"]) == {0.1, 0.9}
-    assert set(points["investors"]) == {1, 2, 3, 4}
+@pytest.mark.parametrize("levels", [2, 4, 6])
+def test_a_step_of_a_morris_design_is_always_as_many_values(levels):
+    """Of whole numbers and lists, wherever it is not refused."""
+    taken = 0
+    for number in range(2, 13):
+        for values in ({"low": 1, "high": number}, list(range(1, number + 1))):
+            try:
+                design = {"kind": "morris", "trajectories": 20, "levels": levels}
+                sweep = Sweep(factors={"adopters": values, "investors": values}, design=design)
+            except SpecError:
+                continue
+            taken += 1
+            points = np.array([list(point.values()) for point in points_of(sweep)]).reshape(20, 3, 2)
+            steps = np.sort(np.abs(np.diff(points, axis=1)), axis=2)
+            assert (steps[:, :, 0] == 0).all()
+            assert len(np.unique(steps[:, :, 1])) == 1
+            assert len(np.unique(points)) == min(levels, number)
+    assert taken >= 5
 
 
 def test_saltelli_and_morris_points_are_what_salib_expects():

@@ -230,7 +230,7 @@ def _factor(factor: Mapping[str, Any], target: Target, design: Mapping[str, Any]
             problems.append("has a value twice")
         if factor.get("scale", "linear") != "linear":
             problems.append("scale goes with a range; leave it out")
-        return problems + _morris(len(listed), design)
+        return problems + _morris(len(listed), design, listed=True)
     if not low < high:  # type: ignore[operator]
         problems.append(f"low = {low} must be below high = {high}")
     if factor.get("scale") == "log" and (isinstance(low, dt.date) or low <= 0):  # type: ignore[operator]
@@ -245,23 +245,27 @@ def _factor(factor: Mapping[str, Any], target: Target, design: Mapping[str, Any]
     return problems
 
 
-def _morris(number: int, design: Mapping[str, Any]) -> list[str]:
-    """Whether the levels of a Morris design fall on so many values evenly, as its elementary effects take for granted."""
+def _morris(number: int, design: Mapping[str, Any], listed: bool = False) -> list[str]:
+    """Whether the levels of a Morris design fall on so many values evenly, as its elementary effects take for granted.
+
+    A step is half the levels: it must always be as many values, and of a list every one must be taken.
+    """
     levels = 4 if design.get("levels") is None else design["levels"]
     if design.get("kind") != "morris" or not isinstance(levels, int) or levels < 2:
         return []
 
     def even(levels: int, number: int) -> bool:
-        return levels % number == 0 or (number - 1) % (levels - 1) == 0
+        return (number % 2 == 0 and levels % number == 0) or (not listed and (number - 1) % (levels - 1) == 0)
 
     if even(levels, number):
         return []
-    other = next(other for other in range(4, 2 * number + 1, 2) if even(other, number))
-    more = next(more for more in range(number + 1, number + levels) if even(levels, more))
-    return [
-        f"takes {number} values, on which {levels} levels of a Morris design do not fall evenly: choose design.levels ="
-        f" {other}, or {more} values"
-    ]
+    if listed:
+        advice = f"{number + number % 2} values and design.levels = {number + number % 2}"
+    else:
+        advice = f"{next(more for more in range(number + 1, number + levels) if even(levels, more))} values"
+        other = next((other for other in range(4, number + 1, 2) if even(other, number)), None)
+        advice += f", or design.levels = {other}" if other else ""
+    return [f"takes {number} values, on which {levels} levels of a Morris design do not fall evenly: choose {advice}"]
 
 
 def _hashable(value: Any) -> Any:
