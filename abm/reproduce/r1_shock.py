@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +204,16 @@ class Job:
 
     def play_in(self, pool: Executor, blocks: list[Seeds]) -> Iterator[Seeds]:
         """Blocks as they are finished."""
-        for future in as_completed([pool.submit(self.play, block) for block in blocks]):
+        futures = [pool.submit(self.play, block) for block in blocks]
+        for left, future in zip(reversed(range(len(futures))), as_completed(futures), strict=True):
             yield future.result()
+            if left == 1:  # a worker has nothing left to do: its core is free for what drawing needs
+                for name in (
+                    "abm.reproduce.r1_report",
+                    "matplotlib.backends.backend_agg",
+                    "matplotlib.backends.backend_pdf",
+                ):
+                    import_module(name)
 
 
 def joined(parts: list[Ensemble], seeds: list[int]) -> Ensemble:
