@@ -108,14 +108,20 @@ _MARKETS = {
     "belief_credibility": ("logits", "mean belief: credibility of cost claims"),
 }
 _WELFARE = {
-    "consumer_surplus": ("$ M per month", "gain of users over the status quo at what models really do"),
-    "producer_surplus": ("$ M per month", "profits of labs, vendors and layers from AI"),
-    "research_spillover": ("$ M per month", "social return to research beyond the private one"),
-    "compliance_cost": ("$ M per month", "fees and costs of compliance"),
-    "delay_loss": ("$ M per month", "interest on the rent of machines that wait for permits and power"),
-    "welfare": ("$ M per month", "surpluses plus spillovers less delays and rescues"),
+    "consumer_surplus": (
+        "$ M per month",
+        "gain of users over the status quo, after tokens, fees and applications are paid",
+    ),
+    "producer_surplus": (
+        "$ M per month",
+        "profits of labs, vendors and layers from AI less machines bought; power at cost",
+    ),
+    "research_spillover": ("$ M per month", "social return to research beyond the private one; not in welfare"),
+    "compliance_cost": ("$ M per month", "fees and costs of compliance; in profits already"),
+    "delay_loss": ("$ M per month", "interest on machines that wait for permits and power; not in welfare"),
+    "welfare": ("$ M per month", "consumer and producer surplus"),
     **{
-        f"welfare_{where}": ("$ M per month", f"users, labs and vendors at home in {name}")
+        f"welfare_{where}": ("$ M per month", f"users, labs and vendors at home in {name}; listed layers are nobody's")
         for where, name in {
             "us": "the United States",
             "china": "China",

@@ -191,31 +191,39 @@ def minds_and_markets(market: Market, now: Now) -> dict[str, jax.Array]:
 
 
 def surpluses(market: Market, now: Now) -> dict[str, jax.Array]:
-    """Welfare: surplus of users at what models really do, profits, spillovers, less the costs of policy."""
+    """Welfare: what users gain after all that they pay, and what producers earn less the machines they buy.
+
+    On a cash basis: machines are charged when they are bought. Power is taken at cost, since the model has no resource
+    cost of energy: its profit is left out. Delays and compliance are in profits and surplus already, and debts of labs
+    that fail were losses before; what research gives to others outside the model is reported and not added.
+    """
     p, flows, labs, adopters = now.p, market.flows, market.labs, market.adopters
-    segment = consumer_surplus(market, now)
+    gross = consumer_surplus(market, now)
+    charged = p.application_share * jnp.maximum(gross, 0.0)
+    weight = adopters.spending / jnp.maximum(adopters.spending.sum(), 1e-12)
+    segment = gross - charged - flows.fees * weight
     on = labs.active * 1.0
-    lab_profit = labs.profit * on
+    lab_gain = (labs.profit - labs.chip_bill) * on
     spillover = p.social_return_ratio * labs.research_spending * on
     compliance = on * (
         market.regulators.compliance_fixed[labs.home]
         + market.regulators.compliance_proportional[labs.home] * labs.revenue
     )
-    delay = market.cloud.ordered.sum() * market.cloud.rental_price * p.interest_rate / 12
+    waiting = market.cloud.ordered.sum() + (labs.ordered.sum(-1) * on).sum()
     chip_profit = market.vendors.profit
     layers = market.infrastructure.profit - market.infrastructure.other_income
+    layers = jnp.where(market.infrastructure.layer == POWER, 0.0, layers)
     out = {
         "consumer_surplus": segment.sum(),
-        "producer_surplus": lab_profit.sum() + chip_profit.sum() + layers.sum(),
+        "producer_surplus": lab_gain.sum() + chip_profit.sum() + layers.sum() - flows.chips_platforms,
         "research_spillover": spillover.sum(),
         "compliance_cost": compliance.sum(),
-        "delay_loss": delay,
+        "delay_loss": waiting * market.vendors.chip_price[0] * p.interest_rate / 12,
     }
-    total = out["consumer_surplus"] + out["producer_surplus"] + out["research_spillover"] - delay
-    out["welfare"] = total - flows.rescued * p.guarantee_share
+    out["welfare"] = out["consumer_surplus"] + out["producer_surplus"]
     for i, name in enumerate(JURISDICTIONS):
         users = jnp.where(adopters.home == i, segment, 0.0).sum()
-        firms = jnp.where(labs.home == i, lab_profit + spillover, 0.0).sum()
+        firms = jnp.where(labs.home == i, lab_gain, 0.0).sum()
         makers = jnp.where(market.vendors.home == i, chip_profit, 0.0).sum()
         out[f"welfare_{name}"] = users + firms + makers
     return out

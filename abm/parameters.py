@@ -284,7 +284,13 @@ class Parameters(BaseModel):
     difficulty_low: Number = q(-1, -20, 40, "", "nats", "easiest tasks")
     difficulty_high: Number = q(11, -20, 40, "", "nats", "hardest tasks")
     token_scale: Number = q(
-        7e5, 1, 1e12, "m", "M tokens per month", "use of all segments at the price of the status quo", FIT
+        7e5,
+        1,
+        1e12,
+        "m",
+        "M tokens per month",
+        "use at the price of the status quo if all segments were developers",
+        FIT,
     )
     usage_elasticity: Number = q(1.1, 0.05, 5, "eps_u", "", "elasticity of use in the price index", "Demirer et al.")
     nest_correlation: Number = q(
@@ -303,7 +309,7 @@ class Parameters(BaseModel):
         1e4,
         "",
         "$ per M tokens",
-        "price at which the linear form has the log form's elasticity of substitution",
+        "price at which the linear form has the log form's elasticity of substitution between nests",
     )
     price_change_hazard: Number = q(
         0.012, 0, 1, "", "per month", "chance that a posted price may change", "STYLISED_FACTS B: 1.5 %"

@@ -43,8 +43,8 @@ def power(paired: pd.DataFrame) -> str:
     lerner, premium, profit = row("lerner_closed"), row("closed_premium"), row("closed_profit")
     return (
         f"In 2025 R1 moved the closed labs' Lerner index from {digits(lerner['without'])} to {digits(lerner['with'])}"
-        f" ({change(lerner, 100, 'points')}), their price premium over equal open models by"
-        f" {percent(premium)}, the share of spending that an open model could win by"
+        f" ({change(lerner, 100, 'points')}), the ratio of their prices to those of equal open models by"
+        f" {percent(premium)}, the share of spending where the best open model is within a switching cost by"
         f" {change(row('contestable_share'), 100, 'points')}, and their profit by {change(profit, 1, '$ M a month')}."
         f" The cheapest price of about R1's capability changed by {percent(row('price_at_k3'))}, the list price of the"
         f" frontier model by {percent(row('frontier_price'))}, and the open share of tokens by"
@@ -79,7 +79,7 @@ def chips(paired: pd.DataFrame) -> str:
     stargate = rows_of(paired, "no_stargate", years[-1])
     return (
         f"R1 changed chip orders by {', '.join(orders)}, and compute installed in {years[-1]} by"
-        f" {percent(last('compute_installed'))}. Stargate changed it by {percent(stargate('compute_installed'))}."
+        f" {percent(last('compute_installed'))}. Stargate changed compute installed in 2027 by {percent(stargate('compute_installed'))}."
     )
 
 

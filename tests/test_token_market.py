@@ -1,4 +1,5 @@
-"""The token market of a run: users' surplus is the area under their demand, and Nash prices leave nobody a better reply."""
+"""The token market of a run: users' surplus is the area under their demand, and a metered closed lab has no better reply to
+Nash prices."""
 
 import functools
 
@@ -42,7 +43,7 @@ def used_at(price, market, now):
 
 @pytest.mark.parametrize("price_form", ["log", "linear"])
 def test_a_dearer_token_costs_users_what_they_use_of_it(price_form):
-    """So a price is a transfer: what users lose by a small rise is what sellers gain from the tokens they sell."""
+    """At given shares a price is a transfer: what users lose by a small rise is what sellers gain from the tokens they sell."""
     market, now = market_of_run(price_form)
     price = market.labs.price.reshape(-1)
     slope, bought = jax.grad(used_at, has_aux=True)(price, market, now)

@@ -63,7 +63,7 @@ class Adopter(Agent):
         }
 
     def sensitivity(self, p, price_form):
-        """Coefficient on price, or on log price: models are as good substitutes in both at a price of the linear scale."""
+        """Coefficient on price, or on log price: nests are as good substitutes in both at a price of the linear scale."""
         return self.substitution(price_form) / (p.linear_price_scale if price_form == "linear" else 1.0)
 
     def substitution(self, price_form):

@@ -165,11 +165,13 @@ def quantities(shares, price, price_index, scale, elasticity, price_form):
     whose elasticity of substitution is 1 + price_sensitivity, with E = P X and X = m P^(-epsilon).
     Linear: shares are of quantity X = m P^(-epsilon), so x_j = s_j X; everybody buys one unit of what he chooses.
 
-    In both forms x_j is the derivative of `surplus_of_use` in -p_j, so that demand has symmetric cross-price slopes.
+    In both forms x_j is the derivative of `surplus_of_use` in -p_j at given shares, and at the chosen ones in total, so
+    that their demand has symmetric cross-price slopes. With nests the CES is nested: 1 + price_sensitivity / (1 - rho)
+    within one.
 
-    shares, price : (products,), price in $ per unit. price_index : P = exp(-V / price_sensitivity), V an inclusive
-    value or that of `value_of_shares`. scale : m, units at an index of one. elasticity : epsilon >= 0. Returns
-    (products,), units. Raises nothing.
+    shares, price : (products,), price in $ per unit. price_index : P = exp(-V / price_sensitivity), in the linear form
+    exp(-V / (price_sensitivity L)) with the L of `surplus_of_use`; V an inclusive value or that of `value_of_shares`.
+    scale : m, units at an index of one. elasticity : epsilon >= 0. Returns (products,), units. Raises nothing.
 
     Source: Anderson, de Palma & Thisse (1992), ch. 3 (CES as a logit in log price); Atkeson & Burstein (2008), demand
     for a sector's composite.
