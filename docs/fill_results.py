@@ -79,7 +79,8 @@ def chips(paired: pd.DataFrame) -> str:
     stargate = rows_of(paired, "no_stargate", years[-1])
     return (
         f"R1 changed chip orders by {', '.join(orders)}, and compute installed in {years[-1]} by"
-        f" {percent(last('compute_installed'))}. Stargate changed compute installed in 2027 by {percent(stargate('compute_installed'))}."
+        f" {percent(last('compute_installed'))}."
+        f" Stargate changed the latter by {percent(stargate('compute_installed'))}."
     )
 
 
