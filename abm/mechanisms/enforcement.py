@@ -33,11 +33,6 @@ def defence_effort(loss, exchanges, p):
     return jnp.minimum(effort, p.vigilance_maximum)
 
 
-def copying_pays(gain, detection, penalty):
-    """Becker's condition: imitate iff the gain exceeds the expected penalty."""
-    return gain > detection * penalty
-
-
 def ruling_variance(ip_strength, ip_clarity, p):
     """Variance of perceived IP strength from unclear rulings and noisy announcements, for the option to wait."""
     spread = p.ruling_spread * (1 - ip_clarity)

@@ -30,14 +30,3 @@ def markup_factor(elasticity):
 def host_margin(hosts, p):
     """Margin over cost of n hosts of the same weights, mu/n: goes to a cost mark-up as hosts enter (Cournot with log demand)."""
     return p.host_differentiation / jnp.maximum(hosts, 1.0)
-
-
-def undercut(price, capability, available, slack):
-    """ln of own price over the cheapest rival offer at least as capable (within `slack` nats), products (n,), >= 0.
-
-    `available` masks products on sale. Own products are not excluded: an efficient tier may undercut its own flagship's
-    customers, and is not news to its owner, so pass one lab's products as unavailable when that matters.
-    """
-    as_good = (capability[None, :] >= capability[:, None] - slack) & available[None, :]
-    cheapest = jnp.min(jnp.where(as_good, price[None, :], jnp.inf), axis=1)
-    return jnp.maximum(jnp.log(price) - jnp.log(jnp.minimum(cheapest, price)), 0.0)

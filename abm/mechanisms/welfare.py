@@ -33,11 +33,3 @@ def surplus_of_use(scale, price_index, reference_index, elasticity, price_form, 
         near_zero, jnp.log(reference_index / price_index), (reference_index**safe - price_index**safe) / safe
     )
     return scale * (price_scale if linear else 1.0) * area
-
-
-def entropy_of_sign(mean, standard_deviation):
-    """Entropy (nats) of the question whether a Gaussian quantity is positive."""
-    from jax.scipy.stats import norm
-
-    q = jnp.clip(norm.cdf(mean / standard_deviation), 1e-12, 1 - 1e-12)
-    return -(q * jnp.log(q) + (1 - q) * jnp.log(1 - q))

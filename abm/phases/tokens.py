@@ -106,23 +106,17 @@ def best_response(market: Market, now: Now, products: Products, tastes: Tastes) 
     of_nest = jnp.where(nest == 0, closed, opened)
     within = own / jnp.where(of_nest > 0, of_nest, 1.0)
     wanted = adopters.ask("wanted", p, products, form, 1.0, shares=target, price_index=index)
+    nests = dict(within=within, nest_correlation=p.nest_correlation)
     if form == "linear":
+        # The same weights on the slopes of ln demand in a common margin: its inverse is the margin.
         volume = wanted.reshape(adopters.size, labs.size, TIERS).sum(-1)
-        alpha = adopters.ask("sensitivity", p, form)[:, None]
-        away = (1 - p.nest_correlation * within) / (1 - p.nest_correlation) - own
-        slope = volume * (alpha * away + adopters.usage_elasticity[:, None] * own / p.linear_price_scale)
-        return jnp.full(labs.size, 2.0), volume.sum(0) / jnp.maximum(slope.sum(0), 1e-9)
+        alpha, spread = adopters.ask("sensitivity", p, form), adopters.usage_elasticity / p.linear_price_scale
+        slope = pricing.common_markup_elasticity(volume, own, alpha, spread, **nests)
+        return jnp.full(labs.size, 2.0), 1 / slope
     # Weights are spending: one markup on all tiers moves sales in proportion to what is spent on them.
     paid = (wanted * products.price).reshape(adopters.size, labs.size, TIERS).sum(-1)
-    elasticity = pricing.common_markup_elasticity(
-        paid,
-        own,
-        adopters.price_sensitivity,
-        adopters.usage_elasticity,
-        within=within,
-        nest_correlation=p.nest_correlation,
-        share_of="spending",
-    )
+    sigma, epsilon = adopters.price_sensitivity, adopters.usage_elasticity
+    elasticity = pricing.common_markup_elasticity(paid, own, sigma, epsilon, share_of="spending", **nests)
     return elasticity, jnp.zeros(labs.size)
 
 

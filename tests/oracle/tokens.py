@@ -146,6 +146,13 @@ def use_of(adopter, m, target, index, prices, now):
     return [spent * share / price for share, price in zip(target, prices, strict=True)]
 
 
+def mean_by(weights, values):
+    """Weighted mean; the plain one where all weights are zero."""
+    if sum(weights) > 0:
+        return sum(a * b for a, b in zip(weights, values, strict=True)) / sum(weights)
+    return sum(values) / len(values)
+
+
 def perceive(world, now, tastes, prices):
     """(elasticity, margin) of each lab at given prices."""
     p, rho = now.p, now.p.nest_correlation
@@ -157,26 +164,20 @@ def perceive(world, now, tastes, prices):
     for number, lab in enumerate(world.labs):
         mine = [product(number, t) for t in TIERS]
         nest = [product(n, t) for n, other in enumerate(world.labs) if other.open == lab.open for t in TIERS]
-        paid, each, above, below = [], [], 0.0, 0.0
+        paid, each, sold, slopes = [], [], [], []
         for adopter, (target, use) in zip(world.adopters, seen, strict=True):
             share, of_nest = sum(target[q] for q in mine), sum(target[q] for q in nest)
             within = share / of_nest if of_nest > 0 else 0.0
             away = (1 - rho * within) / (1 - rho) - share
             paid.append(sum(use[q] * prices[q] for q in mine))
             each.append(1 - share + adopter.price_sensitivity * away + adopter.usage_elasticity * share)
-            tokens = sum(use[q] for q in mine)
-            above += tokens
-            below += (
-                tokens
-                / p.linear_price_scale
-                * ((1 + adopter.price_sensitivity) * away + adopter.usage_elasticity * share)
-            )
+            sold.append(sum(use[q] for q in mine))
+            steep = (1 + adopter.price_sensitivity) * away + adopter.usage_elasticity * share
+            slopes.append(steep / p.linear_price_scale)
         if now.price_form == "linear":
-            perceived.append((2.0, above / max(below, 1e-9)))
-        elif sum(paid) > 0:
-            perceived.append((sum(a * b for a, b in zip(paid, each, strict=True)) / sum(paid), 0.0))
+            perceived.append((2.0, 1 / mean_by(sold, slopes)))
         else:
-            perceived.append((sum(each) / len(each), 0.0))
+            perceived.append((mean_by(paid, each), 0.0))
     return perceived
 
 
