@@ -95,8 +95,8 @@ def _power(said: Findings, rows: pd.DataFrame) -> list[str]:
         contest = said.change("contestable points", rows.loc[("no_r1", "contestable_share", year)], "points", 100)
         profit = said.change("closed_profit", rows.loc[("no_r1", "closed_profit", year)], "$ M a month", digits=3)
         sentences.append(
-            f"Effect in {year}, with R1 less without, mean and 95 % interval: Lerner index {lerner}, price"
-            f" premium over equal open models {premium}, contestable share of spending {contest}, closed profit"
+            f"Effect in {year}, with R1 less without, mean and 95 % interval: Lerner index {lerner}, ratio"
+            f" of prices to those of equal open models {premium}, contestable share of spending {contest}, closed profit"
             f" {profit}."
         )
         price = said.percent("price_at_k3", rows.loc[("no_r1", "price_at_k3", year)])
