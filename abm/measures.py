@@ -42,8 +42,11 @@ _PRICES = {
     },
 }
 _RACE = {
-    "frontier": ("nats", "best capability on sale, ln effective compute over the frontier of January 2023"),
-    "open_frontier": ("nats", "best open capability on sale"),
+    "frontier": (
+        "nats",
+        "best capability on sale, ln effective compute over the frontier of January 2023; -30 if none",
+    ),
+    "open_frontier": ("nats", "best open capability on sale; -30 if none"),
     "open_closed_gap": ("nats", "frontier less open frontier"),
     "open_closed_lag": (
         "months",

@@ -104,19 +104,20 @@ def prices(market: Market, now: Now) -> dict[str, jax.Array]:
 def race(market: Market, now: Now) -> dict[str, jax.Array]:
     labs = market.labs
     on = labs.active * 1.0
+    mean = on / jnp.maximum(on.sum(), 1.0)  # over labs in business
     wages = (labs.research_spending * on).sum()
     return {
         "frontier": frontier(market),
         "open_frontier": open_frontier(market),
         "open_closed_gap": frontier(market) - open_frontier(market),
         "open_closed_lag": jnp.maximum((market.accounts.closed_path >= open_frontier(market)).sum() - 1.0, 0.0),
-        "research_intensity": (labs.research_intensity * on).sum() / on.sum(),
+        "research_intensity": (labs.research_intensity * mean).sum(),
         "research_to_sales": wages / jnp.maximum((labs.revenue * on).sum(), 1e-9),
         "research_spending": wages,
         "releases": (labs.released & labs.active[:, None]).sum() * 1.0,
         "distillation_volume": (labs.exchanges * on).sum(),
-        "distilled_share": (labs.distilled_share * on).sum() / on.sum(),
-        "vigilance": (labs.vigilance * on).sum() / on.sum(),
+        "distilled_share": (labs.distilled_share * mean).sum(),
+        "vigilance": (labs.vigilance * mean).sum(),
     }
 
 
@@ -249,7 +250,9 @@ def residuals(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
         - before.exchange.dealer_cash
     )
     owners = owners - (f.dividends - f.funding)
-    scale = jnp.maximum(labs_in + vendors_in + layers_in, 1.0)
+    stocks = (market.labs.cash, market.infrastructure.cash, market.investors.money)
+    held = sum((jnp.abs(stock).sum() for stock in stocks), jnp.abs(market.exchange.dealer_cash))
+    scale = jnp.maximum(labs_in + vendors_in + layers_in, 1.0 + 1e-6 * held)  # stocks large enough to round in flows
 
     machines = _machines(market) - _machines(before) - (market.accounts.deliveries - market.accounts.retired)
     return {

@@ -76,11 +76,11 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
     student = (labs.teacher >= 0) & labs.active
     paid = jnp.where(student, labs.exchanges * labs.price[labs.teacher, 0] * p.tokens_per_exchange, 0.0)
     to_teacher = jax.nn.one_hot(labs.teacher, labs.size)
+    claimants = labs.active & ~is_open
+    leader = jax.nn.one_hot(jnp.argmax(jnp.where(claimants, labs.capability[:, 0], -jnp.inf)), labs.size)
+    winner = jnp.where(student[:, None], to_teacher, leader[None, :])  # whoever has no teacher now pays the leader
     damages = enforcement.damages(labs.legal_exposure, income, labs.cash, p) * on
-    damages = jnp.minimum(damages, labs.legal_exposure)
-    claimants = to_teacher.sum(1) > 0  # whoever has no teacher now pays the leading closed lab
-    leader = jax.nn.one_hot(jnp.argmax(jnp.where(labs.active & ~is_open, labs.capability[:, 0], -jnp.inf)), labs.size)
-    winner = jnp.where(claimants[:, None], to_teacher, leader[None, :])
+    damages = jnp.where(claimants.any(), jnp.minimum(damages, labs.legal_exposure), 0.0)  # nobody is left to sue
     defence = p.vigilance_cost * labs.vigilance * on
     exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
     value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]

@@ -10,6 +10,9 @@ from abm.agents import OpenLab
 from abm.engine import Group
 from abm.state import TIERS, Market, Now
 
+NOTHING = -30.0
+"""Capability (nats) of a market on which nothing is sold."""
+
 
 class Products(NamedTuple):
     """Everything on sale, one row per lab and tier (L x T): what an adopter looks at."""
@@ -32,13 +35,13 @@ def is_open_lab(labs: Group) -> jax.Array:
 
 def frontier(market: Market) -> jax.Array:
     """Best capability on sale, nats."""
-    return jnp.max(jnp.where(market.labs.active, market.labs.capability.max(-1), -jnp.inf))
+    return jnp.max(jnp.where(market.labs.active, market.labs.capability.max(-1), NOTHING))
 
 
 def open_frontier(market: Market) -> jax.Array:
     """Best open capability on sale, nats."""
     labs = market.labs
-    return jnp.max(jnp.where(labs.active & is_open_lab(labs), labs.capability.max(-1), -30.0))
+    return jnp.max(jnp.where(labs.active & is_open_lab(labs), labs.capability.max(-1), NOTHING))
 
 
 def per_product(values: jax.Array) -> jax.Array:

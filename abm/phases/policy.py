@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from abm.parameters import INSTRUMENTS
-from abm.phases.common import is_open_lab, price_paid
+from abm.phases.common import NOTHING, is_open_lab, price_paid
 from abm.state import Market, Now, jurisdiction_sum
 
 
@@ -28,10 +28,10 @@ def adjust_policy(market: Market, now: Now) -> Market:
     is_open = is_open_lab(labs)
     flagship = jnp.where(labs.active, labs.capability[:, 0], -jnp.inf)
     here = jax.nn.one_hot(labs.home, jurisdictions, dtype=bool).T
-    own = jnp.max(jnp.where(here, flagship, -30.0), axis=1)
-    foreign = jnp.max(jnp.where(here, -30.0, flagship), axis=1)
+    own = jnp.max(jnp.where(here, flagship, NOTHING), axis=1)
+    foreign = jnp.max(jnp.where(here, NOTHING, flagship), axis=1)
     closed_profit = jurisdiction_sum(jnp.where(is_open | ~labs.active, 0.0, labs.profit), labs.home, jurisdictions)
-    open_frontier = jnp.max(jnp.where(is_open & labs.active, flagship, -30.0))
+    open_frontier = jnp.max(jnp.where(is_open & labs.active, flagship, NOTHING))
     price_level = jnp.log(price_paid(market, now)) - jnp.log(p.token_cost_start)
     pressure = Pressure(
         closed_profit=jnp.tanh(closed_profit / p.lobbying_scale),
