@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import math
 import re
@@ -15,7 +14,8 @@ from abm.events import meant, short
 from abm.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
 from abm.scenarios import Scenario, ScenarioError
-from abm.sweeps.targets import Target, day_of, retold, target_of
+from abm.sweeps.table import inside, read_rows, unknown_scenarios
+from abm.sweeps.targets import Target, retold, target_of
 from abm.timeline import SIZES
 
 MOST = 10_000_000
@@ -29,7 +29,6 @@ COLUMNS = (
 """Names that tables of results have, or take while they are read."""
 
 NETWORKS = ("information_network", "peer_network", "network_seed")
-LARGEST_TABLE = 200_000_000  # bytes
 
 Found = tuple[dict[str, Scenario], dict[str, Target], tuple[dict[str, Any], ...], list[str]]
 
@@ -40,7 +39,7 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Foun
     stories = _stories(said.get("scenarios", ("baseline",)), folder, confined, problems)
     design = _mapping(said.get("design"))
     kind = design.get("kind", "grid")
-    rows, places = _rows(design, folder, confined, problems)
+    rows, places = read_rows(design, folder, confined, problems)
     factors = _mapping(said.get("factors"))
     if kind == "table":
         problems += [
@@ -70,7 +69,7 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Foun
     problems += _fixed(said, names)
     problems += _seeds(said, kind)
     problems += _observables(said, names)
-    problems += _scenario_column(rows, places, stories)
+    problems += unknown_scenarios(rows, places, stories)
     return stories, targets, rows, problems
 
 
@@ -80,14 +79,6 @@ def _mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return {}
     return {k: v.model_dump(exclude_defaults=True) if hasattr(v, "model_dump") else v for k, v in value.items()}
-
-
-def inside(name: str, folder: Path | None, confined: bool) -> Path:
-    """A path of a file that a sweep names. Raises ValueError where it leads outside the folder of the sweep."""
-    path = (folder or Path()) / name
-    if confined and not path.resolve().is_relative_to((folder or Path()).resolve()):
-        raise ValueError(f"{short(name)} is outside the folder of the sweep")
-    return path
 
 
 def _stories(said: Any, folder: Path | None, confined: bool, problems: list[str]) -> dict[str, Scenario]:
@@ -113,78 +104,6 @@ def _stories(said: Any, folder: Path | None, confined: bool, problems: list[str]
         except (OSError, ValueError) as error:
             problems.append(f"scenarios: {error}")
     return stories
-
-
-def _rows(
-    design: Mapping[str, Any], folder: Path | None, confined: bool, problems: list[str]
-) -> tuple[tuple[dict[str, Any], ...], list[str]]:
-    """The rows of a table, and where each stands."""
-    if design.get("kind") != "table":
-        if design.get("rows") or design.get("file"):
-            problems.append("design: 'rows' and 'file' go with kind = \"table\"")
-        return (), []
-    rows = design.get("rows") or ()
-    if bool(rows) == bool(design.get("file")):
-        problems.append("design: a table takes either 'rows' or a CSV 'file'")
-        return (), []
-    if rows:
-        if not isinstance(rows, tuple) or not all(isinstance(row, Mapping) for row in rows):
-            problems.append("design.rows: must be a list of tables, each from factors to values")
-            return (), []
-        rows = tuple({key: cell if key == "scenario" else day_of(cell) for key, cell in row.items()} for row in rows)
-        if any(set(row) != set(rows[0]) for row in rows):
-            problems.append("design.rows: every row must name the same factors")
-            return (), []
-        return rows, [f"design.rows: row {number}" for number in range(1, len(rows) + 1)]
-    name = design["file"]
-    try:
-        path = inside(str(name), folder, confined)
-        if path.stat().st_size > LARGEST_TABLE:
-            raise ValueError(f"more than {LARGEST_TABLE} bytes")
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True, skipinitialspace=True)
-            head = [word.strip() for word in next(reader, [])]
-            if not all(head) or len(set(head)) < len(head) or not head:
-                raise ValueError("the first line must name every column once")
-            read = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
-    except csv.Error as error:
-        problems.append(f"design.file: {short(name)}, line {reader.line_num}: {error}")
-        return (), []
-    except (OSError, ValueError) as error:
-        problems.append(f"design.file: {short(name)}: {getattr(error, 'strerror', None) or error}")
-        return (), []
-    found, places = [], []
-    for number, line in read:
-        place = f"design.file: {short(name)}, line {number}"
-        if not any(line):
-            continue
-        if len(line) != len(head):
-            problems.append(f"{place}: has {len(line)} cells, and the first line {len(head)}")
-            continue
-        found.append({k: cell if k == "scenario" else _cell(cell) for k, cell in zip(head, line, strict=True)})
-        places.append(place)
-    if not any(any(line) for _, line in read):
-        problems.append(f"design.file: {short(name)}: has no rows")
-    return tuple(found), places
-
-
-def _cell(text: str) -> Any:
-    """A number, a date, or the text as it is, which the check of its factor then refuses."""
-    for kind in (int, float, dt.date.fromisoformat):
-        try:
-            return kind(text)  # type: ignore[operator]
-        except ValueError:
-            continue
-    return text
-
-
-def _scenario_column(rows: tuple[dict[str, Any], ...], places: list[str], stories: Mapping[str, Scenario]) -> list[str]:
-    first = {str(row["scenario"]): at for at, row in reversed(list(enumerate(rows))) if "scenario" in row}
-    return [
-        f"{places[at]}: scenario {short(word)} is not among the sweep's scenarios{meant(word, list(stories))}"
-        for word, at in first.items()
-        if word not in stories
-    ]
 
 
 def _column(
