@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from abm.analysis import event_study
+from abm import event_study
 from abm.data import load
 
 FIRMS = ["leader", "follower", "closed_1", "open_1", "power", "platforms", "applications"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.analysis import event_study
+from abm import event_study
 from abm.figures import style
 from abm.figures.labels import LAYERS, MECHANISMS
 

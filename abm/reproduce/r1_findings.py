@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.analysis import event_study
+from abm import event_study
 from abm.figures.chips import jevons_terms
 from abm.figures.crash import TOGETHER
 from abm.figures.labels import LAYERS, MECHANISMS, PRICING_POWER

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from abm.calendar import month_of
+from abm.calendar import DAYS, month_of, trading_day
+from abm.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
 from abm.events import meant, short
 from abm.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
@@ -29,6 +30,10 @@ COLUMNS = (
 """Names that tables of results have, or take while they are read."""
 
 NETWORKS = ("information_network", "peer_network", "network_seed")
+
+DAILY = tuple(f"{kind}_{layer}" for kind in ("abnormal", "raw") for layer in LAYERS)
+"""Daily returns that an outcome with a date can be of."""
+LEAST_DAYS = LEAST_ESTIMATION - ESTIMATION[1]
 
 Found = tuple[dict[str, Scenario], dict[str, Target], tuple[dict[str, Any], ...], list[str]]
 
@@ -328,18 +333,50 @@ def _observables(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[st
     for name, outcome in _mapping(said.get("outcomes")).items():
         if not isinstance(outcome, Mapping):
             continue
-        of, first, last = outcome.get("of"), outcome.get("first", 0), outcome.get("last")
-        if isinstance(of, str) and of not in MEASURES:
-            problems.append(f"outcomes.{name}.of: no observable {short(of)}{meant(of, list(MEASURES))}")
-        if months:
-            last = months - 1 if last is None else last
-            if isinstance(first, int) and isinstance(last, int) and not 0 <= first <= last < months:
-                problems.append(
-                    f"outcomes.{name}: months {short(first)} to {short(last)} must lie within 0 to {months - 1}, in order"
-                )
+        problems += [
+            f"outcomes.{name}{what}" for what in (_dated if outcome.get("date") else _monthly)(outcome, months)
+        ]
         if not name.isidentifier():
             problems.append(f"outcomes.{name}: must be a name of letters, digits and underscores")
         if name.lower() in taken:
             problems.append(f"outcomes.{name}: is the name of a column that the tables have anyway; choose another")
         taken.add(name.lower())
+    return problems
+
+
+def _monthly(outcome: Mapping[str, Any], months: int) -> list[str]:
+    """What is wrong with an outcome of an observable's months."""
+    problems = []
+    of, first, last = outcome.get("of"), outcome.get("first", 0), outcome.get("last")
+    if isinstance(of, str) and of not in MEASURES:
+        daily = "; daily returns take a date" if of in DAILY else meant(of, [*MEASURES, *DAILY])
+        problems.append(f".of: no observable {short(of)}{daily}")
+    if outcome.get("take") == "trough":
+        problems.append(".take: a trough is one of daily returns around a date")
+    if months:
+        last = months - 1 if last is None else last
+        if isinstance(first, int) and isinstance(last, int) and not 0 <= first <= last < months:
+            problems.append(f": months {short(first)} to {short(last)} must lie within 0 to {months - 1}, in order")
+    return problems
+
+
+def _dated(outcome: Mapping[str, Any], months: int) -> list[str]:
+    """What is wrong with an outcome of daily returns around a date."""
+    problems = []
+    of, first, last, date = outcome.get("of"), outcome.get("first", 0), outcome.get("last"), outcome.get("date")
+    if isinstance(of, str) and of not in DAILY:
+        problems.append(f".of: {short(of)} is no daily return of a layer{meant(of, DAILY)}")
+    if outcome.get("take") == "volatility":
+        problems.append(".take: choose mean, sum, min, max or trough for daily returns")
+    last = first if last is None else last
+    if not (isinstance(first, int) and isinstance(last, int) and type(date) is dt.date and months):
+        return problems  # types are complained of elsewhere
+    if first > last:
+        problems.append(f": days {first} to {last} are not in order")
+    day = month_of(date) * DAYS + trading_day(date)
+    if day + min(first, 0) < LEAST_DAYS or day + last >= months * DAYS:
+        problems.append(
+            f": days {first} to {last} around {date} must lie within the run of {months} months, and at least"
+            f" {LEAST_DAYS} trading days after its start, on which the market model is estimated"
+        )
     return problems

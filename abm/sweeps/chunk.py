@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm import event_study
+from abm.calendar import DAYS, month_of, trading_day
+from abm.results import Ensemble
 from abm.sweeps.faults import Faults
 from abm.sweeps.plan import Plan, Point, Run, values_of
+from abm.sweeps.spec import Outcome
 from abm.sweeps.targets import retold
 
 if TYPE_CHECKING:
@@ -108,7 +112,7 @@ def tried(
         return
     seconds = (time.perf_counter() - began) / len(runs)
     kept = task.plan.sweep.observables
-    columns = {one.of for one in task.plan.sweep.columns.values()} | set(kept)
+    columns = {one.source for one in task.plan.sweep.columns.values()} | set(kept)
     for name in spoilt:
         at = [run.id for run in runs].index(name)
         ensemble[kept[0]][at, -1] = np.nan
@@ -136,9 +140,32 @@ def play(
     step = (lambda done, total, seconds: progress(done)) if progress else None
     seeds = [run.seed for run in runs]
     began = time.perf_counter()
-    ensemble = play_members([member], seeds, sweep.precision, (), progress=step, workers=task.threads)[0]
+    dated = [one for one in sweep.columns.values() if one.date]
+    daily = sorted({month for one in dated for month in months_around(one, sweep.months)})
+    ensemble = play_members([member], seeds, sweep.precision, daily, progress=step, workers=task.threads)[0]
     outcomes.engine += time.perf_counter() - began
-    return ensemble.out["observables"], spoilt
+    return ensemble.out["observables"] | {one.source: days_of(ensemble, one) for one in dated}, spoilt
+
+
+def months_around(outcome: Outcome, months: int) -> range:
+    """Months whose daily returns an event study takes: half a year to estimate the market model on, and the window."""
+    assert outcome.date is not None
+    month, day = month_of(outcome.date), trading_day(outcome.date)
+    before, after = min(0, day + outcome.first), max(0, day + outcome.last_day)
+    return range(max(0, month + before // DAYS - event_study.ESTIMATION_MONTHS), min(months, month + after // DAYS + 1))
+
+
+def days_of(ensemble: Ensemble, outcome: Outcome) -> np.ndarray:
+    """Returns (runs, days) of a layer around a date."""
+    assert outcome.date is not None
+    wanted = tuple(months_around(outcome, ensemble.setup.months))
+    at = [ensemble.daily_months.index(month) for month in wanted]
+    own = Ensemble(ensemble.setup, ensemble.seeds, {"daily": ensemble.out["daily"][:, at]}, wanted)
+    window = event_study.around(
+        own, (month_of(outcome.date), trading_day(outcome.date)), (outcome.first, outcome.last_day)
+    )
+    kind, _, layer = outcome.of.partition("_")
+    return np.asarray(getattr(window, kind)[layer])
 
 
 _SETUPS: dict[tuple[Any, ...], Setup] = {}
@@ -193,15 +220,3 @@ def describe(error: BaseException) -> str:
     where = f" ({Path(lines[-1].filename).name}:{lines[-1].lineno})" if lines else ""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:300]}{where}"
-
-
-def taken(values: np.ndarray, how: str) -> float:
-    """One number of a run's months (months,); months without a value are left out, and none at all is NaN."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return float("nan")
-    if how == "change":
-        return float(values[-1] - values[0])
-    if how in ("first", "last"):
-        return float(values[0 if how == "first" else -1])
-    return float(getattr(np, how)(finite))

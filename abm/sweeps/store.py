@@ -92,8 +92,6 @@ def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: Out
 def runs_table(plan: Plan, points: dict[int, Point], outcomes: Outcomes) -> pa.Table:
     import pyarrow as pa
 
-    from abm.sweeps.chunk import taken
-
     columns: dict[str, Any] = {
         "run_id": pa.array([run.id for run in outcomes.runs]),
         "point_id": pa.array([points[run.point].id for run in outcomes.runs]),
@@ -104,11 +102,7 @@ def runs_table(plan: Plan, points: dict[int, Point], outcomes: Outcomes) -> pa.T
         "seconds": pa.array(outcomes.seconds, pa.float64()),
     }
     for column, outcome in plan.sweep.columns.items():
-        last = plan.sweep.months if outcome.last is None else outcome.last + 1
-        cells = [
-            taken(values[outcome.of][outcome.first : last], outcome.take) if values else None
-            for values in outcomes.values
-        ]
+        cells = [outcome.of_run(values) if values else None for values in outcomes.values]
         columns[column] = pa.array(cells, pa.float64())
     return pa.table(columns)
 

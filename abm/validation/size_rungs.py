@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from abm import event_study
 from abm.agents.investor import Investor
-from abm.analysis import event_study
 from abm.engine import Draws, Group, Population, loop
 from abm.mechanisms import growth_of_firms
 from abm.parameters import Parameters

@@ -31,9 +31,12 @@ WINDOW = (-5, 20)
 ESTIMATION = (-260, -11)
 """First and last trading day of the estimation window, relative to the event, both included."""
 LEAST_ESTIMATION = 30
+ESTIMATION_MONTHS = 6
+"""Months before an event whose daily returns are kept where nothing else is said."""
 
 BROAD_INDEX = {"leader": 0.07, "platforms": 0.40, "applications": 0.45, "power": 0.08}
 """Weights of listed firms in the index; those absent weigh nothing."""
+LAYERS = ("leader", "compute", "power", "platforms", "applications", "closed", "open")
 OBSERVED_LAYERS = ("compute", "power", "platforms", "applications")
 
 
