@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.mechanisms import beliefs, capacity, welfare
+from abm.mechanisms import beliefs, capacity, investment, welfare
 from abm.parameters import JURISDICTIONS
-from abm.phases.accounts import consumer_surplus
-from abm.phases.common import frontier, is_open_lab, open_frontier, per_product, quantities
+from abm.phases.accounts import consumer_surplus, outlook_of
+from abm.phases.common import NOTHING, frontier, is_open_lab, open_frontier, per_product, quantities
 from abm.state import QUESTIONS, TIERS, Market, Now
 
 LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
@@ -65,6 +65,8 @@ def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
     weight = jnp.where(comparable, volume, 0.0)
     premium = jnp.where(comparable, jnp.log(price) - jnp.log(jnp.where(comparable, cheapest_open, 1.0)), 0.0)
     closed_profit = jnp.where(on & ~is_open, labs.profit, 0.0).sum()
+    variable = volume * (price - cost)
+    developers = (quantities(market) * ~market.adopters.enterprise[:, None]).sum(0) * per_product(on)
     training = jnp.where(on & ~is_open, p.training_share * labs.machines, 0.0).sum() * market.cloud.rental_price
     return {
         "lerner_closed": welfare.lerner_index(price, cost, volume * closed),
@@ -74,8 +76,10 @@ def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
         "contestable_share": market.accounts.contestable_share,
         "closed_profit": closed_profit,
         "closed_profit_per_training": closed_profit / jnp.maximum(training, 1e-9),
+        "closed_margin_share": (variable * closed).sum() / jnp.maximum((variable * (closed | opened)).sum(), 1e-12),
         "open_token_share": (volume * opened).sum() / jnp.maximum(volume.sum(), 1e-12),
         "open_revenue_share": (volume * price * opened).sum() / jnp.maximum((volume * price).sum(), 1e-12),
+        "open_developer_share": (developers * opened).sum() / jnp.maximum(developers.sum(), 1e-12),
         "hhi": welfare.herfindahl((volume * price).reshape(labs.size, TIERS).sum(-1)),
         "token_volume": volume.sum(),
         "token_revenue": (volume * price).sum() * 1e-6,
@@ -105,15 +109,20 @@ def race(market: Market, now: Now) -> dict[str, jax.Array]:
     labs = market.labs
     on = labs.active * 1.0
     mean = on / jnp.maximum(on.sum(), 1.0)  # over labs in business
+    own = [jnp.max(jnp.where(labs.active & (labs.home == i), labs.capability.max(-1), NOTHING)) for i in range(2)]
+    outlook = outlook_of(market, now)
+    multiple = investment.option_multiple(now.p.interest_rate, now.p.payout_rate, outlook.volatility)
     wages = (labs.research_spending * on).sum()
     return {
         "frontier": frontier(market),
         "open_frontier": open_frontier(market),
         "open_closed_gap": frontier(market) - open_frontier(market),
         "open_closed_lag": jnp.maximum((market.accounts.closed_path >= open_frontier(market)).sum() - 1.0, 0.0),
+        "us_china_gap": own[0] - own[1],
         "research_intensity": (labs.research_intensity * mean).sum(),
         "research_to_sales": wages / jnp.maximum((labs.revenue * on).sum(), 1e-9),
         "research_spending": wages,
+        "option_multiple": (multiple * mean).sum(),
         "releases": (labs.released & labs.active[:, None]).sum() * 1.0,
         "distillation_volume": (labs.exchanges * on).sum(),
         "distilled_share": (labs.distilled_share * mean).sum(),
@@ -126,12 +135,18 @@ def compute_and_chips(market: Market, now: Now) -> dict[str, jax.Array]:
     installed = cloud.installed.sum() + (labs.machines * labs.active).sum()
     utilisation = jnp.minimum(cloud.demand / jnp.maximum(cloud.installed.sum(), 1e-9), 1.0)
     margin = 1 - vendors.unit_cost / vendors.chip_price
+    chips = (margin * vendors.revenue).sum()
+    sold = quantities(market).sum(0) * per_product(labs.active)
+    tokens = (sold * (labs.price - labs.token_cost).reshape(-1)).sum() * 1e-6
     return {
         "leader_revenue": vendors.revenue[0],
         "leader_margin": margin[0],
+        "hardware_share": chips / jnp.maximum(chips + tokens, 1e-9),
+        "leader_profit": vendors.profit[0],
         "chip_revenue": vendors.revenue.sum(),
+        "chip_profit": vendors.profit.sum(),
         "chip_price": vendors.chip_price[0],
-        "chip_margin": (margin * vendors.revenue).sum() / jnp.maximum(vendors.revenue.sum(), 1e-9),
+        "chip_margin": chips / jnp.maximum(vendors.revenue.sum(), 1e-9),
         "chip_orders": market.accounts.chip_demand,
         "chip_deliveries": market.accounts.deliveries,
         "capacity_pressure": vendors.orders[0] / jnp.maximum(vendors.capacity[0], 1e-9),
@@ -154,6 +169,7 @@ def enforcement_and_entry(market: Market, now: Now) -> dict[str, jax.Array]:
         "suits_lost": accounts.suits_lost,
         "damages": market.flows.damages,
         "active_labs": labs.active.sum() * 1.0,
+        "active_closed_labs": (labs.active & ~is_open_lab(labs)).sum() * 1.0,
         "entries": accounts.entries,
         "exits": accounts.exits,
         "lab_cash": jnp.where(labs.active, labs.cash, 0.0).sum(),

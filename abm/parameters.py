@@ -331,6 +331,14 @@ class Parameters(BaseModel):
     open_core_fee: Number = q(
         0.3, 0, 5, "", "share of sales", "support contracts of enterprises that use the lab's open models"
     )
+    closed_monetisation: Number = q(
+        -1,
+        -1,
+        4,
+        "",
+        "",
+        "how all closed labs earn: 0 API, 1 subscription, 3 complement, 4 open core; -1 each its own way",
+    )
     open_capture: Number = q(0.3, 0, 1, "", "", "share of an open model's margin that reaches its lab")
 
     # --- labs' money --------------------------------------------------------------------------------------------
