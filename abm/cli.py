@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli_input import INTERRUPTED, Commands, Mistake, nearest, plainly, settings, writable
+from abm.cli_experiment import Out, bar, export, new_experiment, replay, reproduce, stopped
+from abm.cli_input import Commands, Mistake, nearest, plainly, settings, writable
 from abm.cli_sweep import selftest, sweep
 
 app = typer.Typer(cls=Commands, add_completion=False, help="An agent-based model of the AI industry.")
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -59,50 +57,6 @@ def run(
         path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
         frame.to_csv(path, index_label="date")
         print(path)
-
-
-@app.command()
-def reproduce(
-    name: Annotated[str, typer.Argument(help="What to reproduce; see `abm list`.")],
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds: same outputs, wide intervals.")] = False,
-    seeds: Annotated[
-        int | None, typer.Option(min=2, max=1_000_000, help="Number of paired seeds instead of the usual one.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that share the work; else all there are.")
-    ] = None,
-    out: Out = None,
-) -> None:
-    """Do a named piece of work from runs to figures, tables and a report.
-
-    Results go to output/NAME (with --quick to output/NAME_quick). Runs that are finished are kept there and used again.
-    """
-    from abm.reproduce import FOLDER, REPRODUCTIONS, Stopped
-
-    if name not in REPRODUCTIONS:
-        raise Mistake(f"no reproduction {name!r}{nearest(name, list(REPRODUCTIONS))}; `abm list` has them all")
-    work = REPRODUCTIONS[name]
-    number = seeds or (work.quick_seeds if quick else work.seeds)
-    folder = writable(out or FOLDER / (f"{name}_quick" if quick else name))
-    try:
-        with bar() as (progress, _):
-            outcome = work.run(folder, range(number), quick, progress, workers)
-    except Stopped as stop:
-        kept = f"kept {', '.join(stop.kept)} in {stop.folder}" if stop.kept else "no ensemble was finished"
-        raise stopped(f"stopped; {kept}; run it again to go on") from None
-    except KeyboardInterrupt:
-        raise stopped(f"stopped; all runs are kept in {folder / 'runs'}; run it again to go on") from None
-    except BrokenExecutor:
-        raise Mistake(
-            "a worker process was ended from outside (is there too little memory?); what is finished is kept in"
-            f" {folder / 'runs'}: run it again to go on, with fewer --workers"
-        ) from None
-    for line in outcome.headlines:
-        print(line, end="\n\n")
-    for kind in ("figures", "tables"):
-        print(f"{kind + ':':<10}{outcome.folder / kind}  ({sum(f.parent.name == kind for f in outcome.files)} files)")
-    print(f"{'report:':<10}{outcome.report}")
-    print(f"{outcome.seconds:.0f} seconds, {number} seeds{' (quick)' if quick else ''}")
 
 
 @app.command("list")
@@ -145,6 +99,14 @@ def list_(
         table.add_row(name, f"{work.summary} ({work.seeds} seeds, {work.quick_seeds} with --quick)")
     console.print()
     console.print(table)
+    from abm.experiments.spec import ExperimentError, all_experiments
+
+    with contextlib.suppress(ExperimentError):  # said by `abm reproduce`
+        table = Table("experiment", "", box=None, pad_edge=False)
+        for one in all_experiments():
+            table.add_row(one.name, escape(one.hypothesis))
+        console.print()
+        console.print(table)
     console.print("\nParameters: `abm list --parameters`; observables: `abm list --observables`")
 
 
@@ -225,6 +187,10 @@ def validate(
         raise typer.Exit(1)
 
 
+app.command("reproduce")(reproduce)
+app.command("replay")(replay)
+app.command("new-experiment")(new_experiment)
+app.command("export")(export)
 app.command("sweep")(sweep)
 app.command("selftest")(selftest)
 
@@ -241,47 +207,12 @@ def version() -> None:
         print("not installed")
 
 
-def stopped(what: str) -> typer.Exit:
-    """Ctrl-C: say what was kept."""
-    print(f"abm: {what}", file=sys.stderr)
-    return typer.Exit(INTERRUPTED)
-
-
 @contextlib.contextmanager
 def interruptible(kept: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
         raise stopped(f"stopped; {kept}") from None
-
-
-@contextlib.contextmanager
-def bar() -> Iterator[tuple[Callable[[str, float, float], None], Callable[[int, int, float], None]]]:
-    """A progress bar with the time that is left: a function for named steps, and one for a count of runs."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=3600) as shown:
-        task = shown.add_task("starting", total=None)
-
-        def step(doing: str, done: float, total: float) -> None:
-            shown.update(task, description=doing, completed=done, total=total)
-
-        yield step, lambda done, total, seconds: step(f"{done} of {total} runs", done, total)
 
 
 def headline_table(frame: Any, title: str) -> Table:

@@ -18,9 +18,11 @@ PACKAGE = Path(__file__).parent
 NOT_THE_MODEL = (
     "analysis",
     "cli.py",
+    "cli_experiment.py",
     "cli_input.py",
     "cli_sweep.py",
     "dashboard",
+    "experiments",
     "figures",
     "reproduce",
     "validation",

@@ -1,0 +1,255 @@
+"""The commands around experiments: reproduce, replay, new-experiment, export."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from abm.cli_input import INTERRUPTED, Mistake, complain, nearest, writable
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.")]
+ALL = "all"
+
+
+def reproduce(
+    name: Annotated[
+        str,
+        typer.Argument(help="An experiment (name, number or folder), `all` of them, or `r1_shock`; see `abm list`."),
+    ],
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer runs: same outputs, wide intervals.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the committed numbers of experiments; exit code 1 on drift.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Keep what came out as the committed numbers, and fill the READMEs.")
+    ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=2, max=1_000_000, help="r1_shock: number of paired seeds instead of the usual one."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that share the work; else what suits it.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Do a named piece of work from runs to figures, tables, a verdict and a report.
+
+    Results go to output/NAME (with --quick to output/NAME_quick). Runs that are finished are kept there and used again.
+    """
+    from abm.experiments.spec import find, folders, root
+    from abm.reproduce import REPRODUCTIONS
+
+    if name in REPRODUCTIONS:
+        if check or accept:
+            raise Mistake(
+                f"--check and --accept go with experiments; {name} is held by tests/baseline.json (`make test`)"
+            )
+        return shock(name, quick, seeds, workers, out)
+    if seeds:
+        raise Mistake("--seeds goes with r1_shock; an experiment's replications are in its experiment.toml")
+    if name == ALL:
+        chosen = folders()
+        if not chosen:
+            raise Mistake(f"{root()}: no experiments are there; run this in a checkout, or name the folder of one")
+        if out:
+            out = writable(out)
+    else:
+        folder = find(name)
+        if folder is None:
+            known = [*REPRODUCTIONS, ALL, *(each.name for each in folders())]
+            near = nearest(name, known + [each.partition("_")[2] for each in known])
+            raise Mistake(f"no reproduction or experiment {name!r}{near}; `abm list` has them all")
+        chosen = [folder]
+    experiments(chosen, quick, check, accept, workers, out, everything=name == ALL)
+
+
+def experiments(
+    folders: list[Path], quick: bool, check: bool, accept: bool, workers: int | None, out: Path | None, everything: bool
+) -> None:
+    """Experiments one after the other; what is wrong in any file is said before anything runs."""
+    from abm.experiments.spec import Experiment, ExperimentError
+    from abm.reproduce import FOLDER
+
+    found, problems = [], []
+    for folder in folders:
+        try:
+            found.append(Experiment.load(folder))
+        except ExperimentError as error:
+            problems += list(error.problems)
+    if problems:
+        raise Mistake("\n".join(problems))
+    from abm.experiments import reference, report
+    from abm.experiments.perform import perform
+
+    base = writable((out if everything else out.parent if out else None) or FOLDER)
+    drifted: list[str] = []
+    done = []
+    for experiment in found:
+        place = writable(out if out and not everything else base / f"{experiment.name}{'_quick' if quick else ''}")
+        try:
+            with bar() as (progress, _):
+                one = perform(experiment, place, quick, progress, workers or 1)
+        except KeyboardInterrupt:
+            raise stopped(f"stopped; finished runs are kept in {place / 'runs'}; run it again to go on") from None
+        except RuntimeError as error:
+            raise Mistake(str(error)) from None
+        done.append(one)
+        print(f"{experiment.number:>2}. {experiment.title}: {one.verdict.says}")
+        print(f"    {report.deciding_text(experiment, one.result)}")
+        print(f"    {len(one.files)} files, {place / 'report.html'}  ({one.seconds:.0f} s)")
+        if accept:
+            reference.keep(experiment, one.result, quick)
+        if check:
+            with mistaken():
+                drifted += reference.drift(experiment, one.result, quick)
+    if everything:
+        print(f"index:    {report.index([(one.experiment, one.result) for one in done], base, quick)}")
+    if accept:
+        fill_pages(found)
+    if check:
+        for line in drifted:
+            print(f"drift: {line}")
+        print(f"{len(done)} experiments checked, {len(drifted)} differences" + ("" if drifted else ": as committed"))
+        if drifted:
+            raise typer.Exit(1)
+
+
+def fill_pages(found: list[Any]) -> None:
+    """READMEs of the experiments, and the table of all of them where they stand in one folder."""
+    from abm.experiments import pages
+    from abm.experiments.spec import Experiment, folders
+
+    for experiment in found:
+        print(pages.readme(experiment))
+    bases = {experiment.folder.parent for experiment in found}
+    for base in bases:
+        if (base / "README.md").exists():
+            print(pages.overview([Experiment.load(folder) for folder in folders(base)], base))
+
+
+def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: Path | None) -> None:
+    """The main job."""
+    from abm.reproduce import FOLDER, REPRODUCTIONS, Stopped
+
+    work = REPRODUCTIONS[name]
+    count = seeds or (work.quick_seeds if quick else work.seeds)
+    folder = writable(out or FOLDER / (f"{name}_quick" if quick else name))
+    try:
+        with bar() as (progress, _):
+            outcome = work.run(folder, range(count), quick, progress, workers)
+    except Stopped as stop:
+        kept = f"kept {', '.join(stop.kept)} in {stop.folder}" if stop.kept else "no ensemble was finished"
+        raise stopped(f"stopped; {kept}; run it again to go on") from None
+    except KeyboardInterrupt:
+        raise stopped(f"stopped; all runs are kept in {folder / 'runs'}; run it again to go on") from None
+    except BrokenExecutor:
+        raise Mistake(
+            "a worker process was ended from outside (is there too little memory?); what is finished is kept in"
+            f" {folder / 'runs'}: run it again to go on, with fewer --workers"
+        ) from None
+    for line in outcome.headlines:
+        print(line, end="\n\n")
+    for kind in ("figures", "tables"):
+        print(f"{kind + ':':<10}{outcome.folder / kind}  ({sum(f.parent.name == kind for f in outcome.files)} files)")
+    print(f"{'report:':<10}{outcome.report}")
+    print(f"{outcome.seconds:.0f} seconds, {count} seeds{' (quick)' if quick else ''}")
+
+
+def replay(
+    result: Annotated[Path, typer.Argument(help="Folder of a stored result: of an experiment, r1_shock or a sweep.")],
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Replications of each point that are done again, instead of all.")
+    ] = None,
+) -> None:
+    """Do a stored result again from its own spec, and say whether every number is the same; exit code 1 if one is not."""
+    from abm.experiments.again import Differs, Unplayable, again, manifest_of
+
+    try:
+        manifest_of(result)
+        with bar() as (progress, _):
+            verdict = again(result, sample, progress)
+    except Unplayable as error:
+        raise Mistake(str(error)) from None
+    except Differs as difference:
+        print(f"differs: {difference}")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise stopped("stopped; the stored result is as it was") from None
+    print(verdict)
+
+
+def new_experiment(
+    name: Annotated[str, typer.Argument(help="Name of the folder: letters, digits and underscores.")],
+    into: Annotated[
+        Path | None, typer.Option("--into", help="Where the folder is made; else experiments/ of this folder.")
+    ] = None,
+) -> None:
+    """Write the folder of a new experiment, which runs at once: `abm reproduce NAME --quick`."""
+    from abm.experiments.scaffold import scaffold
+
+    with mistaken():
+        path = scaffold(name, into or Path("experiments"))
+    print(path)
+    print(f"it runs as it is: abm reproduce {path.parent} --quick")
+
+
+def export(
+    result: Annotated[Path, typer.Argument(help="Folder of a stored result of an experiment or of r1_shock.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The .zip to write; else RESULT.crate.zip.")] = None,
+) -> None:
+    """Pack a stored result as an RO-Crate: one .zip with metadata that archives such as Zenodo read."""
+    from abm.experiments.crate import pack
+
+    target = out or result.with_name(f"{result.name}.crate.zip")
+    writable(target.absolute().parent)
+    with mistaken():
+        print(pack(result, target))
+
+
+@contextlib.contextmanager
+def mistaken() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError, ImportError) as error:
+        raise Mistake(str(error)) from None
+
+
+def stopped(what: str) -> typer.Exit:
+    """Ctrl-C: say what was kept."""
+    complain(what)
+    return typer.Exit(INTERRUPTED)
+
+
+@contextlib.contextmanager
+def bar() -> Iterator[tuple[Callable[[str, float, float], None], Callable[[int, int, float], None]]]:
+    """A progress bar with the time that is left: a function for named steps, and one for a count of runs."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=3600) as shown:
+        task = shown.add_task("starting", total=None)
+
+        def step(doing: str, done: float, total: float) -> None:
+            shown.update(task, description=doing, completed=done, total=total)
+
+        yield step, lambda done, total, seconds: step(f"{done} of {total} runs", done, total)

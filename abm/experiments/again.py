@@ -1,0 +1,161 @@
+"""A stored result done again from its own spec: equal, or which first number differs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[str, float, float], None]
+ROUNDING = 1e-9
+"""Relative difference up to which two numbers are called equal up to rounding: other machines round otherwise."""
+
+
+class Unplayable(ValueError):
+    """What is no stored result, or not a whole one."""
+
+
+class Differs(Exception):
+    """The first number that differs."""
+
+
+def again(folder: Path, sample: int | None = None, progress: Progress | None = None) -> str:
+    """Do the result in `folder` again (or only the first `sample` replications), and say how equal it is.
+
+    Raises `Unplayable` where there is no such result, `Differs` with the first number that does.
+    """
+    from abm.provenance import source_hash
+    from abm.sweeps.store import Damaged
+
+    folder = Path(folder)
+    said = manifest_of(folder)
+    stored = said.get("source") or said.get("source_hash")
+    note = "" if stored in (None, source_hash()) else "; the model's source has changed since it was made"
+    try:
+        if "reproduction" in said:
+            return shock_again(folder, said, progress) + note
+        places = sweeps_of(folder, said)
+        largest, count = 0.0, 0
+        for place in places:
+            difference, numbers = sweep_again(place, sample, progress)
+            largest, count = max(largest, difference), count + numbers
+    except Differs as difference:
+        raise Differs(f"{difference}{note}") from None
+    except Damaged as error:
+        raise Unplayable(str(error)) from None
+    return told(largest, count) + note
+
+
+def told(largest: float, count: int) -> str:
+    if largest == 0:
+        return f"equal: {count:,} numbers, to the last digit"
+    return f"equal up to rounding: {count:,} numbers, largest relative difference {largest:.1e}"
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise Unplayable(f"{folder}: no result is stored here (no manifest.json)") from None
+    except (OSError, ValueError) as error:
+        raise Unplayable(f"{path}: cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise Unplayable(f"{path}: is no manifest")
+    return found
+
+
+def sweeps_of(folder: Path, said: dict[str, Any]) -> list[Path]:
+    """Folders of the sweeps of a result: its own runs, or itself."""
+    if "experiment" not in said:
+        if not (folder / "spec.toml").is_file():
+            raise Unplayable(f"{folder}: is neither the result of an experiment nor of a sweep")
+        return [folder]
+    from abm.sweeps.spec import digest
+
+    places = []
+    for arm, spec in said["sweeps"].items():
+        place = folder / "runs" / f"{arm}-{digest([digest(spec), said['source']])}"
+        if not (place / "spec.toml").is_file():
+            raise Unplayable(f"{place}: the runs of arm {arm} are not there; reproduce the experiment again")
+        places.append(place)
+    return places
+
+
+def sweep_again(place: Path, sample: int | None, progress: Progress | None) -> tuple[float, int]:
+    """Largest relative difference, and how many numbers were compared."""
+    from abm.sweeps import open_sweep, run_sweep
+
+    stored = open_sweep(place)
+    replications = int(stored.manifest["replications"])
+    count = min(sample or replications, replications)
+    sweep = stored.sweep.model_copy()
+    if sweep.seeds:
+        sweep = type(sweep).load(place / "spec.toml")
+
+    def step(done: int, total: int, failed: int, seconds: float) -> None:
+        if progress:
+            progress(f"{place.name}: {done} of {total} runs", done, total)
+
+    with tempfile.TemporaryDirectory(prefix="abm_replay_") as temporary:
+        run_sweep(sweep, temporary, replications=count, progress=step)
+        anew = open_sweep(temporary).runs()
+    before = stored.runs()
+    return compared(before[before["replication"] < count], anew, [*stored.outcomes], place)
+
+
+def compared(before: pd.DataFrame, anew: pd.DataFrame, columns: list[str], place: Path) -> tuple[float, int]:
+    one, other = (table.sort_values("run_id").reset_index(drop=True) for table in (before, anew))
+    if len(one) != len(other) or (one["run_id"] != other["run_id"]).any():
+        raise Differs(f"{place}: {len(one)} runs are stored, {len(other)} came out, or they are not the same ones")
+    largest = 0.0
+    for column in columns:
+        x, y = one[column].to_numpy(float), other[column].to_numpy(float)
+        apart = ~((np.isnan(x) & np.isnan(y)) | (np.abs(x - y) <= ROUNDING * np.maximum(np.abs(x), 1e-12)))
+        if apart.any():
+            at = int(np.argmax(apart))
+            run = one.loc[at]
+            raise Differs(
+                f"{place}: {column} of point {run['point']}, replication {run['replication']} (seed {run['seed']}):"
+                f" stored {x[at]!r}, now {y[at]!r}"
+            )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.where(x == y, 0.0, np.abs(x - y) / np.maximum(np.abs(x), 1e-12))
+        largest = max(largest, float(np.nanmax(relative)) if relative.size else 0.0)
+    return largest, len(one) * len(columns)
+
+
+def shock_again(folder: Path, said: dict[str, Any], progress: Progress | None) -> str:
+    """The main job: every number of its tables."""
+    import pandas as pd
+
+    from abm.reproduce import REPRODUCTIONS
+
+    if said["reproduction"] not in REPRODUCTIONS:
+        raise Unplayable(f"{folder}: no reproduction {said['reproduction']!r} is known")
+    work = REPRODUCTIONS[said["reproduction"]]
+    largest, count = 0.0, 0
+    with tempfile.TemporaryDirectory(prefix="abm_replay_") as temporary:
+        work.run(Path(temporary), said["seeds"], bool(said["quick"]), progress)
+        for path in sorted((folder / "tables").glob("*.csv")):
+            one, other = pd.read_csv(path), pd.read_csv(Path(temporary) / "tables" / path.name)
+            if one.shape != other.shape:
+                raise Differs(f"{path}: has {one.shape[0]} rows, now {other.shape[0]}")
+            for column in one.select_dtypes("number"):
+                x, y = one[column].to_numpy(float), other[column].to_numpy(float)
+                apart = ~(np.isclose(x, y, rtol=1e-7, atol=1e-12, equal_nan=True))
+                if apart.any():
+                    at = int(np.argmax(apart))
+                    raise Differs(f"{path}: {column}, row {at + 1}: stored {x[at]!r}, now {y[at]!r}")
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    relative = np.where((x == y) | np.isnan(x), 0.0, np.abs(x - y) / np.maximum(np.abs(x), 1e-12))
+                largest = max(largest, float(relative.max()) if relative.size else 0.0)
+                count += x.size
+    return told(largest, count)

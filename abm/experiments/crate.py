@@ -1,0 +1,75 @@
+"""A stored result as an RO-Crate (version 1.1): files with metadata that archives read. Needs the extra [crate]."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from abm.experiments.again import Unplayable, manifest_of
+
+LICENCE = "https://spdx.org/licenses/Apache-2.0"
+KINDS = {
+    ".png": "image/png",
+    ".pdf": "application/pdf",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".html": "text/html",
+    ".toml": "application/toml",
+    ".parquet": "application/vnd.apache.parquet",
+    ".npz": "application/zip",
+    ".md": "text/markdown",
+}
+
+
+def pack(folder: Path, target: Path) -> Path:
+    """Write the result in `folder` as a zipped crate to `target`, the software and the run named as what made it.
+
+    Raises ValueError where `folder` has no result, ImportError where the library is not installed.
+    """
+    try:
+        from rocrate.model.softwareapplication import SoftwareApplication
+        from rocrate.rocrate import ROCrate
+    except ImportError:
+        raise ImportError("RO-Crates are written by the package rocrate: pip install 'ai-market-abm[crate]'") from None
+    try:
+        said = manifest_of(folder)
+    except Unplayable as error:
+        raise ValueError(str(error)) from None
+    title, about = described(folder, said)
+    crate = ROCrate()
+    crate.name, crate.description, crate.license = title, about, LICENCE
+    version = said.get("packages", {}).get("ai-market-abm", "")
+    software = crate.add(
+        SoftwareApplication(crate, "#ai-market-abm", properties={"name": "ai-market-abm", "softwareVersion": version})
+    )
+    outputs = []
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or path.is_symlink() or path.name.startswith("."):
+            continue
+        inside = path.relative_to(folder).as_posix()
+        properties = {"name": inside, "encodingFormat": KINDS.get(path.suffix, "application/octet-stream")}
+        outputs.append(crate.add_file(path, inside, properties=properties))
+    crate.add_action(
+        software,
+        identifier="#run",
+        result=outputs,
+        properties={
+            "name": f"abm reproduce {said.get('experiment') or said.get('reproduction')}",
+            "endTime": said.get("made", ""),
+            "description": f"source {said.get('source', 'unknown')}, git {json.dumps(said.get('git'))}",
+        },
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        written = crate.write_zip(Path(temporary) / "crate.zip")
+        target.write_bytes(Path(written).read_bytes())
+    return target
+
+
+def described(folder: Path, said: dict[str, object]) -> tuple[str, str]:
+    """Name and description of a result."""
+    path = folder / "result.json"
+    if path.exists():
+        result = json.loads(path.read_bytes())
+        return str(result["title"]), f"Experiment {result['experiment']}: {result['verdict']}; {result['runs']} runs."
+    return str(said.get("reproduction", folder.name)), "Figures, tables, runs and report of a reproduction."

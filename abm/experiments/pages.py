@@ -1,0 +1,98 @@
+"""The README of an experiment and the table of all: their parts between markers are written from the reference numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from abm.experiments import reference
+from abm.experiments.report import deciding_text, p_value
+from abm.experiments.spec import Experiment
+from abm.files import whole
+from abm.reproduce.report import number
+
+BEGIN, END = "<!-- written by `abm reproduce --accept`; do not edit between the markers -->", "<!-- end -->"
+
+
+def fill(path: Path, text: str, heading: str) -> None:
+    """Put text between the markers of a page; a page that has none, or is not there, gets them at its end."""
+    page = path.read_text(encoding="utf-8") if path.exists() else heading
+    block = f"{BEGIN}\n{text.strip()}\n{END}"
+    if BEGIN in page and END in page:
+        page = re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: block, page, flags=re.DOTALL)
+    else:
+        page = f"{page.rstrip()}\n\n{block}\n"
+    whole(path, lambda file: file.write(page.encode()))
+
+
+def readme(experiment: Experiment) -> Path:
+    """Write what came out into the experiment's README."""
+    results = {quick: reference.load(experiment, quick) for quick in (False, True)}
+    path = experiment.folder / "README.md"
+    text = "\n\n".join(block(experiment, result) for result in results.values() if result)
+    full, quick = results[False], results[True]
+    if full and quick:
+        same = full["verdict"] == quick["verdict"]
+        text += (
+            "\n\nThe quick run gives the same verdict."
+            if same
+            else f"\n\nThe quick run's verdict is another one, **{quick['verdict']}**: it has {quick['replications']}"
+            f" replications instead of {full['replications']}, and its intervals are wider."
+        )
+    heading = f"# {experiment.number}. {experiment.title}\n\n**Claim.** {experiment.hypothesis}\n"
+    fill(path, text or "No run has been accepted yet.", heading)
+    return path
+
+
+def block(experiment: Experiment, result: dict[str, Any]) -> str:
+    """Verdict and findings of one result, in Markdown."""
+    kind = "Quick run" if result["quick"] else "Full run"
+    runs = f"{result['runs']:,} runs"
+    if result["failed"]:
+        runs += f", {result['failed']} failed"
+    lines = [f"**{kind}** ({runs}). Verdict: **{result['verdict']}**.", ""]
+    lines += ["| question | finding | |", "|---|---|---|"]
+    asked = {test.name: test for test in experiment.test}
+    for test in result["tests"]:
+        spec = asked.get(test["name"])
+        if spec is None:
+            continue
+        question = spec.asks or spec.name
+        found = "<br>".join(finding(experiment, spec, one) for one in test["findings"]) or test["trouble"]
+        lines.append(f"| {question} | {found} | {test['says']} |".replace("\n", " "))
+    return "\n".join(lines)
+
+
+def finding(experiment: Experiment, test: Any, one: dict[str, Any]) -> str:
+    name = experiment.labels.get(one["of"], one["of"].replace("_", " ")).partition(" (")[0]
+    digits = test.digits + 1
+    text = f"{name}: " + ("–" if one["value"] is None else number(one["value"], digits))
+    if one["low"] is not None:
+        text += f" [{number(one['low'], digits)}, {number(one['high'], digits)}]"
+    if test.unit:
+        text += f" {test.unit}"
+    if one["p"] is not None:
+        text += f", {p_value(one['p'])}"
+    more = [f"{key.replace('_', ' ')} {number(value, 3)}" for key, value in one["more"].items() if value is not None]
+    return f"{text} ({', '.join(more)})" if more else text
+
+
+def overview(experiments: Sequence[Experiment], base: Path) -> Path:
+    """Write the table of all verdicts into the README of the folder of experiments."""
+    lines = ["| | experiment | claim | verdict | what decides |", "|---:|---|---|---|---|"]
+    for one in experiments:
+        full, quick = reference.load(one, False), reference.load(one, True)
+        result = full or quick
+        if result is None:
+            lines.append(f"| {one.number} | [{one.title}]({one.name}) | {one.hypothesis} | not run yet | |")
+            continue
+        note = "" if full else " (quick run)"
+        decides = deciding_text(one, result)
+        lines.append(
+            f"| {one.number} | [{one.title}]({one.name}) | {one.hypothesis} | **{result['verdict']}**{note} | {decides} |"
+        )
+    path = base / "README.md"
+    fill(path, "\n".join(lines), "# Experiments\n")
+    return path

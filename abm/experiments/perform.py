@@ -1,0 +1,49 @@
+"""An experiment from its file to its page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from abm.experiments import report
+from abm.experiments.judge import Verdict, judge
+from abm.experiments.runs import run
+from abm.experiments.spec import Experiment
+
+Progress = Callable[[str, float, float], None]
+
+
+@dataclass(frozen=True)
+class Performed:
+    """What came of an experiment, and where it lies."""
+
+    experiment: Experiment
+    verdict: Verdict
+    result: dict[str, Any]
+    folder: Path
+    files: list[Path]
+    seconds: float
+
+
+def perform(
+    experiment: Experiment, folder: Path, quick: bool = False, progress: Progress | None = None, workers: int = 1
+) -> Performed:
+    """Run what is not there yet, judge it, and write figures, tables, result.json, manifest.json and report.html.
+
+    Raises KeyboardInterrupt on Ctrl-C; runs that are finished are kept below `folder` and used again.
+    """
+    began = time.perf_counter()
+    runs = run(experiment, folder, quick, progress, workers)
+    good = runs[runs["status"] == "ok"]
+    if good.empty:
+        first = runs["error"].iloc[0] if len(runs) else "there are no runs"
+        raise RuntimeError(f"{experiment.name}: every run failed, the first with: {first}")
+    if progress:
+        progress(f"{experiment.name}: drawing", len(runs), len(runs))
+    verdict = judge(experiment, good)
+    files = report.write(experiment, folder, runs, verdict, quick, time.perf_counter() - began)
+    result = report.jsonable(report.result_of(experiment, runs, verdict, quick))
+    return Performed(experiment, verdict, result, folder, files, time.perf_counter() - began)

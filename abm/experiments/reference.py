@@ -1,0 +1,82 @@
+"""Reference numbers: what an experiment gave when it was committed, and whether it still does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from abm.experiments.report import plain
+from abm.experiments.spec import Experiment
+
+HALF_WIDTHS = 0.1
+"""A value may move by this part of its interval's half-width: machines round differently, and a run's path may turn on it."""
+RELATIVE = 1e-6
+"""And by this part of itself, where it has no interval."""
+
+
+def path_of(experiment: Experiment, quick: bool) -> Path:
+    return experiment.folder / ("reference_quick.json" if quick else "reference.json")
+
+
+def load(experiment: Experiment, quick: bool) -> dict[str, Any] | None:
+    """The reference, or None if there is none. Raises ValueError for a file that is none."""
+    path = path_of(experiment, quick)
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_bytes())
+        found["verdict"], found["key"], found["tests"]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path}: is no reference; make it anew with --accept") from None
+    return dict(found)
+
+
+def keep(experiment: Experiment, result: dict[str, Any], quick: bool) -> Path:
+    return plain(path_of(experiment, quick), result)
+
+
+def drift(experiment: Experiment, result: dict[str, Any], quick: bool) -> list[str]:
+    """Where a result differs from the reference by more than the tolerance; empty if it does not."""
+    reference = load(experiment, quick)
+    name = path_of(experiment, quick)
+    if reference is None:
+        return [f"{name}: there is no reference; --accept keeps what came out as one"]
+    found = []
+    if reference["key"] != result["key"]:
+        found.append(f"{experiment.name}: experiment.toml has changed since {name.name} was made")
+    if reference["verdict"] != result["verdict"]:
+        found.append(f"{experiment.name}: verdict {result['verdict']}, was {reference['verdict']}")
+    before = {test["name"]: test for test in reference["tests"]}
+    for test in result["tests"]:
+        if test["name"] not in before:
+            found.append(f"{experiment.name}, {test['name']}: is new")
+            continue
+        old = {one["of"]: one for one in before[test["name"]]["findings"]}
+        for one in test["findings"]:
+            if one["of"] not in old:
+                found.append(f"{experiment.name}, {test['name']}, {one['of']}: is new")
+                continue
+            found += [f"{experiment.name}, {test['name']}, {one['of']}: {line}" for line in moved(one, old[one["of"]])]
+    gone = [name for name in before if name not in {test["name"] for test in result["tests"]}]
+    return found + [f"{experiment.name}, {name}: is gone" for name in gone]
+
+
+def moved(one: dict[str, Any], old: dict[str, Any]) -> list[str]:
+    """Numbers of a finding that have left their tolerance."""
+    width = 0.0
+    if isinstance(old.get("low"), float) and isinstance(old.get("high"), float):
+        width = HALF_WIDTHS * (old["high"] - old["low"]) / 2
+    out = []
+    for key in ("value", "low", "high"):
+        new, was = _number(one.get(key)), _number(old.get(key))
+        if new is None or was is None:
+            if new != was:
+                out.append(f"{key} = {new}, was {was}")
+        elif abs(new - was) > max(width, RELATIVE * abs(was), 1e-12):
+            out.append(f"{key} = {new:.6g}, was {was:.6g} (tolerance {max(width, RELATIVE * abs(was)):.2g})")
+    return out
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and value - value == 0 else None

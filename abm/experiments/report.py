@@ -1,0 +1,257 @@
+"""What an experiment leaves behind: figures, the numbers in them, tables, a verdict, a page; and an index over all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abm.experiments import figures
+from abm.experiments.judge import FALSIFIED, PENDING, REPORTED, SUPPORTED, Answer, Verdict
+from abm.experiments.spec import Experiment
+from abm.experiments.statistics import Finding
+from abm.figures import style
+from abm.files import whole
+from abm.provenance import git, machine, now, source_hash, stamp, version_of, versions
+from abm.reproduce.manifest import PACKAGES
+from abm.reproduce.report import Section, number, page, paragraph, picture, table, words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STANDING = {
+    SUPPORTED: "supported",
+    FALSIFIED: "falsified by the statistic stated beforehand",
+    PENDING: "pending: what decides has not been observed",
+}
+
+
+def write(
+    experiment: Experiment, folder: Path, runs: pd.DataFrame, verdict: Verdict, quick: bool, seconds: float
+) -> list[Path]:
+    """Write everything below `folder`; returns the files."""
+    good = runs[runs["status"] == "ok"]
+    files, plates = [], []
+    for asked in experiment.figure:
+        drawn, numbers = figures.draw(figures.Material(experiment, asked, good, verdict))
+        for end in ("png", "pdf"):
+            path = folder / "figures" / f"{asked.name}.{end}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            style.save(drawn, path)
+            files.append(path)
+        files.append(csv(folder / "tables" / f"figure_{asked.name}.csv", numbers))
+        plates.append((asked, folder / "figures" / f"{asked.name}.png"))
+    findings = verdict.table()
+    files.append(csv(folder / "tables" / "findings.csv", findings))
+    files.append(csv(folder / "tables" / "means.csv", point_means(experiment, good)))
+    result = result_of(experiment, runs, verdict, quick)
+    files.append(plain(folder / "result.json", result))
+    files.append(plain(folder / "manifest.json", manifest(experiment, quick, seconds)))
+    html = html_of(experiment, runs, verdict, quick, plates)
+    whole(folder / "report.html", lambda file: file.write(html.encode()))
+    return [*files, folder / "report.html"]
+
+
+def csv(path: Path, frame: pd.DataFrame) -> Path:
+    whole(path, lambda file: frame.to_csv(file, index=False))
+    return path
+
+
+def plain(path: Path, said: Any) -> Path:
+    text = json.dumps(jsonable(said), indent=1, ensure_ascii=False, allow_nan=False)
+    whole(path, lambda file: file.write(text.encode() + b"\n"))
+    return path
+
+
+def jsonable(value: Any) -> Any:
+    """Numbers that are none as null."""
+    if isinstance(value, dict):
+        return {key: jsonable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(one) for one in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value
+
+
+def point_means(experiment: Experiment, good: pd.DataFrame) -> pd.DataFrame:
+    """Mean and Monte Carlo standard error of every outcome at every point, by arm and scenario."""
+    sweeps = experiment.sweeps()
+    factors = list(dict.fromkeys(name for sweep in sweeps.values() for name in sweep.targets))
+    outcomes = list(dict.fromkeys(name for sweep in sweeps.values() for name in sweep.columns))
+    keys = [name for name in ("arm", "scenario", *factors) if name in good]
+    if good.groupby(keys, dropna=False).ngroups > 1_000:  # every point is a run of its own
+        return good[[*keys, *outcomes]]
+    grouped = good.groupby(keys, dropna=False, sort=False)[outcomes]
+    out = grouped.mean().join(grouped.sem().add_suffix("_mcse"))
+    return out.join(grouped.size().rename("runs")).reset_index()
+
+
+def result_of(experiment: Experiment, runs: pd.DataFrame, verdict: Verdict, quick: bool) -> dict[str, Any]:
+    """What came out, as it is committed and compared (`abm reproduce --check`)."""
+    return {
+        "experiment": experiment.name,
+        "title": experiment.title,
+        "quick": quick,
+        "key": experiment.key(quick),
+        "runs": len(runs),
+        "failed": int((runs["status"] != "ok").sum()),
+        "replications": int(runs["replication"].nunique()),
+        **verdict.plain(),
+    }
+
+
+def manifest(experiment: Experiment, quick: bool, seconds: float) -> dict[str, Any]:
+    """What it takes to do it again; the sweeps' own manifests stand beside their runs."""
+    return {
+        "experiment": experiment.name,
+        "quick": quick,
+        "key": experiment.key(quick),
+        "made": stamp(),
+        "seconds": round(seconds, 1),
+        "sweeps": {arm: sweep.said() for arm, sweep in experiment.sweeps(quick).items()},
+        "source": source_hash(),
+        "git": git(),
+        "machine": machine(),
+        "packages": versions(PACKAGES),
+    }
+
+
+# --- words ---
+
+
+def shown(answer: Answer, one: Finding, experiment: Experiment) -> str:
+    """A finding in words: what of, value, interval or p, unit."""
+    name = experiment.labels.get(one.of, one.of.replace("_", " ")).partition(" (")[0]
+    digits = answer.test.digits + 1
+    unit = f" {answer.test.unit}" if answer.test.unit else ""
+    text = f"{name}: {number(one.value, digits)}"
+    if one.low == one.low:
+        text += f" [{number(one.low, digits)}, {number(one.high, digits)}]"
+    text += unit
+    if one.p == one.p:
+        text += f", {p_value(one.p)}"
+    more = [f"{key.replace('_', ' ')} {number(value, 3)}" for key, value in one.more.items()]
+    return f"{text} ({', '.join(more)})" if more else text
+
+
+def p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {number(p, 2)}"
+
+
+def said(answer: Answer, experiment: Experiment) -> str:
+    if answer.trouble:
+        return answer.trouble
+    return "; ".join(shown(answer, one, experiment) for one in answer.findings)
+
+
+def summary(experiment: Experiment, verdict: Verdict) -> str:
+    """The verdict in a word, and the statistic that decides."""
+    deciding = [a for a in verdict.answers if a.says != REPORTED]
+    against = [a for a in deciding if a.says != SUPPORTED] or deciding
+    return f"{verdict.says}: {against[0].test.name}: {said(against[0], experiment)}" if against else verdict.says
+
+
+def html_of(
+    experiment: Experiment, runs: pd.DataFrame, verdict: Verdict, quick: bool, plates: Sequence[tuple[Any, Path]]
+) -> str:
+    failed = int((runs["status"] != "ok").sum())
+    replications = int(runs["replication"].nunique())
+    result = paragraph(STANDING.get(verdict.says, verdict.says), "Verdict")
+    result += paragraph(experiment.hypothesis, "Hypothesis")
+    for answer in verdict.answers:
+        if answer.says != REPORTED:
+            result += paragraph(
+                f"{said(answer, experiment)}. {answer.says.capitalize()}.", answer.test.name.capitalize()
+            )
+    design = [("Treatment", experiment.treatment), ("Outcome", experiment.outcome), ("Expected", experiment.expected)]
+    design += [("Falsified if", experiment.falsified), ("Source", experiment.source)]
+    blocks = [paragraph(text, topic) for topic, text in design if text]
+    blocks += [paragraph(line) for line in experiment.remarks]
+    how = (
+        f"{len(runs):,} runs, {replications} paired replications: replication k has the same draws at every point and in"
+        " every arm, and intervals are over replications."
+        if experiment.sweeps(quick)[experiment.arm_names[0]].common_draws
+        else f"{len(runs):,} runs, each with draws of its own; intervals are over points."
+    )
+    blocks.append(paragraph(how + (f" {failed} runs failed and are left out." if failed else " No run failed.")))
+    tests = [
+        paragraph(f"{answer.test.asks} {said(answer, experiment)}.", f"{answer.test.name.capitalize()} ({answer.says})")
+        for answer in verdict.answers
+    ]
+    columns = {"test": "test", "of": "of", "value": "value", "low": "low", "high": "high", "p": "p", "unit": "unit"}
+    findings = table(verdict.table(), "Every finding with its 95 % interval", columns | {"says": "says"})
+    sections = [
+        Section("What was asked", blocks),
+        Section("What came out", tests),
+        Section("Figures", [picture(path, asked.caption, asked.caption) for asked, path in plates]),
+        Section("All findings", [findings]),
+    ]
+    footer = (
+        f"AI market model, version {version_of('ai-market-abm')}. Made {now():%d %B %Y, %H:%M} UTC. Specs, seeds and"
+        " versions: manifest.json and runs/; plotted numbers: tables/; figures as PDF: figures/."
+    )
+    note = f"Quick run: {replications} replications, or fewer points, than the full one." if quick else ""
+    lead = f"Experiment {experiment.number}. Verdict: {verdict.says}."
+    return page(f"{experiment.number}. {experiment.title}", lead, result, sections, footer, note)
+
+
+def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, quick: bool) -> Path:
+    """A page over all experiments: verdicts, with links to their own pages."""
+    rows = []
+    for experiment, result in entries:
+        link = f"{experiment.name}{'_quick' if quick else ''}/report.html"
+        rows.append(
+            f'<tr><td>{experiment.number}</td><td class="text"><a href="{link}">{words(experiment.title)}</a></td>'
+            f'<td class="text">{words(experiment.hypothesis)}</td><td class="text">{words(result["verdict"])}</td>'
+            f'<td class="text">{words(deciding_text(experiment, result))}</td></tr>'
+        )
+    head = "".join(
+        f'<th scope="col" class="{kind}">{name}</th>'
+        for name, kind in (
+            ("", ""),
+            ("experiment", "text"),
+            ("hypothesis", "text"),
+            ("verdict", "text"),
+            ("what decides", "text"),
+        )
+    )
+    body = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    counts: dict[str, int] = {}
+    for _, result in entries:
+        counts[result["verdict"]] = counts.get(result["verdict"], 0) + 1
+    tally = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items(), key=lambda pair: -pair[1]))
+    html = page(
+        "Experiments",
+        "Claims from the public debate on AI markets, put to an agent-based model.",
+        paragraph(f"{len(entries)} experiments: {tally}."),
+        [Section("Verdicts", [body])],
+        f"AI market model, version {version_of('ai-market-abm')}. Made {now():%d %B %Y, %H:%M} UTC.",
+        "Quick runs." if quick else "",
+    )
+    path = folder / ("index_quick.html" if quick else "index.html")
+    whole(path, lambda file: file.write(html.encode()))
+    return path
+
+
+def deciding_text(experiment: Experiment, result: dict[str, Any]) -> str:
+    """The statistic that decides, from a result as it is kept."""
+    tests = [t for t in result["tests"] if t["says"] != REPORTED]
+    against = [t for t in tests if t["says"] != SUPPORTED] or tests
+    if not against:
+        return ""
+    one = against[0]
+    if one["trouble"] or not one["findings"]:
+        return f"{one['name']}: {one['trouble'] or 'no answer'}"
+    test = next(t for t in experiment.test if t.name == one["name"])
+    parts = []
+    for f in one["findings"][:6]:
+        text = "–" if f["value"] is None else number(f["value"], test.digits + 1)
+        if f["low"] is not None:
+            text += f" [{number(f['low'], test.digits + 1)}, {number(f['high'], test.digits + 1)}]"
+        if f["p"] is not None:
+            text += f", {p_value(f['p'])}"
+        parts.append(text)
+    unit = f" {test.unit}" if test.unit else ""
+    return f"{one['name']}: {'; '.join(parts)}{unit}"

@@ -1,0 +1,48 @@
+"""The runs of an experiment: its sweeps, done or loaded, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abm.experiments.spec import Experiment
+from abm.provenance import source_hash
+from abm.sweeps import Sweep, open_sweep, run_sweep
+from abm.sweeps.spec import digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[str, float, float], None]
+
+
+def place(folder: Path, arm: str, sweep: Sweep) -> Path:
+    """Where an arm's runs are kept: a folder for each spec and each state of the model, so that no other's are taken."""
+    return folder / "runs" / f"{arm}-{digest([sweep.hash, source_hash()])}"
+
+
+def run(
+    experiment: Experiment, folder: Path, quick: bool = False, progress: Progress | None = None, workers: int = 1
+) -> pd.DataFrame:
+    """Do what is not done yet, and return all runs: one row each, with the arm; those that failed have no outcomes.
+
+    Runs are kept below `folder`; with the same spec and model they are loaded.
+    """
+    import pandas as pd
+
+    sweeps = experiment.sweeps(quick)
+    total = sum(sweep.number_of_runs for sweep in sweeps.values())
+    done, tables = 0, []
+    for arm, sweep in sweeps.items():
+
+        def step(now: int, of: int, failed: int, seconds: float, before: int = done) -> None:
+            if progress:
+                trouble = f", {failed} failed" if failed else ""
+                progress(f"{experiment.name}: {before + now} of {total} runs{trouble}", before + now, total)
+
+        where = place(folder, arm, sweep)
+        run_sweep(sweep, where, workers=workers, progress=step)
+        tables.append(open_sweep(where).runs().assign(arm=arm))
+        done += sweep.number_of_runs
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,309 @@
+"""What an experiment is: `experiment.toml`, read and checked, with all that is wrong in it at once.
+
+    number = 4
+    title = "..."
+    hypothesis = "..."            # the claim, as it was put
+    treatment = "..."             # what is varied, in words
+    outcome = "..."               # what is measured
+    expected = "..."              # the sign
+    falsified = "..."             # the statistic that would falsify it, stated before the runs
+
+    [sweep]                       # what is run: the keys of `abm sweep`; replication k has the same draws everywhere
+    [arms.NAME]                   # keys that differ from [sweep], for a second sweep beside the first, and so on
+    [quick]                       # keys that differ in a quick run; [quick.NAME] for one arm
+
+    [[test]]                      # see abm.experiments.statistics
+    [[figure]]                    # see abm.experiments.figures
+
+A file is data: nothing in it is run, and it reaches no file outside its folder.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from abm.events import meant, short
+from abm.sweeps.spec import SpecError, Sweep, digest
+
+LARGEST = 1_000_000  # bytes of a file
+ONLY = "all"
+"""Name of the arm of an experiment that has only one."""
+STRICT = ConfigDict(extra="forbid", frozen=True)
+CONDITION = re.compile(r"\s*([a-z][a-z_]*)\s*(<=|>=|<|>)\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*")
+
+
+class ExperimentError(ValueError):
+    """Everything that is wrong with an experiment, one line each."""
+
+    def __init__(self, problems: list[str]):
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(self.problems))
+
+
+class Test(BaseModel):
+    """A question put to the runs: a statistic, and which of its values support or falsify the hypothesis.
+
+    `y` are outcomes (columns of the table of runs), `x` a factor; `where`, `a`, `b`, `c`, `d` choose runs by the values of
+    columns. Conditions read ``value <= -0.5``, ``high < 0 and p < 0.05``, ``low > 20 or high < 4``; of several outcomes
+    all, most or any must meet them. A test without conditions only reports.
+    """
+
+    __test__ = False  # not one of pytest's
+    model_config = STRICT
+
+    name: str
+    asks: str = ""
+    statistic: str
+    y: tuple[str, ...] = ()
+    x: str = ""
+    where: dict[str, Any] = {}
+    a: dict[str, Any] = {}
+    b: dict[str, Any] = {}
+    c: dict[str, Any] = {}
+    d: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    need: Literal["all", "most", "any"] = "all"
+    supported_if: str = ""
+    falsified_if: str = ""
+    falsified_need: Literal["all", "most", "any"] | None = None
+    """Where other than `need`."""
+    unit: str = ""
+    scale: float = 1.0
+    """What values are multiplied by before they are shown and judged: 100 for percent."""
+    digits: int = 2
+
+
+class Figure(BaseModel):
+    """A picture: its kind, and what that takes (`abm.experiments.figures`)."""
+
+    model_config = STRICT
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$")
+    kind: str
+    caption: str
+    title: str = ""
+    y: tuple[str, ...] = ()
+    x: str = ""
+    by: str = ""
+    where: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+
+
+class Experiment(BaseModel):
+    """An experiment as its file tells it; `Experiment.load(folder)`. Raises `ExperimentError`."""
+
+    model_config = STRICT
+
+    number: int = Field(ge=0, le=9999)
+    title: str
+    hypothesis: str
+    source: str = ""
+    treatment: str
+    outcome: str
+    expected: str
+    falsified: str
+    remarks: tuple[str, ...] = ()
+    """What a reader must know of how the treatment is laid on the model."""
+    sweep: dict[str, Any]
+    arms: dict[str, dict[str, Any]] = {}
+    quick: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+    test: tuple[Test, ...] = Field(min_length=1)
+    figure: tuple[Figure, ...] = ()
+    folder: Path = Path()
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @classmethod
+    def load(cls, folder: Path) -> Experiment:
+        """From a folder with an `experiment.toml`."""
+        path = folder / "experiment.toml"
+        try:
+            if not path.is_file():
+                raise ValueError("there is no such file")
+            if path.stat().st_size > LARGEST:
+                raise ValueError(f"more than {LARGEST} bytes")
+            said = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML
+            raise ExperimentError([f"{path}: cannot be read: {error}"]) from None
+        return cls.told(said, folder)
+
+    @classmethod
+    def told(cls, said: Mapping[str, Any], folder: Path) -> Experiment:
+        """From what such a file says; paths in it start at the folder."""
+        path = folder / "experiment.toml"
+        try:
+            found = cls(**{**_listed(said), "folder": folder})
+        except ValidationError as error:
+            raise ExperimentError([f"{path}: {line}" for line in _complaints(error)]) from None
+        if problems := found.faults():
+            raise ExperimentError([f"{path}: {line}" for line in problems])
+        return found
+
+    def faults(self) -> list[str]:
+        """What is wrong beyond the types of fields: sweeps, names of columns, statistics, conditions."""
+        from abm.experiments.figures import KINDS
+        from abm.experiments.special import STATISTICS
+
+        problems = []
+        columns: set[str] = {"arm", "scenario"}
+        for quick in (False, True):
+            for arm in self.arm_names:
+                try:
+                    sweep = self.sweeps(quick)[arm]
+                except SpecError as error:
+                    where = f"arms.{arm}" if self.arms else "sweep"
+                    problems += [f"{where}{' (quick)' if quick else ''}: {line}" for line in error.problems]
+                    return problems
+                columns |= {*sweep.columns, *sweep.targets}
+        for test in self.test:
+            where = f"test {short(test.name)}"
+            if test.statistic not in STATISTICS:
+                problems.append(
+                    f"{where}: no statistic {short(test.statistic)}{meant(test.statistic, list(STATISTICS))}"
+                )
+            for condition in (test.supported_if, test.falsified_if):
+                problems += [f"{where}: {what}" for what in wrong_condition(condition)]
+            named = [*test.y, *([test.x] if test.x else [])]
+            for chosen in (test.where, test.a, test.b, test.c, test.d):
+                named += list(chosen)
+            problems += [f"{where}: no column {short(n)}{meant(n, sorted(columns))}" for n in named if n not in columns]
+        for figure in self.figure:
+            where = f"figure {short(figure.name)}"
+            if figure.kind not in KINDS and not (figure.kind == "own" and (self.folder / "figure.py").is_file()):
+                problems.append(f"{where}: no kind {short(figure.kind)}{meant(figure.kind, list(KINDS))}")
+            named = [*figure.y, *([figure.x] if figure.x else []), *([figure.by] if figure.by else []), *figure.where]
+            if figure.kind in KINDS and figure.kind != "effects":
+                problems += [
+                    f"{where}: no column {short(n)}{meant(n, sorted(columns))}" for n in named if n not in columns
+                ]
+        return problems
+
+    @cached_property
+    def arm_names(self) -> tuple[str, ...]:
+        return tuple(self.arms) or (ONLY,)
+
+    def sweeps(self, quick: bool = False) -> dict[str, Sweep]:
+        """What is run, by arm. Raises `SpecError`."""
+        found = {}
+        for arm in self.arm_names:
+            said = merged(self.sweep, self.arms.get(arm, {}))
+            if quick:
+                common = {key: value for key, value in self.quick.items() if key not in self.arms}
+                said = merged(merged(said, common), self.quick.get(arm, {}) if arm in self.arms else {})
+            found[arm] = Sweep(folder=self.folder, confined=True, **{"name": self.name or "experiment", **said})
+        return found
+
+    def key(self, quick: bool) -> str:
+        """Stands for all that is run and asked: equal keys, equal results."""
+        sweeps = {arm: sweep.said() for arm, sweep in self.sweeps(quick).items()}
+        return digest({"sweeps": sweeps, "tests": [test.model_dump() for test in self.test]})
+
+
+def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """`other` over `one`; tables are merged key by key, but a design is taken whole."""
+    out = dict(one)
+    for key, value in other.items():
+        old = out.get(key)
+        both = key != "design" and isinstance(old, Mapping) and isinstance(value, Mapping)
+        out[key] = {**dict(old or {}), **value} if both else value
+    return out
+
+
+def wrong_condition(text: str) -> list[str]:
+    """What is wrong with a condition; nothing if it is empty."""
+    if not text:
+        return []
+    parts = re.split(r"\band\b|\bor\b", text)
+    if re.search(r"\band\b", text) and re.search(r"\bor\b", text):
+        return [f"condition {short(text)} mixes 'and' and 'or'; use one of them"]
+    bad = [part for part in parts if not CONDITION.fullmatch(part)]
+    return [f"condition {short(text)} must read like 'value > 0.5' or 'high < 0 and p < 0.05'"] if bad else []
+
+
+def holds(text: str, numbers: Mapping[str, float]) -> bool:
+    """Whether numbers meet a condition; one that is not a number meets none."""
+    every = " or " not in text
+    found = []
+    for part in re.split(r"\band\b|\bor\b", text):
+        match = CONDITION.fullmatch(part)
+        assert match, text
+        name, sign, bound = match[1], match[2], float(match[3])
+        value = numbers.get(name, float("nan"))
+        meets = {"<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound}
+        found.append(meets[sign])
+    return all(found) if every else any(found)
+
+
+# --- where experiments are ---
+
+
+def root() -> Path:
+    """The folder of experiments: of the working folder, or else of the checkout that the package is in."""
+    here = Path("experiments")
+    beside = Path(__file__).parents[2] / "experiments"
+    return here if any(here.glob("*/experiment.toml")) or not beside.is_dir() else beside
+
+
+def folders(base: Path | None = None) -> list[Path]:
+    """Folders of experiments, by number."""
+    base = root() if base is None else base
+    return sorted(path.parent for path in base.glob("*/experiment.toml"))
+
+
+def all_experiments(base: Path | None = None) -> list[Experiment]:
+    return sorted((Experiment.load(folder) for folder in folders(base)), key=lambda one: (one.number, one.name))
+
+
+def find(word: str, base: Path | None = None) -> Path | None:
+    """The folder meant by a path, a folder's name, that name without its number, or the number; None if none is."""
+    if (Path(word) / "experiment.toml").is_file():
+        return Path(word)
+    there = folders(base)
+    for folder in there:
+        number, _, rest = folder.name.partition("_")
+        if word in (folder.name, rest) or (word.isdigit() and number.isdigit() and int(word) == int(number)):
+            return folder
+    return None
+
+
+def _listed(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Names standing alone where several may stand, as lists."""
+
+    def one(table: Any) -> Any:
+        if not isinstance(table, Mapping):
+            return table
+        return {k: (v,) if k == "y" and isinstance(v, str) else v for k, v in table.items()}
+
+    out = dict(said)
+    for key in ("test", "figure"):
+        if isinstance(out.get(key), list):
+            out[key] = [one(each) for each in out[key]]
+    if isinstance(out.get("remarks"), str):
+        out["remarks"] = (out["remarks"],)
+    return out
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            inner: dict[str, type[BaseModel]] = {"test": Test, "figure": Figure}
+            known = inner.get(str(fault["loc"][0]), Experiment) if len(fault["loc"]) > 1 else Experiment
+            word = str(fault["loc"][-1])
+            lines.append(f"{where}: unknown key {short(word)}{meant(word, list(known.model_fields))}")
+        elif fault["type"] == "missing":
+            lines.append(f"{where}: is missing")
+        else:
+            lines.append(f"{where}: {fault['msg'][:1].lower()}{fault['msg'][1:]}")
+    return lines

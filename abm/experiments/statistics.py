@@ -1,0 +1,445 @@
+"""Statistics that decide an experiment: each a function of the table of runs, with an interval over replications.
+
+A table has one row a run: `arm`, `scenario`, `replication`, factors, outcomes. Replication k has the same draws at every
+point and in every arm, so replications are the independent observations: differences, slopes and correlations are taken
+within a replication, or resampled by whole replications.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.experiments.spec import Test
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS = 400
+"""Bootstrap samples of replications."""
+SEED = 20250127
+CONFIDENCE = 0.95
+
+
+class Unanswerable(ValueError):
+    """A test that the runs cannot answer: what is missing."""
+
+
+class Pending(Exception):
+    """A test whose answer nobody knows yet."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a statistic says of one outcome."""
+
+    of: str
+    """Outcome, or what else the row is of."""
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    number: int = 0
+    """Observations it rests on (replications, where it has an interval)."""
+    more: dict[str, float] = field(default_factory=dict)
+    """What else was computed on the way: the break's place, the peak, ..."""
+
+    def numbers(self) -> dict[str, float]:
+        return {"value": self.value, "low": self.low, "high": self.high, "p": self.p}
+
+
+Statistic = Callable[["pd.DataFrame", Test], list[Finding]]
+STATISTICS: dict[str, Statistic] = {}
+
+
+def statistic(work: Statistic) -> Statistic:
+    STATISTICS[work.__name__] = work
+    return work
+
+
+def chosen(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows whose columns have these values: one, or one of a list. Raises Unanswerable where there is none."""
+    keep = np.ones(len(table), bool)
+    for name, value in where.items():
+        if name not in table:
+            raise Unanswerable(f"no run has a {name}")
+        values = value if isinstance(value, list | tuple) else [value]
+        keep &= np.any([is_value(table[name], one) for one in values], axis=0)
+    if not keep.any():
+        raise Unanswerable(f"no run has {', '.join(f'{k} = {v}' for k, v in where.items())}")
+    return table[keep]
+
+
+def is_value(column: pd.Series, value: Any) -> np.ndarray:
+    """Where a column has a value: numbers up to rounding, everything else as text."""
+    if column.dtype.kind in "if" and isinstance(value, int | float):
+        return np.isclose(column.to_numpy(float), float(value), rtol=1e-9, atol=1e-12)
+    return (column.astype(str) == str(value)).to_numpy()
+
+
+def by_replication(table: pd.DataFrame, y: str, where: Mapping[str, Any]) -> pd.Series:
+    """Mean of an outcome over the chosen points, by replication."""
+    rows = chosen(table, where)
+    return rows.groupby("replication")[y].mean()
+
+
+def interval(values: Iterable[float]) -> tuple[float, float, float, int]:
+    """Mean, 95 % interval by Student's t, and number of the values that are finite."""
+    from scipy.special import stdtrit
+
+    x = np.asarray(list(values), float)
+    x = x[np.isfinite(x)]
+    if not x.size:
+        return np.nan, np.nan, np.nan, 0
+    half = np.nan
+    if x.size > 1:
+        half = float(stdtrit(x.size - 1, 0.5 + CONFIDENCE / 2)) * x.std(ddof=1) / np.sqrt(x.size)
+    return float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size)
+
+
+def scaled(test: Test, of: str, mean: float, low: float, high: float, number: int, **more: Any) -> Finding:
+    s = test.scale
+    ends = sorted((s * low, s * high))
+    return Finding(of, s * mean, ends[0], ends[1], number=number, **more)
+
+
+def cube(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct x (points,) and the outcome (replications, points), mean over whatever else varies."""
+    wide = table.pivot_table(index="replication", columns=x, values=y, aggfunc="mean")
+    if wide.shape[1] < 2:
+        raise Unanswerable(f"{x} has {wide.shape[1]} value: take several")
+    if wide.columns.dtype == object:  # dates: calendar days
+        return np.array([float(date.toordinal()) for date in wide.columns]), wide.to_numpy(float)
+    return wide.columns.to_numpy(float), wide.to_numpy(float)
+
+
+def resampled(rows: int, work: Callable[[np.ndarray], float]) -> tuple[float, float]:
+    """95 % percentile interval of a statistic of replications, which are drawn with replacement."""
+    generator = np.random.default_rng(SEED)
+    found = [work(generator.integers(0, rows, rows)) for _ in range(DRAWS)]
+    low, high = np.nanquantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+# --- how an outcome moves with a factor ---
+
+
+@statistic
+def spearman(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Rank correlation of x and y over all runs; `options.signs` turns outcomes round whose rise means less.
+
+    Interval by resampling whole replications.
+    """
+    from scipy.stats import spearmanr
+
+    rows = chosen(table, test.where)
+    signs = test.options.get("signs", {})
+    found = []
+    for y in test.y:
+        x, values = cube(rows, test.x, y)
+        values = signs.get(y, 1) * values
+        at = np.broadcast_to(x, values.shape)
+
+        def correlation(some: np.ndarray, at: np.ndarray = at, values: np.ndarray = values) -> float:
+            return float(spearmanr(at[some].ravel(), values[some].ravel(), nan_policy="omit").statistic)
+
+        everything = np.arange(len(values))
+        low, high = resampled(len(values), correlation)
+        found.append(Finding(y, correlation(everything), low, high, number=len(values)))
+    return found
+
+
+@statistic
+def slope(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Least-squares slope of y on x within each replication; `options.log_x`, `log_y` take logarithms."""
+    rows = chosen(table, test.where)
+    found = []
+    for y in test.y:
+        x, values = cube(rows, test.x, y)
+        slopes = ols(
+            np.log(x) if test.options.get("log_x") else x, logs(values) if test.options.get("log_y") else values
+        )
+        found.append(scaled(test, y, *interval(slopes)))
+    return found
+
+
+def ols(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Slope of each row of y (replications, points) on x (points,)."""
+    centred = x - x.mean()
+    return np.asarray((y * centred).sum(-1) / (centred**2).sum())
+
+
+def logs(values: Any) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.asarray(values) > 0, np.log(values), np.nan)
+
+
+@statistic
+def slope_of_ratio(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Slope on x of 1 - mean(y[0]) / mean(y[1]): a ratio of means, since single runs have denominators near zero."""
+    rows = chosen(table, test.where)
+    top, bottom = test.y
+    x, above = cube(rows, test.x, top)
+    _, below = cube(rows, test.x, bottom)
+
+    def work(some: np.ndarray) -> float:
+        return float(ols(x, 1 - np.nanmean(above[some], 0) / np.nanmean(below[some], 0)))
+
+    low, high = resampled(len(above), work)
+    value = work(np.arange(len(above)))
+    return [scaled(test, f"1 - {top} / {bottom}", value, low, high, len(above))]
+
+
+@statistic
+def structural_break(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Sup-Wald test of one change of intercept and slope at an unknown value of x (Andrews 1993); p by wild bootstrap."""
+    from abm.analysis.breaks import sup_wald
+
+    rows = chosen(table, test.where)
+    found = []
+    for y in test.y:
+        x, values = cube(rows, test.x, y)
+        values = values[np.isfinite(values).all(1)]  # replications that have a value at every point
+        groups = np.repeat(np.arange(len(values)), x.size)
+        one = sup_wald(np.tile(x, len(values)), values.ravel(), groups, seed=SEED)
+        more = {"at": one.at, "slope_before": one.before[1], "slope_after": one.after[1]}
+        found.append(Finding(y, one.statistic, p=one.p, number=len(values), more=more))
+    return found
+
+
+@statistic
+def inverted_u(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Test of Lind and Mehlum (2010) for an inverted U of y in x; the value is the peak of the quadratic.
+
+    Outcomes are taken less their replication's mean, and p-values are those of the regression on all runs.
+    """
+    from abm.analysis.inverted_u import lind_mehlum
+
+    rows = chosen(table, test.where)
+    found = []
+    for y in test.y:
+        x, values = cube(rows, test.x, y)
+        values = values[np.isfinite(values).all(1)]
+        if len(values) < 2:
+            raise Unanswerable(f"{y} has a value at every point in {len(values)} replications: take at least 2")
+        within = values - values.mean(1, keepdims=True)
+        one = lind_mehlum(np.broadcast_to(x, within.shape).ravel(), within.ravel())
+        more = {"slope_low": one.slopes[0], "slope_high": one.slopes[1]}
+        found.append(Finding(y, one.peak, p=one.p, number=len(values), more=more))
+    return found
+
+
+@statistic
+def crossing(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Value of `options.over` at which the slope of ln y[1] on y[0] (nats) across x turns from negative to positive.
+
+    Slopes are taken within each replication at each value of `over`; the crossing is interpolated between values.
+    """
+    rows = chosen(table, test.where)
+    over = str(test.options["over"])
+    levels, slopes = slopes_over(rows, test, over)
+    mean, low, high, number = interval(zero_of(levels, row) for row in slopes)
+    return [scaled(test, f"{over} where the slope is 0", mean, low, high, number)]
+
+
+@statistic
+def log_slopes(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Slope of ln y[1] on y[0] (nats) across x, at each value of `options.over`, less what `options.expected` says it is.
+
+    expected: "e - 1", "(e - 1) / e" or "" for the slope itself, e standing for the value of `over`.
+    """
+    rows = chosen(table, test.where)
+    over = str(test.options["over"])
+    levels, slopes = slopes_over(rows, test, over)
+    found = []
+    for at, level in enumerate(levels):
+        expected = {"e - 1": level - 1, "(e - 1) / e": (level - 1) / level, "": 0.0}[test.options.get("expected", "")]
+        mean, low, high, number = interval(slopes[:, at] - expected)
+        found.append(scaled(test, f"{over} = {level:g}", mean, low, high, number, more={"expected": expected}))
+    return found
+
+
+def slopes_over(rows: pd.DataFrame, test: Test, over: str) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of `over`, and slopes (replications, levels) of ln y[1] on y[0] (nats) across x."""
+    first, second = test.y
+    levels = np.sort(rows[over].unique())
+    out = []
+    for level in levels:
+        some = rows[is_value(rows[over], float(level))]
+        _, below = cube(some, test.x, first)
+        _, above = cube(some, test.x, second)
+        out.append(slopes_between(below, logs(above)))
+    return levels, np.stack(out, axis=1)
+
+
+def slopes_between(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Least-squares slope of each row of y on the same row of x, both (replications, points)."""
+    centred = x - x.mean(1, keepdims=True)
+    return np.asarray((centred * (y - y.mean(1, keepdims=True))).sum(1) / (centred**2).sum(1))
+
+
+def zero_of(x: np.ndarray, y: np.ndarray) -> float:
+    """Where a rising line through the points first passes zero; NaN where it does not."""
+    for at in range(len(x) - 1):
+        if y[at] <= 0 < y[at + 1]:
+            return float(x[at] - y[at] * (x[at + 1] - x[at]) / (y[at + 1] - y[at]))
+    return np.nan
+
+
+# --- differences between treatments ---
+
+
+@statistic
+def contrast(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Paired difference of y, chosen by a less chosen by b, mean over replications; `options.relative`: over b's mean."""
+    found = []
+    for y in test.y:
+        one, other = (by_replication(table, y, {**test.where, **side}) for side in (test.a, test.b))
+        difference = (one - other).dropna()
+        found.append(scaled(test, y, *interval(difference / (other.mean() if test.options.get("relative") else 1.0))))
+    return found
+
+
+@statistic
+def gap(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """y[0] - y[1] of the same runs, mean over replications."""
+    first, second = (by_replication(table, y, test.where) for y in test.y)
+    return [scaled(test, f"{test.y[0]} - {test.y[1]}", *interval((first - second).dropna()))]
+
+
+@statistic
+def awaited(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """What only the future can say."""
+    raise Pending(str(test.options.get("what", "it has not been observed")))
+
+
+@statistic
+def interaction(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Difference in differences, (a - b) - (c - d), mean over replications: how much more one does with the other."""
+    found = []
+    for y in test.y:
+        a, b, c, d = (by_replication(table, y, {**test.where, **side}) for side in (test.a, test.b, test.c, test.d))
+        found.append(scaled(test, y, *interval(((a - b) - (c - d)).dropna())))
+    return found
+
+
+@statistic
+def level(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Mean of y over the chosen runs."""
+    return [scaled(test, y, *interval(by_replication(table, y, test.where))) for y in test.y]
+
+
+@statistic
+def band(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Median of y over runs; `low` and `high` are the 5 and 95 % quantiles: what a single history may look like."""
+    rows = chosen(table, test.where)
+    found = []
+    for y in test.y:
+        x = rows[y].to_numpy(float)
+        x = x[np.isfinite(x)]
+        low, middle, high = np.quantile(x, [0.05, 0.5, 0.95]) if x.size else (np.nan,) * 3
+        found.append(scaled(test, y, middle, low, high, x.size))
+    return found
+
+
+@statistic
+def band_of_ratio(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """The same of -y[0] / y[1]; runs in which y[1] is no fall of at least `options.least` are left out."""
+    rows = chosen(table, test.where)
+    top, bottom = (rows[y].to_numpy(float) for y in test.y)
+    fell = bottom <= -float(test.options.get("least", 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (-top / bottom)[fell]
+    if not ratio.size:
+        raise Unanswerable(f"no run in which {test.y[1]} falls by {test.options.get('least', 0)}")
+    low, middle, high = np.quantile(ratio, [0.05, 0.5, 0.95])
+    return [scaled(test, f"-{test.y[0]} / {test.y[1]}", middle, low, high, ratio.size)]
+
+
+@statistic
+def lowest(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """The best y of the other values of x less that of `options.of`: positive where that one is lowest of all.
+
+    `options.of` is a value of x. The value is the smallest of the paired differences to the others.
+    """
+    rows = chosen(table, test.where)
+    own = test.options["of"]
+    found = []
+    for y in test.y:
+        mine = by_replication(rows, y, {test.x: own})
+        others = [v for v in rows[test.x].unique() if not is_value(rows[test.x].iloc[:1] * 0 + v, own).any()]
+        gaps = [interval((by_replication(rows, y, {test.x: v}) - mine).dropna()) for v in others]
+        found.append(scaled(test, y, *min(gaps, key=lambda gap: gap[0])))
+    return found
+
+
+# --- patterns across layers and outcomes ---
+
+
+@statistic
+def cross_section(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Rank correlation of the mean returns of layers with those observed on 27 January 2025, for each group of runs.
+
+    y: outcomes, one a layer, in the order of `options.layers`. `options.groups`: columns that make the groups; the finding
+    with the highest correlation comes first. `more.signs`: layers whose sign is the observed one.
+    """
+    from scipy.stats import spearmanr
+
+    seen = observed_returns(test.options["layers"])
+    rows = chosen(table, test.where)
+    groups = list(test.options["groups"])
+    found = []
+    for names, some in rows.groupby(groups, sort=False):
+        wide = some.groupby("replication")[list(test.y)].mean().to_numpy(float)
+
+        def fit(which: np.ndarray, wide: np.ndarray = wide) -> float:
+            return float(spearmanr(wide[which].mean(0), seen).statistic)
+
+        low, high = resampled(len(wide), fit)
+        words = names if isinstance(names, tuple) else (names,)
+        signs = float((np.sign(wide.mean(0)) == np.sign(seen)).sum())
+        found.append(
+            Finding(
+                ", ".join(f"{w:g}" if isinstance(w, float) else str(w) for w in words),
+                fit(np.arange(len(wide))),
+                low,
+                high,
+                number=len(wide),
+                more={"signs": signs},
+            )
+        )
+    return sorted(found, key=lambda one: (-one.value, -one.more["signs"]))
+
+
+def observed_returns(layers: list[str]) -> np.ndarray:
+    """Abnormal returns of layers on 27 January 2025, raw ones where no abnormal one is known; "leader" is NVIDIA."""
+    from abm import event_study
+
+    day = event_study.observed()
+    day = day[day["day"] == 0].set_index("layer")
+    single = event_study.tickers()
+    single = single[single["day"] == 0].set_index("ticker")
+    out = []
+    for layer in layers:
+        if layer == "leader":
+            out.append(float(single.loc["NVDA", "abnormal"]))
+            continue
+        value = float(day.loc[layer, "abnormal"])
+        out.append(value if np.isfinite(value) else float(day.loc[layer, "raw"]))
+    return np.array(out)
+
+
+@statistic
+def positive_share(table: pd.DataFrame, test: Test) -> list[Finding]:
+    """Share of runs in which y is positive, with an interval by resampling replications."""
+    rows = chosen(table, test.where)
+    found = []
+    for y in test.y:
+        values = rows.groupby("replication")[y].mean()
+        up = (values[np.isfinite(values)] > 0).to_numpy(float)
+        low, high = resampled(len(up), lambda some, up=up: float(up[some].mean()))  # type: ignore[misc]
+        found.append(scaled(test, y, float(up.mean()), low, high, len(up)))
+    return found
