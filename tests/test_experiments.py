@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 
 import abm
 from abm import event_study
+from abm.cli import app
 from abm.experiments import Experiment, ExperimentError, find
 from abm.experiments.judge import FALSIFIED, PENDING, SUPPORTED, UNSUPPORTED, answered, judge
 from abm.experiments.reference import drift, keep
@@ -400,9 +402,14 @@ def test_a_wrong_outcome_of_daily_returns_is_refused(outcome, word):
 
 
 def command(*words, cwd):
-    environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"}
-    line = [sys.executable, "-m", "abm.cli", *map(str, words)]
-    return subprocess.run(line, check=False, cwd=cwd, env=environment, capture_output=True, text=True)
+    """The command `abm`, in this process: what it compiles serves the other tests as well."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            app([str(word) for word in words])
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=err.getvalue())
 
 
 @pytest.fixture(scope="module")
