@@ -83,7 +83,7 @@ def draw(material: Material) -> Drawn:
 
 def grid(number: int, wide: int = 3) -> tuple[int, int, tuple[float, float]]:
     """Rows, columns and size of so many panels."""
-    columns = min(number, wide)
+    columns = 2 if number == 4 else min(number, wide)
     rows = -(-number // columns)
     width = style.TWO_COLUMNS if columns > 1 else 4.6
     return rows, columns, (width, 0.5 + 2.25 * rows)
@@ -148,6 +148,12 @@ def axes_of(ax: Axes, material: Material, y: str) -> None:
         ax.set_xscale("log")
     if asked.options.get("log_y"):
         ax.set_yscale("log")
+    if material.runs[asked.x].dtype == object:
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+        locator = AutoDateLocator(minticks=2, maxticks=4)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     low, high = ax.get_ylim()
     if max(abs(low), abs(high)) >= 1e4 and not asked.options.get("log_y"):
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace("-", "−"))
@@ -175,11 +181,14 @@ def effects(material: Material) -> Drawn:
     for ax, unit in zip(panels, units, strict=True):
         some = table[table["unit"] == unit].iloc[::-1]
         at = np.arange(len(some))
-        several = some["test"].nunique() > 1 or len(some) == 1
-        names = [
-            wrapped(f"{row.test}: {material.label(row.of)}" if several else material.label(row.of), 48)
-            for row in some.itertuples()
-        ]
+        of = [material.label(name).partition(" (")[0] for name in some["of"]]
+        if some["test"].is_unique and len(some) > 1:
+            names = list(some["test"])
+        elif some["test"].nunique() == 1:
+            names = of
+        else:
+            names = [f"{test}: {name}" for test, name in zip(some["test"], of, strict=True)]
+        names = [wrapped(name, 48) for name in names]
         errors = np.abs(np.stack([some["value"] - some["low"], some["high"] - some["value"]]).astype(float))
         ax.errorbar(some["value"], at, xerr=errors, fmt="o", color=style.BLUE, capsize=2, linewidth=1.1)
         ax.axvline(material.asked.options.get("centre", 0), color=style.GREY, linewidth=0.8)
@@ -274,7 +283,7 @@ def points(material: Material) -> Drawn:
     classes = asked.options["classes"]
     columns = [rule["column"] for rule in classes.values()]
     rows = points_of(material.rows, [asked.x, asked.by, *columns])
-    figure, panels = style.canvas(None, *grid(len(classes), 3), sharex=True, sharey=True)
+    figure, panels = style.canvas(None, *grid(len(classes), 3), sharey=True)
     boxes = {
         one.of: one.more
         for answer in material.verdict.answers
@@ -362,7 +371,7 @@ def distribution(material: Material) -> Drawn:
             out.append(
                 {"y": y, asked.by: group, "q05": q05, "q25": q25, "q50": q50, "q75": q75, "q95": q95, "runs": x.size}
             )
-        ax.set_xticks(range(len(groups)), [wrapped(material.value(asked.by, group), 14) for group in groups])
+        ax.set_xticks(range(len(groups)), [wrapped(material.value(asked.by, group), 10) for group in groups])
         name, _, unit = material.label(y).partition(" (")
         ax.set_title(wrapped(name))
         ax.set_ylabel(unit.rstrip(")") or "ratio")
