@@ -181,7 +181,7 @@ def effects(material: Material) -> Drawn:
     for ax, unit in zip(panels, units, strict=True):
         some = table[table["unit"] == unit].iloc[::-1]
         at = np.arange(len(some))
-        of = [material.label(name).partition(" (")[0] for name in some["of"]]
+        of = [material.experiment.words(name) for name in some["of"]]
         if some["test"].is_unique and len(some) > 1:
             names = list(some["test"])
         elif some["test"].nunique() == 1:

@@ -66,7 +66,7 @@ def block(experiment: Experiment, result: dict[str, Any]) -> str:
 
 
 def finding(experiment: Experiment, test: Any, one: dict[str, Any]) -> str:
-    name = experiment.labels.get(one["of"], one["of"].replace("_", " ")).partition(" (")[0]
+    name = experiment.words(one["of"])
     digits = test.digits + 1
     text = f"{name}: " + ("–" if one["value"] is None else number(one["value"], digits))
     if one["low"] is not None:

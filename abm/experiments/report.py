@@ -15,7 +15,7 @@ from abm.figures import style
 from abm.files import whole
 from abm.provenance import git, machine, now, source_hash, stamp, version_of, versions
 from abm.reproduce.manifest import PACKAGES
-from abm.reproduce.report import Section, number, page, paragraph, picture, table, words
+from abm.reproduce.report import Section, bullets, number, page, paragraph, picture, table, words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +123,7 @@ def manifest(experiment: Experiment, quick: bool, seconds: float) -> dict[str, A
 
 def shown(answer: Answer, one: Finding, experiment: Experiment) -> str:
     """A finding in words: what of, value, interval or p, unit."""
-    name = experiment.labels.get(one.of, one.of.replace("_", " ")).partition(" (")[0]
+    name = experiment.words(one.of)
     digits = answer.test.digits + 1
     unit = f" {answer.test.unit}" if answer.test.unit else ""
     text = f"{name}: {number(one.value, digits)}"
@@ -134,6 +134,10 @@ def shown(answer: Answer, one: Finding, experiment: Experiment) -> str:
         text += f", {p_value(one.p)}"
     more = [f"{key.replace('_', ' ')} {number(value, 3)}" for key, value in one.more.items()]
     return f"{text} ({', '.join(more)})" if more else text
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def p_value(p: float) -> str:
@@ -162,9 +166,7 @@ def html_of(
     result += paragraph(experiment.hypothesis, "Hypothesis")
     for answer in verdict.answers:
         if answer.says != REPORTED:
-            result += paragraph(
-                f"{said(answer, experiment)}. {answer.says.capitalize()}.", answer.test.name.capitalize()
-            )
+            result += paragraph(f"{said(answer, experiment)}. {capital(answer.says)}.", capital(answer.test.name))
     design = [("Treatment", experiment.treatment), ("Outcome", experiment.outcome), ("Expected", experiment.expected)]
     design += [("Falsified if", experiment.falsified), ("Source", experiment.source)]
     blocks = [paragraph(text, topic) for topic, text in design if text]
@@ -176,12 +178,15 @@ def html_of(
         else f"{len(runs):,} runs, each with draws of its own; intervals are over points."
     )
     blocks.append(paragraph(how + (f" {failed} runs failed and are left out." if failed else " No run failed.")))
-    tests = [
-        paragraph(f"{answer.test.asks} {said(answer, experiment)}.", f"{answer.test.name.capitalize()} ({answer.says})")
-        for answer in verdict.answers
-    ]
+    tests = []
+    for answer in verdict.answers:
+        tests.append(paragraph(answer.test.asks, f"{capital(answer.test.name)} ({answer.says})"))
+        lines = [shown(answer, one, experiment) for one in answer.findings]
+        tests.append(bullets(lines or [answer.trouble or "no answer"]))
     columns = {"test": "test", "of": "of", "value": "value", "low": "low", "high": "high", "p": "p", "unit": "unit"}
-    findings = table(verdict.table(), "Every finding with its 95 % interval", columns | {"says": "says"})
+    every = verdict.table()
+    every["of"] = every["of"].map(experiment.words)
+    findings = table(every, "Every finding with its 95 % interval", columns | {"says": "says"})
     sections = [
         Section("What was asked", blocks),
         Section("What came out", tests),

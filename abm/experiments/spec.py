@@ -203,6 +203,15 @@ class Experiment(BaseModel):
             found[arm] = Sweep(folder=self.folder, confined=True, **{"name": self.name or "experiment", **said})
         return found
 
+    def words(self, of: str) -> str:
+        """What a finding is of, in words: names of columns in it as the labels have them, without units."""
+        text = of
+        for name in sorted(self.labels, key=len, reverse=True):
+            if "=" not in name:
+                word = self.labels[name].partition(" (")[0]
+                text = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.])", lambda _, word=word: word, text)  # type: ignore[misc]
+        return text.replace("_", " ")
+
     def key(self, quick: bool) -> str:
         """Stands for all that is run and asked: equal keys, equal results."""
         sweeps = {arm: sweep.said() for arm, sweep in self.sweeps(quick).items()}
