@@ -51,6 +51,8 @@ def reproduce(
                 f"--check and --accept go with experiments; {name} is held by tests/baseline.json (`make test`)"
             )
         return shock(name, quick, seeds, workers, out)
+    if check and accept:
+        raise Mistake("--check compares with the committed numbers and --accept replaces them: give one of the two")
     if seeds:
         raise Mistake("--seeds goes with r1_shock; an experiment's replications are in its experiment.toml")
     if name == ALL:

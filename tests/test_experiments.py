@@ -25,9 +25,10 @@ from abm.cli import app
 from abm.experiments import Experiment, ExperimentError, find
 from abm.experiments.judge import FALSIFIED, PENDING, SUPPORTED, UNSUPPORTED, answered, judge
 from abm.experiments.reference import drift, keep
+from abm.experiments.sampling import Unanswerable
 from abm.experiments.spec import Test, folders, holds, merged, wrong_condition
 from abm.experiments.special import STATISTICS
-from abm.experiments.statistics import Unanswerable, observed_returns
+from abm.experiments.statistics import observed_returns
 from abm.sweeps import SpecError, Sweep
 
 ROOT = Path(__file__).parents[1]
@@ -525,6 +526,7 @@ def test_a_result_becomes_a_crate(done, tmp_path):
     [
         ("reproduce", "pricing_powr"),
         ("reproduce", "r1_shock", "--check"),
+        ("reproduce", "all", "--check", "--accept"),
         ("replay", "nowhere"),
         ("export", "nowhere"),
         ("new-experiment", "../up"),

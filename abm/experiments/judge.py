@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.experiments.sampling import Finding, Pending, Unanswerable
 from abm.experiments.spec import Experiment, Test, holds
 from abm.experiments.special import STATISTICS
-from abm.experiments.statistics import Finding, Pending, Unanswerable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from abm.experiments import figures
 from abm.experiments.judge import FALSIFIED, PENDING, REPORTED, SUPPORTED, Answer, Verdict
+from abm.experiments.sampling import Finding
 from abm.experiments.spec import Experiment
-from abm.experiments.statistics import Finding
 from abm.figures import style
 from abm.files import whole
 from abm.provenance import git, machine, now, source_hash, stamp, version_of, versions
@@ -252,7 +252,8 @@ def deciding_text(experiment: Experiment, result: dict[str, Any]) -> str:
     test = next(t for t in experiment.test if t.name == one["name"])
     parts = []
     for f in one["findings"][:6]:
-        text = "–" if f["value"] is None else number(f["value"], test.digits + 1)
+        text = f"{experiment.words(f['of'])} " if len(one["findings"]) > 1 else ""
+        text += "–" if f["value"] is None else number(f["value"], test.digits + 1)
         if f["low"] is not None:
             text += f" [{number(f['low'], test.digits + 1)}, {number(f['high'], test.digits + 1)}]"
         if f["p"] is not None:

@@ -151,7 +151,7 @@ class Experiment(BaseModel):
 
     def faults(self) -> list[str]:
         """What is wrong beyond the types of fields: sweeps, names of columns, statistics, conditions."""
-        from abm.experiments.figures import KINDS
+        from abm.experiments.figures_special import KINDS
         from abm.experiments.special import STATISTICS
 
         problems = []
@@ -203,13 +203,24 @@ class Experiment(BaseModel):
             found[arm] = Sweep(folder=self.folder, confined=True, **{"name": self.name or "experiment", **said})
         return found
 
+    @cached_property
+    def vocabulary(self) -> dict[str, str]:
+        """Columns in words, without units: the experiment's own labels, and those of the observables behind outcomes."""
+        from abm.figures.labels import label_of
+
+        found = {name: text.partition(" (")[0] for name, text in self.labels.items() if "=" not in name}
+        for sweep in self.sweeps().values():
+            for name, outcome in sweep.columns.items():
+                found.setdefault(name, label_of(outcome.of).name)
+        return found
+
     def words(self, of: str) -> str:
-        """What a finding is of, in words: names of columns in it as the labels have them, without units."""
-        text = of
-        for name in sorted(self.labels, key=len, reverse=True):
-            if "=" not in name:
-                word = self.labels[name].partition(" (")[0]
-                text = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.])", lambda _, word=word: word, text)  # type: ignore[misc]
+        """What a finding is of, in words."""
+        names = sorted(self.vocabulary, key=len, reverse=True)
+        if not names:
+            return of.replace("_", " ")
+        any_name = "|".join(map(re.escape, names))
+        text = re.sub(rf"(?<![\w.])({any_name})(?![\w.])", lambda found: self.vocabulary[found[0]], of)
         return text.replace("_", " ")
 
     def key(self, quick: bool) -> str:

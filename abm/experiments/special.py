@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.experiments.spec import Test
-from abm.experiments.statistics import (
+from abm.experiments.sampling import (
     DRAWS,
     SEED,
-    STATISTICS,
     Finding,
     Unanswerable,
     by_replication,
@@ -23,8 +21,9 @@ from abm.experiments.statistics import (
     resampled,
     scaled,
     slopes_between,
-    statistic,
 )
+from abm.experiments.spec import Test
+from abm.experiments.statistics import STATISTICS, statistic
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,127 @@
+"""What statistics are made of: choosing runs, replications as observations, intervals, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.experiments.spec import Test
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS = 400
+"""Bootstrap samples of replications."""
+SEED = 20250127
+CONFIDENCE = 0.95
+
+
+class Unanswerable(ValueError):
+    """A test that the runs cannot answer: what is missing."""
+
+
+class Pending(Exception):
+    """A test whose answer nobody knows yet."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a statistic says of one outcome."""
+
+    of: str
+    """Outcome, or what else the row is of."""
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    number: int = 0
+    """Observations it rests on (replications, where it has an interval)."""
+    more: dict[str, float] = field(default_factory=dict)
+    """What else was computed on the way: the break's place, the peak, ..."""
+
+    def numbers(self) -> dict[str, float]:
+        return {"value": self.value, "low": self.low, "high": self.high, "p": self.p}
+
+
+def chosen(table: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows whose columns have these values: one, or one of a list. Raises Unanswerable where there is none."""
+    keep = np.ones(len(table), bool)
+    for name, value in where.items():
+        if name not in table:
+            raise Unanswerable(f"no run has a {name}")
+        values = value if isinstance(value, list | tuple) else [value]
+        keep &= np.any([is_value(table[name], one) for one in values], axis=0)
+    if not keep.any():
+        raise Unanswerable(f"no run has {', '.join(f'{k} = {v}' for k, v in where.items())}")
+    return table[keep]
+
+
+def is_value(column: pd.Series, value: Any) -> np.ndarray:
+    """Where a column has a value: numbers up to rounding, everything else as text."""
+    if column.dtype.kind in "if" and isinstance(value, int | float):
+        return np.isclose(column.to_numpy(float), float(value), rtol=1e-9, atol=1e-12)
+    return (column.astype(str) == str(value)).to_numpy()
+
+
+def by_replication(table: pd.DataFrame, y: str, where: Mapping[str, Any]) -> pd.Series:
+    """Mean of an outcome over the chosen points, by replication."""
+    rows = chosen(table, where)
+    return rows.groupby("replication")[y].mean()
+
+
+def interval(values: Iterable[float]) -> tuple[float, float, float, int]:
+    """Mean, 95 % interval by Student's t, and number of the values that are finite."""
+    from scipy.special import stdtrit
+
+    x = np.asarray(list(values), float)
+    x = x[np.isfinite(x)]
+    if not x.size:
+        return np.nan, np.nan, np.nan, 0
+    half = np.nan
+    if x.size > 1:
+        half = float(stdtrit(x.size - 1, 0.5 + CONFIDENCE / 2)) * x.std(ddof=1) / np.sqrt(x.size)
+    return float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size)
+
+
+def scaled(test: Test, of: str, mean: float, low: float, high: float, number: int, **more: Any) -> Finding:
+    s = test.scale
+    ends = sorted((s * low, s * high))
+    return Finding(of, s * mean, ends[0], ends[1], number=number, **more)
+
+
+def cube(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct x (points,) and the outcome (replications, points), mean over whatever else varies."""
+    wide = table.pivot_table(index="replication", columns=x, values=y, aggfunc="mean")
+    if wide.shape[1] < 2:
+        raise Unanswerable(f"{x} has {wide.shape[1]} value: take several")
+    if wide.columns.dtype == object:  # dates: calendar days
+        return np.array([float(date.toordinal()) for date in wide.columns]), wide.to_numpy(float)
+    return wide.columns.to_numpy(float), wide.to_numpy(float)
+
+
+def resampled(rows: int, work: Callable[[np.ndarray], float]) -> tuple[float, float]:
+    """95 % percentile interval of a statistic of replications, which are drawn with replacement."""
+    generator = np.random.default_rng(SEED)
+    found = [work(generator.integers(0, rows, rows)) for _ in range(DRAWS)]
+    low, high = np.nanquantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def ols(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Slope of each row of y (replications, points) on x (points,)."""
+    centred = x - x.mean()
+    return np.asarray((y * centred).sum(-1) / (centred**2).sum())
+
+
+def logs(values: Any) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.asarray(values) > 0, np.log(values), np.nan)
+
+
+def slopes_between(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Least-squares slope of each row of y on the same row of x, both (replications, points)."""
+    centred = x - x.mean(1, keepdims=True)
+    return np.asarray((centred * (y - y.mean(1, keepdims=True))).sum(1) / (centred**2).sum(1))
