@@ -167,3 +167,25 @@ def against(material: Material) -> Drawn:
         ax.set_visible(False)
     style.shared_legend(figure, panels[0], True)
     return figure, pd.concat(out, ignore_index=True)
+
+
+@kind
+def table_of_effects(material: Material) -> Drawn:
+    """Findings of tests (`options.tests`), one line each, with a panel for each outcome `y`."""
+    asked = material.asked
+    tests = list(asked.options["tests"])
+    table = material.verdict.table()
+    table = table[table["test"].isin(tests) & table["of"].isin(asked.y)].reset_index(drop=True)
+    size = (style.TWO_COLUMNS, 1.0 + 0.28 * len(tests))
+    figure, panels = style.canvas(None, 1, len(asked.y), size, sharey=True)
+    for ax, y in zip(panels, asked.y, strict=True):
+        some = table[table["of"] == y].set_index("test").reindex(tests).iloc[::-1]
+        errors = np.abs(np.stack([some["value"] - some["low"], some["high"] - some["value"]]).astype(float))
+        ax.errorbar(
+            some["value"], np.arange(len(some)), xerr=errors, fmt="o", color=style.BLUE, capsize=2, linewidth=1.1
+        )
+        ax.axvline(0, color=style.GREY, linewidth=0.8)
+        ax.set_yticks(np.arange(len(some)), [wrapped(name, 28) for name in some.index])
+        ax.set_title(wrapped(material.experiment.words(y), 20))
+        ax.set_xlabel(some["unit"].dropna().iloc[0] if some["unit"].notna().any() else "")
+    return figure, table
