@@ -41,8 +41,7 @@ def run_many(
     pad
         Compute whole chunks even where there are fewer runs than one, so that their number never asks for a compilation.
     workers
-        Chunks in flight at once, by default one a core: XLA releases the interpreter lock, so threads use all cores
-        without copying. On an accelerator one, since every chunk in flight takes its memory.
+        Chunks in flight at once. XLA releases the interpreter lock, so threads use all cores without copying.
     keep
         Applied to each chunk's outputs before they are stored: what is dropped here never fills memory.
     progress
@@ -55,8 +54,7 @@ def run_many(
         raise ValueError("no runs: the ensemble is empty")
     chunk = chunk if pad else min(chunk, total)
     starts = list(range(0, total, chunk))
-    cores = (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
-    workers = min(workers or cores, len(starts))
+    workers = min(workers or os.cpu_count() or 1, len(starts))
     began, done = time.perf_counter(), 0
     parts: dict[int, Any] = {}
 
