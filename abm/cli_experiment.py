@@ -34,7 +34,8 @@ def reproduce(
         typer.Option(min=2, max=1_000_000, help="r1_shock: number of paired seeds instead of the usual one."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that share the work; else what suits it.")
+        int | None,
+        typer.Option(min=1, help="Processes that share the work; else threads of one (r1_shock: all there are)."),
     ] = None,
     out: Out = None,
 ) -> None:
@@ -86,8 +87,20 @@ def experiments(
             problems += list(error.problems)
     if problems:
         raise Mistake("\n".join(problems))
+    numbers = [one.number for one in found]
+    if twice := [one for one in found if numbers.count(one.number) > 1]:
+        raise Mistake(f"{', '.join(str(one.folder) for one in twice)}: have the same number; give one of them another")
     from abm.experiments import reference, report
     from abm.experiments.perform import perform
+
+    if check or accept:
+        with mistaken():  # a file that is no reference is told before anything runs
+            for each in found:
+                stored = {which: reference.load(each, which) for which in (True, False)}
+                if check and stored[quick] is None:
+                    raise Mistake(
+                        f"{reference.path_of(each, quick)}: there is no reference to check; --accept makes one"
+                    )
 
     base = writable((out if everything else out.parent if out else None) or FOLDER)
     drifted: list[str] = []
@@ -99,12 +112,13 @@ def experiments(
                 one = perform(experiment, place, quick, progress, workers or 1)
         except KeyboardInterrupt:
             raise stopped(f"stopped; finished runs are kept in {place / 'runs'}; run it again to go on") from None
-        except RuntimeError as error:
+        except (RuntimeError, OSError, ValueError) as error:  # figures, every run failed, a damaged or full folder
             raise Mistake(str(error)) from None
         done.append(one)
         print(f"{experiment.number:>2}. {experiment.title}: {one.verdict.says}")
         print(f"    {report.deciding_text(experiment, one.result)}")
-        print(f"    {len(one.files)} files, {place / 'report.html'}  ({one.seconds:.0f} s)")
+        failed = f", {one.result['failed']} of {one.result['runs']} runs failed" if one.result["failed"] else ""
+        print(f"    {len(one.files)} files, {place / 'report.html'}  ({one.seconds:.0f} s{failed})")
         if accept:
             reference.keep(experiment, one.result, quick)
         if check:
@@ -117,7 +131,8 @@ def experiments(
     if check:
         for line in drifted:
             print(f"drift: {line}")
-        print(f"{len(done)} experiments checked, {len(drifted)} differences" + ("" if drifted else ": as committed"))
+        word = "experiment" if len(done) == 1 else "experiments"
+        print(f"{len(done)} {word} checked, {len(drifted)} differences{'' if drifted else ': as committed'}")
         if drifted:
             raise typer.Exit(1)
 

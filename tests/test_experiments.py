@@ -23,10 +23,11 @@ import abm
 from abm import event_study
 from abm.cli import app
 from abm.experiments import Experiment, ExperimentError, find
+from abm.experiments.checks import of_condition
 from abm.experiments.judge import FALSIFIED, PENDING, SUPPORTED, UNSUPPORTED, answered, judge
 from abm.experiments.reference import drift, keep
 from abm.experiments.sampling import Unanswerable
-from abm.experiments.spec import Test, folders, holds, merged, wrong_condition
+from abm.experiments.spec import Test, folders, holds, merged
 from abm.experiments.special import STATISTICS
 from abm.experiments.statistics import observed_returns
 from abm.sweeps import SpecError, Sweep
@@ -55,7 +56,7 @@ def table(f, xs=(0.0, 1.0, 2.0, 3.0), replications=20, noise=0.0, seed=0, **colu
 
 def ask(frame, **said):
     said = {"name": "t", "y": ("y",), **said}
-    return STATISTICS[said["statistic"]](frame, Test(**said))
+    return STATISTICS[said["statistic"]].work(frame, Test(**said))
 
 
 # --- files ---
@@ -95,7 +96,7 @@ def test_an_experiment_is_found_by_number_or_name(word):
 def test_all_that_is_wrong_in_a_file_is_said_at_once(tmp_path):
     path = tmp_path / "experiment.toml"
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
-    text = text.replace('statistic = "slope"', 'statistic = "slop"').replace(
+    text = text.replace('statistic = "contrast"', 'statistic = "contrst"').replace(
         'supported_if = "low > 0"', 'supported_if = "low"'
     )
     text = text.replace('kind = "response"', 'kind = "respons"').replace('y = "open_share"', 'y = "open_shar"')
@@ -103,7 +104,7 @@ def test_all_that_is_wrong_in_a_file_is_said_at_once(tmp_path):
     with pytest.raises(ExperimentError) as error:
         Experiment.load(tmp_path)
     said = "\n".join(error.value.problems)
-    for word in ("did you mean 'slope'", "must read like", "did you mean 'response'", "did you mean 'open_share'"):
+    for word in ("did you mean 'contrast'", "must read like", "did you mean 'response'"):
         assert word in said
     assert str(path) in said
 
@@ -126,6 +127,35 @@ def test_a_mistake_names_the_file_and_what_was_meant(tmp_path, old, new, word):
         Experiment.load(tmp_path)
     assert word in str(error.value)
     assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ("a = { ip_strength = 1.0 }\n", "", "contrast needs a"),
+        ('x = "ip_strength"\ny = "lerner"', 'y = "lerner"', "slope needs x"),
+        ('x = "ip_strength"\ny = "lerner"', 'x = "lerner"\ny = "lerner"', "is no factor"),
+        ('unit = "points"', 'unit = "points"\noptions = { relativ = true }', "did you mean 'relative'"),
+        ('unit = "points"', 'unit = "points"\noptions = { relative = "no" }', "must be true or false"),
+        ('supported_if = "low > 0"', 'supported_if = "lwo > 0"', "gives value, low, high, and no lwo"),
+        ('supported_if = "low > 0"', 'supported_if = "p > 0"', "and no p"),
+        ('falsified_if = "value <= 0"', 'falsified_if = "low > 0"', "are the same"),
+        ('name = "open share"', 'name = "slope"', "is there twice"),
+        ('x = "ip_strength"\ny = ["lerner", "open_share"]', 'y = ["lerner"]', "response needs x"),
+        ('kind = "response"', 'kind = "own"', "needs a figure.py"),
+        ('kind = "response"', 'kind = "response"\noptions = { tests = ["nope"] }', "no option 'tests'"),
+        ("[sweep.factors]", '[arms."../up"]\n\n[sweep.factors]', "an arm's name has"),
+        ("[sweep.factors]", "[arms.months]\n\n[sweep.factors]", "is no key of a sweep"),
+        ('unit = "points"', 'unit = "points"\nscale = 0', "scale must not be 0"),
+    ],
+)
+def test_what_a_statistic_or_a_figure_takes_is_checked_before_anything_runs(tmp_path, old, new, word):
+    text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
+    assert old in text
+    (tmp_path / "experiment.toml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ExperimentError) as error:
+        Experiment.load(tmp_path)
+    assert word in str(error.value)
 
 
 junk = st.recursive(
@@ -169,7 +199,7 @@ def test_conditions_mean_what_they_say(value, low, bound):
 
 @pytest.mark.parametrize("text", ["value", "value > x", "value > 1 and p < 2 or low > 3", "__import__('os') > 1"])
 def test_a_condition_that_is_none_is_refused(text):
-    assert wrong_condition(text)
+    assert of_condition(text)
 
 
 def test_verdicts():
@@ -187,7 +217,9 @@ def test_verdicts():
     assert verdict(good, bad) == UNSUPPORTED
     assert verdict(good, bad, dead) == FALSIFIED
     assert verdict(good, waiting) == PENDING
-    assert verdict({"y": ("nothing",), "supported_if": "value > 0"}) == UNSUPPORTED
+    assert verdict(waiting, dead) == FALSIFIED  # whatever is still awaited
+    assert verdict({"falsified_if": "value > 5"}) == SUPPORTED
+    assert verdict({"where": {"x": 17.0}, "falsified_if": "value > 5"}) == UNSUPPORTED
 
 
 def test_of_several_outcomes_all_most_or_any_must_meet_a_condition():
@@ -215,6 +247,54 @@ def test_a_contrast_is_the_paired_difference_with_students_interval():
     assert (one.low, one.high) == pytest.approx((expected.low, expected.high))
     percent = ask(frame, statistic="contrast", a={"x": 2.0}, b={"x": 0.0}, options={"relative": True}, scale=100.0)[0]
     assert percent.value == pytest.approx(100 * one.value / wide[0.0].mean())
+
+
+@pytest.mark.parametrize("both_move", [True, False])
+def test_a_relative_contrast_covers_the_ratio_of_means(both_move):
+    """Whether the effect is a share of a level that differs by seed, or the level below alone does."""
+    draw, covered = np.random.default_rng(5), 0
+    for _ in range(300):
+        level = 10 + draw.normal(size=20)
+        top = 1.2 * level if both_move else np.full(20, 12.0)
+        noise = 0.1 * draw.normal(size=20)
+        rows = [
+            {"arm": "all", "scenario": "b", "point": x, "replication": k, "x": float(x), "y": value}
+            for k in range(20)
+            for x, value in enumerate((level[k], top[k] + noise[k]))
+        ]
+        said = {"a": {"x": 1.0}, "b": {"x": 0.0}, "options": {"relative": True}}
+        one = ask(pd.DataFrame(rows), statistic="contrast", **said)[0]
+        covered += one.low <= 0.2 <= one.high
+    assert 0.90 <= covered / 300 <= 0.985
+
+
+def test_a_replication_that_lacks_a_run_is_left_out_whole():
+    frame = pd.concat(
+        [
+            table(lambda x, k, z=z: 100.0 * z + x + k).assign(z=z, point=lambda t, z=z: t["point"] + 10 * z)
+            for z in (0, 1)
+        ]
+    )
+    gone = frame.drop(frame.index[(frame["replication"] == 3) & (frame["z"] == 1) & (frame["x"] == 2.0)])
+    level = Test(name="t", statistic="level", y=("y",), supported_if="value > 0")
+    experiment = Experiment.load(ALL[0]).model_copy(update={"test": (level,)})
+    one = judge(experiment, gone).answers[0].findings[0]
+    assert one.number == 19
+    assert one.value == pytest.approx(frame[frame["replication"] != 3]["y"].mean())
+
+
+def test_one_replication_is_no_verdict():
+    said = answered(
+        Test(name="t", statistic="level", y=("y",), supported_if="value > 0"), table(lambda x, k: 1.0, replications=1)
+    )
+    assert said.says == UNSUPPORTED
+    assert "1 replications" in said.trouble
+
+
+def test_a_correlation_is_taken_within_replications():
+    one = ask(table(lambda x, k: -x + 1000 * k), statistic="spearman", x="x")[0]
+    assert one.value == pytest.approx(-1.0)
+    assert abs(one.more["pooled"]) < 0.5
 
 
 def test_an_interaction_is_a_difference_in_differences():
@@ -477,13 +557,30 @@ def test_the_tolerance_of_a_check_is_a_tenth_of_the_half_width(tmp_path):
     experiment = Experiment.load(ALL[0]).model_copy(update={"folder": tmp_path})
 
     def result(value):
-        finding = {"of": "y", "value": value, "low": 0.0, "high": 2.0, "p": None, "number": 5, "more": {}}
-        return {"key": "k", "verdict": SUPPORTED, "tests": [{"name": "t", "findings": [finding]}]}
+        finding = {"of": "y", "value": value, "low": 0.0, "high": 2.0, "p": None, "number": 5, "more": {"peak": 3.0}}
+        test = {"name": "t", "says": SUPPORTED, "trouble": "", "findings": [finding]}
+        counts = {"runs": 8, "failed": 0, "replications": 4, "quick": True}
+        return {"key": "k", "verdict": SUPPORTED, "tests": [test], **counts}
 
     keep(experiment, result(1.0), quick=True)
     assert drift(experiment, result(1.0999), quick=True) == []
     assert len(drift(experiment, result(1.1001), quick=True)) == 1
     assert "no reference" in drift(experiment, result(1.0), quick=False)[0]
+    for change in (
+        lambda one: one["tests"][0].update(says=FALSIFIED),
+        lambda one: one.update(failed=1),
+        lambda one: one["tests"][0]["findings"][0].update(p=0.3),
+        lambda one: one["tests"][0]["findings"][0]["more"].update(peak=4.0),
+        lambda one: one["tests"][0]["findings"].clear(),
+        lambda one: one["tests"].clear(),
+    ):
+        other = result(1.0)
+        change(other)
+        assert len(drift(experiment, other, quick=True)) == 1
+    for broken in ("[5]", '{"tests": 5}', '{"tests": [{"findings": [{}]}]}', "{"):
+        (tmp_path / "reference_quick.json").write_text(broken)
+        with pytest.raises(ValueError, match="is no reference"):
+            drift(experiment, result(1.0), quick=True)
 
 
 def test_replay_says_equal_or_which_number_differs(done, tmp_path):

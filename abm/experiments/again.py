@@ -46,11 +46,39 @@ def again(folder: Path, sample: int | None = None, progress: Progress | None = N
         for place in places:
             difference, numbers = sweep_again(place, sample, progress)
             largest, count = max(largest, difference), count + numbers
+        if "experiment" in said:
+            judged_again(folder, places)
     except Differs as difference:
         raise Differs(f"{difference}{note}") from None
     except Damaged as error:
         raise Unplayable(str(error)) from None
-    return told(largest, count) + note
+    part = f" ({sample} replications of each point)" if sample else ""
+    also = "; the verdict and every finding follow from them" if "experiment" in said else ""
+    return told(largest, count) + part + also + note
+
+
+def judged_again(folder: Path, places: list[Path]) -> None:
+    """Whether the stored verdict and findings are those of the stored runs. Raises Differs, Unplayable."""
+    import pandas as pd
+
+    from abm.experiments.judge import judge
+    from abm.experiments.report import jsonable
+    from abm.experiments.spec import Experiment, ExperimentError
+    from abm.sweeps import open_sweep
+
+    try:
+        stored = json.loads((folder / "result.json").read_bytes())
+        experiment = Experiment.load(folder / "experiment")
+    except (OSError, ValueError, ExperimentError) as error:
+        raise Unplayable(f"{folder}: {error}") from None
+    tables = [open_sweep(place).runs().assign(arm=place.name.rpartition("-")[0]) for place in places]
+    runs = pd.concat(tables, ignore_index=True)
+    verdict = jsonable(judge(experiment, runs[runs["status"] == "ok"]).plain())
+    for one, other in zip(verdict["tests"], stored.get("tests", []), strict=False):
+        if one != other:
+            raise Differs(f"{folder / 'result.json'}: test {one['name']!r}: stored {other}, now {one}")
+    if verdict["verdict"] != stored.get("verdict") or len(verdict["tests"]) != len(stored.get("tests", [])):
+        raise Differs(f"{folder / 'result.json'}: stored verdict {stored.get('verdict')!r}, now {verdict['verdict']!r}")
 
 
 def told(largest: float, count: int) -> str:
@@ -81,6 +109,8 @@ def sweeps_of(folder: Path, said: dict[str, Any]) -> list[Path]:
     from abm.sweeps.spec import digest
 
     places = []
+    if not isinstance(said.get("sweeps"), dict) or not isinstance(said.get("source"), str):
+        raise Unplayable(f"{folder / 'manifest.json'}: says neither sweeps nor source; reproduce the experiment again")
     for arm, spec in said["sweeps"].items():
         place = folder / "runs" / f"{arm}-{digest([digest(spec), said['source']])}"
         if not (place / "spec.toml").is_file():
@@ -93,7 +123,10 @@ def sweep_again(place: Path, sample: int | None, progress: Progress | None) -> t
     """Largest relative difference, and how many numbers were compared."""
     from abm.sweeps import open_sweep, run_sweep
 
-    stored = open_sweep(place)
+    try:
+        stored = open_sweep(place)
+    except FileNotFoundError as error:
+        raise Unplayable(str(error)) from None
     replications = int(stored.manifest["replications"])
     count = min(sample or replications, replications)
     sweep = stored.sweep.model_copy()
@@ -124,7 +157,7 @@ def compared(before: pd.DataFrame, anew: pd.DataFrame, columns: list[str], place
             run = one.loc[at]
             raise Differs(
                 f"{place}: {column} of point {run['point']}, replication {run['replication']} (seed {run['seed']}):"
-                f" stored {x[at]!r}, now {y[at]!r}"
+                f" stored {float(x[at])!r}, now {float(y[at])!r}"
             )
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = np.where(x == y, 0.0, np.abs(x - y) / np.maximum(np.abs(x), 1e-12))
@@ -153,7 +186,7 @@ def shock_again(folder: Path, said: dict[str, Any], progress: Progress | None) -
                 apart = ~(np.isclose(x, y, rtol=1e-7, atol=1e-12, equal_nan=True))
                 if apart.any():
                     at = int(np.argmax(apart))
-                    raise Differs(f"{path}: {column}, row {at + 1}: stored {x[at]!r}, now {y[at]!r}")
+                    raise Differs(f"{path}: {column}, row {at + 1}: stored {float(x[at])!r}, now {float(y[at])!r}")
                 with np.errstate(divide="ignore", invalid="ignore"):
                     relative = np.where((x == y) | np.isnan(x), 0.0, np.abs(x - y) / np.maximum(np.abs(x), 1e-12))
                 largest = max(largest, float(relative.max()) if relative.size else 0.0)

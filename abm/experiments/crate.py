@@ -1,4 +1,4 @@
-"""A stored result as an RO-Crate (version 1.1): files with metadata that archives read. Needs the extra [crate]."""
+"""A stored result as an RO-Crate: files with metadata that archives read. Needs the extra [crate]."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from abm.experiments.again import Unplayable, manifest_of
+from abm.experiments.again import Unplayable, manifest_of, sweeps_of
 
-LICENCE = "https://spdx.org/licenses/Apache-2.0"
 KINDS = {
     ".png": "image/png",
     ".pdf": "application/pdf",
@@ -34,17 +33,27 @@ def pack(folder: Path, target: Path) -> Path:
         raise ImportError("RO-Crates are written by the package rocrate: pip install 'ai-market-abm[crate]'") from None
     try:
         said = manifest_of(folder)
+        if not {"experiment", "reproduction"} & set(said):
+            raise Unplayable(f"{folder}: is the result neither of an experiment nor of a reproduction")
+        if "experiment" in said:
+            sweeps_of(folder, said)
     except Unplayable as error:
         raise ValueError(str(error)) from None
+    folder = folder.resolve()
     title, about = described(folder, said)
     crate = ROCrate()
-    crate.name, crate.description, crate.license = title, about, LICENCE
-    version = said.get("packages", {}).get("ai-market-abm", "")
+    crate.name, crate.description = title, about
+    packages = said.get("packages")
+    version = packages.get("ai-market-abm", "") if isinstance(packages, dict) else ""
     software = crate.add(
         SoftwareApplication(crate, "#ai-market-abm", properties={"name": "ai-market-abm", "softwareVersion": version})
     )
     outputs = []
+    kept = [place.name for place in sweeps_of(folder, said)] if "experiment" in said else []
     for path in sorted(folder.rglob("*")):
+        within = path.relative_to(folder).parts
+        if kept and within[0] == "runs" and len(within) > 1 and within[1] not in kept:
+            continue  # runs of an earlier state of the experiment
         if not path.is_file() or path.is_symlink() or path.name.startswith("."):
             continue
         inside = path.relative_to(folder).as_posix()
@@ -70,6 +79,11 @@ def described(folder: Path, said: dict[str, object]) -> tuple[str, str]:
     """Name and description of a result."""
     path = folder / "result.json"
     if path.exists():
-        result = json.loads(path.read_bytes())
-        return str(result["title"]), f"Experiment {result['experiment']}: {result['verdict']}; {result['runs']} runs."
+        try:
+            result = json.loads(path.read_bytes())
+            return str(
+                result["title"]
+            ), f"Experiment {result['experiment']}: {result['verdict']}; {result['runs']} runs."
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"{path}: is no result") from None
     return str(said.get("reproduction", folder.name)), "Figures, tables, runs and report of a reproduction."

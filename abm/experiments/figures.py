@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,18 +57,34 @@ class Material:
 
 
 Drawn = tuple["Canvas", "pd.DataFrame"]
-KINDS: dict[str, Callable[[Material], Drawn]] = {}
 
 
-def kind(draw: Callable[[Material], Drawn]) -> Callable[[Material], Drawn]:
-    KINDS[draw.__name__] = style.styled(draw)
-    return draw
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure, and what it takes: checked before anything runs."""
+
+    draw: Callable[[Material], Drawn]
+    takes: tuple[str, ...] = ()
+    """Which of x, by and y it must be given."""
+    needed: Mapping[str, Any] = field(default_factory=dict)
+    optional: Mapping[str, Any] = field(default_factory=dict)
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def kind(*takes: str, needed: Mapping[str, Any] | None = None, optional: Mapping[str, Any] | None = None) -> Any:
+    def note(draw: Callable[[Material], Drawn]) -> Callable[[Material], Drawn]:
+        KINDS[draw.__name__] = Kind(style.styled(draw), takes, needed or {}, optional or {})
+        return draw
+
+    return note
 
 
 def draw(material: Material) -> Drawn:
     """The picture asked for; of kind "own", by `draw(runs, verdict, experiment)` of the folder's figure.py."""
     if material.asked.kind != "own":
-        return KINDS[material.asked.kind](material)
+        return KINDS[material.asked.kind].draw(material)
     path = material.experiment.folder / "figure.py"
     spec = importlib.util.spec_from_file_location(f"figure_of_{material.experiment.number}", path)
     assert spec
@@ -106,11 +122,11 @@ def means(rows: pd.DataFrame, y: str, x: str, by: str) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-@kind
+@kind("x", "y", optional={"log_x": bool, "log_y": bool})
 def response(material: Material) -> Drawn:
     """Outcomes against a factor: means with 95 % intervals, one line for each value of `by`.
 
-    `options.log_x` and `log_y`: logarithmic axes. `options.share_y`: panels share the vertical axis.
+    `options.log_x` and `log_y`: logarithmic axes.
     """
     import pandas as pd
 
@@ -165,7 +181,7 @@ def wrapped(text: str, width: int = 30) -> str:
     return "\n".join(textwrap.wrap(text, width))
 
 
-@kind
+@kind(optional={"tests": list, "centre": (int, float)})
 def effects(material: Material) -> Drawn:
     """Findings of tests (`options.tests`) as points with their intervals, one panel a unit."""
     import pandas as pd
@@ -198,7 +214,7 @@ def effects(material: Material) -> Drawn:
     return figure, pd.DataFrame(table)
 
 
-@kind
+@kind("x", "by", "y")
 def heat(material: Material) -> Drawn:
     """Mean of outcomes over two factors, `x` and `by`: one panel an outcome, the value written in each cell."""
     import pandas as pd
@@ -227,7 +243,7 @@ def heat(material: Material) -> Drawn:
     return figure, pd.concat(out, ignore_index=True)
 
 
-@kind
+@kind("by", "y")
 def distribution(material: Material) -> Drawn:
     """Distribution of outcomes over runs in each group of `by`: median, middle half, nine tenths."""
     import pandas as pd
@@ -256,7 +272,7 @@ def distribution(material: Material) -> Drawn:
     return figure, pd.DataFrame(out)
 
 
-@kind
+@kind("x", "y")
 def categories(material: Material) -> Drawn:
     """Means of outcomes at the values of a factor that are kinds, `x`, side by side for each value of `by`."""
     import pandas as pd

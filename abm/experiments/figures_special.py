@@ -14,7 +14,7 @@ __all__ = ["KINDS"]
 """All kinds, these among them."""
 
 
-@kind
+@kind("by", "y", needed={"layers": list})
 def cross_section(material: Material) -> Drawn:
     """Mean returns of layers by group of runs, beside what was observed; whiskers are nine tenths of the runs.
 
@@ -56,7 +56,7 @@ def cross_section(material: Material) -> Drawn:
     return figure, pd.DataFrame(out)
 
 
-@kind
+@kind("x", "by", needed={"classes": dict}, optional={"test": str, "log_x": bool})
 def points(material: Material) -> Drawn:
     """Runs in the plane of two uncertain factors, marked by class of outcome (`options.classes`), a panel each.
 
@@ -106,7 +106,7 @@ def points(material: Material) -> Drawn:
     return figure, pd.concat(out, ignore_index=True)
 
 
-@kind
+@kind("x", "by", "y", optional={"first_year": (int, float)})
 def elasticities(material: Material) -> Drawn:
     """Elasticity of use in efficiency, year by year (see the statistic `fading`), a line for each value of `by`.
 
@@ -139,7 +139,7 @@ def elasticities(material: Material) -> Drawn:
     return figure, pd.DataFrame(out)
 
 
-@kind
+@kind("x", "by", "y", needed={"factors": dict})
 def against(material: Material) -> Drawn:
     """Outcomes against another outcome, `x`, along each arm's own factor (`options.factors`: arm -> factor)."""
     import pandas as pd
@@ -169,7 +169,7 @@ def against(material: Material) -> Drawn:
     return figure, pd.concat(out, ignore_index=True)
 
 
-@kind
+@kind("y", needed={"tests": list})
 def table_of_effects(material: Material) -> Drawn:
     """Findings of tests (`options.tests`), one line each, with a panel for each outcome `y`."""
     asked = material.asked

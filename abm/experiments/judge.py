@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.experiments.sampling import Finding, Pending, Unanswerable
+from abm.experiments.sampling import Finding, Pending, Unanswerable, whole_replications
 from abm.experiments.spec import Experiment, Test, holds
 from abm.experiments.special import STATISTICS
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUPPORTED, UNSUPPORTED, FALSIFIED, PENDING = "supported", "not supported", "falsified", "pending"
+LEAST = 2
+"""Replications that a verdict rests on, at least."""
 REPORTED = "reported"
 """Of a test that has no conditions."""
 
@@ -33,9 +35,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """supported: every test that can support it does. falsified: some test falsifies it. Else not supported.
-
-    pending: what would decide has not been observed, or is not in the runs.
+    """falsified: some test falsifies it. pending: what would decide has not been observed. supported: every test that can
+    support it does. Else not supported.
     """
 
     says: str
@@ -79,13 +80,18 @@ class Verdict:
 
 
 def judge(experiment: Experiment, table: pd.DataFrame) -> Verdict:
-    """Answer every test from the table of runs (those in order only)."""
+    """Answer every test from the table of runs (those in order only).
+
+    A replication that lacks a run of its arm is left out of that arm, unless every point has draws of its own.
+    """
+    if all(sweep.common_draws for sweep in experiment.sweeps().values()):
+        table = whole_replications(table)
     answers = [answered(test, table) for test in experiment.test]
     said = [answer.says for answer in answers if answer.test.supported_if or answer.test.falsified_if]
-    if not said or any(one == PENDING for one in said):
-        verdict = PENDING
-    elif FALSIFIED in said:
+    if FALSIFIED in said:
         verdict = FALSIFIED
+    elif PENDING in said:
+        verdict = PENDING
     else:
         verdict = SUPPORTED if all(one == SUPPORTED for one in said) else UNSUPPORTED
     return Verdict(verdict, answers)
@@ -93,17 +99,20 @@ def judge(experiment: Experiment, table: pd.DataFrame) -> Verdict:
 
 def answered(test: Test, table: pd.DataFrame) -> Answer:
     try:
-        findings = STATISTICS[test.statistic](table, test)
+        findings = STATISTICS[test.statistic].work(table, test)
     except Pending as error:
         return Answer(test, [], PENDING, str(error))
-    except (Unanswerable, KeyError, ValueError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        return Answer(test, [], UNSUPPORTED if test.supported_if else REPORTED, what)
+    except (Unanswerable, ValueError) as error:
+        return Answer(test, [], UNSUPPORTED if test.supported_if or test.falsified_if else REPORTED, str(error))
     if not test.supported_if and not test.falsified_if:
         return Answer(test, findings, REPORTED)
+    if few := [one for one in findings if one.number < LEAST]:
+        what = f"{few[0].of}: rests on {few[0].number} replications, and a verdict takes at least {LEAST}"
+        return Answer(test, findings, UNSUPPORTED, what)
     if test.falsified_if and met(test.falsified_need or test.need, test.falsified_if, findings):
         return Answer(test, findings, FALSIFIED)
-    supports = not test.supported_if or met(test.need, test.supported_if, findings)
+    known = all(np.isfinite(one.value) for one in findings)
+    supports = met(test.need, test.supported_if, findings) if test.supported_if else known
     return Answer(test, findings, SUPPORTED if supports else UNSUPPORTED)
 
 
@@ -116,7 +125,3 @@ def met(need: str, condition: str, findings: list[Finding]) -> bool:
         "most": lambda flags: 2 * sum(flags) > len(flags),
     }
     return bool(each) and bool(enough[need](each))
-
-
-def finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

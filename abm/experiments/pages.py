@@ -29,7 +29,7 @@ def fill(path: Path, text: str, heading: str) -> None:
 
 def readme(experiment: Experiment) -> Path:
     """Write what came out into the experiment's README."""
-    results = {quick: reference.load(experiment, quick) for quick in (False, True)}
+    results = {quick: current(experiment, quick) for quick in (False, True)}
     path = experiment.folder / "README.md"
     text = "\n\n".join(block(experiment, result) for result in results.values() if result)
     full, quick = results[False], results[True]
@@ -38,12 +38,23 @@ def readme(experiment: Experiment) -> Path:
         text += (
             "\n\nThe quick run gives the same verdict."
             if same
-            else f"\n\nThe quick run's verdict is another one, **{quick['verdict']}**: it has {quick['replications']}"
-            f" replications instead of {full['replications']}, and its intervals are wider."
+            else f"\n\nThe quick run's verdict is another one, **{quick['verdict']}**: it rests on {quick['runs']:,} runs"
+            f" instead of {full['runs']:,}."
         )
     heading = f"# {experiment.number}. {experiment.title}\n\n**Claim.** {experiment.hypothesis}\n"
     fill(path, text or "No run has been accepted yet.", heading)
     return path
+
+
+def current(experiment: Experiment, quick: bool) -> dict[str, Any] | None:
+    """The reference, if it is one of the experiment as its file stands."""
+    found = reference.load(experiment, quick)
+    return found if found and found["key"] == experiment.key(quick) else None
+
+
+def cell(text: str) -> str:
+    """Text as a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def block(experiment: Experiment, result: dict[str, Any]) -> str:
@@ -60,8 +71,9 @@ def block(experiment: Experiment, result: dict[str, Any]) -> str:
         if spec is None:
             continue
         question = spec.asks or spec.name
-        found = "<br>".join(finding(experiment, spec, one) for one in test["findings"]) or test["trouble"]
-        lines.append(f"| {question} | {found} | {test['says']} |".replace("\n", " "))
+        lines_of = [finding(experiment, spec, one) for one in test["findings"]]
+        found = "<br>".join([*lines_of, *([test["trouble"]] if test["trouble"] else [])])
+        lines.append(f"| {cell(question)} | {cell(found)} | {test['says']} |")
     return "\n".join(lines)
 
 
@@ -83,15 +95,16 @@ def overview(experiments: Sequence[Experiment], base: Path) -> Path:
     """Write the table of all verdicts into the README of the folder of experiments."""
     lines = ["| | experiment | claim | verdict | what decides |", "|---:|---|---|---|---|"]
     for one in experiments:
-        full, quick = reference.load(one, False), reference.load(one, True)
+        full, quick = current(one, False), current(one, True)
         result = full or quick
         if result is None:
-            lines.append(f"| {one.number} | [{one.title}]({one.name}) | {one.hypothesis} | not run yet | |")
+            lines.append(f"| {one.number} | [{cell(one.title)}]({one.name}) | {cell(one.hypothesis)} | not run yet | |")
             continue
         note = "" if full else " (quick run)"
         decides = deciding_text(one, result)
         lines.append(
-            f"| {one.number} | [{one.title}]({one.name}) | {one.hypothesis} | **{result['verdict']}**{note} | {decides} |"
+            f"| {one.number} | [{cell(one.title)}]({one.name}) | {cell(one.hypothesis)} | **{result['verdict']}**{note} |"
+            f" {cell(decides)} |"
         )
     path = base / "README.md"
     fill(path, "\n".join(lines), "# Experiments\n")

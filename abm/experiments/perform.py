@@ -40,7 +40,10 @@ def perform(
     good = runs[runs["status"] == "ok"]
     if good.empty:
         first = runs["error"].iloc[0] if len(runs) else "there are no runs"
-        raise RuntimeError(f"{experiment.name}: every run failed, the first with: {first}")
+        raise RuntimeError(
+            f"{experiment.name}: every run failed, the first with: {first}; runs that failed are done again when it is"
+            " reproduced again"
+        )
     if progress:
         progress(f"{experiment.name}: drawing", len(runs), len(runs))
     verdict = judge(experiment, good)

@@ -13,6 +13,9 @@ HALF_WIDTHS = 0.1
 """A value may move by this part of its interval's half-width: machines round differently, and a run's path may turn on it."""
 RELATIVE = 1e-6
 """And by this part of itself, where it has no interval."""
+LOOSE = 0.02
+"""What is computed on the way (a peak, a share explained) may move by this part of itself."""
+P_VALUE = 0.02
 
 
 def path_of(experiment: Experiment, quick: bool) -> Path:
@@ -26,9 +29,13 @@ def load(experiment: Experiment, quick: bool) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(path.read_bytes())
-        found["verdict"], found["key"], found["tests"]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path}: is no reference; make it anew with --accept") from None
+        for test in found["tests"]:
+            for one in test["findings"]:
+                one["of"], one["value"], one["low"], one["high"], one["p"], one["more"]
+            test["name"], test["says"], test["trouble"]
+        found["verdict"], found["key"], found["runs"], found["failed"], found["replications"], found["quick"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ValueError(f"{path}: is no reference; delete it, and make it anew with --accept") from None
     return dict(found)
 
 
@@ -47,12 +54,21 @@ def drift(experiment: Experiment, result: dict[str, Any], quick: bool) -> list[s
         found.append(f"{experiment.name}: experiment.toml has changed since {name.name} was made")
     if reference["verdict"] != result["verdict"]:
         found.append(f"{experiment.name}: verdict {result['verdict']}, was {reference['verdict']}")
+    found += [
+        f"{experiment.name}: {what} {result[what]}, was {reference[what]}"
+        for what in ("runs", "failed")
+        if result[what] != reference[what]
+    ]
     before = {test["name"]: test for test in reference["tests"]}
     for test in result["tests"]:
         if test["name"] not in before:
             found.append(f"{experiment.name}, {test['name']}: is new")
             continue
+        if test["says"] != before[test["name"]]["says"]:
+            found.append(f"{experiment.name}, {test['name']}: {test['says']}, was {before[test['name']]['says']}")
         old = {one["of"]: one for one in before[test["name"]]["findings"]}
+        lost = [of for of in old if of not in {one["of"] for one in test["findings"]}]
+        found += [f"{experiment.name}, {test['name']}, {of}: is gone" for of in lost]
         for one in test["findings"]:
             if one["of"] not in old:
                 found.append(f"{experiment.name}, {test['name']}, {one['of']}: is new")
@@ -68,12 +84,20 @@ def moved(one: dict[str, Any], old: dict[str, Any]) -> list[str]:
     if isinstance(old.get("low"), float) and isinstance(old.get("high"), float):
         width = HALF_WIDTHS * (old["high"] - old["low"]) / 2
     out = []
-    for key in ("value", "low", "high"):
-        new, was = _number(one.get(key)), _number(old.get(key))
+    pairs = {key: (one.get(key), old.get(key)) for key in ("value", "low", "high")}
+    pairs |= {f"more, {key}": (one["more"].get(key), old["more"].get(key)) for key in {**one["more"], **old["more"]}}
+    new_p, old_p = _number(one.get("p")), _number(old.get("p"))
+    if (new_p is None) != (old_p is None) or (new_p is not None and old_p is not None and abs(new_p - old_p) > P_VALUE):
+        out.append(f"p = {new_p}, was {old_p}")
+    for key, (first, second) in pairs.items():
+        new, was = _number(first), _number(second)
+        loose = (
+            LOOSE * abs(was or 0.0) if key.startswith("more") else 0.0
+        )  # by-products, without an interval of their own
         if new is None or was is None:
             if new != was:
                 out.append(f"{key} = {new}, was {was}")
-        elif abs(new - was) > max(width, RELATIVE * abs(was), 1e-12):
+        elif abs(new - was) > max(width, loose, RELATIVE * abs(was), 1e-12):
             out.append(f"{key} = {new:.6g}, was {was:.6g} (tolerance {max(width, RELATIVE * abs(was)):.2g})")
     return out
 

@@ -16,6 +16,7 @@ from abm.files import whole
 from abm.provenance import git, machine, now, source_hash, stamp, version_of, versions
 from abm.reproduce.manifest import PACKAGES
 from abm.reproduce.report import Section, bullets, number, page, paragraph, picture, table, words
+from abm.sweeps.chunk import describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,27 +31,58 @@ STANDING = {
 def write(
     experiment: Experiment, folder: Path, runs: pd.DataFrame, verdict: Verdict, quick: bool, seconds: float
 ) -> list[Path]:
-    """Write everything below `folder`; returns the files."""
+    """Write everything below `folder`; returns the files. Raises `NotDrawn` once all else is written."""
     good = runs[runs["status"] == "ok"]
-    files, plates = [], []
-    for asked in experiment.figure:
-        drawn, numbers = figures.draw(figures.Material(experiment, asked, good, verdict))
-        for end in ("png", "pdf"):
-            path = folder / "figures" / f"{asked.name}.{end}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            style.save(drawn, path)
-            files.append(path)
-        files.append(csv(folder / "tables" / f"figure_{asked.name}.csv", numbers))
-        plates.append((asked, folder / "figures" / f"{asked.name}.png"))
-    findings = verdict.table()
-    files.append(csv(folder / "tables" / "findings.csv", findings))
+    files = [csv(folder / "tables" / "findings.csv", verdict.table())]
     files.append(csv(folder / "tables" / "means.csv", point_means(experiment, good)))
-    result = result_of(experiment, runs, verdict, quick)
-    files.append(plain(folder / "result.json", result))
+    files.append(plain(folder / "result.json", result_of(experiment, runs, verdict, quick)))
     files.append(plain(folder / "manifest.json", manifest(experiment, quick, seconds)))
+    files += own_files(experiment, folder / "experiment")
+    plates, missed = [], []
+    for asked in experiment.figure:
+        try:
+            drawn, numbers = figures.draw(figures.Material(experiment, asked, good, verdict))
+            for end in ("png", "pdf"):
+                path = folder / "figures" / f"{asked.name}.{end}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                style.save(drawn, path)
+                files.append(path)
+            files.append(csv(folder / "tables" / f"figure_{asked.name}.csv", numbers))
+            plates.append((asked, folder / "figures" / f"{asked.name}.png"))
+        except (Exception, SystemExit) as error:  # a folder's own figure.py may do anything
+            missed.append(f"figure {asked.name!r} of {experiment.folder}: {describe(error)}")
     html = html_of(experiment, runs, verdict, quick, plates)
     whole(folder / "report.html", lambda file: file.write(html.encode()))
-    return [*files, folder / "report.html"]
+    files.append(folder / "report.html")
+    clear(folder, files)
+    if missed:
+        raise NotDrawn(missed)
+    return files
+
+
+class NotDrawn(RuntimeError):
+    """Figures that could not be drawn, one line each; everything else is written."""
+
+    def __init__(self, lines: list[str]):
+        super().__init__("\n".join(lines))
+
+
+def own_files(experiment: Experiment, folder: Path) -> list[Path]:
+    """Copies of what the experiment was made from: its file, scenarios, tables, figure.py."""
+    found = []
+    for path in sorted(experiment.folder.iterdir()):
+        if path.suffix in (".toml", ".csv", ".py") and path.is_file():
+            found.append(folder / path.name)
+            whole(found[-1], lambda file, path=path: file.write(path.read_bytes()))  # type: ignore[misc]
+    return found
+
+
+def clear(folder: Path, files: Sequence[Path]) -> None:
+    """Remove figures, tables and copies of an earlier state of the experiment, so that none passes for one of this."""
+    for part in ("figures", "tables", "experiment"):
+        for path in (folder / part).glob("*"):
+            if path.is_file() and path not in files:
+                path.unlink()
 
 
 def csv(path: Path, frame: pd.DataFrame) -> Path:
@@ -150,13 +182,6 @@ def said(answer: Answer, experiment: Experiment) -> str:
     return "; ".join(shown(answer, one, experiment) for one in answer.findings)
 
 
-def summary(experiment: Experiment, verdict: Verdict) -> str:
-    """The verdict in a word, and the statistic that decides."""
-    deciding = [a for a in verdict.answers if a.says != REPORTED]
-    against = [a for a in deciding if a.says != SUPPORTED] or deciding
-    return f"{verdict.says}: {against[0].test.name}: {said(against[0], experiment)}" if against else verdict.says
-
-
 def html_of(
     experiment: Experiment, runs: pd.DataFrame, verdict: Verdict, quick: bool, plates: Sequence[tuple[Any, Path]]
 ) -> str:
@@ -166,7 +191,7 @@ def html_of(
     result += paragraph(experiment.hypothesis, "Hypothesis")
     for answer in verdict.answers:
         if answer.says != REPORTED:
-            result += paragraph(f"{said(answer, experiment)}. {capital(answer.says)}.", capital(answer.test.name))
+            result += paragraph(f"{capital(answer.says)}. {said(answer, experiment)}.", capital(answer.test.name))
     design = [("Treatment", experiment.treatment), ("Outcome", experiment.outcome), ("Expected", experiment.expected)]
     design += [("Falsified if", experiment.falsified), ("Source", experiment.source)]
     blocks = [paragraph(text, topic) for topic, text in design if text]
@@ -182,11 +207,20 @@ def html_of(
     for answer in verdict.answers:
         tests.append(paragraph(answer.test.asks, f"{capital(answer.test.name)} ({answer.says})"))
         lines = [shown(answer, one, experiment) for one in answer.findings]
-        tests.append(bullets(lines or [answer.trouble or "no answer"]))
+        tests.append(bullets([*lines, *([answer.trouble] if answer.trouble else [])] or ["no answer"]))
+        rules = [("Supported if", answer.test.supported_if), ("Falsified if", answer.test.falsified_if)]
+        rule = "; ".join(f"{word.lower()} {condition}" for word, condition in rules if condition)
+        if rule:
+            need = f" ({answer.test.need} of the outcomes)" if len(answer.findings) > 1 else ""
+            tests.append(paragraph(f"{capital(rule)}{need}."))
     columns = {"test": "test", "of": "of", "value": "value", "low": "low", "high": "high", "p": "p", "unit": "unit"}
+    columns |= {"number": "n"}
     every = verdict.table()
     every["of"] = every["of"].map(experiment.words)
-    findings = table(every, "Every finding with its 95 % interval", columns | {"says": "says"})
+    caption = (
+        "Every finding, its 95 % interval (bands of runs: nine tenths), and the replications or points n it rests on"
+    )
+    findings = table(every, caption, columns | {"says": "says"})
     sections = [
         Section("What was asked", blocks),
         Section("What came out", tests),
@@ -241,12 +275,15 @@ def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, qu
 
 
 def deciding_text(experiment: Experiment, result: dict[str, Any]) -> str:
-    """The statistic that decides, from a result as it is kept."""
-    tests = [t for t in result["tests"] if t["says"] != REPORTED]
-    against = [t for t in tests if t["says"] != SUPPORTED] or tests
-    if not against:
+    """The statistic that decides, from a result as it is kept: the first that has the verdict."""
+    asked = {test.name for test in experiment.test}
+    tests = [t for t in result["tests"] if t["says"] != REPORTED and t["name"] in asked]
+    decides = (
+        [t for t in tests if t["says"] == result["verdict"]] or [t for t in tests if t["says"] != SUPPORTED] or tests
+    )
+    if not decides:
         return ""
-    one = against[0]
+    one = decides[0]
     if one["trouble"] or not one["findings"]:
         return f"{one['name']}: {one['trouble'] or 'no answer'}"
     test = next(t for t in experiment.test if t.name == one["name"])

@@ -42,7 +42,7 @@ def run(
                 progress(f"{experiment.name}: {before + now} of {total} runs{trouble}", before + now, total)
 
         where = place(folder, arm, sweep)
-        run_sweep(sweep, where, workers=workers, progress=step)
+        run_sweep(sweep, where, workers=workers, retry_failed=True, accept_changes=True, progress=step)
         tables.append(open_sweep(where).runs().assign(arm=arm))
         done += sweep.number_of_runs
     return pd.concat(tables, ignore_index=True)

@@ -67,9 +67,25 @@ def is_value(column: pd.Series, value: Any) -> np.ndarray:
 
 
 def by_replication(table: pd.DataFrame, y: str, where: Mapping[str, Any]) -> pd.Series:
-    """Mean of an outcome over the chosen points, by replication."""
-    rows = chosen(table, where)
-    return rows.groupby("replication")[y].mean()
+    """Mean of an outcome over the chosen points, by replication; those without a value at one of them are left out."""
+    grouped = chosen(table, where).groupby("replication")[y]
+    return grouped.mean()[grouped.count() == grouped.size()]
+
+
+def whole_replications(table: pd.DataFrame) -> pd.DataFrame:
+    """Runs of replications that are there at every point of their arm: means over other points would not be paired."""
+    points = table.groupby("arm")["point"].transform("nunique")
+    there = table.groupby(["arm", "replication"])["point"].transform("nunique")
+    return table[there == points]
+
+
+def ratio(one: pd.Series, other: pd.Series) -> tuple[float, float, float, int]:
+    """mean(one) / mean(other) - 1 of paired series, with a 95 % interval by linearisation (Cochran 1977, ch. 6)."""
+    pairs = (one + 0 * other).dropna().index
+    one, other = one[pairs], other[pairs]
+    quotient = one.mean() / other.mean()
+    _, low, high, number = interval((one - quotient * other) / other.mean())
+    return float(quotient - 1), float(quotient - 1 + low), float(quotient - 1 + high), number
 
 
 def interval(values: Iterable[float]) -> tuple[float, float, float, int]:
@@ -97,6 +113,9 @@ def cube(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
     wide = table.pivot_table(index="replication", columns=x, values=y, aggfunc="mean")
     if wide.shape[1] < 2:
         raise Unanswerable(f"{x} has {wide.shape[1]} value: take several")
+    wide = wide.dropna()  # replications without a value at some point
+    if wide.empty:
+        raise Unanswerable(f"no replication has a {y} at every {x}")
     if wide.columns.dtype == object:  # dates: calendar days
         return np.array([float(date.toordinal()) for date in wide.columns]), wide.to_numpy(float)
     return wide.columns.to_numpy(float), wide.to_numpy(float)
@@ -104,6 +123,8 @@ def cube(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
 
 def resampled(rows: int, work: Callable[[np.ndarray], float]) -> tuple[float, float]:
     """95 % percentile interval of a statistic of replications, which are drawn with replacement."""
+    if rows < 2:
+        return np.nan, np.nan
     generator = np.random.default_rng(SEED)
     found = [work(generator.integers(0, rows, rows)) for _ in range(DRAWS)]
     low, high = np.nanquantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])

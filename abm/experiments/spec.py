@@ -30,7 +30,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.events import meant, short
-from abm.sweeps.spec import SpecError, Sweep, digest
+from abm.sweeps.spec import Sweep, digest
 
 LARGEST = 1_000_000  # bytes of a file
 ONLY = "all"
@@ -75,9 +75,9 @@ class Test(BaseModel):
     falsified_need: Literal["all", "most", "any"] | None = None
     """Where other than `need`."""
     unit: str = ""
-    scale: float = 1.0
+    scale: float = Field(1.0, allow_inf_nan=False)
     """What values are multiplied by before they are shown and judged: 100 for percent."""
-    digits: int = 2
+    digits: int = Field(2, ge=0, le=8)
 
 
 class Figure(BaseModel):
@@ -118,6 +118,7 @@ class Experiment(BaseModel):
     test: tuple[Test, ...] = Field(min_length=1)
     figure: tuple[Figure, ...] = ()
     folder: Path = Path()
+    """Where the file is; no key of it."""
 
     @property
     def name(self) -> str:
@@ -141,6 +142,8 @@ class Experiment(BaseModel):
     def told(cls, said: Mapping[str, Any], folder: Path) -> Experiment:
         """From what such a file says; paths in it start at the folder."""
         path = folder / "experiment.toml"
+        if "folder" in said:
+            raise ExperimentError([f"{path}: folder: unknown key 'folder'"])
         try:
             found = cls(**{**_listed(said), "folder": folder})
         except ValidationError as error:
@@ -150,43 +153,10 @@ class Experiment(BaseModel):
         return found
 
     def faults(self) -> list[str]:
-        """What is wrong beyond the types of fields: sweeps, names of columns, statistics, conditions."""
-        from abm.experiments.figures_special import KINDS
-        from abm.experiments.special import STATISTICS
+        """What is wrong beyond the types of fields."""
+        from abm.experiments.checks import faults
 
-        problems = []
-        columns: set[str] = {"arm", "scenario"}
-        for quick in (False, True):
-            for arm in self.arm_names:
-                try:
-                    sweep = self.sweeps(quick)[arm]
-                except SpecError as error:
-                    where = f"arms.{arm}" if self.arms else "sweep"
-                    problems += [f"{where}{' (quick)' if quick else ''}: {line}" for line in error.problems]
-                    return problems
-                columns |= {*sweep.columns, *sweep.targets}
-        for test in self.test:
-            where = f"test {short(test.name)}"
-            if test.statistic not in STATISTICS:
-                problems.append(
-                    f"{where}: no statistic {short(test.statistic)}{meant(test.statistic, list(STATISTICS))}"
-                )
-            for condition in (test.supported_if, test.falsified_if):
-                problems += [f"{where}: {what}" for what in wrong_condition(condition)]
-            named = [*test.y, *([test.x] if test.x else [])]
-            for chosen in (test.where, test.a, test.b, test.c, test.d):
-                named += list(chosen)
-            problems += [f"{where}: no column {short(n)}{meant(n, sorted(columns))}" for n in named if n not in columns]
-        for figure in self.figure:
-            where = f"figure {short(figure.name)}"
-            if figure.kind not in KINDS and not (figure.kind == "own" and (self.folder / "figure.py").is_file()):
-                problems.append(f"{where}: no kind {short(figure.kind)}{meant(figure.kind, list(KINDS))}")
-            named = [*figure.y, *([figure.x] if figure.x else []), *([figure.by] if figure.by else []), *figure.where]
-            if figure.kind in KINDS and figure.kind != "effects":
-                problems += [
-                    f"{where}: no column {short(n)}{meant(n, sorted(columns))}" for n in named if n not in columns
-                ]
-        return problems
+        return faults(self)
 
     @cached_property
     def arm_names(self) -> tuple[str, ...]:
@@ -239,17 +209,6 @@ def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def wrong_condition(text: str) -> list[str]:
-    """What is wrong with a condition; nothing if it is empty."""
-    if not text:
-        return []
-    parts = re.split(r"\band\b|\bor\b", text)
-    if re.search(r"\band\b", text) and re.search(r"\bor\b", text):
-        return [f"condition {short(text)} mixes 'and' and 'or'; use one of them"]
-    bad = [part for part in parts if not CONDITION.fullmatch(part)]
-    return [f"condition {short(text)} must read like 'value > 0.5' or 'high < 0 and p < 0.05'"] if bad else []
-
-
 def holds(text: str, numbers: Mapping[str, float]) -> bool:
     """Whether numbers meet a condition; one that is not a number meets none."""
     every = " or " not in text
@@ -286,8 +245,10 @@ def all_experiments(base: Path | None = None) -> list[Experiment]:
 
 def find(word: str, base: Path | None = None) -> Path | None:
     """The folder meant by a path, a folder's name, that name without its number, or the number; None if none is."""
+    if not word.strip():
+        return None
     if (Path(word) / "experiment.toml").is_file():
-        return Path(word)
+        return Path(word).resolve()
     there = folders(base)
     for folder in there:
         number, _, rest = folder.name.partition("_")

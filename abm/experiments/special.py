@@ -23,7 +23,7 @@ from abm.experiments.sampling import (
     slopes_between,
 )
 from abm.experiments.spec import Test
-from abm.experiments.statistics import STATISTICS, statistic
+from abm.experiments.statistics import NUMBER, STATISTICS, TABLE, WORD, WORDS, statistic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,22 +32,30 @@ __all__ = ["STATISTICS"]
 """All statistics, these among them."""
 
 
-@statistic
+@statistic(
+    sides="ab",
+    needed={"paid": WORD, "a_factor": WORD, "b_factor": WORD, "at": NUMBER},
+    gives=("low", "high", "paid"),
+    where=False,
+)
 def at_equal(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Difference of y between arms a and b where both pay as much: `options.paid` is the outcome that is made equal.
 
     In each arm y and what is paid are known at several values of that arm's own factor (`options.a_factor`, `b_factor`);
-    y is interpolated at the payment `options.at`, or where none is given at nine tenths of what both reach.
+    y is interpolated at the payment `options.at`, which both must reach.
     """
     paid = str(test.options["paid"])
-    curves, reach = {}, []
+    curves, reach, bottom = {}, [], []
     for side, where in (("a", test.a), ("b", test.b)):
         rows = chosen(table, where)
         factor = str(test.options[f"{side}_factor"])
         _, bill = cube(rows, factor, paid)
         curves[side] = (rows, factor, bill.mean(0))
         reach.append(bill.mean(0).max())
-    at = float(test.options.get("at", 0.9 * min(reach)))
+        bottom.append(bill.mean(0).min())
+    at = float(test.options["at"])
+    if not max(bottom) <= at <= min(reach):
+        raise Unanswerable(f"{at:g} is not paid in both arms: they share {max(bottom):g} to {min(reach):g}")
     found = []
     for y in test.y:
         values = []
@@ -59,9 +67,15 @@ def at_equal(table: pd.DataFrame, test: Test) -> list[Finding]:
     return found
 
 
-@statistic
+@statistic(
+    x=True,
+    y=2,
+    needed={"below": NUMBER, "above": NUMBER},
+    gives=("early_least", "late_most", "early_from", "late_to"),
+    scale=False,
+)
 def drift(table: pd.DataFrame, test: Test) -> list[Finding]:
-    """Whether y[0] < `options.below` at one value of x and y[1] > `options.above` at a value no larger: 1 or 0."""
+    """Whether y[0] < `options.below` at one value of x and y[1] > `options.above` at a smaller one: 1 or 0."""
     rows = chosen(table, test.where)
     first, second = test.y
     x, early = cube(rows, test.x, first)
@@ -73,11 +87,13 @@ def drift(table: pd.DataFrame, test: Test) -> list[Finding]:
         more["early_from"] = float(low.min())
     if high.size:
         more["late_to"] = float(high.max())
-    possible = bool(low.size and high.size and high.min() <= low.max())
+    possible = bool(low.size and high.size and high.min() < low.max())
     return [Finding(f"{first}, then {second}", float(possible), number=rows["replication"].nunique(), more=more)]
 
 
-@statistic
+@statistic(
+    y=2, sides="ab", needed={"psi": NUMBER}, gives=("low", "high", "simulated", "predicted"), where=False, scale=False
+)
 def option_effect(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Change of ln y[0] from b to a, over what the option multiple y[1] predicts: -ln(M_a / M_b) / (1 - psi).
 
@@ -95,6 +111,8 @@ def option_effect(table: pd.DataFrame, test: Test) -> list[Finding]:
         predicted = -change[multiple][some].mean() / (1 - psi)
         return float(change[effort][some].mean() / predicted)
 
+    if not 0 < psi < 1:
+        raise Unanswerable(f"psi = {psi:g}: must lie between 0 and 1")
     number = len(change[effort])
     predicted = -change[multiple].mean() / (1 - psi)
     more = {"simulated": float(change[effort].mean()), "predicted": float(predicted)}
@@ -105,7 +123,7 @@ def option_effect(table: pd.DataFrame, test: Test) -> list[Finding]:
     ]
 
 
-@statistic
+@statistic(x=True, gives=("low", "high", "first", "last"))
 def fading(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Trend, per year, of the elasticity of use in efficiency: d ln y[2t + 1] / d y[2t] (nats) across x, regressed on t.
 
@@ -124,7 +142,12 @@ def fading(table: pd.DataFrame, test: Test) -> list[Finding]:
     return [scaled(test, "trend of the elasticity", *interval(trends), more=more)]
 
 
-@statistic
+@statistic(
+    needed={"factors": WORDS, "classes": TABLE},
+    optional={"least_coverage": NUMBER},
+    gives=("share", "coverage", "mass"),
+    scale=False,
+)
 def boxes(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Scenario discovery: for each class of outcomes the box of conditions that holds it, by PRIM.
 
@@ -151,7 +174,7 @@ def boxes(table: pd.DataFrame, test: Test) -> list[Finding]:
     return found
 
 
-@statistic
+@statistic(needed={"groups": TABLE, "of": WORD}, scale=False)
 def deciding(table: pd.DataFrame, test: Test) -> list[Finding]:
     """How much more of the variance of y the group `options.of` of factors explains than the best other group does.
 

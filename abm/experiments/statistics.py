@@ -7,8 +7,9 @@ within a replication, or resampled by whole replications.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from abm.experiments.sampling import (
     is_value,
     logs,
     ols,
+    ratio,
     resampled,
     scaled,
     slopes_between,
@@ -33,25 +35,53 @@ from abm.experiments.spec import Test
 if TYPE_CHECKING:
     import pandas as pd
 
-Statistic = Callable[["pd.DataFrame", Test], list[Finding]]
+Work = Callable[["pd.DataFrame", Test], list[Finding]]
+FLAG, WORD, NUMBER, WORDS, TABLE = bool, str, (int, float), list, dict
+"""What an option can be."""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A statistic, and what it takes from a test: checked before anything runs."""
+
+    work: Work
+    x: bool = False
+    """Whether it takes a factor."""
+    y: int | None = None
+    """How many outcomes; None: one or more."""
+    sides: str = ""
+    """Which of the choices a, b, c, d it takes."""
+    needed: Mapping[str, Any] = field(default_factory=dict)
+    """Options that must be there, and what they are."""
+    optional: Mapping[str, Any] = field(default_factory=dict)
+    gives: tuple[str, ...] = ("low", "high")
+    """What conditions may name beside the value."""
+    where: bool = True
+    scale: bool = True
+
+
 STATISTICS: dict[str, Statistic] = {}
 
 
-def statistic(work: Statistic) -> Statistic:
-    STATISTICS[work.__name__] = work
-    return work
+def statistic(**said: Any) -> Callable[[Work], Work]:
+    def note(work: Work) -> Work:
+        STATISTICS[work.__name__] = Statistic(work, **said)
+        return work
+
+    return note
 
 
 # --- how an outcome moves with a factor ---
 
 
-@statistic
+@statistic(x=True, optional={"signs": TABLE}, gives=("low", "high", "pooled"), scale=False)
 def spearman(table: pd.DataFrame, test: Test) -> list[Finding]:
-    """Rank correlation of x and y over all runs; `options.signs` turns outcomes round whose rise means less.
+    """Rank correlation of y with x within each replication, mean over replications.
 
-    Interval by resampling whole replications.
+    `options.signs`: outcome -> -1 for one whose rise means less. `pooled` is the correlation over all runs at once, in which
+    differences between seeds count as noise.
     """
-    from scipy.stats import spearmanr
+    from scipy.stats import rankdata, spearmanr
 
     rows = chosen(table, test.where)
     signs = test.options.get("signs", {})
@@ -59,24 +89,25 @@ def spearman(table: pd.DataFrame, test: Test) -> list[Finding]:
     for y in test.y:
         x, values = cube(rows, test.x, y)
         values = signs.get(y, 1) * values
-        at = np.broadcast_to(x, values.shape)
-
-        def correlation(some: np.ndarray, at: np.ndarray = at, values: np.ndarray = values) -> float:
-            return float(spearmanr(at[some].ravel(), values[some].ravel(), nan_policy="omit").statistic)
-
-        everything = np.arange(len(values))
-        low, high = resampled(len(values), correlation)
-        found.append(Finding(y, correlation(everything), low, high, number=len(values)))
+        place = rankdata(x) - (x.size + 1) / 2
+        order = rankdata(values, axis=1) - (x.size + 1) / 2
+        with np.errstate(invalid="ignore"):  # an outcome that is the same at every x has no rank correlation
+            each = (order * place).sum(1) / np.sqrt((order**2).sum(1) * (place**2).sum())
+        pooled = spearmanr(np.broadcast_to(x, values.shape).ravel(), values.ravel()).statistic
+        mean, low, high, number = interval(each)
+        found.append(Finding(y, mean, max(low, -1.0), min(high, 1.0), number=number, more={"pooled": float(pooled)}))
     return found
 
 
-@statistic
+@statistic(x=True, optional={"log_x": FLAG, "log_y": FLAG})
 def slope(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Least-squares slope of y on x within each replication; `options.log_x`, `log_y` take logarithms."""
     rows = chosen(table, test.where)
     found = []
     for y in test.y:
         x, values = cube(rows, test.x, y)
+        if (test.options.get("log_x") and x.min() <= 0) or (test.options.get("log_y") and values.min() <= 0):
+            raise Unanswerable(f"{y} against {test.x}: logarithms of what is not above 0")
         slopes = ols(
             np.log(x) if test.options.get("log_x") else x, logs(values) if test.options.get("log_y") else values
         )
@@ -84,7 +115,7 @@ def slope(table: pd.DataFrame, test: Test) -> list[Finding]:
     return found
 
 
-@statistic
+@statistic(x=True, y=2)
 def slope_of_ratio(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Slope on x of 1 - mean(y[0]) / mean(y[1]): a ratio of means, since single runs have denominators near zero."""
     rows = chosen(table, test.where)
@@ -100,7 +131,7 @@ def slope_of_ratio(table: pd.DataFrame, test: Test) -> list[Finding]:
     return [scaled(test, f"1 - {top} / {bottom}", value, low, high, len(above))]
 
 
-@statistic
+@statistic(x=True, gives=("p", "at", "slope_before", "slope_after"), scale=False)
 def structural_break(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Sup-Wald test of one change of intercept and slope at an unknown value of x (Andrews 1993); p by wild bootstrap."""
     from abm.analysis.breaks import sup_wald
@@ -117,29 +148,33 @@ def structural_break(table: pd.DataFrame, test: Test) -> list[Finding]:
     return found
 
 
-@statistic
+@statistic(x=True, gives=("p", "slope_low", "slope_high"), scale=False)
 def inverted_u(table: pd.DataFrame, test: Test) -> list[Finding]:
-    """Test of Lind and Mehlum (2010) for an inverted U of y in x; the value is the peak of the quadratic.
+    """Test of Lind and Mehlum (2010) for an inverted U of y in x, by replication; the value is where the quadratic turns.
 
-    Outcomes are taken less their replication's mean, and p-values are those of the regression on all runs.
+    A quadratic is fitted in each replication. Its slope must be positive at the lowest x and negative at the highest: p is
+    the larger of the two one-sided p-values, by Student's t over replications.
     """
-    from abm.analysis.inverted_u import lind_mehlum
+    from scipy.stats import ttest_1samp
 
     rows = chosen(table, test.where)
     found = []
     for y in test.y:
         x, values = cube(rows, test.x, y)
-        values = values[np.isfinite(values).all(1)]
-        if len(values) < 2:
-            raise Unanswerable(f"{y} has a value at every point in {len(values)} replications: take at least 2")
-        within = values - values.mean(1, keepdims=True)
-        one = lind_mehlum(np.broadcast_to(x, within.shape).ravel(), within.ravel())
-        more = {"slope_low": one.slopes[0], "slope_high": one.slopes[1]}
-        found.append(Finding(y, one.peak, p=one.p, number=len(values), more=more))
+        if x.size < 3 or len(values) < 2:
+            raise Unanswerable(f"{x.size} values of {test.x} in {len(values)} replications: take at least 3 in 2")
+        bend, tilt, _ = np.polyfit(x, values.T, 2)
+        ends = tilt + 2 * bend * np.array([[x.min()], [x.max()]])
+        p = max(
+            ttest_1samp(ends[0], 0, alternative="greater").pvalue, ttest_1samp(ends[1], 0, alternative="less").pvalue
+        )
+        turn = -tilt.mean() / (2 * bend.mean())
+        more = {"slope_low": float(ends[0].mean()), "slope_high": float(ends[1].mean())}
+        found.append(Finding(y, float(turn), p=float(p), number=len(values), more=more))
     return found
 
 
-@statistic
+@statistic(x=True, y=2, needed={"over": WORD})
 def crossing(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Value of `options.over` at which the slope of ln y[1] on y[0] (nats) across x turns from negative to positive.
 
@@ -148,11 +183,14 @@ def crossing(table: pd.DataFrame, test: Test) -> list[Finding]:
     rows = chosen(table, test.where)
     over = str(test.options["over"])
     levels, slopes = slopes_over(rows, test, over)
-    mean, low, high, number = interval(zero_of(levels, row) for row in slopes)
+    places = np.array([zero_of(levels, row) for row in slopes])
+    mean, low, high, number = interval(places)
+    if 2 * number < len(places):
+        raise Unanswerable(f"the slope turns in {number} of {len(places)} replications only")
     return [scaled(test, f"{over} where the slope is 0", mean, low, high, number)]
 
 
-@statistic
+@statistic(x=True, y=2, needed={"over": WORD}, optional={"expected": WORD})
 def log_slopes(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Slope of ln y[1] on y[0] (nats) across x, at each value of `options.over`, less what `options.expected` says it is.
 
@@ -193,31 +231,31 @@ def zero_of(x: np.ndarray, y: np.ndarray) -> float:
 # --- differences between treatments ---
 
 
-@statistic
+@statistic(sides="ab", optional={"relative": FLAG})
 def contrast(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Paired difference of y, chosen by a less chosen by b, mean over replications; `options.relative`: over b's mean."""
     found = []
     for y in test.y:
         one, other = (by_replication(table, y, {**test.where, **side}) for side in (test.a, test.b))
-        difference = (one - other).dropna()
-        found.append(scaled(test, y, *interval(difference / (other.mean() if test.options.get("relative") else 1.0))))
+        numbers = ratio(one, other) if test.options.get("relative") else interval((one - other).dropna())
+        found.append(scaled(test, y, *numbers))
     return found
 
 
-@statistic
+@statistic(y=2)
 def gap(table: pd.DataFrame, test: Test) -> list[Finding]:
     """y[0] - y[1] of the same runs, mean over replications."""
     first, second = (by_replication(table, y, test.where) for y in test.y)
     return [scaled(test, f"{test.y[0]} - {test.y[1]}", *interval((first - second).dropna()))]
 
 
-@statistic
+@statistic(y=0, optional={"what": WORD})
 def awaited(table: pd.DataFrame, test: Test) -> list[Finding]:
     """What only the future can say."""
     raise Pending(str(test.options.get("what", "it has not been observed")))
 
 
-@statistic
+@statistic(sides="abcd")
 def interaction(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Difference in differences, (a - b) - (c - d), mean over replications: how much more one does with the other."""
     found = []
@@ -227,13 +265,13 @@ def interaction(table: pd.DataFrame, test: Test) -> list[Finding]:
     return found
 
 
-@statistic
+@statistic()
 def level(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Mean of y over the chosen runs."""
     return [scaled(test, y, *interval(by_replication(table, y, test.where))) for y in test.y]
 
 
-@statistic
+@statistic()
 def band(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Median of y over runs; `low` and `high` are the 5 and 95 % quantiles: what a single history may look like."""
     rows = chosen(table, test.where)
@@ -246,7 +284,7 @@ def band(table: pd.DataFrame, test: Test) -> list[Finding]:
     return found
 
 
-@statistic
+@statistic(y=2, optional={"least": NUMBER})
 def band_of_ratio(table: pd.DataFrame, test: Test) -> list[Finding]:
     """The same of -y[0] / y[1]; runs in which y[1] is no fall of at least `options.least` are left out."""
     rows = chosen(table, test.where)
@@ -260,7 +298,7 @@ def band_of_ratio(table: pd.DataFrame, test: Test) -> list[Finding]:
     return [scaled(test, f"-{test.y[0]} / {test.y[1]}", middle, low, high, ratio.size)]
 
 
-@statistic
+@statistic(x=True, needed={"of": NUMBER})
 def lowest(table: pd.DataFrame, test: Test) -> list[Finding]:
     """The best y of the other values of x less that of `options.of`: positive where that one is lowest of all.
 
@@ -280,7 +318,7 @@ def lowest(table: pd.DataFrame, test: Test) -> list[Finding]:
 # --- patterns across layers and outcomes ---
 
 
-@statistic
+@statistic(needed={"layers": WORDS, "groups": WORDS}, gives=("low", "high", "signs"), scale=False)
 def cross_section(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Rank correlation of the mean returns of layers with those observed on 27 January 2025, for each group of runs.
 
@@ -333,7 +371,7 @@ def observed_returns(layers: list[str]) -> np.ndarray:
     return np.array(out)
 
 
-@statistic
+@statistic()
 def positive_share(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Share of runs in which y is positive, with an interval by resampling replications."""
     rows = chosen(table, test.where)

@@ -1,0 +1,195 @@
+"""What is wrong with an experiment beyond the types of its fields: everything at once, before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from abm.events import meant, short
+from abm.experiments.figures_special import KINDS
+from abm.experiments.spec import CONDITION, Experiment, Figure, Test
+from abm.experiments.special import STATISTICS
+from abm.experiments.statistics import NUMBER, Statistic
+from abm.sweeps.spec import SpecError, Sweep
+
+SIDES = ("a", "b", "c", "d")
+WORDS = {bool: "true or false", str: "a text", NUMBER: "a number", list: "a list of names", dict: "a table"}
+
+
+def faults(one: Experiment) -> list[str]:
+    """One line a problem."""
+    problems = []
+    problems += [
+        f"arms.{short(arm)}: an arm's name has small letters, digits and underscores, and is no key of a sweep"
+        for arm in one.arms
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", arm) or arm in Sweep.model_fields
+    ]
+    problems += [
+        f"quick: {name} is not a table" for name in one.quick if name in one.arms and not _table(one.quick[name])
+    ]
+    if problems:
+        return problems
+    columns: dict[str, bool] = {"arm": False, "scenario": False}  # name -> is an outcome
+    for quick in (False, True):
+        for arm in one.arm_names:
+            try:
+                sweep = one.sweeps(quick)[arm]
+            except (SpecError, TypeError) as error:
+                where = f"arms.{arm}" if one.arms else "sweep"
+                lines = error.problems if isinstance(error, SpecError) else [str(error)]
+                return [f"{where}{' (quick)' if quick else ''}: {line}" for line in lines]
+            columns |= dict.fromkeys(sweep.targets, False) | dict.fromkeys(sweep.columns, True)
+    if taken := [name for name in columns if columns[name] and name in ("arm", "scenario", "point", "replication")]:
+        problems.append(f"outcomes.{taken[0]}: is the name of a column that the table of runs has anyway")
+    for what, names in (("test", [t.name for t in one.test]), ("figure", [f.name for f in one.figure])):
+        problems += [f"{what} {short(name)}: is there twice" for name in dict.fromkeys(names) if names.count(name) > 1]
+    if not any(test.supported_if or test.falsified_if for test in one.test):
+        problems.append("test: none has a condition (supported_if, falsified_if), so that there would be no verdict")
+    for test in one.test:
+        problems += [f"test {short(test.name)}: {what}" for what in of_test(test, columns)]
+    for figure in one.figure:
+        problems += [f"figure {short(figure.name)}: {what}" for what in of_figure(figure, one, columns)]
+    return problems
+
+
+def of_test(test: Test, columns: Mapping[str, bool]) -> list[str]:
+    """What is wrong with a test."""
+    if test.statistic not in STATISTICS:
+        return [f"no statistic {short(test.statistic)}{meant(test.statistic, list(STATISTICS))}"]
+    kind, name = STATISTICS[test.statistic], test.statistic
+    problems = options_of(test.options, kind.needed, kind.optional)
+    if kind.x != bool(test.x):
+        problems.append(f"{name} {'needs x, a factor' if kind.x else 'takes no x'}")
+    if kind.y is None and not test.y:
+        problems.append(f"{name} needs y, one or more outcomes")
+    if kind.y is not None and len(test.y) != kind.y:
+        problems.append(f"{name} takes {kind.y} outcomes as y, not {len(test.y)}")
+    for side in SIDES:
+        given = bool(getattr(test, side))
+        if given != (side in kind.sides):
+            problems.append(f"{name} {'needs' if side in kind.sides else 'takes no'} {side}, a choice of runs")
+    if test.where and not kind.where:
+        problems.append(f"{name} takes no where")
+    if test.scale != 1 and not kind.scale:
+        problems.append(f"{name} takes no scale")
+    if test.scale == 0:
+        problems.append("scale must not be 0")
+    problems += outcomes(test.y, columns)
+    factors = [name for name in columns if not columns[name]]
+    for key in [*([test.x] if test.x else []), *test.where, *(key for side in SIDES for key in getattr(test, side))]:
+        if key not in factors:
+            problems.append(f"{short(key)} is no factor, arm or scenario{meant(key, factors)}")
+    for label in ("over", "paid", "a_factor", "b_factor"):
+        word = test.options.get(label)
+        if isinstance(word, str) and word not in columns:
+            problems.append(f"options.{label}: no column {short(word)}{meant(word, list(columns))}")
+    problems += names_inside(test, columns)
+    for which in ("supported_if", "falsified_if"):
+        problems += [f"{which}: {what}" for what in of_condition(getattr(test, which), kind)]
+    if test.supported_if and test.supported_if == test.falsified_if:
+        problems.append("supported_if and falsified_if are the same")
+    return problems
+
+
+def names_inside(test: Test, columns: Mapping[str, bool]) -> list[str]:
+    """Columns named inside lists and tables of options."""
+    from abm.event_study import LAYERS
+
+    named: list[Any] = []
+    options = test.options
+    if _table(options.get("signs")):
+        named += [key for key in options["signs"] if key not in test.y]
+        if any(value not in (1, -1) for value in options["signs"].values()):
+            return ["options.signs: must be 1 or -1 for each outcome"]
+    for label in ("factors", "groups"):
+        value: Any = options.get(label)
+        named += (
+            value
+            if isinstance(value, list)
+            else [n for inner in value.values() for n in inner]
+            if _lists(value)
+            else []
+        )
+    for rule in options["classes"].values() if _table(options.get("classes")) else []:
+        if not _table(rule) or not isinstance(rule.get("column"), str) or not set(rule) <= {"column", "above", "below"}:
+            return ["options.classes: each is a table of column, above and below"]
+        named.append(rule["column"])
+    if test.statistic == "deciding" and options.get("of") not in (options.get("groups") or {}):
+        return [f"options.of: {short(options.get('of'))} is none of the groups"]
+    layers = options.get("layers", [])
+    if isinstance(layers, list) and layers and (wrong := [name for name in layers if name not in LAYERS]):
+        return [f"options.layers: no layer {short(wrong[0])}{meant(wrong[0], LAYERS)}"]
+    if isinstance(layers, list) and layers and len(layers) != len(test.y):
+        return [f"options.layers: {len(layers)} layers for {len(test.y)} outcomes"]
+    return [f"options: no column {short(name)}{meant(name, list(columns))}" for name in named if name not in columns]
+
+
+def of_condition(text: str, kind: Statistic | None = None) -> list[str]:
+    """What is wrong with a condition; nothing if it is empty."""
+    if not text:
+        return []
+    if re.search(r"\band\b", text) and re.search(r"\bor\b", text):
+        return [f"condition {short(text)} mixes 'and' and 'or'; use one of them"]
+    known = ("value", *(kind.gives if kind else ("low", "high", "p")))
+    for part in re.split(r"\band\b|\bor\b", text):
+        match = CONDITION.fullmatch(part)
+        if not match:
+            return [f"condition {short(text)} must read like 'value > 0.5' or 'high < 0 and p < 0.05'"]
+        if match[1] not in known:
+            return [f"condition {short(text)}: this statistic gives {', '.join(known)}, and no {match[1]}"]
+    return []
+
+
+def of_figure(figure: Figure, one: Experiment, columns: Mapping[str, bool]) -> list[str]:
+    """What is wrong with a figure."""
+    if figure.kind == "own":
+        return [] if (one.folder / "figure.py").is_file() else [f"kind 'own' needs a figure.py in {one.folder}"]
+    if figure.kind not in KINDS:
+        return [f"no kind {short(figure.kind)}{meant(figure.kind, [*KINDS, 'own'])}"]
+    kind = KINDS[figure.kind]
+    problems = options_of(figure.options, kind.needed, kind.optional)
+    for key in ("x", "by", "y"):
+        if key in kind.takes and not getattr(figure, key):
+            problems.append(f"{figure.kind} needs {key}")
+    problems += outcomes(figure.y, columns)
+    for key in [*([figure.x] if figure.x else []), *([figure.by] if figure.by else []), *figure.where]:
+        if key not in columns:
+            problems.append(f"no column {short(key)}{meant(key, list(columns))}")
+    if figure.x and figure.x == figure.by:
+        problems.append(f"x and by are both {short(figure.x)}")
+    tests = figure.options.get("tests", [])
+    known = [test.name for test in one.test]
+    for name in tests if isinstance(tests, list) else []:
+        if name not in known:
+            problems.append(f"options.tests: no test {short(name)}{meant(name, known)}")
+    return problems
+
+
+def options_of(given: Mapping[str, Any], needed: Mapping[str, Any], optional: Mapping[str, Any]) -> list[str]:
+    """Options that are missing, unknown, or of another type than they must be."""
+    known = {**needed, **optional}
+    problems = [f"needs options.{name}, {WORDS[needed[name]]}" for name in needed if name not in given]
+    for name, value in given.items():
+        if name not in known:
+            problems.append(
+                f"options: no option {short(name)}{meant(name, list(known)) if known else '; it takes none'}"
+            )
+        elif not isinstance(value, known[name]) or (known[name] is NUMBER and isinstance(value, bool)):
+            problems.append(f"options.{name}: must be {WORDS[known[name]]}, not {short(value)}")
+        elif known[name] is list and not all(isinstance(item, str) for item in value):
+            problems.append(f"options.{name}: must be a list of names")
+    return problems
+
+
+def outcomes(names: tuple[str, ...], columns: Mapping[str, bool]) -> list[str]:
+    known = [name for name in columns if columns[name]]
+    return [f"y: no outcome {short(name)}{meant(name, known)}" for name in names if name not in known]
+
+
+def _table(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _lists(value: Any) -> bool:
+    return _table(value) and all(isinstance(one, list) for one in value.values())
