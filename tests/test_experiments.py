@@ -146,7 +146,7 @@ def test_a_mistake_names_the_file_and_what_was_meant(tmp_path, old, new, word):
         ('kind = "response"', 'kind = "response"\noptions = { tests = ["nope"] }', "no option 'tests'"),
         ("[sweep.factors]", '[arms."../up"]\n\n[sweep.factors]', "an arm's name has"),
         ("[sweep.factors]", "[arms.months]\n\n[sweep.factors]", "is no key of a sweep"),
-        ('unit = "points"', 'unit = "points"\nscale = 0', "scale must not be 0"),
+        ("scale = 100.0", "scale = 0", "scale must not be 0"),
     ],
 )
 def test_what_a_statistic_or_a_figure_takes_is_checked_before_anything_runs(tmp_path, old, new, word):

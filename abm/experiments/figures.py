@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.experiments.spec import Experiment, ExperimentError, Figure
+from abm.experiments.spec import Experiment, ExperimentError, Figure, label_of_outcome
 from abm.figures import style
-from abm.figures.labels import label_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +43,7 @@ class Material:
             return self.experiment.labels[name]
         for sweep in self.experiment.sweeps().values():
             if name in sweep.columns:
-                return str(label_of(sweep.columns[name].of))
+                return str(label_of_outcome(sweep.columns[name]))
             if name in sweep.targets:
                 unit = sweep.targets[name].unit
                 return f"{name.replace('_', ' ')} ({unit})" if unit else name.replace("_", " ")
@@ -52,8 +51,10 @@ class Material:
 
     def value(self, name: str, value: Any) -> str:
         """A value of a column in words: label "column=value" if there is one."""
-        text = f"{value:g}" if isinstance(value, float | np.floating | int | np.integer) else str(value)
-        return self.experiment.labels.get(f"{name}={text}", text.replace("_", " "))
+        if isinstance(value, float | np.floating | int | np.integer):
+            text = f"{value:g}"
+            return self.experiment.labels.get(f"{name}={text}", text.replace("-", "−"))
+        return self.experiment.labels.get(f"{name}={value}", str(value).replace("_", " "))
 
 
 Drawn = tuple["Canvas", "pd.DataFrame"]
@@ -210,7 +211,8 @@ def effects(material: Material) -> Drawn:
         ax.axvline(material.asked.options.get("centre", 0), color=style.GREY, linewidth=0.8)
         ax.set_yticks(at, names)
         ax.set_ylim(-0.6, len(some) - 0.4)
-        ax.set_xlabel(unit or "value of the statistic")
+        same = f"{of[0]}, " if len(set(of)) == 1 and unit else ""
+        ax.set_xlabel(f"{same}{unit or 'value of the statistic'}")
     return figure, pd.DataFrame(table)
 
 
@@ -267,6 +269,8 @@ def distribution(material: Material) -> Drawn:
         ax.set_title(wrapped(name))
         ax.set_ylabel(unit.rstrip(")") or "ratio")
         ax.grid(axis="x", visible=False)
+        ax.use_sticky_edges = False  # boxes that end at the edge are not to be cut
+        ax.autoscale_view()
     for ax in panels[len(asked.y) :]:
         ax.set_visible(False)
     return figure, pd.DataFrame(out)
@@ -295,6 +299,7 @@ def categories(material: Material) -> Drawn:
         axes_of(ax, material, y)
         ax.set_xticks(range(len(kinds)), [material.value(asked.x, value) for value in kinds])
         ax.set_xlabel("")
+        ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
     for ax in panels[len(asked.y) :]:
         ax.set_visible(False)
     if asked.by:

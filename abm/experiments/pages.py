@@ -87,7 +87,7 @@ def finding(experiment: Experiment, test: Any, one: dict[str, Any]) -> str:
         text += f" {test.unit}"
     if one["p"] is not None:
         text += f", {p_value(one['p'])}"
-    more = [f"{key.replace('_', ' ')} {number(value, 3)}" for key, value in one["more"].items() if value is not None]
+    more = [f"{experiment.words(key)} {number(value, 3)}" for key, value in one["more"].items() if value is not None]
     return f"{text} ({', '.join(more)})" if more else text
 
 

@@ -164,7 +164,7 @@ def shown(answer: Answer, one: Finding, experiment: Experiment) -> str:
     text += unit
     if one.p == one.p:
         text += f", {p_value(one.p)}"
-    more = [f"{key.replace('_', ' ')} {number(value, 3)}" for key, value in one.more.items()]
+    more = [f"{experiment.words(key)} {number(value, 3)}" for key, value in one.more.items()]
     return f"{text} ({', '.join(more)})" if more else text
 
 
@@ -231,7 +231,8 @@ def html_of(
         f"AI market model, version {version_of('ai-market-abm')}. Made {now():%d %B %Y, %H:%M} UTC. Specs, seeds and"
         " versions: manifest.json and runs/; plotted numbers: tables/; figures as PDF: figures/."
     )
-    note = f"Quick run: {replications} replications, or fewer points, than the full one." if quick else ""
+    full = sum(sweep.number_of_runs for sweep in experiment.sweeps().values())
+    note = f"Quick run: {len(runs):,} runs instead of {full:,}; intervals are wide." if quick else ""
     lead = f"Experiment {experiment.number}. Verdict: {verdict.says}."
     return page(f"{experiment.number}. {experiment.title}", lead, result, sections, footer, note)
 

@@ -30,7 +30,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.events import meant, short
-from abm.sweeps.spec import Sweep, digest
+from abm.figures.labels import Label, label_of
+from abm.sweeps.spec import Outcome, Sweep, digest
 
 LARGEST = 1_000_000  # bytes of a file
 ONLY = "all"
@@ -176,12 +177,10 @@ class Experiment(BaseModel):
     @cached_property
     def vocabulary(self) -> dict[str, str]:
         """Columns in words, without units: the experiment's own labels, and those of the observables behind outcomes."""
-        from abm.figures.labels import label_of
-
         found = {name: text.partition(" (")[0] for name, text in self.labels.items() if "=" not in name}
         for sweep in self.sweeps().values():
             for name, outcome in sweep.columns.items():
-                found.setdefault(name, label_of(outcome.of).name)
+                found.setdefault(name, label_of_outcome(outcome).name)
         return found
 
     def words(self, of: str) -> str:
@@ -197,6 +196,16 @@ class Experiment(BaseModel):
         """Stands for all that is run and asked: equal keys, equal results."""
         sweeps = {arm: sweep.said() for arm, sweep in self.sweeps(quick).items()}
         return digest({"sweeps": sweeps, "tests": [test.model_dump() for test in self.test]})
+
+
+def label_of_outcome(outcome: Outcome) -> Label:
+    """What an outcome is called, with its unit."""
+    if not outcome.date:
+        return label_of(outcome.of)
+    kind, _, layer = outcome.of.partition("_")
+    if outcome.take == "trough":
+        return Label(f"Days from {outcome.date} to the trough of {layer}", "trading days")
+    return Label(f"{kind.capitalize()} return of {layer}, {outcome.date}", "share")
 
 
 def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -165,6 +165,9 @@ def boxes(table: pd.DataFrame, test: Test) -> list[Finding]:
             found.append(Finding(name, np.nan, number=len(rows), more={"share": float(hit.mean())}))
             continue
         box = choose(trajectory(x, hit), least_coverage=float(test.options.get("least_coverage", 0.5)))
+        if not box.restricted:  # no condition tells the class from the rest
+            found.append(Finding(name, np.nan, number=len(rows), more={"share": float(hit.mean())}))
+            continue
         more = {"share": float(hit.mean()), "coverage": box.coverage, "mass": box.mass}
         for factor, ends in box.limits.items():
             more |= {
