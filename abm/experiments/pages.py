@@ -70,7 +70,7 @@ def block(experiment: Experiment, result: dict[str, Any]) -> str:
         spec = asked.get(test["name"])
         if spec is None:
             continue
-        question = spec.asks or spec.name
+        question = f"{spec.asks} {spec.name}" if spec.asks.endswith(":") else spec.asks or spec.name
         lines_of = [finding(experiment, spec, one) for one in test["findings"]]
         found = "<br>".join([*lines_of, *([test["trouble"]] if test["trouble"] else [])])
         lines.append(f"| {cell(question)} | {cell(found)} | {test['says']} |")
