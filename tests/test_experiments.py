@@ -112,7 +112,8 @@ def test_all_that_is_wrong_in_a_file_is_said_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
-        ("number = 0", 'number = "one"', "number"),
+        ("number = 0", 'number = "one"', "number: must be a whole number, not 'one'"),
+        ('x = "ip_strength"\ny = "lerner"', 'x = ["ip_strength"]\ny = "lerner"', "test 1.x: must be a text"),
         ("[sweep]", "[sweeep]", "did you mean 'sweep'"),
         ("ip_strength = [0.0", "ip_strenth = [0.0", "did you mean 'ip_strength'"),
         ("replications = 100", "replications = 0", "replications"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,9 @@ def judge(experiment: Experiment, table: pd.DataFrame) -> Verdict:
     """
     if all(sweep.common_draws for sweep in experiment.sweeps().values()):
         table = whole_replications(table)
-    answers = [answered(test, table) for test in experiment.test]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # quotients of nought are no numbers, and no verdict
+        answers = [answered(test, table) for test in experiment.test]
     said = [answer.says for answer in answers if answer.test.supported_if or answer.test.falsified_if]
     if FALSIFIED in said:
         verdict = FALSIFIED

@@ -284,16 +284,37 @@ def _listed(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _complaints(error: ValidationError) -> list[str]:
-    lines = []
+    """One line a place: which test or figure by its number, and what it must be."""
+    lines: dict[str, str] = {}
     for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            inner: dict[str, type[BaseModel]] = {"test": Test, "figure": Figure}
-            known = inner.get(str(fault["loc"][0]), Experiment) if len(fault["loc"]) > 1 else Experiment
-            word = str(fault["loc"][-1])
-            lines.append(f"{where}: unknown key {short(word)}{meant(word, list(known.model_fields))}")
-        elif fault["type"] == "missing":
-            lines.append(f"{where}: is missing")
+        parts = list(fault["loc"])
+        kinds: dict[str, type[BaseModel]] = {"test": Test, "figure": Figure}
+        inner = kinds.get(str(parts[0]))
+        if inner and len(parts) > 1 and isinstance(parts[1], int):
+            parts[:2] = [f"{parts[0]} {parts[1] + 1}"]
+        where, word = ".".join(map(str, parts)), str(parts[-1])
+        kind = fault["type"]
+        if kind == "extra_forbidden":
+            known: type[BaseModel] = inner if inner and len(parts) > 1 else Experiment
+            lines[where] = f"unknown key {short(word)}{meant(word, list(known.model_fields))}"
+        elif kind == "missing":
+            lines[where] = "is missing"
         else:
-            lines.append(f"{where}: {fault['msg'][:1].lower()}{fault['msg'][1:]}")
-    return lines
+            said = fault["msg"][:1].lower() + fault["msg"][1:]
+            what = next((text for start, text in MUST_BE.items() if kind.startswith(start)), said)
+            lines.setdefault(where, what if what == said else f"{what}, not {short(fault['input'])}")
+    return [f"{where}: {what}" for where, what in lines.items()]
+
+
+MUST_BE = {
+    "tuple": "must be a list",
+    "list": "must be a list",
+    "dict": "must be a table",
+    "model": "must be a table",
+    "string_type": "must be a text",
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "bool": "must be true or false",
+    "too_short": "must not be empty",
+}
+"""What a type of fault says, in words."""
