@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import abm
@@ -167,6 +167,7 @@ junk = st.recursive(
 
 
 @settings(max_examples=60, deadline=None)
+@example("sweep", {"[": None})
 @given(st.sampled_from(["number", "title", "sweep", "arms", "quick", "labels", "test", "figure", "remarks"]), junk)
 def test_whatever_stands_in_a_file_there_is_an_answer(key, value):
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()

@@ -370,7 +370,9 @@ def _complaints(error: ValidationError) -> dict[str, str]:
     """Where -> what, with the nearest name for an unknown one; of a place that may be one thing or another, the first."""
     found: dict[str, str] = {}
     for fault in error.errors():
-        where = [str(part) for part in fault["loc"] if not isinstance(part, str) or "[" not in part]
+        loc = fault["loc"]  # with tags such as tuple[int, ...] among the keys, which a user has not written
+        tagged = fault["type"] != "extra_forbidden"
+        where = [str(part) for at, part in enumerate(loc) if at == 0 or not tagged or "[" not in str(part)]
         if where[0] == "factors" and len(where) > 3:
             continue  # a value, which is checked against what its factor sets
         if where[0] in ("parameters", "populations", "panel"):
