@@ -1,11 +1,27 @@
-"""Files that are there as a whole or not at all."""
+"""Files: read with limits, and written so that they are there as a whole or not at all."""
 
 import contextlib
 import os
 import socket
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+LARGEST = 1_000_000
+"""Bytes of the largest TOML file that is read."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says. Raises ValueError or OSError with the reason why it cannot be read."""
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"more than {LARGEST} bytes")
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
 
 
 def whole(path: Path, write: Callable[[Any], None]) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.reproduce import Progress
+
 if TYPE_CHECKING:
     import pandas as pd
 
-Progress = Callable[[str, float, float], None]
 ROUNDING = 1e-9
 """Relative difference up to which two numbers are called equal up to rounding: other machines round otherwise."""
 
@@ -109,10 +109,10 @@ def sweeps_of(folder: Path, said: dict[str, Any]) -> list[Path]:
     from abm.sweeps.spec import digest
 
     places = []
-    if not isinstance(said.get("sweeps"), dict) or not isinstance(said.get("source"), str):
+    if not isinstance(said.get("sweeps"), dict) or not isinstance(said.get("source"), str) or "packages" not in said:
         raise Unplayable(f"{folder / 'manifest.json'}: says neither sweeps nor source; reproduce the experiment again")
     for arm, spec in said["sweeps"].items():
-        place = folder / "runs" / f"{arm}-{digest([digest(spec), said['source']])}"
+        place = folder / "runs" / f"{arm}-{digest([digest(spec), said['source'], said['packages']])}"
         if not (place / "spec.toml").is_file():
             raise Unplayable(f"{place}: the runs of arm {arm} are not there; reproduce the experiment again")
         places.append(place)

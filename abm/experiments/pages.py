@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from abm.experiments import reference
-from abm.experiments.report import deciding_text, p_value
+from abm.experiments.report import deciding_text, in_words
 from abm.experiments.spec import Experiment
 from abm.files import whole
-from abm.reproduce.report import number
 
 BEGIN, END = "<!-- written by `abm reproduce --accept`; do not edit between the markers -->", "<!-- end -->"
 
@@ -71,24 +70,10 @@ def block(experiment: Experiment, result: dict[str, Any]) -> str:
         if spec is None:
             continue
         question = f"{spec.asks} {spec.name}" if spec.asks.endswith(":") else spec.asks or spec.name
-        lines_of = [finding(experiment, spec, one) for one in test["findings"]]
+        lines_of = [in_words(experiment, spec, one) for one in test["findings"]]
         found = "<br>".join([*lines_of, *([test["trouble"]] if test["trouble"] else [])])
         lines.append(f"| {cell(question)} | {cell(found)} | {test['says']} |")
     return "\n".join(lines)
-
-
-def finding(experiment: Experiment, test: Any, one: dict[str, Any]) -> str:
-    name = experiment.words(one["of"])
-    digits = test.digits + 1
-    text = f"{name}: " + ("–" if one["value"] is None else number(one["value"], digits))
-    if one["low"] is not None:
-        text += f" [{number(one['low'], digits)}, {number(one['high'], digits)}]"
-    if test.unit:
-        text += f" {test.unit}"
-    if one["p"] is not None:
-        text += f", {p_value(one['p'])}"
-    more = [f"{experiment.words(key)} {number(value, 3)}" for key, value in one["more"].items() if value is not None]
-    return f"{text} ({', '.join(more)})" if more else text
 
 
 def overview(experiments: Sequence[Experiment], base: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from abm.experiments import report
 from abm.experiments.judge import Verdict, judge
 from abm.experiments.runs import run
 from abm.experiments.spec import Experiment
-
-Progress = Callable[[str, float, float], None]
+from abm.reproduce import Progress
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abm.experiments import figures
 from abm.experiments.judge import FALSIFIED, PENDING, REPORTED, SUPPORTED, Answer, Verdict
 from abm.experiments.sampling import Finding
-from abm.experiments.spec import Experiment
+from abm.experiments.spec import Experiment, Test
 from abm.figures import style
 from abm.files import whole
 from abm.provenance import git, machine, now, source_hash, stamp, version_of, versions
@@ -153,19 +153,24 @@ def manifest(experiment: Experiment, quick: bool, seconds: float) -> dict[str, A
 # --- words ---
 
 
+def in_words(experiment: Experiment, test: Test, one: Mapping[str, Any], name: bool = True, more: bool = True) -> str:
+    """A finding, as JSON keeps it, in words: what of, value, interval, unit, p, and what else was computed."""
+    digits = test.digits + 1
+    text = f"{experiment.words(one['of'])}: " if name else ""
+    text += "–" if one["value"] is None else number(one["value"], digits)
+    if one["low"] is not None:
+        text += f" [{number(one['low'], digits)}, {number(one['high'], digits)}]"
+    if test.unit:
+        text += f" {test.unit}"
+    if one["p"] is not None:
+        small = one["p"] < 0.001
+        text += f", p {'< 0.001' if small else '= ' + number(one['p'], 2)}"
+    rest = [f"{experiment.words(key)} {number(value, 3)}" for key, value in one["more"].items() if value is not None]
+    return f"{text} ({', '.join(rest)})" if more and rest else text
+
+
 def shown(answer: Answer, one: Finding, experiment: Experiment) -> str:
-    """A finding in words: what of, value, interval or p, unit."""
-    name = experiment.words(one.of)
-    digits = answer.test.digits + 1
-    unit = f" {answer.test.unit}" if answer.test.unit else ""
-    text = f"{name}: {number(one.value, digits)}"
-    if one.low == one.low:
-        text += f" [{number(one.low, digits)}, {number(one.high, digits)}]"
-    text += unit
-    if one.p == one.p:
-        text += f", {p_value(one.p)}"
-    more = [f"{experiment.words(key)} {number(value, 3)}" for key, value in one.more.items()]
-    return f"{text} ({', '.join(more)})" if more else text
+    return in_words(experiment, answer.test, jsonable({"of": one.of, **one.numbers(), "more": one.more}))
 
 
 def capital(text: str) -> str:
@@ -288,14 +293,6 @@ def deciding_text(experiment: Experiment, result: dict[str, Any]) -> str:
     if one["trouble"] or not one["findings"]:
         return f"{one['name']}: {one['trouble'] or 'no answer'}"
     test = next(t for t in experiment.test if t.name == one["name"])
-    parts = []
-    for f in one["findings"][:6]:
-        text = f"{experiment.words(f['of'])} " if len(one["findings"]) > 1 else ""
-        text += "–" if f["value"] is None else number(f["value"], test.digits + 1)
-        if f["low"] is not None:
-            text += f" [{number(f['low'], test.digits + 1)}, {number(f['high'], test.digits + 1)}]"
-        if f["p"] is not None:
-            text += f", {p_value(f['p'])}"
-        parts.append(text)
-    unit = f" {test.unit}" if test.unit else ""
-    return f"{one['name']}: {'; '.join(parts)}{unit}"
+    several = len(one["findings"]) > 1
+    parts = [in_words(experiment, test, each, name=several, more=False) for each in one["findings"][:6]]
+    return f"{one['name']}: {'; '.join(parts)}"

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abm.experiments.spec import Experiment
-from abm.provenance import source_hash
+from abm.provenance import source_hash, versions
+from abm.reproduce import Progress
+from abm.reproduce.manifest import PACKAGES
 from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.sweeps.spec import digest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Progress = Callable[[str, float, float], None]
-
 
 def place(folder: Path, arm: str, sweep: Sweep) -> Path:
-    """Where an arm's runs are kept: a folder for each spec and each state of the model, so that no other's are taken."""
-    return folder / "runs" / f"{arm}-{digest([sweep.hash, source_hash()])}"
+    """Where an arm's runs are kept: a folder for each spec and state of the model and packages, so that no other's are taken."""
+    return folder / "runs" / f"{arm}-{digest([sweep.hash, source_hash(), versions(PACKAGES)])}"
 
 
 def run(

@@ -21,7 +21,6 @@ A file is data: nothing in it is run, and it reaches no file outside its folder.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -31,9 +30,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.events import meant, short
 from abm.figures.labels import Label, label_of
+from abm.files import read_toml
 from abm.sweeps.spec import Outcome, Sweep, digest
 
-LARGEST = 1_000_000  # bytes of a file
 ONLY = "all"
 """Name of the arm of an experiment that has only one."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -130,12 +129,8 @@ class Experiment(BaseModel):
         """From a folder with an `experiment.toml`."""
         path = folder / "experiment.toml"
         try:
-            if not path.is_file():
-                raise ValueError("there is no such file")
-            if path.stat().st_size > LARGEST:
-                raise ValueError(f"more than {LARGEST} bytes")
-            said = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-        except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML
+            said = read_toml(path)
+        except (OSError, ValueError) as error:  # not UTF-8, not TOML
             raise ExperimentError([f"{path}: cannot be read: {error}"]) from None
         return cls.told(said, folder)
 

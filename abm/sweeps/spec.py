@@ -32,7 +32,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +41,8 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from abm.events import meant, short
-from abm.scenarios import LARGEST, Scenario, _key, _toml
+from abm.files import read_toml
+from abm.scenarios import Scenario, _key, _toml
 from abm.sweeps.checks import OBSERVABLES, faults
 from abm.sweeps.targets import Target, day_of
 
@@ -301,12 +301,8 @@ class Sweep(BaseModel):
             if path.is_dir():
                 inside = path / "spec.toml"
                 raise ValueError(f"it is a folder; give the file of a sweep{f', {inside}' if inside.is_file() else ''}")
-            if not path.is_file():
-                raise ValueError("there is no such file")
-            if path.stat().st_size > LARGEST:
-                raise ValueError(f"more than {LARGEST} bytes")
-            said = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-        except (OSError, ValueError, RecursionError) as error:  # not UTF-8, not TOML
+            said = read_toml(path)
+        except (OSError, ValueError) as error:  # not UTF-8, not TOML
             raise SpecError([f"{path}: cannot be read: {error}"]) from None
         try:
             return cls(folder=path.parent, confined=True, **{"name": path.stem, **said})
