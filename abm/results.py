@@ -200,11 +200,11 @@ def months_index(setup: Setup) -> Any:
     return pd.period_range("2023-01", periods=setup.months, freq="M")
 
 
-def observable_of(table: dict[str, Any], name: str) -> np.ndarray:
+def observable_of(table: dict[str, Any], name: str) -> Any:
     if name not in table:
         import difflib
 
         close = difflib.get_close_matches(name, table, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         raise KeyError(f"no observable '{name}'{hint}")
-    return np.asarray(table[name])
+    return table[name]

@@ -274,6 +274,7 @@ def play_members(
     ]
 
     def keep(reports: list[Month]) -> list[dict[str, Any]]:
+        reports = jax.tree.map(np.asarray, reports)
         return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, family, kept, strict=True)]
 
     with jax.enable_x64(precision == 64):
@@ -363,9 +364,9 @@ def _play_family(family: list[Member], precision: int, rows: Any) -> list[Month]
 
 def kept_of(report: Month, months: int, daily: Sequence[int], products: bool) -> dict[str, Any]:
     """What an ensemble keeps of reports (months or more, runs, ...), with the run as first axis."""
-    report = jax.tree.map(lambda x: np.swapaxes(np.asarray(x)[:months], 0, 1), report)
+    report = jax.tree.map(lambda x: x[:months].swapaxes(0, 1), report)
     returns = report.daily_returns
-    out = {"observables": report.observables, "daily": returns[:, list(daily)]}
+    out = {"observables": report.observables, "daily": returns[:, np.array(daily, int)]}
     out["leader"] = returns[:, :, :, 0].reshape(returns.shape[0], -1)
     if products:
         out["products"] = report.products

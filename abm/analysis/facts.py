@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 R1_MONTH, CRASH_DAY = 24, 16  # 27 January 2025, trading days counted from 0
 LAST_MONTH = 30  # end of the data, June 2025
+SHORT = slice(17, 25)  # months whose daily closes are at hand: June 2024 to January 2025
 EVENT_MONTHS = tuple(range(18, 27))
 
 
@@ -167,10 +168,14 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
         kept = kept & ~released[:, month]
         change = np.where(kept, change + record.revision[:, month], change)
     incumbents = np.array([c[m].mean() for c, m in zip(change, is_closed[:, 23], strict=True)])
+    posted = launches[:, 6:24]  # the real ones of July 2023 to December 2024
+    dispersion = [p[new].std(ddof=1) if new.sum() > 1 else np.nan for p, new in zip(price[:, 6:24], posted, strict=True)]
     return {
         "constant_capability_fold": folds,
         "release_share_of_decline": from_release,
+        "closed_price_dispersion": np.array(dispersion),
         "launch_price_2023h1": launch(slice(0, 6)),
+        "launch_price_2024h2": launch(slice(18, 24)),
         "launch_price_2025h1": launch(slice(24, 30)),
         "price_change_hazard": hazard,
         "open_discount": discount,
@@ -198,22 +203,30 @@ def _after_shock(record: Any, closed: np.ndarray) -> np.ndarray:
 
 def race_facts(runs: Ensemble) -> dict[str, np.ndarray]:
     record, closed = _products(runs)
-    capability = np.where(record.active, record.capability, -np.inf).max(-1)
+    capability = np.where(record.active, record.capability, -np.inf).max(-1)[:, :LAST_MONTH]
     best_closed = np.maximum.accumulate(capability[:, :, closed].max(-1), axis=1)
     best_open = np.maximum.accumulate(capability[:, :, ~closed].max(-1), axis=1)
 
-    def lag(first: int, last: int) -> np.ndarray:
+    def lag(first: int, last: int, reached_by: int | None = None) -> np.ndarray:
+        """Mean lag over levels first reached from month `first` to `last` - 1; levels that open models had not
+        reached by the end count as reached then, or not at all where `reached_by` says by which month they must be."""
         out = np.full(len(best_closed), np.nan)
         for i, (c, o) in enumerate(zip(best_closed, best_open, strict=True)):
             start = c[first - 1] if first > 0 else c[0] - 0.01
             levels = np.arange(start + 0.05, c[last - 1], 0.1)
+            if reached_by is not None:
+                levels = levels[levels <= o[reached_by - 1]]
             if levels.size:
                 reach_c = np.array([np.argmax(c >= level) for level in levels])
                 reach_o = np.array([np.argmax(o >= level) if (o >= level).any() else len(o) for level in levels])
                 out[i] = (reach_o - reach_c).mean()
         return out
 
-    return {"open_lag_2023": lag(0, 12), "open_lag_2024h2": lag(18, 24)}
+    return {
+        "open_lag_2023": lag(0, 12),
+        "open_lag_2024h2": lag(18, 24),
+        "open_lag_to_january_2025": lag(18, 24, R1_MONTH + 1),
+    }
 
 
 def market_facts(runs: Ensemble) -> dict[str, np.ndarray]:
@@ -221,14 +234,20 @@ def market_facts(runs: Ensemble) -> dict[str, np.ndarray]:
         "closed_margin_before_r1": runs["lerner_closed"][:, 23],
         "open_token_share_2024": runs["open_token_share"][:, 12:24].mean(1),
         "datacenter_revenue_fy23q4": 3 * runs["leader_revenue"][:, 0] / 1000,
+        "datacenter_revenue_fy25q3": runs["leader_revenue"][:, 19:22].sum(1) / 1000,
+        "vendor_margin_fy25q3": runs["leader_margin"][:, 19:22].mean(1),
         "datacenter_revenue_fy25q4": runs["leader_revenue"][:, 22:25].sum(1) / 1000,
         "vendor_margin_fy25q4": runs["leader_margin"][:, 22:25].mean(1),
     }
 
 
 def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
-    """Abnormal returns around 27 January 2025, market model on the value-weighted index of all listed firms."""
+    """Abnormal returns around 27 January 2025, market model on the value-weighted index of all listed firms.
+
+    This and `return_facts` take NumPy's arrays and JAX's, so that derivatives can pass through them.
+    """
     daily = runs.out["daily"]  # (runs, event months, days, firms)
+    xp = daily.__array_namespace__()
     flat = daily.reshape(daily.shape[0], -1, daily.shape[-1])
     day0 = (R1_MONTH - EVENT_MONTHS[0]) * daily.shape[2] + CRASH_DAY
     vendors = len(runs.setup.world.vendors)
@@ -244,11 +263,11 @@ def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
         (runs.firms.index("power"), 0.08),
     ):
         weights[firm] = weight
-    index = np.expm1(flat) @ weights
-    simple = np.expm1(flat)
+    simple = xp.expm1(flat)
+    index = simple @ weights
 
     def abnormal(firms: list[int]) -> np.ndarray:
-        own = simple[:, :, firms].mean(-1)
+        own = simple[:, :, xp.asarray(firms)].mean(-1)
         past, market = own[:, : day0 - 11], index[:, : day0 - 11]
         centred = market - market.mean(1, keepdims=True)
         beta = (centred * own[:, : day0 - 11]).sum(1) / (centred**2).sum(1)
@@ -259,25 +278,33 @@ def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
     loss, back = simple[:, day0, 0].mean(), simple[:, day0 + 1, 0].mean()
     out = {
         "vendor_return_day0": leader[:, day0],
+        "vendor_return_day1": leader[:, day0 + 1],
         "vendor_car_0_9": leader[:, day0 : day0 + 10].sum(1),
-        "vendor_rebound": np.full(len(leader), -back / loss),
+        "vendor_rebound": xp.broadcast_to(-back / loss, leader.shape[:1]),
         "vendor_rebound by run": -simple[:, day0 + 1, 0] / simple[:, day0, 0],
     }
-    return out | {f"sign_{name}": abnormal(firms)[:, day0] for name, firms in names.items()}
+    layers = {name: abnormal(firms)[:, day0] for name, firms in names.items()}
+    signs = {f"sign_{name}": returns for name, returns in layers.items()}
+    return out | signs | {f"{name}_return_day0": returns for name, returns in layers.items()}
 
 
 def return_facts(runs: Ensemble) -> dict[str, np.ndarray]:
-    r = runs.out["leader"][:, : LAST_MONTH * 21]
-    r = r - r.mean(1, keepdims=True)
+    days = runs.out["daily"].shape[2]
+    r = runs.out["leader"][:, : LAST_MONTH * days]
+    short = runs.out["leader"][:, SHORT.start * days : SHORT.stop * days]
+    r, short = r - r.mean(1, keepdims=True), short - short.mean(1, keepdims=True)
 
     def acf(x: np.ndarray, lag: int) -> np.ndarray:
         x = x - x.mean(1, keepdims=True)
         return (x[:, lag:] * x[:, :-lag]).sum(1) / (x**2).sum(1)
 
     return {
+        "return_sd": short.std(1),
+        "return_kurtosis": (short**4).mean(1) / (short**2).mean(1) ** 2,
+        "return_abs_acf20_short": acf(abs(short), 20),
         "return_excess_kurtosis": (r**4).mean(1) / (r**2).mean(1) ** 2 - 3,
         "return_acf1": acf(r, 1),
-        "return_abs_acf20": acf(np.abs(r), 20),
+        "return_abs_acf20": acf(abs(r), 20),
     }
 
 

@@ -154,7 +154,9 @@ def hosts_of(market: Market, now: Now) -> jax.Array:
     p, labs = now.p, market.labs
     volume = quantities(market).sum(0).reshape(labs.size, TIERS)
     sales = (volume * labs.token_cost).sum(-1) * 1e-6  # $ M a month
-    return 1 + jnp.sqrt(p.host_differentiation * sales * jnp.maximum(labs.licence, 0.0) / p.host_fixed_cost)
+    square = p.host_differentiation * sales * jnp.maximum(labs.licence, 0.0) / p.host_fixed_cost
+    some = square > 0  # the root has no derivative where nobody hosts
+    return 1 + jnp.where(some, jnp.sqrt(jnp.where(some, square, 1.0)), 0.0)
 
 
 def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:

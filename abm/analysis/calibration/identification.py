@@ -1,0 +1,133 @@
+"""What the moments say of each parameter: profiles of the distance, and pairs that they cannot tell apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abm.analysis.calibration.criterion import Criterion
+from abm.analysis.calibration.refinement import prior_precision
+from abm.analysis.calibration.search import objective
+from abm.analysis.calibration.simulated import Simulator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RISE = 2.706
+"""Rise of the profile that ends a 90 % interval: that quantile of chi-square with one degree of freedom."""
+COLLINEAR = 10.0
+"""Collinearity index beyond which two parameters move the moments alike (Brun et al. 2001)."""
+CORRELATED = 0.8
+"""Correlation of two parameters in the posterior beyond which they are named."""
+
+
+@dataclass(frozen=True)
+class Identification:
+    """Profiles and pairs of one calibration."""
+
+    grid: np.ndarray  # (parameters, points) positions
+    profile: np.ndarray  # (parameters, points) J less its least value anywhere on the profiles
+    slopes: np.ndarray  # (moments, parameters) d moment / d position
+    collinearity: np.ndarray  # (parameters, parameters), 1 on the diagonal
+    parameters: pd.DataFrame
+    """By parameter: whether the distance rises to either side, the share of the prior's width that is left, the moment
+    that says most of it."""
+    pairs: pd.DataFrame
+    """Pairs that the moments do not tell apart: first, second, collinearity, correlation."""
+
+
+def identify(
+    simulator: Simulator,
+    criterion: Criterion,
+    theta: np.ndarray,
+    slopes: np.ndarray,
+    seeds: np.ndarray,
+    draws: np.ndarray | None = None,
+) -> Identification:
+    """Profiles of the distance along each parameter around `theta` (parameters,), and pairs not told apart.
+
+    At every point of a profile the other parameters move to where the linearised objective is least, once more corrected
+    by the moments that are then simulated; the lower of both counts. The prior is part of the conditional optimum, but
+    not of the distance that is shown. `draws` (draws, parameters) are of the posterior, in the parameters' own units.
+
+    Source: Brun, Reichert & Künsch (2001), *Water Resources Research* 37(4), eq. 14, for the collinearity index; profiles:
+    Raue et al. (2009), *Bioinformatics* 25(15).
+    """
+    import pandas as pd
+
+    spec = simulator.spec
+    number, names = len(spec.names), spec.names
+    unit = spec.to_unit(theta)
+    precision, centre = prior_precision(spec)
+    weighted = criterion.root @ slopes  # (moments, parameters)
+    information = weighted.T @ weighted + np.diag(precision) + 1e-6 * np.eye(number)
+    grid = np.linspace(0.02, 0.98, spec.profile_points)
+    points = np.repeat(unit[None], number * len(grid), 0).reshape(number, len(grid), number)
+    for k in range(number):
+        rest = [i for i in range(number) if i != k]
+        response = -np.linalg.solve(information[np.ix_(rest, rest)], information[rest, k])
+        points[k, :, k] = grid
+        points[k][:, rest] = np.clip(unit[rest] + np.outer(grid - unit[k], response), 0, 1)
+    first = simulator.means(spec.from_unit(points.reshape(-1, number)), seeds).reshape(number, len(grid), -1)
+    second = points.copy()
+    for k in range(number):
+        rest = [i for i in range(number) if i != k]
+        inner = np.linalg.inv(information[np.ix_(rest, rest)])
+        residual = np.where(np.isfinite(first[k]), criterion.standardised(first[k]), 0.0)
+        pull = -residual @ weighted[:, rest] + (precision * (centre - points[k]))[:, rest]
+        second[k][:, rest] = np.clip(points[k][:, rest] + pull @ inner, 0, 1)
+    again = simulator.means(spec.from_unit(second.reshape(-1, number)), seeds).reshape(number, len(grid), -1)
+    least = float(criterion(simulator.means(theta[None], seeds))[0])
+    distance = np.minimum(criterion(first), criterion(again))
+    least = min(least, float(distance.min()))
+    profile = distance - least
+    cosines = _cosines(weighted)
+    with np.errstate(divide="ignore"):
+        collinearity = 1 / np.sqrt(np.maximum(1 - np.abs(cosines), 1e-12))
+    np.fill_diagonal(collinearity, 1.0)
+    widths = np.array([prior.bell[1] if prior.bell else 1 / np.sqrt(12) for prior in spec.priors.values()])
+    left = np.ones(number)
+    if draws is not None:
+        left = np.minimum(spec.to_unit(draws).std(0) / widths, 1.5)
+    rows = []
+    for k, name in enumerate(names):
+        below, above = grid < unit[k], grid > unit[k]
+        rows.append(
+            {
+                "parameter": name,
+                "rises_below": bool((profile[k][below] > RISE).any()),
+                "rises_above": bool((profile[k][above] > RISE).any()),
+                "highest_rise": float(profile[k][np.isfinite(profile[k])].max()),
+                "prior_width_left": float(left[k]),
+                "moment": spec.moments[int(np.abs(criterion.deviations(criterion.observed + slopes[:, k])).argmax())],
+            }
+        )
+    correlation = np.corrcoef(spec.to_unit(draws), rowvar=False) if draws is not None and number > 1 else np.eye(number)
+    pairs = [
+        {
+            "first": names[i],
+            "second": names[j],
+            "collinearity": float(collinearity[i, j]),
+            "correlation": float(np.atleast_2d(correlation)[i, j]),
+        }
+        for i in range(number)
+        for j in range(i + 1, number)
+        if collinearity[i, j] > COLLINEAR or abs(np.atleast_2d(correlation)[i, j]) > CORRELATED
+    ]
+    table = pd.DataFrame(rows).set_index("parameter")
+    columns = ["first", "second", "collinearity", "correlation"]
+    return Identification(
+        np.tile(grid, (number, 1)), profile, slopes, collinearity, table, pd.DataFrame(pairs, columns=columns)
+    )
+
+
+def _cosines(weighted: np.ndarray) -> np.ndarray:
+    """(parameters, parameters) cosines between the weighted derivatives of parameters; 0 where one moves nothing."""
+    lengths = np.sqrt((weighted**2).sum(0))
+    scaled = np.where(lengths > 0, weighted / np.where(lengths > 0, lengths, 1.0), 0.0)
+    return scaled.T @ scaled
+
+
+__all__ = ["COLLINEAR", "CORRELATED", "RISE", "Identification", "identify", "objective"]

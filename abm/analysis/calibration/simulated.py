@@ -1,0 +1,143 @@
+"""Moments as the model gives them, run by run, for whole populations of parameter vectors at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from abm.analysis import facts
+from abm.analysis.calibration.spec import Calibration
+from abm.files import whole
+
+LARGEST = 480
+"""Runs of one compiled call's record: what is kept of them is some 40 MB, and a lost one costs half a minute."""
+
+
+class Undefined(ValueError):
+    """A moment that has no number where one is needed; the message names the moment, the seed and the parameters."""
+
+
+class Simulator:
+    """The moments of a calibration, simulated and on the scale that they are compared on.
+
+    ``simulator(theta, seeds)`` takes theta (runs, parameters) in the parameters' own units and seeds (runs,), and gives
+    (runs, moments), NaN where a run leaves a moment undefined. What was computed once is read from `folder`, where one
+    is given: a calibration that was stopped and is begun again goes the same way, and quickly to where it was.
+    """
+
+    def __init__(
+        self, spec: Calibration, folder: Path | None = None, progress: Callable[[int], None] | None = None
+    ) -> None:
+        from abm.simulation import Setup
+
+        self.spec, self.folder = spec, folder
+        self.setup = Setup.of(dict(spec.fixed), spec.scenario, spec.months)
+        self.runs = 0
+        self.progress = progress or (lambda done: None)
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        theta, seeds = np.atleast_2d(np.asarray(theta, float)), np.asarray(seeds, np.int64)
+        if theta.shape != (len(seeds), len(self.spec.names)):
+            raise ValueError(f"theta {theta.shape} for {len(seeds)} seeds and {len(self.spec.names)} parameters")
+        parts = [
+            self._kept(theta[at : at + LARGEST], seeds[at : at + LARGEST]) for at in range(0, len(seeds), LARGEST)
+        ]
+        return np.concatenate(parts)
+
+    def grid(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """(points, seeds, moments): every parameter vector of theta (points, parameters) on all of the same seeds."""
+        theta = np.atleast_2d(theta)
+        flat = self(np.repeat(theta, len(seeds), axis=0), np.tile(seeds, len(theta)))
+        return flat.reshape(len(theta), len(seeds), -1)
+
+    def means(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """(points, moments) means over the same seeds; NaN for a point of which any run leaves a moment undefined."""
+        return self.grid(theta, seeds).mean(1)
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """(moments,) what was observed, on the scale of comparison."""
+        return np.array([np.log(o.value) if o.scale == "log" else o.value for o in self.spec.data.values()])
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        """(moments,) standard errors of measurement on that scale."""
+        return np.array([o.error for o in self.spec.data.values()])
+
+    def defined(self, theta: np.ndarray, seeds: np.ndarray, moments: np.ndarray) -> np.ndarray:
+        """The moments, where all are finite; raises `Undefined` with the first that is not and the number of runs."""
+        bad = ~np.isfinite(moments)
+        if bad.any():
+            run, moment = np.argwhere(bad)[0]
+            where = ", ".join(f"{n} = {v:.4g}" for n, v in zip(self.spec.names, np.atleast_2d(theta)[run], strict=True))
+            raise Undefined(
+                f"{bad.any(1).sum()} of {len(moments)} runs leave a moment undefined; first {self.spec.moments[moment]} at seed"
+                f" {seeds[run]} with {where}: narrow the priors, or leave the moment out"
+            )
+        return moments
+
+    def _kept(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        path = self.folder / f"{self._key(theta, seeds)}.npy" if self.folder else None
+        if path and path.is_file():
+            found = _read(path, (len(seeds), len(self.spec.moments)))
+            if found is not None:
+                self._count(len(seeds))
+                return found
+        moments = self._simulate(theta, seeds)
+        if path:
+            whole(path, lambda file: np.save(file, moments, allow_pickle=False))
+        self._count(len(seeds))
+        return moments
+
+    def _count(self, runs: int) -> None:
+        self.runs += runs
+        self.progress(self.runs)
+
+    def _key(self, theta: np.ndarray, seeds: np.ndarray) -> str:
+        """Stands for what decides these moments: parameters, seeds, and the source of the model and of the moments."""
+        from abm.provenance import source_hash
+
+        spec = self.spec
+        said = f"{source_hash()} {spec.moments} {spec.names} {spec.fixed} {spec.scenario} {spec.months}"
+        digest = hashlib.sha256(said.encode())
+        digest.update(Path(facts.__file__).read_bytes())
+        digest.update(repr(sorted((k, v.tolist()) for k, v in self.setup.values.items())).encode())
+        digest.update(np.ascontiguousarray(theta).tobytes())
+        digest.update(np.ascontiguousarray(seeds).tobytes())
+        return digest.hexdigest()[:24]
+
+    def _simulate(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        from abm.simulation import Member, play_members
+
+        runs = len(seeds)
+        values = {name: np.broadcast_to(v, (runs, *v.shape)) for name, v in self.setup.values.items()}
+        values |= {name: theta[:, i] for i, name in enumerate(self.spec.names)}
+        member = Member(self.setup, values)
+        ensemble = play_members([member], [int(s) for s in seeds], daily=facts.EVENT_MONTHS, products=True)[0]
+        return self.scaled(facts.moments(ensemble))
+
+    def scaled(self, found: dict[str, np.ndarray]) -> np.ndarray:
+        """(runs, moments) from moments by name, on the scale of comparison."""
+        columns = []
+        for name, observed in self.spec.data.items():
+            values = np.asarray(found[f"{name} by run"] if f"{name} by run" in found else found[name], float)
+            if observed.scale == "log":
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    values = np.log(values)
+            columns.append(np.where(np.isfinite(values), values, np.nan))
+        return np.stack(columns, axis=1)
+
+
+def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """What a file holds; None where it is damaged or of something else, and is computed again."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return found if found.shape == shape and found.dtype == float else None
