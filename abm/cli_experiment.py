@@ -92,7 +92,11 @@ def experiments(
         raise Mistake(f"{', '.join(str(one.folder) for one in twice)}: have the same number; give one of them another")
     from abm.experiments import reference, report
     from abm.experiments.perform import perform
+    from abm.experiments.special import STATISTICS
 
+    with mistaken():
+        for name in dict.fromkeys(test.statistic for each in found for test in each.test):
+            STATISTICS[name].installed()
     if check or accept:
         with mistaken():  # a file that is no reference is told before anything runs
             for each in found:

@@ -390,6 +390,10 @@ def test_the_group_that_decides_is_found_and_its_box():
     assert box.more["coverage"] > 0.5
     assert "a from" in box.more
     assert "c from" not in box.more
+    assert box.more["a again"] == 1  # in each half of the points
+    assert box.more["restricted"] <= 2
+    assert box.more["density_of_other_halves"] == pytest.approx(box.value, abs=0.1)
+    assert box.more["coverage_of_other_halves"] == pytest.approx(box.more["coverage"], abs=0.2)
 
 
 def test_the_option_effect_is_one_where_research_follows_the_hurdle():

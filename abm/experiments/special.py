@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.analysis import scenario_discovery
 from abm.experiments.sampling import (
     DRAWS,
     SEED,
@@ -145,34 +146,40 @@ def fading(table: pd.DataFrame, test: Test) -> list[Finding]:
 @statistic(
     needed={"factors": WORDS, "classes": TABLE},
     optional={"least_coverage": NUMBER},
-    gives=("share", "coverage", "mass"),
+    gives=("share", "coverage", "mass", "restricted", "coverage_of_other_halves", "density_of_other_halves"),
     scale=False,
+    installed=scenario_discovery.installed,
 )
 def boxes(table: pd.DataFrame, test: Test) -> list[Finding]:
     """Scenario discovery: for each class of outcomes the box of conditions that holds it, by PRIM.
 
     `options.classes`: name -> {column, above, below}; `options.factors`: the uncertain factors. The value is the box's
     density (share of its runs that are of the class); `more` has coverage, mass, how common the class is, and limits.
+    Ten times PRIM is run on a random half of the points as well: `FACTOR again` is the share of the halves in which a
+    factor of the box has a significant limit, and `..._of_other_halves` is how much the halves' boxes hold of the other points.
     """
-    from abm.analysis.scenario_discovery import choose, trajectory
-
     rows = points_of(chosen(table, test.where), [*test.options["factors"], *test.y])
     x = rows[list(test.options["factors"])]
     found = []
     for name, rule in test.options["classes"].items():
         hit = in_class(rows, rule)
+        none = Finding(name, np.nan, number=len(rows), more={"share": float(hit.mean())})
         if not 0.02 < hit.mean() < 0.98:  # a box of everything, or of next to nothing
-            found.append(Finding(name, np.nan, number=len(rows), more={"share": float(hit.mean())}))
+            found.append(none)
             continue
-        box = choose(trajectory(x, hit), least_coverage=float(test.options.get("least_coverage", 0.5)))
+        steps = [scenario_discovery.significant(box, x, hit) for box in scenario_discovery.trajectory(x, hit)]
+        box = scenario_discovery.choose(steps, float(test.options.get("least_coverage", 0.5)))
         if not box.restricted:  # no condition tells the class from the rest
-            found.append(Finding(name, np.nan, number=len(rows), more={"share": float(hit.mean())}))
+            found.append(none)
             continue
-        more = {"share": float(hit.mean()), "coverage": box.coverage, "mass": box.mass}
+        again = scenario_discovery.reproduce(box, x, hit, seed=SEED)
+        more = none.more | {"coverage": box.coverage, "mass": box.mass, "restricted": float(box.restricted)}
+        more |= {"coverage_of_other_halves": again.coverage, "density_of_other_halves": again.density}
         for factor, ends in box.limits.items():
             more |= {
                 f"{factor} {word}": end for word, end in zip(("from", "to"), ends, strict=True) if np.isfinite(end)
             }
+            more[f"{factor} again"] = again.at_coverage[factor]
         found.append(Finding(name, box.density, number=len(rows), more=more))
     return found
 

@@ -58,6 +58,8 @@ class Statistic:
     """What conditions may name beside the value."""
     where: bool = True
     scale: bool = True
+    installed: Callable[[], None] = lambda: None
+    """Raises ImportError where a package that it takes is missing: asked before anything runs."""
 
 
 STATISTICS: dict[str, Statistic] = {}
