@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from abm.cli_calibrate import calibrate
 from abm.cli_experiment import Out, bar, export, new_experiment, replay, reproduce, stopped
 from abm.cli_input import Commands, Mistake, nearest, plainly, settings, writable
 from abm.cli_score import score
@@ -193,6 +194,7 @@ app.command("replay")(replay)
 app.command("new-experiment")(new_experiment)
 app.command("export")(export)
 app.command("sweep")(sweep)
+app.command("calibrate")(calibrate)
 app.command("score")(score)
 app.command("selftest")(selftest)
 

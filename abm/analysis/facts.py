@@ -169,7 +169,9 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
         change = np.where(kept, change + record.revision[:, month], change)
     incumbents = np.array([c[m].mean() for c, m in zip(change, is_closed[:, 23], strict=True)])
     posted = launches[:, 6:24]  # the real ones of July 2023 to December 2024
-    dispersion = [p[new].std(ddof=1) if new.sum() > 1 else np.nan for p, new in zip(price[:, 6:24], posted, strict=True)]
+    dispersion = [
+        p[new].std(ddof=1) if new.sum() > 1 else np.nan for p, new in zip(price[:, 6:24], posted, strict=True)
+    ]
     return {
         "constant_capability_fold": folds,
         "release_share_of_decline": from_release,

@@ -3,7 +3,9 @@
 Units, sources, licences and what is left out on purpose: docs/data.md.
 """
 
+import csv
 from difflib import get_close_matches
+from functools import cache
 from importlib.resources import files
 
 DATE_COLUMNS = ("date", "release_date", "event_date", "start_date", "end_date", "price_from", "price_to")
@@ -36,3 +38,37 @@ def targets():
     `lower` and `upper` are inclusive; a one-sided moment states its bound as `value` and may have an infinite `upper`.
     """
     return load("targets").set_index("name")
+
+
+def fits():
+    """Names of the calibrations whose results are kept here, as `fit` takes them."""
+    folder = files(__name__) / "fits"
+    kept = {entry.name for entry in folder.iterdir()}
+    return sorted(
+        name.removesuffix(".csv") for name in kept if name.endswith(".csv") and not name.endswith("_draws.csv")
+    )
+
+
+@cache
+def fit(name):
+    """What a calibration found: parameter -> its row of fits/NAME.csv.
+
+    `estimate`, and `low`, `median`, `high` of the posterior's 90 % interval, are numbers in the parameter's unit;
+    `data_to`, the last day of what it was fitted to, and `fitted_on` are dates as text. Raises ValueError, with the
+    nearest name, where there is no such fit. Read without pandas, because `Parameters` asks for it.
+    """
+    path = files(__name__) / "fits" / f"{name}.csv"
+    if name not in fits():
+        near = get_close_matches(str(name), fits(), n=1, cutoff=0)
+        raise ValueError(f"no fit {name!r}; did you mean {near[0]!r}?" if near else f"no fit {name!r}: none is kept")
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    words = ("parameter", "moment", "data_to", "fitted_on")
+    return {row["parameter"]: {k: v if k in words else float(v) for k, v in row.items()} for row in rows}
+
+
+def draws(name):
+    """Equally weighted draws of a fit's posterior as a DataFrame: one row a draw, one column a parameter."""
+    fit(name)
+    import pandas as pd
+
+    return pd.read_csv(files(__name__) / "fits" / f"{name}_draws.csv")

@@ -104,7 +104,9 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, said: Said | N
     sampled = sample(
         simulator,
         criterion,
-        lambda g, one: step.__setitem__(0, f"posterior {g + 1}: tolerance {one.tolerance:.3g}, {one.acceptance:.0%} kept"),
+        lambda g, one: step.__setitem__(
+            0, f"posterior {g + 1}: tolerance {one.tolerance:.3g}, {one.acceptance:.0%} kept"
+        ),
     )
     unit, weights = adjusted(sampled, criterion)
     kept = spec.from_unit(draws(unit, weights, DRAWS, spec.seed))

@@ -30,7 +30,9 @@ CHUNK = 4
 
 def smooth_moments(simulator: Simulator) -> tuple[str, ...]:
     """Moments of the calibration that are differentiated."""
-    shapes = jax.eval_shape(lambda: _moments(simulator, jnp.full(len(simulator.spec.names), 0.5), jnp.zeros((1, 2), "uint32")))
+    shapes = jax.eval_shape(
+        lambda: _moments(simulator, jnp.full(len(simulator.spec.names), 0.5), jnp.zeros((1, 2), "uint32"))
+    )
     return tuple(name for name in simulator.spec.moments if name in shapes)
 
 
@@ -56,7 +58,9 @@ def jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.n
     return np.mean(parts, axis=0)
 
 
+@functools.lru_cache(maxsize=2)
 def _program(simulator: Simulator) -> Any:
+    """Compiled once a simulator: it takes a minute."""
     names = smooth_moments(simulator)
 
     def mean(unit: jax.Array, words: jax.Array) -> jax.Array:

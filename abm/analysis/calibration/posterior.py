@@ -80,7 +80,9 @@ def sample(
         out.generations.append(generation)
         if said:
             said(len(out.generations) - 1, generation)
-        if out.runs >= settings.runs or (len(out.generations) > 1 and generation.acceptance < settings.least_acceptance):
+        if out.runs >= settings.runs or (
+            len(out.generations) > 1 and generation.acceptance < settings.least_acceptance
+        ):
             return out
         generation = _next(simulator, criterion, generation, len(out.generations), settings.particles)
 

@@ -45,9 +45,7 @@ class Simulator:
         theta, seeds = np.atleast_2d(np.asarray(theta, float)), np.asarray(seeds, np.int64)
         if theta.shape != (len(seeds), len(self.spec.names)):
             raise ValueError(f"theta {theta.shape} for {len(seeds)} seeds and {len(self.spec.names)} parameters")
-        parts = [
-            self._kept(theta[at : at + LARGEST], seeds[at : at + LARGEST]) for at in range(0, len(seeds), LARGEST)
-        ]
+        parts = [self._kept(theta[at : at + LARGEST], seeds[at : at + LARGEST]) for at in range(0, len(seeds), LARGEST)]
         return np.concatenate(parts)
 
     def grid(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:

@@ -1,15 +1,15 @@
 """What is fitted to what: a `Calibration`, in Python or as one TOML file.
 
-    name = "june_2025"
-    data_to = 2025-06-30            # no moment that was known later may be used
-    moments = ["open_discount", "vendor_return_day0"]
+name = "june_2025"
+data_to = 2025-06-30            # no moment that was known later may be used
+moments = ["open_discount", "vendor_return_day0"]
 
-    [priors]
-    closed_trust = { low = 1.0, high = 5.0 }                                    # uniform
-    copying_rate = { low = 1.5, high = 9.0, scale = "log", centre = 3.8, sd = 0.3 }   # normal, cut at the ends
+[priors]
+closed_trust = { low = 1.0, high = 5.0 }                                    # uniform
+copying_rate = { low = 1.5, high = 9.0, scale = "log", centre = 3.8, sd = 0.3 }   # normal, cut at the ends
 
-    [observed]                      # instead of, or besides, the rows of abm/data/targets.csv
-    open_discount = { value = 0.5, error = 0.1 }
+[observed]                      # instead of, or besides, the rows of abm/data/targets.csv
+open_discount = { value = 0.5, error = 0.1 }
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Prior(BaseModel):
     scale: Literal["level", "log"] = "level"
     centre: float | None = None
     sd: float | None = Field(None, gt=0)
+    start: float | None = None
+    """Where the search begins; else at the centre, or midway between the ends."""
     source: str = ""
 
     def faults(self, name: str) -> list[str]:
@@ -60,11 +62,15 @@ class Prior(BaseModel):
             return [f"priors.{name}: low {self.low:g} must be above 0 on a log scale"]
         found = []
         if self.low < bounds["low"] or self.high > bounds["high"]:
-            found.append(f"priors.{name}: must lie within {bounds['low']:g} and {bounds['high']:g}, the parameter's bounds")
+            found.append(
+                f"priors.{name}: must lie within {bounds['low']:g} and {bounds['high']:g}, the parameter's bounds"
+            )
         if (self.centre is None) != (self.sd is None):
             found.append(f"priors.{name}: centre and sd go together")
         elif self.centre is not None and not self.low <= self.centre <= self.high:
             found.append(f"priors.{name}: centre {self.centre:g} must lie between {self.low:g} and {self.high:g}")
+        if self.start is not None and not self.low <= self.start <= self.high:
+            found.append(f"priors.{name}: start {self.start:g} must lie between {self.low:g} and {self.high:g}")
         return found
 
     def to_unit(self, value: Any) -> Any:
@@ -140,8 +146,8 @@ class Calibration(BaseModel):
     scenario: str = "baseline"
     months: int = Field(30, ge=26, le=120)
     seed: int = Field(1, ge=0, lt=2**32)
-    search: Search = Search()
-    posterior: Posterior = Posterior()
+    search: Search = Field(default_factory=Search)
+    posterior: Posterior = Field(default_factory=Posterior)
     profile_seeds: int = Field(40, ge=2)
     profile_points: int = Field(7, ge=3)
 
@@ -172,10 +178,14 @@ class Calibration(BaseModel):
         for name in self.moments:
             if name not in known.index:
                 problems.append(f"moments: no moment {short(name)}{meant(name, list(known.index))}")
-            elif name not in self.observed and not known.loc[name, "scale"] == known.loc[name, "scale"]:
-                problems.append(f"moments: {name} is a sign or a bound, which has no distance; it is checked, not fitted")
+            elif name not in self.observed and not isinstance(known.loc[name, "scale"], str):
+                problems.append(
+                    f"moments: {name} is a sign or a bound, which has no distance; it is checked, not fitted"
+                )
             elif name not in self.observed and dt.date.fromisoformat(known.loc[name, "known"]) > self.data_to:
-                problems.append(f"moments: {name} was known on {known.loc[name, 'known']}, after data_to {self.data_to}")
+                problems.append(
+                    f"moments: {name} was known on {known.loc[name, 'known']}, after data_to {self.data_to}"
+                )
         problems += [
             f"observed.{short(name)}: not among moments{meant(name, list(self.moments))}"
             for name in self.observed
@@ -249,9 +259,9 @@ class Calibration(BaseModel):
 
     @cached_property
     def start(self) -> np.ndarray:
-        """(parameters,) the defaults of the model, inside the priors' ranges."""
-        now = [getattr(Parameters(), name) for name in self.names]
-        return np.array([np.clip(v, p.low, p.high) for v, p in zip(now, self.priors.values(), strict=True)])
+        """(parameters,) where the search begins. Not the model's defaults, which may come from an earlier fit."""
+        said = [(p.start, p.centre, p.from_unit(0.5)) for p in self.priors.values()]
+        return np.array([next(value for value in one if value is not None) for one in said], dtype=float)
 
     @cached_property
     def hash(self) -> str:
@@ -267,7 +277,12 @@ def built_in() -> list[str]:
 
 
 def _complaints(error: ValidationError) -> list[str]:
-    known: dict[str, type[BaseModel]] = {"priors": Prior, "observed": Observed, "search": Search, "posterior": Posterior}
+    known: dict[str, type[BaseModel]] = {
+        "priors": Prior,
+        "observed": Observed,
+        "search": Search,
+        "posterior": Posterior,
+    }
     lines = []
     for fault in error.errors():
         where = [str(part) for part in fault["loc"]]

@@ -1,0 +1,192 @@
+"""What a calibration leaves: tables, a page with figures, and, for the package's own, the stored fit."""
+
+from __future__ import annotations
+
+import functools
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abm.analysis.calibration.calibrate import Outcome, as_json
+from abm.analysis.calibration.posterior import Generation
+from abm.files import whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGITS = 5
+"""Significant digits of stored estimates and draws: more would claim what no seed agrees on."""
+
+
+def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
+    """The tables of a calibration by name: estimates, moments, pairs, profiles, derivatives, draws."""
+    import numpy as np
+    import pandas as pd
+
+    spec, found = outcome.spec, outcome.identification
+    positions = spec.from_unit(found.grid.T).T
+    profiles = pd.DataFrame(
+        {
+            "parameter": np.repeat(spec.names, positions.shape[1]),
+            "value": positions.reshape(-1),
+            "rise_of_distance": found.profile.reshape(-1),
+        }
+    )
+    compared = pd.DataFrame(
+        [
+            {
+                "moment": one.moment,
+                "parameter": name,
+                "automatic": a,
+                "differences": d,
+                "error": e,
+                "smooth": one.smooth,
+            }
+            for one in outcome.refined.compared
+            for name, a, d, e in zip(spec.names, one.automatic, one.differences, one.error, strict=True)
+        ]
+    )
+    deviations = pd.Series(outcome.criterion.deviations(outcome.moments), index=outcome.bands.index)
+    moments = outcome.bands.assign(deviation=deviations)
+    return {
+        "estimates": outcome.estimates().reset_index(),
+        "moments": moments.reset_index(),
+        "pairs": found.pairs,
+        "profiles": profiles,
+        "derivatives": compared,
+        "draws": pd.DataFrame(outcome.draws, columns=list(spec.names)),
+    }
+
+
+def write(outcome: Outcome, folder: Path) -> list[Path]:
+    """Tables as CSV, figures as PNG and PDF, fit.json and report.md in `folder`; returns their paths."""
+    from abm.figures import calibration as figures
+
+    paths = []
+    for name, table in tables(outcome).items():
+        paths.append(folder / f"{name}.csv")
+        _csv(table, paths[-1])
+    paths.append(folder / "fit.json")
+    whole(paths[-1], lambda file: file.write(as_json(outcome).encode()))
+    for name, draw in figures.FIGURES.items():
+        figure = draw(outcome)
+        for kind in ("png", "pdf"):
+            paths.append(folder / f"{name}.{kind}")
+            whole(paths[-1], functools.partial(figure.savefig, format=kind))
+    paths.append(folder / "report.md")
+    whole(paths[-1], lambda file: file.write(page(outcome).encode()))
+    return paths
+
+
+def store(outcome: Outcome, fitted_on: str, folder: Path | None = None) -> list[Path]:
+    """Keep a fit as data of the package: abm/data/fits/NAME.csv and NAME_draws.csv, which `abm.data.fit` reads."""
+    folder = folder or Path(str(files("abm.data") / "fits"))
+    spec = outcome.spec
+    table = outcome.estimates().assign(data_to=spec.data_to.isoformat(), fitted_on=fitted_on).reset_index()
+    paths = [folder / f"{spec.name}.csv", folder / f"{spec.name}_draws.csv"]
+    _csv(table, paths[0])
+    _csv(tables(outcome)["draws"], paths[1])
+    return paths
+
+
+def _csv(table: pd.DataFrame, path: Path) -> None:
+    text = table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
+    whole(path, lambda file: file.write(text.encode()))
+
+
+def page(outcome: Outcome) -> str:
+    """The report, in Markdown."""
+    spec, bands, found = outcome.spec, outcome.bands, outcome.identification
+    inside, exactly = int(bands["inside"].sum()), int(bands["inside_exactly"].sum())
+    freedom = len(spec.moments) - len(spec.names)
+    last, named = outcome.sampled.last, {True: "yes", False: "**no**"}
+    lines = [
+        f"# Calibration `{spec.name}`",
+        "",
+        f"Fitted to {len(spec.moments)} moments of data to {spec.data_to}, {len(spec.names)} parameters,"
+        f" {outcome.runs:,} runs. Written by `abm calibrate {spec.name}`; do not edit by hand.",
+        "",
+        f"- **Distance.** J = {outcome.distance:.2f} at the estimate, with {freedom} degrees of freedom before the priors.",
+        f"- **Prediction.** {inside} of {len(bands)} moments lie inside the posterior predictive 90 % band of what would be"
+        f" measured; {exactly} inside that of the simulated histories alone, without error of measurement.",
+        f"- **Search.** CMA-ES, {outcome.found.points:,} points on {spec.search.seeds} seeds, to {outcome.found.value:.2f}"
+        f" (distance less twice the log prior); {outcome.found.undefined} points with an undefined moment, counted as worst.",
+        f"- **Refinement.** {_steps(outcome)}",
+        f"- **Posterior.** {len(outcome.sampled.generations)} generations, {outcome.sampled.runs:,} runs, tolerance"
+        f" {last.tolerance:.2f}, {last.acceptance:.1%} of the last proposals kept, {last.effective:.0f} effective particles,"
+        f" {sum(one.undefined for one in outcome.sampled.generations)} runs with an undefined moment (infinitely far).",
+        "",
+        "## Estimates",
+        "",
+        "| parameter | estimate | 90 % interval | prior | width left | rises below, above | moment that says most |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, row in outcome.estimates().iterrows():
+        rises = found.parameters.loc[name]
+        both = f"{named[bool(rises['rises_below'])]}, {named[bool(rises['rises_above'])]}"
+        lines.append(
+            f"| `{name}` | {row['estimate']:.3g} | {row['low']:.3g} … {row['high']:.3g} |"
+            f" {row['prior_low']:g} … {row['prior_high']:g} | {row['prior_width_left']:.0%} | {both} | `{row['moment']}` |"
+        )
+    lines += [
+        "",
+        "*Width left*: standard deviation of the posterior over that of the prior. *Rises*: whether the distance, the other"
+        " parameters at their best, rises by more than 2.7 to that side within the prior's range; where it does not, the"
+        " moments set no limit there.",
+        "",
+        "## Parameters that the moments do not tell apart",
+        "",
+    ]
+    if len(found.pairs):
+        lines += ["| pair | collinearity | correlation in the posterior |", "| --- | --- | --- |"]
+        lines += [
+            f"| `{row.first}`, `{row.second}` | {row.collinearity:.1f} | {row.correlation:.2f} |"
+            for row in found.pairs.itertuples()
+        ]
+    else:
+        lines.append("None: no pair has a collinearity above 10 or a correlation beyond 0.8.")
+    flat = [str(n) for n, row in found.parameters.iterrows() if not row["rises_below"] and not row["rises_above"]]
+    if flat:
+        lines += ["", f"The distance hardly depends on {', '.join(f'`{n}`' for n in flat)}: the prior decides."]
+    lines += [
+        "",
+        "## Moments",
+        "",
+        "| moment | observed | posterior predictive median | 90 % band | inside | p-value | deviation at the estimate |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    deviations = outcome.criterion.deviations(outcome.moments)
+    for row, off in zip(bands.reset_index().itertuples(), deviations, strict=True):
+        lines.append(
+            f"| `{row.moment}` | {row.observed:g} | {row.median:.3g} | {row.low:.3g} … {row.high:.3g} |"
+            f" {named[row.inside]} | {row.p_value:.2g} | {off:+.2f} |"
+        )
+    lines += [
+        "",
+        "*Deviation*: mean of the model at the estimate less the observation, in standard deviations of one measured history.",
+        "",
+        *(f"![{name}]({name}.png)\n" for name in ("moments", "profiles", "posterior")),
+        "## Generations of the sampler",
+        "",
+        "| generation | tolerance | proposed | kept | effective |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [_generation(i, one) for i, one in enumerate(outcome.sampled.generations)]
+    return "\n".join(lines) + "\n"
+
+
+def _steps(outcome: Outcome) -> str:
+    refined = outcome.refined
+    smooth = [one.moment for one in refined.compared if one.smooth]
+    rest = [one.moment for one in refined.compared if not one.smooth]
+    how = f"{refined.steps} Gauss-Newton step{'s' * (refined.steps != 1)}: {refined.before:.2f} to {refined.after:.2f} on its"
+    how += f" own seeds. Differentiated through the run: {', '.join(f'`{name}`' for name in smooth) or 'none'}"
+    return how + (f"; not smooth, and differenced: {', '.join(f'`{name}`' for name in rest)}." if rest else ".")
+
+
+def _generation(number: int, one: Generation) -> str:
+    return (
+        f"| {number} | {one.tolerance:.3g} | {one.proposed:,} | {one.acceptance:.1%} | {one.effective:.0f} |"
+        if number
+        else f"| 0 (prior) | none | {one.proposed:,} | {one.acceptance:.1%} | {one.effective:.0f} |"
+    )

@@ -1,0 +1,79 @@
+"""`abm calibrate`: fit parameters to moments of the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from abm.cli_experiment import bar, stopped
+from abm.cli_input import Mistake, writable
+
+
+def calibrate(
+    spec: Annotated[
+        str, typer.Argument(help="A built-in calibration (june_2025, january_2025) or the path of a TOML file.")
+    ] = "june_2025",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the results; else output/calibrate_NAME.")
+    ] = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="Keep the fit in abm/data/fits, where `Parameters` finds its defaults.")
+    ] = False,
+) -> None:
+    """Fit parameters to moments: global search, refinement, posterior, identification, prediction of the data.
+
+    Runs are kept in the folder as they are done: stopped and begun again, a calibration goes on from where it was.
+    """
+    from abm.analysis.calibration.spec import Calibration, CalibrationError
+
+    try:
+        asked = Calibration.load(spec)
+    except CalibrationError as error:
+        raise Mistake(str(error)) from None
+    folder = writable(out or Path("output") / f"calibrate_{asked.name}")
+    from abm.analysis.calibration import results
+    from abm.analysis.calibration.calibrate import calibrate as fit
+    from abm.analysis.calibration.calibrate import foreseen
+    from abm.analysis.calibration.simulated import Undefined
+    from abm.provenance import now
+
+    print(
+        f"{asked.name}: {len(asked.names)} parameters, {len(asked.moments)} moments of data to {asked.data_to};"
+        f" about {foreseen(asked):,} runs of {asked.months} months"
+    )
+    try:
+        with bar() as (progress, _):
+            outcome = fit(asked, folder, progress)
+        paths = results.write(outcome, folder)
+        if store:
+            paths += results.store(outcome, f"{now():%Y-%m-%d}")
+    except KeyboardInterrupt:
+        raise stopped(f"stopped; what was simulated is kept in {folder / 'simulated'}; run it again to go on") from None
+    except (Undefined, OSError) as error:
+        raise Mistake(str(error)) from None
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "estimate", "90 % interval", "prior", "width left"):
+        shown.add_column(heading, justify="left" if heading == "parameter" else "right")
+    for name, row in outcome.estimates().iterrows():
+        interval = f"{row['low']:.3g} to {row['high']:.3g}"
+        prior = f"{row['prior_low']:g} to {row['prior_high']:g}"
+        shown.add_row(str(name), f"{row['estimate']:.4g}", interval, prior, f"{row['prior_width_left']:.0%}")
+    Console().print(shown)
+    pairs = outcome.identification.pairs
+    for pair in pairs.itertuples():
+        print(
+            f"not told apart: {pair.first} and {pair.second} (collinearity {pair.collinearity:.1f},"
+            f" correlation {pair.correlation:.2f})"
+        )
+    inside = int(outcome.bands["inside"].sum())
+    print(
+        f"J = {outcome.distance:.2f}; {inside} of {len(outcome.bands)} moments inside their posterior predictive 90 % band;"
+        f" {outcome.runs:,} runs in {outcome.seconds:.0f} seconds"
+    )
+    for path in paths:
+        if path.suffix != ".pdf":
+            print(path)

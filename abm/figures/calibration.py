@@ -1,0 +1,118 @@
+"""Figures of a calibration: moments in their predictive bands, profiles of the distance, posteriors beside priors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.figures.style import BLACK, BLUE, GREY, TWO_COLUMNS, VERMILLION, canvas, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from abm.analysis.calibration.calibrate import Outcome
+
+COLUMNS = 4
+
+
+@styled
+def moments(outcome: Outcome, axes: Any = None) -> Figure:
+    """Observed moments (points) in the posterior predictive 90 % bands (bars), in standard deviations of the bands' centre."""
+    bands, spec = outcome.bands, outcome.spec
+    logs = np.array([o.scale == "log" for o in spec.data.values()])
+
+    def scaled(column: str) -> np.ndarray:
+        values = bands[column].to_numpy(float)
+        return np.where(logs, np.log(np.maximum(values, 1e-12)), values)
+
+    sd = np.sqrt(np.diag(outcome.criterion.covariance))
+    centre = scaled("median")
+    low, high, seen = ((scaled(name) - centre) / sd for name in ("low", "high", "observed"))
+    figure, (ax,) = canvas(axes, 1, 1, (TWO_COLUMNS, 0.22 * len(bands) + 0.9))
+    rows = np.arange(len(bands))[::-1]
+    ax.barh(rows, high - low, left=low, height=0.55, color=BLUE, alpha=0.3, label="90 % band of what would be measured")
+    ax.plot(np.zeros(len(rows)), rows, "|", color=BLUE, markersize=9, label="median")
+    inside = bands["inside"].to_numpy(bool)
+    ax.plot(seen[inside], rows[inside], "o", color=BLACK, label="observed")
+    if not inside.all():
+        ax.plot(seen[~inside], rows[~inside], "X", color=VERMILLION, markersize=6, label="observed, outside its band")
+    ax.set_yticks(rows, [name.replace("_", " ") for name in bands.index])
+    ax.set_xlabel("standard deviations of one measured history from the predictive median")
+    ax.set_ylim(-0.7, len(rows) - 0.3)
+    ax.grid(axis="y", visible=False)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.35, 1.09), ncols=4)
+    return figure
+
+
+@styled
+def profiles(outcome: Outcome, axes: Any = None) -> Figure:
+    """Rise of the distance along each parameter, the others at their best; 2.7 ends a 90 % interval."""
+    from abm.analysis.calibration.identification import RISE
+
+    spec, found = outcome.spec, outcome.identification
+    figure, every = _panels(len(spec.names), axes)
+    for k, (ax, name) in enumerate(zip(every, spec.names, strict=False)):
+        values = spec.priors[name].from_unit(found.grid[k])
+        ax.plot(values, np.minimum(found.profile[k], 12), color=BLUE, marker="o", markersize=3)
+        ax.axhline(RISE, color=GREY, linestyle="--", linewidth=0.9)
+        ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2)
+        ax.set_title(name.replace("_", " "))
+        ax.set_ylim(-0.5, 12)
+        if spec.priors[name].scale == "log":
+            _log_axis(ax, values)
+        if k % COLUMNS == 0:
+            ax.set_ylabel("rise of J")
+    return figure
+
+
+@styled
+def posterior(outcome: Outcome, axes: Any = None) -> Figure:
+    """Histograms of the posterior's draws over the prior's range, with its density (dashed) and the estimate (dotted)."""
+    spec = outcome.spec
+    figure, every = _panels(len(spec.names), axes)
+    units = spec.to_unit(outcome.draws)
+    for k, (ax, name) in enumerate(zip(every, spec.names, strict=False)):
+        prior = spec.priors[name]
+        edges = np.linspace(0, 1, 25)
+        heights, _ = np.histogram(units[:, k], bins=edges, density=True)
+        values = prior.from_unit(edges)
+        ax.bar(values[:-1], heights, width=np.diff(values), align="edge", color=BLUE, alpha=0.5)
+        fine = np.linspace(0, 1, 200)
+        density = np.exp(-0.5 * ((fine - prior.bell[0]) / prior.bell[1]) ** 2) if prior.bell else np.ones_like(fine)
+        density = density / density.mean()
+        ax.plot(prior.from_unit(fine), density, color=GREY, linestyle="--", linewidth=1)
+        ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2)
+        ax.set_title(name.replace("_", " "))
+        ax.set_yticks([])
+        ax.grid(axis="y", visible=False)
+        if prior.scale == "log":
+            _log_axis(ax, values)
+        if k % COLUMNS == 0:
+            ax.set_ylabel("density")
+    return figure
+
+
+def _panels(number: int, axes: Any) -> tuple[Figure, list[Any]]:
+    columns = min(COLUMNS, number)
+    rows = -(-number // columns)
+    figure, every = canvas(axes, rows, columns, (TWO_COLUMNS, 1.35 * rows + 0.2))
+    for ax in every[number:]:
+        ax.set_axis_off()
+    return figure, every
+
+
+def _log_axis(ax: Any, values: np.ndarray) -> None:
+    """A logarithmic axis with three plain numbers: its own are too many for a small panel."""
+    from matplotlib.ticker import NullFormatter, NullLocator
+
+    ax.set_xscale("log")
+    ends = values.min(), values.max()
+    ticks = [float(f"{x:.2g}") for x in np.exp(np.linspace(np.log(ends[0]), np.log(ends[1]), 5))[1:-1]]
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xticks(ticks, [f"{x:g}" for x in ticks])
+
+
+FIGURES: dict[str, Callable[..., Figure]] = {"moments": moments, "profiles": profiles, "posterior": posterior}
