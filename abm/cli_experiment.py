@@ -90,7 +90,7 @@ def experiments(
     numbers = [one.number for one in found]
     if twice := [one for one in found if numbers.count(one.number) > 1]:
         raise Mistake(f"{', '.join(str(one.folder) for one in twice)}: have the same number; give one of them another")
-    from abm.experiments import reference, report
+    from abm.experiments import frozen, reference, report
     from abm.experiments.perform import perform
     from abm.experiments.special import STATISTICS
 
@@ -125,6 +125,8 @@ def experiments(
         print(f"    {len(one.files)} files, {place / 'report.html'}  ({one.seconds:.0f} s{failed})")
         if accept:
             reference.keep(experiment, one.result, quick)
+            if experiment.predictions and not quick:
+                print(f"    {frozen.keep(experiment, one.runs)}")
         if check:
             with mistaken():
                 drifted += reference.drift(experiment, one.result, quick)

@@ -14,6 +14,8 @@ from abm.data import DATE_COLUMNS
 
 CUTOFF = "2025-06-30"  # later data are withheld on purpose: the fitted model is to predict them
 SHOCK = "2025-01-27"
+FROZEN = "2025-01-31"  # the last day that the frozen predictions of experiment 16 know
+CLIMATE_DAYS = (2, 5, 7)  # lengths of their windows
 WINDOW = (-5, 20)  # trading days around the shock
 PUBLISHED_SUMS = {"AR_0_pct": (0, 0), "CAR_0_4_pct": (0, 4), "CAR_0_9_pct": (0, 9), "CAR_m5_m1_pct": (-5, -1)}
 TOLERANCE = 0.1  # points: how closely the window must reproduce the published event study
@@ -137,6 +139,28 @@ def event_window(raw):
     return pd.concat(tables)
 
 
+def climatology(raw):
+    """Share of past windows in which a layer's abnormal return was above nought, by length in trading days.
+
+    Market model on the S&P 500 by OLS over all days from June 2024 to January 2025; a layer is the mean of its firms;
+    windows overlap. What a forecast that knows nothing of an event would say of it.
+    """
+    closes = pd.read_csv(raw / "stock_prices_event_window.csv", index_col="date")
+    returns = closes[closes.index <= FROZEN].pct_change().dropna()
+    market = returns["^GSPC"]
+    rows = []
+    for layer, tickers in LAYERS.items():
+        slopes = returns[tickers].apply(lambda stock: np.polyfit(market, stock, 1)[0])
+        abnormal = returns[tickers] - np.outer(market, slopes)
+        abnormal = (abnormal - abnormal.mean()).mean(axis=1)
+        for days in CLIMATE_DAYS:
+            sums = abnormal.rolling(days).sum().dropna()
+            rows.append({"layer": layer, "days": days, "share_up": round((sums > 0).mean(), 4), "windows": len(sums)})
+    table = pd.DataFrame(rows)
+    table["source"] = "adjusted daily closes, S&P 500; market model OLS, simple returns, June 2024 to January 2025"
+    return table
+
+
 def abnormal_returns(stock, market, days, published):
     """Abnormal returns, %, shape (days,), of the market model behind a row of the event study.
 
@@ -211,7 +235,7 @@ def corrected(source):
 
 
 TABLES = [model_prices, capability, event_returns, event_window]
-TABLES += [nvidia_quarterly, hyperscaler_capex, chip_prices, policy_dates]
+TABLES += [nvidia_quarterly, hyperscaler_capex, chip_prices, policy_dates, climatology]
 
 
 def build(raw, output):

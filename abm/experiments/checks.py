@@ -50,7 +50,9 @@ def faults(one: Experiment) -> list[str]:
         problems += [f"test {short(test.name)}: {what}" for what in of_test(test, columns)]
     for figure in one.figure:
         problems += [f"figure {short(figure.name)}: {what}" for what in of_figure(figure, one, columns)]
-    return problems
+    from abm.experiments import frozen
+
+    return problems + frozen.faults(one)
 
 
 def of_test(test: Test, columns: Mapping[str, bool]) -> list[str]:

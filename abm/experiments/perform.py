@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from abm.experiments import report
+from abm.experiments import frozen, report
 from abm.experiments.judge import Verdict, judge
 from abm.experiments.runs import run
 from abm.experiments.spec import Experiment
 from abm.reproduce import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Performed:
     experiment: Experiment
     verdict: Verdict
     result: dict[str, Any]
+    runs: pd.DataFrame
+    """Those that are in order."""
     folder: Path
     files: list[Path]
     seconds: float
@@ -46,5 +51,7 @@ def perform(
         progress(f"{experiment.name}: drawing", len(runs), len(runs))
     verdict = judge(experiment, good)
     files = report.write(experiment, folder, runs, verdict, quick, time.perf_counter() - began)
+    if experiment.predictions:
+        files.append(frozen.keep(experiment, good, folder))
     result = report.jsonable(report.result_of(experiment, runs, verdict, quick))
-    return Performed(experiment, verdict, result, folder, files, time.perf_counter() - began)
+    return Performed(experiment, verdict, result, good, folder, files, time.perf_counter() - began)

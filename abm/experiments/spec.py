@@ -117,6 +117,8 @@ class Experiment(BaseModel):
     labels: dict[str, str] = {}
     test: tuple[Test, ...] = Field(min_length=1)
     figure: tuple[Figure, ...] = ()
+    predictions: dict[str, str] = {}
+    """Events of which predictions are written (`abm.experiments.frozen`): the prefix of their outcomes, and their name."""
     folder: Path = Path()
     """Where the file is; no key of it."""
 

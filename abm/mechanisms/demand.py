@@ -209,10 +209,10 @@ def rivals_as_one(utility, available, owner, nest, nest_correlation):
     elsewhere = nest[:, None] != np.array([0, 1])[None, ::-1]  # column g: who is not in the other nest of g
     independence = 1.0 - per_product(nest_correlation)
     # Divided before it is masked: an infinity over a coefficient would leave NaN in the coefficient's derivative.
-    scaled = jnp.asarray(jnp.where(available, jnp.where(available, utility, 0.0) / independence, -jnp.inf))
+    scaled = jnp.where(available, jnp.where(available, utility, 0.0) / independence, -jnp.inf)
     tops = [jnp.max(jnp.where(nest == g, scaled, -jnp.inf), axis=-1, keepdims=True) for g in (0, 1)]
     tops = [jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0)) for top in tops]
-    weight = jnp.exp(scaled - jnp.where(nest == 0, *tops))
+    weight = jnp.exp(scaled - jnp.where(nest == 0, tops[0], tops[1]))
     top = jnp.concatenate(tops, axis=-1)
 
     def total(members, level):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from abm.calendar import DAYS, month_of, trading_day
+from abm.data import fits
 from abm.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
 from abm.events import meant, short
 from abm.measures import MEASURES
@@ -73,6 +74,8 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Foun
     names = {**factors, **columns}
     problems += _fixed(said, names)
     problems += _seeds(said, kind)
+    if isinstance(fit := said.get("posterior"), str) and fit not in fits():
+        problems.append(f"posterior: no fit {short(fit)}{meant(fit, fits())}")
     problems += _observables(said, names)
     problems += unknown_scenarios(rows, places, stories)
     return stories, targets, rows, problems

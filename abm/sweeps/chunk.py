@@ -13,6 +13,7 @@ import numpy as np
 
 from abm import event_study
 from abm.calendar import DAYS, month_of, trading_day
+from abm.data import draws
 from abm.results import Ensemble
 from abm.sweeps.faults import Faults
 from abm.sweeps.plan import Plan, Point, Run, values_of
@@ -135,6 +136,8 @@ def play(
     setup = setup_of(task.plan, points[0])
     table = {point.id: values_of(point) for point in {point.id: point for point in points}.values()}
     values = {name: np.stack([table[point.id][name] for point in points]) for name in table[points[0].id]}
+    if sweep.posterior:
+        values |= drawn(sweep.posterior, runs, points, values)
     timelines = timelines_of(task.plan, points, setup) if task.plan.own_timelines else None
     member = Member(setup, values, timelines=timelines)
     step = (lambda done, total, seconds: progress(done)) if progress else None
@@ -145,6 +148,16 @@ def play(
     ensemble = play_members([member], seeds, sweep.precision, daily, progress=step, workers=task.threads)[0]
     outcomes.engine += time.perf_counter() - began
     return ensemble.out["observables"] | {one.source: days_of(ensemble, one) for one in dated}, spoilt
+
+
+def drawn(
+    fit: str, runs: Sequence[Run], points: Sequence[Point], values: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Parameters (runs,) of a fit: replication k's are the k-th draw of its posterior, but where a point sets its own."""
+    table = draws(fit)
+    rows = [run.replication % len(table) for run in runs]
+    free = {name: np.array([name not in point.parameters for point in points]) for name in table}
+    return {name: np.where(free[name], table[name].to_numpy()[rows], values[name]) for name in table}
 
 
 def months_around(outcome: Outcome, months: int) -> range:

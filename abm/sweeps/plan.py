@@ -69,7 +69,7 @@ class Plan:
     def points(self) -> list[Point]:
         """Every point, scenario by scenario."""
         sweep, said = self.sweep, self.sweep.said()
-        same = ("months", "precision", "pricing", "price_form", "observables", "parameters", "populations")
+        same = ("months", "precision", "pricing", "price_form", "observables", "parameters", "populations", "posterior")
         common = {key: said[key] for key in same}
         common |= {"panel": sweep.kept_months, "outcomes": {k: v.model_dump() for k, v in sweep.columns.items()}}
         common |= {"own timelines": self.own_timelines, "classes": self.said_classes}

@@ -11,6 +11,8 @@
     [design]
     kind = "grid"                           # grid, latin_hypercube, sobol, saltelli, morris, table
 
+    posterior = "june_2025"                 # replication k has the k-th draw of a fit's posterior; without it, its estimate
+
     [parameters]                            # the same at every point
     guarantee_share = 0.0
 
@@ -40,6 +42,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
+from abm.data import draws
 from abm.events import meant, short
 from abm.files import read_toml
 from abm.scenarios import Scenario, _key, _toml
@@ -187,6 +190,9 @@ class Sweep(BaseModel):
     precision: Literal[32, 64] = 64
     pricing: Literal["posted", "flexible", "nash"] = "posted"
     price_form: Literal["log", "linear"] = "log"
+    posterior: str | None = None
+    """A fit (`abm.data.fits`): replication k has the k-th draw of its posterior in place of the defaults, so that what
+    comes out has the uncertainty of the parameters in it. Whatever a scenario, `parameters` or a factor sets is set."""
     design: Design = Design()
     parameters: dict[str, float | dict[str, float]] = {}
     populations: dict[str, int | str] = {}
@@ -278,6 +284,8 @@ class Sweep(BaseModel):
         """Everything that decides what is run, as plain values; scenarios and tables by what they say."""
         plain = self.model_dump(mode="json", exclude={"name", "scenarios"})
         plain["scenarios"] = {name: _said(story) for name, story in self.stories.items()}
+        if self.posterior:
+            plain["posterior"] = [self.posterior, digest(draws(self.posterior).to_dict("list"))]
         rows = [dict(row) for row in self.rows]
         plain["design"]["rows"] = rows if len(rows) <= 20 else f"{len(rows)} rows {digest(rows)}"
         plain["design"].pop("file")

@@ -112,10 +112,10 @@ class Search(BaseModel):
 
     model_config = STRICT
 
-    population: int = Field(16, ge=4, le=1000)
-    generations: int = Field(50, ge=1, le=10_000)
-    seeds: int = Field(20, ge=2, le=10_000)
-    spread: float = Field(0.15, gt=0, le=0.5)
+    population: int = Field(default=16, ge=4, le=1000)
+    generations: int = Field(default=50, ge=1, le=10_000)
+    seeds: int = Field(default=20, ge=2, le=10_000)
+    spread: float = Field(default=0.15, gt=0, le=0.5)
     """First standard deviation of the population, share of the priors' ranges."""
 
 
@@ -124,11 +124,11 @@ class Posterior(BaseModel):
 
     model_config = STRICT
 
-    particles: int = Field(800, ge=20, le=1_000_000)
-    quantile: float = Field(0.5, gt=0, lt=1)
-    runs: int = Field(30_000, ge=100)
+    particles: int = Field(default=800, ge=20, le=1_000_000)
+    quantile: float = Field(default=0.5, gt=0, lt=1)
+    runs: int = Field(default=30_000, ge=100)
     """No new generation once so many runs are done."""
-    least_acceptance: float = Field(0.02, gt=0, lt=1)
+    least_acceptance: float = Field(default=0.02, gt=0, lt=1)
     """... or once fewer proposals than this share were accepted."""
 
 
@@ -144,12 +144,12 @@ class Calibration(BaseModel):
     observed: dict[str, Observed] = {}
     fixed: dict[str, float] = {}
     scenario: str = "baseline"
-    months: int = Field(30, ge=26, le=120)
-    seed: int = Field(1, ge=0, lt=2**32)
-    search: Search = Field(default_factory=Search)
-    posterior: Posterior = Field(default_factory=Posterior)
-    profile_seeds: int = Field(40, ge=2)
-    profile_points: int = Field(7, ge=3)
+    months: int = Field(default=30, ge=26, le=120)
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    search: Search = Search()
+    posterior: Posterior = Posterior()
+    profile_seeds: int = Field(default=40, ge=2)
+    profile_points: int = Field(default=7, ge=3)
 
     def __init__(self, **said: Any):
         try:
