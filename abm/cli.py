@@ -18,6 +18,7 @@ from rich.table import Table
 
 from abm.cli_experiment import Out, bar, export, new_experiment, replay, reproduce, stopped
 from abm.cli_input import Commands, Mistake, nearest, plainly, settings, writable
+from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
 
 app = typer.Typer(cls=Commands, add_completion=False, help="An agent-based model of the AI industry.")
@@ -192,6 +193,8 @@ app.command("replay")(replay)
 app.command("new-experiment")(new_experiment)
 app.command("export")(export)
 app.command("sweep")(sweep)
+app.command("sensitivity")(sensitivity)
+app.command("replications")(replications)
 app.command("selftest")(selftest)
 
 
