@@ -50,22 +50,24 @@ def enough(sd: float, half_width: float, groups: int = 1) -> float:
     return float(high)
 
 
-def spread(values: np.ndarray) -> tuple[float, float, float, float]:
-    """Standard deviation of values, its 95 % interval by chi-square, and degrees of freedom.
+def spread(values: np.ndarray) -> tuple[float, float, float]:
+    """Standard deviation of an observation, and its 95 % interval by chi-square.
 
-    values : (n,), or (2, n) for the difference of independent groups, whose degrees of freedom are Satterthwaite's (1946).
+    values : (n,), or (2, n) for the difference of two groups if they were independent: the root of their summed variances.
+    The groups of the pilot share their draws, so that its variances are correlated: degrees of freedom are Satterthwaite's
+    (1946) with the covariance of two sample variances, 2 c^2 / (n - 1) for a covariance c.
     """
     from scipy.special import chdtri
 
     groups, n = np.atleast_2d(values), values.shape[-1]
-    variances = groups.var(axis=1, ddof=1)
-    variance = float(variances.sum())
     if all(map(is_constant, groups)):
-        return 0.0, 0.0, 0.0, n - 1.0
-    freedom = variance**2 / float((variances**2).sum() / (n - 1))
+        return 0.0, 0.0, 0.0
+    covariance = np.atleast_2d(np.cov(groups))
+    variance = float(np.trace(covariance))
+    freedom = (n - 1) * variance**2 / float((covariance**2).sum())
     low, high = (freedom / float(chdtri(freedom, tail)) for tail in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
-    sd = float(np.sqrt(variance))
-    return sd, sd * float(np.sqrt(low)), sd * float(np.sqrt(high)), freedom
+    sd = np.sqrt(variance)
+    return float(sd), float(sd * np.sqrt(low)), float(sd * np.sqrt(high))
 
 
 def needed(first: Any, second: Any = None, half_width: float = 0.02) -> list[dict[str, Any]]:
@@ -92,7 +94,7 @@ def needed(first: Any, second: Any = None, half_width: float = 0.02) -> list[dic
     rule = Rule("", half_width)
     rows = []
     for kind, values, of, groups in sides:
-        sd, low, high, _ = spread(of)
+        sd, low, high = spread(of)
         ns = [enough(s, half_width * level, groups) for s in (sd, low, high)]
         if groups == 2:
             from scipy.special import stdtrit
