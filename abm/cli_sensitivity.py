@@ -52,6 +52,9 @@ def sensitivity(
     time_resolved: Annotated[
         bool, typer.Option("--time-resolved/--no-time-resolved", help="Indices of every year, too.")
     ] = True,
+    log: Annotated[
+        str | None, typer.Option(metavar="NAME[,NAME...]", help="Outcomes of which the logarithm is analysed.")
+    ] = None,
     seeds: Annotated[
         int, typer.Option(min=0, help="Seeds at each of 32 more points, for the share of noise; 0: leave it out.")
     ] = 32,
@@ -72,10 +75,11 @@ def sensitivity(
     wrong_words(method, points, trajectories, second_order, seeds)
     from abm.analysis.sensitivity_design import Wanted, load, noise_sweep
 
-    names = tuple(name.strip() for name in of.split(",")) if of else ()
     with plainly():
+        names = tuple(name.strip() for name in of.split(",")) if of else ()
         wanted = Wanted(method, points, trajectories, second_order, months, replications, names)
         asked = load(spec, wanted)
+        chosen, logged = columns(asked, "--of", of), columns(asked, "--log", log) or []
         pilot = noise_sweep(asked, seeds) if seeds else None
     used = "morris" if asked.design.kind == "morris" else "sobol"
     misplaced = {"sobol": ("--trajectories", trajectories), "morris": ("--points", points or second_order)}[used]
@@ -95,11 +99,23 @@ def sensitivity(
     carried_out(asked, folder / "runs", number=number, options=options)
     if pilot is not None:
         carried_out(pilot, folder / "seeds", number=number, options=options)
-    with told_if_incomplete(), Console(stderr=True).status("computing indices and intervals"):
-        found, noise, files = analysed(folder, names, time_resolved, pilot is not None)
+    with plainly(), told_if_incomplete(), Console(stderr=True).status("computing indices and intervals"):
+        found, noise, files = analysed(folder, chosen, logged, time_resolved, pilot is not None)
     show(found, noise)
     for path in files:
         print(path)
+
+
+def columns(asked: Any, option: str, words: str | None) -> list[str] | None:
+    """The outcomes of a sweep that words of the command line stand for, each once; None where none are said."""
+    from abm.analysis.sensitivity_design import column_of, years_of
+
+    outcomes = {name: {"of": one.of} for name, one in asked.columns.items() if name not in years_of(asked)}
+    found = [(name, column_of(name, outcomes)) for name in map(str.strip, words.split(","))] if words else []
+    wrong = [f"{option} {name}: is not analysed{nearest(name, outcomes)}" for name, at in found if at not in outcomes]
+    if wrong:
+        raise Mistake("\n".join(wrong))
+    return list(dict.fromkeys(str(at) for _, at in found)) or None
 
 
 def wrong_words(
@@ -131,28 +147,28 @@ def told_if_incomplete() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def analysed(folder: Path, names: tuple[str, ...], years: bool, noisy: bool) -> tuple[Any, Any, list[Path]]:
+def analysed(
+    folder: Path, of: list[str] | None, logarithms: list[str], years: bool, noisy: bool
+) -> tuple[Any, Any, list[Path]]:
     """Indices, shares of noise (or None), and the files in which they are."""
     import pandas as pd
 
     from abm.analysis.seed_noise import seed_noise
     from abm.analysis.sensitivity import of_sweep
-    from abm.analysis.sensitivity_design import column_of
     from abm.figures import sensitivity as figures
     from abm.figures import style
     from abm.sweeps.results import open_sweep
 
     results = open_sweep(folder / "runs")
-    outcomes = {name: {"of": one.of} for name, one in results.sweep.columns.items()}
-    of = list(dict.fromkeys(str(column_of(name, outcomes)) for name in names)) or None
-    found = of_sweep(results, of, years=None if years else ())
+    found = of_sweep(results, of, years=None if years else (), logarithms=logarithms)
+    titles = figures.titles(results.sweep.columns)
     tables: dict[str, pd.DataFrame] = {"indices": found.indices, "convergence": found.convergence}
     drawn = {"indices": figures.indices, "convergence": figures.convergence}
     if len(found.years):
         tables["years"], drawn["years"] = found.years, figures.years
     noise = None
     if noisy:
-        noise = seed_noise(open_sweep(folder / "seeds"), int(results.manifest["replications"]))
+        noise = seed_noise(open_sweep(folder / "seeds"), int(results.manifest["replications"]), logarithms)
         tables["noise"] = noise = noise[noise["outcome"].isin(found.indices["outcome"])].reset_index(drop=True)
     files = []
     for name, table in tables.items():
@@ -160,7 +176,7 @@ def analysed(folder: Path, names: tuple[str, ...], years: bool, noisy: bool) -> 
         table.to_csv(files[-1], index=False)
         if name in drawn:
             files.append(folder / f"{name}.png")
-            style.save(drawn[name](table), files[-1])
+            style.save(drawn[name](table, titles), files[-1])
     return found, noise, files
 
 
@@ -177,7 +193,12 @@ def show(found: Any, noise: Any) -> None:
         rows = {order: own[own["order"] == order].set_index("factor") for order in (main, beside)}
         for factor in rows[main]["value"].sort_values(ascending=False).index[:SHOWN]:
             both = (rows[order].loc[factor] for order in (main, beside))
-            cells = [text for row in both for text in (f"{row['value']:.2g}", f"{row['low']:.2g} to {row['high']:.2g}")]
+            digits = ".2f" if found.method == "sobol" else ".2g"
+            cells = [
+                text
+                for row in both
+                for text in (f"{row['value']:{digits}}", f"{row['low']:{digits}} to {row['high']:{digits}}")
+            ]
             table.add_row(f"  {escape(str(factor))}", *cells)
     Console().print(table)
     pairs = found.indices[found.indices["order"] == "second"]
@@ -185,6 +206,8 @@ def show(found: Any, noise: Any) -> None:
         print(f"pair {row.factor} and {row.other}: {row.value:.3g} [{row.low:.3g}, {row.high:.3g}] of {row.outcome}")
     if found.constant:
         print(f"does not vary, so that its indices are not defined: {', '.join(found.constant)}")
+    for name in found.skewed:
+        print(f"{name}: a hundredth of the points has most of the variance; --log {name} analyses its logarithm")
     if noise is not None:
         print("share of the variance of one run that is the seed's: what is alike at all points, and what differs; the")
         print(

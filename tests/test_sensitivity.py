@@ -259,6 +259,22 @@ def test_an_output_that_does_not_vary_has_no_indices():
     assert (still.indices["value"] == 0).all()
 
 
+def test_a_skewed_output_is_told_and_its_logarithm_analysed():
+    def skewed(cube):
+        return np.exp(12 * cube[:, 0] + 8 * cube[:, 1])
+
+    answers = Answers(skewed, 3, "saltelli", 512)
+    assert of_sweep(answers).skewed == ["y"]
+    found = of_sweep(answers, logarithms=["y"])
+    assert found.skewed == []
+    assert [value(found.indices, "total", name) for name in found.factors] == pytest.approx(
+        [9 / 13, 4 / 13, 0], abs=0.02
+    )
+    with pytest.raises(ValueError, match=r"y: \d+ of 2,560 values are not above 0"):
+        of_sweep(Answers(ishigami, 3, "saltelli", 512), logarithms=["y"])
+    assert of_sweep(Answers(ishigami, 3, "saltelli", 512)).skewed == []
+
+
 def test_what_is_no_design_is_refused():
     with pytest.raises(ValueError, match="5 outputs a block"):
         sobol_indices(np.arange(321.0), ["a", "b", "c"])
@@ -360,6 +376,13 @@ def test_the_command_sensitivity(spec, tmp_path):
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 10_000
     again = runner.invoke(app, [*words, "--no-time-resolved"])
     assert "0 runs in" in again.stdout
+    log = runner.invoke(app, [*words, "--log", "frontier", "--no-time-resolved"])
+    assert log.exit_code == 0, log.output
+    told = pd.read_csv(tmp_path / "out" / "indices.csv")
+    assert (told["value"] != table["value"]).groupby(told["outcome"]).all().to_dict() == {
+        "frontier_mean": True,
+        "lerner_closed_mean": False,
+    }
     assert seed_noise(open_sweep(tmp_path / "out" / "seeds")).shape == (8, 7)
 
 
@@ -406,6 +429,7 @@ def test_failed_runs_are_told_and_nothing_is_analysed(spec, tmp_path, monkeypatc
         (["--method", "morris", "--points", "64"], "--points and --second-order: go with --method sobol"),
         (["--trajectories", "4"], "--trajectories: the design is one of sobol"),
         (["--method", "morris", "--trajectories", "1"], "morris needs a whole number, 2 to"),
+        (["--log", "lerner_close"], "--log lerner_close: is not analysed; did you mean 'lerner_closed_mean'?"),
         (["--seeds", "1"], "--seeds 1: noise takes two seeds or more"),
         (["--points", "0"], "--points"),
     ],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from abm.analysis.sensitivity import CONFIDENCE, is_constant
+from abm.analysis.sensitivity import CONFIDENCE, is_constant, logarithm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,10 +59,11 @@ def shares(values: np.ndarray, replications: int = 1) -> dict[str, float]:
     }
 
 
-def seed_noise(results: Results, replications: int = 1) -> pd.DataFrame:
+def seed_noise(results: Results, replications: int = 1, logarithms: Sequence[str] = ()) -> pd.DataFrame:
     """`shares` of every outcome of a sweep, with 95 % intervals by a jackknife over seeds (Miller 1974).
 
-    One row an outcome and share: outcome, share, value, low, high, points, seeds. Raises IncompleteRuns as `numbers` does.
+    One row an outcome and share: outcome, share, value, low, high, points, seeds; of outcomes that `logarithms` names those
+    of the logarithm of a run. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm that there is not.
     """
     import pandas as pd
     from scipy.special import stdtrit
@@ -71,7 +73,8 @@ def seed_noise(results: Results, replications: int = 1) -> pd.DataFrame:
 
     names = [name for name in results.outcomes if name not in years_of(results.sweep)]
     rows = []
-    for name, values in zip(names, numbers(results, names), strict=True):
+    for name, runs in zip(names, numbers(results, names), strict=True):
+        values = logarithm(runs, name) if name in logarithms else runs
         points, seeds = values.shape
         without = [shares(np.delete(values, k, axis=1), replications) for k in range(seeds)] if seeds > 2 else []
         for share, value in shares(values, replications).items():

@@ -35,6 +35,8 @@ RESAMPLES = 500
 CONFIDENCE = 0.95
 CONSTANT = 1e-10
 """An output whose range is a smaller share of its size does not vary but for rounding."""
+SKEWED = 0.5
+"""An output of which a hundredth of the points has more of the variance than this is told to be skewed."""
 SMALLEST = {"sobol": 8, "morris": 4}
 """Least points or trajectories of a subset of the design that is looked at for convergence."""
 SUBSETS = 5
@@ -165,20 +167,28 @@ class Sensitivity:
     """Indices of the means of single years of the observables; no rows where there are no such outcomes."""
     constant: list[str]
     """Outcomes (of a year, too) that do not vary: parameters do not matter to them, and indices are undefined."""
+    skewed: list[str]
+    """Outcomes whose variance is that of a few points: their indices say which parameters make such points."""
 
 
 def of_sweep(
-    results: Results, of: Sequence[str] | None = None, *, years: Sequence[int] | None = None, seed: int = 0
+    results: Results,
+    of: Sequence[str] | None = None,
+    *,
+    years: Sequence[int] | None = None,
+    logarithms: Sequence[str] = (),
+    seed: int = 0,
 ) -> Sensitivity:
     """Indices (Saltelli design) or effects (Morris design) of a sweep's outcomes `of`, by default all but those of years.
 
     What is analysed is the mean over a point's replications. With common draws that is the mean response up to the part
     of the seed's noise that differs between points, divided by the replications (`abm.analysis.seed_noise` measures it);
     with one replication it is the response on one history of luck (Zhu and Sudret 2021 call these trajectory-based). Years:
-    those with outcomes that `abm.analysis.sensitivity_design.yearly` names, unless `years` chooses some, or none: ().
+    those with outcomes that `abm.analysis.sensitivity_design.yearly` names, unless `years` chooses some, or none: (). Of the
+    outcomes that `logarithms` names the logarithm is analysed (and so it is of the years of their observables).
 
     Raises IncompleteRuns where a run is missing, failed or without a number, KeyError for an unknown outcome, ValueError
-    for a design of another kind, several scenarios, or draws that are not common.
+    for a design of another kind, several scenarios, draws that are not common, or a logarithm of what is not positive.
     """
     import pandas as pd
 
@@ -201,7 +211,12 @@ def of_sweep(
     watched = {sweep.columns[name].of for name in chosen if name in sweep.columns and not sweep.columns[name].date}
     per_year = {name: at for name, at in per_year.items() if at[0] in watched}
     values = numbers(results, [*chosen, *per_year])
-    response = dict(zip([*chosen, *per_year], values.mean(2), strict=True))
+    logged = {sweep.columns[name].of for name in logarithms if name in chosen}
+    logged = {*logarithms, *(name for name, at in per_year.items() if at[0] in logged)}
+    response = {
+        name: logarithm(y, name) if name in logged else y
+        for name, y in zip([*chosen, *per_year], values.mean(2), strict=True)
+    }
     names = results.factors
 
     def analysed(y: np.ndarray, name: str) -> pd.DataFrame:
@@ -224,6 +239,7 @@ def of_sweep(
         pd.concat(convergence, ignore_index=True),
         pd.concat(told, ignore_index=True) if told else pd.DataFrame(columns=[*COLUMNS, "year"]),
         [name for name, y in response.items() if is_constant(y)],
+        [name for name in chosen if kind == "saltelli" and tail_share(response[name]) > SKEWED],
     )
 
 
@@ -247,6 +263,21 @@ def laid_out(results: Results) -> bool:
         or np.allclose(wanted[name].to_numpy(float), results.design[name].to_numpy(float), rtol=1e-12)
         for name in results.factors
     )
+
+
+def logarithm(y: np.ndarray, name: str) -> np.ndarray:
+    """Of an outcome's values; raises ValueError where one is not positive."""
+    if not (y > 0).all():
+        raise ValueError(f"{name}: {(y <= 0).sum():,} of {y.size:,} values are not above 0 and have no logarithm")
+    return np.log(y)
+
+
+def tail_share(y: np.ndarray) -> float:
+    """Share of the variance that the hundredth of the values furthest from the mean has: about a tenth of a normal one's."""
+    if is_constant(y):
+        return 0.0
+    squares = np.sort((y - y.mean()) ** 2)[::-1]
+    return float(squares[: -(-y.size // 100)].sum() / squares.sum())
 
 
 def is_constant(y: np.ndarray) -> bool:

@@ -7,24 +7,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.figures import style
-from abm.figures.labels import label_of
+from abm.figures.labels import LAYERS, label_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from abm.sweeps.spec import Outcome
+
 MOST = 10
 """Factors that a panel shows: those of the largest total index (Morris: mu*); tables have all."""
+LIMITS = -0.3, 1.3
+"""Of Sobol indices on an axis: intervals of a design that is too small go beyond, and are cut."""
 FOLLOWED = 5
 """Factors that a panel of convergence follows."""
 
 
-def title_of(outcome: str) -> str:
-    """An outcome, as people say it: of one that is named NAME_mean or NAME_last, the observable's label."""
-    observable, _, how = outcome.rpartition("_")
-    if how == "mean":
-        return label_of(observable).name
-    return f"{label_of(observable).name}, last month" if how == "last" else label_of(outcome).name
+def titles(columns: Mapping[str, Outcome]) -> dict[str, str]:
+    """Outcomes of a sweep, and the observables they are of, as people say them."""
+    found = {one.of: label_of(one.of).name for one in columns.values()}
+    for name, one in columns.items():
+        if one.date:
+            kind, _, layer = one.of.partition("_")
+            found[name] = f"{kind.capitalize()} return, {LAYERS.get(layer, layer).lower()}, {one.date:%d %b %Y}"
+            continue
+        take = {"mean": "", "last": ", last month"}.get(one.take, f", {one.take}")
+        months = f", months {one.first} to {one.last}" if one.last is not None else ""
+        found[name] = f"{label_of(one.of).name}{take}{months}"
+    return found
 
 
 def leading(table: pd.DataFrame, number: int) -> list[str]:
@@ -46,7 +58,7 @@ def panels(outcomes: list[str], height: float) -> tuple[Figure, list[Any]]:
 
 
 @style.styled
-def indices(table: pd.DataFrame) -> Figure:
+def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Bars of an analysis' indices with their intervals, a panel an outcome.
 
     Sobol: total index (light) and first-order one (dark). Morris: mu* (light), and sigma as a point.
@@ -61,7 +73,7 @@ def indices(table: pd.DataFrame) -> Figure:
         shown = leading(own, number)
         at = np.arange(len(shown))
         rows = {order: own[own["order"] == order].set_index("factor").loc[shown] for order in (light, dark)}
-        ax.set_title(title_of(outcome))
+        ax.set_title((names or {}).get(outcome, outcome))
         ax.set_yticks(at, [name.replace("_", " ") for name in shown])
         ax.set_ylim(len(shown) - 0.4, -0.6)
         ax.grid(axis="y", visible=False)
@@ -74,12 +86,12 @@ def indices(table: pd.DataFrame) -> Figure:
                 rows[dark]["value"], at, xerr=spans(rows[dark]), fmt="o", color=style.VERMILLION, markersize=3.5,
                 elinewidth=0.8, label="sigma (spread of effects)",
             )  # fmt: skip
-            unit = label_of(outcome.removesuffix("_mean").removesuffix("_last")).unit
-            ax.set_xlabel(f"change over the range of the parameter{f', {unit}' if unit else ''}")
+            ax.set_xlabel("change over the range of the parameter")
         else:
             bars(ax, at - 0.19, rows[light], 0.36, style.SKY, "total (with interactions)")
             bars(ax, at + 0.19, rows[dark], 0.36, style.BLUE, "first order (alone)")
             ax.set_xlabel("share of variance")
+            ax.set_xlim(max(own["low"].min(), LIMITS[0]) - 0.02, min(own["high"].max(), LIMITS[1]) + 0.02)
         ax.axvline(0, color=style.BLACK, linewidth=0.6)
     style.shared_legend(figure, axes[0], True)
     return figure
@@ -99,7 +111,7 @@ def spans(rows: pd.DataFrame) -> np.ndarray:
 
 
 @style.styled
-def convergence(table: pd.DataFrame) -> Figure:
+def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Total indices (Morris: mu*) of the leading factors on growing subsets of the design, with intervals."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     figure, axes = panels(outcomes, 2.3)
@@ -115,20 +127,21 @@ def convergence(table: pd.DataFrame) -> Figure:
                 linestyle=style.LINES[place], marker=style.MARKERS[place], elinewidth=0.8, capsize=1.5,
                 label=factor.replace("_", " "),
             )  # fmt: skip
-        ax.set_title(title_of(outcome))
+        ax.set_title((names or {}).get(outcome, outcome))
         ax.set_xticks(np.arange(len(sizes)), [f"{size:,}" for size in sizes])
         morris = "mu_star" in set(own["order"])
         ax.set_xlabel("trajectories" if morris else "N (blocks of the design)")
         ax.set_ylabel("mu*" if morris else "total index")
         ax.set_xlim(-0.4, len(sizes) - 0.6)
         low, high = ax.get_ylim()
-        ax.set_ylim(min(low, 0), high + 0.5 * (high - min(low, 0)))  # room for the legend
+        low, high = (min(low, 0), high) if morris else (max(min(low, 0), LIMITS[0]), min(high, LIMITS[1]))
+        ax.set_ylim(low, high + 0.5 * (high - low))  # room for the legend
         ax.legend(loc="upper right", fontsize=6.5, ncols=2, handlelength=2, columnspacing=1)
     return figure
 
 
 @style.styled
-def years(table: pd.DataFrame) -> Figure:
+def years(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Total indices (Morris: mu* as a share of the year's largest) by year, a panel an observable: darker is larger."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     number = min(MOST, table["factor"].nunique())
@@ -146,7 +159,7 @@ def years(table: pd.DataFrame) -> Figure:
             ax.text(
                 column, row, text, ha="center", va="center", fontsize=6.5, color="white" if value > 0.6 else "black"
             )
-        ax.set_title(title_of(outcome))
+        ax.set_title((names or {}).get(outcome, outcome))
         ax.set_xticks(np.arange(cells.shape[1]), [str(year) for year in cells.columns])
         ax.set_yticks(np.arange(len(cells)), [name.replace("_", " ") for name in cells.index])
         ax.grid(visible=False)
