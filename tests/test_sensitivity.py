@@ -184,8 +184,8 @@ def test_the_built_in_analysis():
     assert noise_sweep(asked, 7).replications == 7
     short = load(BUILT_IN, Wanted(months=18))
     assert "crash_compute" not in short.columns
-    assert years_of(short)["welfare_in_2024"] == ("welfare", 2024)
-    assert short.columns["welfare_in_2024"].last == 17
+    assert years_of(short)["frontier_in_2024"] == ("frontier", 2024)
+    assert short.columns["frontier_in_2024"].last == 17
 
 
 # --- nothing passes for a number ---
@@ -379,10 +379,9 @@ def test_the_command_sensitivity(spec, tmp_path):
     log = runner.invoke(app, [*words, "--log", "frontier", "--no-time-resolved"])
     assert log.exit_code == 0, log.output
     told = pd.read_csv(tmp_path / "out" / "indices.csv")
-    assert (told["value"] != table["value"]).groupby(told["outcome"]).all().to_dict() == {
-        "frontier_mean": True,
-        "lerner_closed_mean": False,
-    }
+    changed = (told["value"] != table["value"]).groupby(told["outcome"]).all()
+    assert changed.to_dict() == {"ln frontier_mean": True, "lerner_closed_mean": False}
+    assert set(pd.read_csv(tmp_path / "out" / "noise.csv")["outcome"]) == {"ln frontier_mean", "lerner_closed_mean"}
     assert seed_noise(open_sweep(tmp_path / "out" / "seeds")).shape == (8, 7)
 
 

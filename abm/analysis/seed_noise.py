@@ -63,7 +63,7 @@ def seed_noise(results: Results, replications: int = 1, logarithms: Sequence[str
     """`shares` of every outcome of a sweep, with 95 % intervals by a jackknife over seeds (Miller 1974).
 
     One row an outcome and share: outcome, share, value, low, high, points, seeds; of outcomes that `logarithms` names those
-    of the logarithm of a run. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm that there is not.
+    of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm that there is not.
     """
     import pandas as pd
     from scipy.special import stdtrit
@@ -83,5 +83,15 @@ def seed_noise(results: Results, replications: int = 1, logarithms: Sequence[str
             if without:
                 error = np.sqrt((seeds - 1) / seeds * ((some - some.mean()) ** 2).sum())
                 half = float(stdtrit(seeds - 1, 0.5 + CONFIDENCE / 2) * error)
-            rows.append((name, share, value, max(value - half, 0.0), min(value + half, 1.0), points, seeds))
+            rows.append(
+                (
+                    f"ln {name}" if name in logarithms else name,
+                    share,
+                    value,
+                    max(value - half, 0.0),
+                    min(value + half, 1.0),
+                    points,
+                    seeds,
+                )
+            )
     return pd.DataFrame(rows, columns=["outcome", "share", "value", "low", "high", "points", "seeds"])

@@ -35,7 +35,7 @@ RESAMPLES = 500
 CONFIDENCE = 0.95
 CONSTANT = 1e-10
 """An output whose range is a smaller share of its size does not vary but for rounding."""
-SKEWED = 0.5
+SKEWED = 1 / 3
 """An output of which a hundredth of the points has more of the variance than this is told to be skewed."""
 SMALLEST = {"sobol": 8, "morris": 4}
 """Least points or trajectories of a subset of the design that is looked at for convergence."""
@@ -185,7 +185,8 @@ def of_sweep(
     of the seed's noise that differs between points, divided by the replications (`abm.analysis.seed_noise` measures it);
     with one replication it is the response on one history of luck (Zhu and Sudret 2021 call these trajectory-based). Years:
     those with outcomes that `abm.analysis.sensitivity_design.yearly` names, unless `years` chooses some, or none: (). Of the
-    outcomes that `logarithms` names the logarithm is analysed (and so it is of the years of their observables).
+    outcomes that `logarithms` names the logarithm is analysed (and so it is of the years of their observables): in tables they
+    are called `ln NAME`.
 
     Raises IncompleteRuns where a run is missing, failed or without a number, KeyError for an unknown outcome, ValueError
     for a design of another kind, several scenarios, draws that are not common, or a logarithm of what is not positive.
@@ -219,6 +220,9 @@ def of_sweep(
     }
     names = results.factors
 
+    def said(name: str, of: str = "") -> str:
+        return f"ln {of or name}" if name in logged else of or name
+
     def analysed(y: np.ndarray, name: str) -> pd.DataFrame:
         if kind == "saltelli":
             return sobol_indices(y, names, second_order=sweep.design.second_order, seed=seed, of=name)
@@ -228,18 +232,18 @@ def of_sweep(
     step = len(cube) // (sweep.design.points[0] if kind == "saltelli" else sweep.design.trajectories or 1)
     method = "sobol" if kind == "saltelli" else "morris"
     convergence = [
-        analysed(response[name][: n * step], name) for name in chosen for n in subsets(len(cube) // step, method)
+        analysed(response[name][: n * step], said(name)) for name in chosen for n in subsets(len(cube) // step, method)
     ]
     whole = pd.concat([one for one in convergence if one["n"].iloc[0] == len(cube) // step], ignore_index=True)
-    told = [analysed(response[name], at[0]).assign(year=at[1]) for name, at in per_year.items()]
+    told = [analysed(response[name], said(name, at[0])).assign(year=at[1]) for name, at in per_year.items()]
     return Sensitivity(
         method,
         names,
         whole,
         pd.concat(convergence, ignore_index=True),
         pd.concat(told, ignore_index=True) if told else pd.DataFrame(columns=[*COLUMNS, "year"]),
-        [name for name, y in response.items() if is_constant(y)],
-        [name for name in chosen if kind == "saltelli" and tail_share(response[name]) > SKEWED],
+        [said(name) for name, y in response.items() if is_constant(y)],
+        [said(name) for name in chosen if kind == "saltelli" and tail_share(response[name]) > SKEWED],
     )
 
 
@@ -268,12 +272,17 @@ def laid_out(results: Results) -> bool:
 def logarithm(y: np.ndarray, name: str) -> np.ndarray:
     """Of an outcome's values; raises ValueError where one is not positive."""
     if not (y > 0).all():
-        raise ValueError(f"{name}: {(y <= 0).sum():,} of {y.size:,} values are not above 0 and have no logarithm")
+        raise ValueError(
+            f"{name}: {(y <= 0).sum():,} of {y.size:,} values are not above 0 and have no logarithm; analyse it as it is, or without single years"
+        )
     return np.log(y)
 
 
 def tail_share(y: np.ndarray) -> float:
-    """Share of the variance that the hundredth of the values furthest from the mean has: about a tenth of a normal one's."""
+    """Share of the variance that the hundredth of the values furthest from the mean has.
+
+    It is a tenth of a normal distribution's variance, and half of a lognormal one's with a unit of logarithms.
+    """
     if is_constant(y):
         return 0.0
     squares = np.sort((y - y.mean()) ** 2)[::-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ FOLLOWED = 5
 
 
 def titles(columns: Mapping[str, Outcome]) -> dict[str, str]:
-    """Outcomes of a sweep, and the observables they are of, as people say them."""
+    """Outcomes of a sweep, and the observables they are of, as people say them; `ln NAME` their logarithms."""
     found = {one.of: label_of(one.of).name for one in columns.values()}
     for name, one in columns.items():
         if one.date:
@@ -36,7 +37,7 @@ def titles(columns: Mapping[str, Outcome]) -> dict[str, str]:
         take = {"mean": "", "last": ", last month"}.get(one.take, f", {one.take}")
         months = f", months {one.first} to {one.last}" if one.last is not None else ""
         found[name] = f"{label_of(one.of).name}{take}{months}"
-    return found
+    return found | {f"ln {name}": f"{title}, logarithm" for name, title in found.items()}
 
 
 def leading(table: pd.DataFrame, number: int) -> list[str]:
@@ -73,7 +74,7 @@ def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figu
         shown = leading(own, number)
         at = np.arange(len(shown))
         rows = {order: own[own["order"] == order].set_index("factor").loc[shown] for order in (light, dark)}
-        ax.set_title((names or {}).get(outcome, outcome))
+        ax.set_title(fill((names or {}).get(outcome, outcome), 34))
         ax.set_yticks(at, [name.replace("_", " ") for name in shown])
         ax.set_ylim(len(shown) - 0.4, -0.6)
         ax.grid(axis="y", visible=False)
@@ -127,7 +128,7 @@ def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> 
                 linestyle=style.LINES[place], marker=style.MARKERS[place], elinewidth=0.8, capsize=1.5,
                 label=factor.replace("_", " "),
             )  # fmt: skip
-        ax.set_title((names or {}).get(outcome, outcome))
+        ax.set_title(fill((names or {}).get(outcome, outcome), 34))
         ax.set_xticks(np.arange(len(sizes)), [f"{size:,}" for size in sizes])
         morris = "mu_star" in set(own["order"])
         ax.set_xlabel("trajectories" if morris else "N (blocks of the design)")
@@ -136,7 +137,8 @@ def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> 
         low, high = ax.get_ylim()
         low, high = (min(low, 0), high) if morris else (max(min(low, 0), LIMITS[0]), min(high, LIMITS[1]))
         ax.set_ylim(low, high + 0.5 * (high - low))  # room for the legend
-        ax.legend(loc="upper right", fontsize=6.5, ncols=2, handlelength=2, columnspacing=1)
+        shown = ax.legend(loc="upper right", fontsize=6.5, ncols=2, handlelength=2, columnspacing=1, frameon=True)
+        shown.get_frame().set(facecolor="white", edgecolor="none", alpha=1)  # over intervals that are cut
     return figure
 
 
@@ -159,7 +161,7 @@ def years(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure
             ax.text(
                 column, row, text, ha="center", va="center", fontsize=6.5, color="white" if value > 0.6 else "black"
             )
-        ax.set_title((names or {}).get(outcome, outcome))
+        ax.set_title(fill((names or {}).get(outcome, outcome), 34))
         ax.set_xticks(np.arange(cells.shape[1]), [str(year) for year in cells.columns])
         ax.set_yticks(np.arange(len(cells)), [name.replace("_", " ") for name in cells.index])
         ax.grid(visible=False)
