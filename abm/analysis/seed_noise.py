@@ -63,7 +63,8 @@ def seed_noise(results: Results, replications: int = 1, logarithms: Sequence[str
     """`shares` of every outcome of a sweep, with 95 % intervals by a jackknife over seeds (Miller 1974).
 
     One row an outcome and share: outcome, share, value, low, high, points, seeds; of outcomes that `logarithms` names those
-    of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm that there is not.
+    of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm that
+    there is not.
     """
     import pandas as pd
     from scipy.special import stdtrit

@@ -273,7 +273,8 @@ def logarithm(y: np.ndarray, name: str) -> np.ndarray:
     """Of an outcome's values; raises ValueError where one is not positive."""
     if not (y > 0).all():
         raise ValueError(
-            f"{name}: {(y <= 0).sum():,} of {y.size:,} values are not above 0 and have no logarithm; analyse it as it is, or without single years"
+            f"{name}: {(y <= 0).sum():,} of {y.size:,} values are not above 0 and have no logarithm; analyse it as it is, or"
+            " leave single years out"
         )
     return np.log(y)
 

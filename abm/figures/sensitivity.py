@@ -74,7 +74,7 @@ def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figu
         shown = leading(own, number)
         at = np.arange(len(shown))
         rows = {order: own[own["order"] == order].set_index("factor").loc[shown] for order in (light, dark)}
-        ax.set_title(fill((names or {}).get(outcome, outcome), 34))
+        ax.set_title(fill((names or {}).get(outcome, outcome), 31))
         ax.set_yticks(at, [name.replace("_", " ") for name in shown])
         ax.set_ylim(len(shown) - 0.4, -0.6)
         ax.grid(axis="y", visible=False)
@@ -128,7 +128,7 @@ def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> 
                 linestyle=style.LINES[place], marker=style.MARKERS[place], elinewidth=0.8, capsize=1.5,
                 label=factor.replace("_", " "),
             )  # fmt: skip
-        ax.set_title(fill((names or {}).get(outcome, outcome), 34))
+        ax.set_title(fill((names or {}).get(outcome, outcome), 31))
         ax.set_xticks(np.arange(len(sizes)), [f"{size:,}" for size in sizes])
         morris = "mu_star" in set(own["order"])
         ax.set_xlabel("trajectories" if morris else "N (blocks of the design)")
@@ -137,7 +137,7 @@ def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> 
         low, high = ax.get_ylim()
         low, high = (min(low, 0), high) if morris else (max(min(low, 0), LIMITS[0]), min(high, LIMITS[1]))
         ax.set_ylim(low, high + 0.5 * (high - low))  # room for the legend
-        shown = ax.legend(loc="upper right", fontsize=6.5, ncols=2, handlelength=2, columnspacing=1, frameon=True)
+        shown = ax.legend(loc="upper right", fontsize=6, ncols=2, handlelength=1.8, columnspacing=1, frameon=True)
         shown.get_frame().set(facecolor="white", edgecolor="none", alpha=1)  # over intervals that are cut
     return figure
 
@@ -161,7 +161,7 @@ def years(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure
             ax.text(
                 column, row, text, ha="center", va="center", fontsize=6.5, color="white" if value > 0.6 else "black"
             )
-        ax.set_title(fill((names or {}).get(outcome, outcome), 34))
+        ax.set_title(fill((names or {}).get(outcome, outcome), 31))
         ax.set_xticks(np.arange(cells.shape[1]), [str(year) for year in cells.columns])
         ax.set_yticks(np.arange(len(cells)), [name.replace("_", " ") for name in cells.index])
         ax.grid(visible=False)
