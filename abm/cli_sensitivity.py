@@ -183,23 +183,22 @@ def analysed(
 def show(found: Any, noise: Any) -> None:
     """The leading factors of every outcome, what does not vary, and how much of the variance is the seed's."""
     main, beside = ("total", "first") if found.method == "sobol" else ("mu_star", "sigma")
+    sobol = found.method == "sobol"
+    headings = ("outcome, parameter", main.replace("_star", "*"), "95 %", beside, *(["95 %"] if sobol else []))
     table = Table(box=None, pad_edge=False)
-    for heading in ("outcome, parameter", main.replace("_star", "*"), "95 %", beside, "95 %"):
+    for heading in headings:
         table.add_column(heading, justify="left" if "parameter" in heading else "right", no_wrap=True)
+    digits = ".2f" if sobol else ".2g"  # shares, or the outcome's unit
     for outcome, own in found.indices.groupby("outcome", sort=False):
         if outcome in found.constant:
             continue
         table.add_row(escape(str(outcome)), style="bold")
         rows = {order: own[own["order"] == order].set_index("factor") for order in (main, beside)}
         for factor in rows[main]["value"].sort_values(ascending=False).index[:SHOWN]:
-            both = (rows[order].loc[factor] for order in (main, beside))
-            digits = ".2f" if found.method == "sobol" else ".2g"
-            cells = [
-                text
-                for row in both
-                for text in (f"{row['value']:{digits}}", f"{row['low']:{digits}} to {row['high']:{digits}}")
-            ]
-            table.add_row(f"  {escape(str(factor))}", *cells)
+            both = [rows[order].loc[factor] for order in (main, beside)]
+            cells = [f"{row[key]:{digits}}" for row in both for key in ("value", "low", "high")]
+            spans = cells[0], f"{cells[1]} to {cells[2]}", cells[3], f"{cells[4]} to {cells[5]}"
+            table.add_row(f"  {escape(str(factor))}", *spans[: len(headings) - 1])
     Console().print(table)
     pairs = found.indices[found.indices["order"] == "second"]
     for row in pairs.sort_values("value", ascending=False).head(SHOWN).itertuples():
@@ -267,14 +266,16 @@ def replications(
         table = analysis.replications(values, half_width, tuple(asked.stories))
         shown = Table(box=None, pad_edge=False)
         kinds = list(dict.fromkeys(table["kind"]))
-        for heading in ("outcome", "mean", "sd / mean", *(f"seeds: {kind}" for kind in kinds)):
-            shown.add_column(heading, justify="left" if heading == "outcome" else "right", overflow="fold")
+        for heading in ("outcome", "mean", "sd / mean", *(f"for {kind.split(', ')[-1]}" for kind in kinds)):
+            shown.add_column(heading, justify="left" if heading == "outcome" else "right", no_wrap=True)
         for name, own in table.groupby("outcome", sort=False):
             shown.add_row(escape(str(name)), *map(escape, analysis.cells(own)))
         Console().print(shown)
         print(
-            f"for ± {half_width:.3g} of the mean of {scenario} (95 %), from {seeds} seeds; brackets: uncertainty of the pilot"
+            f"seeds for ± {half_width:.3g} of the mean of {scenario} (95 %); brackets: what a pilot of {seeds} leaves open"
         )
+        if against:
+            print(f"own and common draws: for the difference of {against} to it")
         if out:
             table.to_csv(folder / "replications.csv", index=False)
             (folder / "replications.md").write_text(analysis.markdown(table, half_width), encoding="utf-8")

@@ -87,7 +87,9 @@ def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figu
                 rows[dark]["value"], at, xerr=spans(rows[dark]), fmt="o", color=style.VERMILLION, markersize=3.5,
                 elinewidth=0.8, label="sigma (spread of effects)",
             )  # fmt: skip
-            ax.set_xlabel("change over the range of the parameter")
+            ax.set_xlabel("change over the range")
+            ax.locator_params(axis="x", nbins=5)
+            ax.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
         else:
             bars(ax, at - 0.19, rows[light], 0.36, style.SKY, "total (with interactions)")
             bars(ax, at + 0.19, rows[dark], 0.36, style.BLUE, "first order (alone)")
@@ -133,6 +135,7 @@ def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> 
         morris = "mu_star" in set(own["order"])
         ax.set_xlabel("trajectories" if morris else "N (blocks of the design)")
         ax.set_ylabel("mu*" if morris else "total index")
+        ax.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4))
         ax.set_xlim(-0.4, len(sizes) - 0.6)
         low, high = ax.get_ylim()
         low, high = (min(low, 0), high) if morris else (max(min(low, 0), LIMITS[0]), min(high, LIMITS[1]))
