@@ -266,10 +266,11 @@ def replications(
         table = analysis.replications(values, half_width, tuple(asked.stories))
         shown = Table(box=None, pad_edge=False)
         kinds = list(dict.fromkeys(table["kind"]))
-        for heading in ("outcome", "mean", "sd / mean", *(f"for {kind.split(', ')[-1]}" for kind in kinds)):
+        for heading in ("outcome", "mean", "for mean", "own draws", "common draws")[: 2 + len(kinds)]:
             shown.add_column(heading, justify="left" if heading == "outcome" else "right", no_wrap=True)
         for name, own in table.groupby("outcome", sort=False):
-            shown.add_row(escape(str(name)), *map(escape, analysis.cells(own)))
+            mean, _, *enough = analysis.cells(own)
+            shown.add_row(escape(str(name)), mean, *map(escape, enough))
         Console().print(shown)
         print(
             f"seeds for ± {half_width:.3g} of the mean of {scenario} (95 %); brackets: what a pilot of {seeds} leaves open"

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from abm.analysis.complete import IncompleteRuns, numbers
 from abm.analysis.replications import enough, markdown, needed, replications, spread
 from abm.analysis.seed_noise import components, seed_noise, shares
-from abm.analysis.sensitivity import RESAMPLES, morris_effects, of_sweep, positive, sobol_indices, subsets
+from abm.analysis.sensitivity import morris_effects, of_sweep, positive, sobol_indices, subsets
 from abm.analysis.sensitivity_design import BUILT_IN, Wanted, load, noise_sweep, pilot, years_of
 from abm.cli import app
 from abm.parameters import Parameters
@@ -176,9 +176,8 @@ def test_the_built_in_analysis():
     assert len(asked.factors) >= 20
     assert len(asked.columns) - len(years_of(asked)) == 6
     assert asked.number_of_runs == 256 * (len(asked.factors) + 2) * asked.replications
-    defaults = Parameters().model_dump()
     for name, factor in asked.factors.items():
-        assert factor.low <= defaults[name] <= factor.high, name
+        assert factor.low <= Parameters.model_fields[name].default <= factor.high, name
     assert years_of(asked)["lerner_closed_in_2027"] == ("lerner_closed", 2027)
     assert load(None, Wanted("morris", trajectories=8)).number_of_points == 8 * (len(asked.factors) + 1)
     assert noise_sweep(asked, 7).replications == 7
@@ -566,7 +565,3 @@ def test_bad_words_of_replications(words, said):
     lines = complaints("replications", *words)
     assert len(lines) == 1
     assert said in lines[0]
-
-
-def test_the_bootstrap_is_large_enough():
-    assert RESAMPLES >= 200
