@@ -20,6 +20,7 @@ from abm.cli_calibrate import calibrate
 from abm.cli_experiment import Out, bar, export, new_experiment, replay, reproduce, stopped
 from abm.cli_input import Commands, Mistake, nearest, plainly, settings, writable
 from abm.cli_score import score
+from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
 
 app = typer.Typer(cls=Commands, add_completion=False, help="An agent-based model of the AI industry.")
@@ -196,6 +197,8 @@ app.command("export")(export)
 app.command("sweep")(sweep)
 app.command("calibrate")(calibrate)
 app.command("score")(score)
+app.command("sensitivity")(sensitivity)
+app.command("replications")(replications)
 app.command("selftest")(selftest)
 
 

@@ -135,6 +135,23 @@ def foreseen(asked: Any, folder: Path, part: tuple[int, int], accept_changes: bo
 def execute(
     asked: Any, folder: Path, part: tuple[int, int], rule: Any, number: int, dask: str | None, options: dict[str, Any]
 ) -> None:
+    bad, verdict = carried_out(asked, folder, part, rule, number, dask, options)
+    if verdict is not None:
+        judged(verdict, rule)
+    if bad or (verdict is not None and verdict.enough is None):
+        raise typer.Exit(1)
+
+
+def carried_out(
+    asked: Any,
+    folder: Path,
+    part: tuple[int, int] = (1, 1),
+    rule: Any = None,
+    number: int = 1,
+    dask: str | None = None,
+    options: dict[str, Any] | None = None,
+) -> tuple[int, Any]:
+    """Run a sweep with a bar of progress, and print what came of it: runs not in order, and the rule's verdict or None."""
     from abm.cli import bar, stopped
     from abm.sweeps.results import open_sweep
     from abm.sweeps.run import Broken, run_sweep
@@ -146,7 +163,7 @@ def execute(
 
     try:
         with cluster(dask, number) as executor, bar() as (progress, _):
-            options |= {"workers": number, "executor": executor}
+            options = {**(options or {}), "workers": number, "executor": executor}
             before = 0
 
             def step(done: int, total: int, failed: int, seconds: float) -> None:
@@ -173,11 +190,7 @@ def execute(
         print(f"accepted and recorded: {'; '.join(tally.accepted)}")
     done = sum(tally.counts.values())
     print(f"{done:,} runs in {tally.seconds:.0f} seconds, {tally.before:,} were there already")
-    bad = counted(results)
-    if verdict is not None:
-        judged(verdict, rule)
-    if bad or (verdict is not None and verdict.enough is None):
-        raise typer.Exit(1)
+    return counted(results), verdict
 
 
 def pace(done: int, total: int, failed: int, lately: int, seconds: float) -> str:

@@ -33,8 +33,8 @@ def size_of(sweep: Sweep) -> int:
 def points_of(sweep: Sweep) -> list[dict[str, Any]]:
     """Every point of the design: factor -> value, in the order of the factors.
 
-    A grid varies its last factor fastest. The first points of a Sobol design with more points are the same ones, and so
-    are those of a grid, a Saltelli design excepted, and those of the first Latin hypercubes of a list.
+    A grid varies its last factor fastest. The first points of a Sobol, Saltelli or Morris design with more points are the
+    same ones, and so are those of the first Latin hypercubes of a list.
     """
     names = list(sweep.factors)
     if sweep.design.kind == "table":

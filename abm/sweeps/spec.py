@@ -34,7 +34,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -302,8 +302,8 @@ class Sweep(BaseModel):
         return digest(self.said())
 
     @classmethod
-    def load(cls, path: str | Path) -> Sweep:
-        """From a TOML file."""
+    def load(cls, path: str | Path, changed: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> Sweep:
+        """From a TOML file; `changed` makes of what it says what is to be run."""
         path = Path(path)
         try:
             if path.is_dir():
@@ -313,7 +313,7 @@ class Sweep(BaseModel):
         except (OSError, ValueError) as error:  # not UTF-8, not TOML
             raise SpecError([f"{path}: cannot be read: {error}"]) from None
         try:
-            return cls(folder=path.parent, confined=True, **{"name": path.stem, **said})
+            return cls(folder=path.parent, confined=True, **changed({"name": path.stem, **said}))
         except SpecError as error:
             raise SpecError([f"{path}: {problem}" for problem in error.problems]) from None
         except TypeError:  # a key that is no keyword

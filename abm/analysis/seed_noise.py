@@ -1,0 +1,98 @@
+"""How much of an output's variance is the seed's own noise, and how much of that is left in indices of a mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from abm.analysis.sensitivity import CONFIDENCE, is_constant, logarithm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from abm.sweeps.results import Results
+
+
+class Components(NamedTuple):
+    """Components of variance, in the output's unit squared; none below zero."""
+
+    parameters: float
+    """Of the mean response over seeds."""
+    seed: float
+    """Of the seed's effect that is the same at all points: common draws take it out of every comparison of points."""
+    interaction: float
+    """Of the seed's effect that differs between points: replications alone make it smaller."""
+
+
+def components(values: np.ndarray) -> Components:
+    """Two-way components of variance of values (points, seeds), every seed at every point, points over the whole space.
+
+    Estimated from mean squares (Searle, Casella and McCulloch 1992, ch. 4). With one run a cell the interaction holds all
+    that is neither the point's nor the seed's.
+    """
+    points, seeds = values.shape
+    if points < 2 or seeds < 2:
+        raise ValueError(f"values {values.shape}: components take two points and two seeds, or more")
+    mean, rows, columns = values.mean(), values.mean(1), values.mean(0)
+    rest = values - rows[:, None] - columns[None, :] + mean
+    within = (rest**2).sum() / ((points - 1) * (seeds - 1))
+    between = max(rows.var(ddof=1) - within / seeds, 0.0)
+    common = max(columns.var(ddof=1) - within / points, 0.0)
+    return Components(float(between), float(common), float(within))
+
+
+def shares(values: np.ndarray, replications: int = 1) -> dict[str, float]:
+    """Shares of the variance of one run: parameters, seed, interaction; and `left_in_indices`.
+
+    The last is the share of noise in the variance that Sobol indices of a mean over so many replications on common draws
+    divide up. Total indices of all factors may be too large by up to as much, first-order ones too small in proportion.
+    """
+    if is_constant(values):
+        return dict.fromkeys(("parameters", "seed", "interaction", "left_in_indices"), np.nan)
+    found = components(values)
+    whole, left = sum(found), found.interaction / replications
+    explained = found.parameters + left
+    return {name: part / whole for name, part in found._asdict().items()} | {
+        "left_in_indices": left / explained if explained else np.nan
+    }
+
+
+def seed_noise(results: Results, replications: int = 1, logarithms: Sequence[str] = ()) -> pd.DataFrame:
+    """`shares` of every outcome of a sweep, with 95 % intervals by a jackknife over seeds (Miller 1974).
+
+    One row an outcome and share: outcome, share, value, low, high, points, seeds; of outcomes that `logarithms` names those
+    of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm that
+    there is not.
+    """
+    import pandas as pd
+    from scipy.special import stdtrit
+
+    from abm.analysis.complete import numbers
+    from abm.analysis.sensitivity_design import years_of
+
+    names = [name for name in results.outcomes if name not in years_of(results.sweep)]
+    rows = []
+    for name, runs in zip(names, numbers(results, names), strict=True):
+        values = logarithm(runs, name) if name in logarithms else runs
+        points, seeds = values.shape
+        without = [shares(np.delete(values, k, axis=1), replications) for k in range(seeds)] if seeds > 2 else []
+        for share, value in shares(values, replications).items():
+            some = np.array([one[share] for one in without])
+            half = np.nan
+            if without:
+                error = np.sqrt((seeds - 1) / seeds * ((some - some.mean()) ** 2).sum())
+                half = float(stdtrit(seeds - 1, 0.5 + CONFIDENCE / 2) * error)
+            rows.append(
+                (
+                    f"ln {name}" if name in logarithms else name,
+                    share,
+                    value,
+                    max(value - half, 0.0),
+                    min(value + half, 1.0),
+                    points,
+                    seeds,
+                )
+            )
+    return pd.DataFrame(rows, columns=["outcome", "share", "value", "low", "high", "points", "seeds"])

@@ -1,0 +1,172 @@
+"""Sensitivity: which parameters matter to what, in which year, and whether the design was large enough to tell."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.figures import style
+from abm.figures.labels import LAYERS, label_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from abm.sweeps.spec import Outcome
+
+MOST = 10
+"""Factors that a panel shows: those of the largest total index (Morris: mu*); tables have all."""
+LIMITS = -0.3, 1.3
+"""Of Sobol indices on an axis: intervals of a design that is too small go beyond, and are cut."""
+FOLLOWED = 5
+"""Factors that a panel of convergence follows."""
+
+
+def titles(columns: Mapping[str, Outcome]) -> dict[str, str]:
+    """Outcomes of a sweep, and the observables they are of, as people say them; `ln NAME` their logarithms."""
+    found = {one.of: label_of(one.of).name for one in columns.values()}
+    for name, one in columns.items():
+        if one.date:
+            kind, _, layer = one.of.partition("_")
+            found[name] = f"{kind.capitalize()} return, {LAYERS.get(layer, layer).lower()}, {one.date:%d %b %Y}"
+            continue
+        take = {"mean": "", "last": ", last month"}.get(one.take, f", {one.take}")
+        months = f", months {one.first} to {one.last}" if one.last is not None else ""
+        found[name] = f"{label_of(one.of).name}{take}{months}"
+    return found | {f"ln {name}": f"{title}, logarithm" for name, title in found.items()}
+
+
+def leading(table: pd.DataFrame, number: int) -> list[str]:
+    """Factors in the order of their total index, or mu*, the largest first; those without a number last."""
+    main = table[table["order"].isin(["total", "mu_star"])]
+    largest = main.groupby("factor", sort=False)["value"].max()
+    return list(largest.sort_values(ascending=False, kind="stable").index[:number])
+
+
+def panels(outcomes: list[str], height: float) -> tuple[Figure, list[Any]]:
+    """A page of two columns with a panel an outcome."""
+    columns = min(2, len(outcomes))
+    rows = -(-len(outcomes) // columns)
+    width = style.TWO_COLUMNS if columns == 2 else 0.6 * style.TWO_COLUMNS
+    figure, axes = style.canvas(None, rows, columns, (width, rows * height + 0.4))
+    for ax in axes[len(outcomes) :]:
+        ax.remove()
+    return figure, axes[: len(outcomes)]
+
+
+@style.styled
+def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
+    """Bars of an analysis' indices with their intervals, a panel an outcome.
+
+    Sobol: total index (light) and first-order one (dark). Morris: mu* (light), and sigma as a point.
+    """
+    outcomes = list(dict.fromkeys(table["outcome"]))
+    number = min(MOST, table["factor"].nunique())
+    figure, axes = panels(outcomes, 0.7 + 0.18 * number)
+    morris = "mu_star" in set(table["order"])
+    light, dark = ("mu_star", "sigma") if morris else ("total", "first")
+    for ax, outcome in zip(axes, outcomes, strict=True):
+        own = table[table["outcome"] == outcome]
+        shown = leading(own, number)
+        at = np.arange(len(shown))
+        rows = {order: own[own["order"] == order].set_index("factor").loc[shown] for order in (light, dark)}
+        ax.set_title(fill((names or {}).get(outcome, outcome), 31))
+        ax.set_yticks(at, [name.replace("_", " ") for name in shown])
+        ax.set_ylim(len(shown) - 0.4, -0.6)
+        ax.grid(axis="y", visible=False)
+        if own["value"].isna().all():
+            ax.text(0.5, 0.5, "does not vary: no indices", transform=ax.transAxes, ha="center", color=style.GREY)
+            continue
+        if morris:
+            bars(ax, at, rows[light], 0.62, style.SKY, "mu* (mean size of an effect)")
+            ax.errorbar(
+                rows[dark]["value"], at, xerr=spans(rows[dark]), fmt="o", color=style.VERMILLION, markersize=3.5,
+                elinewidth=0.8, label="sigma (spread of effects)",
+            )  # fmt: skip
+            ax.set_xlabel("change over the range")
+            ax.locator_params(axis="x", nbins=5)
+            ax.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
+        else:
+            bars(ax, at - 0.19, rows[light], 0.36, style.SKY, "total (with interactions)")
+            bars(ax, at + 0.19, rows[dark], 0.36, style.BLUE, "first order (alone)")
+            ax.set_xlabel("share of variance")
+            ax.set_xlim(max(own["low"].min(), LIMITS[0]) - 0.02, min(own["high"].max(), LIMITS[1]) + 0.02)
+        ax.axvline(0, color=style.BLACK, linewidth=0.6)
+    style.shared_legend(figure, axes[0], True)
+    return figure
+
+
+def bars(ax: Any, at: np.ndarray, rows: pd.DataFrame, height: float, colour: str, label: str) -> None:
+    """Horizontal bars with intervals."""
+    ax.barh(
+        at, rows["value"], height, color=colour, xerr=spans(rows), label=label,
+        error_kw={"elinewidth": 0.8, "ecolor": style.BLACK, "capsize": 1.5, "capthick": 0.6},
+    )  # fmt: skip
+
+
+def spans(rows: pd.DataFrame) -> np.ndarray:
+    """(2, factors) lengths of an interval below and above its value."""
+    return np.abs(rows[["low", "high"]].to_numpy(float).T - rows["value"].to_numpy(float))
+
+
+@style.styled
+def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
+    """Total indices (Morris: mu*) of the leading factors on growing subsets of the design, with intervals."""
+    outcomes = list(dict.fromkeys(table["outcome"]))
+    figure, axes = panels(outcomes, 2.3)
+    colours = (style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE)
+    for ax, outcome in zip(axes, outcomes, strict=True):
+        own = table[(table["outcome"] == outcome) & table["order"].isin(["total", "mu_star"])]
+        last = own[own["n"] == own["n"].max()]
+        sizes = sorted(own["n"].unique())
+        for place, factor in enumerate(leading(last, FOLLOWED)):
+            rows = own[own["factor"] == factor].sort_values("n")
+            ax.errorbar(
+                np.arange(len(sizes)) + 0.06 * (place - 2), rows["value"], yerr=spans(rows), color=colours[place],
+                linestyle=style.LINES[place], marker=style.MARKERS[place], elinewidth=0.8, capsize=1.5,
+                label=factor.replace("_", " "),
+            )  # fmt: skip
+        ax.set_title(fill((names or {}).get(outcome, outcome), 31))
+        ax.set_xticks(np.arange(len(sizes)), [f"{size:,}" for size in sizes])
+        morris = "mu_star" in set(own["order"])
+        ax.set_xlabel("trajectories" if morris else "N (blocks of the design)")
+        ax.set_ylabel("mu*" if morris else "total index")
+        ax.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4))
+        ax.set_xlim(-0.4, len(sizes) - 0.6)
+        low, high = ax.get_ylim()
+        low, high = (min(low, 0), high) if morris else (max(min(low, 0), LIMITS[0]), min(high, LIMITS[1]))
+        ax.set_ylim(low, high + 0.5 * (high - low))  # room for the legend
+        shown = ax.legend(loc="upper right", fontsize=6, ncols=2, handlelength=1.8, columnspacing=1, frameon=True)
+        shown.get_frame().set(facecolor="white", edgecolor="none", alpha=1)  # over intervals that are cut
+    return figure
+
+
+@style.styled
+def years(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
+    """Total indices (Morris: mu* as a share of the year's largest) by year, a panel an observable: darker is larger."""
+    outcomes = list(dict.fromkeys(table["outcome"]))
+    number = min(MOST, table["factor"].nunique())
+    figure, axes = panels(outcomes, 0.6 + 0.19 * number)
+    main = table[table["order"].isin(["total", "mu_star"])]
+    for ax, outcome in zip(axes, outcomes, strict=True):
+        own = main[main["outcome"] == outcome]
+        cells = own.pivot(index="factor", columns="year", values="value").loc[leading(own, number)]
+        if "mu_star" in set(own["order"]):
+            largest = own.groupby("year")["value"].max()
+            cells = cells / largest.where(largest > 0)
+        ax.imshow(cells.to_numpy(float), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for (row, column), value in np.ndenumerate(cells.to_numpy(float)):
+            text = f"{value:.2f}" if np.isfinite(value) else "–"
+            ax.text(
+                column, row, text, ha="center", va="center", fontsize=6.5, color="white" if value > 0.6 else "black"
+            )
+        ax.set_title(fill((names or {}).get(outcome, outcome), 31))
+        ax.set_xticks(np.arange(cells.shape[1]), [str(year) for year in cells.columns])
+        ax.set_yticks(np.arange(len(cells)), [name.replace("_", " ") for name in cells.index])
+        ax.grid(visible=False)
+        ax.tick_params(length=0)
+    return figure
