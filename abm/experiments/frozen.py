@@ -52,7 +52,9 @@ def faults(experiment: Experiment) -> list[str]:
 def outcomes_of(experiment: Experiment, event: str) -> dict[str, Outcome]:
     """Layer -> outcome of an event."""
     (sweep,) = experiment.sweeps().values()
-    columns = {name.removeprefix(f"{event}_"): one for name, one in sweep.columns.items() if name.startswith(f"{event}_")}
+    columns = {
+        name.removeprefix(f"{event}_"): one for name, one in sweep.columns.items() if name.startswith(f"{event}_")
+    }
     return {layer: one for layer, one in columns.items() if one.date and one.of == f"abnormal_{layer}"}
 
 
@@ -68,7 +70,9 @@ def predictions(experiment: Experiment, runs: pd.DataFrame, made_on: dt.date) ->
         for layer, outcome in outcomes_of(experiment, event).items():
             values = runs[f"{event}_{layer}"].to_numpy(float)
             if not np.isfinite(values).all():
-                raise ValueError(f"{event}_{layer}: {(~np.isfinite(values)).sum()} of {values.size} runs have no outcome")
+                raise ValueError(
+                    f"{event}_{layer}: {(~np.isfinite(values)).sum()} of {values.size} runs have no outcome"
+                )
             assert outcome.date is not None
             days = outcome.last_day - outcome.first + 1
             probability = float((values > 0).mean())

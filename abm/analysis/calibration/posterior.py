@@ -1,7 +1,8 @@
 """What the data leave possible: approximate Bayesian computation by sequential Monte Carlo (ABC-SMC), in batches.
 
 Particles are drawn from the prior, then moved and weighted so that they follow the prior of those whose simulated
-history lies ever nearer to the one observed. What is left of the tolerance is corrected for by a regression.
+history, measured with the errors of the data, lies ever nearer to the one observed. What is left of the tolerance is
+corrected for by a regression.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Generation:
 
     unit: np.ndarray  # (particles, parameters) positions in the priors' ranges
     weights: np.ndarray  # (particles,), sum 1
-    moments: np.ndarray  # (particles, moments)
+    moments: np.ndarray  # (particles, moments) as they would be measured
     distances: np.ndarray  # (particles,)
     tolerance: float
     proposed: int
@@ -91,10 +92,22 @@ def from_prior(simulator: Simulator, criterion: Criterion, number: int) -> Gener
     """`number` particles from the prior, none rejected but those with an undefined moment (their weight is 0)."""
     spec = simulator.spec
     unit = spec.draw_prior(np.random.default_rng([spec.seed, 11, 0]), number)
-    moments = simulator(spec.from_unit(unit), seeds_of(spec, 0, 0, number))
+    moments = measured(simulator, unit, 0, 0)
     distances = np.sqrt(criterion(moments))
     fine = np.isfinite(distances)
     return Generation(unit, fine / fine.sum(), moments, distances, np.inf, number, int((~fine).sum()))
+
+
+def measured(simulator: Simulator, unit: np.ndarray, generation: int, batch: int) -> np.ndarray:
+    """(proposals, moments) of one history each, with errors of measurement: what the data would be if they came so.
+
+    Without the errors a moment that hardly varies between histories would be taken for exact, however roughly it was
+    measured (Wilkinson 2013, *Stat. Appl. Genet. Mol. Biol.* 12(2)).
+    """
+    spec = simulator.spec
+    moments = simulator(spec.from_unit(unit), seeds_of(spec, generation, batch, len(unit)))
+    errors = np.random.default_rng([spec.seed, 15, generation, batch]).standard_normal(moments.shape)
+    return moments + simulator.errors * errors
 
 
 def again(generation: Generation, criterion: Criterion) -> Generation:
@@ -128,7 +141,7 @@ def _next(simulator: Simulator, criterion: Criterion, old: Generation, place: in
             steps = centre[parents] + rng.standard_normal((size, centre.shape[1])) @ root.T
             asked = np.concatenate([asked, steps[((steps >= 0) & (steps <= 1)).all(1)]])
         asked = asked[:size]
-        got = simulator(spec.from_unit(asked), seeds_of(spec, place, batch, size))
+        got = measured(simulator, asked, place, batch)
         d = np.sqrt(criterion(got))
         batch += 1
         good = np.flatnonzero(d <= tolerance)
