@@ -123,22 +123,25 @@ def facts(
         if out.is_dir():
             raise Mistake(f"--out {out}: is a folder; give the name of a file")
         writable(out.parent)
-    from abm.analysis import facts as stylised
+    from abm.analysis import fit_table as stylised
 
     with interruptible("nothing was kept"), bar() as (_, count):
         table = stylised.table(seeds=range(seeds), progress=count)
     shown = Table(box=None, pad_edge=False)
     shown.add_column("target", overflow="fold")
-    for heading in ("observed", "bounds", "model", "MCSE", "within", "p-value"):
+    for heading in ("observed", "bounds", "model", "within", "90 % band", "inside", "p-value"):
         shown.add_column(heading)
     for row in table.itertuples():
-        fit = (f"{row.low:g} to {row.high:g}", f"{row.model:.3g}", f"{row.mcse:.2g}", "yes" if row.within else "NO")
+        fit = [f"{row.low:g} to {row.high:g}", f"{row.model:.3g}", "yes" if row.within else "NO"]
+        band = [f"{row.band_low:.3g} to {row.band_high:.3g}", "yes" if row.inside else "NO"]
+        fit += ["", ""] if row.is_bound else band
         cells = (*fit, f"{row.p_value:.3f}{'*' if row.is_bound else ''}")
         shown.add_row(str(row.target), f"{row.observed:g}", *cells)
     Console().print(shown)
     print(
         f"{int(table['within'].sum())} of {len(table)} within their bounds; * share of runs that meet a sign or bound"
     )
+    print(stylised.inside_band(table))
     if out:
         stylised.write_markdown(table, out)
         print(out)

@@ -114,12 +114,60 @@ def test_no_price_levels_are_committed():
 
 
 def test_bounds_bracket_the_targets():
-    assert len(TARGETS) == 26
+    assert len(TARGETS) == 39
     assert TARGETS.index.is_unique
     assert (TARGETS.lower <= TARGETS.value).all()
     assert (TARGETS.value <= TARGETS.upper).all()
     assert (TARGETS.lower < TARGETS.upper).all()
     assert TARGETS.unit.str.len().gt(0).all()
+
+
+def test_what_can_be_fitted_has_a_scale_an_error_and_a_date():
+    signs = TARGETS.index.str.startswith("sign_") | TARGETS.index.isin(
+        ["release_share_of_decline", "return_excess_kurtosis", "return_acf1", "return_abs_acf20"]
+    )
+    assert TARGETS.scale.isna().tolist() == signs.tolist()
+    fitted = TARGETS[~signs]
+    assert fitted.scale.isin(["log", "level"]).all() and (fitted.error > 0).all()
+    assert (fitted.value[fitted.scale.eq("log")] > 0).all()
+    assert (pd.to_datetime(fitted.known) <= CUTOFF).all()
+
+
+def test_dispersion_and_launches_of_2024_match_the_prices():
+    launches = data.load("model_prices").query("first_party == 1 and open_weights == 0").sort_values("price_from")
+    launches = launches.drop_duplicates("model")
+    posted = launches[launches.release_date.between("2023-07-01", "2024-12-31")].blended
+    assert len(posted) == 28
+    assert TARGETS.value["closed_price_dispersion"] == pytest.approx(np.log(posted).std(), abs=0.05)
+    assert TARGETS.error["closed_price_dispersion"] == pytest.approx(np.log(posted).std() / np.sqrt(2 * 27), abs=0.005)
+    half = launches[launches.release_date.between("2024-07-01", "2024-12-31")].blended
+    assert TARGETS.value["launch_price_2024h2"] == pytest.approx(half.median(), abs=0.05)
+
+
+def test_targets_to_january_know_nothing_later():
+    quarters = data.load("nvidia_quarterly").set_index("quarter")
+    assert TARGETS.value["datacenter_revenue_fy25q3"] == pytest.approx(
+        quarters.datacenter_revenue_bn["FY25Q3"], abs=0.05
+    )
+    assert TARGETS.value["vendor_margin_fy25q3"] == pytest.approx(quarters.gross_margin["FY25Q3"])
+    models = data.load("capability")
+    models, lags = models[models.release_date <= "2025-01-31"], []
+    for level in range(131, 140):
+        first = models[models.eci >= level].groupby("open_weights").release_date.min()
+        lags.append((first[1] - first[0]).days / 30.4375)
+    assert TARGETS.value["open_lag_to_january_2025"] == pytest.approx(np.mean(lags), abs=0.1)
+
+
+def test_layers_day_0_and_the_vendors_day_1_match_the_event_study():
+    shock = data.load("event_returns").query("event_date == @SHOCK")
+    for layer in ("compute", "power", "platforms"):
+        firms = shock[shock.layer.eq(layer)].abnormal_return_day0_pct / 100
+        assert TARGETS.value[f"{layer}_return_day0"] == pytest.approx(firms.mean(), abs=0.001)
+        assert TARGETS.error[f"{layer}_return_day0"] == pytest.approx(firms.std() / np.sqrt(len(firms)), abs=0.001)
+    raw = shock[shock.layer.eq("applications")].return_day0_pct.mean() / 100
+    assert TARGETS.value["applications_return_day0"] == pytest.approx(raw + 0.0146, abs=0.001)
+    day1 = data.load("event_window").query("ticker == 'NVDA' and day == 1").abnormal_return_pct.iloc[0] / 100
+    assert TARGETS.value["vendor_return_day1"] == pytest.approx(day1, abs=0.001)
 
 
 def test_nvidia_targets_match_the_quarters():
@@ -224,3 +272,15 @@ def test_rebuilding_gives_the_committed_bytes(tmp_path):
     folder = Path(data.__file__).parent
     for name in DERIVED:
         assert (tmp_path / f"{name}.csv").read_bytes() == (folder / f"{name}.csv").read_bytes(), name
+
+
+@pytest.mark.skipif("ABM_RAW_DATA" not in os.environ, reason="set ABM_RAW_DATA to the folder of raw tables")
+def test_return_targets_match_the_closes():
+    closes = pd.read_csv(Path(os.environ["ABM_RAW_DATA"]) / "stock_prices_event_window.csv", index_col="date")["NVDA"]
+    returns = np.log(closes[closes.index <= "2025-01-31"]).diff().dropna().to_numpy()
+    returns = returns - returns.mean()
+    size = np.abs(returns) - np.abs(returns).mean()
+    assert TARGETS.value["return_sd"] == pytest.approx(returns.std(), abs=2e-4)
+    assert TARGETS.value["return_kurtosis"] == pytest.approx((returns**4).mean() / (returns**2).mean() ** 2, abs=0.05)
+    lag = (size[20:] * size[:-20]).sum() / (size**2).sum()
+    assert TARGETS.value["return_abs_acf20_short"] == pytest.approx(lag, abs=0.005)

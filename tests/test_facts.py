@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from abm.analysis import facts
+from abm.analysis import fit_table as facts
 from abm.data import targets
 
 

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.agents import OpenLab
-from abm.data import targets
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from abm.results import Ensemble
+    from abm.simulation import Setup
 
 R1_MONTH, CRASH_DAY = 24, 16  # 27 January 2025, trading days counted from 0
 LAST_MONTH = 30  # end of the data, June 2025
@@ -27,66 +25,23 @@ def run(
     """The ensemble that the facts are computed on."""
     from abm.simulation import ensemble
 
-    options = {"months": 60} | options
+    options = {"months": LAST_MONTH} | options
     return ensemble(seeds=seeds, daily=EVENT_MONTHS, products=True, progress=progress, **options)
 
 
-def table(
-    seeds: Iterable[int] = range(100), progress: Callable[[int, int, float], None] | None = None, **options: Any
-) -> pd.DataFrame:
-    """One row per target: what was observed, what the model gives on the mean of the seeds, and if it is within."""
-    return tabulate(moments(run(seeds, progress, **options)))
+def run_at(
+    setup: Setup,
+    columns: dict[str, np.ndarray],
+    seeds: Iterable[int],
+    progress: Callable[[int, int, float], None] | None = None,
+) -> Ensemble:
+    """The same with parameters of its own for every run: name -> (runs,), in place of those of `setup`."""
+    from abm.simulation import Member, play_members
 
-
-def tabulate(found: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Moments by run (runs,) against `abm/data/targets.csv`."""
-    import pandas as pd
-
-    rows = []
-    for name, target in targets().iterrows():
-        values = np.asarray(found[str(name)], dtype=float)
-        good = values[np.isfinite(values)]
-        mean = float(good.mean()) if good.size else np.nan
-        p_value = predictive_p_value(np.asarray(found.get(f"{name} by run", values), dtype=float), target)
-        rows.append(
-            {
-                "target": name,
-                "description": target["description"],
-                "observed": target["value"],
-                "low": target["lower"],
-                "high": target["upper"],
-                "unit": target["unit"],
-                "model": mean,
-                "mcse": float(good.std(ddof=1) / np.sqrt(good.size)) if good.size > 1 else np.nan,
-                "runs": int(values.size),
-                "undefined_runs": int(values.size - good.size),
-                "within": bool(target["lower"] <= mean <= target["upper"]),
-                "p_value": p_value,
-                "is_bound": is_bound(target),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def predictive_p_value(values: np.ndarray, target: Any) -> float:
-    """How surprising the observation is if the model is true: 2 min(P(T <= observed), P(T >= observed)) over runs.
-
-    Where the target is a sign or a bound rather than a number, the share of runs that meet it. With n runs the smallest value
-    is 2/(n + 1) (Gelman, Meng and Stern 1996; the count of Davison and Hinkley 1997, ch. 4, that includes the observation).
-    """
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return float("nan")
-    observed, low, high = (float(target[name]) for name in ("value", "lower", "upper"))
-    if is_bound(target):
-        return float(((values >= low) & (values <= high)).mean())
-    tails = [(1 + (values <= observed).sum()) / (1 + values.size), (1 + (values >= observed).sum()) / (1 + values.size)]
-    return float(min(1.0, 2 * min(tails)))
-
-
-def is_bound(target: Any) -> bool:
-    """Whether a target says which side a number lies on, and not how large it is."""
-    return str(target["unit"]) == "sign" or float(target["value"]) == float(target["lower"])
+    seeds = [int(seed) for seed in seeds]
+    values = {name: np.broadcast_to(value, (len(seeds), *value.shape)) for name, value in setup.values.items()}
+    member = Member(setup, values | columns)
+    return play_members([member], seeds, daily=EVENT_MONTHS, products=True, progress=progress)[0]
 
 
 def moments(runs: Ensemble) -> dict[str, np.ndarray]:
@@ -308,28 +263,3 @@ def return_facts(runs: Ensemble) -> dict[str, np.ndarray]:
         "return_acf1": acf(r, 1),
         "return_abs_acf20": acf(abs(r), 20),
     }
-
-
-def write_markdown(table: pd.DataFrame, path: Any) -> None:
-    """The table as a Markdown page."""
-    from pathlib import Path
-
-    head = "target | observed | bounds | model (mean) | MCSE | within | p-value"
-    lines = [f"| {head} |", f"|{' --- |' * 7}"]
-    for row in table.itertuples():
-        bounds = f"{row.low:g} … {row.high:g}"
-        lines.append(
-            f"| {row.description} (`{row.target}`) | {row.observed:g} {row.unit} | {bounds} | {row.model:.3g}"
-            f" | {row.mcse:.2g} | {'yes' if row.within else '**no**'} | {row.p_value:.3g}{'*' if row.is_bound else ''} |"
-        )
-    within = int(table["within"].sum())
-    text = (
-        "# Calibration\n\nWritten by `abm facts --out docs/calibration.md`; do not edit by hand.\n\n"
-        f"{within} of {len(table)} targets are within their bounds on the mean of {int(table['runs'].max())} seeds.\n\n"
-        + "\n".join(lines)
-        + "\n\nMCSE: Monte Carlo standard error of the mean. p-value: posterior predictive, two-sided, from the spread over"
-        " seeds at the fitted parameters: how surprising the one observed history would be if the model were true. A small"
-        " value says that the model's histories do not look like it in this respect even where their mean is within bounds."
-        "\n\n\\* The target is a sign or a bound: the share of runs that meet it.\n"
-    )
-    Path(path).write_text(text, encoding="utf-8")

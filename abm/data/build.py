@@ -157,7 +157,8 @@ def climatology(raw):
             sums = abnormal.rolling(days).sum().dropna()
             rows.append({"layer": layer, "days": days, "share_up": round((sums > 0).mean(), 4), "windows": len(sums)})
     table = pd.DataFrame(rows)
-    table["source"] = "adjusted daily closes, S&P 500; market model OLS, simple returns, June 2024 to January 2025"
+    table["start_date"], table["end_date"] = returns.index[0], returns.index[-1]
+    table["source"] = "adjusted daily closes, S&P 500; market model OLS, simple returns"
     return table
 
 

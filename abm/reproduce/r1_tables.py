@@ -153,12 +153,12 @@ def with_daily(runs: Ensemble, months: tuple[int, ...]) -> Ensemble:
 
 def targets(baseline: Ensemble) -> pd.DataFrame | None:
     """The moments of the calibration on these runs; None where they are too short for them."""
-    from abm.analysis import facts
+    from abm.analysis import facts, fit_table
 
     if baseline.setup.months <= facts.LAST_MONTH:
         return None
     with np.errstate(all="ignore"):  # a run may leave a moment undefined: the table counts those
-        return facts.tabulate(facts.moments(with_daily(baseline, tuple(facts.EVENT_MONTHS))))
+        return fit_table.tabulate(facts.moments(with_daily(baseline, tuple(facts.EVENT_MONTHS))))
 
 
 def rank_correlation(day0: pd.DataFrame) -> pd.DataFrame:

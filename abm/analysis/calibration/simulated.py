@@ -111,14 +111,8 @@ class Simulator:
         return digest.hexdigest()[:24]
 
     def _simulate(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        from abm.simulation import Member, play_members
-
-        runs = len(seeds)
-        values = {name: np.broadcast_to(v, (runs, *v.shape)) for name, v in self.setup.values.items()}
-        values |= {name: theta[:, i] for i, name in enumerate(self.spec.names)}
-        member = Member(self.setup, values)
-        ensemble = play_members([member], [int(s) for s in seeds], daily=facts.EVENT_MONTHS, products=True)[0]
-        return self.scaled(facts.moments(ensemble))
+        columns = {name: theta[:, i] for i, name in enumerate(self.spec.names)}
+        return self.scaled(facts.moments(facts.run_at(self.setup, columns, seeds)))
 
     def scaled(self, found: dict[str, np.ndarray]) -> np.ndarray:
         """(runs, moments) from moments by name, on the scale of comparison."""

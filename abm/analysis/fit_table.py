@@ -1,0 +1,171 @@
+"""The fit beside the data: targets and their bounds, predictive bands, p-values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.analysis.facts import LAST_MONTH, moments, run, run_at
+from abm.data import draws, targets
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIT = "june_2025"
+"""The fit whose posterior predicts the data."""
+DRAWN_SEED = 2_000_000
+"""Histories of posterior draws have seeds from here on: none that a calibration looks at."""
+PREDICTIVE = (0.05, 0.95)
+
+
+def table(
+    seeds: Iterable[int] = range(100), progress: Callable[[int, int, float], None] | None = None, **options: Any
+) -> pd.DataFrame:
+    """One row per target: what was observed, what the model gives on the mean of the seeds, and if it is within.
+
+    Beside the seeds at the defaults as many histories are run at draws of the posterior, for bands of what would be
+    measured if the model were true.
+    """
+    seeds = list(seeds)
+    total = 2 * len(seeds)
+    count = progress or (lambda *_: None)
+    found = moments(run(seeds, lambda done, _, seconds: count(done, total, seconds), **options))
+    return tabulate(found, predicted(len(seeds), lambda done, _, s: count(len(seeds) + done, total, s), **options))
+
+
+def predicted(
+    number: int, progress: Callable[[int, int, float], None] | None = None, fit: str = FIT, **options: Any
+) -> dict[str, np.ndarray]:
+    """Moments by run (number,), each run with a draw of a fit's posterior and a seed of its own."""
+    from abm.simulation import Setup
+
+    table = draws(fit)
+    at = np.arange(number) % len(table)
+    setup = Setup.of(**{"months": LAST_MONTH} | options)
+    columns = {str(name): table[name].to_numpy()[at] for name in table}
+    return moments(run_at(setup, columns, range(DRAWN_SEED, DRAWN_SEED + number), progress))
+
+
+def tabulate(found: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
+    """Moments by run (runs,) against `abm/data/targets.csv`, and in the bands of runs from a posterior where given."""
+    import pandas as pd
+
+    rows = []
+    for name, target in targets().iterrows():
+        values = np.asarray(found[str(name)], dtype=float)
+        good = values[np.isfinite(values)]
+        mean = float(good.mean()) if good.size else np.nan
+        p_value = predictive_p_value(np.asarray(found.get(f"{name} by run", values), dtype=float), target)
+        rows.append(
+            {
+                "target": name,
+                "description": target["description"],
+                "observed": target["value"],
+                "low": target["lower"],
+                "high": target["upper"],
+                "unit": target["unit"],
+                "model": mean,
+                "mcse": float(good.std(ddof=1) / np.sqrt(good.size)) if good.size > 1 else np.nan,
+                "runs": int(values.size),
+                "undefined_runs": int(values.size - good.size),
+                "within": bool(target["lower"] <= mean <= target["upper"]),
+                "p_value": p_value,
+                "is_bound": is_bound(target),
+            }
+        )
+        if predictive is not None:
+            own = predictive.get(f"{name} by run", predictive[str(name)])
+            rows[-1] |= band(np.asarray(own, float), target, len(rows))
+    return pd.DataFrame(rows)
+
+
+def band(values: np.ndarray, target: Any, place: int) -> dict[str, Any]:
+    """Posterior predictive 90 % band of what would be measured, and whether the observation lies in it.
+
+    values (runs,) are of histories at draws of the posterior; the target's error of measurement is added to each. A sign or
+    a bound has no band. Raises ValueError where a run leaves the moment undefined.
+    """
+    if not isinstance(target["scale"], str):
+        return {"band_low": np.nan, "band_high": np.nan, "inside": np.nan}
+    if not np.isfinite(values).all():
+        raise ValueError(f"{target.name}: {(~np.isfinite(values)).sum()} of {values.size} runs leave it undefined")
+    errors = float(target["error"]) * np.random.default_rng([13, place]).standard_normal(values.size)
+    measured = np.exp(np.log(values) + errors) if target["scale"] == "log" else values + errors
+    low, high = np.quantile(measured, PREDICTIVE)
+    return {"band_low": low, "band_high": high, "inside": bool(low <= target["value"] <= high)}
+
+
+def predictive_p_value(values: np.ndarray, target: Any) -> float:
+    """How surprising the observation is if the model is true: 2 min(P(T <= observed), P(T >= observed)) over runs.
+
+    Where the target is a sign or a bound rather than a number, the share of runs that meet it. With n runs the smallest value
+    is 2/(n + 1) (Gelman, Meng and Stern 1996; the count of Davison and Hinkley 1997, ch. 4, that includes the observation).
+    """
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return float("nan")
+    observed, low, high = (float(target[name]) for name in ("value", "lower", "upper"))
+    if is_bound(target):
+        return float(((values >= low) & (values <= high)).mean())
+    tails = [(1 + (values <= observed).sum()) / (1 + values.size), (1 + (values >= observed).sum()) / (1 + values.size)]
+    return float(min(1.0, 2 * min(tails)))
+
+
+def is_bound(target: Any) -> bool:
+    """Whether a target says which side a number lies on, and not how large it is."""
+    return str(target["unit"]) == "sign" or float(target["value"]) == float(target["lower"])
+
+
+def fitted_moments() -> tuple[str, ...]:
+    """Names of the moments that the defaults were fitted to."""
+    from abm.analysis.calibration.spec import Calibration
+
+    return Calibration.load(FIT).moments
+
+
+def inside_band(table: pd.DataFrame) -> str:
+    """How many moments lie in their bands, of those fitted and of the others, in a sentence."""
+    fitted = table["target"].isin(fitted_moments())
+    banded = table["inside"].notna()
+    counts = [(table.loc[banded & which, "inside"] == True) for which in (fitted, ~fitted)]  # noqa: E712
+    return (
+        f"{counts[0].sum()} of the {len(counts[0])} moments of the fit, and {counts[1].sum()} of {len(counts[1])} others, lie"
+        " inside their posterior predictive 90 % band."
+    )
+
+
+def write_markdown(table: pd.DataFrame, path: Any) -> None:
+    """The table as a Markdown page."""
+    from pathlib import Path
+
+    fitted = fitted_moments()
+    head = "target | observed | bounds | model (mean) | MCSE | within | 90 % band | inside | p-value"
+    lines = [f"| {head} |", f"|{' --- |' * 9}"]
+    for row in table.itertuples():
+        bounds = f"{row.low:g} … {row.high:g}"
+        inside = "" if row.is_bound else f"{row.band_low:.3g} … {row.band_high:.3g}"
+        lines.append(
+            f"| {row.description} (`{row.target}`{', fitted' if row.target in fitted else ''}) | {row.observed:g} {row.unit}"
+            f" | {bounds} | {row.model:.3g} | {row.mcse:.2g} | {'yes' if row.within else '**no**'} | {inside} |"
+            f" {named(row.inside)} | {row.p_value:.3g}{'*' if row.is_bound else ''} |"
+        )
+    within = int(table["within"].sum())
+    text = (
+        "# Calibration\n\nWritten by `abm facts --out docs/calibration.md`; do not edit by hand.\n\n"
+        f"{within} of {len(table)} targets are within their bounds on the mean of {int(table['runs'].max())} seeds."
+        f" {inside_band(table)}\n\n"
+        + "\n".join(lines)
+        + "\n\nMCSE: Monte Carlo standard error of the mean. p-value: posterior predictive, two-sided, from the spread over"
+        " seeds at the fitted parameters: how surprising the one observed history would be if the model were true. A small"
+        " value says that the model's histories do not look like it in this respect even where their mean is within bounds."
+        "\n\n90 % band: posterior predictive, of what would be measured: as many histories, each with its own draw of the"
+        " posterior of the fit to June 2025 (`abm/data/fits`), and the error of measurement."
+        "\n\n\\* The target is a sign or a bound: the share of runs that meet it.\n"
+    )
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def named(inside: Any) -> str:
+    return "" if inside is None or inside != inside else "yes" if inside else "**no**"
