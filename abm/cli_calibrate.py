@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,6 +23,10 @@ def calibrate(
     store: Annotated[
         bool, typer.Option("--store", help="Keep the fit in abm/data/fits, where `Parameters` finds its defaults.")
     ] = False,
+    recover: Annotated[
+        int | None,
+        typer.Option(min=2, help="Instead: estimate so many synthetic data sets whose parameters are known."),
+    ] = None,
 ) -> None:
     """Fit parameters to moments: global search, refinement, posterior, identification, prediction of the data.
 
@@ -35,6 +39,10 @@ def calibrate(
     except CalibrationError as error:
         raise Mistake(str(error)) from None
     folder = writable(out or Path("output") / f"calibrate_{asked.name}")
+    if recover:
+        if store:
+            raise Mistake("--store keeps a fit to data, and --recover makes none")
+        return recovered(asked, folder, recover)
     from abm.analysis.calibration import results
     from abm.analysis.calibration.calibrate import calibrate as fit
     from abm.analysis.calibration.calibrate import foreseen
@@ -77,3 +85,27 @@ def calibrate(
     for path in paths:
         if path.suffix != ".pdf":
             print(path)
+
+
+def recovered(asked: Any, folder: Path, data_sets: int) -> None:
+    """Whether the truth lies in the intervals of synthetic data sets, by parameter."""
+    from abm.analysis.calibration import recovery
+    from abm.analysis.calibration.simulated import Undefined
+
+    try:
+        with bar() as (progress, _):
+            found = recovery.recover(asked, folder / "simulated", data_sets, said=progress)
+        paths = recovery.write(found, folder, asked)
+    except KeyboardInterrupt:
+        raise stopped(f"stopped; what was simulated is kept in {folder / 'simulated'}; run it again to go on") from None
+    except (Undefined, OSError) as error:
+        raise Mistake(str(error)) from None
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "truth inside", "correlation of median and truth", "width left"):
+        shown.add_column(heading, justify="left" if heading == "parameter" else "right")
+    for name, row in found.table().iterrows():
+        shown.add_row(str(name), f"{row['inside']:.0%}", f"{row['correlation']:.2f}", f"{row['width']:.0%}")
+    Console().print(shown)
+    print(recovery.summary(found))
+    for path in paths:
+        print(path)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from abm.analysis.calibration.calibrate import Outcome
+    from abm.analysis.calibration.recovery import Recovered
+    from abm.analysis.calibration.spec import Calibration
 
 COLUMNS = 4
 
@@ -94,6 +96,30 @@ def posterior(outcome: Outcome, axes: Any = None) -> Figure:
     return figure
 
 
+@styled
+def recovery(found: Recovered, spec: Calibration, axes: Any = None) -> Figure:
+    """True values (across) and their posterior 90 % intervals and medians; those that miss the truth stand out."""
+    figure, every = _panels(len(found.names), axes)
+    for k, (ax, name) in enumerate(zip(every, found.names, strict=False)):
+        prior = spec.priors[name]
+        x, low, middle, high = (getattr(found, part)[:, k] for part in ("truth", "low", "median", "high"))
+        for inside, color in ((True, BLUE), (False, VERMILLION)):
+            at = found.inside[:, k] == inside
+            ax.vlines(x[at], low[at], high[at], color=color, linewidth=1 if inside else 1.6)
+            ax.plot(x[at], middle[at], "o" if inside else "X", color=color, markersize=2.5 if inside else 4)
+        ax.plot([prior.low, prior.high], [prior.low, prior.high], color=GREY, linewidth=0.8)
+        ax.set_title(name.replace("_", " "))
+        if prior.scale == "log":
+            ends = np.array([prior.low, prior.high])
+            _log_axis(ax, ends)
+            _log_axis(ax, ends, "y")
+        if k % COLUMNS == 0:
+            ax.set_ylabel("interval")
+        if k >= len(found.names) - COLUMNS:
+            ax.set_xlabel("true value")
+    return figure
+
+
 def _panels(number: int, axes: Any) -> tuple[Figure, list[Any]]:
     columns = min(COLUMNS, number)
     rows = -(-number // columns)
@@ -103,16 +129,17 @@ def _panels(number: int, axes: Any) -> tuple[Figure, list[Any]]:
     return figure, every
 
 
-def _log_axis(ax: Any, values: np.ndarray) -> None:
+def _log_axis(ax: Any, values: np.ndarray, which: str = "x") -> None:
     """A logarithmic axis with three plain numbers: its own are too many for a small panel."""
     from matplotlib.ticker import NullFormatter, NullLocator
 
-    ax.set_xscale("log")
+    getattr(ax, f"set_{which}scale")("log")
     ends = values.min(), values.max()
     ticks = [float(f"{x:.2g}") for x in np.exp(np.linspace(np.log(ends[0]), np.log(ends[1]), 5))[1:-1]]
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    axis = getattr(ax, f"{which}axis")
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_ticks(ticks, [f"{x:g}" for x in ticks])
 
 
 FIGURES: dict[str, Callable[..., Figure]] = {"moments": moments, "profiles": profiles, "posterior": posterior}

@@ -21,6 +21,7 @@ from abm.analysis.calibration.criterion import Criterion
 from abm.analysis.calibration.posterior import adjusted, again, from_prior, intervals, sample
 from abm.analysis.calibration.simulated import Simulator
 from abm.analysis.calibration.spec import Calibration, Posterior
+from abm.files import whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,14 +62,16 @@ def recover(
     data_sets: int = 30,
     first: int = 3_000,
     budget: Posterior | None = None,
-    said: Callable[[int, int, int], None] | None = None,
+    said: Callable[[str, int, int], None] | None = None,
 ) -> Recovered:
     """Estimate `data_sets` synthetic histories of parameters drawn from the priors.
 
     Each is measured with error as the data were: the simulated moments plus normal errors of the stated size. `first` is
     the number of particles from the prior that all share, `budget` what each data set may spend besides; `said` is
-    called as said(data set, data sets, runs).
+    called as said(doing, data sets done, data sets).
     """
+    report = said or (lambda *_: None)
+    report(f"{first:,} histories from the prior", 0, data_sets)
     budget = budget or Posterior(particles=300, quantile=0.1, runs=first + 900, least_acceptance=0.03)
     spec = spec.model_copy(update={"posterior": budget})
     simulator = Simulator(spec, folder)
@@ -89,8 +92,53 @@ def recover(
         unit, weights = adjusted(sample(copy, own, first=again(shared, own)), own)
         found = intervals(unit, weights)
         quantiles[i], widths[i] = spec.from_unit(found), np.ptp(found, axis=0) / wide
-        simulator.runs += copy.runs
-        if said:
-            said(i + 1, data_sets, simulator.runs)
+        report(f"{i + 1} of {data_sets} data sets", i + 1, data_sets)
     low, median, high = quantiles.transpose(1, 0, 2)
     return Recovered(spec.names, truth, low, median, high, widths)
+
+
+def summary(found: Recovered) -> str:
+    """In a sentence, with the interval that sampling alone would give were every posterior right."""
+    from scipy.stats import binom
+
+    inside, total = int(found.inside.sum()), found.inside.size
+    low, high = binom.interval(0.95, len(found.truth), 0.9)
+    least = found.table()["inside"]
+    return (
+        f"{inside} of {total} true values ({inside / total:.0%}) lie in their 90 % intervals; by parameter from"
+        f" {least.min():.0%} ({least.idxmin()}) to {least.max():.0%} of {len(found.truth)} data sets, where right intervals"
+        f" give {low / len(found.truth):.0%} to {high / len(found.truth):.0%} in 19 cases of 20"
+    )
+
+
+def write(found: Recovered, folder: Path, spec: Calibration) -> list[Path]:
+    """recovery.csv (one row a data set and parameter), recovery.md and recovery.png in `folder`."""
+    import pandas as pd
+
+    from abm.figures.calibration import recovery as draw
+
+    sets, number = found.truth.shape
+    columns = {"data_set": np.repeat(np.arange(sets), number), "parameter": np.tile(found.names, sets)}
+    columns |= {name: getattr(found, name).reshape(-1) for name in ("truth", "low", "median", "high", "inside")}
+    paths = [folder / f"recovery.{kind}" for kind in ("csv", "md", "png")]
+    text = pd.DataFrame(columns).to_csv(index=False, float_format="%.5g", lineterminator="\n")
+    whole(paths[0], lambda file: file.write(text.encode()))
+    lines = [
+        f"# Recovery of known parameters: `{spec.name}`",
+        "",
+        f"Written by `abm calibrate {spec.name} --recover {sets}`; do not edit by hand.",
+        "",
+        f"{summary(found)}.",
+        "",
+        "| parameter | truth inside | correlation of median and truth | width of the interval over the prior's |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| `{name}` | {row['inside']:.0%} | {row['correlation']:.2f} | {row['width']:.0%} |"
+        for name, row in found.table().iterrows()
+    ]
+    lines += ["", "![Truth and intervals](recovery.png)", ""]
+    whole(paths[1], lambda file: file.write("\n".join(lines).encode()))
+    figure = draw(found, spec)
+    whole(paths[2], lambda file: figure.savefig(file, format="png"))
+    return paths
