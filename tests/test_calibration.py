@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -16,6 +18,7 @@ from abm.analysis.calibration.recovery import recover
 from abm.analysis.calibration.refinement import gauss_newton
 from abm.analysis.calibration.search import objective, search
 from abm.analysis.calibration.spec import Posterior, built_in
+from abm.mechanisms import demand
 from abm.parameters import Parameters
 
 MOMENTS = ("open_discount", "open_token_share_2024", "closed_margin_before_r1")
@@ -396,3 +399,45 @@ def test_stored_fits_are_what_the_model_and_its_sweeps_take():
         assert getattr(defaults, parameter) == row["estimate"]
     with pytest.raises(ValueError, match="did you mean 'june_2025'"):
         data.fit("june_2024")
+
+
+# --- derivatives through the run ---
+
+
+def test_composite_rivals_have_derivatives_where_products_are_missing():
+    available = jnp.array([True, False, True, False])
+    utility = jnp.array([1.0, -jnp.inf, 0.5, 2.0])
+
+    def total(rho):
+        same, other = demand.rivals_as_one(utility, available, (0, 1, 2, 3), (0, 0, 1, 1), rho)
+        return jnp.where(jnp.isfinite(same), same, 0.0).sum() + jnp.where(jnp.isfinite(other), other, 0.0).sum()
+
+    with jax.enable_x64(True):
+        slope = float(jax.jvp(total, (0.3,), (1.0,))[1])
+        wanted = float(total(0.3 + 1e-6) - total(0.3 - 1e-6)) / 2e-6
+    assert slope == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_moments_are_differentiated_through_the_whole_run():
+    from abm.analysis.calibration import derivatives
+
+    priors = {
+        "diagnostic_weight": {"low": 0.5, "high": 4, "scale": "log"},
+        "power_leverage": {"low": 0.8, "high": 5, "scale": "log"},
+        "leader_lock_in": {"low": 1, "high": 3.5},
+        "enterprise_sensitivity": {"low": 0.2, "high": 0.8, "scale": "log"},
+    }
+    moments = (*MOMENTS, "vendor_return_day0", "power_return_day0", "vendor_margin_fy25q4", "datacenter_revenue_fy25q4")
+    one = Calibration(name="smooth", data_to="2025-06-30", moments=moments, priors=priors)
+    compared = derivatives.compare(Simulator(one), one.start, np.arange(40))
+    assert {each.moment for each in compared} == set(moments) - {"open_discount"}
+    for each in compared:
+        assert np.isfinite(each.automatic).all()
+        assert each.smooth, each
+    by_name = {each.moment: each for each in compared}
+    exactly = by_name["power_return_day0"]
+    assert exactly.automatic[1] == pytest.approx(exactly.differences[1], rel=0.02)
+    assert by_name["vendor_margin_fy25q4"].automatic[2] == pytest.approx(
+        by_name["vendor_margin_fy25q4"].differences[2], rel=0.02
+    )
