@@ -78,14 +78,26 @@ def write(outcome: Outcome, folder: Path) -> list[Path]:
     return paths
 
 
-def store(outcome: Outcome, fitted_on: str, folder: Path | None = None) -> list[Path]:
-    """Keep a fit as data of the package: abm/data/fits/NAME.csv and NAME_draws.csv, which `abm.data.fit` reads."""
+def store(outcome: Outcome, fitted_on: str, folder: Path | None = None, pages: Path | None = None) -> list[Path]:
+    """Keep a fit as data of the package: abm/data/fits/NAME.csv and NAME_draws.csv, which `abm.data.fit` reads.
+
+    `pages` is the folder of the report and its figures, docs/fits of a checkout where it is there.
+    """
+    from abm.figures import calibration as figures
+
+    pages = pages or Path("docs") / "fits"
     folder = folder or Path(str(files("abm.data") / "fits"))
     spec = outcome.spec
     table = outcome.estimates().assign(data_to=spec.data_to.isoformat(), fitted_on=fitted_on).reset_index()
     paths = [folder / f"{spec.name}.csv", folder / f"{spec.name}_draws.csv"]
     _csv(table, paths[0])
     _csv(tables(outcome)["draws"], paths[1])
+    if pages.is_dir():
+        for name, draw in figures.FIGURES.items():
+            paths.append(pages / f"{spec.name}_{name}.png")
+            whole(paths[-1], functools.partial(draw(outcome).savefig, format="png"))
+        paths.append(pages / f"{spec.name}.md")
+        whole(paths[-1], lambda file: file.write(page(outcome, f"{spec.name}_").encode()))
     return paths
 
 
@@ -94,8 +106,8 @@ def _csv(table: pd.DataFrame, path: Path) -> None:
     whole(path, lambda file: file.write(text.encode()))
 
 
-def page(outcome: Outcome) -> str:
-    """The report, in Markdown."""
+def page(outcome: Outcome, prefix: str = "") -> str:
+    """The report, in Markdown; `prefix` begins the names of its figures."""
     spec, bands, found = outcome.spec, outcome.bands, outcome.identification
     inside, exactly = int(bands["inside"].sum()), int(bands["inside_exactly"].sum())
     freedom = len(spec.moments) - len(spec.names)
@@ -165,7 +177,7 @@ def page(outcome: Outcome) -> str:
         "",
         "*Deviation*: mean of the model at the estimate less the observation, in standard deviations of one measured history.",
         "",
-        *(f"![{name}]({name}.png)\n" for name in ("moments", "profiles", "posterior")),
+        *(f"![{name}]({prefix}{name}.png)\n" for name in ("moments", "profiles", "posterior")),
         "## Generations of the sampler",
         "",
         "| generation | tolerance | proposed | kept | effective |",
