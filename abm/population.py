@@ -15,6 +15,7 @@ from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
 from abm.engine import Agent, Draws, Group, Population, firmly_typed
 from abm.networks import static_layer
 from abm.parameters import INSTRUMENTS, JURISDICTIONS
+from abm.phases.common import usual_noise_of
 from abm.state import QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
 from abm.timeline import SIZES, World
 
@@ -212,7 +213,7 @@ def with_exchange(market: Market, p: Any, assets: int) -> Market:
     exchange = Exchange(
         log_price=base, base=base, target_base=base,
         shares=jnp.ones(assets), position=jnp.ones(assets), momentum=jnp.zeros(assets),
-        variance=jnp.full(assets, 1.0) * p.noise_sd**2,
+        variance=usual_noise_of(market, p) ** 2,
         dealer_cash=jnp.zeros(()), signal=jnp.zeros(QUESTIONS), precision=jnp.zeros(QUESTIONS), claims=jnp.zeros(2),
         salience=jnp.zeros(()),
     )  # fmt: skip

@@ -49,14 +49,20 @@ def price_change(order, slope, depth):
     return order / (depth + slope)
 
 
-def liquidity_noise(noise, variance, p):
+def usual_noise(is_broad, p):
+    """Standard deviation (A,) of an asset's daily noise in quiet times: a layer of many firms averages much of it out."""
+    return p.noise_sd * jnp.where(is_broad, p.broad_noise, 1.0)
+
+
+def liquidity_noise(noise, variance, usual, p):
     """Daily noise per asset: larger when volatility was high, because dealers then supply less depth.
 
-    sd = sigma (v / sigma^2)^(phi/2). Source: margin and value-at-risk limits (Brunnermeier and Pedersen 2009).
+    sd = sigma (v / sigma^2)^(phi/2), sigma the usual noise. Source: margin and value-at-risk limits (Brunnermeier and
+    Pedersen 2009).
     """
-    return p.noise_sd * (variance / p.noise_sd**2) ** (0.5 * p.liquidity_feedback) * noise
+    return usual * (variance / usual**2) ** (0.5 * p.liquidity_feedback) * noise
 
 
-def update_variance(variance, change, p):
+def update_variance(variance, change, usual, p):
     """Exponentially weighted variance of daily log returns (RiskMetrics), bounded to the range dealers plan for."""
-    return jnp.clip(variance + p.variance_update * (change**2 - variance), 0.25 * p.noise_sd**2, 40 * p.noise_sd**2)
+    return jnp.clip(variance + p.variance_update * (change**2 - variance), 0.25 * usual**2, 40 * usual**2)

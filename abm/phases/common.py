@@ -1,4 +1,4 @@
-"""What several phases look at: who is open, where the frontier is, what is on sale."""
+"""What several phases look at: who is open, where the frontier is, what is on sale, how noisy a share is."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.agents import OpenLab
+from abm.agents.infrastructure import POWER
 from abm.engine import Group
+from abm.mechanisms import trading
 from abm.state import TIERS, Market, Now
 
 NOTHING = -30.0
@@ -83,3 +85,10 @@ def price_paid(market: Market, now: Now) -> jax.Array:
     quantity = quantities(market).sum(0)
     paid = (quantity * market.labs.price.reshape(-1)).sum() / jnp.maximum(quantity.sum(), 1e-9)
     return jnp.where(quantity.sum() > 0, paid, now.p.token_cost_start)
+
+
+def usual_noise_of(market: Market, p: Any) -> jax.Array:
+    """Daily noise in quiet times of every listed firm (A,): power is few firms, platforms and applications are many."""
+    layers = market.infrastructure.layer
+    single = jnp.zeros(market.vendors.size + market.labs.size, bool)
+    return trading.usual_noise(jnp.concatenate([single, layers != POWER]), p)

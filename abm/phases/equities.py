@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.engine import Draws, in_any_run, loop, mean_of_neighbours, stretch, when
 from abm.mechanisms import attention, trading
-from abm.phases.common import is_open_lab
+from abm.phases.common import is_open_lab, usual_noise_of
 from abm.phases.news import DailyNews, news_of_month
 from abm.state import DAYS, Exchange, Market, Now
 
@@ -23,6 +23,7 @@ class Assets(NamedTuple):
     log_price: Any
     momentum: Any
     loadings: Any
+    usual_noise: Any  # standard deviation of daily noise in quiet times
 
 
 class PublicNews(NamedTuple):
@@ -39,7 +40,7 @@ def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
     target = jnp.log(capitalised(market, now)) - jnp.log(market.exchange.shares)
     exchange = market.exchange.replace(target_base=target)
     start = exchange.base
-    loadings = loadings_of(market, now)
+    loadings, usual = loadings_of(market, now), usual_noise_of(market, now.p)
     news = news_of_month(market, now)
 
     listed = jnp.concatenate([g.active for g in (market.vendors, market.labs, market.infrastructure)])
@@ -49,7 +50,7 @@ def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
         index, arriving, luck = today
         investors, exchange = spread_news(investors, exchange, arriving, luck, market, now)
         base = start + (target - start) * (index + 1) / DAYS
-        assets = Assets(base, exchange.log_price, exchange.momentum, loadings)
+        assets = Assets(base, exchange.log_price, exchange.momentum, loadings, usual)
         exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, luck, listed, now)
         return (investors, exchange, profits + gains), change
 
@@ -126,7 +127,9 @@ def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuc
     # A dealer left with stock quotes lower until it is sold (Ho and Stoll 1981).
     order = wanted - exchange.position - p.inventory_aversion * (1 - wanted)
     noise = jnp.sqrt(1 - p.noise_correlation) * luck.own + jnp.sqrt(p.noise_correlation) * luck.common
-    change = trading.price_change(order, slope, p.market_depth) + trading.liquidity_noise(noise, exchange.variance, p)
+    change = trading.price_change(order, slope, p.market_depth) + trading.liquidity_noise(
+        noise, exchange.variance, assets.usual_noise, p
+    )
     change = jnp.clip(change, -p.price_limit, p.price_limit)
     mispricing = (wanted - 1) / p.demand_per_mispricing
     listed = listed_firms * 1.0
@@ -136,7 +139,7 @@ def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuc
         log_price=exchange.log_price + change,
         position=wanted - slope * change,
         momentum=exchange.momentum + p.momentum_update * (change - exchange.momentum),
-        variance=trading.update_variance(exchange.variance, change, p),
+        variance=trading.update_variance(exchange.variance, change, assets.usual_noise, p),
     )
     return exchange, change, gains
 
@@ -162,7 +165,7 @@ def settle(
 ) -> Market:
     """Month's end: positions and money, strategies, wealth; labs' new shares."""
     p, exchange = now.p, market.exchange
-    assets = Assets(exchange.base, exchange.log_price, exchange.momentum, loadings)
+    assets = Assets(exchange.base, exchange.log_price, exchange.momentum, loadings, usual_noise_of(market, p))
     value = jnp.exp(exchange.log_price) * exchange.shares * listed  # an empty slot is worth nothing to anybody
     funding, dividends = payments_with_owners(market, now)
     payouts = dividends - funding

@@ -55,6 +55,7 @@ def trading_days() -> np.ndarray:
     sizes = {"question": 4, "pair": 2, "asset": ASSETS}
     investors = Group(Population.create(Investor, INVESTORS, sizes=sizes, wealth=1 / INVESTORS, uncertainty=0.0))
     zero, one = jnp.zeros(ASSETS), jnp.ones(ASSETS)
+    usual = one * p.noise_sd
     no_news = dict.fromkeys(Exchange.names(), 0.0)
     start = Exchange(**no_news | {
         "log_price": zero, "base": zero, "shares": one, "position": one, "momentum": zero,
@@ -66,7 +67,7 @@ def trading_days() -> np.ndarray:
     def day(exchange: Exchange, number: Any) -> tuple[Exchange, jax.Array]:
         today = draws.at(number)
         luck = equities.DayLuck(None, today.normal("price noise", assets_like), today.market_normal("market noise", 1))
-        assets = equities.Assets(exchange.base, exchange.log_price, exchange.momentum, jnp.zeros((ASSETS, 4)))
+        assets = equities.Assets(exchange.base, exchange.log_price, exchange.momentum, jnp.zeros((ASSETS, 4)), usual)
         now = Now(p, None, today, Conduct())
         exchange, change, _ = equities.form_prices(investors, exchange, assets, luck, one, now)
         return exchange, change
