@@ -44,7 +44,7 @@ def moments(outcome: Outcome, axes: Any = None) -> Figure:
     ax.set_xlabel("standard deviations of one measured history from the predictive median")
     ax.set_ylim(-0.7, len(rows) - 0.3)
     ax.grid(axis="y", visible=False)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.35, 1.09), ncols=4)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
     return figure
 
 
