@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_HTTP_TIMEOUT ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slow baseline bench bench-sweeps lint format types rebuild
+.PHONY: help env demo test test-slow baseline fits bench bench-sweeps lint format types rebuild
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,12 @@ test-slow: $(STAMP) ## the slow tests
 
 baseline: $(STAMP) ## the stored headline results, tests/baseline.json (after a change that means to move them)
 	$(BIN)/python -m abm.analysis.baseline
+
+fits: $(STAMP) ## the fits and their test, into abm/data/fits and docs/fits (an hour and a half; resumable)
+	$(BIN)/abm calibrate january_2025 --store
+	$(BIN)/abm calibrate june_2025 --store
+	$(BIN)/abm calibrate june_2025 --recover 30
+	cp output/calibrate_june_2025/recovery.* docs/fits/
 
 bench: $(STAMP) ## time and memory, into docs/performance.md (some minutes, on an idle machine)
 	$(BIN)/python -m benchmarks.performance

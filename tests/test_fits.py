@@ -1,0 +1,119 @@
+"""A fit at work: in sweeps over its posterior, and in the predictions that an experiment writes."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import abm
+from abm import data
+from abm.analysis.predictions import called, read_predictions
+from abm.experiments import Experiment, ExperimentError, frozen
+from abm.parameters import Parameters
+from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
+
+SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
+SIXTEEN = Path(__file__).parents[1] / "experiments" / "16_frozen_prediction"
+
+
+def small(**said):
+    return Sweep(**{"populations": SMALL, "observables": ["lerner_closed"], "replications": 3, "months": 3} | said)
+
+
+def lerner(folder, **said):
+    """(points, replications) mean Lerner index."""
+    run_sweep(small(**said), folder)
+    runs = open_sweep(folder).runs().sort_values(["point", "replication"])
+    return runs["lerner_closed_mean"].to_numpy().reshape(-1, 3), runs["seed"].to_numpy().reshape(-1, 3)
+
+
+def test_replication_k_has_the_kth_draw_and_everything_that_is_set_stays_set(tmp_path):
+    factors = {"ip_strength": [0.0, 1.0]}
+    fixed = {"closed_trust": 2.0}
+    found, seeds = lerner(tmp_path / "a", posterior="june_2025", factors=factors, parameters=fixed)
+    draws = data.draws("june_2025")
+    for k in range(3):
+        own = draws.iloc[k].to_dict() | fixed | {"ip_strength": 1.0}
+        alone = abm.simulate(Parameters(**own), seed=int(seeds[1, k]), months=3, **SMALL)
+        assert found[1, k] == pytest.approx(alone["lerner_closed"].mean(), rel=1e-9)
+    plain, _ = lerner(tmp_path / "b", factors=factors, parameters=fixed)
+    assert np.abs(found - plain).min() > 1e-6
+
+
+def test_a_factor_that_is_a_fitted_parameter_is_the_factor(tmp_path):
+    both = {"closed_trust": [1.5, 3.0]}
+    found, seeds = lerner(tmp_path / "a", posterior="june_2025", factors=both)
+    own = data.draws("june_2025").iloc[2].to_dict() | {"closed_trust": 3.0}
+    alone = abm.simulate(Parameters(**own), seed=int(seeds[1, 2]), months=3, **SMALL)
+    assert found[1, 2] == pytest.approx(alone["lerner_closed"].mean(), rel=1e-9)
+
+
+def test_an_unknown_fit_is_told_and_a_known_one_is_part_of_what_is_said(tmp_path):
+    with pytest.raises(SpecError, match="did you mean 'june_2025'"):
+        small(posterior="june_2024", factors={"ip_strength": [0.0]})
+    plain, fitted = (small(factors={"ip_strength": [0.0]}, **more) for more in ({}, {"posterior": "june_2025"}))
+    assert plain.hash != fitted.hash
+    path = tmp_path / "spec.toml"
+    path.write_text(fitted.to_toml())
+    assert Sweep.load(path).hash == fitted.hash
+
+
+# --- predictions of an experiment ---
+
+
+def runs_of(experiment, rng):
+    columns = {
+        f"{event}_{layer}": rng.normal(0.01, 0.05, 200)
+        for event in experiment.predictions
+        for layer in frozen.outcomes_of(experiment, event)
+    }
+    return pd.DataFrame(columns)
+
+
+def test_predictions_are_shares_means_and_quantiles_of_the_runs(tmp_path):
+    experiment = Experiment.load(SIXTEEN)
+    runs = runs_of(experiment, np.random.default_rng(0))
+    path = frozen.keep(experiment, runs, tmp_path)
+    rows = read_predictions(path)
+    assert len(rows) == 12 and {row.layer for row in rows} == {"compute", "power", "platforms", "applications"}
+    first = next(row for row in rows if row.event == experiment.predictions["v4"] and row.layer == "power")
+    values = runs["v4_power"]
+    assert first.probability_up == pytest.approx((values > 0).mean())
+    assert first.sign == called(first.probability_up)
+    assert (first.low, first.high) == pytest.approx(tuple(values.quantile([0.05, 0.95])), abs=1e-6)
+    assert first.days == 7 and first.fitted_to == dt.date(2025, 1, 31)
+    assert first.climatology == pytest.approx(0.4062)
+    runs.loc[3, "v4_power"] = np.nan
+    with pytest.raises(ValueError, match="v4_power: 1 of 200 runs have no outcome"):
+        frozen.keep(experiment, runs, tmp_path)
+
+
+def test_the_committed_predictions_are_of_the_frozen_fit():
+    rows = read_predictions(SIXTEEN / frozen.FILE)
+    assert len(rows) == 12
+    assert {row.fitted_to for row in rows} == {dt.date(2025, 1, 31)}
+    assert not list(SIXTEEN.glob("*outcome*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"predictions": {"h21": "x"}}, "no outcome of the sweep is called h21_LAYER"),
+        ({"sweep": {"posterior": None}}, "must name a posterior"),
+        ({"arms": {"a": {}, "b": {}}}, "with one sweep, not with arms"),
+    ],
+)
+def test_what_cannot_be_predicted_is_told(change, says):
+    from abm.files import read_toml
+
+    said = read_toml(SIXTEEN / "experiment.toml")
+    for key, value in change.items():
+        if isinstance(value, dict) and key == "sweep":
+            said["sweep"] = {k: v for k, v in said["sweep"].items() if k not in value}
+        else:
+            said[key] = value
+    with pytest.raises(ExperimentError) as caught:
+        Experiment.told(said, SIXTEEN)
+    assert says in str(caught.value)
