@@ -1,4 +1,8 @@
-"""The moments of STYLISED_FACTS, computed from runs exactly as the targets were computed from data."""
+"""The moments of STYLISED_FACTS, computed from runs as the targets were computed from data, as far as that can be.
+
+What differs: the model has two tiers a lab and no older models on sale; its event study has some 130 days before the event
+instead of 250; its applications are one layer, the data two firms.
+"""
 
 from __future__ import annotations
 
@@ -93,8 +97,8 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
             folds[i] = np.exp(-np.median(slopes))
         if drops_all > 0:
             from_release[i] = drops_release / drops_all
-        window = slice(12, LAST_MONTH)
-        on = active[i, window].reshape(-1)
+        window = slice(0, LAST_MONTH)
+        on = (active[i, window] & released[i, window]).reshape(-1)  # the datum is a regression of launch prices
         months = np.broadcast_to(np.arange(price.shape[1])[window, None, None], price[i, window].shape).reshape(-1)[on]
         is_open = np.broadcast_to(~closed[None, :, None], price[i, window].shape).reshape(-1)[on]
         design = np.column_stack([np.ones(on.sum()), capability[i, window].reshape(-1)[on], months, is_open])

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Said = Callable[[str, int, int], None]
 """Called as said(step, runs done, runs foreseen)."""
-PILOT = np.arange(500_000, 500_200)
-"""Seeds of the covariance of moments."""
+PILOT = np.arange(500_000, 500_600)
+"""Seeds of the covariance of moments: so many that its inverse is hardly too large (Hartlap et al. 2007)."""
 REFINING = np.arange(510_000, 510_040)
 JUDGING = np.arange(520_000, 520_200)
 PREDICTING = 530_000
@@ -83,7 +83,9 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, said: Said | N
     CalibrationError
         Before anything is run.
     Undefined
-        A moment has no number at the defaults or at the estimate.
+        A moment has no number at the centre of the priors, at the estimate or near it, or at no draw of the prior.
+    ValueError
+        The moments' covariance cannot be inverted.
     """
     import time
 
@@ -116,11 +118,10 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, said: Said | N
     seeds = np.arange(540_000, 540_000 + spec.profile_seeds)
     identified = identification.identify(simulator, criterion, theta, slopes, seeds, kept)
     step[0] = "prediction"
-    moments = simulator.means(theta[None], JUDGING)
-    simulator.defined(theta[None], JUDGING, moments)
+    moments = simulator.mean(theta, JUDGING)
     bands = predictive.bands(simulator, kept, np.arange(PREDICTING, PREDICTING + len(kept)))
     return Outcome(
-        spec, criterion, found, refined, theta, moments[0], sampled, kept, interval, identified, bands,
+        spec, criterion, found, refined, theta, moments, sampled, kept, interval, identified, bands,
         simulator.runs, time.perf_counter() - began,
     )  # fmt: skip
 
@@ -149,13 +150,17 @@ def as_json(outcome: Outcome) -> str:
         "spec_hash": spec.hash,
         "J": outcome.distance,
         "degrees_of_freedom": len(spec.moments) - len(spec.names),
-        "search": {"points": outcome.found.points, "undefined": outcome.found.undefined, "value": outcome.found.value},
+        "search": {
+            "points": outcome.found.points,
+            "undefined": outcome.found.undefined,
+            "value": outcome.found.value,
+            "settled": outcome.found.settled,
+        },
         "refinement": {
             "before": outcome.refined.before,
             "after": outcome.refined.after,
             "steps": outcome.refined.steps,
-            "smooth": [one.moment for one in outcome.refined.compared if one.smooth],
-            "not_smooth": [one.moment for one in outcome.refined.compared if not one.smooth],
+            "confirmed": {one.moment: int(one.confirmed.sum()) for one in outcome.refined.compared},
         },
         "posterior": [
             {

@@ -37,7 +37,10 @@ class Criterion:
         if not (scale > 0).all():
             raise ValueError("a moment neither varies between histories nor has a measurement error: it has no weight")
         # Inverted as a correlation, whose entries are of one size.
-        root = np.linalg.inv(np.linalg.cholesky(covariance / np.outer(scale, scale))) / scale
+        try:
+            root = np.linalg.inv(np.linalg.cholesky(covariance / np.outer(scale, scale))) / scale
+        except np.linalg.LinAlgError:
+            raise ValueError("two moments say the same: their covariance cannot be inverted; leave one out") from None
         return cls(observed, covariance, root)
 
     def standardised(self, moments: np.ndarray) -> np.ndarray:

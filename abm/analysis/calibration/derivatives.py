@@ -2,7 +2,7 @@
 
 A run is a pure function of its parameters and draws, so most moments have a derivative history by history. Where a
 parameter moves the date of a release or of a price change, the moment jumps, and the derivative of the mean is not the
-mean of the derivatives: `compare` shows which moments are smooth by setting them beside finite differences.
+mean of the derivatives: `compare` sets them beside finite differences, and only those are used that these confirm.
 """
 
 from __future__ import annotations
@@ -107,10 +107,15 @@ class Compared(NamedTuple):
     error: np.ndarray  # (parameters,) standard error of the finite differences between seeds
 
     @property
-    def smooth(self) -> bool:
-        """Whether all agree within four standard errors, or a twentieth of the largest."""
-        slack = 4 * self.error + 0.05 * np.abs(self.differences).max()
-        return bool((np.abs(self.automatic - self.differences) <= slack).all())
+    def confirmed(self) -> np.ndarray:
+        """(parameters,) whether the differences are sharp enough to tell, and agree.
+
+        They are where four standard errors are less than a quarter of the largest derivative of the moment: where
+        histories jump with a parameter, the standard error is large, and a derivative without the jumps would pass.
+        """
+        largest = np.abs(self.differences).max()
+        near = np.abs(self.automatic - self.differences) <= 4 * self.error + 0.05 * largest
+        return near & (4 * self.error <= 0.25 * largest)
 
 
 def differences(

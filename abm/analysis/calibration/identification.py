@@ -32,10 +32,14 @@ class Identification:
     slopes: np.ndarray  # (moments, parameters) d moment / d position
     collinearity: np.ndarray  # (parameters, parameters), 1 on the diagonal
     parameters: pd.DataFrame
-    """By parameter: whether the distance rises to either side, the share of the prior's width that is left, the moment
-    that says most of it."""
+    """By parameter: whether the distance rises to either side (yes, no, or "at its end" where the estimate is at the end of
+    the range), the share of the prior's width that is left, the moment that says most of it."""
     pairs: pd.DataFrame
     """Pairs that the moments do not tell apart: first, second, collinearity, correlation."""
+    together: float
+    """Collinearity index of all parameters together: that of the combination which moves the moments least."""
+    weakest: dict[str, float]
+    """That combination: parameter -> its part, where it is a third of the largest or more."""
 
 
 def identify(
@@ -49,8 +53,9 @@ def identify(
     """Profiles of the distance along each parameter around `theta` (parameters,), and pairs not told apart.
 
     At every point of a profile the other parameters move to where the linearised objective is least, once more corrected
-    by the moments that are then simulated; the lower of both counts. The prior is part of the conditional optimum, but
-    not of the distance that is shown. `draws` (draws, parameters) are of the posterior, in the parameters' own units.
+    by the moments that are then simulated; the lower of both counts. That is not their very best, so that a profile is an
+    upper bound of the distance. The prior is part of the conditional optimum, but not of the distance that is shown.
+    `draws` (draws, parameters) are of the posterior, in the parameters' own units.
 
     Source: Brun, Reichert & Künsch (2001), *Water Resources Research* 37(4), eq. 14, for the collinearity index; profiles:
     Raue et al. (2009), *Bioinformatics* 25(15).
@@ -87,19 +92,18 @@ def identify(
     with np.errstate(divide="ignore"):
         collinearity = 1 / np.sqrt(np.maximum(1 - np.abs(cosines), 1e-12))
     np.fill_diagonal(collinearity, 1.0)
-    widths = np.array([prior.bell[1] if prior.bell else 1 / np.sqrt(12) for prior in spec.priors.values()])
+    widths = spec.draw_prior(np.random.default_rng([spec.seed, 16]), 20_000).std(0)
     left = np.ones(number)
     if draws is not None:
-        left = np.minimum(spec.to_unit(draws).std(0) / widths, 1.5)
+        left = spec.to_unit(draws).std(0) / widths
     rows = []
     for k, name in enumerate(names):
         below, above = grid < unit[k], grid > unit[k]
         rows.append(
             {
                 "parameter": name,
-                "rises_below": bool((profile[k][below] > RISE).any()),
-                "rises_above": bool((profile[k][above] > RISE).any()),
-                "highest_rise": float(profile[k][np.isfinite(profile[k])].max()),
+                "rises_below": _rises(profile[k][below][::-1]),
+                "rises_above": _rises(profile[k][above]),
                 "prior_width_left": float(left[k]),
                 "moment": spec.moments[int(np.abs(criterion.deviations(criterion.observed + slopes[:, k])).argmax())],
             }
@@ -116,11 +120,26 @@ def identify(
         for j in range(i + 1, number)
         if collinearity[i, j] > COLLINEAR or abs(np.atleast_2d(correlation)[i, j]) > CORRELATED
     ]
+    weakest = _weakest(cosines, names)
     table = pd.DataFrame(rows).set_index("parameter")
     columns = ["first", "second", "collinearity", "correlation"]
     return Identification(
-        np.tile(grid, (number, 1)), profile, slopes, collinearity, table, pd.DataFrame(pairs, columns=columns)
+        np.tile(grid, (number, 1)), profile, slopes, collinearity, table, pd.DataFrame(pairs, columns=columns), *weakest
     )
+
+
+def _rises(outwards: np.ndarray) -> str:
+    """Whether a profile has risen where it ends, of the points that have a distance, the nearest first."""
+    seen = outwards[np.isfinite(outwards)]
+    return "at its end" if not seen.size else "yes" if seen[-1] > RISE else "no"
+
+
+def _weakest(cosines: np.ndarray, names: tuple[str, ...]) -> tuple[float, dict[str, float]]:
+    """Collinearity index of all parameters, and the combination that moves the moments least."""
+    values, vectors = np.linalg.eigh(cosines)
+    parts = vectors[:, 0] / np.abs(vectors[:, 0]).max()
+    named = {name: float(part) for name, part in zip(names, parts, strict=True) if abs(part) >= 1 / 3}
+    return float(1 / np.sqrt(max(values[0], 1e-12))), named
 
 
 def _cosines(weighted: np.ndarray) -> np.ndarray:

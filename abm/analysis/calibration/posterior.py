@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from abm.analysis.calibration.criterion import Criterion
-from abm.analysis.calibration.simulated import Simulator
+from abm.analysis.calibration.simulated import Simulator, Undefined
 from abm.analysis.calibration.spec import Calibration
 
 FIRST_SEED = 1_000_000
@@ -68,24 +68,26 @@ def sample(
 
     A proposal is a particle, drawn by weight, plus a normal step with twice the weighted covariance of the particles
     (Filippi et al. 2013); the distance is that of `criterion`, of one history. A generation ends when `particles`
-    proposals, in their order, lie within its tolerance. A proposal whose history leaves a moment undefined is infinitely
-    far, and counted. `first` is a first generation from the prior at an infinite tolerance, where one is at hand.
+    proposals, in their order, lie within its tolerance; one that the budget does not reach is not begun, or given up. A
+    proposal whose history leaves a moment undefined is infinitely far, and counted. `first` is a first generation from
+    the prior at an infinite tolerance, where one is at hand.
 
     Source: Toni et al. (2009), *J. R. Soc. Interface* 6; Beaumont et al. (2009), *Biometrika* 96(4); Filippi et al.
     (2013), *Stat. Appl. Genet. Mol. Biol.* 12(1).
     """
     spec, settings = simulator.spec, simulator.spec.posterior
-    out = Sampled(spec)
-    generation = first or from_prior(simulator, criterion, settings.particles * 2)
+    out = Sampled(spec, [first or from_prior(simulator, criterion, settings.particles * 2)])
     while True:
-        out.generations.append(generation)
         if said:
-            said(len(out.generations) - 1, generation)
-        if out.runs >= settings.runs or (
-            len(out.generations) > 1 and generation.acceptance < settings.least_acceptance
-        ):
+            said(len(out.generations) - 1, out.last)
+        left = min(settings.runs - out.runs, int(settings.particles / settings.least_acceptance))
+        foreseen = settings.particles / (settings.quantile * out.last.acceptance)
+        if len(out.generations) > 1 and foreseen > left:
             return out
-        generation = _next(simulator, criterion, generation, len(out.generations), settings.particles)
+        generation = _next(simulator, criterion, out.last, len(out.generations), settings.particles, max(left, 1))
+        if generation is None:
+            return out
+        out.generations.append(generation)
 
 
 def from_prior(simulator: Simulator, criterion: Criterion, number: int) -> Generation:
@@ -95,6 +97,8 @@ def from_prior(simulator: Simulator, criterion: Criterion, number: int) -> Gener
     moments = measured(simulator, unit, 0, 0)
     distances = np.sqrt(criterion(moments))
     fine = np.isfinite(distances)
+    if not fine.any():
+        raise Undefined(f"all {number} histories drawn from the priors leave a moment undefined: narrow the priors")
     return Generation(unit, fine / fine.sum(), moments, distances, np.inf, number, int((~fine).sum()))
 
 
@@ -117,12 +121,15 @@ def again(generation: Generation, criterion: Criterion) -> Generation:
 
 
 def seeds_of(spec: Calibration, generation: int, batch: int, number: int) -> np.ndarray:
-    """Seeds of a batch of proposals, no two alike within a calibration."""
-    start = FIRST_SEED + (generation * 10_000 + batch) * 10_000
+    """Seeds of a batch of proposals, no two alike within a calibration, nor between two of different seeds."""
+    start = FIRST_SEED + (spec.seed % 10**8) * 10**10 + (generation * 10_000 + batch) * 10_000
     return np.arange(start, start + number)
 
 
-def _next(simulator: Simulator, criterion: Criterion, old: Generation, place: int, particles: int) -> Generation:
+def _next(
+    simulator: Simulator, criterion: Criterion, old: Generation, place: int, particles: int, limit: int
+) -> Generation | None:
+    """The next generation; None where `limit` proposals are not enough for it."""
     spec = simulator.spec
     tolerance = _quantile(old, spec.posterior.quantile)
     near = old.weights * (old.distances <= tolerance)
@@ -156,11 +163,8 @@ def _next(simulator: Simulator, criterion: Criterion, old: Generation, place: in
         units.append(asked[good])
         moments.append(got[good])
         distances.append(d[good])
-        if proposed > 50 * particles / spec.posterior.least_acceptance:
-            raise ValueError(
-                f"{kept} of {proposed} proposals lie within {tolerance:.3g}: the sampler is stuck; widen the priors or"
-                " raise posterior.quantile"
-            )
+        if kept < particles and proposed >= limit:
+            return None
     unit = np.concatenate(units)
     density = _mixture(unit, centre, weights, root)
     log_weights = spec.log_prior(unit) - density
@@ -211,10 +215,14 @@ def adjusted(sampled: Sampled | Generation, criterion: Criterion, ridge: float =
 
 
 def draws(unit: np.ndarray, weights: np.ndarray, number: int, seed: int) -> np.ndarray:
-    """(number, parameters) equally weighted, by systematic resampling (Kitagawa 1996)."""
+    """(number, parameters) equally weighted, by systematic resampling (Kitagawa 1996), in random order.
+
+    The order matters to who takes the first few: copies of a particle would stand side by side.
+    """
     rng = np.random.default_rng([seed, 12])
     positions = (rng.random() + np.arange(number)) / number
-    return unit[np.minimum(np.searchsorted(np.cumsum(weights), positions), len(unit) - 1)]
+    places = np.minimum(np.searchsorted(np.cumsum(weights), positions), len(unit) - 1)
+    return unit[rng.permutation(places)]
 
 
 def intervals(unit: np.ndarray, weights: np.ndarray, levels: tuple[float, ...] = (0.05, 0.5, 0.95)) -> np.ndarray:

@@ -35,16 +35,16 @@ def refine(
     seeds: np.ndarray,
     said: Callable[[int, float], None] | None = None,
 ) -> Refined:
-    """Gauss-Newton from `theta` (parameters,): derivatives by differentiation where a moment is smooth, else differences.
+    """Gauss-Newton from `theta` (parameters,): differentiated where differences on common draws confirm it, else those.
 
-    A moment that is called smooth must show it at the start (`derivatives.compare`); one that does not is differenced.
+    Which derivatives are confirmed is seen at the start (`derivatives.compare`), moment by moment and parameter by parameter.
     A step that does not lower the objective on `seeds` is shortened, and given up where none does.
     """
     spec = simulator.spec
     unit = spec.to_unit(theta)
     before = value = float(objective(simulator, criterion, unit[None], seeds)[0])
     compared = derivatives.compare(simulator, theta, seeds)
-    smooth = {one.moment for one in compared if one.smooth}
+    confirmed = {one.moment: one.confirmed for one in compared}
     taken = 0
     for step in range(STEPS):
         slopes, _ = derivatives.differences(simulator, spec.from_unit(unit), seeds)
@@ -59,8 +59,9 @@ def refine(
                 )
             )
         )
-        for name in smooth:
-            slopes[spec.moments.index(name)] = automatic[name]
+        for name, where in confirmed.items():
+            row = slopes[spec.moments.index(name)]
+            row[where] = automatic[name][where]
         moments = simulator.means(spec.from_unit(unit)[None], seeds)[0]
         move = gauss_newton(spec, criterion, unit, moments, slopes)
         candidates = np.clip(unit + np.outer(TRIED, move), 0.0, 1.0)

@@ -40,10 +40,12 @@ def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
                 "automatic": a,
                 "differences": d,
                 "error": e,
-                "smooth": one.smooth,
+                "confirmed": bool(c),
             }
             for one in outcome.refined.compared
-            for name, a, d, e in zip(spec.names, one.automatic, one.differences, one.error, strict=True)
+            for name, a, d, e, c in zip(
+                spec.names, one.automatic, one.differences, one.error, one.confirmed, strict=True
+            )
         ]
     )
     deviations = pd.Series(outcome.criterion.deviations(outcome.moments), index=outcome.bands.index)
@@ -119,9 +121,11 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         f" {outcome.runs:,} runs. Written by `abm calibrate {spec.name}`; do not edit by hand.",
         "",
         f"- **Distance.** J = {outcome.distance:.2f} at the estimate, with {freedom} degrees of freedom before the priors.",
-        f"- **Prediction.** {inside} of {len(bands)} moments lie inside the posterior predictive 90 % band of what would be"
-        f" measured; {exactly} inside that of the simulated histories alone, without error of measurement.",
-        f"- **Search.** CMA-ES, {outcome.found.points:,} points on {spec.search.seeds} seeds, to {outcome.found.value:.2f}"
+        f"- **Fit.** {inside} of {len(bands)} moments lie inside the posterior predictive 90 % band of what would be"
+        f" measured; {exactly} inside that of the simulated histories alone, without error of measurement."
+        " These moments were fitted: that they are inside is no proof. `abm facts` has others.",
+        f"- **Search.** CMA-ES, {outcome.found.points:,} points on {spec.search.seeds} seeds, {_ended(outcome)}:"
+        f" {outcome.found.value:.2f}"
         f" (distance less twice the log prior); {outcome.found.undefined} points with an undefined moment, counted as worst.",
         f"- **Refinement.** {_steps(outcome)}",
         f"- **Posterior.** {len(outcome.sampled.generations)} generations, {outcome.sampled.runs:,} runs, tolerance"
@@ -135,7 +139,7 @@ def page(outcome: Outcome, prefix: str = "") -> str:
     ]
     for name, row in outcome.estimates().iterrows():
         rises = found.parameters.loc[name]
-        both = f"{named[bool(rises['rises_below'])]}, {named[bool(rises['rises_above'])]}"
+        both = f"{rises['rises_below']}, {rises['rises_above']}"
         lines.append(
             f"| `{name}` | {row['estimate']:.3g} | {row['low']:.3g} … {row['high']:.3g} |"
             f" {row['prior_low']:g} … {row['prior_high']:g} | {row['prior_width_left']:.0%} | {both} | `{row['moment']}` |"
@@ -143,7 +147,7 @@ def page(outcome: Outcome, prefix: str = "") -> str:
     lines += [
         "",
         "*Width left*: standard deviation of the posterior over that of the prior. *Rises*: whether the distance, the other"
-        " parameters at their best, rises by more than 2.7 to that side within the prior's range; where it does not, the"
+        " parameters moved to keep it low, has risen by more than 2.7 at that end of the prior's range; where it has not, the"
         " moments set no limit there.",
         "",
         "## Parameters that the moments do not tell apart",
@@ -157,7 +161,12 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         ]
     else:
         lines.append("None: no pair has a collinearity above 10 or a correlation beyond 0.8.")
-    flat = [str(n) for n, row in found.parameters.iterrows() if not row["rises_below"] and not row["rises_above"]]
+    lines += [
+        "",
+        f"All together have a collinearity index of {found.together:.1f}; what moves the moments least is"
+        f" {', '.join(f'`{name}` ({part:+.2f})' for name, part in found.weakest.items())}.",
+    ]
+    flat = [str(n) for n, row in found.parameters.iterrows() if "yes" not in (row["rises_below"], row["rises_above"])]
     if flat:
         lines += ["", f"The distance hardly depends on {', '.join(f'`{n}`' for n in flat)}: the prior decides."]
     lines += [
@@ -189,11 +198,22 @@ def page(outcome: Outcome, prefix: str = "") -> str:
 
 def _steps(outcome: Outcome) -> str:
     refined = outcome.refined
-    smooth = [one.moment for one in refined.compared if one.smooth]
-    rest = [one.moment for one in refined.compared if not one.smooth]
-    how = f"{refined.steps} Gauss-Newton step{'s' * (refined.steps != 1)}: {refined.before:.2f} to {refined.after:.2f} on its"
-    how += f" own seeds. Differentiated through the run: {', '.join(f'`{name}`' for name in smooth) or 'none'}"
-    return how + (f"; not smooth, and differenced: {', '.join(f'`{name}`' for name in rest)}." if rest else ".")
+    total = len(refined.compared) * len(outcome.spec.names)
+    confirmed = sum(int(one.confirmed.sum()) for one in refined.compared)
+    return (
+        f"{refined.steps} Gauss-Newton step{'s' * (refined.steps != 1)}, from {refined.before:.2f} to {refined.after:.2f}"
+        f" on seeds of its own. Of {total} derivatives through the run, of {len(refined.compared)} moments, differences on common draws"
+        f" confirm {confirmed}; the others, and those of moments that jump, were differenced (`derivatives.csv`)."
+    )
+
+
+def _ended(outcome: Outcome) -> str:
+    """How the search ended, and what its last ten generations brought."""
+    history = outcome.found.history
+    lately = history[max(0, len(history) - 11)] - history[-1]
+    return (
+        f"ended {'of itself' if outcome.found.settled else 'with its generations'}, {lately:.2f} better in the last ten"
+    )
 
 
 def _generation(number: int, one: Generation) -> str:

@@ -22,6 +22,8 @@ class Found(NamedTuple):
     history: np.ndarray  # (generations,) best value so far
     undefined: int  # points at which a run left a moment undefined
     points: int
+    settled: bool
+    """Whether the search ended of itself, rather than with its last generation."""
 
 
 def objective(simulator: Simulator, criterion: Criterion, unit: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -55,7 +57,7 @@ def search(
     optimizer = CMA(
         np.clip(best, 0.02, 0.98), spec.search.spread, bounds=bounds, seed=spec.seed + 1, population_size=size
     )
-    history, undefined, points = [], 0, 1
+    history, undefined, points, settled = [], 0, 1, False
     for generation in range(spec.search.generations):
         asked = np.array([optimizer.ask() for _ in range(size)])
         values = objective(simulator, criterion, asked, seeds)
@@ -67,13 +69,13 @@ def search(
         history.append(value)
         if said:
             said(generation, value)
-        if optimizer.should_stop():
+        if settled := optimizer.should_stop():
             break
     centre = np.clip(optimizer.mean, 0, 1)
     at_centre = float(objective(simulator, criterion, centre[None], seeds)[0])
     if at_centre < value:
         value, best = at_centre, centre
-    return Found(spec.from_unit(best), value, np.array(history), undefined, points + 1)
+    return Found(spec.from_unit(best), value, np.array(history), undefined, points + 1, settled)
 
 
 def _line(
@@ -99,4 +101,4 @@ def _line(
         low, high = max(0.0, float(best[0]) - step), min(1.0, float(best[0]) + step)
         if said:
             said(generation, value)
-    return Found(simulator.spec.from_unit(best), value, np.array(history), undefined, points)
+    return Found(simulator.spec.from_unit(best), value, np.array(history), undefined, points, True)

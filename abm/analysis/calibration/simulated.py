@@ -58,6 +58,11 @@ class Simulator:
         """(points, moments) means over the same seeds; NaN for a point of which any run leaves a moment undefined."""
         return self.grid(theta, seeds).mean(1)
 
+    def mean(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """(moments,) means at one parameter vector; raises `Undefined` with the run that leaves one undefined."""
+        many = np.tile(theta, (len(seeds), 1))
+        return self.defined(many, seeds, self(many, seeds)).mean(0)
+
     @cached_property
     def observed(self) -> np.ndarray:
         """(moments,) what was observed, on the scale of comparison."""
@@ -102,13 +107,22 @@ class Simulator:
         from abm.provenance import source_hash
 
         spec = self.spec
-        said = f"{source_hash()} {spec.moments} {spec.names} {spec.fixed} {spec.scenario} {spec.months}"
+        scales = [one.scale for one in spec.data.values()]
+        said = f"{source_hash()} {spec.moments} {scales} {spec.names} {spec.months}"
         digest = hashlib.sha256(said.encode())
-        digest.update(Path(facts.__file__).read_bytes())
-        digest.update(repr(sorted((k, v.tolist()) for k, v in self.setup.values.items())).encode())
+        digest.update(self._conditions)
         digest.update(np.ascontiguousarray(theta).tobytes())
         digest.update(np.ascontiguousarray(seeds).tobytes())
         return digest.hexdigest()[:24]
+
+    @cached_property
+    def _conditions(self) -> bytes:
+        """Parameters that are not fitted, the scenario's timeline, and how moments are taken, as bytes."""
+        digest = hashlib.sha256(Path(facts.__file__).read_bytes() + Path(__file__).read_bytes())
+        for table in (self.setup.values, self.setup.timeline):
+            for name, value in sorted(table.items()):
+                digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+        return digest.digest()
 
     def _simulate(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
         columns = {name: theta[:, i] for i, name in enumerate(self.spec.names)}

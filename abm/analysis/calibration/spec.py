@@ -25,12 +25,15 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from abm.analysis.facts import LAST_MONTH
 from abm.data import targets
 from abm.events import meant, short
 from abm.files import read_toml
 from abm.parameters import INSTRUMENTS, Parameters
 
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+LEAST_SPREAD = 1e-3
+"""Of a normal prior, as a share of its range."""
 
 
 class CalibrationError(ValueError):
@@ -50,8 +53,6 @@ class Prior(BaseModel):
     scale: Literal["level", "log"] = "level"
     centre: float | None = None
     sd: float | None = Field(None, gt=0)
-    start: float | None = None
-    """Where the search begins; else at the centre, or midway between the ends."""
     source: str = ""
 
     def faults(self, name: str) -> list[str]:
@@ -69,8 +70,8 @@ class Prior(BaseModel):
             found.append(f"priors.{name}: centre and sd go together")
         elif self.centre is not None and not self.low <= self.centre <= self.high:
             found.append(f"priors.{name}: centre {self.centre:g} must lie between {self.low:g} and {self.high:g}")
-        if self.start is not None and not self.low <= self.start <= self.high:
-            found.append(f"priors.{name}: start {self.start:g} must lie between {self.low:g} and {self.high:g}")
+        elif self.bell and self.bell[1] < LEAST_SPREAD:
+            found.append(f"priors.{name}: sd {self.sd:g} is too small to be told from a fixed value; use [fixed]")
         return found
 
     def to_unit(self, value: Any) -> Any:
@@ -98,13 +99,17 @@ class Prior(BaseModel):
 
 
 class Observed(BaseModel):
-    """A moment's measured value, its standard error and the scale that both are compared on."""
+    """A moment's measured value, its standard error, and the scale that both are compared on: by default that of targets.csv.
+
+    `known` is the day by which the value was known.
+    """
 
     model_config = STRICT
 
     value: float
     error: float = Field(ge=0)
-    scale: Literal["level", "log"] = "level"
+    known: dt.date
+    scale: Literal["level", "log"] | None = None
 
 
 class Search(BaseModel):
@@ -144,14 +149,14 @@ class Calibration(BaseModel):
     observed: dict[str, Observed] = {}
     fixed: dict[str, float] = {}
     scenario: str = "baseline"
-    months: int = Field(default=30, ge=26, le=120)
+    months: int = Field(default=LAST_MONTH, ge=LAST_MONTH, le=120)
     seed: int = Field(default=1, ge=0, lt=2**32)
     search: Search = Search()
     posterior: Posterior = Posterior()
     profile_seeds: int = Field(default=40, ge=2)
     profile_points: int = Field(default=7, ge=3)
 
-    def __init__(self, **said: Any):
+    def __init__(self, /, **said: Any):
         try:
             super().__init__(**said)
         except ValidationError as error:
@@ -173,25 +178,48 @@ class Calibration(BaseModel):
             problems.append(f"fixed: {', '.join(both)} cannot be fixed and fitted")
         if len(set(self.moments)) < len(self.moments):
             problems.append("moments: one is there twice")
-        if len(self.priors) > len(self.moments):
-            problems.append(f"{len(self.priors)} parameters cannot be told from {len(self.moments)} moments")
+        if len(self.priors) >= len(self.moments):
+            problems.append(
+                f"moments: {len(self.moments)} for {len(self.priors)} parameters; there must be more of them than parameters"
+            )
+        if self.posterior.runs < 4 * self.posterior.particles:
+            problems.append(
+                "posterior.runs: must be four times the particles or more, or nothing is learnt from the data"
+            )
         for name in self.moments:
             if name not in known.index:
                 problems.append(f"moments: no moment {short(name)}{meant(name, list(known.index))}")
-            elif name not in self.observed and not isinstance(known.loc[name, "scale"], str):
+                continue
+            own, row = self.observed.get(name), known.loc[name]
+            scale = (own and own.scale) or row["scale"]
+            if not isinstance(scale, str):
                 problems.append(
                     f"moments: {name} is a sign or a bound, which has no distance; it is checked, not fitted"
                 )
-            elif name not in self.observed and dt.date.fromisoformat(known.loc[name, "known"]) > self.data_to:
+                continue
+            day = own.known if own else dt.date.fromisoformat(row["known"])
+            if day > self.data_to:
+                problems.append(f"moments: {name} was known on {day}, after data_to {self.data_to}")
+            if scale == "log" and own and own.value <= 0:
                 problems.append(
-                    f"moments: {name} was known on {known.loc[name, 'known']}, after data_to {self.data_to}"
+                    f'observed.{name}: {own.value:g} has no logarithm; give a positive value, or scale = "level"'
                 )
         problems += [
             f"observed.{short(name)}: not among moments{meant(name, list(self.moments))}"
             for name in self.observed
             if name not in self.moments
         ]
-        return problems
+        return problems or self._setup_faults()
+
+    def _setup_faults(self) -> list[str]:
+        """What is wrong with the scenario or the fixed parameters, as a run would say it."""
+        from abm.simulation import Setup
+
+        try:
+            Setup.of(dict(self.fixed), self.scenario, self.months)
+        except (OSError, ValueError) as error:  # ScenarioError and ParameterError are ValueErrors
+            return str(error).split("\n")
+        return []
 
     @classmethod
     def load(cls, which: str | Path) -> Calibration:
@@ -218,12 +246,12 @@ class Calibration(BaseModel):
     @cached_property
     def data(self) -> dict[str, Observed]:
         """Moment -> what was observed."""
-        table = targets()
-        return {
-            name: self.observed.get(name)
-            or Observed(**{key: table.loc[name, key] for key in ("value", "error", "scale")})
-            for name in self.moments
-        }
+        table, found = targets(), {}
+        for name in self.moments:
+            row = {key: table.loc[name, key] for key in ("value", "error", "known", "scale")}
+            own = self.observed.get(name)
+            found[name] = Observed(**({**row, **own.model_dump(exclude_none=True)} if own else row))
+        return found
 
     def to_unit(self, theta: Any) -> np.ndarray:
         """(..., parameters) as positions in the priors' ranges."""
@@ -259,9 +287,11 @@ class Calibration(BaseModel):
 
     @cached_property
     def start(self) -> np.ndarray:
-        """(parameters,) where the search begins. Not the model's defaults, which may come from an earlier fit."""
-        said = [(p.start, p.centre, p.from_unit(0.5)) for p in self.priors.values()]
-        return np.array([next(value for value in one if value is not None) for one in said], dtype=float)
+        """(parameters,) where the search begins: the centres of the priors, or midway between their ends.
+
+        Not the model's defaults: they may come from an earlier fit, and a search that began there could not be repeated.
+        """
+        return np.array([p.from_unit(0.5) if p.centre is None else p.centre for p in self.priors.values()], dtype=float)
 
     @cached_property
     def hash(self) -> str:
