@@ -146,7 +146,9 @@ def _cosines(weighted: np.ndarray) -> np.ndarray:
     """(parameters, parameters) cosines between the weighted derivatives of parameters; 0 where one moves nothing."""
     lengths = np.sqrt((weighted**2).sum(0))
     scaled = np.where(lengths > 0, weighted / np.where(lengths > 0, lengths, 1.0), 0.0)
-    return scaled.T @ scaled
+    cosines = scaled.T @ scaled
+    np.fill_diagonal(cosines, 1.0)
+    return cosines
 
 
 __all__ = ["COLLINEAR", "CORRELATED", "RISE", "Identification", "identify", "objective"]

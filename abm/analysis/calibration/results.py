@@ -202,8 +202,8 @@ def _steps(outcome: Outcome) -> str:
     confirmed = sum(int(one.confirmed.sum()) for one in refined.compared)
     return (
         f"{refined.steps} Gauss-Newton step{'s' * (refined.steps != 1)}, from {refined.before:.2f} to {refined.after:.2f}"
-        f" on seeds of its own. Of {total} derivatives through the run, of {len(refined.compared)} moments, differences on common draws"
-        f" confirm {confirmed}; the others, and those of moments that jump, were differenced (`derivatives.csv`)."
+        f" on seeds of its own. Of {total} derivatives through the run, of {len(refined.compared)} moments, differences on"
+        f" common draws confirm {confirmed}; the others, and those of moments that jump, were differenced (`derivatives.csv`)."
     )
 
 
