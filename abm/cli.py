@@ -134,7 +134,7 @@ def facts(
     for row in table.itertuples():
         fit = [f"{row.low:g} to {row.high:g}", f"{row.model:.3g}", "yes" if row.within else "NO"]
         band = [f"{row.band_low:.3g} to {row.band_high:.3g}", "yes" if row.inside else "NO"]
-        fit += ["", ""] if row.is_bound else band
+        fit += band if row.band_low == row.band_low else ["", ""]  # NaN where there is none
         cells = (*fit, f"{row.p_value:.3f}{'*' if row.is_bound else ''}")
         shown.add_row(str(row.target), f"{row.observed:g}", *cells)
     Console().print(shown)

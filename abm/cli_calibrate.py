@@ -32,12 +32,16 @@ def calibrate(
 
     Runs are kept in the folder as they are done: stopped and begun again, a calibration goes on from where it was.
     """
-    from abm.analysis.calibration.spec import Calibration, CalibrationError
+    from abm.analysis.calibration.spec import Calibration, CalibrationError, built_in
 
     try:
         asked = Calibration.load(spec)
     except CalibrationError as error:
         raise Mistake(str(error)) from None
+    if store and spec not in built_in():
+        raise Mistake(
+            f"--store keeps the package's own fits ({', '.join(built_in())}); yours is in the folder of its results"
+        )
     folder = writable(out or Path("output") / f"calibrate_{asked.name}")
     if recover:
         if store:
@@ -46,7 +50,6 @@ def calibrate(
     from abm.analysis.calibration import results
     from abm.analysis.calibration.calibrate import calibrate as fit
     from abm.analysis.calibration.calibrate import foreseen
-    from abm.analysis.calibration.simulated import Undefined
     from abm.provenance import now
 
     print(
@@ -61,7 +64,7 @@ def calibrate(
             paths += results.store(outcome, f"{now():%Y-%m-%d}")
     except KeyboardInterrupt:
         raise stopped(f"stopped; what was simulated is kept in {folder / 'simulated'}; run it again to go on") from None
-    except (Undefined, OSError) as error:
+    except (ValueError, OSError) as error:  # Undefined is a ValueError
         raise Mistake(str(error)) from None
     shown = Table(box=None, pad_edge=False)
     for heading in ("parameter", "estimate", "90 % interval", "prior", "width left"):
@@ -90,7 +93,6 @@ def calibrate(
 def recovered(asked: Any, folder: Path, data_sets: int) -> None:
     """Whether the truth lies in the intervals of synthetic data sets, by parameter."""
     from abm.analysis.calibration import recovery
-    from abm.analysis.calibration.simulated import Undefined
 
     try:
         with bar() as (progress, _):
@@ -98,7 +100,7 @@ def recovered(asked: Any, folder: Path, data_sets: int) -> None:
         paths = recovery.write(found, folder, asked)
     except KeyboardInterrupt:
         raise stopped(f"stopped; what was simulated is kept in {folder / 'simulated'}; run it again to go on") from None
-    except (Undefined, OSError) as error:
+    except (ValueError, OSError) as error:
         raise Mistake(str(error)) from None
     shown = Table(box=None, pad_edge=False)
     for heading in ("parameter", "truth inside", "correlation of median and truth", "width left"):

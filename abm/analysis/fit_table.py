@@ -82,23 +82,35 @@ def tabulate(found: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | N
 
 
 def band(values: np.ndarray, target: Any, place: int) -> dict[str, Any]:
-    """Posterior predictive 90 % band of what would be measured, and whether the observation lies in it.
+    """Posterior predictive 90 % band of what would be measured, whether the observation lies in it, and its p-value.
 
     values (runs,) are of histories at draws of the posterior; the target's error of measurement is added to each. A sign or
-    a bound has no band. Raises ValueError where a run leaves the moment undefined.
+    a bound has no band, and its p-value is the share of histories that meet it. Histories that leave the moment undefined
+    are counted, and no part of the band.
     """
-    if not isinstance(target["scale"], str):
-        return {"band_low": np.nan, "band_high": np.nan, "inside": np.nan}
-    if not np.isfinite(values).all():
-        raise ValueError(f"{target.name}: {(~np.isfinite(values)).sum()} of {values.size} runs leave it undefined")
+    left_out = int((~np.isfinite(values)).sum())
+    values = values[np.isfinite(values)]
+    if not isinstance(target["scale"], str) or not values.size:
+        share = predictive_p_value(values, target)
+        return {
+            "band_low": np.nan,
+            "band_high": np.nan,
+            "inside": np.nan,
+            "p_value": share,
+            "undefined_draws": left_out,
+        }
     errors = float(target["error"]) * np.random.default_rng([13, place]).standard_normal(values.size)
     measured = np.exp(np.log(values) + errors) if target["scale"] == "log" else values + errors
     low, high = np.quantile(measured, PREDICTIVE)
-    return {"band_low": low, "band_high": high, "inside": bool(low <= target["value"] <= high)}
+    inside = bool(low <= target["value"] <= high)
+    p_value = predictive_p_value(measured, target)
+    return {"band_low": low, "band_high": high, "inside": inside, "p_value": p_value, "undefined_draws": left_out}
 
 
 def predictive_p_value(values: np.ndarray, target: Any) -> float:
     """How surprising the observation is if the model is true: 2 min(P(T <= observed), P(T >= observed)) over runs.
+
+    Over runs at draws of a posterior it is posterior predictive; over runs at one estimate it is a plug-in.
 
     Where the target is a sign or a bound rather than a number, the share of runs that meet it. With n runs the smallest value
     is 2/(n + 1) (Gelman, Meng and Stern 1996; the count of Davison and Hinkley 1997, ch. 4, that includes the observation).
@@ -145,7 +157,7 @@ def write_markdown(table: pd.DataFrame, path: Any) -> None:
     lines = [f"| {head} |", f"|{' --- |' * 9}"]
     for row in table.itertuples():
         bounds = f"{row.low:g} … {row.high:g}"
-        inside = "" if row.is_bound else f"{row.band_low:.3g} … {row.band_high:.3g}"
+        inside = f"{row.band_low:.3g} … {row.band_high:.3g}" if row.band_low == row.band_low else ""
         lines.append(
             f"| {row.description} (`{row.target}`{', fitted' if row.target in fitted else ''}) | {row.observed:g} {row.unit}"
             f" | {bounds} | {row.model:.3g} | {row.mcse:.2g} | {'yes' if row.within else '**no**'} | {inside} |"
@@ -157,9 +169,10 @@ def write_markdown(table: pd.DataFrame, path: Any) -> None:
         f"{within} of {len(table)} targets are within their bounds on the mean of {int(table['runs'].max())} seeds."
         f" {inside_band(table)}\n\n"
         + "\n".join(lines)
-        + "\n\nMCSE: Monte Carlo standard error of the mean. p-value: posterior predictive, two-sided, from the spread over"
-        " seeds at the fitted parameters: how surprising the one observed history would be if the model were true. A small"
-        " value says that the model's histories do not look like it in this respect even where their mean is within bounds."
+        + "\n\nMCSE: Monte Carlo standard error of the mean. p-value: posterior predictive, two-sided: how surprising the one"
+        " observed history would be if the model were true, over histories that each have their own draw of the posterior and"
+        " their own errors of measurement. A small value says that the model's histories do not look like it in this respect even"
+        " where their mean is within bounds."
         "\n\n90 % band: posterior predictive, of what would be measured: as many histories, each with its own draw of the"
         " posterior of the fit to June 2025 (`abm/data/fits`), and the error of measurement."
         "\n\n\\* The target is a sign or a bound: the share of runs that meet it.\n"

@@ -1,4 +1,4 @@
-"""Predictions of later events, written from the runs of an experiment before any outcome is known.
+"""Predictions of later events, written from the runs of an experiment before any outcome is in the repository.
 
 An experiment asks for them with a table of its file:
 
