@@ -39,8 +39,13 @@ def smooth_moments(simulator: Simulator) -> tuple[str, ...]:
 def jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """(smooth moments, parameters): mean over `seeds` of d moment / d position, moments on the scale of comparison.
 
-    Positions run from 0 to 1 over the priors' ranges. Forward mode: one pass carries all directions.
+    Positions run from 0 to 1 over the priors' ranges. Forward mode: one pass carries all directions. Kept like moments are.
     """
+    shape = len(smooth_moments(simulator)), len(simulator.spec.names)
+    return simulator.kept("jacobian-", np.asarray(theta), seeds, shape, lambda: _jacobian(simulator, theta, seeds))
+
+
+def _jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     unit = jnp.asarray(simulator.spec.to_unit(theta))
     program = _program(simulator)
     words = np.stack([seed_words(int(seed)) for seed in seeds])

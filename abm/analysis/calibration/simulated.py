@@ -86,17 +86,23 @@ class Simulator:
         return moments
 
     def _kept(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        path = self.folder / f"{self._key(theta, seeds)}.npy" if self.folder else None
-        if path and path.is_file():
-            found = _read(path, (len(seeds), len(self.spec.moments)))
-            if found is not None:
-                self._count(len(seeds))
-                return found
-        moments = self._simulate(theta, seeds)
-        if path:
-            whole(path, lambda file: np.save(file, moments, allow_pickle=False))
+        shape = len(seeds), len(self.spec.moments)
+        moments = self.kept("", theta, seeds, shape, lambda: self._simulate(theta, seeds))
         self._count(len(seeds))
         return moments
+
+    def kept(
+        self, what: str, theta: np.ndarray, seeds: np.ndarray, shape: tuple[int, ...], compute: Callable[[], np.ndarray]
+    ) -> np.ndarray:
+        """Numbers of this shape that follow from theta and seeds: from the folder, or computed and put there."""
+        if self.folder is None:
+            return compute()
+        path = self.folder / f"{what}{self._key(theta, seeds)}.npy"
+        found = _read(path, shape) if path.is_file() else None
+        if found is None:
+            found = compute()
+            whole(path, lambda file: np.save(file, found, allow_pickle=False))
+        return found
 
     def _count(self, runs: int) -> None:
         self.runs += runs
@@ -118,7 +124,7 @@ class Simulator:
     @cached_property
     def _conditions(self) -> bytes:
         """Parameters that are not fitted, the scenario's timeline, and how moments are taken, as bytes."""
-        digest = hashlib.sha256(Path(facts.__file__).read_bytes() + Path(__file__).read_bytes())
+        digest = hashlib.sha256(Path(facts.__file__).read_bytes())
         for table in (self.setup.values, self.setup.timeline):
             for name, value in sorted(table.items()):
                 digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
@@ -140,7 +146,7 @@ class Simulator:
         return np.stack(columns, axis=1)
 
 
-def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """What a file holds; None where it is damaged or of something else, and is computed again."""
     try:
         found = np.load(path, allow_pickle=False)
