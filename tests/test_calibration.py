@@ -498,3 +498,42 @@ def test_moments_are_differentiated_through_the_whole_run():
     assert by_name["vendor_margin_fy25q4"].automatic[2] == pytest.approx(
         by_name["vendor_margin_fy25q4"].differences[2], rel=0.02
     )
+
+
+SMALL_FIT = """
+data_to = 2025-06-30
+moments = ["open_discount", "closed_margin_before_r1", "vendor_return_day0", "power_return_day0"]
+profile_seeds = 4
+profile_points = 3
+
+[priors]
+enterprise_sensitivity = { low = 0.2, high = 0.8, scale = "log" }
+power_leverage = { low = 0.8, high = 5, scale = "log" }
+
+[search]
+population = 4
+generations = 3
+seeds = 4
+
+[posterior]
+particles = 30
+runs = 240
+"""
+
+
+@pytest.mark.slow
+def test_a_fit_from_its_file_to_its_report_and_again(tmp_path):
+    path, out = tmp_path / "small.toml", tmp_path / "out"
+    path.write_text(SMALL_FIT)
+    first = CliRunner().invoke(cli.app, ["calibrate", str(path), "--out", str(out)])
+    assert first.exit_code == 0, first.output
+    assert "of 4 moments inside" in first.output
+    names = ["estimates.csv", "moments.csv", "profiles.csv", "derivatives.csv", "draws.csv", "fit.json", "report.md"]
+    before = {name: (out / name).read_bytes() for name in names}
+    kept = {each.name for each in (out / "simulated").iterdir()}
+    again = CliRunner().invoke(cli.app, ["calibrate", str(path), "--out", str(out)])
+    assert again.exit_code == 0
+    assert {name: (out / name).read_bytes() for name in names} == before
+    assert {each.name for each in (out / "simulated").iterdir()} == kept
+    refused = CliRunner().invoke(cli.app, ["calibrate", str(path), "--store", "--out", str(out)])
+    assert refused.exit_code == 2 and "the package's own fits" in refused.stderr
