@@ -42,6 +42,7 @@ def moments(outcome: Outcome, axes: Any = None) -> Figure:
         ax.plot(seen[~inside], rows[~inside], "X", color=VERMILLION, markersize=6, label="observed, outside its band")
     ax.set_yticks(rows, [name.replace("_", " ") for name in bands.index])
     ax.set_xlabel("standard deviations of one measured history from the predictive median")
+    ax.set_xlim(min(low.min(), seen.min()) - 0.2, max(high.max(), seen.max()) + 0.2)
     ax.set_ylim(-0.7, len(rows) - 0.3)
     ax.grid(axis="y", visible=False)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
