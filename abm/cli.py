@@ -128,18 +128,18 @@ def facts(
     with interruptible("nothing was kept"), bar() as (_, count):
         table = stylised.table(seeds=range(seeds), progress=count)
     shown = Table(box=None, pad_edge=False)
-    shown.add_column("target", overflow="fold")
-    for heading in ("observed", "bounds", "model", "within", "90 % band", "inside", "p-value"):
-        shown.add_column(heading)
+    shown.add_column("target", no_wrap=True)  # its bounds are in the page that --out writes
+    for heading in ("data", "mean", "ok", "90 % band", "in", "p"):
+        shown.add_column(heading, no_wrap=True)
     for row in table.itertuples():
-        fit = [f"{row.low:g} to {row.high:g}", f"{row.model:.3g}", "yes" if row.within else "NO"]
+        fit = [f"{row.model:.3g}", "yes" if row.within else "NO"]
         band = [f"{row.band_low:.3g} to {row.band_high:.3g}", "yes" if row.inside else "NO"]
         fit += band if row.band_low == row.band_low else ["", ""]  # NaN where there is none
-        cells = (*fit, f"{row.p_value:.3f}{'*' if row.is_bound else ''}")
+        cells = (*fit, f"{row.p_value:.2f}{'*' if row.is_bound else ''}")
         shown.add_row(str(row.target), f"{row.observed:g}", *cells)
     Console().print(shown)
     print(
-        f"{int(table['within'].sum())} of {len(table)} within their bounds; * share of runs that meet a sign or bound"
+        f"{int(table['within'].sum())} of {len(table)} within their bounds (ok); * share of runs that meet a sign or bound"
     )
     print(stylised.inside_band(table))
     if out:

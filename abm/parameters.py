@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from abm.data import fit
+
 JURISDICTIONS = ("us", "china", "eu", "row")
 INSTRUMENTS = (
     "ip_strength",
@@ -36,7 +38,16 @@ def q(default: float, low: float, high: float, symbol: str, unit: str, meaning: 
     return Field(default=default, description=meaning, json_schema_extra=extra)
 
 
-FIT = "fitted: docs/calibration.md"
+FIT = "set by hand against docs/calibration.md"
+
+
+def fitted(name: str, low: float, high: float, symbol: str, unit: str, meaning: str, source: str = "") -> Any:
+    """A quantity whose default is the estimate of the calibration to June 2025, with its interval and dates as source."""
+    row = fit("june_2025")[name]
+    found = (
+        f"fitted {row['fitted_on']} to data to {row['data_to']}: 90 % interval {row['low']:.3g} to {row['high']:.3g}"
+    )
+    return q(row["estimate"], low, high, symbol, unit, meaning, f"{found}; prior: {source}" if source else found)
 
 
 class Parameters(BaseModel):
@@ -94,8 +105,8 @@ class Parameters(BaseModel):
     capacity_start: Number = q(40_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", FIT)
     capacity_lead: Number = q(13, 1, 60, "T_K", "months", "time to build capacity (4-8 quarters)", "ECONOMICS A3")
     capacity_ambition: Number = q(1.2, 0.1, 5, "a_K", "", "capacity wanted relative to orders")
-    capacity_growth_plan: Number = q(
-        0.6, 0, 5, "g_K", "nats", "growth of orders that planners expect over the lead", FIT
+    capacity_growth_plan: Number = fitted(
+        "capacity_growth_plan", 0, 5, "g_K", "nats", "growth of orders that planners expect over the lead"
     )
     investment_response: Number = q(
         0.3,
@@ -124,7 +135,9 @@ class Parameters(BaseModel):
     chip_price_adjustment: Number = q(0.25, 0, 1, "a_p", "per month", "step of chip price towards its target")
     scarcity_elasticity: Number = q(4, 0.2, 50, "eta_s", "", "elasticity of the scarcity rent")
     scarcity_cap: Number = q(1.5, 1, 10, "", "", "largest scarcity factor")
-    leader_lock_in: Number = q(2.0, -10, 20, "z_lead", "utils", "lock-in of the leading vendor over the follower", FIT)
+    leader_lock_in: Number = fitted(
+        "leader_lock_in", -10, 20, "z_lead", "utils", "lock-in of the leading vendor over the follower"
+    )
     build_time: Number = q(2, 0.5, 60, "T_b", "months", "building time of a data centre's machines")
     compute_depreciation: Number = q(0.017, 0, 0.5, "delta", "per month", "machines retired (five years)")
     book_depreciation: Number = q(0.02, 0, 0.5, "delta_b", "per month", "accounting depreciation of machines")
@@ -192,12 +205,18 @@ class Parameters(BaseModel):
         50_000, 1, 1e9, "C_ref", "H100e months", "compute of the frontier model of January 2023"
     )
     training_share: Number = q(0.5, 0.01, 1, "tau", "", "share of a lab's machines that trains")
-    copying_rate: Number = q(
-        3.8, 0, 50, "kappa_c", "per year", "rate of copying open weights", "ECONOMICS 0.2: 3-4 from the open lag"
+    copying_rate: Number = fitted(
+        "copying_rate",
+        0,
+        50,
+        "kappa_c",
+        "per year",
+        "rate of copying open weights",
+        "ECONOMICS 0.2: 3-4 from the open lag",
     )
     copy_fidelity: Number = q(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
-    distillation_rate: Number = q(
-        3.5, 0, 50, "kappa_d", "per year", "rate at which distillation closes a gap", "ECONOMICS 0.2"
+    distillation_rate: Number = fitted(
+        "distillation_rate", 0, 50, "kappa_d", "per year", "rate at which distillation closes a gap", "ECONOMICS 0.2"
     )
     distillation_ceiling: Number = q(
         0.95, 0.3, 1.2, "rho", "", "capability a student can reach relative to its teacher", "MODEL 6.1: 0.8-1.05"
@@ -237,7 +256,9 @@ class Parameters(BaseModel):
         4, 0, 50, "", "per nat", "how being undercut hurries a release", "Aghion et al. 2005"
     )
     tier_step: Number = q(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", FIT)
-    tier_size_step: Number = q(1.7, 0, 8, "", "ln parameters", "size of the efficient tier below the flagship", FIT)
+    tier_size_step: Number = fitted(
+        "tier_size_step", 0, 8, "", "ln parameters", "size of the efficient tier below the flagship"
+    )
     licence_needed: Number = q(0.3, 0, 1, "", "", "licence openness from which weights may be forked")
     openness_response: Number = q(1.5, 0, 20, "", "per nat", "how being behind makes an open lab open more")
     research_cost_start: Number = q(20, 0.1, 1e5, "w_R0", "$ M per month", "cost of research on trend at the start")
@@ -255,11 +276,22 @@ class Parameters(BaseModel):
     expected_open_gap: Number = q(1.2, 0, 10, "", "nats", "distance of open models that the market expects")
 
     # --- tokens -------------------------------------------------------------------------------------------------
-    token_cost_start: Number = q(
-        16, 0.01, 1e3, "c_0", "$ per M tokens", "unit cost of the reference model at the start", "MODEL 6.2"
+    token_cost_start: Number = fitted(
+        "token_cost_start",
+        0.01,
+        1e3,
+        "c_0",
+        "$ per M tokens",
+        "unit cost of the reference model at the start",
     )
-    inference_efficiency_growth: Number = q(
-        1.0986, 0, 5, "", "per year", "growth of inference efficiency (3x)", "arXiv 2511.23455"
+    inference_efficiency_growth: Number = fitted(
+        "inference_efficiency_growth",
+        0,
+        5,
+        "",
+        "per year",
+        "growth of inference efficiency",
+        "Ho et al. 2024: halving in 8 months (5-14)",
     )
     serving_retrofit: Number = q(0.3, 0, 1, "", "", "share of later inference efficiency that reaches models on sale")
     usefulness_width: Number = q(0.8, 0.05, 10, "w", "nats", "width of the step from useless to useful")
@@ -268,19 +300,19 @@ class Parameters(BaseModel):
     enterprise_scale: Number = q(
         5, 0.01, 100, "", "", "use of an enterprise segment relative to a developer segment", FIT
     )
-    enterprise_sensitivity: Number = q(
-        0.38, 0.01, 20, "sigma_E", "", "coefficient on log price, enterprises: spending shares", FIT
+    enterprise_sensitivity: Number = fitted(
+        "enterprise_sensitivity", 0.01, 20, "sigma_E", "", "coefficient on log price, enterprises: spending shares"
     )
-    developer_sensitivity: Number = q(
-        1.0, 0.01, 20, "sigma_D", "", "coefficient on log price, developers: spending shares", FIT
+    developer_sensitivity: Number = fitted(
+        "developer_sensitivity", 0.01, 20, "sigma_D", "", "coefficient on log price, developers: spending shares"
     )
     sensitivity_spread: Number = q(0.15, 0, 1, "", "", "standard deviation of log price sensitivity within a group")
     enterprise_compliance: Number = q(1.5, 0, 20, "tau_E", "", "weight of enterprises on trust", FIT)
     developer_compliance: Number = q(0.6, 0, 20, "tau_D", "", "weight of developers on trust", FIT)
-    closed_trust: Number = q(2.8, -10, 10, "", "utils", "trust of closed labs over open ones", FIT)
+    closed_trust: Number = fitted("closed_trust", -10, 10, "", "utils", "trust of closed labs over open ones")
     openness_taste: Number = q(0.0, -10, 10, "o", "utils", "mean taste for open weights", FIT)
     openness_taste_spread: Number = q(0.8, 0, 10, "", "utils", "its standard deviation")
-    quality_taste: Number = q(1.1, 0, 20, "theta", "utils", "coefficient on log usefulness", FIT)
+    quality_taste: Number = fitted("quality_taste", 0, 20, "theta", "utils", "coefficient on log usefulness")
     difficulty_low: Number = q(-1, -20, 40, "", "nats", "easiest tasks")
     difficulty_high: Number = q(11, -20, 40, "", "nats", "hardest tasks")
     token_scale: Number = q(
@@ -362,8 +394,8 @@ class Parameters(BaseModel):
     narrative_loading: Number = q(
         0.05, 0, 5, "", "", "how far the story 'less compute, fewer chips' moves values", "Shiller 2017"
     )
-    diagnostic_weight: Number = q(
-        1.8,
+    diagnostic_weight: Number = fitted(
+        "diagnostic_weight",
         0,
         20,
         "theta_D",
@@ -371,13 +403,19 @@ class Parameters(BaseModel):
         "over-weighting of news against the reference",
         "Bordalo, Gennaioli and Shleifer 2018: about 1",
     )
-    reference_adjustment: Number = q(0.8, 0, 1, "", "per day", "speed at which news becomes the reference", FIT)
+    reference_adjustment: Number = fitted(
+        "reference_adjustment", 0, 1, "", "per day", "speed at which news becomes the reference"
+    )
     chip_rent_exposure: Number = q(0.33, 0, 5, "", "", "loading of chip makers on appropriability", FIT)
     chip_policy_exposure: Number = q(0.22, 0, 5, "", "", "loading of chip makers on policy tightness", FIT)
-    power_leverage: Number = q(1.8, 0, 20, "", "", "power firms' loading relative to the quantity of compute", FIT)
+    power_leverage: Number = fitted(
+        "power_leverage", 0, 20, "", "", "power firms' loading relative to the quantity of compute"
+    )
     platform_exposure: Number = q(0.0, -5, 5, "", "", "platforms' loading relative to the quantity of compute")
     platform_rent_exposure: Number = q(0.02, -5, 5, "", "", "platforms' loading on appropriability")
-    application_rent_exposure: Number = q(0.15, -5, 5, "", "", "what applications lose when labs keep the rents", FIT)
+    application_rent_exposure: Number = fitted(
+        "application_rent_exposure", -5, 5, "", "", "what applications lose when labs keep the rents"
+    )
     closed_rent_exposure: Number = q(0.4, 0, 5, "", "", "loading of closed labs on appropriability")
     open_rent_exposure: Number = q(0.2, 0, 5, "", "", "gain of open labs when rents are not kept")
 
@@ -428,7 +466,7 @@ class Parameters(BaseModel):
     inventory_aversion: Number = q(
         0.02, 0, 1, "", "per day", "quote shading of a dealer with stock", "Ho and Stoll 1981"
     )
-    noise_sd: Number = q(0.018, 1e-5, 0.2, "", "per day", "daily noise")
+    noise_sd: Number = fitted("noise_sd", 1e-5, 0.2, "", "per day", "daily noise")
     broad_noise: Number = q(
         0.38,
         0.01,
@@ -439,8 +477,14 @@ class Parameters(BaseModel):
         "daily closes June 2024 to January 2025: 1.39 % (four platforms together) over 3.62 % (leading vendor)",
     )
     noise_correlation: Number = q(0.35, 0, 0.99, "", "", "share of it common to all assets")
-    liquidity_feedback: Number = q(
-        0.97, 0, 0.99, "phi", "", "how far past volatility thins liquidity", "Brunnermeier and Pedersen 2009"
+    liquidity_feedback: Number = fitted(
+        "liquidity_feedback",
+        0,
+        0.99,
+        "phi",
+        "",
+        "how far past volatility thins liquidity",
+        "Brunnermeier and Pedersen 2009",
     )
     variance_update: Number = q(0.12, 0, 1, "", "per day", "memory of volatility", "RiskMetrics 0.94")
     momentum_update: Number = q(0.05, 0, 1, "", "per day", "memory of average returns")

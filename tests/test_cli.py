@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import abm.analysis.facts
+import abm.analysis.fit_table
 import abm.reproduce
 import abm.simulation
 from abm.cli import app
@@ -194,14 +194,19 @@ def test_facts(monkeypatch, tmp_path):
         progress(1, 2, 0.1)
         row = {"target": "hazard", "description": "d", "observed": 1.0, "low": 0.0, "high": 2.0, "unit": ""}
         return pd.DataFrame(
-            [row | {"model": 1.5, "mcse": 0.1, "within": True, "p_value": 0.3, "is_bound": False, "runs": 3}]
+            [
+                row
+                | {"model": 1.5, "mcse": 0.1, "within": True, "p_value": 0.3, "is_bound": False, "runs": 3}
+                | {"band_low": 0.5, "band_high": 2.5, "inside": True, "undefined_draws": 0}
+            ]
         )
 
-    monkeypatch.setattr(abm.analysis.facts, "table", table)
+    monkeypatch.setattr(abm.analysis.fit_table, "table", table)
     result = runner.invoke(app, ["facts", "--seeds", "3", "--out", str(tmp_path / "facts.md")])
     assert result.exit_code == 0, result.output
     assert asked["seeds"] == 3
     assert "1 of 1 within" in result.stdout
+    assert "1 of 1 others, lie inside" in result.stdout
     assert "hazard" in (tmp_path / "facts.md").read_text()
 
 

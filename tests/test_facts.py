@@ -36,3 +36,19 @@ def test_a_bound_counts_the_runs_that_meet_it():
 
 def test_a_moment_that_no_run_defines_has_no_p_value():
     assert np.isnan(facts.predictive_p_value(np.array([np.nan]), target("vendor_return_day0")))
+
+
+def test_moments_on_a_log_scale_have_a_geometric_mean():
+    mean, error = facts.mean_of(np.array([1.0, 4.0]), True)
+    assert mean == pytest.approx(2.0)
+    assert error == pytest.approx(2.0 * np.log(4) / 2)
+    assert facts.mean_of(np.array([1.0, 4.0]), False)[0] == pytest.approx(2.5)
+
+
+def test_a_band_holds_the_error_of_measurement_and_leaves_out_what_is_undefined():
+    row = target("closed_margin_before_r1")
+    draws = 0.65 + 0.02 * np.random.default_rng(3).normal(size=4000)
+    found = facts.band(np.append(draws, np.nan), row, 1)
+    assert found["band_high"] - found["band_low"] == pytest.approx(2 * 1.645 * np.hypot(0.02, 0.05), rel=0.05)
+    assert found["inside"] and found["undefined_draws"] == 1
+    assert np.isnan(facts.band(draws, target("return_acf1"), 1)["band_low"])

@@ -56,7 +56,7 @@ def tabulate(found: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | N
     for name, target in targets().iterrows():
         values = np.asarray(found[str(name)], dtype=float)
         good = values[np.isfinite(values)]
-        mean = float(good.mean()) if good.size else np.nan
+        mean, mcse = mean_of(good, target["scale"] == "log")
         p_value = predictive_p_value(np.asarray(found.get(f"{name} by run", values), dtype=float), target)
         rows.append(
             {
@@ -67,7 +67,7 @@ def tabulate(found: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | N
                 "high": target["upper"],
                 "unit": target["unit"],
                 "model": mean,
-                "mcse": float(good.std(ddof=1) / np.sqrt(good.size)) if good.size > 1 else np.nan,
+                "mcse": mcse,
                 "runs": int(values.size),
                 "undefined_runs": int(values.size - good.size),
                 "within": bool(target["lower"] <= mean <= target["upper"]),
@@ -79,6 +79,16 @@ def tabulate(found: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | N
             own = predictive.get(f"{name} by run", predictive[str(name)])
             rows[-1] |= band(np.asarray(own, float), target, len(rows))
     return pd.DataFrame(rows)
+
+
+def mean_of(values: np.ndarray, logarithmic: bool) -> tuple[float, float]:
+    """Mean over runs and its Monte Carlo standard error: geometric for what is compared on a log scale."""
+    if not values.size:
+        return float("nan"), float("nan")
+    scaled = np.log(values) if logarithmic else values
+    error = float(scaled.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")
+    mean = float(scaled.mean())
+    return (float(np.exp(mean)), float(np.exp(mean)) * error) if logarithmic else (mean, error)
 
 
 def band(values: np.ndarray, target: Any, place: int) -> dict[str, Any]:
@@ -169,7 +179,8 @@ def write_markdown(table: pd.DataFrame, path: Any) -> None:
         f"{within} of {len(table)} targets are within their bounds on the mean of {int(table['runs'].max())} seeds."
         f" {inside_band(table)}\n\n"
         + "\n".join(lines)
-        + "\n\nMCSE: Monte Carlo standard error of the mean. p-value: posterior predictive, two-sided: how surprising the one"
+        + "\n\nMean: over seeds, geometric for prices, folds and other moments that are compared on a log scale. MCSE: Monte"
+        " Carlo standard error of the mean. p-value: posterior predictive, two-sided: how surprising the one"
         " observed history would be if the model were true, over histories that each have their own draw of the posterior and"
         " their own errors of measurement. A small value says that the model's histories do not look like it in this respect even"
         " where their mean is within bounds."
