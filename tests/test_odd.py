@@ -79,7 +79,7 @@ def test_tables_are_in_step_with_the_code(name):
 
 
 def test_a_table_out_of_step_is_seen():
-    wrong = page("ODD.md").replace("| `token_cost_start` | `c_0` | 16 |", "| `token_cost_start` | `c_0` | 17 |")
+    wrong = page("ODD.md").replace("| `usage_elasticity` | `eps_u` | 1.1 |", "| `usage_elasticity` | `eps_u` | 1.2 |")
     assert wrong != page("ODD.md")
     assert builder().written("ODD.md", wrong) == page("ODD.md")
 
