@@ -26,14 +26,14 @@ TIER_DRAWS = ("release", "price change")
 COMPARED = ("labs", "adopters", "layers", "cloud", "accounts", "flows")
 
 COURTS = dict(detection_rate=0.5, damages_multiple=0.5, ip_strength=0.8, access_cut_months=1.0, copying_rate=0.0)
-COURTS |= dict(distillation_rate=10.0, spillover_rate=0.0)
+COURTS |= dict(distillation_rate=10.0, spillover_rate=0.0, quality_taste=1.1)
 POVERTY = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry_rate=12.0, entry_cost_weight=0.1)
 CORNERS = dict(
     usage_elasticity=1.0, payout_rate=0.001, demand_volatility=0.05, policy_uncertainty=0.0, copying_rate=0.0
 )
 CORNERS |= dict(claim_motive_sd=1e-7, price_change_hazard=0.2, ruling_spread=0.0)
 WORLDS = {  # what each changes of the default run
-    "baseline": dict(),
+    "baseline": dict(parameters=dict(price_change_hazard=0.1)),  # busier, so that a list price changes in these months
     "courts": dict(parameters=COURTS),
     "poverty": dict(parameters=POVERTY),
     "corners": dict(parameters=CORNERS),
