@@ -33,9 +33,9 @@ def faults(experiment: Experiment) -> list[str]:
     """What is wrong with the table; one line a fault."""
     if not experiment.predictions:
         return []
-    found = []
     if experiment.arms:
-        found.append("predictions: go with one sweep, not with arms")
+        return ["predictions: go with one sweep, not with arms"]
+    found = []
     if not experiment.sweep.get("posterior"):
         found.append("predictions: the sweep must name a posterior, whose data they are made from")
     for event in experiment.predictions:
