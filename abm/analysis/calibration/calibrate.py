@@ -138,7 +138,7 @@ def foreseen(spec: Calibration) -> int:
     search_runs = spec.search.population * spec.search.generations * spec.search.seeds
     slopes = 2 * number * len(REFINING) * (refinement.STEPS + 1)
     profile = 2 * number * spec.profile_points * spec.profile_seeds
-    return search_runs + slopes + profile + int(1.5 * spec.posterior.runs) + 5 * len(PILOT) + DRAWS
+    return search_runs + slopes + profile + spec.posterior.runs + 5 * len(PILOT) + DRAWS
 
 
 def as_json(outcome: Outcome) -> str:

@@ -9,7 +9,6 @@ import numpy as np
 
 from abm.analysis.calibration.criterion import Criterion
 from abm.analysis.calibration.refinement import prior_precision
-from abm.analysis.calibration.search import objective
 from abm.analysis.calibration.simulated import Simulator
 
 if TYPE_CHECKING:
@@ -149,6 +148,3 @@ def _cosines(weighted: np.ndarray) -> np.ndarray:
     cosines = scaled.T @ scaled
     np.fill_diagonal(cosines, 1.0)
     return cosines
-
-
-__all__ = ["COLLINEAR", "CORRELATED", "RISE", "Identification", "identify", "objective"]
