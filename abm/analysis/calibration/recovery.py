@@ -76,7 +76,7 @@ def recover(
     """
     report = said or (lambda *_: None)
     report(f"{first:,} histories from the prior", 0, data_sets)
-    budget = budget or Posterior(particles=500, quantile=0.1, runs=first + 1_500, least_acceptance=0.03)
+    budget = budget or Posterior(particles=320, quantile=0.1, runs=first + 960, least_acceptance=0.03)
     spec = spec.model_copy(update={"posterior": budget})
     simulator = Simulator(spec, folder)
     criterion = Criterion.at(simulator, spec.start, PILOT)
