@@ -18,7 +18,7 @@ from rich.table import Table
 
 from abm.cli_calibrate import calibrate
 from abm.cli_experiment import Out, bar, export, new_experiment, replay, reproduce, stopped
-from abm.cli_input import Commands, Mistake, nearest, plainly, settings, writable
+from abm.cli_input import Commands, Mistake, keep_interrupts, nearest, plainly, settings, writable
 from abm.cli_score import score
 from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
@@ -250,6 +250,7 @@ def short(value: float) -> str:
 def main() -> None:
     """The command `abm`: a process in which no code runs but the package's own."""
     os.environ["ABM_KEEP_TRACED"] = "1"
+    keep_interrupts()
     app()
 
 

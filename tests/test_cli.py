@@ -170,6 +170,36 @@ def test_ctrl_c_says_what_was_kept(job, tmp_path):
         assert said in result.stderr.splitlines()[-1]
 
 
+LOST = """
+import gc, signal, time
+from abm import cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells take from what runs in the background
+lost = []
+
+
+def hook(*_):
+    if len(lost) < 2:
+        lost.append(1)
+        raise KeyboardInterrupt
+
+
+@cli.app.command()
+def busy():
+    gc.callbacks.append(hook)
+    gc.collect()
+    time.sleep(60)
+
+
+cli.main()
+"""
+
+
+def test_ctrl_c_in_a_hook_of_the_garbage_collector_is_not_lost():
+    done = subprocess.run([sys.executable, "-c", LOST, "busy"], check=False, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_a_bug_is_not_hidden(job):
     job["raises"] = ValueError("not the user's fault")
     result = runner.invoke(app, ["reproduce", "r1_shock"])
