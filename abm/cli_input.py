@@ -142,23 +142,23 @@ def writable(folder: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise _unwritable(folder, error, "--out") from None
     return folder
 
 
-def could_write(folder: Path) -> None:
+def could_write(folder: Path, option: str = "--out") -> None:
     """As `writable`, but nothing is made: whether a file can be written in the folder, or in what it would be made in."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise _unwritable(folder, error, option) from None
 
 
-def _unwritable(folder: Path, error: OSError) -> Mistake:
+def _unwritable(folder: Path, error: OSError, option: str) -> Mistake:
     reason = "a file is in the way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
-    return Mistake(f"--out {folder}: cannot be written ({reason}); choose another folder")
+    return Mistake(f"{option} {folder}: cannot be written ({reason}); choose another folder")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -287,6 +287,31 @@ def test_files_that_cannot_be_read(tmp_path):
     assert complaints("score", str(there))[0].startswith("Missing option '--outcomes'")
 
 
+def test_numbers_never_replace_what_they_are_made_from(tmp_path):
+    """Nor is a folder made for them before the files are read."""
+    path, outcomes, other = tmp_path / "p.csv", tmp_path / "o.csv", tmp_path / "other.csv"
+    path.write_text("\n".join([HEAD, GOOD]))
+    outcomes.write_text("event,layer,value\nfirst,chips,0.01")
+    other.symlink_to(path)
+    words = ["score", str(path), "--outcomes", str(outcomes), "--json"]
+    before = path.read_text(), outcomes.read_text()
+    for given, what in (
+        (path, "predictions"),
+        (outcomes, "outcomes"),
+        (tmp_path / "x" / ".." / "p.csv", "predictions"),
+    ):
+        said = complaints(*words, str(given))
+        assert said == [f"--json {given}: is the file of the {what}, and would replace it; give another name"]
+    assert "is the file of the predictions" in complaints(*words, str(other))[0]
+    assert (path.read_text(), outcomes.read_text()) == before
+    assert complaints(*words, str(path / "scores.json"))[0].startswith(
+        f"--json {path}: cannot be written (a file is in"
+    )
+    outcomes.write_text("event,layer,value\nfirst,chips,x")
+    assert "value 'x' is not a number" in complaints(*words, str(tmp_path / "new" / "scores.json"))[0]
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_command(tmp_path):
     """From files to a table and to numbers, with a byte order mark, blank lines and columns in another order."""
     path = write_predictions(tmp_path / "p.csv", rows([0.9, 0.2, 0.5, 0.8, 0.3, 0.6, 0.1, 0.7]))
