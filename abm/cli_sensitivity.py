@@ -255,7 +255,8 @@ def replications(
     describe(asked, (1, 1), number)
     with contextlib.ExitStack() as stack:
         folder = writable(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="abm_pilot_")))
-        carried_out(asked, folder / "runs", number=number, options={"accept_changes": accept_changes})
+        options = {"accept_changes": accept_changes}
+        carried_out(asked, folder / "runs", number=number, options=options, passing=out is None)
         from abm.analysis import replications as analysis
         from abm.analysis.complete import numbers
         from abm.sweeps.results import open_sweep

@@ -551,6 +551,20 @@ def test_the_command_replications(tmp_path):
     assert "crash_compute" in pilot(["baseline"], (), 5, 60).columns
 
 
+def test_ctrl_c_says_whether_runs_are_kept(tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("abm.sweeps.run.run_sweep", stop)
+    words = ["replications", "--seeds", "4", "--months", "3"]
+    result = runner.invoke(app, words)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "abm: stopped; nothing was kept; give --out to keep runs"
+    result = runner.invoke(app, [*words, "--out", str(tmp_path)])
+    last = result.stderr.splitlines()[-1]
+    assert last == f"abm: stopped; 0 runs are kept in {tmp_path / 'runs'}; run it again to go on"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
