@@ -265,14 +265,7 @@ def replications(
         with told_if_incomplete():
             values = dict(zip(results.outcomes, numbers(results, results.outcomes), strict=True))
         table = analysis.replications(values, half_width, tuple(asked.stories))
-        shown = Table(box=None, pad_edge=False)
-        kinds = list(dict.fromkeys(table["kind"]))
-        for heading in ("outcome", "mean", "for mean", "own draws", "common draws")[: 2 + len(kinds)]:
-            shown.add_column(heading, justify="left" if heading == "outcome" else "right", no_wrap=True)
-        for name, own in table.groupby("outcome", sort=False):
-            mean, _, *enough = analysis.cells(own)
-            shown.add_row(escape(str(name)), mean, *map(escape, enough))
-        Console().print(shown)
+        Console().print(seeds_needed(table))
         print(
             f"seeds for ± {half_width:.3g} of the mean of {scenario} (95 %); brackets: what a pilot of {seeds} leaves open"
         )
@@ -283,3 +276,20 @@ def replications(
             (folder / "replications.md").write_text(analysis.markdown(table, half_width), encoding="utf-8")
             print(folder / "replications.csv")
             print(folder / "replications.md")
+
+
+def seeds_needed(found: Any) -> Table:
+    """One row an outcome and what is to be known of it; fits 80 columns."""
+    from abm.analysis import replications as analysis
+
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("outcome", "mean", "seeds for", "", "brackets"):
+        justify: Any = "left" if heading in ("outcome", "seeds for") else "right"
+        shown.add_column(heading, justify=justify, no_wrap=heading != "outcome", overflow="fold")
+    for name, own in found.groupby("outcome", sort=False):
+        mean, _, *enough = analysis.cells(own)
+        for place, (kind, seeds) in enumerate(zip(own["kind"], enough, strict=True)):
+            number, _, brackets = seeds.partition(" ")
+            first = (escape(str(name)), mean) if place == 0 else ("", "")
+            shown.add_row(*first, kind.removeprefix("difference, "), number, escape(brackets))
+    return shown

@@ -1,5 +1,6 @@
 """Sensitivity and replications: published indices and closed forms, and nothing that passes for a number without being one."""
 
+import io
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from scipy.stats import qmc
 from typer.testing import CliRunner
 
@@ -16,6 +18,7 @@ from abm.analysis.seed_noise import components, seed_noise, shares
 from abm.analysis.sensitivity import morris_effects, of_sweep, positive, sobol_indices, subsets
 from abm.analysis.sensitivity_design import BUILT_IN, Wanted, load, noise_sweep, pilot, years_of
 from abm.cli import app
+from abm.cli_sensitivity import seeds_needed
 from abm.parameters import Parameters
 from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.sweeps.designs import points_of, unit_cube
@@ -537,6 +540,18 @@ def test_odd_pilots():
     assert "| `y` | 1 | 0.1 |" in text
 
 
+def test_the_table_of_seeds_fits_80_columns():
+    rng = np.random.default_rng(6)
+    values = np.cumsum(rng.normal(0.001, 1, size=(2, 5)), axis=1)
+    name = "profit_per_training_spending_of_closed_labs_mean"
+    table = seeds_needed(replications({name: values}, 0.001))
+    console = Console(width=80, file=io.StringIO())
+    console.print(table)
+    shown = console.file.getvalue().splitlines()
+    assert "…" not in "".join(shown)
+    assert max(map(len, shown)) <= 80
+
+
 def test_the_command_replications(tmp_path):
     words = ["replications", "--seeds", "4", "--months", "3", "--against", "ip_strict", "--of", "lerner_closed,hhi"]
     result = runner.invoke(app, [*words, "--workers", "1", "--out", str(tmp_path)])
@@ -545,6 +560,13 @@ def test_the_command_replications(tmp_path):
     assert list(table["outcome"].unique()) == ["lerner_closed_mean", "hhi_mean"]
     assert set(table["scenario"]) == {"baseline", "ip_strict - baseline"}
     assert len(table) == 6
+    start = next(n for n, line in enumerate(result.stdout.splitlines()) if line.startswith("outcome"))
+    shown = result.stdout.splitlines()[start + 1 : start + 7]
+    assert [line.split()[2] for line in (shown[0], shown[3])] == ["mean", "mean"]
+    for line, row in zip(shown, table.itertuples(), strict=True):
+        assert len(line) <= 80
+        for number in (row.needed, row.needed_low, row.needed_high):
+            assert f"{number:,.0f}" in line
     assert "| `hhi_mean` |" in (tmp_path / "replications.md").read_text()
     values = numbers(open_sweep(tmp_path / "runs"), ["hhi_mean"])[0]
     assert table[table["outcome"] == "hhi_mean"]["value"].iloc[0] == pytest.approx(values[0].mean())
