@@ -42,12 +42,15 @@ def calibrate(
         raise Mistake(
             f"--store keeps the package's own fits ({', '.join(built_in())}); yours is in the folder of its results"
         )
-    folder = writable(out or Path("output") / f"calibrate_{asked.name}")
-    if recover:
-        if store:
-            raise Mistake("--store keeps a fit to data, and --recover makes none")
-        return recovered(asked, folder, recover)
+    if recover and store:
+        raise Mistake("--store keeps a fit to data, and --recover makes none")
     from abm.analysis.calibration import results
+
+    folder = writable(out or Path("output") / f"calibrate_{asked.name}")
+    if fault := results.of_another(asked, folder):
+        raise Mistake(fault)
+    if recover:
+        return recovered(asked, folder, recover)
     from abm.analysis.calibration.calibrate import calibrate as fit
     from abm.analysis.calibration.calibrate import foreseen
     from abm.provenance import now

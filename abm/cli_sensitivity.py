@@ -17,6 +17,7 @@ from abm.cli_input import Mistake, complain, could_write, nearest, plainly, writ
 from abm.cli_sweep import carried_out, describe
 
 METHODS = ("sobol", "morris")
+TABLES = ("indices", "convergence", "years", "noise")
 SHOWN = 5
 """Factors of each outcome that are printed; indices.csv has all."""
 
@@ -177,6 +178,9 @@ def analysed(
         if name in drawn:
             files.append(folder / f"{name}.png")
             style.save(drawn[name](table, titles), files[-1])
+    for name in TABLES:  # of an earlier analysis: beside the new ones they would pass for a part of them
+        for old in {folder / f"{name}.csv", folder / f"{name}.png"} - set(files):
+            old.unlink(missing_ok=True)
     return found, noise, files
 
 

@@ -1,6 +1,7 @@
 """Calibration: specs, criterion, search, sampler, identification, against cases whose answers are known."""
 
 import datetime as dt
+import json
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from abm import cli, data
-from abm.analysis.calibration import Calibration, CalibrationError, Prior, Simulator, Undefined
+from abm.analysis.calibration import Calibration, CalibrationError, Prior, Simulator, Undefined, results
 from abm.analysis.calibration import posterior as smc
 from abm.analysis.calibration.criterion import Criterion
 from abm.analysis.calibration.identification import identify
@@ -441,6 +442,23 @@ def test_a_wrong_file_is_told_in_a_line(tmp_path):
         result = CliRunner().invoke(cli.app, ["calibrate", what, "--out", str(tmp_path / "out")])
         assert result.exit_code == 2
         assert says in result.stderr and "Traceback" not in result.stderr
+
+
+def test_results_of_another_spec_are_not_mixed_with_new_ones(tmp_path):
+    path, out = tmp_path / "small.toml", tmp_path / "out"
+    path.write_text(SMALL_FIT)
+    out.mkdir()
+    (out / "fit.json").write_text(json.dumps({"spec_hash": Calibration.load(path).hash}))
+    assert results.of_another(Calibration.load(path), out) == ""
+    assert results.of_another(Calibration.load(path), tmp_path) == ""
+    path.write_text(SMALL_FIT.replace("generations = 3", "generations = 4"))
+    for more in ([], ["--recover", "3"]):
+        result = CliRunner().invoke(cli.app, ["calibrate", str(path), "--out", str(out), *more])
+        assert (result.exit_code, result.stdout) == (2, "")
+        said = f"abm: {out / 'fit.json'}: is of another spec than small is now; choose another folder, or delete this file\n"
+        assert result.stderr == said
+    (out / "fit.json").write_text("[")
+    assert results.of_another(Calibration.load(path), out)
 
 
 def test_stored_fits_are_what_the_model_and_its_sweeps_take():

@@ -385,6 +385,10 @@ def test_the_command_sensitivity(spec, tmp_path):
     assert changed.to_dict() == {"ln frontier_mean": True, "lerner_closed_mean": False}
     assert set(pd.read_csv(tmp_path / "out" / "noise.csv")["outcome"]) == {"ln frontier_mean", "lerner_closed_mean"}
     assert seed_noise(open_sweep(tmp_path / "out" / "seeds")).shape == (8, 7)
+    assert not list((tmp_path / "out").glob("years.*")), "of the analysis before"
+    assert runner.invoke(app, [*words, "--seeds", "0", "--no-time-resolved"]).exit_code == 0
+    left = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
+    assert left == {f"{name}.{kind}" for name in ("indices", "convergence") for kind in ("csv", "png")}
 
 
 def test_the_command_with_morris(spec, tmp_path):

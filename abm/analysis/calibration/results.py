@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abm.analysis.calibration.calibrate import Outcome, as_json
 from abm.analysis.calibration.posterior import Generation
+from abm.analysis.calibration.spec import Calibration
 from abm.files import whole
 
 if TYPE_CHECKING:
@@ -58,6 +60,22 @@ def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
         "derivatives": compared,
         "draws": pd.DataFrame(outcome.draws, columns=list(spec.names)),
     }
+
+
+def of_another(spec: Calibration, folder: Path) -> str:
+    """What is wrong with a folder that has the results of another spec; nothing where it has none, or those of this one."""
+    path = folder / "fit.json"
+    if not path.is_file():
+        return ""
+    try:
+        same = json.loads(path.read_bytes())["spec_hash"] == spec.hash
+    except (ValueError, KeyError, TypeError):
+        same = False
+    return (
+        ""
+        if same
+        else f"{path}: is of another spec than {spec.name} is now; choose another folder, or delete this file"
+    )
 
 
 def write(outcome: Outcome, folder: Path) -> list[Path]:
