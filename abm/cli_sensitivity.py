@@ -77,10 +77,10 @@ def sensitivity(
     from abm.analysis.sensitivity_design import Wanted, load, noise_sweep
 
     with plainly():
-        names = tuple(name.strip() for name in of.split(",")) if of else ()
-        wanted = Wanted(method, points, trajectories, second_order, months, replications, names)
+        wanted = Wanted(method, points, trajectories, second_order, months, replications, names_in("--of", of))
         asked = load(spec, wanted)
-        chosen, logged = columns(asked, "--of", of), columns(asked, "--log", log) or []
+        chosen = columns(asked, "--of", of)
+        logged = columns(asked, "--log", log, chosen) or []
         pilot = noise_sweep(asked, seeds) if seeds else None
     used = "morris" if asked.design.kind == "morris" else "sobol"
     misplaced = {"sobol": ("--trajectories", trajectories), "morris": ("--points", points or second_order)}[used]
@@ -107,12 +107,25 @@ def sensitivity(
         print(path)
 
 
-def columns(asked: Any, option: str, words: str | None) -> list[str] | None:
-    """The outcomes of a sweep that words of the command line stand for, each once; None where none are said."""
+def names_in(option: str, words: str | None) -> tuple[str, ...]:
+    """Names in words of the command line, with commas between them; none where the option is not given."""
+    if words is None:
+        return ()
+    names = tuple(map(str.strip, words.split(",")))
+    if not all(names):
+        raise Mistake(f"{option} {words!r}: a name is blank; write NAME, or NAME,NAME, or leave {option} out")
+    return names
+
+
+def columns(asked: Any, option: str, words: str | None, among: list[str] | None = None) -> list[str] | None:
+    """The outcomes of a sweep (of those `among` them that are analysed, if not all) that words of the command line stand
+    for, each once; None where none are said."""
     from abm.analysis.sensitivity_design import column_of, years_of
 
-    outcomes = {name: {"of": one.of} for name, one in asked.columns.items() if name not in years_of(asked)}
-    found = [(name, column_of(name, outcomes)) for name in map(str.strip, words.split(","))] if words else []
+    by_year = years_of(asked)
+    analysed = among or [name for name in asked.columns if name not in by_year]
+    outcomes = {name: {"of": asked.columns[name].of} for name in analysed}
+    found = [(name, column_of(name, outcomes)) for name in names_in(option, words)]
     wrong = [f"{option} {name}: is not analysed{nearest(name, outcomes)}" for name, at in found if at not in outcomes]
     if wrong:
         raise Mistake("\n".join(wrong))
@@ -169,8 +182,8 @@ def analysed(
         tables["years"], drawn["years"] = found.years, figures.years
     noise = None
     if noisy:
-        noise = seed_noise(open_sweep(folder / "seeds"), int(results.manifest["replications"]), logarithms)
-        tables["noise"] = noise = noise[noise["outcome"].isin(found.indices["outcome"])].reset_index(drop=True)
+        noise = seed_noise(open_sweep(folder / "seeds"), int(results.manifest["replications"]), logarithms, of)
+        tables["noise"] = noise
     files = []
     for name, table in tables.items():
         files.append(folder / f"{name}.csv")
@@ -250,9 +263,8 @@ def replications(
         raise Mistake(f"--against {against}: is the scenario itself; name another one")
     from abm.analysis.sensitivity_design import pilot
 
-    names = tuple(name.strip() for name in of.split(",")) if of else ()
     with plainly():
-        asked = pilot([scenario, *([against] if against else [])], names, seeds, months)
+        asked = pilot([scenario, *([against] if against else [])], names_in("--of", of), seeds, months)
     from abm.workers import processors
 
     number = workers or processors()

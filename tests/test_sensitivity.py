@@ -291,6 +291,11 @@ def test_what_is_no_design_is_refused():
         of_sweep(answers)
     with pytest.raises(KeyError, match="did you mean"):
         of_sweep(Answers(ishigami, 3, "saltelli", 16), ["yy"])
+    for of in ([], "y"):
+        with pytest.raises(ValueError, match="must be a list of outcomes"):
+            of_sweep(Answers(ishigami, 3, "saltelli", 16), of)
+    with pytest.raises(ValueError, match="logarithm of 'yy': is not analysed; did you mean 'y'?"):
+        of_sweep(Answers(ishigami, 3, "saltelli", 16), logarithms=["yy"])
 
 
 # --- the seed's own noise ---
@@ -307,6 +312,15 @@ def test_components_of_variance():
     assert np.isnan(shares(np.ones((4, 4)))["seed"])
     with pytest.raises(ValueError, match="two points"):
         components(values[:, :1])
+
+
+def test_noise_of_the_chosen_outcomes_asks_nothing_of_the_others():
+    answers = Answers(ishigami, 3, "saltelli", 16, replications=2)
+    answers.table["z"] = NAN
+    answers.outcomes = ["y", "z"]
+    assert set(seed_noise(answers, of=["y"])["outcome"]) == {"y"}
+    with pytest.raises(IncompleteRuns, match="no number in z"):
+        seed_noise(answers)
 
 
 # --- a sweep of the model ---
@@ -435,6 +449,10 @@ def test_failed_runs_are_told_and_nothing_is_analysed(spec, tmp_path, monkeypatc
         (["--trajectories", "4"], "--trajectories: the design is one of sobol"),
         (["--method", "morris", "--trajectories", "1"], "morris needs a whole number, 2 to"),
         (["--log", "lerner_close"], "--log lerner_close: is not analysed; did you mean 'lerner_closed_mean'?"),
+        (["--of", "hhi", "--log", "lerner_closed"], "--log lerner_closed: is not analysed"),
+        (["--of", ""], "--of '': a name is blank"),
+        (["--of", ","], "--of ',': a name is blank"),
+        (["--log", "lerner_closed,"], "--log 'lerner_closed,': a name is blank"),
         (["--seeds", "1"], "--seeds 1: noise takes two seeds or more"),
         (["--points", "0"], "--points"),
     ],
@@ -595,6 +613,7 @@ def test_ctrl_c_says_whether_runs_are_kept(tmp_path, monkeypatch):
     ("words", "said"),
     [
         (["--of", "lerner"], "did you mean 'lerner"),
+        (["--of", ""], "--of '': a name is blank"),
         (["--against", "ip_strickt"], "did you mean 'ip_strict'?"),
         (["--against", "baseline"], "is the scenario itself"),
         (["--half-width", "0"], "above 0 and below 1"),

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.analysis.complete import all_finite, numbers
+from abm.events import meant, short
 from abm.sweeps.designs import MORRIS_LEVELS, points_of, unit_cube
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def of_sweep(
     are called `ln NAME`.
 
     Raises IncompleteRuns where a run is missing, failed or without a number, KeyError for an unknown outcome, ValueError
-    for a design of another kind, several scenarios, draws that are not common, or a logarithm of what is not positive.
+    for a design of another kind, several scenarios, draws that are not common, a logarithm of what is not positive or not
+    analysed, or an `of` that is no list of names or an empty one.
     """
     import pandas as pd
 
@@ -208,11 +210,15 @@ def of_sweep(
         )
     by_year = years_of(sweep)
     per_year = {name: at for name, at in by_year.items() if years is None or at[1] in years}
+    if isinstance(of, str) or (of is not None and not of):
+        raise ValueError(f"of = {short(of)}: must be a list of outcomes, one or more; leave it out for all of them")
     chosen = [name for name in results.outcomes if name not in by_year] if of is None else list(of)
+    if lost := [name for name in logarithms if name not in chosen]:
+        raise ValueError(f"logarithm of {short(lost[0])}: is not analysed{meant(lost[0], chosen)}")
     watched = {sweep.columns[name].of for name in chosen if name in sweep.columns and not sweep.columns[name].date}
     per_year = {name: at for name, at in per_year.items() if at[0] in watched}
     values = numbers(results, [*chosen, *per_year])
-    logged = {sweep.columns[name].of for name in logarithms if name in chosen}
+    logged = {sweep.columns[name].of for name in logarithms}
     logged = {*logarithms, *(name for name, at in per_year.items() if at[0] in logged)}
     response = {
         name: logarithm(y, name) if name in logged else y
