@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from SALib.sample import morris
 from scipy.stats import qmc
 from typer.testing import CliRunner
 
@@ -134,6 +135,15 @@ def test_morris_of_a_known_function():
             assert rows["value"] == pytest.approx(known, abs=0.02)
             assert rows["low"] < known < rows["high"]
     assert sorted(found.convergence["n"].unique()) == [125, 250, 500, 1000, 2000]
+
+
+@pytest.mark.parametrize("levels", [4, 6, 10])
+def test_effects_are_those_of_the_steps_that_were_made(levels):
+    problem = {"num_vars": 2, "names": ["a", "b"], "bounds": [[0, 1]] * 2}
+    x = morris.sample(problem, 12, num_levels=levels, seed=3)
+    table = morris_effects(x, x[:, 0] - 2 * x[:, 1], ["a", "b"])
+    for order, known in (("mu_star", (1, 2)), ("mu", (1, -2)), ("sigma", (0, 0))):
+        assert [value(table, order, name) for name in ("a", "b")] == pytest.approx(known, abs=1e-9)
 
 
 def test_intervals_hold_what_they_promise():

@@ -5,8 +5,9 @@ all interactions that it takes part in; a *second-order* index is the interactio
 size of the change of the output when a factor moves alone, *mu* the mean of the change with its sign, *sigma* its
 standard deviation over the rest of the space, all per whole range of the factor and in the output's unit.
 
-SALib computes them behind a guard: by itself it turns one NaN among the outputs into indices of exactly zero, divides
-zero by zero for an output that does not vary, and takes seed 0 for no seed.
+SALib computes the indices behind a guard: by itself it turns one NaN among the outputs into indices of exactly zero,
+divides zero by zero for an output that does not vary, and takes seed 0 for no seed. Effects are computed here: it takes
+their step from a number of levels, and not from the points.
 
 Sources: Sobol (2001), *Mathematics and Computers in Simulation* 55, for the indices; Saltelli et al. (2010), *Computer
 Physics Communications* 181, for the design and the first-order estimator; Jansen (1999), *Computer Physics
@@ -24,7 +25,7 @@ import numpy as np
 
 from abm.analysis.complete import all_finite, numbers
 from abm.events import meant, short
-from abm.sweeps.designs import MORRIS_LEVELS, points_of, unit_cube
+from abm.sweeps.designs import points_of, unit_cube
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,21 +107,19 @@ def morris_effects(
     y: Any,
     names: Sequence[str],
     *,
-    levels: int = MORRIS_LEVELS,
     seed: int = 0,
     runs: Sequence[str] | None = None,
     of: str = "output",
 ) -> pd.DataFrame:
     """mu*, mu and sigma of an output's elementary effects on a Morris design, with 95 % intervals.
 
-    x : (r (k + 1), k) points in the unit cube, r trajectories one after the other; y : (r (k + 1),). One row a number:
-    `order` is mu_star, mu or sigma, in the output's unit per whole range of the factor, `n` the r. Intervals are value ±
-    1.96 bootstrap standard errors, over trajectories. The effects of an output that does not vary are zero.
+    x : (r (k + 1), k) points in the unit cube, r trajectories one after the other, with steps of any size; y : (r (k + 1),).
+    One row a number: `order` is mu_star, mu or sigma, in the output's unit per whole range of the factor, `n` the r.
+    Intervals are value ± 1.96 bootstrap standard errors, over trajectories. The effects of an output that does not vary are
+    zero.
 
     Raises IncompleteRuns for an output that is not finite, ValueError where x is no Morris design.
     """
-    from SALib.analyze import morris
-
     x, y, k = np.asarray(x, float), np.asarray(y, float), len(names)
     if x.ndim != 2 or x.shape[1] != k or y.shape != x.shape[:1] or len(x) % (k + 1) or len(x) < 2 * (k + 1):
         raise ValueError(
@@ -133,19 +132,17 @@ def morris_effects(
         raise ValueError("x is no Morris design: in a trajectory every factor moves once, and alone")
     change = np.diff(y.reshape(-1, k + 1), axis=1)
     effects = np.einsum("rs,rsk->rk", change, moved / np.where(moved, steps, 1.0))  # (r, k)
-    found = morris.analyze(
-        problem_of(names), x, y, num_resamples=RESAMPLES, conf_level=CONFIDENCE, num_levels=levels, seed=positive(seed)
-    )
     r = len(effects)
     resampled = effects[np.random.default_rng(positive(seed)).integers(r, size=(RESAMPLES, r))]  # (resamples, r, k)
-    half = {
-        "mu_star": np.asarray(found["mu_star_conf"], float),
-        "mu": QUANTILE * resampled.mean(1).std(0, ddof=1),
-        "sigma": QUANTILE * resampled.std(1, ddof=1).std(0, ddof=1),
+    measures = {
+        "mu_star": lambda some, axis: np.abs(some).mean(axis),
+        "mu": lambda some, axis: some.mean(axis),
+        "sigma": lambda some, axis: some.std(axis, ddof=1),
     }
     rows = [
-        (of, order, names[i], "", *around(float(np.asarray(found[order])[i]), half[order][i]), r)
-        for order in half
+        (of, order, names[i], "", *around(value[i], half[i]), r)
+        for order, measure in measures.items()
+        for value, half in [(measure(effects, 0), QUANTILE * measure(resampled, 1).std(0, ddof=1))]
         for i in range(k)
     ]
     return table(rows)
@@ -232,8 +229,7 @@ def of_sweep(
     def analysed(y: np.ndarray, name: str) -> pd.DataFrame:
         if kind == "saltelli":
             return sobol_indices(y, names, second_order=sweep.design.second_order, seed=seed, of=name)
-        levels = sweep.design.levels or MORRIS_LEVELS
-        return morris_effects(cube[: len(y)], y, names, levels=levels, seed=seed, of=name)
+        return morris_effects(cube[: len(y)], y, names, seed=seed, of=name)
 
     step = len(cube) // (sweep.design.points[0] if kind == "saltelli" else sweep.design.trajectories or 1)
     method = "sobol" if kind == "saltelli" else "morris"
