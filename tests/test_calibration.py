@@ -555,5 +555,7 @@ def test_a_fit_from_its_file_to_its_report_and_again(tmp_path):
     assert again.exit_code == 0
     assert {name: (out / name).read_bytes() for name in names} == before
     assert {each.name for each in (out / "simulated").iterdir()} == kept
+    page = (out / "report.md").read_text()
+    assert "particles are effective (Kish). Of the 400 stored draws" in page
     refused = CliRunner().invoke(cli.app, ["calibrate", str(path), "--store", "--out", str(out)])
     assert refused.exit_code == 2 and "the package's own fits" in refused.stderr

@@ -8,8 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from abm.analysis.calibration.calibrate import Outcome, as_json
-from abm.analysis.calibration.posterior import Generation
+from abm.analysis.calibration.posterior import Generation, adjusted, effective
 from abm.analysis.calibration.spec import Calibration
 from abm.files import whole
 
@@ -22,7 +24,6 @@ DIGITS = 5
 
 def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
     """The tables of a calibration by name: estimates, moments, pairs, profiles, derivatives, draws."""
-    import numpy as np
     import pandas as pd
 
     spec, found = outcome.spec, outcome.identification
@@ -148,7 +149,9 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         f"- **Refinement.** {_steps(outcome)}",
         f"- **Posterior.** {len(outcome.sampled.generations)} generations, {outcome.sampled.runs:,} runs, tolerance"
         f" {last.tolerance:.2f}, {last.acceptance:.1%} of the last proposals kept, {last.effective:.0f} effective particles,"
-        f" {sum(one.undefined for one in outcome.sampled.generations)} runs with an undefined moment (infinitely far).",
+        f" {sum(one.undefined for one in outcome.sampled.generations)} runs with an undefined moment (infinitely far)."
+        f" With the weights of the regression {effective(adjusted(outcome.sampled, outcome.criterion)[1]):.0f} particles are"
+        f" effective (Kish). {distinct(outcome.draws)}",
         "",
         "## Estimates",
         "",
@@ -168,6 +171,7 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         " parameters moved to keep it low, has risen by more than 2.7 at that end of the prior's range; where it has not, the"
         " moments set no limit there.",
         "",
+        *outside(outcome.estimates()),
         "## Parameters that the moments do not tell apart",
         "",
     ]
@@ -212,6 +216,30 @@ def page(outcome: Outcome, prefix: str = "") -> str:
     ]
     lines += [_generation(i, one) for i, one in enumerate(outcome.sampled.generations)]
     return "\n".join(lines) + "\n"
+
+
+def distinct(draws: np.ndarray) -> str:
+    """How many of the stored draws (draws, parameters) are distinct, and for how many they count, in a sentence."""
+    _, copies = np.unique(draws, axis=0, return_counts=True)
+    return (
+        f"Of the {len(draws)} stored draws {len(copies)} are distinct; with their copies as weights they count for"
+        f" {effective(copies):.0f}."
+    )
+
+
+def outside(estimates: pd.DataFrame) -> list[str]:
+    """A paragraph on the parameters whose estimate is not in their own interval, and why; no line where there is none."""
+    missed = estimates[(estimates["estimate"] < estimates["low"]) | (estimates["estimate"] > estimates["high"])]
+    if not len(missed):
+        return []
+    names = ", ".join(f"`{name}`" for name in missed.index)
+    one = len(missed) == 1
+    return [
+        f"Not in {'its own 90 % interval is the estimate' if one else 'their own 90 % intervals are the estimates'} of {names}:"
+        " an estimate is the mode of the criterion with the priors, which may be at or near the end of a range, and an interval"
+        " is of the marginal posterior, and leaves out 5 % at either end.",
+        "",
+    ]
 
 
 def _steps(outcome: Outcome) -> str:
