@@ -285,6 +285,8 @@ def test_a_skewed_output_is_told_and_its_logarithm_analysed():
     with pytest.raises(ValueError, match=r"y: \d+ of 2,560 values are not above 0"):
         of_sweep(Answers(ishigami, 3, "saltelli", 512), logarithms=["y"])
     assert of_sweep(Answers(ishigami, 3, "saltelli", 512)).skewed == []
+    few = Answers(skewed, 3, "saltelli", 16)
+    assert of_sweep(few).skewed == [], "80 points have no hundredth"
 
 
 def test_what_is_no_design_is_refused():
@@ -455,6 +457,8 @@ def test_failed_runs_are_told_and_nothing_is_analysed(spec, tmp_path, monkeypatc
         (["--of", "lerner_closed,welfar"], "did you mean 'welfare'?"),
         (["--method", "sobel"], "--method sobel: must be sobol or morris; did you mean 'sobol'?"),
         (["--points", "100"], "saltelli is balanced for powers of two only, such as 128, not 100"),
+        (["--points", "1"], "design.points: 1 is too few for Sobol indices; give 4 or more, a power of two"),
+        (["--points", "2"], "design.points: 2 is too few"),
         (["--method", "morris", "--points", "64"], "--points and --second-order: go with --method sobol"),
         (["--trajectories", "4"], "--trajectories: the design is one of sobol"),
         (["--method", "morris", "--trajectories", "1"], "morris needs a whole number, 2 to"),

@@ -39,6 +39,7 @@ CONSTANT = 1e-10
 """An output whose range is a smaller share of its size does not vary but for rounding."""
 SKEWED = 1 / 3
 """An output of which a hundredth of the points has more of the variance than this is told to be skewed."""
+LEAST_FOR_TAIL = 100
 SMALLEST = {"sobol": 8, "morris": 4}
 """Least points or trajectories of a subset of the design that is looked at for convergence."""
 SUBSETS = 5
@@ -284,8 +285,11 @@ def logarithm(y: np.ndarray, name: str) -> np.ndarray:
 def tail_share(y: np.ndarray) -> float:
     """Share of the variance that the hundredth of the values furthest from the mean has.
 
-    It is a tenth of a normal distribution's variance, and half of a lognormal one's with a unit of logarithms.
+    It is a tenth of a normal distribution's variance, and half of a lognormal one's with a unit of logarithms. Fewer than a
+    hundred values have no hundredth, and nothing is said of them: NaN.
     """
+    if y.size < LEAST_FOR_TAIL:
+        return float("nan")
     if is_constant(y):
         return 0.0
     squares = np.sort((y - y.mean()) ** 2)[::-1]
