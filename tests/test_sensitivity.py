@@ -20,6 +20,7 @@ from abm.analysis.sensitivity import morris_effects, of_sweep, positive, sobol_i
 from abm.analysis.sensitivity_design import BUILT_IN, Wanted, load, noise_sweep, pilot, years_of
 from abm.cli import app
 from abm.cli_sensitivity import seeds_needed
+from abm.figures import sensitivity as figures
 from abm.parameters import Parameters
 from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.sweeps.designs import points_of, unit_cube
@@ -198,6 +199,14 @@ def test_the_built_in_analysis():
     assert "crash_compute" not in short.columns
     assert years_of(short)["frontier_in_2024"] == ("frontier", 2024)
     assert short.columns["frontier_in_2024"].last == 17
+
+
+def test_bars_beyond_the_axis_say_so():
+    rows = [("y", order, "a", "", 2.13, 0.9, 3.4, 8) for order in ("total", "first")]
+    rows += [("y", "total", "b", "", 0.5, 0.4, 0.6, 8), ("y", "first", "b", "", -0.7, -1.0, 0.1, 8)]
+    columns = ["outcome", "order", "factor", "other", "value", "low", "high", "n"]
+    drawn = figures.indices(pd.DataFrame(rows, columns=columns))
+    assert [text.get_text() for text in drawn.axes[0].texts] == ["2.1 →", "2.1 →", "← -0.7"]
 
 
 # --- nothing passes for a number ---
