@@ -111,6 +111,19 @@ def test_every_fault_is_told(change, says):
     assert says in str(caught.value)
 
 
+def test_a_fixed_value_out_of_range_is_told_with_the_other_faults():
+    fixed = {"usage_elasticity": 99.0, "ip_strength": 0.5, "closed_trst": 1.0}
+    with pytest.raises(CalibrationError) as caught:
+        spec(moments=("open_discont", *MOMENTS[1:]), fixed=fixed)
+    lines = str(caught.value).split("\n")
+    assert (
+        "fixed.ip_strength: a policy lever differs by jurisdiction and cannot be fixed here; set it in a scenario"
+        in lines
+    )
+    for says in ("usage_elasticity", "did you mean 'open_discount'?", "did you mean 'closed_trust'?"):
+        assert sum(says in line for line in lines) == 1
+
+
 def test_more_parameters_than_moments_are_refused():
     with pytest.raises(CalibrationError, match="1 for 2 parameters; there must be more"):
         spec(moments=MOMENTS[:1], errors=(0.1,), values=(0.5,))
