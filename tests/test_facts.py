@@ -1,5 +1,8 @@
 """How the model is compared with what was observed."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,3 +78,20 @@ def test_a_moment_without_a_band_is_counted_as_one():
     assert facts.inside_band(table).startswith(
         "1 of the 2 moments of the fit (1 without a band), and 0 of 0 others, lie"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "shown"),
+    [
+        (25.1509, 5, 25, "25.2"),
+        (0.000056, -0.15, 0, "0.000056"),
+        (14.08, 18.75, 75, "14"),
+        (-0.1504, -0.15, 0, "−0.1504"),
+    ],
+)
+def test_a_missed_target_does_not_look_inside_its_bounds(value, low, high, shown):
+    path = Path(__file__).parents[1] / "docs" / "fill_results.py"
+    spec = importlib.util.spec_from_file_location("fill_results", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.outside(value, low, high) == shown
