@@ -79,8 +79,11 @@ def of_another(spec: Calibration, folder: Path) -> str:
     )
 
 
-def write(outcome: Outcome, folder: Path) -> list[Path]:
-    """Tables as CSV, figures as PNG and PDF, fit.json and report.md in `folder`; returns their paths."""
+def write(outcome: Outcome, folder: Path, asked: str = "") -> list[Path]:
+    """Tables as CSV, figures as PNG and PDF, fit.json and report.md in `folder`; returns their paths.
+
+    `asked` is what was asked for on the command line: the path of a file, where it was one.
+    """
     from abm.figures import calibration as figures
 
     paths = []
@@ -95,7 +98,7 @@ def write(outcome: Outcome, folder: Path) -> list[Path]:
             paths.append(folder / f"{name}.{kind}")
             whole(paths[-1], functools.partial(figure.savefig, format=kind))
     paths.append(folder / "report.md")
-    whole(paths[-1], lambda file: file.write(page(outcome).encode()))
+    whole(paths[-1], lambda file: file.write(page(outcome, asked=asked).encode()))
     return paths
 
 
@@ -127,8 +130,8 @@ def _csv(table: pd.DataFrame, path: Path) -> None:
     whole(path, lambda file: file.write(text.encode()))
 
 
-def page(outcome: Outcome, prefix: str = "") -> str:
-    """The report, in Markdown; `prefix` begins the names of its figures."""
+def page(outcome: Outcome, prefix: str = "", asked: str = "") -> str:
+    """The report, in Markdown; `prefix` begins the names of its figures, `asked` is what the command was given."""
     spec, bands, found = outcome.spec, outcome.bands, outcome.identification
     inside, exactly = int(bands["inside"].sum()), int(bands["inside_exactly"].sum())
     freedom = len(spec.moments) - len(spec.names)
@@ -137,7 +140,7 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         f"# Calibration `{spec.name}`",
         "",
         f"Fitted to {len(spec.moments)} moments of data to {spec.data_to}, {len(spec.names)} parameters,"
-        f" {outcome.runs:,} runs. Written by `abm calibrate {spec.name}`; do not edit by hand.",
+        f" {outcome.runs:,} runs. Written by `abm calibrate {asked or spec.name}`; do not edit by hand.",
         "",
         f"- **Distance.** J = {outcome.distance:.2f} at the estimate, with {freedom} degrees of freedom before the priors.",
         f"- **Fit.** {inside} of {len(bands)} moments lie inside the posterior predictive 90 % band of what would be"
@@ -209,6 +212,8 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         "*Deviation*: mean of the model at the estimate less the observation, in standard deviations of one measured history.",
         "",
         *(f"![{name}]({prefix}{name}.png)\n" for name in ("moments", "profiles", "posterior")),
+        "Dotted lines are at the estimate; dashed ones are a rise of 2.7 (profiles) and the density of the prior (posterior).",
+        "",
         "## Generations of the sampler",
         "",
         "| generation | tolerance | proposed | kept | effective |",
@@ -254,12 +259,13 @@ def _steps(outcome: Outcome) -> str:
 
 
 def _ended(outcome: Outcome) -> str:
-    """How the search ended, and what its last ten generations brought."""
+    """How the search ended, and what its last ten generations brought, or as many as there are."""
     history = outcome.found.history
-    lately = history[max(0, len(history) - 11)] - history[-1]
-    return (
-        f"ended {'of itself' if outcome.found.settled else 'with its generations'}, {lately:.2f} better in the last ten"
-    )
+    number = min(10, len(history) - 1)
+    how = "ended of itself" if outcome.found.settled else "ended with its generations"
+    if not number:
+        return how
+    return f"{how}, {history[-1 - number] - history[-1]:.2f} better in the last {'ten' if number == 10 else number}"
 
 
 def _generation(number: int, one: Generation) -> str:
