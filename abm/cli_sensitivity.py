@@ -226,14 +226,13 @@ def show(found: Any, noise: Any) -> None:
         print(f"{name}: a hundredth of the points has most of the variance; --log {name} analyses its logarithm")
     if noise is not None:
         print("share of the variance of one run that is the seed's: what is alike at all points, and what differs; the")
-        print(
-            "part of the variance of the analysed means that noise still is (total indices are too large by up to it)"
-        )
+        large = "total indices are too large by up to it" if sobol else "it makes mu* and sigma too large"
+        print(f"part of the variance of the analysed means that noise still is ({large})")
         for outcome, own in noise.groupby("outcome", sort=False):
             share = own.set_index("share")["value"]
             print(
                 f"  {outcome}: {share['seed']:.1%} alike, {share['interaction']:.1%} differing; {share['left_in_indices']:.1%}"
-                " left in the indices"
+                f" left in the {'indices' if sobol else 'effects'}"
             )
 
 

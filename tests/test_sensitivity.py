@@ -494,6 +494,7 @@ def test_bad_words_of_sensitivity(spec, words, said):
         ("months = 6", 'months = 6\nscenarios = ["baseline", "no_r1"]', "takes one, not 2"),
         ("months = 6", "months = 6\ncommon_draws = false", "points must share their draws"),
         ("closed_trust", "closed_turst", "did you mean 'closed_trust'?"),
+        ('"lerner_closed" }', '"lerner_close" }', "did you mean 'lerner_closed'?"),
         ("months = 6", "months = 6\nmonth = 7", "unknown key 'month'"),
         ("[factors]", "[factors", "cannot be read"),
     ],

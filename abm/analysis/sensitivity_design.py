@@ -93,9 +93,9 @@ def laid_out(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
                 outcomes.setdefault(column, {"of": name})
         if not outcomes:
             problems.append("outcomes: there is none; name some in [outcomes], or say --of OBSERVABLE")
-        said["outcomes"] = {**outcomes, **yearly(observables_of(outcomes), said.get("months", 60))}
-        kept = [name for name in observables_of(outcomes) if name in MEASURES and name not in factors]
-        said["observables"] = kept or ["welfare"]
+        measured = [name for name in observables_of(outcomes) if name in MEASURES]  # of others one complaint is enough
+        said["outcomes"] = {**outcomes, **yearly(measured, said.get("months", 60))}
+        said["observables"] = [name for name in measured if name not in factors] or ["welfare"]
         said["panel"] = "none"
     if problems:
         raise SpecError(problems)
