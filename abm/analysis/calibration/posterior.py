@@ -39,7 +39,7 @@ class Generation:
     @property
     def effective(self) -> float:
         """Effective number of particles (Kish)."""
-        return float(1 / (self.weights**2).sum())
+        return effective(self.weights)
 
 
 @dataclass
@@ -226,6 +226,11 @@ def adjusted(sampled: Sampled | Generation, criterion: Criterion, ridge: float =
     beta = np.linalg.solve(design.T @ weighted + penalty, weighted.T @ logit)
     moved = logit - z @ beta[1:]
     return 1 / (1 + np.exp(-moved)), weights
+
+
+def effective(weights: np.ndarray) -> float:
+    """Number of equally weighted particles that say as much as these (Kish 1965): (sum w)^2 / sum w^2."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def draws(unit: np.ndarray, weights: np.ndarray, number: int, seed: int) -> np.ndarray:

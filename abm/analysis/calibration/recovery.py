@@ -119,8 +119,11 @@ def summary(found: Recovered) -> str:
     )
 
 
-def write(found: Recovered, folder: Path, spec: Calibration) -> list[Path]:
-    """recovery.csv (one row a data set and parameter), recovery.md and recovery.png in `folder`."""
+def write(found: Recovered, folder: Path, spec: Calibration, asked: str = "") -> list[Path]:
+    """recovery.csv (one row a data set and parameter), recovery.md and recovery.png in `folder`.
+
+    `asked` is what was asked for on the command line: the path of a file, where it was one.
+    """
     import pandas as pd
 
     from abm.figures.calibration import recovery as draw
@@ -134,7 +137,7 @@ def write(found: Recovered, folder: Path, spec: Calibration) -> list[Path]:
     lines = [
         f"# Recovery of known parameters: `{spec.name}`",
         "",
-        f"Written by `abm calibrate {spec.name} --recover {sets}`; do not edit by hand.",
+        f"Written by `abm calibrate {asked or spec.name} --recover {sets}`; do not edit by hand.",
         "",
         f"{summary(found)}.",
         "",
