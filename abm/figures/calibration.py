@@ -138,7 +138,9 @@ def _log_axis(ax: Any, values: np.ndarray, which: str = "x") -> None:
 
     getattr(ax, f"set_{which}scale")("log")
     ends = values.min(), values.max()
-    ticks = [float(f"{x:.2g}") for x in np.exp(np.linspace(np.log(ends[0]), np.log(ends[1]), 5))[1:-1]]
+    every = 2 if which == "x" and ends[1] < 0.1 else 1  # long numbers side by side would run into each other
+    inner = np.exp(np.linspace(np.log(ends[0]), np.log(ends[1]), 5))[1:-1:every]
+    ticks = [float(f"{x:.2g}") for x in inner]
     axis = getattr(ax, f"{which}axis")
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
