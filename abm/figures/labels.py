@@ -72,6 +72,16 @@ PRICING_POWER = (
 )
 """The family of MODEL 6.2: no member alone is pricing power (Frank and Salkever 1997)."""
 
+OVERVIEW = (
+    "lerner_closed",
+    "open_token_share",
+    "open_closed_gap",
+    "frontier_price",
+    "chip_revenue",
+    "equity_chips",
+)
+"""What a figure of one run shows: margins, openness, race, prices, chips, shares."""
+
 HEADLINES = (
     "lerner_closed",
     "closed_premium",
