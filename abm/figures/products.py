@@ -37,13 +37,15 @@ def frontier_numbers(result: Result, months: Sequence[int] | None = None) -> pd.
     table["kind"] = [str(lab).partition("_")[0] for lab in table["lab"]]
     table["cheapest"] = False
     for _, rows in table.groupby("month"):
-        falling = rows.sort_values(["capability", "price"], ascending=[False, True])
-        floor = falling["price"].cummin()
-        table.loc[falling.index[falling["price"] <= floor], "cheapest"] = True
-        # Of products that are equally dear the most capable one alone is on the frontier.
-        kept = falling[falling["price"] <= floor].drop_duplicates("price", keep="first")
-        table.loc[falling.index.difference(kept.index), "cheapest"] = False
+        table.loc[rows.index, "cheapest"] = on_frontier(rows)
     return table[["month", "lab", "kind", "tier", "price", "capability", "volume", "released", "cheapest"]]
+
+
+def on_frontier(products: pd.DataFrame) -> pd.Series:
+    """Whether no other product of these is as capable or more, and cheaper; of equally dear ones the most capable is."""
+    falling = products.sort_values(["capability", "price"], ascending=[False, True])
+    best = falling[falling["price"] <= falling["price"].cummin()].drop_duplicates("price", keep="first")
+    return products.index.to_series().isin(best.index)
 
 
 @style.styled

@@ -1,0 +1,42 @@
+"""The server of the page: Solara's, on this machine, asking nobody else for anything."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import webbrowser
+from typing import Any
+
+
+def serve(host: str, port: int, open_browser: bool) -> None:
+    """Serve until Ctrl-C. Raises OSError where the port is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+    os.environ["SOLARA_APP"] = "abm.dashboard.page"
+    os.environ["SOLARA_TELEMETRY_MIXPANEL_ENABLE"] = "False"  # Solara counts its users unless told not to
+    os.environ["SOLARA_MODE"] = "production"
+    os.environ.setdefault("SOLARA_SESSION_SECRET_KEY", os.urandom(16).hex())
+    os.environ["SOLARA_THEME_SHOW_BANNER"] = "False"
+    os.environ["SOLARA_THEME_LOADER"] = "plain"
+    import uvicorn
+
+    threading.Thread(target=_warm, daemon=True).start()  # what the page needs loads while the browser starts
+    import solara.server.starlette
+
+    config = uvicorn.Config(solara.server.starlette.app, host=host, port=port, log_level="warning")
+    server: Any = uvicorn.Server(config)
+    address = f"http://{host}:{port}"
+    print(f"{address}  (Ctrl-C ends it)", flush=True)
+    if open_browser:
+        threading.Timer(1.0, webbrowser.open, [address]).start()
+    server.run()
+
+
+def _warm() -> None:
+    """Play the baseline as the page shows it first."""
+    from abm.analysis.counterfactual import Counterfactual
+    from abm.dashboard.runs import RUNS
+
+    RUNS.run(Counterfactual(), lambda done, total, ensemble: None)
