@@ -15,11 +15,10 @@ def dashboard(
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
 ) -> None:
     """Move policy levers on a page in the browser and see what they change, in paired runs; Ctrl-C ends it."""
-    try:
-        import solara  # noqa: F401
-        import solara_assets  # noqa: F401
-    except ImportError:
-        raise Mistake("the page needs the extra 'dashboard': pip install 'ai-market-abm[dashboard]'") from None
+    from importlib.util import find_spec
+
+    if not (find_spec("solara") and find_spec("solara_assets")):
+        raise Mistake("the page needs the extra 'dashboard': pip install 'ai-market-abm[dashboard]'")
     from abm.dashboard.serve import serve
 
     try:

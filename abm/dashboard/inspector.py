@@ -56,10 +56,13 @@ def find(model: MarketModel, node: str) -> Inspected | None:
     return None
 
 
-def state_of(agent: Inspected) -> list[tuple[str, str, str, str]]:
+def state_of(model: MarketModel, agent: Inspected) -> list[tuple[str, str, str, str]]:
     """(field, value, unit, meaning) of every field of an agent."""
     fields = agent.kind.fields().items()
-    return [(name.replace("_", " "), said(agent.values[name]), field.unit, field.meaning) for name, field in fields]
+    return [
+        (name.replace("_", " "), named(model, name, agent.values[name]), field.unit, field.meaning)
+        for name, field in fields
+    ]
 
 
 def neighbours_of(graph: nx.MultiDiGraph, node: str) -> list[tuple[str, str, str, str]]:
@@ -98,10 +101,12 @@ def record_of(model: MarketModel) -> dict[str, Any]:
 
 
 def named(model: MarketModel, field: str, value: Any) -> str:
-    """A decision in words: the lab that is meant rather than its number."""
+    """The value of a field in words: the lab or the place that is meant rather than its number."""
     if field in ("teacher", "copied_from"):
         number = int(value)
         return model.setup.world.labs[number].replace("_", " ") if number >= 0 else "nobody"
+    if field == "home":
+        return str(model.setup.world.jurisdictions[int(value)])
     if field == "released":
         tiers = [tier for tier, now in zip(("flagship", "efficient"), np.atleast_1d(value), strict=False) if now]
         return " and ".join(tiers) or "–"

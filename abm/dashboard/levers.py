@@ -24,8 +24,8 @@ LEVERS = {
         Lever("enforcement_effort", "Enforcement effort", 0, 2, 0.05, "public effort at detecting distillation"),
     ),
     "Copying": (
-        Lever("copying_rate", "Copying rate", 0, 4, 0.05, "rate of copying open weights, per year"),
-        Lever("distillation_rate", "Distillation rate", 0, 8, 0.1, "rate at which distillation closes a gap, per year"),
+        Lever("copying_rate", "Copying rate", 0, 10, 0.1, "rate of copying open weights, per year"),
+        Lever("distillation_rate", "Distillation rate", 0, 10, 0.1, "rate at which distillation closes a gap, per year"),
     ),
     "Permits and burdens": (
         Lever("permitting_lag", "Permitting lag", 0.5, 24, 0.5, "months before machines come on line"),

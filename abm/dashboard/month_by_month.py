@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import threading
 from html import escape
@@ -34,6 +35,12 @@ class Walk:
         self.model = MarketModel(rng=seed, months=asked.months)
         self.past: list[dict[str, Any]] = []
 
+    def ahead(self) -> Walk:
+        """A copy to be stepped on, while this one is still shown."""
+        twin = copy.copy(self)
+        twin.model = self.model.branch()
+        return twin
+
     def step(self) -> None:
         """One month."""
         if self.model.month == self.asked.month:
@@ -65,6 +72,8 @@ def MonthByMonth(asked: Counterfactual) -> None:
         target = min(wanted.value, asked.months)
         if now is None or (now.asked.to_toml(), now.seed) != ask or now.model.month > target:
             now = Walk(asked, number)
+        else:
+            now = now.ahead()
         while now.model.month < target and latest.current == ask:
             now.step()
             month.set(now.model.month)
@@ -78,9 +87,9 @@ def MonthByMonth(asked: Counterfactual) -> None:
         wanted.set(min(max(wanted.value + by, 1), asked.months))
 
     with solara.Row(classes=["abm-line"], style={"align-items": "center"}):
+        solara.Button("A month back", icon_name="mdi-step-backward", on_click=lambda: go(-1), disabled=task.pending)
         solara.Button("A month", icon_name="mdi-step-forward", on_click=lambda: go(1), disabled=task.pending)
         solara.Button("A year", icon_name="mdi-fast-forward", on_click=lambda: go(12), disabled=task.pending)
-        solara.Button("A month back", icon_name="mdi-step-backward", on_click=lambda: go(-1), disabled=task.pending)
         field = v.TextField(label="Seed", v_model=seed.value, dense=True, error_messages=wrong or [], style_="max-width: 160px")
         v.use_event(field, "change", lambda _w, _e, text: seed.set(text))
         if task.pending:
@@ -175,7 +184,7 @@ def Inspector(model: MarketModel, graph: Any, chosen: solara.Reactive[str], past
                 solara.Text("A crowd: its neighbours are means over its members, and none of them is shown alone.")
             else:
                 solara.Text(f"{node.replace('_', ' ')}: {agent.kind.__name__}", classes=["abm-heading"])
-                Table([("field", "value", "unit", "meaning"), *inspector.state_of(agent)])
+                Table([("field", "value", "unit", "meaning"), *inspector.state_of(model, agent)])
         with solara.Column(gap="0px"):
             solara.Text("Last decisions", classes=["abm-heading"])
             decisions = inspector.decisions_of(model, node, past)
@@ -203,12 +212,12 @@ def frontier_of(model: MarketModel) -> bytes:
 
     @style.styled
     def draw() -> bytes:
-        figure, (ax,) = style.canvas(None, 1, 1, (5.4, 3.1))
+        figure, (ax,) = style.canvas(None, 1, 1, (5.4, 3.3))
         draw_frontier(ax, now)
         ax.set_title("Price and capability")
         ax.set_xlabel("capability, nats")
         ax.set_ylabel("price, $ per million tokens")
-        ax.legend(loc="upper left", fontsize=7)
+        style.shared_legend(figure, ax, True, columns=4)
         out = io.BytesIO()
         style.save(figure, out)
         return out.getvalue()

@@ -50,21 +50,28 @@ def Page() -> None:
 
     solara.use_effect(sync, [typed.value])
     tab = solara.use_reactive(0)
-    solara.Title("AI market: what changes if")
+    unfolded = solara.use_reactive(False)
+    solara.Title("AI market")
     solara.Style(CSS)
-    with solara.Sidebar():
-        Settings(typed.value, problems, set_, lambda: typed.set({"of": typed.value.get("of", "")}))
-    with solara.Column(classes=["abm-page"], gap="8px"):
-        if problems:
-            lines = "; ".join(dict.fromkeys(problems.values()))
-            solara.Error(f"Not run: {lines}. What is shown is from the last settings that are in order.", dense=True)
-        with solara.lab.Tabs(value=tab):
-            solara.lab.Tab("Against the baseline")
-            solara.lab.Tab("Month by month")
-        if tab.value == 0:
-            Against(sound.current, typed.value.get("of") or PRICING_POWER[0], lambda name: set_("of", name))
-        else:
-            MonthByMonth(sound.current)
+    with solara.Div(classes=["abm-layout"]):
+        with solara.Div(classes=["abm-side"]):
+            solara.Button(
+                "Settings", icon_name="mdi-tune", text=True, classes=["abm-unfold"],
+                on_click=lambda: unfolded.set(not unfolded.value), attributes={"aria-expanded": str(unfolded.value).lower()},
+            )  # fmt: skip
+            with solara.Div(classes=[] if unfolded.value else ["abm-folded"]):
+                Settings(typed.value, problems, set_, lambda: typed.set({"of": typed.value.get("of", "")}))
+        with solara.Column(classes=["abm-page"], gap="8px"):
+            if problems:
+                lines = "; ".join(dict.fromkeys(problems.values()))
+                solara.Error(f"Not run: {lines}. What is shown is from the last settings that are in order.", dense=True)
+            with solara.lab.Tabs(value=tab):
+                solara.lab.Tab("Against the baseline")
+                solara.lab.Tab("Month by month")
+            if tab.value == 0:
+                Against(sound.current, typed.value.get("of") or PRICING_POWER[0], lambda name: set_("of", name))
+            else:
+                MonthByMonth(sound.current)
 
 
 # --- settings ---------------------------------------------------------------------------------------------------
@@ -130,10 +137,12 @@ def Slider(lever: Lever, typed: dict[str, str], problems: dict[str, str], set_: 
         )  # fmt: skip
         v.use_event(slider, "change", lambda _w, _e, value: set_(lever.name, f"{value:.6g}"))
         field = v.TextField(
-            v_model=text, dense=True, error_messages=problems.get(lever.name, []), aria_label=lever.label,
+            v_model=text, dense=True, hide_details=True, error=lever.name in problems, aria_label=lever.label,
             class_=f"abm-field-{lever.name}", title=lever.help,
         )  # fmt: skip
         v.use_event(field, "change", lambda _w, _e, value: set_(lever.name, "" if value == usual else value))
+        if lever.name in problems:
+            solara.Text(problems[lever.name], classes=["abm-wrong"])
 
 
 # --- against the baseline ---------------------------------------------------------------------------------------
@@ -185,13 +194,16 @@ def Against(asked: Counterfactual, observable: str, choose: Any) -> None:
     if task.finished and task.value is not None:
         Finished(asked, task.value, observable)
     elif partly.value is not None and observable in partly.value.names:
-        number = len(partly.value.seeds)
-        ensemble = partly.value
-        picture = solara.use_memo(
-            lambda: drawing(fans.fan_chart, {f"{number} of {asked.seeds} runs so far": ensemble}, observable),
-            [number, observable, asked.to_toml()],
-        )
-        Picture(picture, f"{label_of(observable).name}, {number} runs so far")
+        SoFar(partly.value, asked.seeds, observable)
+
+
+@solara.component
+def SoFar(ensemble: Ensemble, total: int, observable: str) -> None:
+    """The runs that are there, while the others are played."""
+    number = len(ensemble.seeds)
+    label = f"{number} of {total} runs so far"
+    picture = solara.use_memo(lambda: drawing(fans.fan_chart, {label: ensemble}, observable), [id(ensemble), observable])
+    Picture(picture, f"{label_of(observable).name}, {label}")
 
 
 @solara.component
@@ -222,9 +234,10 @@ def Finished(asked: Counterfactual, comparison: Comparison, observable: str) -> 
         solara.FileDownload(lambda: figure_file(comparison, observable), f"{observable}.pdf", "Figure", mime_type="application/pdf")
         solara.FileDownload(lambda: table_file(comparison), "compare.csv", "CSV", mime_type="text/csv")
         solara.FileDownload(asked.to_toml, "compare.toml", "Spec", mime_type="application/toml")
-    solara.Markdown(
-        "On the command line the spec gives the same numbers: `abm compare compare.toml --out results`. The address of"
-        " this page holds the settings: copy it to share them."
+    solara.HTML(
+        tag="p",
+        unsafe_innerHTML="On the command line the spec gives the same numbers: <code>abm compare compare.toml --out"
+        " results</code>. The address of this page holds the settings: copy it to share them.",
     )
 
 
@@ -328,21 +341,32 @@ def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:
 
 
 CSS = """
-.abm-page { padding: 4px 12px 40px; max-width: 1250px; margin: auto; }
-.abm-settings { padding: 0 4px; }
+.abm-layout { display: grid; grid-template-columns: 320px minmax(0, 1fr); gap: 20px; max-width: 1500px; margin: auto;
+  padding: 8px 12px 40px; }
+.abm-side { border-right: 1px solid #e3e3e3; padding-right: 16px; }
+.abm-unfold { display: none; }
+@media (max-width: 800px) {
+  .abm-layout { grid-template-columns: minmax(0, 1fr); gap: 4px; }
+  .abm-side { border-right: none; padding-right: 0; }
+  .abm-unfold { display: block; }
+  .abm-folded { display: none; }
+}
 .abm-heading { font-weight: 600; margin-top: 8px; }
 .abm-lever { display: grid; grid-template-columns: 1fr 76px; align-items: center; column-gap: 6px; }
 .abm-lever .v-slider__label, .abm-lever label { font-size: 13px; }
 .abm-lever .v-input__slider .v-label { min-width: 118px; max-width: 118px; white-space: normal; line-height: 1.1; }
-.abm-lever .v-messages { position: static; min-width: 200px; margin-left: -130px; }
-.abm-line { flex-wrap: wrap; }
+.abm-lever .v-text-field { padding-top: 0; margin-top: 0; }
+.abm-wrong { grid-column: 1 / -1; color: #b71c1c; font-size: 12px; }
+.abm-line { flex-wrap: wrap; row-gap: 14px; padding-top: 8px; }
 .abm-observable { max-width: 420px; min-width: 240px; }
 .abm-progress { min-width: 180px; flex: 1 1 180px; }
-.abm-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 12px; }
+.abm-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); gap: 12px; }
 .abm-picture { width: 100%; height: auto; }
 .abm-table { overflow-x: auto; }
 .abm-table table { border-collapse: collapse; font-size: 14px; }
 .abm-table td, .abm-table th { padding: 2px 10px 2px 0; text-align: right; white-space: nowrap; }
 .abm-table td:first-child, .abm-table th:first-child { text-align: left; white-space: normal; min-width: 180px; }
 .abm-table tr { border-bottom: 1px solid #e3e3e3; }
+.abm-left td, .abm-left th { text-align: left; white-space: normal; vertical-align: top; }
+.abm-left td:first-child, .abm-left th:first-child { min-width: 90px; }
 """

@@ -5,8 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import warnings
 import webbrowser
 from typing import Any
+
+SETTINGS = {
+    "SOLARA_APP": "abm.dashboard.page",
+    "SOLARA_MODE": "production",
+    "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "False",  # Solara counts its users unless told not to
+    "SOLARA_ASSETS_CDN": "http://127.0.0.1:9/",  # what solara-assets lacks is asked of nobody
+    "SOLARA_THEME_SHOW_BANNER": "False",
+    "SOLARA_THEME_LOADER": "plain",
+    "SOLARA_CHECK_HOOKS": "off",
+}
 
 
 def serve(host: str, port: int, open_browser: bool) -> None:
@@ -14,12 +25,9 @@ def serve(host: str, port: int, open_browser: bool) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
-    os.environ["SOLARA_APP"] = "abm.dashboard.page"
-    os.environ["SOLARA_TELEMETRY_MIXPANEL_ENABLE"] = "False"  # Solara counts its users unless told not to
-    os.environ["SOLARA_MODE"] = "production"
+    os.environ.update(SETTINGS)  # before Solara loads: it reads them once
     os.environ.setdefault("SOLARA_SESSION_SECRET_KEY", os.urandom(16).hex())
-    os.environ["SOLARA_THEME_SHOW_BANNER"] = "False"
-    os.environ["SOLARA_THEME_LOADER"] = "plain"
+    warnings.filterwarnings("ignore", message="Cookies with samesite=none")  # a page of one's own machine has no https
     import uvicorn
 
     threading.Thread(target=_warm, daemon=True).start()  # what the page needs loads while the browser starts

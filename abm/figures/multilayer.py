@@ -261,7 +261,7 @@ def _positions(nodes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         elif node.role == "adopters":
             x[at], y[at] = columns["adopters"], 0.82 - 0.2 * rank
         elif node.role == "infrastructure":
-            x[at], y[at] = 0.16, {"power": 0.44, "platforms": 0.32, "applications": 0.2}.get(node.node, 0.3)
+            x[at], y[at] = 0.16, {"power": 0.36, "platforms": 0.25, "applications": 0.14}.get(node.node, 0.3)
         elif node.role == "vendors":
             order = {"leader": 0, "follower": 1, "inhouse": 2, "domestic": 3}.get(node.node, number)
             x[at], y[at] = columns["vendors"], 0.8 - 0.11 * order
