@@ -79,7 +79,9 @@ def compare(
             print(folder / name)
 
 
-def _asked(spec: Path | None, set_: list[str] | None, scenario: Any, since: Any, exports: Any, seeds: Any, months: Any) -> Any:
+def _asked(
+    spec: Path | None, set_: list[str] | None, scenario: Any, since: Any, exports: Any, seeds: Any, months: Any
+) -> Any:
     """The counterfactual of the file, and what the options say instead."""
     import dataclasses
     import datetime as dt
@@ -106,5 +108,7 @@ def _asked(spec: Path | None, set_: list[str] | None, scenario: Any, since: Any,
 
 def _short(value: float) -> str:
     """Three digits; thousands, millions and so on by their letter."""
-    size, letter = next(((s, c) for s, c in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= s), (1, ""))
+    size, letter = next(
+        ((s, c) for s, c in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= s), (1, "")
+    )
     return f"{value / size:.3g}{letter}".replace("-", "−")

@@ -11,7 +11,9 @@ from abm.cli_input import Mistake
 
 def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8765,
-    host: Annotated[str, typer.Option(help="Who may see it: this machine only (127.0.0.1), or all (0.0.0.0).")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Who may see it: this machine only (127.0.0.1), or all (0.0.0.0).")
+    ] = "127.0.0.1",
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
 ) -> None:
     """Move policy levers on a page in the browser and see what they change, in paired runs; Ctrl-C ends it."""

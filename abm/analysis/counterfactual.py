@@ -1,15 +1,15 @@
 """A counterfactual that shares its history: the same runs twice, and from a month on other rules in one of them.
 
-    # strict.toml                      abm compare strict.toml
-    scenario = "baseline"              # what happens in the changed world; the other one is always the baseline
-    since = 2025-01-01                 # before this month both worlds are one and the same
-    exports = "lifted"                 # export rules: "as enacted", "lifted", "closed to China"
-    seeds = 100                        # paired runs: seeds 0 to 99
-    months = 60
+# strict.toml                      abm compare strict.toml
+scenario = "baseline"              # what happens in the changed world; the other one is always the baseline
+since = 2025-01-01                 # before this month both worlds are one and the same
+exports = "lifted"                 # export rules: "as enacted", "lifted", "closed to China"
+seeds = 100                        # paired runs: seeds 0 to 99
+months = 60
 
-    [levers]                           # parameters from that month on; policy moves towards them step by step
-    ip_strength = 0.9                  # or in one jurisdiction: "ip_strength.china" = 0.9
-    distillation_rate = 0.0
+[levers]                           # parameters from that month on; policy moves towards them step by step
+ip_strength = 0.9                  # or in one jurisdiction: "ip_strength.china" = 0.9
+distillation_rate = 0.0
 """
 
 from __future__ import annotations
@@ -136,11 +136,10 @@ class Counterfactual:
             parts = date_of(int(np.flatnonzero(apart)[0]), 0)
             what = f"scenario {story.name!r} parts from the baseline in {parts:%B %Y}, before since = {self.since}"
             raise CounterfactualError([("since", f"{what}: choose {parts:%Y-%m-01} or earlier")])
-        if self.exports == "as enacted":
-            return story
-        for event in story.all_events:
-            if event.kind == "export_control" and event.id:
-                story = story.without(event.id)
+        if self.exports == "lifted":
+            for event in story.all_events:
+                if event.kind == "export_control" and event.id:
+                    story = story.without(event.id)
         if self.exports == "closed to China":
             story = story.with_event(
                 kind="export_control", id="closed_to_china", date=self.since, destination="china", availability=0.0

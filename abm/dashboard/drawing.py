@@ -10,7 +10,11 @@ from abm.figures import style
 from abm.figures.multilayer import CROWDS, ROLES, network_numbers, short_name
 
 SHAPES = {"s": "square", "o": "circle"}
-PATHS = {"D": "M0 -2.4 L2.4 0 L0 2.4 L-2.4 0 Z", "^": "M0 -2.2 L2.2 1.8 L-2.2 1.8 Z", "v": "M0 2.2 L2.2 -1.8 L-2.2 -1.8 Z"}
+PATHS = {
+    "D": "M0 -2.4 L2.4 0 L0 2.4 L-2.4 0 Z",
+    "^": "M0 -2.2 L2.2 1.8 L-2.2 1.8 Z",
+    "v": "M0 2.2 L2.2 -1.8 L-2.2 -1.8 Z",
+}
 PATHS["P"] = "M-0.8 -2.2 h1.6 v1.4 h1.4 v1.6 h-1.4 v1.4 h-1.6 v-1.4 h-1.4 v-1.6 h1.4 Z"
 
 

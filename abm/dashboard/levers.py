@@ -19,13 +19,17 @@ class Lever:
 
 LEVERS = {
     "Property rights": (
-        Lever("ip_strength", "IP strength", 0, 1, 0.05, "probability that a proven case of copying or distilling is won"),
+        Lever(
+            "ip_strength", "IP strength", 0, 1, 0.05, "probability that a proven case of copying or distilling is won"
+        ),
         Lever("ip_clarity", "IP clarity", 0, 1, 0.05, "one less the spread of outcomes of equal cases"),
         Lever("enforcement_effort", "Enforcement effort", 0, 2, 0.05, "public effort at detecting distillation"),
     ),
     "Copying": (
         Lever("copying_rate", "Copying rate", 0, 10, 0.1, "rate of copying open weights, per year"),
-        Lever("distillation_rate", "Distillation rate", 0, 10, 0.1, "rate at which distillation closes a gap, per year"),
+        Lever(
+            "distillation_rate", "Distillation rate", 0, 10, 0.1, "rate at which distillation closes a gap, per year"
+        ),
     ),
     "Permits and burdens": (
         Lever("permitting_lag", "Permitting lag", 0.5, 24, 0.5, "months before machines come on line"),

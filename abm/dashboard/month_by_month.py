@@ -90,7 +90,9 @@ def MonthByMonth(asked: Counterfactual) -> None:
         solara.Button("A month back", icon_name="mdi-step-backward", on_click=lambda: go(-1), disabled=task.pending)
         solara.Button("A month", icon_name="mdi-step-forward", on_click=lambda: go(1), disabled=task.pending)
         solara.Button("A year", icon_name="mdi-fast-forward", on_click=lambda: go(12), disabled=task.pending)
-        field = v.TextField(label="Seed", v_model=seed.value, dense=True, error_messages=wrong or [], style_="max-width: 160px")
+        field = v.TextField(
+            label="Seed", v_model=seed.value, dense=True, error_messages=wrong or [], style_="max-width: 160px"
+        )
         v.use_event(field, "change", lambda _w, _e, text: seed.set(text))
         if task.pending:
             solara.ProgressLinear(True)

@@ -64,7 +64,9 @@ def Page() -> None:
         with solara.Column(classes=["abm-page"], gap="8px"):
             if problems:
                 lines = "; ".join(dict.fromkeys(problems.values()))
-                solara.Error(f"Not run: {lines}. What is shown is from the last settings that are in order.", dense=True)
+                solara.Error(
+                    f"Not run: {lines}. What is shown is from the last settings that are in order.", dense=True
+                )
             with solara.lab.Tabs(value=tab):
                 solara.lab.Tab("Against the baseline")
                 solara.lab.Tab("Month by month")
@@ -202,7 +204,9 @@ def SoFar(ensemble: Ensemble, total: int, observable: str) -> None:
     """The runs that are there, while the others are played."""
     number = len(ensemble.seeds)
     label = f"{number} of {total} runs so far"
-    picture = solara.use_memo(lambda: drawing(fans.fan_chart, {label: ensemble}, observable), [id(ensemble), observable])
+    picture = solara.use_memo(
+        lambda: drawing(fans.fan_chart, {label: ensemble}, observable), [id(ensemble), observable]
+    )
     Picture(picture, f"{label_of(observable).name}, {label}")
 
 
@@ -231,7 +235,9 @@ def Finished(asked: Counterfactual, comparison: Comparison, observable: str) -> 
         Picture(change, f"{label.name}: paired difference, changed less baseline")
     Numbers(comparison, observable)
     with solara.Row(classes=["abm-line", "abm-downloads"]):
-        solara.FileDownload(lambda: figure_file(comparison, observable), f"{observable}.pdf", "Figure", mime_type="application/pdf")
+        solara.FileDownload(
+            lambda: figure_file(comparison, observable), f"{observable}.pdf", "Figure", mime_type="application/pdf"
+        )
         solara.FileDownload(lambda: table_file(comparison), "compare.csv", "CSV", mime_type="text/csv")
         solara.FileDownload(asked.to_toml, "compare.toml", "Spec", mime_type="application/toml")
     solara.HTML(
@@ -250,7 +256,9 @@ def Numbers(comparison: Comparison, observable: str) -> None:
         table = numbers(comparison, names)
         last = table[table["month"] == table["month"].max()]
         heading = f"{last['month'].iloc[0]:%B %Y}, means"
-        rows = [f"<tr><th>{heading}</th><th>baseline</th><th>changed</th><th>difference</th><th>95 % interval</th></tr>"]
+        rows = [
+            f"<tr><th>{heading}</th><th>baseline</th><th>changed</th><th>difference</th><th>95 % interval</th></tr>"
+        ]
         for row in last.itertuples():
             cells = [short(row.baseline), short(row.changed), short(row.difference)]
             cells.append(f"{short(row.low)} to {short(row.high)}")

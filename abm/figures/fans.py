@@ -199,6 +199,7 @@ def time_panel(ax: Axes, observable: str, r1: bool, change: bool = False) -> Non
     ax.set_ylabel(f"change, {unit or 'ratio'}" if change else unit or "ratio")
     if size != 1:
         ax.yaxis.set_major_formatter(lambda value, _: f"{value / size:,.10g}".replace("-", "−"))
+    ax.set_xlabel("month")
     if r1:
         style.mark_event(ax, text="R1")
     low, high = ax.get_xlim()

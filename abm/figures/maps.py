@@ -34,7 +34,9 @@ def phase_diagram_numbers(results: Results, x: str, y: str, outcome: str) -> pd.
     bad = ~np.isfinite(runs[outcome].to_numpy(float))
     if bad.any():
         first = runs.loc[bad, "run_id"].iloc[0]
-        raise ValueError(f"{int(bad.sum())} of {len(runs)} runs have no {outcome} (first: run {first}): see results.failures()")
+        raise ValueError(
+            f"{int(bad.sum())} of {len(runs)} runs have no {outcome} (first: run {first}): see results.failures()"
+        )
     table = runs.groupby([x, y], sort=True)[outcome].agg(["mean", "size"]).reset_index()
     for name in (x, y):
         if table[name].nunique() < 2:
@@ -44,7 +46,14 @@ def phase_diagram_numbers(results: Results, x: str, y: str, outcome: str) -> pd.
 
 @style.styled
 def phase_diagram(
-    results: Results, x: str, y: str, outcome: str, ax: Any = None, *, zero: float | None = None, label: str | None = None
+    results: Results,
+    x: str,
+    y: str,
+    outcome: str,
+    ax: Any = None,
+    *,
+    zero: float | None = None,
+    label: str | None = None,
 ) -> Figure:
     """Mean of an outcome over the plane of two factors: cells of a grid, or level lines of a design that fills space.
 
@@ -74,7 +83,9 @@ def phase_diagram(
     wide = table.pivot(index=y, columns=x, values="mean")
     logs = {name: getattr(results.sweep.factors.get(name), "scale", "linear") == "log" for name in (x, y)}
     if wide.notna().all(axis=None):
-        drawn = ax.pcolormesh(_edges(wide.columns, logs[x]), _edges(wide.index, logs[y]), wide.to_numpy(float), **colours)
+        drawn = ax.pcolormesh(
+            _edges(wide.columns, logs[x]), _edges(wide.index, logs[y]), wide.to_numpy(float), **colours
+        )
         if min(wide.shape) > 1 and zero is not None:
             ax.contour(wide.columns, wide.index, wide.to_numpy(float), levels=[zero], colors="black", linewidths=1.2)
     else:
@@ -195,7 +206,9 @@ def factor_name(results: Results, factor: str) -> str:
 
 def _ends(results: Results, table: pd.DataFrame, factor: str) -> str:
     rows = table[table["factor"] == factor]
-    values = " to ".join(f"{value:g}" if isinstance(value, int | float | np.number) else str(value) for value in rows["at"])
+    values = " to ".join(
+        f"{value:g}" if isinstance(value, int | float | np.number) else str(value) for value in rows["at"]
+    )
     return fill(f"{factor.replace('_', ' ')}: {values}", 40)
 
 

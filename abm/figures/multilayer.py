@@ -189,7 +189,10 @@ def draw_layer(
         if edge.tail == edge.head:
             loop = 0.055
             ax.plot(
-                tail["x"] + loop * np.cos(_TURN), tail["y"] - loop + loop * np.sin(_TURN), **look, solid_capstyle="round"
+                tail["x"] + loop * np.cos(_TURN),
+                tail["y"] - loop + loop * np.sin(_TURN),
+                **look,
+                solid_capstyle="round",
             )
             continue
         ax.add_patch(

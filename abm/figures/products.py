@@ -60,7 +60,9 @@ def frontier(result: Result, months: Sequence[int] | None = None, axes: Any = No
     columns = min(len(shown), 4)
     rows = -(-len(shown) // columns)
     size = (style.TWO_COLUMNS if columns > 1 else 4.6, 0.6 + 2.3 * rows)
-    figure, panels = style.canvas(axes, rows, columns, size, **({"sharex": True, "sharey": True} if axes is None else {}))
+    figure, panels = style.canvas(
+        axes, rows, columns, size, **({"sharex": True, "sharey": True} if axes is None else {})
+    )
     for at, (ax, month) in enumerate(zip(panels, shown, strict=False)):
         draw_frontier(ax, table[table["month"] == month], table)
         ax.set_title(month_name(month))

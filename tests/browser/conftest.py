@@ -24,7 +24,9 @@ ARTEFACTS = Path("output/browser_tests")
 def browser():
     found = os.environ.get("ABM_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        pytest.skip(f"no browser here (one of {', '.join(BROWSERS)}, or ABM_BROWSER=/path/of/one): apt-get install chromium")
+        pytest.skip(
+            f"no browser here (one of {', '.join(BROWSERS)}, or ABM_BROWSER=/path/of/one): apt-get install chromium"
+        )
     sync_api = pytest.importorskip("playwright.sync_api", reason="the tests of the page need the extra 'browser'")
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=found, args=QUIET)

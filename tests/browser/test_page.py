@@ -25,9 +25,7 @@ def table(page, change=None):
             arg=change,
         )
     rows = page.locator(".abm-table tr[data-observable]")
-    return {
-        row.get_attribute("data-observable"): float(row.get_attribute("data-difference")) for row in rows.all()
-    }
+    return {row.get_attribute("data-observable"): float(row.get_attribute("data-difference")) for row in rows.all()}
 
 
 def first_difference(page):
