@@ -38,7 +38,7 @@ def compare(
 
     Without --out the means of the last month are printed; with it, the spec, a table of every month and a figure are kept.
     """
-    from abm.analysis.counterfactual import Counterfactual, CounterfactualError, numbers
+    from abm.analysis.counterfactual import CounterfactualError, numbers
     from abm.figures.labels import HEADLINES, PRICING_POWER, label_of
     from abm.measures import MEASURES
 
@@ -95,7 +95,7 @@ def _asked(
         except ValueError:
             raise Mistake(f"--since {since}: is no date; give one such as 2025-01-01") from None
     said = {name: value for name, value in said.items() if value is not None}
-    levers = {}
+    levers: dict[str, float] = {}
     for name, value in settings(set_ or []).items():
         table = value if isinstance(value, dict) else {"default": value}
         levers |= {name if where == "default" else f"{name}.{where}": each for where, each in table.items()}

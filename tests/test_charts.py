@@ -16,10 +16,16 @@ from abm.figures.labels import LABELS, OVERVIEW, PRICING_POWER
 
 SIZES = {"adopters": 24, "investors": 40}
 CHARTS = (
-    "fan_chart", "paired_difference", "run_chart", "frontier", "frontier_animation", "network", "network_animation",
-    "phase_diagram", "tornado", "sensitivity_indices", "sensitivity_convergence", "sensitivity_years",
-)  # fmt: skip
-"""The last three are looked at in test_sensitivity.py."""
+    "fan_chart",
+    "paired_difference",
+    "run_chart",
+    "frontier",
+    "frontier_animation",
+    "network",
+    "network_animation",
+    "phase_diagram",
+    "tornado",
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A changed world beside the baseline: same history, same draws, and the page's way of playing it."""
 
+import contextlib
 import datetime as dt
 
 import numpy as np
@@ -109,10 +110,8 @@ def test_files_and_addresses_bring_it_back(tmp_path_factory, one):
 
 @given(st.text(max_size=80))
 def test_no_address_is_more_than_a_mistake(text):
-    try:
+    with contextlib.suppress(CounterfactualError):
         Counterfactual.from_query(text)
-    except CounterfactualError as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize(

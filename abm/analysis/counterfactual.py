@@ -131,7 +131,8 @@ class Counterfactual:
         story = Scenario.load(self.scenario)
         usual = Scenario.load("baseline").timeline(self.months).arrays()
         told = story.timeline(self.months).arrays()
-        apart = np.array([(told[name] != usual[name]).reshape(self.months, -1).any(1) for name in usual]).any(0)
+        differs = [(told[name] != usual[name]).reshape(self.months, -1).any(1) for name in usual]
+        apart: np.ndarray = np.stack(differs).any(0)
         if apart[: self.month].any():
             parts = date_of(int(np.flatnonzero(apart)[0]), 0)
             what = f"scenario {story.name!r} parts from the baseline in {parts:%B %Y}, before since = {self.since}"
@@ -220,13 +221,10 @@ class Counterfactual:
         said: dict[str, Any] = {"levers": {}}
         problems = []
         for name, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
-            read: Callable[[str], Any] = {
-                "since": dt.date.fromisoformat, "seeds": int, "months": int, "scenario": str, "exports": str,
-            }.get(name, float)  # fmt: skip
+            read, what = _READ.get(name, (float, "a number"))
             try:
                 (said if name in names else said["levers"])[name] = read(text)
             except ValueError:
-                what = {int: "a whole number", float: "a number"}.get(read, "a date, such as 2025-01-01")  # type: ignore[call-overload]
                 problems.append((name, f"{name} = {short(text)}: must be {what}"))
         if "scenario" in said and said["scenario"] not in Scenario.names():  # an address opens no files
             name = said.pop("scenario")
@@ -238,6 +236,16 @@ class Counterfactual:
         if problems:
             raise CounterfactualError(problems)
         return given
+
+
+_READ: dict[str, tuple[Callable[[str], Any], str]] = {
+    "since": (dt.date.fromisoformat, "a date, such as 2025-01-01"),
+    "seeds": (int, "a whole number"),
+    "months": (int, "a whole number"),
+    "scenario": (str, ""),
+    "exports": (str, ""),
+}
+"""How the settings of an address are read, and what they must be; all others are levers."""
 
 
 def numbers(comparison: Comparison, observables: list[str] | None = None) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from solara.lab import use_task
 from abm.analysis.counterfactual import Counterfactual
 from abm.dashboard import inspector
 from abm.dashboard.drawing import drawn
+from abm.dashboard.parts import Picture, when_changed
 from abm.figures import style
 from abm.figures.labels import LABELS, label_of
 from abm.figures.multilayer import ROLES, TITLES
@@ -93,7 +94,7 @@ def MonthByMonth(asked: Counterfactual) -> None:
         field = v.TextField(
             label="Seed", v_model=seed.value, dense=True, error_messages=wrong or [], style_="max-width: 160px"
         )
-        v.use_event(field, "change", lambda _w, _e, text: seed.set(text))
+        when_changed(field, seed.set)
         if task.pending:
             solara.ProgressLinear(True)
             solara.Text(f"{month.value} months played; the first time the month is compiled, which takes half a minute")
@@ -123,8 +124,6 @@ def Month(
             Network(nodes=nodes, edges=edges, chosen=chosen.value, label=TITLES[layer.value], event_choose=chosen.set)
             Legend()
         with solara.Column(gap="0px"):
-            from abm.dashboard.page import Picture
-
             Picture(solara.use_memo(lambda: frontier_of(model), [at]), "Price against capability of every product")
             Over(model, observable, at)
     Inspector(model, graph, chosen, walk.past, at)

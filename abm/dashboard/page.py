@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import time
 from html import escape
@@ -15,6 +14,7 @@ from solara.lab import use_task
 from abm.analysis.counterfactual import EXPORTS, Counterfactual, CounterfactualError, numbers
 from abm.dashboard.levers import LEVERS, Lever, every
 from abm.dashboard.month_by_month import MonthByMonth
+from abm.dashboard.parts import Picture, when_changed
 from abm.dashboard.runs import RUNS, Superseded
 from abm.figures import fans, style
 from abm.figures.labels import LABELS, PRICING_POWER, label_of
@@ -109,7 +109,7 @@ def Entry(
         label=label, v_model=typed.get(name) or usual, error_messages=problems.get(name, []), dense=True, hint=hint,
         class_="abm-entry", attributes={"data-name": name},
     )  # fmt: skip
-    v.use_event(field, "change", lambda _w, _e, text: set_(name, "" if text == usual else text))
+    when_changed(field, lambda text: set_(name, "" if text == usual else text))
 
 
 @solara.component
@@ -135,14 +135,14 @@ def Slider(lever: Lever, typed: dict[str, str], problems: dict[str, str], set_: 
     with solara.Div(classes=["abm-lever"]):
         slider = v.Slider(
             label=lever.label, v_model=at, min=lever.low, max=lever.high, step=lever.step, dense=True, hide_details=True,
-            class_=f"abm-slider-{lever.name}", title=lever.help,
+            class_=f"abm-slider-{lever.name}", attributes={"title": lever.help},
         )  # fmt: skip
-        v.use_event(slider, "change", lambda _w, _e, value: set_(lever.name, f"{value:.6g}"))
+        when_changed(slider, lambda value: set_(lever.name, f"{value:.6g}"))
         field = v.TextField(
-            v_model=text, dense=True, hide_details=True, error=lever.name in problems, aria_label=lever.label,
-            class_=f"abm-field-{lever.name}", title=lever.help,
+            v_model=text, dense=True, hide_details=True, error=lever.name in problems,
+            class_=f"abm-field-{lever.name}", attributes={"title": lever.help, "aria-label": lever.label},
         )  # fmt: skip
-        v.use_event(field, "change", lambda _w, _e, value: set_(lever.name, "" if value == usual else value))
+        when_changed(field, lambda value: set_(lever.name, "" if value == usual else value))
         if lever.name in problems:
             solara.Text(problems[lever.name], classes=["abm-wrong"])
 
@@ -269,13 +269,6 @@ def Numbers(comparison: Comparison, observable: str) -> None:
 
     inside = solara.use_memo(html, [id(comparison), observable])
     solara.HTML(tag="div", unsafe_innerHTML=f"<table>{inside}</table>", classes=["abm-table"])
-
-
-@solara.component
-def Picture(png: bytes, words: str) -> None:
-    """A figure, with words for those who do not see it."""
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
-    solara.HTML(tag="img", attributes={"src": source, "alt": words}, classes=["abm-picture"])
 
 
 def drawing(draw: Any, *what: Any, **more: Any) -> bytes:

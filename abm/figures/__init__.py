@@ -22,9 +22,6 @@ _HOME = {
     "pricing_power": "markups",
     "pricing_power_change": "markups",
     "run_chart": "fans",
-    "sensitivity_convergence": "sensitivity",
-    "sensitivity_indices": "sensitivity",
-    "sensitivity_years": "sensitivity",
     "tornado": "maps",
 }
 
@@ -44,9 +41,6 @@ __all__ = [
     "pricing_power",
     "pricing_power_change",
     "run_chart",
-    "sensitivity_convergence",
-    "sensitivity_indices",
-    "sensitivity_years",
     "tornado",
 ]
 

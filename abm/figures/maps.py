@@ -11,7 +11,6 @@ from abm.figures import style
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from abm.sweeps import Results

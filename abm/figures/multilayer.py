@@ -54,9 +54,8 @@ def network_numbers(network: nx.MultiDiGraph) -> tuple[pd.DataFrame, pd.DataFram
     import pandas as pd
 
     where = {name: _place(name, data) for name, data in network.nodes(data=True)}
-    nodes = pd.DataFrame(
-        [{"node": node, "role": role, "home": data["home"]} for (node, role), data in zip(where.values(), network.nodes.values(), strict=True)]
-    )  # fmt: skip
+    homes = [data["home"] for data in network.nodes.values()]
+    nodes = pd.DataFrame(list(where.values()), columns=["node", "role"]).assign(home=homes)
     nodes = nodes.groupby(["node", "role"], sort=False)["home"].agg(["first", "size"]).reset_index()
     nodes.columns = ["node", "role", "home", "agents"]
     nodes["x"], nodes["y"] = _positions(nodes)

@@ -59,7 +59,7 @@ def panels(outcomes: list[str], height: float) -> tuple[Figure, list[Any]]:
 
 
 @style.styled
-def sensitivity_indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
+def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Bars of an analysis' indices with their intervals, a panel an outcome.
 
     Sobol: total index (light) and first-order one (dark). Morris: mu* (light), and sigma as a point.
@@ -114,7 +114,7 @@ def spans(rows: pd.DataFrame) -> np.ndarray:
 
 
 @style.styled
-def sensitivity_convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
+def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Total indices (Morris: mu*) of the leading factors on growing subsets of the design, with intervals."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     figure, axes = panels(outcomes, 2.3)
@@ -146,7 +146,7 @@ def sensitivity_convergence(table: pd.DataFrame, names: Mapping[str, str] | None
 
 
 @style.styled
-def sensitivity_years(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
+def years(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Total indices (Morris: mu* as a share of the year's largest) by year, a panel an observable: darker is larger."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     number = min(MOST, table["factor"].nunique())
