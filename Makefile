@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_HTTP_TIMEOUT ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slow baseline fits bench bench-sweeps lint format types rebuild
+.PHONY: help env demo dashboard test test-browser test-slow baseline fits bench bench-sweeps lint format types rebuild
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -25,8 +25,14 @@ env: $(STAMP) ## the environment, in .venv, at the locked versions (PYTHON=pytho
 demo: $(STAMP) ## the R1 shock: figures and a report
 	$(BIN)/abm reproduce r1_shock
 
+dashboard: $(STAMP) ## the page in the browser
+	$(BIN)/abm dashboard
+
 test: $(STAMP) ## the tests, without the slow ones
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
+test-browser: $(STAMP) ## the page in a real browser (Chromium must be there), pictures into output/browser_tests
+	$(BIN)/python -m pytest -m browser tests/browser --timeout=1200
 
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 || [ $$? -eq 5 ] # 5: there are none

@@ -132,9 +132,9 @@ class Counterfactual:
         usual = Scenario.load("baseline").timeline(self.months).arrays()
         told = story.timeline(self.months).arrays()
         differs = [(told[name] != usual[name]).reshape(self.months, -1).any(1) for name in usual]
-        apart: np.ndarray = np.stack(differs).any(0)
-        if apart[: self.month].any():
-            parts = date_of(int(np.flatnonzero(apart)[0]), 0)
+        apart = np.flatnonzero(np.stack(differs).any(0))
+        if apart.size and apart[0] < self.month:
+            parts = date_of(int(apart[0]), 0)
             what = f"scenario {story.name!r} parts from the baseline in {parts:%B %Y}, before since = {self.since}"
             raise CounterfactualError([("since", f"{what}: choose {parts:%Y-%m-01} or earlier")])
         if self.exports == "lifted":
