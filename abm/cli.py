@@ -14,16 +14,19 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from abm.cli_calibrate import calibrate
 from abm.cli_compare import compare
 from abm.cli_dashboard import dashboard
 from abm.cli_experiment import Out, bar, export, new_experiment, replay, reproduce, stopped
-from abm.cli_input import Commands, Mistake, nearest, plainly, settings, writable
+from abm.cli_input import Commands, Mistake, keep_interrupts, nearest, plainly, settings, writable
 from abm.cli_score import score
 from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
+
+SEEDS = 400
+"""Runs of `abm facts`."""
 
 app = typer.Typer(cls=Commands, add_completion=False, help="An agent-based model of the AI industry.")
 
@@ -117,7 +120,9 @@ def list_(
 
 @app.command()
 def facts(
-    seeds: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of runs.")] = 400,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Number of runs; bands and p-values take 40 or more.")
+    ] = SEEDS,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file for the table.")] = None,
 ) -> None:
     """Compare the model with the moments it was fitted to: means within bounds, and posterior predictive p-values."""
@@ -129,23 +134,14 @@ def facts(
 
     with interruptible("nothing was kept"), bar() as (_, count):
         table = stylised.table(seeds=range(seeds), progress=count)
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("target", no_wrap=True)  # its bounds are in the page that --out writes
-    for heading in ("data", "mean", "ok", "90 % band", "in", "p"):
-        shown.add_column(heading, no_wrap=True)
-    for row in table.itertuples():
-        fit = [f"{row.model:.3g}", "yes" if row.within else "NO"]
-        band = [f"{row.band_low:.3g} to {row.band_high:.3g}", "yes" if row.inside else "NO"]
-        fit += band if row.band_low == row.band_low else ["", ""]  # NaN where there is none
-        cells = (*fit, f"{row.p_value:.2f}{'*' if row.is_bound else ''}")
-        shown.add_row(str(row.target), f"{row.observed:g}", *cells)
-    Console().print(shown)
-    print(
-        f"{int(table['within'].sum())} of {len(table)} within their bounds (ok); * share of runs that meet a sign or bound"
-    )
+    Console().print(fit_table_of(table))
+    star = "; * share of runs that meet a sign or bound" if table["p_value"].notna().any() else ""
+    print(f"{int(table['within'].sum())} of {len(table)} within their bounds (ok){star}")
     print(stylised.inside_band(table))
+    for line in stylised.undefined(table):
+        print(line)
     if out:
-        stylised.write_markdown(table, out)
+        stylised.write_markdown(table, out, f"abm facts{f' --seeds {seeds}' * (seeds != SEEDS)} --out {out}")
         print(out)
 
 
@@ -229,6 +225,30 @@ def interruptible(kept: str) -> Iterator[None]:
         raise stopped(f"stopped; {kept}") from None
 
 
+def fit_table_of(fitted: Any) -> Table:
+    """Targets beside the model's means and bands, which need enough runs; fits 80 columns."""
+    from abm.analysis.fit_table import p_value_of
+
+    columns: dict[str, list[str]] = {
+        "target": [str(name) for name in fitted["target"]],
+        "data": [f"{value:g}" for value in fitted["observed"]],
+        "mean": [f"{value:.3g}" for value in fitted["model"]],
+        "ok": ["yes" if within else "NO" for within in fitted["within"]],
+    }
+    if fitted["p_value"].notna().any():
+        rows = list(fitted.itertuples())
+        columns["90 % band"] = [
+            f"{row.band_low:.3g} to {row.band_high:.3g}" if row.band_low == row.band_low else "" for row in rows
+        ]
+        columns["in"] = ["" if row.inside != row.inside else "yes" if row.inside else "NO" for row in rows]
+        columns["p"] = [p_value_of(row, ".2f") for row in rows]
+    table = Table(*(Column(name, no_wrap=name != "target", overflow="fold") for name in columns), box=None)
+    table.pad_edge, table.collapse_padding = False, True
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
+    return table
+
+
 def headline_table(frame: Any, title: str) -> Table:
     """Headline observables at the start, before the shock, a year later and at the end; fits 80 columns."""
     from abm.figures.labels import HEADLINES, label_of
@@ -254,6 +274,7 @@ def short(value: float) -> str:
 def main() -> None:
     """The command `abm`: a process in which no code runs but the package's own."""
     os.environ["ABM_KEEP_TRACED"] = "1"
+    keep_interrupts()
     app()
 
 

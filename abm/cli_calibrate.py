@@ -42,12 +42,16 @@ def calibrate(
         raise Mistake(
             f"--store keeps the package's own fits ({', '.join(built_in())}); yours is in the folder of its results"
         )
-    folder = writable(out or Path("output") / f"calibrate_{asked.name}")
-    if recover:
-        if store:
-            raise Mistake("--store keeps a fit to data, and --recover makes none")
-        return recovered(asked, folder, recover)
+    if recover and store:
+        raise Mistake("--store keeps a fit to data, and --recover makes none")
     from abm.analysis.calibration import results
+
+    folder = writable(out or Path("output") / f"calibrate_{asked.name}")
+    if fault := results.of_another(asked, folder):
+        raise Mistake(fault)
+    runs = writable(folder / "simulated")
+    if recover:
+        return recovered(asked, folder, recover, spec)
     from abm.analysis.calibration.calibrate import calibrate as fit
     from abm.analysis.calibration.calibrate import foreseen
     from abm.provenance import now
@@ -59,11 +63,11 @@ def calibrate(
     try:
         with bar() as (progress, _):
             outcome = fit(asked, folder, progress)
-        paths = results.write(outcome, folder)
+        paths = results.write(outcome, folder, spec)
         if store:
             paths += results.store(outcome, f"{now():%Y-%m-%d}")
     except KeyboardInterrupt:
-        raise stopped(f"stopped; what was simulated is kept in {folder / 'simulated'}; run it again to go on") from None
+        raise stopped_with(runs) from None
     except (ValueError, OSError) as error:  # Undefined is a ValueError
         raise Mistake(str(error)) from None
     shown = Table(box=None, pad_edge=False)
@@ -90,16 +94,23 @@ def calibrate(
             print(path)
 
 
-def recovered(asked: Any, folder: Path, data_sets: int) -> None:
+def stopped_with(runs: Path) -> typer.Exit:
+    """Ctrl-C: how much of the work is not lost."""
+    from abm.analysis.calibration.simulated import kept_runs
+
+    return stopped(f"stopped; {kept_runs(runs):,} runs are kept in {runs}; run it again to go on")
+
+
+def recovered(asked: Any, folder: Path, data_sets: int, spec: str) -> None:
     """Whether the truth lies in the intervals of synthetic data sets, by parameter."""
     from abm.analysis.calibration import recovery
 
     try:
         with bar() as (progress, _):
             found = recovery.recover(asked, folder / "simulated", data_sets, said=progress)
-        paths = recovery.write(found, folder, asked)
+        paths = recovery.write(found, folder, asked, spec)
     except KeyboardInterrupt:
-        raise stopped(f"stopped; what was simulated is kept in {folder / 'simulated'}; run it again to go on") from None
+        raise stopped_with(folder / "simulated") from None
     except (ValueError, OSError) as error:
         raise Mistake(str(error)) from None
     shown = Table(box=None, pad_edge=False)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ import typer
 from typer.core import TyperGroup
 
 INPUT_ERROR, INTERRUPTED = 2, 130
+AGAIN = 0.02
+"""Seconds after which an interrupt that was lost is sent once more."""
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this version of typer keeps it
 
 
@@ -54,6 +58,32 @@ class Commands(TyperGroup):
             wrong = wrong.split("'")[0]
             said = f"no command {wrong!r}{nearest(wrong, list(self.commands))}"
         return f"{said}; see `{command} --help`"
+
+
+def keep_interrupts() -> None:
+    """From now on, a Ctrl-C that Python discards is sent to the process once more, until it is heard.
+
+    Python discards what is raised in a hook of the garbage collector. JAX has such a hook, and about half of all
+    interrupts while it loads or compiles arrive in it.
+    """
+    otherwise = sys.unraisablehook
+
+    def hook(lost: Any) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            return otherwise(lost)
+        # Later and from another thread: here it would be discarded again.
+        again = threading.Timer(AGAIN, _interrupt)
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+
+
+def _interrupt() -> None:
+    """Ctrl-C for the main thread: a real signal, which also ends a wait for worker processes."""
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
 
 
 def settings(given: list[str]) -> dict[str, Any]:
@@ -112,23 +142,23 @@ def writable(folder: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise _unwritable(folder, error, "--out") from None
     return folder
 
 
-def could_write(folder: Path) -> None:
+def could_write(folder: Path, option: str = "--out") -> None:
     """As `writable`, but nothing is made: whether a file can be written in the folder, or in what it would be made in."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise _unwritable(folder, error, option) from None
 
 
-def _unwritable(folder: Path, error: OSError) -> Mistake:
+def _unwritable(folder: Path, error: OSError, option: str) -> Mistake:
     reason = "a file is in the way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
-    return Mistake(f"--out {folder}: cannot be written ({reason}); choose another folder")
+    return Mistake(f"{option} {folder}: cannot be written ({reason}); choose another folder")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli_input import Mistake, plainly, writable
+from abm.cli_input import Mistake, could_write, plainly
 
 if TYPE_CHECKING:
     from abm.analysis.scoring import Report, Score
@@ -30,7 +30,10 @@ def score(
     if json:
         if json.is_dir():
             raise Mistake(f"--json {json}: is a folder; give the name of a file")
-        writable(json.absolute().parent)
+        for read, what in ((predictions, "the predictions"), (outcomes, "the outcomes")):
+            if json.resolve() == read.resolve():
+                raise Mistake(f"--json {json}: is the file of {what}, and would replace it; give another name")
+        could_write(json.parent, "--json")
     from abm.analysis import predictions as files
     from abm.analysis import scoring
     from abm.files import whole

@@ -17,6 +17,7 @@ from abm.cli_input import Mistake, complain, could_write, nearest, plainly, writ
 from abm.cli_sweep import carried_out, describe
 
 METHODS = ("sobol", "morris")
+TABLES = ("indices", "convergence", "years", "noise")
 SHOWN = 5
 """Factors of each outcome that are printed; indices.csv has all."""
 
@@ -76,10 +77,10 @@ def sensitivity(
     from abm.analysis.sensitivity_design import Wanted, load, noise_sweep
 
     with plainly():
-        names = tuple(name.strip() for name in of.split(",")) if of else ()
-        wanted = Wanted(method, points, trajectories, second_order, months, replications, names)
+        wanted = Wanted(method, points, trajectories, second_order, months, replications, names_in("--of", of))
         asked = load(spec, wanted)
-        chosen, logged = columns(asked, "--of", of), columns(asked, "--log", log) or []
+        chosen = columns(asked, "--of", of)
+        logged = columns(asked, "--log", log, chosen) or []
         pilot = noise_sweep(asked, seeds) if seeds else None
     used = "morris" if asked.design.kind == "morris" else "sobol"
     misplaced = {"sobol": ("--trajectories", trajectories), "morris": ("--points", points or second_order)}[used]
@@ -106,12 +107,25 @@ def sensitivity(
         print(path)
 
 
-def columns(asked: Any, option: str, words: str | None) -> list[str] | None:
-    """The outcomes of a sweep that words of the command line stand for, each once; None where none are said."""
+def names_in(option: str, words: str | None) -> tuple[str, ...]:
+    """Names in words of the command line, with commas between them; none where the option is not given."""
+    if words is None:
+        return ()
+    names = tuple(map(str.strip, words.split(",")))
+    if not all(names):
+        raise Mistake(f"{option} {words!r}: a name is blank; write NAME, or NAME,NAME, or leave {option} out")
+    return names
+
+
+def columns(asked: Any, option: str, words: str | None, among: list[str] | None = None) -> list[str] | None:
+    """The outcomes of a sweep (of those `among` them that are analysed, if not all) that words of the command line stand
+    for, each once; None where none are said."""
     from abm.analysis.sensitivity_design import column_of, years_of
 
-    outcomes = {name: {"of": one.of} for name, one in asked.columns.items() if name not in years_of(asked)}
-    found = [(name, column_of(name, outcomes)) for name in map(str.strip, words.split(","))] if words else []
+    by_year = years_of(asked)
+    analysed = among or [name for name in asked.columns if name not in by_year]
+    outcomes = {name: {"of": asked.columns[name].of} for name in analysed}
+    found = [(name, column_of(name, outcomes)) for name in names_in(option, words)]
     wrong = [f"{option} {name}: is not analysed{nearest(name, outcomes)}" for name, at in found if at not in outcomes]
     if wrong:
         raise Mistake("\n".join(wrong))
@@ -168,8 +182,8 @@ def analysed(
         tables["years"], drawn["years"] = found.years, figures.years
     noise = None
     if noisy:
-        noise = seed_noise(open_sweep(folder / "seeds"), int(results.manifest["replications"]), logarithms)
-        tables["noise"] = noise = noise[noise["outcome"].isin(found.indices["outcome"])].reset_index(drop=True)
+        noise = seed_noise(open_sweep(folder / "seeds"), int(results.manifest["replications"]), logarithms, of)
+        tables["noise"] = noise
     files = []
     for name, table in tables.items():
         files.append(folder / f"{name}.csv")
@@ -177,6 +191,9 @@ def analysed(
         if name in drawn:
             files.append(folder / f"{name}.png")
             style.save(drawn[name](table, titles), files[-1])
+    for name in TABLES:  # of an earlier analysis: beside the new ones they would pass for a part of them
+        for old in {folder / f"{name}.csv", folder / f"{name}.png"} - set(files):
+            old.unlink(missing_ok=True)
     return found, noise, files
 
 
@@ -209,14 +226,13 @@ def show(found: Any, noise: Any) -> None:
         print(f"{name}: a hundredth of the points has most of the variance; --log {name} analyses its logarithm")
     if noise is not None:
         print("share of the variance of one run that is the seed's: what is alike at all points, and what differs; the")
-        print(
-            "part of the variance of the analysed means that noise still is (total indices are too large by up to it)"
-        )
+        large = "total indices are too large by up to it" if sobol else "it makes mu* and sigma too large"
+        print(f"part of the variance of the analysed means that noise still is ({large})")
         for outcome, own in noise.groupby("outcome", sort=False):
             share = own.set_index("share")["value"]
             print(
                 f"  {outcome}: {share['seed']:.1%} alike, {share['interaction']:.1%} differing; {share['left_in_indices']:.1%}"
-                " left in the indices"
+                f" left in the {'indices' if sobol else 'effects'}"
             )
 
 
@@ -246,16 +262,16 @@ def replications(
         raise Mistake(f"--against {against}: is the scenario itself; name another one")
     from abm.analysis.sensitivity_design import pilot
 
-    names = tuple(name.strip() for name in of.split(",")) if of else ()
     with plainly():
-        asked = pilot([scenario, *([against] if against else [])], names, seeds, months)
+        asked = pilot([scenario, *([against] if against else [])], names_in("--of", of), seeds, months)
     from abm.workers import processors
 
     number = workers or processors()
     describe(asked, (1, 1), number)
     with contextlib.ExitStack() as stack:
         folder = writable(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="abm_pilot_")))
-        carried_out(asked, folder / "runs", number=number, options={"accept_changes": accept_changes})
+        options = {"accept_changes": accept_changes}
+        carried_out(asked, folder / "runs", number=number, options=options, passing=out is None)
         from abm.analysis import replications as analysis
         from abm.analysis.complete import numbers
         from abm.sweeps.results import open_sweep
@@ -264,14 +280,7 @@ def replications(
         with told_if_incomplete():
             values = dict(zip(results.outcomes, numbers(results, results.outcomes), strict=True))
         table = analysis.replications(values, half_width, tuple(asked.stories))
-        shown = Table(box=None, pad_edge=False)
-        kinds = list(dict.fromkeys(table["kind"]))
-        for heading in ("outcome", "mean", "for mean", "own draws", "common draws")[: 2 + len(kinds)]:
-            shown.add_column(heading, justify="left" if heading == "outcome" else "right", no_wrap=True)
-        for name, own in table.groupby("outcome", sort=False):
-            mean, _, *enough = analysis.cells(own)
-            shown.add_row(escape(str(name)), mean, *map(escape, enough))
-        Console().print(shown)
+        Console().print(seeds_needed(table))
         print(
             f"seeds for ± {half_width:.3g} of the mean of {scenario} (95 %); brackets: what a pilot of {seeds} leaves open"
         )
@@ -282,3 +291,20 @@ def replications(
             (folder / "replications.md").write_text(analysis.markdown(table, half_width), encoding="utf-8")
             print(folder / "replications.csv")
             print(folder / "replications.md")
+
+
+def seeds_needed(found: Any) -> Table:
+    """One row an outcome and what is to be known of it; fits 80 columns."""
+    from abm.analysis import replications as analysis
+
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("outcome", "mean", "seeds for", "", "brackets"):
+        justify: Any = "left" if heading in ("outcome", "seeds for") else "right"
+        shown.add_column(heading, justify=justify, no_wrap=heading != "outcome", overflow="fold")
+    for name, own in found.groupby("outcome", sort=False):
+        mean, _, *enough = analysis.cells(own)
+        for place, (kind, seeds) in enumerate(zip(own["kind"], enough, strict=True)):
+            number, _, brackets = seeds.partition(" ")
+            first = (escape(str(name)), mean) if place == 0 else ("", "")
+            shown.add_row(*first, kind.removeprefix("difference, "), number, escape(brackets))
+    return shown

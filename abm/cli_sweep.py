@@ -150,16 +150,22 @@ def carried_out(
     number: int = 1,
     dask: str | None = None,
     options: dict[str, Any] | None = None,
+    passing: bool = False,
 ) -> tuple[int, Any]:
-    """Run a sweep with a bar of progress, and print what came of it: runs not in order, and the rule's verdict or None."""
+    """Run a sweep with a bar of progress, and print what came of it: runs not in order, and the rule's verdict or None.
+
+    A `passing` folder goes with the command: then nobody is told to go on with it.
+    """
     from abm.cli import bar, stopped
     from abm.sweeps.results import open_sweep
     from abm.sweeps.run import Broken, run_sweep
     from abm.sweeps.stopping import run_until
     from abm.sweeps.store import Changed, Damaged, finished
 
-    def kept() -> str:
-        return f"{len(finished(folder, asked))} runs are kept in {folder}"
+    def kept(then: str) -> str:
+        if passing:
+            return "nothing was kept; give --out to keep runs"
+        return f"{len(finished(folder, asked))} runs are kept in {folder}; {then}"
 
     try:
         with cluster(dask, number) as executor, bar() as (progress, _):
@@ -177,14 +183,15 @@ def carried_out(
                 tally, verdict = run_sweep(asked, folder, shard=part, progress=step, **options), None
             results = open_sweep(folder)
     except KeyboardInterrupt:
-        raise stopped(f"stopped; {kept()}; run it again to go on") from None
+        raise stopped(f"stopped; {kept('run it again to go on')}") from None
     except (Changed, Damaged, Broken) as fault:
         raise Mistake(str(fault)) from None
     except OSError as error:
         if error.filename is None and not error.errno:
             raise
         raise Mistake(
-            f"{error.filename or folder}: cannot be written ({error.strerror}); {kept()}; make room and run it again to go on"
+            f"{error.filename or folder}: cannot be written ({error.strerror});"
+            f" {kept('make room and run it again to go on')}"
         ) from None
     if tally.accepted:
         print(f"accepted and recorded: {'; '.join(tally.accepted)}")

@@ -87,7 +87,10 @@ def chips(paired: pd.DataFrame) -> str:
 def fit(targets: pd.DataFrame) -> str:
     """How many moments are within their bounds, and which are not."""
     within = targets["within"].astype(str).str.lower() == "true"
-    missed = [f"{r.target} ({digits(r.model)}, bounds {r.low:g} to {r.high:g})" for r in targets[~within].itertuples()]
+    missed = [
+        f"{r.target} ({outside(r.model, r.low, r.high)}, bounds {r.low:g} to {r.high:g})"
+        for r in targets[~within].itertuples()
+    ]
     text = f"{within.sum()} of {len(targets)} calibration targets are within their bounds on these runs."
     return text + (f" Missed: {'; '.join(missed)}." if missed else "")
 
@@ -121,6 +124,16 @@ def digits(value: float) -> str:
     places = 0 if abs(value) >= 10 or value == 0 else 1 - math.floor(math.log10(abs(value)))
     text = f"{value:,.{min(places, 3)}f}"
     return "0" if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+
+
+def outside(value: float, low: float, high: float) -> str:
+    """As `digits`, with as many more as it takes for a value outside its bounds not to look inside."""
+    text = digits(value)
+    for significant in range(2, 12):
+        if not math.isfinite(value) or not low <= float(text.replace(",", "").replace("−", "-")) <= high:
+            break
+        text = f"{value:,.{max(0, significant - 1 - math.floor(math.log10(abs(value))))}f}".replace("-", "−")
+    return text
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,6 +1,9 @@
 """Calibration: specs, criterion, search, sampler, identification, against cases whose answers are known."""
 
 import datetime as dt
+import json
+import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from abm import cli, data
-from abm.analysis.calibration import Calibration, CalibrationError, Prior, Simulator, Undefined
+from abm.analysis.calibration import Calibration, CalibrationError, Prior, Simulator, Undefined, results
 from abm.analysis.calibration import posterior as smc
 from abm.analysis.calibration.criterion import Criterion
 from abm.analysis.calibration.identification import identify
@@ -18,6 +21,7 @@ from abm.analysis.calibration.recovery import recover
 from abm.analysis.calibration.refinement import gauss_newton
 from abm.analysis.calibration.search import objective, search
 from abm.analysis.calibration.spec import Posterior, built_in
+from abm.figures import calibration as figures
 from abm.mechanisms import demand
 from abm.parameters import Parameters
 
@@ -108,6 +112,19 @@ def test_every_fault_is_told(change, says):
     with pytest.raises(CalibrationError) as caught:
         Calibration(**{**said, **change})
     assert says in str(caught.value)
+
+
+def test_a_fixed_value_out_of_range_is_told_with_the_other_faults():
+    fixed = {"usage_elasticity": 99.0, "ip_strength": 0.5, "closed_trst": 1.0}
+    with pytest.raises(CalibrationError) as caught:
+        spec(moments=("open_discont", *MOMENTS[1:]), fixed=fixed)
+    lines = str(caught.value).split("\n")
+    assert (
+        "fixed.ip_strength: a policy lever differs by jurisdiction and cannot be fixed here; set it in a scenario"
+        in lines
+    )
+    for says in ("usage_elasticity", "did you mean 'open_discount'?", "did you mean 'closed_trust'?"):
+        assert sum(says in line for line in lines) == 1
 
 
 def test_more_parameters_than_moments_are_refused():
@@ -368,10 +385,12 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     module.Simulator = Linear
     try:
         found = recover(
-            simulator_spec, None, data_sets=30, first=800, budget=Posterior(particles=150, quantile=0.1, runs=900)
+            simulator_spec, None, data_sets=30, first=800, budget=Posterior(particles=150, quantile=0.1, runs=1_800)
         )
     finally:
         module.Simulator = original
+    assert found.generations.min() >= 1  # the sampler itself is judged, not draws from the prior alone
+    assert found.nearest.max() < 0.3
     assert found.inside.mean() >= 0.8
     assert found.inside.mean() <= 0.99  # as wide as they need be, and no wider
     assert (found.table()["correlation"] > 0.8).all()
@@ -407,6 +426,28 @@ def test_profiles_rise_where_a_parameter_matters_and_pairs_are_named():
     assert found.profile.min() >= 0
 
 
+def test_a_point_of_a_profile_without_a_number_leaves_the_others_as_they_are():
+    class Holed(Linear):
+        def _simulate(self, theta, seeds):
+            moments = super()._simulate(theta, seeds)
+            moments[self.spec.to_unit(theta)[:, 0] > 0.9, 0] = np.nan
+            return moments
+
+    asked = []
+
+    class Watched(Holed):
+        def __call__(self, theta, seeds):
+            asked.append(np.isfinite(theta).all())
+            return super().__call__(theta, seeds)
+
+    simulator = Watched(spec(profile_points=5))
+    criterion = Criterion.of(simulator.observed, simulator.noise**2 * np.eye(3), simulator.errors)
+    best, _ = exact(simulator)
+    found = identify(simulator, criterion, simulator.spec.from_unit(best), simulator.slopes, np.arange(40))
+    assert all(asked)  # no parameter is moved to where nothing is
+    assert np.isinf(found.profile[0, -1]) and np.isfinite(found.profile[0, :-1]).all()
+
+
 def test_a_profile_is_the_distance_at_the_best_of_the_other_parameters():
     simulator = Linear(spec(profile_points=5))
     criterion = Criterion.of(simulator.observed, simulator.noise**2 * np.eye(3), simulator.errors)
@@ -439,6 +480,76 @@ def test_a_wrong_file_is_told_in_a_line(tmp_path):
         result = CliRunner().invoke(cli.app, ["calibrate", what, "--out", str(tmp_path / "out")])
         assert result.exit_code == 2
         assert says in result.stderr and "Traceback" not in result.stderr
+
+
+def test_results_of_another_spec_are_not_mixed_with_new_ones(tmp_path):
+    path, out = tmp_path / "small.toml", tmp_path / "out"
+    path.write_text(SMALL_FIT)
+    out.mkdir()
+    (out / "fit.json").write_text(json.dumps({"spec_hash": Calibration.load(path).hash}))
+    assert results.of_another(Calibration.load(path), out) == ""
+    assert results.of_another(Calibration.load(path), tmp_path) == ""
+    path.write_text(SMALL_FIT.replace("generations = 3", "generations = 4"))
+    for more in ([], ["--recover", "3"]):
+        result = CliRunner().invoke(cli.app, ["calibrate", str(path), "--out", str(out), *more])
+        assert (result.exit_code, result.stdout) == (2, "")
+        said = f"abm: {out / 'fit.json'}: is of another spec than small is now; choose another folder, or delete this file\n"
+        assert result.stderr == said
+    (out / "fit.json").write_text("[")
+    assert results.of_another(Calibration.load(path), out)
+
+
+def test_ctrl_c_says_how_many_runs_are_kept(tmp_path, monkeypatch):
+    path, out = tmp_path / "small.toml", tmp_path / "out"
+    path.write_text(SMALL_FIT)
+
+    def stop(*_):
+        one = spec()
+        Linear(one, out / "simulated")(np.tile(one.start, (1000, 1)), np.arange(1000))
+        (out / "simulated" / "jacobian-x.npy").write_bytes(b"")
+        (out / "simulated" / f"{'x' * 24}.npy").write_bytes(b"not numpy")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["abm.analysis.calibration.calibrate"], "calibrate", stop)
+    result = CliRunner().invoke(cli.app, ["calibrate", str(path), "--out", str(out)])
+    assert result.exit_code == 130
+    said = f"abm: stopped; 1,000 runs are kept in {out / 'simulated'}; run it again to go on"
+    assert result.stderr.splitlines()[-1] == said
+
+
+def test_a_file_where_runs_should_be_kept_is_told_in_a_line(tmp_path):
+    (tmp_path / "simulated").touch()
+    result = CliRunner().invoke(cli.app, ["calibrate", "june_2025", "--out", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    where = tmp_path / "simulated"
+    assert result.stderr == f"abm: --out {where}: cannot be written (a file is in the way); choose another folder\n"
+
+
+@pytest.mark.parametrize(
+    ("history", "says"),
+    [
+        ([9.0], "ended with its generations"),
+        ([9.0, 7.5, 7.0], "ended with its generations, 2.00 better in the last 2"),
+        ([30.0, *range(20, 9, -1)], "ended with its generations, 10.00 better in the last ten"),
+    ],
+)
+def test_the_report_says_what_the_last_generations_brought(history, says):
+    outcome = SimpleNamespace(found=SimpleNamespace(history=np.array(history, float), settled=False))
+    assert results._ended(outcome) == says
+
+
+def test_dotted_and_dashed_lines_are_explained():
+    one = spec(profile_points=3)
+    found = SimpleNamespace(grid=np.tile([0.0, 0.5, 1.0], (2, 1)), profile=np.ones((2, 3)))
+    draws = one.from_unit(np.random.default_rng(0).random((50, 2)))
+    outcome = SimpleNamespace(spec=one, identification=found, theta=one.start, draws=draws)
+    for draw, dashed in ((figures.profiles, "rise of 2.7: end of a 90 % interval"), (figures.posterior, "prior")):
+        (legend,) = draw(outcome).legends
+        said = {
+            text.get_text(): line.get_linestyle()
+            for text, line in zip(legend.get_texts(), legend.get_lines(), strict=False)
+        }
+        assert (said["estimate"], said[dashed]) == (":", "--")
 
 
 def test_stored_fits_are_what_the_model_and_its_sweeps_take():
@@ -535,5 +646,8 @@ def test_a_fit_from_its_file_to_its_report_and_again(tmp_path):
     assert again.exit_code == 0
     assert {name: (out / name).read_bytes() for name in names} == before
     assert {each.name for each in (out / "simulated").iterdir()} == kept
+    page = (out / "report.md").read_text()
+    assert "particles are effective (Kish). Of the 400 stored draws" in page
+    assert f"Written by `abm calibrate {path}`" in page
     refused = CliRunner().invoke(cli.app, ["calibrate", str(path), "--store", "--out", str(out)])
     assert refused.exit_code == 2 and "the package's own fits" in refused.stderr

@@ -170,6 +170,36 @@ def test_ctrl_c_says_what_was_kept(job, tmp_path):
         assert said in result.stderr.splitlines()[-1]
 
 
+LOST = """
+import gc, signal, time
+from abm import cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells take from what runs in the background
+lost = []
+
+
+def hook(*_):
+    if len(lost) < 2:
+        lost.append(1)
+        raise KeyboardInterrupt
+
+
+@cli.app.command()
+def busy():
+    gc.callbacks.append(hook)
+    gc.collect()
+    time.sleep(60)
+
+
+cli.main()
+"""
+
+
+def test_ctrl_c_in_a_hook_of_the_garbage_collector_is_not_lost():
+    done = subprocess.run([sys.executable, "-c", LOST, "busy"], check=False, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_a_bug_is_not_hidden(job):
     job["raises"] = ValueError("not the user's fault")
     result = runner.invoke(app, ["reproduce", "r1_shock"])
@@ -186,28 +216,48 @@ def test_list():
     assert "distillation_ceiling" in result.stdout
 
 
+def fitted(runs, target="constant_capability_fold", **more):
+    row = {"target": target, "description": "d", "observed": -0.2222, "low": -1.0, "high": 2.0, "unit": "fraction"}
+    row |= {"model": -0.000211, "mcse": 0.1, "within": True, "p_value": 1.0, "is_bound": True, "runs": runs}
+    row |= {"band_low": -0.000123, "band_high": -0.00264, "inside": True, "undefined_runs": 0, "undefined_draws": 0}
+    return row | more
+
+
 def test_facts(monkeypatch, tmp_path):
     asked = {}
 
     def table(seeds, progress):
         asked["seeds"] = len(seeds)
         progress(1, 2, 0.1)
-        row = {"target": "hazard", "description": "d", "observed": 1.0, "low": 0.0, "high": 2.0, "unit": ""}
-        return pd.DataFrame(
-            [
-                row
-                | {"model": 1.5, "mcse": 0.1, "within": True, "p_value": 0.3, "is_bound": False, "runs": 3}
-                | {"band_low": 0.5, "band_high": 2.5, "inside": True, "undefined_draws": 0}
-            ]
-        )
+        rows = [fitted(len(seeds)), fitted(len(seeds), "hazard", undefined_runs=2, undefined_draws=1)]
+        return pd.DataFrame(rows)
 
     monkeypatch.setattr(abm.analysis.fit_table, "table", table)
+    out = tmp_path / "facts.md"
+    result = runner.invoke(app, ["facts", "--seeds", "50", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert asked["seeds"] == 50
+    assert "2 of 2 within" in result.stdout
+    assert "1 of the 1 moments of the fit, and 1 of 1 others, lie inside" in result.stdout
+    left_out = "hazard: 2 of 50 runs and 1 of 50 draws of the posterior give no number and are left out"
+    assert left_out in result.stdout.splitlines()
+    shown = result.stdout.splitlines()[:3]
+    assert max(map(len, shown)) <= 80
+    assert "-0.000123 to -0.00264 yes 1.00*" in " ".join(shown)
+    page = out.read_text()
+    assert f"Written by `abm facts --seeds 50 --out {out}`" in page
+    assert f"\n\n{left_out}.\n" in page
+
+
+def test_facts_of_few_runs_are_means_alone(monkeypatch, tmp_path):
+    none = dict.fromkeys(("band_low", "band_high", "inside", "p_value"), float("nan"))
+    table = pd.DataFrame([fitted(3, **none)])
+    monkeypatch.setattr(abm.analysis.fit_table, "table", lambda **_: table)
     result = runner.invoke(app, ["facts", "--seeds", "3", "--out", str(tmp_path / "facts.md")])
     assert result.exit_code == 0, result.output
-    assert asked["seeds"] == 3
-    assert "1 of 1 within" in result.stdout
-    assert "1 of 1 others, lie inside" in result.stdout
-    assert "hazard" in (tmp_path / "facts.md").read_text()
+    assert "Bands and p-values take 40 seeds or more." in result.stdout.splitlines()
+    assert result.stdout.splitlines()[0].split() == ["target", "data", "mean", "ok"]
+    assert "nan" not in result.stdout + (tmp_path / "facts.md").read_text()
 
 
 def test_version():

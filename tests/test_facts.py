@@ -1,6 +1,10 @@
 """How the model is compared with what was observed."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from abm.analysis import fit_table as facts
@@ -52,3 +56,42 @@ def test_a_band_holds_the_error_of_measurement_and_leaves_out_what_is_undefined(
     assert found["band_high"] - found["band_low"] == pytest.approx(2 * 1.645 * np.hypot(0.02, 0.05), rel=0.05)
     assert found["inside"] and found["undefined_draws"] == 1
     assert np.isnan(facts.band(draws, target("return_acf1"), 1)["band_low"])
+
+
+def test_few_histories_have_neither_band_nor_p_value():
+    row = target("closed_margin_before_r1")
+    draws = 0.65 + 0.02 * np.random.default_rng(4).normal(size=400)
+    for number, undefined in ((facts.LEAST - 1, 0), (400, 361)):
+        values = np.where(np.arange(number) < undefined, np.nan, draws[:number])
+        found = facts.band(values, row, 1)
+        assert np.isnan([found["band_low"], found["p_value"], found["inside"]]).all()
+        assert found["undefined_draws"] == undefined
+    assert facts.band(draws[: facts.LEAST], row, 1)["inside"]
+    assert np.isnan(facts.band(draws[:3], target("sign_power"), 1)["p_value"])
+
+
+def test_a_moment_without_a_band_is_counted_as_one():
+    """It could have had one: the sentence must not speak of the others only."""
+    names = ["open_discount", "open_lag_2023", "sign_power"]
+    inside = [True, np.nan, np.nan]
+    table = pd.DataFrame({"target": names, "inside": inside, "runs": 400})
+    assert facts.inside_band(table).startswith(
+        "1 of the 2 moments of the fit (1 without a band), and 0 of 0 others, lie"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "shown"),
+    [
+        (25.1509, 5, 25, "25.2"),
+        (0.000056, -0.15, 0, "0.000056"),
+        (14.08, 18.75, 75, "14"),
+        (-0.1504, -0.15, 0, "−0.1504"),
+    ],
+)
+def test_a_missed_target_does_not_look_inside_its_bounds(value, low, high, shown):
+    path = Path(__file__).parents[1] / "docs" / "fill_results.py"
+    spec = importlib.util.spec_from_file_location("fill_results", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.outside(value, low, high) == shown

@@ -9,6 +9,8 @@ import pytest
 
 import abm
 from abm import data
+from abm.analysis.calibration.posterior import effective
+from abm.analysis.calibration.results import distinct, outside
 from abm.analysis.predictions import called, read_predictions
 from abm.experiments import Experiment, ExperimentError, frozen
 from abm.parameters import Parameters
@@ -58,6 +60,29 @@ def test_an_unknown_fit_is_told_and_a_known_one_is_part_of_what_is_said(tmp_path
     path = tmp_path / "spec.toml"
     path.write_text(fitted.to_toml())
     assert Sweep.load(path).hash == fitted.hash
+
+
+@pytest.mark.parametrize("name", data.fits())
+def test_the_pages_of_fits_say_what_the_stored_numbers_show(name):
+    """Estimates outside their own intervals, and how few draws there are."""
+    page = (Path(__file__).parents[1] / "docs" / "fits" / f"{name}.md").read_text()
+    for said in outside(pd.DataFrame(data.fit(name)).T)[:1]:
+        assert f"\n\n{said}\n\n" in page
+    assert distinct(data.draws(name).to_numpy()) in page
+
+
+def test_only_an_estimate_outside_its_interval_is_named():
+    table = pd.DataFrame({"estimate": [1.0, 2.0], "low": [0.5, 2.1], "high": [1.5, 2.5]}, index=["one", "two"])
+    assert outside(table)[0].startswith(
+        "Not in its own 90 % interval is the estimate of `two`: an estimate is the mode"
+    )
+    assert outside(table[:1]) == []
+
+
+def test_copies_of_a_draw_count_once():
+    draws = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [3.0, 4.0]])
+    assert distinct(draws) == "Of the 4 stored draws 2 are distinct; with their copies as weights they count for 2."
+    assert effective(np.array([3, 1])) == pytest.approx(1.6)
 
 
 # --- predictions of an experiment ---

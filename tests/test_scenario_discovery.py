@@ -190,6 +190,12 @@ def test_what_matters_is_found_again_in_halves():
     assert reproduce(box, x, hit, seed=2) != again
 
 
+def test_no_halves_find_nothing_again():
+    x = np.random.default_rng(0).random((40, 2))
+    with pytest.raises(ValueError, match="halves 0: must be 1 or more"):
+        reproduce(Box({}, 1, 1, 1, {}), x, x[:, 0] > 0.5, halves=0)
+
+
 def test_halves_are_those_of_the_library_on_average():
     """Its own resampling (which takes no seed on Python 3.11, and counts limits without asking for their significance)."""
     from ema_workbench.analysis import prim

@@ -148,8 +148,24 @@ def test_what_was_known_beforehand_is_no_prediction():
     # An event that took place before its predicted date, and before the prediction was made.
     early = came(given[:1], [0.01], date=dt.date(2031, 1, 9))
     assert score(given[:1], early).warnings == [
-        "first began on 2031-01-09 and was computed on 2031-01-10: not a prediction"
+        "first was predicted for 2031-02-03 and began on 2031-01-09: outcomes and predictions differ",
+        "first began on 2031-01-09 and was computed on 2031-01-10: not a prediction",
     ]
+
+
+def test_a_later_day_of_the_outcomes_does_not_silence_hindsight():
+    given = [row(0.9, made_on=dt.date(2031, 3, 1)), row(0.9, layer="power", made_on=dt.date(2031, 3, 1))]
+    later = came(given[1:], [0.01], date=dt.date(2031, 6, 2))  # told for one layer: an event has one day
+    assert score(given, came(given[:1], [0.01]) | later).warnings == [
+        "first was predicted for 2031-02-03 and began on 2031-06-02: outcomes and predictions differ",
+        "first was predicted for 2031-02-03 and was computed on 2031-03-01: not a prediction",
+    ]
+
+
+@pytest.mark.parametrize(("made_on", "lines"), [(dt.date(2031, 2, 2), 0), (dt.date(2031, 2, 3), 1)])
+def test_on_its_first_day_an_event_has_begun(made_on, lines):
+    given = [row(0.9, made_on=made_on)]
+    assert len(score(given, came(given, [0.01])).warnings) == lines
 
 
 def test_what_is_written_is_read_again(tmp_path):
@@ -234,6 +250,16 @@ def test_refused_columns(head, faults, tmp_path):
     assert [line.removeprefix(f"{path}: ") for line in said][: len(faults)] == faults
 
 
+def test_an_event_has_one_day_in_outcomes(tmp_path):
+    path, outcomes = tmp_path / "p.csv", tmp_path / "o.csv"
+    path.write_text("\n".join([HEAD, GOOD, OTHER]))
+    outcomes.write_text("event,layer,value,date\nfirst,chips,0.01,2031-02-03\nfirst,power,0.01,2031-02-04\n")
+    said = complaints("score", str(path), "--outcomes", str(outcomes))
+    assert said == [f"{outcomes}, line 3: date 2031-02-04 of first is 2031-02-03 for chips: an event has one"]
+    outcomes.write_text("event,layer,value,date\nfirst,chips,0.01,\nfirst,power,0.01,2031-02-03\n")
+    assert len(read_outcomes(outcomes, read_predictions(path))) == 2
+
+
 @pytest.mark.parametrize(
     ("lines", "faults"),
     [
@@ -285,6 +311,31 @@ def test_files_that_cannot_be_read(tmp_path):
     said = complaints("score", str(there), "--outcomes", str(there), "--json", str(tmp_path))
     assert said == [f"--json {tmp_path}: is a folder; give the name of a file"]
     assert complaints("score", str(there))[0].startswith("Missing option '--outcomes'")
+
+
+def test_numbers_never_replace_what_they_are_made_from(tmp_path):
+    """Nor is a folder made for them before the files are read."""
+    path, outcomes, other = tmp_path / "p.csv", tmp_path / "o.csv", tmp_path / "other.csv"
+    path.write_text("\n".join([HEAD, GOOD]))
+    outcomes.write_text("event,layer,value\nfirst,chips,0.01")
+    other.symlink_to(path)
+    words = ["score", str(path), "--outcomes", str(outcomes), "--json"]
+    before = path.read_text(), outcomes.read_text()
+    for given, what in (
+        (path, "predictions"),
+        (outcomes, "outcomes"),
+        (tmp_path / "x" / ".." / "p.csv", "predictions"),
+    ):
+        said = complaints(*words, str(given))
+        assert said == [f"--json {given}: is the file of the {what}, and would replace it; give another name"]
+    assert "is the file of the predictions" in complaints(*words, str(other))[0]
+    assert (path.read_text(), outcomes.read_text()) == before
+    assert complaints(*words, str(path / "scores.json"))[0].startswith(
+        f"--json {path}: cannot be written (a file is in"
+    )
+    outcomes.write_text("event,layer,value\nfirst,chips,x")
+    assert "value 'x' is not a number" in complaints(*words, str(tmp_path / "new" / "scores.json"))[0]
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_command(tmp_path):

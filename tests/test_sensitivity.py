@@ -1,5 +1,6 @@
 """Sensitivity and replications: published indices and closed forms, and nothing that passes for a number without being one."""
 
+import io
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
+from SALib.sample import morris
 from scipy.stats import qmc
 from typer.testing import CliRunner
 
@@ -16,6 +19,8 @@ from abm.analysis.seed_noise import components, seed_noise, shares
 from abm.analysis.sensitivity import morris_effects, of_sweep, positive, sobol_indices, subsets
 from abm.analysis.sensitivity_design import BUILT_IN, Wanted, load, noise_sweep, pilot, years_of
 from abm.cli import app
+from abm.cli_sensitivity import seeds_needed
+from abm.figures import sensitivity as figures
 from abm.parameters import Parameters
 from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.sweeps.designs import points_of, unit_cube
@@ -133,6 +138,15 @@ def test_morris_of_a_known_function():
     assert sorted(found.convergence["n"].unique()) == [125, 250, 500, 1000, 2000]
 
 
+@pytest.mark.parametrize("levels", [4, 6, 10])
+def test_effects_are_those_of_the_steps_that_were_made(levels):
+    problem = {"num_vars": 2, "names": ["a", "b"], "bounds": [[0, 1]] * 2}
+    x = morris.sample(problem, 12, num_levels=levels, seed=3)
+    table = morris_effects(x, x[:, 0] - 2 * x[:, 1], ["a", "b"])
+    for order, known in (("mu_star", (1, 2)), ("mu", (1, -2)), ("sigma", (0, 0))):
+        assert [value(table, order, name) for name in ("a", "b")] == pytest.approx(known, abs=1e-9)
+
+
 def test_intervals_hold_what_they_promise():
     """Of 60 designs the 95 % interval of a total index holds the true one in nearly all."""
     held = 0
@@ -185,6 +199,14 @@ def test_the_built_in_analysis():
     assert "crash_compute" not in short.columns
     assert years_of(short)["frontier_in_2024"] == ("frontier", 2024)
     assert short.columns["frontier_in_2024"].last == 17
+
+
+def test_bars_beyond_the_axis_say_so():
+    rows = [("y", order, "a", "", 2.13, 0.9, 3.4, 8) for order in ("total", "first")]
+    rows += [("y", "total", "b", "", 0.5, 0.4, 0.6, 8), ("y", "first", "b", "", -0.7, -1.0, 0.1, 8)]
+    columns = ["outcome", "order", "factor", "other", "value", "low", "high", "n"]
+    drawn = figures.indices(pd.DataFrame(rows, columns=columns))
+    assert [text.get_text() for text in drawn.axes[0].texts] == ["2.1 →", "2.1 →", "← -0.7"]
 
 
 # --- nothing passes for a number ---
@@ -272,6 +294,8 @@ def test_a_skewed_output_is_told_and_its_logarithm_analysed():
     with pytest.raises(ValueError, match=r"y: \d+ of 2,560 values are not above 0"):
         of_sweep(Answers(ishigami, 3, "saltelli", 512), logarithms=["y"])
     assert of_sweep(Answers(ishigami, 3, "saltelli", 512)).skewed == []
+    few = Answers(skewed, 3, "saltelli", 16)
+    assert of_sweep(few).skewed == [], "80 points have no hundredth"
 
 
 def test_what_is_no_design_is_refused():
@@ -288,6 +312,11 @@ def test_what_is_no_design_is_refused():
         of_sweep(answers)
     with pytest.raises(KeyError, match="did you mean"):
         of_sweep(Answers(ishigami, 3, "saltelli", 16), ["yy"])
+    for of in ([], "y"):
+        with pytest.raises(ValueError, match="must be a list of outcomes"):
+            of_sweep(Answers(ishigami, 3, "saltelli", 16), of)
+    with pytest.raises(ValueError, match="logarithm of 'yy': is not analysed; did you mean 'y'?"):
+        of_sweep(Answers(ishigami, 3, "saltelli", 16), logarithms=["yy"])
 
 
 # --- the seed's own noise ---
@@ -304,6 +333,15 @@ def test_components_of_variance():
     assert np.isnan(shares(np.ones((4, 4)))["seed"])
     with pytest.raises(ValueError, match="two points"):
         components(values[:, :1])
+
+
+def test_noise_of_the_chosen_outcomes_asks_nothing_of_the_others():
+    answers = Answers(ishigami, 3, "saltelli", 16, replications=2)
+    answers.table["z"] = NAN
+    answers.outcomes = ["y", "z"]
+    assert set(seed_noise(answers, of=["y"])["outcome"]) == {"y"}
+    with pytest.raises(IncompleteRuns, match="no number in z"):
+        seed_noise(answers)
 
 
 # --- a sweep of the model ---
@@ -382,6 +420,10 @@ def test_the_command_sensitivity(spec, tmp_path):
     assert changed.to_dict() == {"ln frontier_mean": True, "lerner_closed_mean": False}
     assert set(pd.read_csv(tmp_path / "out" / "noise.csv")["outcome"]) == {"ln frontier_mean", "lerner_closed_mean"}
     assert seed_noise(open_sweep(tmp_path / "out" / "seeds")).shape == (8, 7)
+    assert not list((tmp_path / "out").glob("years.*")), "of the analysis before"
+    assert runner.invoke(app, [*words, "--seeds", "0", "--no-time-resolved"]).exit_code == 0
+    left = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
+    assert left == {f"{name}.{kind}" for name in ("indices", "convergence") for kind in ("csv", "png")}
 
 
 def test_the_command_with_morris(spec, tmp_path):
@@ -424,10 +466,16 @@ def test_failed_runs_are_told_and_nothing_is_analysed(spec, tmp_path, monkeypatc
         (["--of", "lerner_closed,welfar"], "did you mean 'welfare'?"),
         (["--method", "sobel"], "--method sobel: must be sobol or morris; did you mean 'sobol'?"),
         (["--points", "100"], "saltelli is balanced for powers of two only, such as 128, not 100"),
+        (["--points", "1"], "design.points: 1 is too few for Sobol indices; give 4 or more, a power of two"),
+        (["--points", "2"], "design.points: 2 is too few"),
         (["--method", "morris", "--points", "64"], "--points and --second-order: go with --method sobol"),
         (["--trajectories", "4"], "--trajectories: the design is one of sobol"),
         (["--method", "morris", "--trajectories", "1"], "morris needs a whole number, 2 to"),
         (["--log", "lerner_close"], "--log lerner_close: is not analysed; did you mean 'lerner_closed_mean'?"),
+        (["--of", "hhi", "--log", "lerner_closed"], "--log lerner_closed: is not analysed"),
+        (["--of", ""], "--of '': a name is blank"),
+        (["--of", ","], "--of ',': a name is blank"),
+        (["--log", "lerner_closed,"], "--log 'lerner_closed,': a name is blank"),
         (["--seeds", "1"], "--seeds 1: noise takes two seeds or more"),
         (["--points", "0"], "--points"),
     ],
@@ -446,6 +494,7 @@ def test_bad_words_of_sensitivity(spec, words, said):
         ("months = 6", 'months = 6\nscenarios = ["baseline", "no_r1"]', "takes one, not 2"),
         ("months = 6", "months = 6\ncommon_draws = false", "points must share their draws"),
         ("closed_trust", "closed_turst", "did you mean 'closed_trust'?"),
+        ('"lerner_closed" }', '"lerner_close" }', "did you mean 'lerner_closed'?"),
         ("months = 6", "months = 6\nmonth = 7", "unknown key 'month'"),
         ("[factors]", "[factors", "cannot be read"),
     ],
@@ -537,6 +586,18 @@ def test_odd_pilots():
     assert "| `y` | 1 | 0.1 |" in text
 
 
+def test_the_table_of_seeds_fits_80_columns():
+    rng = np.random.default_rng(6)
+    values = np.cumsum(rng.normal(0.001, 1, size=(2, 5)), axis=1)
+    name = "profit_per_training_spending_of_closed_labs_mean"
+    table = seeds_needed(replications({name: values}, 0.001))
+    console = Console(width=80, file=io.StringIO())
+    console.print(table)
+    shown = console.file.getvalue().splitlines()
+    assert "…" not in "".join(shown)
+    assert max(map(len, shown)) <= 80
+
+
 def test_the_command_replications(tmp_path):
     words = ["replications", "--seeds", "4", "--months", "3", "--against", "ip_strict", "--of", "lerner_closed,hhi"]
     result = runner.invoke(app, [*words, "--workers", "1", "--out", str(tmp_path)])
@@ -545,16 +606,38 @@ def test_the_command_replications(tmp_path):
     assert list(table["outcome"].unique()) == ["lerner_closed_mean", "hhi_mean"]
     assert set(table["scenario"]) == {"baseline", "ip_strict - baseline"}
     assert len(table) == 6
+    start = next(n for n, line in enumerate(result.stdout.splitlines()) if line.startswith("outcome"))
+    shown = result.stdout.splitlines()[start + 1 : start + 7]
+    assert [line.split()[2] for line in (shown[0], shown[3])] == ["mean", "mean"]
+    for line, row in zip(shown, table.itertuples(), strict=True):
+        assert len(line) <= 80
+        for number in (row.needed, row.needed_low, row.needed_high):
+            assert f"{number:,.0f}" in line
     assert "| `hhi_mean` |" in (tmp_path / "replications.md").read_text()
     values = numbers(open_sweep(tmp_path / "runs"), ["hhi_mean"])[0]
     assert table[table["outcome"] == "hhi_mean"]["value"].iloc[0] == pytest.approx(values[0].mean())
     assert "crash_compute" in pilot(["baseline"], (), 5, 60).columns
 
 
+def test_ctrl_c_says_whether_runs_are_kept(tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("abm.sweeps.run.run_sweep", stop)
+    words = ["replications", "--seeds", "4", "--months", "3"]
+    result = runner.invoke(app, words)
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "abm: stopped; nothing was kept; give --out to keep runs"
+    result = runner.invoke(app, [*words, "--out", str(tmp_path)])
+    last = result.stderr.splitlines()[-1]
+    assert last == f"abm: stopped; 0 runs are kept in {tmp_path / 'runs'}; run it again to go on"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--of", "lerner"], "did you mean 'lerner"),
+        (["--of", ""], "--of '': a name is blank"),
         (["--against", "ip_strickt"], "did you mean 'ip_strict'?"),
         (["--against", "baseline"], "is the scenario itself"),
         (["--half-width", "0"], "above 0 and below 1"),

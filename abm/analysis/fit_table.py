@@ -18,6 +18,9 @@ FIT = "june_2025"
 DRAWN_SEED = 2_000_000
 """Histories of posterior draws have seeds from here on: none that a calibration looks at."""
 PREDICTIVE = (0.05, 0.95)
+LEAST = 40
+"""Histories with a number below which a moment has neither band nor p-value: the smallest p-value, 2/(n + 1), would not be
+below 5 %, and the band would end at the outermost few."""
 
 
 def table(
@@ -57,6 +60,7 @@ def tabulate(found: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | N
         values = np.asarray(found[str(name)], dtype=float)
         good = values[np.isfinite(values)]
         mean, mcse = mean_of(good, target["scale"] == "log")
+        enough = good.size >= LEAST
         p_value = predictive_p_value(np.asarray(found.get(f"{name} by run", values), dtype=float), target)
         rows.append(
             {
@@ -71,7 +75,7 @@ def tabulate(found: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | N
                 "runs": int(values.size),
                 "undefined_runs": int(values.size - good.size),
                 "within": bool(target["lower"] <= mean <= target["upper"]),
-                "p_value": p_value,
+                "p_value": p_value if enough else np.nan,
                 "is_bound": is_bound(target),
             }
         )
@@ -96,19 +100,15 @@ def band(values: np.ndarray, target: Any, place: int) -> dict[str, Any]:
 
     values (runs,) are of histories at draws of the posterior; the target's error of measurement is added to each. A sign or
     a bound has no band, and its p-value is the share of histories that meet it. Histories that leave the moment undefined
-    are counted, and no part of the band.
+    are counted, and no part of the band. There is neither from fewer than `LEAST` histories.
     """
     left_out = int((~np.isfinite(values)).sum())
     values = values[np.isfinite(values)]
-    if not isinstance(target["scale"], str) or not values.size:
-        share = predictive_p_value(values, target)
-        return {
-            "band_low": np.nan,
-            "band_high": np.nan,
-            "inside": np.nan,
-            "p_value": share,
-            "undefined_draws": left_out,
-        }
+    none = {"band_low": np.nan, "band_high": np.nan, "inside": np.nan, "p_value": np.nan, "undefined_draws": left_out}
+    if values.size < LEAST:
+        return none
+    if not isinstance(target["scale"], str):
+        return none | {"p_value": predictive_p_value(values, target)}
     errors = float(target["error"]) * np.random.default_rng([13, place]).standard_normal(values.size)
     measured = np.exp(np.log(values) + errors) if target["scale"] == "log" else values + errors
     low, high = np.quantile(measured, PREDICTIVE)
@@ -148,18 +148,35 @@ def fitted_moments() -> tuple[str, ...]:
 
 
 def inside_band(table: pd.DataFrame) -> str:
-    """How many moments lie in their bands, of those fitted and of the others, in a sentence."""
-    fitted = table["target"].isin(fitted_moments())
-    banded = table["inside"].notna()
-    counts = [(table.loc[banded & which, "inside"] == True) for which in (fitted, ~fitted)]  # noqa: E712
+    """How many moments lie in their bands, of those fitted and of the others, in a sentence; and how many have none."""
+    if int(table["runs"].max()) < LEAST:
+        return f"Bands and p-values take {LEAST} seeds or more."
+    fitted, banded = table["target"].isin(fitted_moments()), table["inside"].notna()
+    meant = banded | table["target"].isin(targets().index[targets()["scale"].notna()])
+    said = []
+    for which in (meant & fitted, meant & ~fitted):
+        inside, without = int((table.loc[which, "inside"] == True).sum()), int((which & ~banded).sum())  # noqa: E712
+        said.append((inside, int(which.sum()), f" ({without} without a band)" if without else ""))
+    (one, of, lacking), (other, others, absent) = said
     return (
-        f"{counts[0].sum()} of the {len(counts[0])} moments of the fit, and {counts[1].sum()} of {len(counts[1])} others, lie"
+        f"{one} of the {of} moments of the fit{lacking}, and {other} of {others} others{absent}, lie"
         " inside their posterior predictive 90 % band."
     )
 
 
-def write_markdown(table: pd.DataFrame, path: Any) -> None:
-    """The table as a Markdown page."""
+def undefined(table: pd.DataFrame) -> list[str]:
+    """One line for each moment that some histories leave without a number: they are no part of its mean or its band."""
+    lines = []
+    for row in table.itertuples():
+        counts = {"runs": row.undefined_runs, "draws of the posterior": getattr(row, "undefined_draws", 0)}
+        said = [f"{number} of {row.runs} {of}" for of, number in counts.items() if number > 0]
+        if said:
+            lines.append(f"{row.target}: {' and '.join(said)} give no number and are left out")
+    return lines
+
+
+def write_markdown(table: pd.DataFrame, path: Any, command: str) -> None:
+    """The table as a Markdown page, which says by what command it was written."""
     from pathlib import Path
 
     fitted = fitted_moments()
@@ -171,14 +188,15 @@ def write_markdown(table: pd.DataFrame, path: Any) -> None:
         lines.append(
             f"| {row.description} (`{row.target}`{', fitted' if row.target in fitted else ''}) | {row.observed:g} {row.unit}"
             f" | {bounds} | {row.model:.3g} | {row.mcse:.2g} | {'yes' if row.within else '**no**'} | {inside} |"
-            f" {named(row.inside)} | {row.p_value:.3g}{'*' if row.is_bound else ''} |"
+            f" {named(row.inside)} | {p_value_of(row, '.3g')} |"
         )
     within = int(table["within"].sum())
     text = (
-        "# Calibration\n\nWritten by `abm facts --out docs/calibration.md`; do not edit by hand.\n\n"
+        f"# Calibration\n\nWritten by `{command}`; do not edit by hand.\n\n"
         f"{within} of {len(table)} targets are within their bounds on the mean of {int(table['runs'].max())} seeds."
         f" {inside_band(table)}\n\n"
         + "\n".join(lines)
+        + "".join(f"\n\n{line}." for line in undefined(table))
         + "\n\nMean: over seeds, geometric for prices, folds and other moments that are compared on a log scale. MCSE: Monte"
         " Carlo standard error of the mean. p-value: posterior predictive, two-sided: how surprising the one"
         " observed history would be if the model were true, over histories that each have their own draw of the posterior and"
@@ -189,6 +207,11 @@ def write_markdown(table: pd.DataFrame, path: Any) -> None:
         "\n\n\\* The target is a sign or a bound: the share of runs that meet it.\n"
     )
     Path(path).write_text(text, encoding="utf-8")
+
+
+def p_value_of(row: Any, digits: str) -> str:
+    """A row's p-value, with a star where it is the share of runs that meet a bound; blank where there is none."""
+    return "" if row.p_value != row.p_value else f"{row.p_value:{digits}}{'*' if row.is_bound else ''}"
 
 
 def named(inside: Any) -> str:

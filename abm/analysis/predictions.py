@@ -15,7 +15,7 @@ Predictions, one row an event and layer:
 | `climatology` | share of past windows of that length in which the layer's abnormal return was above nought; blank: 0.5 |
 
 Outcomes, one row for each of those: `event`, `layer`, `value` (the abnormal return, as a fraction), and `date`, the first
-trading day as it turned out, where that is to be told.
+trading day as it turned out, where that is to be told: one for all layers of an event.
 """
 
 from __future__ import annotations
@@ -114,6 +114,9 @@ def read_outcomes(path: Path | str, predictions: Sequence[Prediction]) -> dict[t
         elif row.layer not in layers:
             what = f"no layer {short(row.layer)} was predicted for {row.event}"
             problems.append(f"{path}, line {line}: {what}{meant(row.layer, layers)}")
+    dated: dict[str, Observed] = {}
+    for line, row in found:
+        problems += _differs(f"{path}, line {line}", "date", row, dated.setdefault(row.event, row)) if row.date else []
     wanted = [(row.event, row.layer) for row in predictions]
     problems += [
         f"{path}: there is no outcome of {event}, {layer}" for event, layer in wanted if (event, layer) not in there
@@ -138,14 +141,18 @@ def _predictions(text: str, path: Path) -> list[Prediction]:
             problems.append(f"{where}: fitted_to {row.fitted_to} is after made_on {row.made_on}")
         other = first.setdefault(row.event, row)
         for name in ("date", "days"):
-            one, two = getattr(other, name), getattr(row, name)
-            if one != two:
-                problems.append(f"{where}: {name} {two} of {row.event} is {one} for {other.layer}: an event has one")
+            problems += _differs(where, name, row, other)
     if not found and not problems:
         problems.append(f"{path}: there are no rows")
     if problems:
         raise ValueError("\n".join(problems))
     return [row for _, row in found]
+
+
+def _differs(where: str, name: str, row: Any, other: Any) -> list[str]:
+    """The fault of a row whose cell is another than that of another row of its event; no line where there is none."""
+    one, two = getattr(other, name), getattr(row, name)
+    return [f"{where}: {name} {two} of {row.event} is {one} for {other.layer}: an event has one"] if one != two else []
 
 
 def _text(path: Path) -> str:

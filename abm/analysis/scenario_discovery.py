@@ -146,11 +146,13 @@ def reproduce(box: Box, x: Any, hit: Any, *, halves: int = 10, seed: int = 1) ->
     accident of the sample. A half has less power than the whole, so that a low share does not show that an input is idle.
     Coverage and density are those on the other halves, pooled.
 
-    Same seed, same halves. Raises ValueError where there are fewer than two cases of either outcome, and what `trajectory`
-    refuses.
+    Same seed, same halves. Raises ValueError where there are fewer than two cases of either outcome, or no halves are asked
+    for, and what `trajectory` refuses.
     """
     import pandas as pd
 
+    if halves < 1:
+        raise ValueError(f"halves {halves}: must be 1 or more")
     names, values, hits = _cases(x, hit)
     if min(hits.sum(), (1 - hits).sum()) < 2:
         raise ValueError(f"{hits.sum()} of {hits.size} cases are hits: halves take two of either outcome")

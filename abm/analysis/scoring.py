@@ -19,7 +19,6 @@ Layers of one event move together: a dozen rows are fewer than a dozen independe
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -87,7 +86,7 @@ class Report:
     climatology_given: int
     """Predictions that came with a climatology; the others have one of a half."""
     warnings: list[str]
-    """Why some rows are no predictions in the strict sense."""
+    """Why some rows are no predictions in the strict sense, and events that took place on another day than predicted."""
 
     def plain(self) -> dict[str, Any]:
         """As JSON keeps it, with the settings."""
@@ -127,14 +126,24 @@ def coins(called: int, right: int) -> Coins:
 
 
 def hindsight(predictions: Sequence[Prediction], observed: Mapping[tuple[str, str], Observed]) -> list[str]:
-    """Events that had begun when they were predicted, or when the last datum of the fit was made: one line each."""
+    """One line for each event that took place on another day than predicted, that had begun when it was predicted, or that
+    the fit has data of. It is taken to have begun on the earlier of both days: the one that was predicted, where outcomes
+    say a later one, could be known as well.
+    """
+    told = {event: row.date for (event, _), row in observed.items() if row.date}
     lines: dict[str, None] = {}
     for row in predictions:
-        began: dt.date = observed[row.event, row.layer].date or row.date
-        if row.made_on > began:
-            lines[f"{row.event} began on {began} and was computed on {row.made_on}: not a prediction"] = None
+        day = told.get(row.event, row.date)
+        began = min(day, row.date)
+        when = f"{row.event} {'began on' if began == day else 'was predicted for'} {began}"
+        if day != row.date:
+            lines[f"{row.event} was predicted for {row.date} and began on {day}: outcomes and predictions differ"] = (
+                None
+            )
+        if row.made_on >= began:
+            lines[f"{when} and was computed on {row.made_on}: not a prediction"] = None
         if row.fitted_to >= began:
-            lines[f"{row.event} began on {began} and the fit has data to {row.fitted_to}: not out of sample"] = None
+            lines[f"{when} and the fit has data to {row.fitted_to}: not out of sample"] = None
     return list(lines)
 
 

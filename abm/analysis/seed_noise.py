@@ -59,8 +59,11 @@ def shares(values: np.ndarray, replications: int = 1) -> dict[str, float]:
     }
 
 
-def seed_noise(results: Results, replications: int = 1, logarithms: Sequence[str] = ()) -> pd.DataFrame:
-    """`shares` of every outcome of a sweep, with 95 % intervals by a jackknife over seeds (Miller 1974).
+def seed_noise(
+    results: Results, replications: int = 1, logarithms: Sequence[str] = (), of: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """`shares` of a sweep's outcomes `of`, by default all but those of years, with 95 % intervals by a jackknife over seeds
+    (Miller 1974).
 
     One row an outcome and share: outcome, share, value, low, high, points, seeds; of outcomes that `logarithms` names those
     of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm that
@@ -72,7 +75,8 @@ def seed_noise(results: Results, replications: int = 1, logarithms: Sequence[str
     from abm.analysis.complete import numbers
     from abm.analysis.sensitivity_design import years_of
 
-    names = [name for name in results.outcomes if name not in years_of(results.sweep)]
+    by_year = years_of(results.sweep)
+    names = [name for name in results.outcomes if name not in by_year] if of is None else list(of)
     rows = []
     for name, runs in zip(names, numbers(results, names), strict=True):
         values = logarithm(runs, name) if name in logarithms else runs

@@ -5,8 +5,9 @@ all interactions that it takes part in; a *second-order* index is the interactio
 size of the change of the output when a factor moves alone, *mu* the mean of the change with its sign, *sigma* its
 standard deviation over the rest of the space, all per whole range of the factor and in the output's unit.
 
-SALib computes them behind a guard: by itself it turns one NaN among the outputs into indices of exactly zero, divides
-zero by zero for an output that does not vary, and takes seed 0 for no seed.
+SALib computes the indices behind a guard: by itself it turns one NaN among the outputs into indices of exactly zero,
+divides zero by zero for an output that does not vary, and takes seed 0 for no seed. Effects are computed here: it takes
+their step from a number of levels, and not from the points.
 
 Sources: Sobol (2001), *Mathematics and Computers in Simulation* 55, for the indices; Saltelli et al. (2010), *Computer
 Physics Communications* 181, for the design and the first-order estimator; Jansen (1999), *Computer Physics
@@ -23,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.analysis.complete import all_finite, numbers
-from abm.sweeps.designs import MORRIS_LEVELS, points_of, unit_cube
+from abm.events import meant, short
+from abm.sweeps.designs import points_of, unit_cube
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +39,7 @@ CONSTANT = 1e-10
 """An output whose range is a smaller share of its size does not vary but for rounding."""
 SKEWED = 1 / 3
 """An output of which a hundredth of the points has more of the variance than this is told to be skewed."""
+LEAST_FOR_TAIL = 100
 SMALLEST = {"sobol": 8, "morris": 4}
 """Least points or trajectories of a subset of the design that is looked at for convergence."""
 SUBSETS = 5
@@ -105,21 +108,19 @@ def morris_effects(
     y: Any,
     names: Sequence[str],
     *,
-    levels: int = MORRIS_LEVELS,
     seed: int = 0,
     runs: Sequence[str] | None = None,
     of: str = "output",
 ) -> pd.DataFrame:
     """mu*, mu and sigma of an output's elementary effects on a Morris design, with 95 % intervals.
 
-    x : (r (k + 1), k) points in the unit cube, r trajectories one after the other; y : (r (k + 1),). One row a number:
-    `order` is mu_star, mu or sigma, in the output's unit per whole range of the factor, `n` the r. Intervals are value ±
-    1.96 bootstrap standard errors, over trajectories. The effects of an output that does not vary are zero.
+    x : (r (k + 1), k) points in the unit cube, r trajectories one after the other, with steps of any size; y : (r (k + 1),).
+    One row a number: `order` is mu_star, mu or sigma, in the output's unit per whole range of the factor, `n` the r.
+    Intervals are value ± 1.96 bootstrap standard errors, over trajectories. The effects of an output that does not vary are
+    zero.
 
     Raises IncompleteRuns for an output that is not finite, ValueError where x is no Morris design.
     """
-    from SALib.analyze import morris
-
     x, y, k = np.asarray(x, float), np.asarray(y, float), len(names)
     if x.ndim != 2 or x.shape[1] != k or y.shape != x.shape[:1] or len(x) % (k + 1) or len(x) < 2 * (k + 1):
         raise ValueError(
@@ -132,19 +133,17 @@ def morris_effects(
         raise ValueError("x is no Morris design: in a trajectory every factor moves once, and alone")
     change = np.diff(y.reshape(-1, k + 1), axis=1)
     effects = np.einsum("rs,rsk->rk", change, moved / np.where(moved, steps, 1.0))  # (r, k)
-    found = morris.analyze(
-        problem_of(names), x, y, num_resamples=RESAMPLES, conf_level=CONFIDENCE, num_levels=levels, seed=positive(seed)
-    )
     r = len(effects)
     resampled = effects[np.random.default_rng(positive(seed)).integers(r, size=(RESAMPLES, r))]  # (resamples, r, k)
-    half = {
-        "mu_star": np.asarray(found["mu_star_conf"], float),
-        "mu": QUANTILE * resampled.mean(1).std(0, ddof=1),
-        "sigma": QUANTILE * resampled.std(1, ddof=1).std(0, ddof=1),
+    measures = {
+        "mu_star": lambda some, axis: np.abs(some).mean(axis),
+        "mu": lambda some, axis: some.mean(axis),
+        "sigma": lambda some, axis: some.std(axis, ddof=1),
     }
     rows = [
-        (of, order, names[i], "", *around(float(np.asarray(found[order])[i]), half[order][i]), r)
-        for order in half
+        (of, order, names[i], "", *around(value[i], half[i]), r)
+        for order, measure in measures.items()
+        for value, half in [(measure(effects, 0), QUANTILE * measure(resampled, 1).std(0, ddof=1))]
         for i in range(k)
     ]
     return table(rows)
@@ -189,7 +188,8 @@ def of_sweep(
     are called `ln NAME`.
 
     Raises IncompleteRuns where a run is missing, failed or without a number, KeyError for an unknown outcome, ValueError
-    for a design of another kind, several scenarios, draws that are not common, or a logarithm of what is not positive.
+    for a design of another kind, several scenarios, draws that are not common, a logarithm of what is not positive or not
+    analysed, or an `of` that is no list of names or an empty one.
     """
     import pandas as pd
 
@@ -208,11 +208,15 @@ def of_sweep(
         )
     by_year = years_of(sweep)
     per_year = {name: at for name, at in by_year.items() if years is None or at[1] in years}
+    if isinstance(of, str) or (of is not None and not of):
+        raise ValueError(f"of = {short(of)}: must be a list of outcomes, one or more; leave it out for all of them")
     chosen = [name for name in results.outcomes if name not in by_year] if of is None else list(of)
+    if lost := [name for name in logarithms if name not in chosen]:
+        raise ValueError(f"logarithm of {short(lost[0])}: is not analysed{meant(lost[0], chosen)}")
     watched = {sweep.columns[name].of for name in chosen if name in sweep.columns and not sweep.columns[name].date}
     per_year = {name: at for name, at in per_year.items() if at[0] in watched}
     values = numbers(results, [*chosen, *per_year])
-    logged = {sweep.columns[name].of for name in logarithms if name in chosen}
+    logged = {sweep.columns[name].of for name in logarithms}
     logged = {*logarithms, *(name for name, at in per_year.items() if at[0] in logged)}
     response = {
         name: logarithm(y, name) if name in logged else y
@@ -226,8 +230,7 @@ def of_sweep(
     def analysed(y: np.ndarray, name: str) -> pd.DataFrame:
         if kind == "saltelli":
             return sobol_indices(y, names, second_order=sweep.design.second_order, seed=seed, of=name)
-        levels = sweep.design.levels or MORRIS_LEVELS
-        return morris_effects(cube[: len(y)], y, names, levels=levels, seed=seed, of=name)
+        return morris_effects(cube[: len(y)], y, names, seed=seed, of=name)
 
     step = len(cube) // (sweep.design.points[0] if kind == "saltelli" else sweep.design.trajectories or 1)
     method = "sobol" if kind == "saltelli" else "morris"
@@ -282,8 +285,11 @@ def logarithm(y: np.ndarray, name: str) -> np.ndarray:
 def tail_share(y: np.ndarray) -> float:
     """Share of the variance that the hundredth of the values furthest from the mean has.
 
-    It is a tenth of a normal distribution's variance, and half of a lognormal one's with a unit of logarithms.
+    It is a tenth of a normal distribution's variance, and half of a lognormal one's with a unit of logarithms. Fewer than a
+    hundred values have no hundredth, and nothing is said of them: NaN.
     """
+    if y.size < LEAST_FOR_TAIL:
+        return float("nan")
     if is_constant(y):
         return 0.0
     squares = np.sort((y - y.mean()) ** 2)[::-1]

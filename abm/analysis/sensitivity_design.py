@@ -21,6 +21,8 @@ BUILT_IN = Path(__file__).parents[1] / "data" / "sensitivity.toml"
 """Twenty-one parameters and six outcomes."""
 METHODS = {"sobol": "saltelli", "morris": "morris"}
 POINTS, TRAJECTORIES = 256, 20
+LEAST_POINTS = 4
+"""Blocks of a Saltelli design below which there is no variance to speak of, and no interval."""
 NOISE_POINTS = 32
 """Points at which the seed's own noise is measured."""
 
@@ -58,6 +60,10 @@ def laid_out(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
     design = dict(design) if kind == METHODS[method] else {}
     if method == "sobol":
         points = wanted.points or design.get("points", POINTS)
+        if isinstance(points, int) and points < LEAST_POINTS:
+            problems.append(
+                f"design.points: {points} is too few for Sobol indices; give {LEAST_POINTS} or more, a power of two"
+            )
         design |= {"points": points, "second_order": wanted.second_order or design.get("second_order", False)}
     else:
         design["trajectories"] = wanted.trajectories or design.get("trajectories", TRAJECTORIES)
@@ -87,9 +93,9 @@ def laid_out(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
                 outcomes.setdefault(column, {"of": name})
         if not outcomes:
             problems.append("outcomes: there is none; name some in [outcomes], or say --of OBSERVABLE")
-        said["outcomes"] = {**outcomes, **yearly(observables_of(outcomes), said.get("months", 60))}
-        kept = [name for name in observables_of(outcomes) if name in MEASURES and name not in factors]
-        said["observables"] = kept or ["welfare"]
+        measured = [name for name in observables_of(outcomes) if name in MEASURES]  # of others one complaint is enough
+        said["outcomes"] = {**outcomes, **yearly(measured, said.get("months", 60))}
+        said["observables"] = [name for name in measured if name not in factors] or ["welfare"]
         said["panel"] = "none"
     if problems:
         raise SpecError(problems)

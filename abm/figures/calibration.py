@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.figures.style import BLACK, BLUE, GREY, TWO_COLUMNS, VERMILLION, canvas, styled
+from abm.figures.style import BLACK, BLUE, GREY, TWO_COLUMNS, VERMILLION, canvas, shared_legend, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,15 +58,16 @@ def profiles(outcome: Outcome, axes: Any = None) -> Figure:
     figure, every = _panels(len(spec.names), axes)
     for k, (ax, name) in enumerate(zip(every, spec.names, strict=False)):
         values = spec.priors[name].from_unit(found.grid[k])
-        ax.plot(values, np.minimum(found.profile[k], 12), color=BLUE, marker="o", markersize=3)
-        ax.axhline(RISE, color=GREY, linestyle="--", linewidth=0.9)
-        ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2)
+        ax.plot(values, np.minimum(found.profile[k], 12), color=BLUE, marker="o", markersize=3, label="distance")
+        ax.axhline(RISE, color=GREY, linestyle="--", linewidth=0.9, label=f"rise of {RISE:.1f}: end of a 90 % interval")
+        ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2, label="estimate")
         ax.set_title(name.replace("_", " "))
         ax.set_ylim(-0.5, 12)
         if spec.priors[name].scale == "log":
             _log_axis(ax, values)
         if k % COLUMNS == 0:
             ax.set_ylabel("rise of J")
+    shared_legend(figure, every[0], axes is None)
     return figure
 
 
@@ -81,12 +82,12 @@ def posterior(outcome: Outcome, axes: Any = None) -> Figure:
         edges = np.linspace(0, 1, 25)
         heights, _ = np.histogram(units[:, k], bins=edges, density=True)
         values = prior.from_unit(edges)
-        ax.bar(values[:-1], heights, width=np.diff(values), align="edge", color=BLUE, alpha=0.5)
+        ax.bar(values[:-1], heights, width=np.diff(values), align="edge", color=BLUE, alpha=0.5, label="posterior")
         fine = np.linspace(0, 1, 200)
         density = np.exp(-0.5 * ((fine - prior.bell[0]) / prior.bell[1]) ** 2) if prior.bell else np.ones_like(fine)
         density = density / density.mean()
-        ax.plot(prior.from_unit(fine), density, color=GREY, linestyle="--", linewidth=1)
-        ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2)
+        ax.plot(prior.from_unit(fine), density, color=GREY, linestyle="--", linewidth=1, label="prior")
+        ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2, label="estimate")
         ax.set_title(name.replace("_", " "))
         ax.set_yticks([])
         ax.grid(axis="y", visible=False)
@@ -94,6 +95,7 @@ def posterior(outcome: Outcome, axes: Any = None) -> Figure:
             _log_axis(ax, values)
         if k % COLUMNS == 0:
             ax.set_ylabel("density")
+    shared_legend(figure, every[0], axes is None)
     return figure
 
 
@@ -124,7 +126,7 @@ def recovery(found: Recovered, spec: Calibration, axes: Any = None) -> Figure:
 def _panels(number: int, axes: Any) -> tuple[Figure, list[Any]]:
     columns = min(COLUMNS, number)
     rows = -(-number // columns)
-    figure, every = canvas(axes, rows, columns, (TWO_COLUMNS, 1.35 * rows + 0.2))
+    figure, every = canvas(axes, rows, columns, (TWO_COLUMNS, 1.35 * rows + 0.4))
     for ax in every[number:]:
         ax.set_axis_off()
     return figure, every

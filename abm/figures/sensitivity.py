@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST = 10
 """Factors that a panel shows: those of the largest total index (Morris: mu*); tables have all."""
 LIMITS = -0.3, 1.3
-"""Of Sobol indices on an axis: intervals of a design that is too small go beyond, and are cut."""
+"""Of Sobol indices on an axis: intervals of a design that is too small go beyond, and are cut; bars that do are marked."""
 FOLLOWED = 5
 """Factors that a panel of convergence follows."""
 
@@ -62,7 +62,8 @@ def panels(outcomes: list[str], height: float) -> tuple[Figure, list[Any]]:
 def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
     """Bars of an analysis' indices with their intervals, a panel an outcome.
 
-    Sobol: total index (light) and first-order one (dark). Morris: mu* (light), and sigma as a point.
+    Sobol: total index (light) and first-order one (dark), with its number where it is cut. Morris: mu* (light), and sigma as a
+    point.
     """
     outcomes = list(dict.fromkeys(table["outcome"]))
     number = min(MOST, table["factor"].nunique())
@@ -95,6 +96,8 @@ def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figu
             bars(ax, at + 0.19, rows[dark], 0.36, style.BLUE, "first order (alone)")
             ax.set_xlabel("share of variance")
             ax.set_xlim(max(own["low"].min(), LIMITS[0]) - 0.02, min(own["high"].max(), LIMITS[1]) + 0.02)
+            mark_cut(ax, at - 0.19, rows[light]["value"])
+            mark_cut(ax, at + 0.19, rows[dark]["value"])
         ax.axvline(0, color=style.BLACK, linewidth=0.6)
     style.shared_legend(figure, axes[0], True)
     return figure
@@ -106,6 +109,17 @@ def bars(ax: Any, at: np.ndarray, rows: pd.DataFrame, height: float, colour: str
         at, rows["value"], height, color=colour, xerr=spans(rows), label=label,
         error_kw={"elinewidth": 0.8, "ecolor": style.BLACK, "capsize": 1.5, "capthick": 0.6},
     )  # fmt: skip
+
+
+def mark_cut(ax: Any, at: np.ndarray, values: pd.Series) -> None:
+    """An arrow and the number where a bar goes on beyond the axis: it would pass for one that ends there."""
+    low, high = ax.get_xlim()
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
+    for y, value in zip(at, values, strict=True):
+        if value > high:
+            ax.text(high, y, f"{value:.2g} →", ha="right", va="center", fontsize=6, bbox=box)
+        elif value < low:
+            ax.text(low, y, f"← {value:.2g}", ha="left", va="center", fontsize=6, bbox=box)
 
 
 def spans(rows: pd.DataFrame) -> np.ndarray:

@@ -79,7 +79,8 @@ def identify(
     for k in range(number):
         rest = [i for i in range(number) if i != k]
         inner = np.linalg.inv(information[np.ix_(rest, rest)])
-        residual = np.where(np.isfinite(first[k]), criterion.standardised(first[k]), 0.0)
+        fine = np.isfinite(first[k]).all(-1, keepdims=True)  # one undefined moment is in all that are standardised
+        residual = np.where(fine, criterion.standardised(first[k]), 0.0)
         pull = -residual @ weighted[:, rest] + (precision * (centre - points[k]))[:, rest]
         second[k][:, rest] = np.clip(points[k][:, rest] + pull @ inner, 0, 1)
     again = simulator.means(spec.from_unit(second.reshape(-1, number)), seeds).reshape(number, len(grid), -1)

@@ -39,7 +39,7 @@ class Generation:
     @property
     def effective(self) -> float:
         """Effective number of particles (Kish)."""
-        return float(1 / (self.weights**2).sum())
+        return effective(self.weights)
 
 
 @dataclass
@@ -68,7 +68,8 @@ def sample(
 
     A proposal is a particle, drawn by weight, plus a normal step with twice the weighted covariance of the particles
     (Filippi et al. 2013); the distance is that of `criterion`, of one history. A generation ends when `particles`
-    proposals, in their order, lie within its tolerance; one that the budget does not reach is not begun, or given up. A
+    proposals, in their order, lie within its tolerance; one that the budget does not reach is not begun, or given up, but
+    for the first after the prior: of its proposals the nearest are then kept, at the tolerance that makes of them. A
     proposal whose history leaves a moment undefined is infinitely far, and counted. `first` is a first generation from
     the prior at an infinite tolerance, where one is at hand.
 
@@ -82,7 +83,7 @@ def sample(
             said(len(out.generations) - 1, out.last)
         left = min(settings.runs - out.runs, int(settings.particles / settings.least_acceptance))
         foreseen = settings.particles / (settings.quantile * out.last.acceptance)
-        if len(out.generations) > 1 and foreseen > left:
+        if foreseen > left and np.isfinite(out.last.tolerance):
             return out
         generation = _next(simulator, criterion, out.last, len(out.generations), settings.particles, max(left, 1))
         if generation is None:
@@ -129,7 +130,10 @@ def seeds_of(spec: Calibration, generation: int, batch: int, number: int) -> np.
 def _next(
     simulator: Simulator, criterion: Criterion, old: Generation, place: int, particles: int, limit: int
 ) -> Generation | None:
-    """The next generation; None where `limit` proposals are not enough for it."""
+    """The next generation; None where `limit` proposals are not enough for it.
+
+    After the prior's, `limit` proposals are always enough: the nearest of them are kept.
+    """
     spec = simulator.spec
     tolerance = _quantile(old, spec.posterior.quantile)
     near = old.weights * (old.distances <= tolerance)
@@ -139,6 +143,7 @@ def _next(
     root = np.linalg.cholesky(spread)
     rng = np.random.default_rng([spec.seed, 11, place])
     units, moments, distances = [], [], []
+    every: list[tuple[np.ndarray, ...]] = []
     proposed = undefined = kept = batch = 0
     size = min(max(particles, 60), 480)
     while kept < particles:
@@ -163,8 +168,17 @@ def _next(
         units.append(asked[good])
         moments.append(got[good])
         distances.append(d[good])
+        every.append((asked, got, d))
         if kept < particles and proposed >= limit:
-            return None
+            if np.isfinite(old.tolerance):
+                return None
+            everything = [np.concatenate(parts) for parts in zip(*every, strict=True)]
+            order = np.argsort(everything[2], kind="stable")[:particles]
+            tolerance = float(everything[2][order[-1]])
+            if not np.isfinite(tolerance):
+                return None
+            units, moments, distances = ([part[np.sort(order)]] for part in everything)
+            break
     unit = np.concatenate(units)
     density = _mixture(unit, centre, weights, root)
     log_weights = spec.log_prior(unit) - density
@@ -212,6 +226,11 @@ def adjusted(sampled: Sampled | Generation, criterion: Criterion, ridge: float =
     beta = np.linalg.solve(design.T @ weighted + penalty, weighted.T @ logit)
     moved = logit - z @ beta[1:]
     return 1 / (1 + np.exp(-moved)), weights
+
+
+def effective(weights: np.ndarray) -> float:
+    """Number of equally weighted particles that say as much as these (Kish 1965): (sum w)^2 / sum w^2."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 def draws(unit: np.ndarray, weights: np.ndarray, number: int, seed: int) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 Where the posterior is right, its 90 % intervals hold the truth in nine cases of ten, parameter by parameter, whatever the
 moments say of each: simulation-based calibration. It is the same sampler with the same adjustment as for the data, with
-a smaller budget and so a larger tolerance; the first generation, which comes from the prior, is simulated once for all data
-sets. The search and its point estimate are not part of it.
+a smaller budget: one or two generations after the prior's, and so a larger tolerance, both of which are reported. The
+first generation, which comes from the prior, is simulated once for all data sets. The search and its point estimate are
+not part of it.
 
 Source: Cook, Gelman & Rubin (2006), *J. Comput. Graph. Stat.* 15; Talts et al. (2018), arXiv 1804.06788.
 """
@@ -41,6 +42,8 @@ class Recovered:
     median: np.ndarray
     high: np.ndarray
     prior_width: np.ndarray  # (data sets, parameters) width of the interval over that of the prior
+    generations: np.ndarray  # (data sets,) after the prior's
+    nearest: np.ndarray  # (data sets,) share of the prior's particles that are as near as the last tolerance
 
     @property
     def inside(self) -> np.ndarray:
@@ -73,7 +76,7 @@ def recover(
     """
     report = said or (lambda *_: None)
     report(f"{first:,} histories from the prior", 0, data_sets)
-    budget = budget or Posterior(particles=300, quantile=0.1, runs=first + 900, least_acceptance=0.03)
+    budget = budget or Posterior(particles=320, quantile=0.1, runs=first + 960, least_acceptance=0.03)
     spec = spec.model_copy(update={"posterior": budget})
     simulator = Simulator(spec, folder)
     criterion = Criterion.at(simulator, spec.start, PILOT)
@@ -86,16 +89,20 @@ def recover(
     data = data + simulator.errors * rng.standard_normal(data.shape)
     quantiles = np.empty((data_sets, 3, len(spec.names)))
     widths = np.empty((data_sets, len(spec.names)))
+    generations, nearest = np.empty(data_sets, int), np.empty(data_sets)
     wide = np.ptp(intervals(shared.unit, shared.weights), axis=0)
     for i in range(data_sets):
         own = replace(criterion, observed=data[i])
         copy = Simulator(spec.model_copy(update={"seed": spec.seed + 1000 * (i + 1)}), folder)
-        unit, weights = adjusted(sample(copy, own, first=again(shared, own)), own)
+        prior = again(shared, own)
+        sampled = sample(copy, own, first=prior)
+        generations[i], nearest[i] = len(sampled.generations) - 1, (prior.distances <= sampled.last.tolerance).mean()
+        unit, weights = adjusted(sampled, own)
         found = intervals(unit, weights)
         quantiles[i], widths[i] = spec.from_unit(found), np.ptp(found, axis=0) / wide
         report(f"{i + 1} of {data_sets} data sets", i + 1, data_sets)
     low, median, high = quantiles.transpose(1, 0, 2)
-    return Recovered(spec.names, truth, low, median, high, widths)
+    return Recovered(spec.names, truth, low, median, high, widths, generations, nearest)
 
 
 def summary(found: Recovered) -> str:
@@ -112,8 +119,11 @@ def summary(found: Recovered) -> str:
     )
 
 
-def write(found: Recovered, folder: Path, spec: Calibration) -> list[Path]:
-    """recovery.csv (one row a data set and parameter), recovery.md and recovery.png in `folder`."""
+def write(found: Recovered, folder: Path, spec: Calibration, asked: str = "") -> list[Path]:
+    """recovery.csv (one row a data set and parameter), recovery.md and recovery.png in `folder`.
+
+    `asked` is what was asked for on the command line: the path of a file, where it was one.
+    """
     import pandas as pd
 
     from abm.figures.calibration import recovery as draw
@@ -127,9 +137,13 @@ def write(found: Recovered, folder: Path, spec: Calibration) -> list[Path]:
     lines = [
         f"# Recovery of known parameters: `{spec.name}`",
         "",
-        f"Written by `abm calibrate {spec.name} --recover {sets}`; do not edit by hand.",
+        f"Written by `abm calibrate {asked or spec.name} --recover {sets}`; do not edit by hand.",
         "",
         f"{summary(found)}.",
+        "",
+        f"Generations after the prior's: {found.generations.min()} to {found.generations.max()}. As near to the data as the"
+        f" last tolerance are {found.nearest.min():.1%} to {found.nearest.max():.1%} of histories drawn from the prior"
+        f" (median {np.median(found.nearest):.1%}).",
         "",
         "| parameter | truth inside | correlation of median and truth | width of the interval over the prior's |",
         "| --- | --- | --- | --- |",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from abm.analysis.calibration.calibrate import Outcome, as_json
-from abm.analysis.calibration.posterior import Generation
+from abm.analysis.calibration.posterior import Generation, adjusted, effective
+from abm.analysis.calibration.spec import Calibration
 from abm.files import whole
 
 if TYPE_CHECKING:
@@ -20,7 +24,6 @@ DIGITS = 5
 
 def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
     """The tables of a calibration by name: estimates, moments, pairs, profiles, derivatives, draws."""
-    import numpy as np
     import pandas as pd
 
     spec, found = outcome.spec, outcome.identification
@@ -60,8 +63,27 @@ def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
     }
 
 
-def write(outcome: Outcome, folder: Path) -> list[Path]:
-    """Tables as CSV, figures as PNG and PDF, fit.json and report.md in `folder`; returns their paths."""
+def of_another(spec: Calibration, folder: Path) -> str:
+    """What is wrong with a folder that has the results of another spec; nothing where it has none, or those of this one."""
+    path = folder / "fit.json"
+    if not path.is_file():
+        return ""
+    try:
+        same = json.loads(path.read_bytes())["spec_hash"] == spec.hash
+    except (ValueError, KeyError, TypeError):
+        same = False
+    return (
+        ""
+        if same
+        else f"{path}: is of another spec than {spec.name} is now; choose another folder, or delete this file"
+    )
+
+
+def write(outcome: Outcome, folder: Path, asked: str = "") -> list[Path]:
+    """Tables as CSV, figures as PNG and PDF, fit.json and report.md in `folder`; returns their paths.
+
+    `asked` is what was asked for on the command line: the path of a file, where it was one.
+    """
     from abm.figures import calibration as figures
 
     paths = []
@@ -76,7 +98,7 @@ def write(outcome: Outcome, folder: Path) -> list[Path]:
             paths.append(folder / f"{name}.{kind}")
             whole(paths[-1], functools.partial(figure.savefig, format=kind))
     paths.append(folder / "report.md")
-    whole(paths[-1], lambda file: file.write(page(outcome).encode()))
+    whole(paths[-1], lambda file: file.write(page(outcome, asked=asked).encode()))
     return paths
 
 
@@ -108,8 +130,8 @@ def _csv(table: pd.DataFrame, path: Path) -> None:
     whole(path, lambda file: file.write(text.encode()))
 
 
-def page(outcome: Outcome, prefix: str = "") -> str:
-    """The report, in Markdown; `prefix` begins the names of its figures."""
+def page(outcome: Outcome, prefix: str = "", asked: str = "") -> str:
+    """The report, in Markdown; `prefix` begins the names of its figures, `asked` is what the command was given."""
     spec, bands, found = outcome.spec, outcome.bands, outcome.identification
     inside, exactly = int(bands["inside"].sum()), int(bands["inside_exactly"].sum())
     freedom = len(spec.moments) - len(spec.names)
@@ -118,7 +140,7 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         f"# Calibration `{spec.name}`",
         "",
         f"Fitted to {len(spec.moments)} moments of data to {spec.data_to}, {len(spec.names)} parameters,"
-        f" {outcome.runs:,} runs. Written by `abm calibrate {spec.name}`; do not edit by hand.",
+        f" {outcome.runs:,} runs. Written by `abm calibrate {asked or spec.name}`; do not edit by hand.",
         "",
         f"- **Distance.** J = {outcome.distance:.2f} at the estimate, with {freedom} degrees of freedom before the priors.",
         f"- **Fit.** {inside} of {len(bands)} moments lie inside the posterior predictive 90 % band of what would be"
@@ -130,7 +152,9 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         f"- **Refinement.** {_steps(outcome)}",
         f"- **Posterior.** {len(outcome.sampled.generations)} generations, {outcome.sampled.runs:,} runs, tolerance"
         f" {last.tolerance:.2f}, {last.acceptance:.1%} of the last proposals kept, {last.effective:.0f} effective particles,"
-        f" {sum(one.undefined for one in outcome.sampled.generations)} runs with an undefined moment (infinitely far).",
+        f" {sum(one.undefined for one in outcome.sampled.generations)} runs with an undefined moment (infinitely far)."
+        f" With the weights of the regression {effective(adjusted(outcome.sampled, outcome.criterion)[1]):.0f} particles are"
+        f" effective (Kish). {distinct(outcome.draws)}",
         "",
         "## Estimates",
         "",
@@ -150,6 +174,7 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         " parameters moved to keep it low, has risen by more than 2.7 at that end of the prior's range; where it has not, the"
         " moments set no limit there.",
         "",
+        *outside(outcome.estimates()),
         "## Parameters that the moments do not tell apart",
         "",
     ]
@@ -187,6 +212,8 @@ def page(outcome: Outcome, prefix: str = "") -> str:
         "*Deviation*: mean of the model at the estimate less the observation, in standard deviations of one measured history.",
         "",
         *(f"![{name}]({prefix}{name}.png)\n" for name in ("moments", "profiles", "posterior")),
+        "Dotted lines are at the estimate; dashed ones are a rise of 2.7 (profiles) and the density of the prior (posterior).",
+        "",
         "## Generations of the sampler",
         "",
         "| generation | tolerance | proposed | kept | effective |",
@@ -194,6 +221,30 @@ def page(outcome: Outcome, prefix: str = "") -> str:
     ]
     lines += [_generation(i, one) for i, one in enumerate(outcome.sampled.generations)]
     return "\n".join(lines) + "\n"
+
+
+def distinct(draws: np.ndarray) -> str:
+    """How many of the stored draws (draws, parameters) are distinct, and for how many they count, in a sentence."""
+    _, copies = np.unique(draws, axis=0, return_counts=True)
+    return (
+        f"Of the {len(draws)} stored draws {len(copies)} are distinct; with their copies as weights they count for"
+        f" {effective(copies):.0f}."
+    )
+
+
+def outside(estimates: pd.DataFrame) -> list[str]:
+    """A paragraph on the parameters whose estimate is not in their own interval, and why; no line where there is none."""
+    missed = estimates[(estimates["estimate"] < estimates["low"]) | (estimates["estimate"] > estimates["high"])]
+    if not len(missed):
+        return []
+    names = ", ".join(f"`{name}`" for name in missed.index)
+    one = len(missed) == 1
+    return [
+        f"Not in {'its own 90 % interval is the estimate' if one else 'their own 90 % intervals are the estimates'} of {names}:"
+        " an estimate is the mode of the criterion with the priors, which may be at or near the end of a range, and an interval"
+        " is of the marginal posterior, and leaves out 5 % at either end.",
+        "",
+    ]
 
 
 def _steps(outcome: Outcome) -> str:
@@ -208,12 +259,13 @@ def _steps(outcome: Outcome) -> str:
 
 
 def _ended(outcome: Outcome) -> str:
-    """How the search ended, and what its last ten generations brought."""
+    """How the search ended, and what its last ten generations brought, or as many as there are."""
     history = outcome.found.history
-    lately = history[max(0, len(history) - 11)] - history[-1]
-    return (
-        f"ended {'of itself' if outcome.found.settled else 'with its generations'}, {lately:.2f} better in the last ten"
-    )
+    number = min(10, len(history) - 1)
+    how = "ended of itself" if outcome.found.settled else "ended with its generations"
+    if not number:
+        return how
+    return f"{how}, {history[-1 - number] - history[-1]:.2f} better in the last {'ten' if number == 10 else number}"
 
 
 def _generation(number: int, one: Generation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from functools import cached_property
@@ -15,6 +16,9 @@ from abm.files import whole
 
 LARGEST = 480
 """Runs of one compiled call's record: what is kept of them is some 40 MB, and a lost one costs half a minute."""
+
+KEY = 24
+"""Letters of the name that moments are kept under."""
 
 
 class Undefined(ValueError):
@@ -119,7 +123,7 @@ class Simulator:
         digest.update(self._conditions)
         digest.update(np.ascontiguousarray(theta).tobytes())
         digest.update(np.ascontiguousarray(seeds).tobytes())
-        return digest.hexdigest()[:24]
+        return digest.hexdigest()[:KEY]
 
     @cached_property
     def _conditions(self) -> bytes:
@@ -144,6 +148,15 @@ class Simulator:
                     values = np.log(values)
             columns.append(np.where(np.isfinite(values), values, np.nan))
         return np.stack(columns, axis=1)
+
+
+def kept_runs(folder: Path) -> int:
+    """Runs whose moments are kept in a folder; files of other numbers (derivatives) have longer names."""
+    total = 0
+    for path in folder.glob(f"{'?' * KEY}.npy"):
+        with contextlib.suppress(OSError, ValueError, EOFError):  # damaged: simulated again
+            total += len(np.load(path, mmap_mode="r", allow_pickle=False))
+    return total
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:

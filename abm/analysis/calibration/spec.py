@@ -171,7 +171,8 @@ class Calibration(BaseModel):
             if name not in Parameters.model_fields:
                 problems.append(f"{where}.{short(name)}: no such parameter{meant(name, list(Parameters.model_fields))}")
             elif name in INSTRUMENTS:
-                problems.append(f"{where}.{name}: a policy lever differs by jurisdiction and is not fitted")
+                what = "fitted" if name in self.priors else "fixed here; set it in a scenario"
+                problems.append(f"{where}.{name}: a policy lever differs by jurisdiction and cannot be {what}")
             elif name in self.priors:
                 problems += self.priors[name].faults(name)
         if both := sorted(set(self.priors) & set(self.fixed)):
@@ -209,14 +210,15 @@ class Calibration(BaseModel):
             for name in self.observed
             if name not in self.moments
         ]
-        return problems or self._setup_faults()
+        return problems + self._setup_faults()
 
     def _setup_faults(self) -> list[str]:
-        """What is wrong with the scenario or the fixed parameters, as a run would say it."""
+        """What is wrong with the scenario or the values of fixed parameters, as a run would say it."""
         from abm.simulation import Setup
 
+        fixed = {n: v for n, v in self.fixed.items() if n in Parameters.model_fields and n not in INSTRUMENTS}
         try:
-            Setup.of(dict(self.fixed), self.scenario, self.months)
+            Setup.of(fixed, self.scenario, self.months)
         except (OSError, ValueError) as error:  # ScenarioError and ParameterError are ValueErrors
             return str(error).split("\n")
         return []
