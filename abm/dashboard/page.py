@@ -44,11 +44,22 @@ def Page() -> None:
     def set_(name: str, text: Any) -> None:
         typed.set({**typed.value, name: "" if text is None else str(text)})
 
-    def sync() -> None:
-        if asked is not None and (address := to_address(typed.value)) != (router.search or ""):
-            router.push(f"/?{address}" if address else "/")
+    here = solara.use_ref(from_address(router.search or ""))
 
-    solara.use_effect(sync, [typed.value])
+    def show() -> None:
+        said = {name: text for name, text in typed.value.items() if text}
+        if asked is not None and said != here.current:
+            here.current = said
+            router.push(f"/?{to_address(said)}" if said else "/")
+
+    def follow() -> None:
+        there = from_address(router.search or "")
+        if there != here.current:  # the browser went back, or on
+            here.current = there
+            typed.set(there)
+
+    solara.use_effect(show, [typed.value])
+    solara.use_effect(follow, [router.search])
     tab = solara.use_reactive(0)
     unfolded = solara.use_reactive(False)
     solara.Title("AI market")
@@ -321,7 +332,7 @@ def to_address(typed: dict[str, str]) -> str:
     """What follows the ? of the address of these settings."""
     from urllib.parse import urlencode
 
-    return urlencode({name: text for name, text in typed.items() if text})
+    return urlencode(typed)
 
 
 def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:

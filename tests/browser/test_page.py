@@ -196,6 +196,17 @@ def test_the_keyboard_is_enough(server, page):
     same(table(page, "0.0"), Counterfactual(levers={"ip_strength": 0.45}, seeds=10, months=36))
 
 
+def test_the_browser_goes_back(server, page):
+    page.goto(f"{server}/?{SHORT}&ip_strength=0.8")
+    before = table(page)
+    enter(page, "ip_strength", "0.1")
+    after = table(page, first_difference(page))
+    assert after != before
+    page.go_back()
+    page.wait_for_function("document.querySelector('.abm-field-ip_strength input').value === '0.8'")
+    assert table(page, repr(after["lerner_closed"])) == before
+
+
 def test_a_phone_needs_no_sideways_scrolling_and_nobody_else_is_asked(server, page):
     asked, lost = [], []
     page.on("request", lambda request: asked.append(request.url))
