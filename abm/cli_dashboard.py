@@ -26,4 +26,4 @@ def dashboard(
     try:
         serve(host, port, open_)
     except OSError as error:
-        raise Mistake(f"--port {port}: {host}:{port} cannot be used ({error.strerror}); choose another") from None
+        raise Mistake(f"--host {host} --port {port}: cannot be used ({error.strerror}); choose another") from None

@@ -60,27 +60,78 @@ def test_the_page_plays_the_same_numbers_and_each_world_once(strict):
     runs, told = Runs(), []
     asked = Counterfactual(levers=STRICT.levers, seeds=13, months=26)
 
-    def progress(done, total, ensemble):
-        told.append((done, total))
+    def progress(world, done, total, so_far):
+        told.append((world, done, total))
+        ensemble = so_far()
         assert len(ensemble.seeds) == done == len(ensemble["welfare"])
 
     found, plain = runs.run(asked, progress), asked.run()
     for name in plain.a.names:
         assert np.array_equal(found.a[name], plain.a[name], equal_nan=True)
         assert np.array_equal(found.b[name], plain.b[name], equal_nan=True)
-    assert told == [(10, 13), (13, 13)] * 2  # the baseline, and the changed world
+    assert told == [(world, done, 13) for world in ("baseline", "changed world") for done in (10, 13)]
     assert runs.run(asked, progress) is found
     assert len(told) == 4
     other = Counterfactual(exports="lifted", seeds=13, months=26)
     runs.run(other, progress)
     assert len(told) == 6  # the baseline was at hand
 
-    def nobody_waits(done, total, ensemble):
+    def nobody_waits(world, done, total, so_far):
         raise Superseded
 
     with pytest.raises(Superseded):
         runs.run(Counterfactual(levers={"ip_clarity": 1.0}, seeds=13, months=26), nobody_waits)
     assert runs.run(other, progress).a.seeds == list(range(13))  # and the next one runs
+
+
+def test_levers_that_no_month_reads_are_refused():
+    """Traced: which parameters reach the market that a month leaves."""
+    import jax
+    import jax.numpy as jnp
+    from jax.interpreters import partial_eval
+
+    from abm.analysis.counterfactual import FROM_THE_START
+    from abm.engine import Draws
+    from abm.market import month
+    from abm.simulation import Setup, first_market_of
+    from abm.state import Values
+
+    setup = Setup.of(adopters=8, investors=12)
+    values = {name: jnp.asarray(value) for name, value in setup.values.items()}
+    market = first_market_of(setup, 1)
+
+    def after(market, *given):
+        read = Values(dict(zip(values, given, strict=True)))
+        return month(market, read, setup.events(24), Draws.from_seed(1), setup.conduct)[0]
+
+    traced = jax.make_jaxpr(after)(market, *values.values()).jaxpr
+    _, used = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))
+    unread = {name for name, is_used in zip(values, used[-len(values) :], strict=True) if not is_used}
+    assert unread == set(FROM_THE_START)
+    assert not unread & {lever.name for lever in every()}
+    with pytest.raises(CounterfactualError, match="acts in the first month alone"):
+        Counterfactual(levers={"closed_trust": 3.0})
+
+
+def test_lifted_rules_are_lifted_with_their_news():
+    lifted = [event.id for event in Counterfactual(exports="lifted").story().all_events]
+    assert not {"h20_licence", "h20_licence_news", "export_2024"} & set(lifted)
+    assert "r1" in lifted
+    closed = {event.id for event in Counterfactual(exports="closed to China").story().all_events}
+    assert {"closed_to_china", "closed_to_china_news", "export_2024"} <= closed
+
+
+def test_a_scenario_with_parameters_of_its_own_says_from_when_it_can_be_played():
+    with pytest.raises(CounterfactualError, match=r"guarantee_share.*set since = 2023-01-01"):
+        Counterfactual(scenario="article_bundle").story()
+    Counterfactual(scenario="article_bundle", since=dt.date(2023, 1, 1)).story()
+
+
+def test_the_page_has_a_limit():
+    from abm.dashboard.runs import Runs
+
+    with pytest.raises(CounterfactualError, match="at most 60,000"):
+        Runs().run(Counterfactual(seeds=2000), lambda *_: None)
 
 
 # --- what is said of it ---
@@ -168,6 +219,15 @@ def test_the_command_keeps_spec_table_and_figure(tmp_path, strict):
     assert (tmp_path / "out" / "compare.png").stat().st_size > 5_000
 
 
+def test_a_spec_finds_its_scenario_from_another_folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    story = tmp_path / "mine" / "late.toml"
+    story.write_text('name = "late"\nextends = "baseline"\nremove = ["r1"]\n')
+    spec = tmp_path / "spec.toml"
+    spec.write_text(Counterfactual(scenario=str(story)).to_toml())
+    assert Counterfactual.load(spec).story().name == "late"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -193,6 +253,7 @@ def test_a_mistake_is_one_line(words, said):
         ("since = 2025\n", "must be a date"),
         ("= nothing", "is no TOML file"),
         ('scenario = "../../etc/passwd"', "unknown scenario"),
+        ('name = "x"\nextends = "baseline"', "is a scenario; play it with"),
     ],
 )
 def test_a_file_that_is_wrong_names_itself(tmp_path, text, words):

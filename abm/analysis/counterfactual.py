@@ -41,6 +41,17 @@ LARGEST = 100_000
 """Bytes of the largest file that is read."""
 
 
+FROM_THE_START = (
+    "attention_threshold", "belief_spread", "belief_variance", "capacity_start", "chip_cost_start",
+    "closed_monetisation", "closed_trust", "compute_start", "credibility", "credibility_spread", "developer_compliance",
+    "developer_sensitivity", "difficulty_high", "difficulty_low", "enterprise_compliance", "enterprise_scale",
+    "enterprise_sensitivity", "enterprise_share", "leader_lock_in", "linear_price_scale", "openness_taste",
+    "openness_taste_spread", "power_headroom", "price_adjustment", "quality_taste", "sensitivity_spread",
+    "social_return_ratio", "susceptibility", "token_scale", "trend_share", "usage_elasticity",
+)  # fmt: skip
+"""Parameters that no month reads: what they say is in the agents from the first one on (or in a measure alone)."""
+
+
 class CounterfactualError(ValueError):
     """Everything that is wrong with a counterfactual, one line each; `problems` has them by the name of the setting."""
 
@@ -99,6 +110,9 @@ class Counterfactual:
             if dot and (parameter not in INSTRUMENTS or where not in JURISDICTIONS):
                 yield name, f"{name}: policy levers alone have values by jurisdiction ({', '.join(JURISDICTIONS)})"
                 continue
+            if parameter in FROM_THE_START:
+                yield name, f"{name} acts in the first month alone, and cannot change later: give it to abm.ensemble"
+                continue
             low, high, unit = rows[parameter]["low"], rows[parameter]["high"], rows[parameter]["unit"]
             is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if not is_number or not low <= value <= high:
@@ -137,14 +151,28 @@ class Counterfactual:
             parts = date_of(int(apart[0]), 0)
             what = f"scenario {story.name!r} parts from the baseline in {parts:%B %Y}, before since = {self.since}"
             raise CounterfactualError([("since", f"{what}: choose {parts:%Y-%m-01} or earlier")])
+        own = [
+            name
+            for name, value in story.all_parameters.items()
+            if Scenario.load("baseline").all_parameters.get(name) != value
+        ]
+        if own and self.month:
+            what = (
+                f"scenario {story.name!r} has parameters of its own ({', '.join(own)}), which act from January 2023 on"
+            )
+            raise CounterfactualError([("scenario", f"{what}: set since = 2023-01-01")])
         if self.exports == "lifted":
             for event in story.all_events:
-                if event.kind == "export_control" and event.id:
+                untold = getattr(event, "question", "") == "policy_tightness" and event.when[0] >= self.month
+                if event.id and (event.kind == "export_control" or untold):  # no rules, and no more news of rules
                     story = story.without(event.id)
         if self.exports == "closed to China":
             story = story.with_event(
                 kind="export_control", id="closed_to_china", date=self.since, destination="china", availability=0.0
-            )
+            ).with_event(
+                kind="news", id="closed_to_china_news", date=self.since, question="policy_tightness", signal=1.0,
+                precision=2.0, salience=2.0,
+            )  # fmt: skip
         return story
 
     def settings(self) -> list[Setting]:
@@ -186,6 +214,8 @@ class Counterfactual:
         unknown = [(key, f"unknown key {short(key)}{meant(key, known)}") for key in said if key not in known]
         if isinstance(story := said.get("scenario"), str) and story.endswith(".toml"):
             said["scenario"] = str(Path(path).parent / story)  # beside the file, wherever one stands
+        if "extends" in said or "event" in said:
+            raise CounterfactualError([("", f"{name}: is a scenario; play it with: abm compare --scenario {name}")])
         try:
             given = cls(**{key: value for key, value in said.items() if key in known})
         except CounterfactualError as error:
@@ -195,16 +225,18 @@ class Counterfactual:
         return given
 
     def to_toml(self) -> str:
-        """A file that `load` and `abm compare` read back to the same counterfactual."""
+        """A file that `load` and `abm compare` read back to the same counterfactual; a scenario's path is made absolute."""
+        story = str(Path(self.scenario).resolve()) if self.scenario.endswith(".toml") else self.scenario
         lines = [
-            f"scenario = {_quoted(self.scenario)}",
+            f"scenario = {_quoted(story)}",
             f"since = {self.since}",
             f"exports = {_quoted(self.exports)}",
             f"seeds = {self.seeds}",
             f"months = {self.months}",
         ]
         if self.levers:
-            lines += ["", "[levers]", *(f"{_key(name)} = {float(value)!r}" for name, value in self.levers.items())]
+            said = sorted(self.levers.items())
+            lines += ["", "[levers]", *(f"{_key(name)} = {float(value)!r}" for name, value in said)]
         return "\n".join(lines) + "\n"
 
     def to_query(self) -> str:

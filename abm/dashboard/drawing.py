@@ -61,7 +61,8 @@ def title_of(row: Any) -> str:
     if row.role in CROWDS:
         return f"{row.agents} {'users' if row.role == 'adopters' else 'investors'}, {short_name(row.node, row.role)}"
     what = kind.get(row.role, "regulator")
-    return f"{row.node.replace('_', ' ')}, {what}"
+    name = short_name(row.node, row.role) if row.role == "regulators" else row.node.replace("_", " ")
+    return f"{name}, {what}"
 
 
 def curve(tail: tuple[float, float], head: tuple[float, float]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import networkx as nx
 import numpy as np
 
+from abm.agents import Lab
 from abm.engine import Agent
 from abm.figures.multilayer import TITLES, network_numbers
 from abm.figures.products import month_name
@@ -19,6 +20,7 @@ DECISIONS = {
     "infrastructure": (),
 }
 """Fields that an agent of a group sets by a rule of its own."""
+TIERED = tuple(name for name, field in Lab.fields().items() if field.shape == ("tier",) and name != "released")
 REMEMBERED = 6
 """Months of decisions that are shown."""
 
@@ -105,6 +107,8 @@ def named(model: MarketModel, field: str, value: Any) -> str:
     if field in ("teacher", "copied_from"):
         number = int(value)
         return model.setup.world.labs[number].replace("_", " ") if number >= 0 else "nobody"
+    if np.shape(value) == (2,) and field in TIERED:
+        return ", ".join(f"{tier} {said(one)}" for tier, one in zip(("flagship", "efficient"), value, strict=True))
     if field == "home":
         return str(model.setup.world.jurisdictions[int(value)])
     if field == "released":

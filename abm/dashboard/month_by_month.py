@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
 import threading
 from html import escape
@@ -63,8 +64,16 @@ def MonthByMonth(asked: Counterfactual) -> None:
     observable = solara.use_reactive("open_token_share")
     number, wrong = seed_of(seed.value)
     ask = asked.to_toml(), number
-    latest = solara.use_ref(ask)
+    latest: Any = solara.use_ref(ask)
     latest.current = ask
+
+    def leave() -> Any:
+        def left() -> None:
+            latest.current = None
+
+        return left
+
+    solara.use_effect(leave, [])
 
     def play() -> None:
         if number is None:
@@ -88,13 +97,13 @@ def MonthByMonth(asked: Counterfactual) -> None:
         wanted.set(min(max(wanted.value + by, 1), asked.months))
 
     with solara.Row(classes=["abm-line"], style={"align-items": "center"}):
-        solara.Button("A month back", icon_name="mdi-step-backward", on_click=lambda: go(-1), disabled=task.pending)
-        solara.Button("A month", icon_name="mdi-step-forward", on_click=lambda: go(1), disabled=task.pending)
-        solara.Button("A year", icon_name="mdi-fast-forward", on_click=lambda: go(12), disabled=task.pending)
-        field = v.TextField(
-            label="Seed", v_model=seed.value, dense=True, error_messages=wrong or [], style_="max-width: 160px"
-        )
-        when_changed(field, seed.set)
+        first, last = wanted.value <= 1, wanted.value >= asked.months
+        for label, icon, by in (("A month back", "backward", -1), ("A month", "forward", 1), ("A year", "forward", 12)):
+            solara.Button(
+                label, icon_name="mdi-fast-forward" if by > 1 else f"mdi-step-{icon}", on_click=functools.partial(go, by),
+                disabled=task.pending or (first if by < 0 else last),
+            )  # fmt: skip
+        Seed(seed.value, wrong, seed.set)
         if task.pending:
             solara.ProgressLinear(True)
             solara.Text(f"{month.value} months played; the first time the month is compiled, which takes half a minute")
@@ -102,6 +111,16 @@ def MonthByMonth(asked: Counterfactual) -> None:
     if shown is None or shown.model.month == 0:
         return
     Month(shown, layer, chosen, observable)
+
+
+@solara.component
+def Seed(text: str, wrong: str, set_: Any) -> None:
+    """Which run."""
+    field = v.TextField(
+        label="Seed", v_model=text, dense=True, error_messages=[wrong] if wrong else [], style_="max-width: 160px",
+        class_="abm-seed",
+    )  # fmt: skip
+    when_changed(field, set_)
 
 
 @solara.component
@@ -151,7 +170,7 @@ def Over(model: MarketModel, observable: solara.Reactive[str], at: Any) -> None:
     from mesa.visualization.components.matplotlib_components import PlotMatplotlib
 
     v.Select(
-        label="Over time", dense=True, v_model=observable.value, on_v_model=observable.set,
+        label="Over time (steps are months from January 2023)", dense=True, v_model=observable.value, on_v_model=observable.set,
         items=[{"text": str(label_of(name)), "value": name} for name in LABELS],
     )  # fmt: skip
 

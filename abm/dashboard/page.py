@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -15,7 +18,7 @@ from abm.analysis.counterfactual import EXPORTS, Counterfactual, CounterfactualE
 from abm.dashboard.levers import LEVERS, Lever, every
 from abm.dashboard.month_by_month import MonthByMonth
 from abm.dashboard.parts import Picture, when_changed
-from abm.dashboard.runs import RUNS, Superseded
+from abm.dashboard.runs import MOST, RUNS, Superseded
 from abm.figures import fans, style
 from abm.figures.labels import LABELS, PRICING_POWER, label_of
 from abm.parameters import Parameters
@@ -24,6 +27,8 @@ from abm.scenarios import Scenario
 
 SETTLED = 0.35
 """Seconds without another change before runs begin."""
+KEPT = ("of", "since", "seeds", "months")
+"""What stays when all levers go back."""
 LOOK = ("of",)
 """What an address says beside the counterfactual: the observable that is shown."""
 TABLE = (*PRICING_POWER[:4], "open_token_share", "frontier_price", "chip_revenue", "compute_installed", "welfare")
@@ -37,12 +42,15 @@ def Page() -> None:
     router = solara.use_router()
     typed = solara.use_reactive(solara.use_memo(lambda: from_address(router.search or ""), []))
     asked, problems = solara.use_memo(lambda: read(typed.value), [typed.value])
-    sound = solara.use_ref(Counterfactual())
+    sound: Any = solara.use_ref(None)
     if asked is not None:
         sound.current = asked
 
     def set_(name: str, text: Any) -> None:
         typed.set({**typed.value, name: "" if text is None else str(text)})
+
+    def back() -> None:
+        typed.set({name: text for name, text in typed.value.items() if name in KEPT})
 
     here = solara.use_ref(from_address(router.search or ""))
 
@@ -71,18 +79,26 @@ def Page() -> None:
                 on_click=lambda: unfolded.set(not unfolded.value), attributes={"aria-expanded": str(unfolded.value).lower()},
             )  # fmt: skip
             with solara.Div(classes=[] if unfolded.value else ["abm-folded"]):
-                Settings(typed.value, problems, set_, lambda: typed.set({"of": typed.value.get("of", "")}))
+                Settings(
+                    typed.value,
+                    problems,
+                    set_,
+                    lambda: typed.set({name: text for name, text in typed.value.items() if name in KEPT}),
+                )
         with solara.Column(classes=["abm-page"], gap="8px"):
             if problems:
-                lines = "; ".join(dict.fromkeys(problems.values()))
-                solara.Error(
-                    f"Not run: {lines}. What is shown is from the last settings that are in order.", dense=True
-                )
+                lines = "; ".join(line.rstrip("?") for line in dict.fromkeys(problems.values()))
+                shown = "What is shown is from the last settings that were in order." if sound.current else ""
+                solara.Error(f"Not run: {lines}. {shown}", dense=True)
             with solara.lab.Tabs(value=tab):
                 solara.lab.Tab("Against the baseline")
                 solara.lab.Tab("Month by month")
-            if tab.value == 0:
-                Against(sound.current, typed.value.get("of") or PRICING_POWER[0], lambda name: set_("of", name))
+            observable = typed.value.get("of")
+            if sound.current is None:
+                solara.Text("Nothing has been run: put right what is marked.")
+            elif tab.value == 0:
+                chosen = observable if observable in LABELS else PRICING_POWER[0]
+                Against(sound.current, str(chosen), lambda name: set_("of", name))
             else:
                 MonthByMonth(sound.current)
 
@@ -108,7 +124,7 @@ def Settings(typed: dict[str, str], problems: dict[str, str], set_: Any, reset: 
         other = [name for name in typed if name not in SETTINGS and name not in LOOK and name not in LEVER_NAMES]
         for name in other:  # of an address: a lever that has no slider, or one that is misspelt
             Entry(name, name, "", typed, problems, set_, "from the address")
-        solara.Button("Back to the baseline", icon_name="mdi-restore", text=True, on_click=reset)
+        solara.Button("All levers back", icon_name="mdi-restore", text=True, on_click=reset)
 
 
 @solara.component
@@ -140,13 +156,15 @@ def Slider(lever: Lever, typed: dict[str, str], problems: dict[str, str], set_: 
     usual = f"{USUAL[lever.name]:.4g}"
     text = typed.get(lever.name) or usual
     try:
-        at = min(max(float(text), lever.low), lever.high)
+        at = float(text)
     except ValueError:
-        at = min(max(USUAL[lever.name], lever.low), lever.high)
+        at = USUAL[lever.name]
+    at = min(max(at if math.isfinite(at) else USUAL[lever.name], lever.low), lever.high)
     with solara.Div(classes=["abm-lever"]):
+        solara.Text(f"{lever.label}, {lever.unit}" if lever.unit else lever.label, classes=["abm-label"])
         slider = v.Slider(
-            label=lever.label, v_model=at, min=lever.low, max=lever.high, step=lever.step, dense=True, hide_details=True,
-            class_=f"abm-slider-{lever.name}", attributes={"title": lever.help},
+            v_model=at, min=lever.low, max=lever.high, step=lever.step, dense=True, hide_details=True,
+            class_=f"abm-slider-{lever.name}", attributes={"title": lever.help, "aria-label": lever.label},
         )  # fmt: skip
         when_changed(slider, lambda value: set_(lever.name, f"{value:.6g}"))
         field = v.TextField(
@@ -164,72 +182,93 @@ def Slider(lever: Lever, typed: dict[str, str], problems: dict[str, str], set_: 
 @solara.component
 def Against(asked: Counterfactual, observable: str, choose: Any) -> None:
     """Fan charts and paired difference of one observable; a table of several; what can be taken away."""
-    done = solara.use_reactive((0, asked.seeds, "starting"))
-    partly: solara.Reactive[Ensemble | None] = solara.use_reactive(None)
-    latest = solara.use_ref(asked)
-    latest.current = asked
+    done = solara.use_reactive(("", 0, asked.seeds))
+    partly: solara.Reactive[SoFar | None] = solara.use_reactive(None)
+    key = asked.to_toml()
+    latest = solara.use_ref(key)
+    latest.current = key
 
-    def work() -> Comparison:
+    def leave() -> Callable[[], None]:
+        def left() -> None:
+            latest.current = ""
+
+        return left
+
+    solara.use_effect(leave, [])
+
+    def still_asked() -> None:
+        if latest.current != key:
+            raise Superseded
+
+    def work() -> Comparison | None:
         found = RUNS.known(asked)
         if found is not None:
             return found
         time.sleep(SETTLED)
         shown = 0.0
 
-        def watch(number: int, total: int, ensemble: Ensemble | None) -> None:
+        def watch(world: str, number: int, total: int, so_far: Callable[[], Ensemble]) -> None:
             nonlocal shown
-            if latest.current != asked:
-                raise Superseded
-            done.set((number, total, "runs"))
+            still_asked()
+            done.set((world, number, total))
             if time.perf_counter() - shown > 1.0 and number < total:
-                partly.set(ensemble)
+                partly.set(SoFar(key, world, total, so_far()))
                 shown = time.perf_counter()
 
         def waiting() -> None:
-            if latest.current != asked:
-                raise Superseded
-            done.set((0, asked.seeds, "waiting for another session"))
+            still_asked()
+            done.set(("Waiting for other runs to end", 0, asked.seeds))
 
-        if latest.current != asked:
-            raise Superseded
-        done.set((0, asked.seeds, "the first runs (the model may have to be compiled)"))
-        return RUNS.run(asked, watch, waiting)
+        try:
+            still_asked()
+            done.set(("Starting; a new model is compiled first", 0, asked.seeds))
+            return RUNS.run(asked, watch, waiting)
+        except Superseded:
+            return None
 
-    task = use_task(work, dependencies=[asked.to_toml()], raise_error=False)
-    if task.error and not isinstance(task.exception, Superseded):
+    task = use_task(work, dependencies=[key], raise_error=False)
+    if task.error:
         solara.Error(f"Not run: {task.exception}")
     with solara.Row(classes=["abm-line"], style={"align-items": "center"}):
         v.Autocomplete(
             label="Observable", items=[{"text": str(label_of(name)), "value": name} for name in LABELS],
             v_model=observable, on_v_model=choose, dense=True, class_="abm-observable", hide_details=True,
         )  # fmt: skip
-        Progress(task.pending, *done.value)
+        Progress(task.pending, asked.seeds, *done.value)
     if task.finished and task.value is not None:
         Finished(asked, task.value, observable)
-    elif partly.value is not None and observable in partly.value.names:
-        SoFar(partly.value, asked.seeds, observable)
+    elif partly.value is not None and partly.value.key == key and observable in partly.value.ensemble.names:
+        Partly(partly.value, observable)
+
+
+@dataclass(frozen=True, eq=False)
+class SoFar:
+    """The runs that are there, and of which settings and world they are."""
+
+    key: str
+    world: str
+    total: int
+    ensemble: Ensemble
 
 
 @solara.component
-def SoFar(ensemble: Ensemble, total: int, observable: str) -> None:
-    """The runs that are there, while the others are played."""
-    number = len(ensemble.seeds)
-    label = f"{number} of {total} runs so far"
-    picture = solara.use_memo(
-        lambda: drawing(fans.fan_chart, {label: ensemble}, observable), [id(ensemble), observable]
-    )
+def Partly(there: SoFar, observable: str) -> None:
+    """A fan chart of the runs that are there, while the others are played."""
+    label = f"{there.world}: {len(there.ensemble.seeds)} of {there.total} runs so far"
+    of = [id(there.ensemble), observable]
+    picture = solara.use_memo(lambda: drawing(fans.fan_chart, {label: there.ensemble}, observable), of)
     Picture(picture, f"{label_of(observable).name}, {label}")
 
 
 @solara.component
-def Progress(pending: bool, number: int, total: int, doing: str) -> None:
-    """How far the runs are, in words as well."""
+def Progress(pending: bool, seeds: int, doing: str, number: int, total: int) -> None:
+    """How far the runs are, in words as well; the baseline, where it is played, is the first half."""
     with solara.Div(classes=["abm-progress"], attributes={"role": "status", "aria-live": "polite"}):
         if pending:
             solara.ProgressLinear(100 * number / total if number else True)
-            solara.Text(f"{number} of {total} runs" if number else doing.capitalize())
+            solara.Text(f"{doing.capitalize()}: {number} of {total} runs" if number else doing)
         else:
-            solara.Text(f"{total} paired runs", classes=["abm-done"])
+            solara.Text(f"{seeds} paired runs", classes=["abm-done"])
 
 
 @solara.component
@@ -347,6 +386,10 @@ def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:
     try:
         asked = Counterfactual.from_query(urlencode(said))
         asked.story()
+        if asked.seeds * asked.months > MOST:
+            problems["seeds"] = (
+                f"seeds x months = {asked.seeds * asked.months:,}: the page plays up to {MOST:,}; abm compare plays more"
+            )
     except CounterfactualError as error:
         problems |= error.problems
     return (None, problems) if problems else (asked, {})
@@ -364,9 +407,12 @@ CSS = """
   .abm-folded { display: none; }
 }
 .abm-heading { font-weight: 600; margin-top: 8px; }
-.abm-lever { display: grid; grid-template-columns: 1fr 76px; align-items: center; column-gap: 6px; }
-.abm-lever .v-slider__label, .abm-lever label { font-size: 13px; }
-.abm-lever .v-input__slider .v-label { min-width: 118px; max-width: 118px; white-space: normal; line-height: 1.1; }
+.abm-lever { display: grid; grid-template-columns: 1fr 80px; align-items: end; column-gap: 6px; }
+.abm-label { grid-column: 1 / -1; font-size: 13px; color: #444; margin-top: 4px; }
+.abm-settings .v-input:not(.v-input__slider) { margin-top: 10px; }
+.abm-lever .v-input, .abm-lever .v-input:not(.v-input__slider) { margin-top: 0; }
+.abm-settings .v-messages { min-height: 0; line-height: 1.2; }
+.abm-page { justify-content: flex-start; }
 .abm-lever .v-text-field { padding-top: 0; margin-top: 0; }
 .abm-wrong { grid-column: 1 / -1; color: #b71c1c; font-size: 12px; }
 .abm-line { flex-wrap: wrap; row-gap: 14px; padding-top: 8px; }

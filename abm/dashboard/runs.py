@@ -5,6 +5,7 @@ Numbers are those of `Counterfactual.run`, which plays both worlds; here a moved
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,16 +16,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.analysis.counterfactual import Counterfactual
+from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.engine import run_many, seed_words
 from abm.programs import Program, Shape
 from abm.results import Comparison, Ensemble
 from abm.simulation import CHUNK, Member, Setting, compare, kept_of
 
-KEPT_BASELINES, KEPT_RESULTS = 2, 12
+KEPT_BASELINES, KEPT_RESULTS = 2, 6
+MOST = 60_000
+"""Runs times months that the page plays at most: a thousand runs of five years, which take a minute or two."""
 
-Progress = Callable[[int, int, "Ensemble | None"], None]
-"""Called with runs done, runs in all, and the ensemble of those done; what it raises ends the runs."""
+Progress = Callable[[str, int, int, Callable[[], "Ensemble"]], None]
+"""Called with the world that is played, its runs done and in all, and what gives the ensemble of those; what it raises
+ends the runs."""
 
 
 class Superseded(Exception):
@@ -50,15 +54,19 @@ class Runs:
 
     def known(self, asked: Counterfactual) -> Comparison | None:
         """The result, where it is at hand."""
-        return self._results.get(_key(asked))
+        return _recall(self._results, _key(asked))
 
     def run(self, asked: Counterfactual, progress: Progress, waiting: Callable[[], None] = lambda: None) -> Comparison:
         """The changed world less the baseline. `waiting` is called while another session's runs are being played."""
         settings = asked.settings()  # what is wrong shows here
+        if asked.seeds * asked.months > MOST:
+            raise CounterfactualError(
+                [("seeds", f"the page plays at most {MOST:,} months in all: abm compare plays more")]
+            )
         while not self._turn.acquire(timeout=0.2):
             waiting()
         try:
-            found = self._results.get(_key(asked))
+            found = _recall(self._results, _key(asked))
             if found is None:
                 baseline = self._baseline(asked, progress)
                 found = compare(self._changed(asked, settings[1], baseline, progress), baseline.ensemble)
@@ -71,7 +79,7 @@ class Runs:
         key = asked.seeds, asked.months, asked.month
         if key not in self._baselines:
             _keep(self._baselines, key, play_baseline(*key, progress), KEPT_BASELINES)
-        return self._baselines[key]
+        return _recall(self._baselines, key)
 
     def _changed(self, asked: Counterfactual, setting: Setting, baseline: Baseline, progress: Progress) -> Ensemble:
         member = Member.of(setting, list(range(asked.seeds)), asked.months, {})
@@ -81,7 +89,7 @@ class Runs:
             state = baseline.states[int(numbers[0])]
             return _program(member).play((values, words), member.setup.timeline, state, asked.months)[2]
 
-        return played(run, member, asked.seeds, progress)
+        return played(run, member, asked.seeds, functools.partial(progress, "changed world"))
 
 
 def play_baseline(runs: int, months: int, month: int, progress: Progress) -> Baseline:
@@ -97,10 +105,12 @@ def play_baseline(runs: int, months: int, month: int, progress: Progress) -> Bas
         states[int(numbers[0])] = state = program.play(setting, setup.timeline, state, month)
         return program.play(setting, setup.timeline, state, months)[2]
 
-    return Baseline(played(run, member, runs, progress), states)
+    return Baseline(played(run, member, runs, functools.partial(progress, "baseline")), states)
 
 
-def played(run: Callable[[Any], Any], member: Member, runs: int, progress: Progress) -> Ensemble:
+def played(
+    run: Callable[[Any], Any], member: Member, runs: int, progress: Callable[[int, int, Callable[[], Ensemble]], None]
+) -> Ensemble:
     """An ensemble, chunk by chunk, each shown as soon as it is there; `run` takes (numbers, seeds, parameters) of one."""
     seeds = list(range(runs))
     there: list[Any] = []
@@ -110,8 +120,12 @@ def played(run: Callable[[Any], Any], member: Member, runs: int, progress: Progr
         return there[-1]
 
     def told(done: int, total: int, _seconds: float) -> None:
-        out = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:done], *list(there))  # the last chunk is filled up
-        progress(done, total, Ensemble(member.setup, seeds[:done], out, ()))
+        def so_far() -> Ensemble:
+            parts = list(there)
+            out = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:done], *parts)  # the last chunk is filled up
+            return Ensemble(member.setup, seeds[:done], out, ())
+
+        progress(done, total, so_far)
 
     with jax.enable_x64(True):
         words = jnp.asarray(np.stack([seed_words(seed) for seed in seeds]))
@@ -126,6 +140,13 @@ def _program(member: Member) -> Program:
 
 def _key(asked: Counterfactual) -> str:
     return asked.to_toml()
+
+
+def _recall(store: OrderedDict[Any, Any], key: Any) -> Any:
+    """What is kept under a key, which then is the last to go; None where there is nothing."""
+    if key in store:
+        store.move_to_end(key)
+    return store.get(key)
 
 
 def _keep(store: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:

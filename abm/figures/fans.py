@@ -79,7 +79,14 @@ def fan_chart(
             rows = table[(table["observable"] == name) & (table["ensemble"] == label)]
             x = style.dates(int(rows["month"].max()) + 1, int(rows["month"].min()))
             look: Any = {"color": COLOURS[at], "linestyle": style.LINES[at]}
-            style.fan(ax, x, rows, **look, label=label or "median, half and nine tenths of runs")
+            style.fan(
+                ax,
+                x,
+                rows,
+                **look,
+                marker="o" if len(x) == 1 else None,
+                label=label or "median, half and nine tenths of runs",
+            )
         time_panel(ax, name, any(has_r1(each) for each in by_label.values()))
     _finish(figure, panels, len(names), axes is None)
     return figure
@@ -145,7 +152,8 @@ def run_chart(
     begin = first_of(months, first)
     for ax, name in zip(panels, names, strict=False):
         values = result[name]
-        ax.plot(style.dates(months, begin), values[begin:], color=style.BLUE)
+        marker = "o" if months - begin == 1 else None
+        ax.plot(style.dates(months, begin), values[begin:], color=style.BLUE, marker=marker)
         time_panel(ax, name, has_r1(result))
     _finish(figure, panels, len(names), False)
     return figure
@@ -154,7 +162,10 @@ def run_chart(
 def between(comparison: Comparison) -> str:
     """What a comparison subtracts from what, in words."""
     a, b = comparison.a.setup.scenario.name, comparison.b.setup.scenario.name
-    return f"{a} less {b}".replace("_", " ") if a != b else "first less second"
+    if a != b:
+        return f"{a} less {b}".replace("_", " ")
+    plain = not comparison.b.setup.parameters.model_dump(exclude_unset=True)
+    return f"changed less {b}".replace("_", " ") if plain else "first less second"
 
 
 def names_of(observables: Named, usual: Sequence[str]) -> list[str]:
@@ -203,7 +214,7 @@ def time_panel(ax: Axes, observable: str, r1: bool, change: bool = False) -> Non
     if r1:
         style.mark_event(ax, text="R1")
     low, high = ax.get_xlim()
-    style.date_axis(ax, 12 if high - low > 550 else 3)
+    style.date_axis(ax, 12 if high - low > 900 else 6 if high - low > 400 else 3)
 
 
 def scaled_unit(unit: str, largest: float) -> tuple[float, str]:

@@ -119,7 +119,12 @@ MECHANISMS = {
 
 
 def label_of(observable: str) -> Label:
-    """Label of an observable; one without an entry is shown by its own name."""
+    """Label of an observable; one without an entry is shown by its own name and the unit it is measured in."""
     if observable.startswith("price_at_k"):
         return Label(f"Cheapest price at {observable.removeprefix('price_at_k')} nats", "$ per million tokens")
-    return LABELS.get(observable, Label(observable.replace("_", " ")))
+    if observable in LABELS:
+        return LABELS[observable]
+    from abm.measures import MEASURES
+
+    measure = MEASURES.get(observable)
+    return Label(observable.replace("_", " "), measure.unit if measure else "")

@@ -71,7 +71,7 @@ def frontier(result: Result, months: Sequence[int] | None = None, axes: Any = No
         ax.set_xlabel("capability, nats")
     for ax in panels[len(shown) :]:
         ax.set_visible(False)
-    style.shared_legend(figure, panels[0], axes is None, columns=4)
+    style.shared_legend(figure, panels[0], axes is None, columns=4 if columns > 1 else 2)
     return figure
 
 
@@ -116,8 +116,10 @@ def draw_frontier(ax: Axes, now: pd.DataFrame, ever: pd.DataFrame | None = None)
     for kind, look in LOOKS.items():
         rows = now[now["kind"] == kind]
         area = 8 + 90 * np.sqrt(rows["volume"] / largest)
+        marks = {name: look[name] for name in ("color", "marker")}
+        ax.scatter([], [], s=28, **look)  # the mark of the legend, whose size says nothing
         ax.scatter(
-            rows["capability"], rows["price"], s=area, **look, alpha=0.75, edgecolors="white", linewidths=0.5, zorder=3
+            rows["capability"], rows["price"], s=area, **marks, alpha=0.75, edgecolors="white", linewidths=0.5, zorder=3
         )
     ax.set_yscale("log")
     ax.set_xlim(*padded(ever["capability"].to_numpy(float)))

@@ -123,18 +123,28 @@ def test_a_bad_value_gives_a_message_and_no_dead_page(server, page, text):
         ("scenario=export_ban&since=2025-06-01", "choose 2025-02-01 or earlier"),
         ("scenario=../../etc/passwd.toml", "unknown scenario"),
         ("of=nosuch", "no observable 'nosuch'"),
+        ("ip_strength=nan", "must be a number"),
+        ("scenario=article_bundle", "set since = 2023-01-01"),
+        ("closed_trust=3", "acts in the first month alone"),
+        ("seeds=100000", "the page plays up to"),
         ("<script>alert(1)</script>=2", "no parameter"),
     ],
 )
 def test_an_address_that_is_wrong_says_so(server, page, query, words):
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("dialog", lambda dialog: pytest.fail("a script of the address has run"))
     page.goto(f"{server}/?months=36&seeds=10&{query}" if "seeds" not in query else f"{server}/?months=36&{query}")
     page.get_by_text(words).first.wait_for()
+    if not query.startswith("of="):
+        page.get_by_text("Nothing has been run").wait_for()
+    assert page.get_by_text("Traceback").count() == 0
+    assert errors == []
 
 
 def test_the_page_answers_while_runs_are_played(server, page):
     page.goto(f"{server}/?seeds=310&months=36&ip_clarity=0.9")
-    page.wait_for_function("document.querySelector('.abm-progress')?.innerText.includes(' of 310 runs')")
+    page.wait_for_function("document.querySelector('.abm-progress')?.innerText.includes('of 310 runs')")
     enter(page, "ip_strength", "7")
     page.locator(".abm-wrong").wait_for()
     assert page.locator(".abm-done").count() == 0  # still at it
@@ -169,7 +179,8 @@ def test_month_by_month_shows_the_run_and_looks_inside_an_agent(server, page):
 
     def price(lab):
         names = list(model.setup.world.labs)
-        return said(model.market.labs.price[names.index(lab)])
+        flagship, efficient = model.market.labs.price[names.index(lab)]
+        return f"flagship {said(flagship)}, efficient {said(efficient)}"
 
     assert price("closed_1") in inside.inner_text()
     page.get_by_role("button", name="open 2, open lab").click()
@@ -184,6 +195,34 @@ def test_month_by_month_shows_the_run_and_looks_inside_an_agent(server, page):
     model.run_for(1)
     assert price("closed_3") in inside.inner_text()
     assert "January 2025" in inside.inner_text()  # its decisions
+
+
+def test_another_seed_is_another_run(server, page):
+    page.goto(f"{server}/?months=30&seeds=10")
+    page.get_by_role("tab", name="Month by month").click()
+    page.locator(".abm-month", has_text="seed 1").wait_for()
+    field = page.locator(".abm-seed input")
+    field.fill("-1")
+    field.press("Enter")
+    page.get_by_text("a whole number, 0 or more").wait_for()
+    field.fill("7")
+    field.press("Enter")
+    page.locator(".abm-month", has_text="seed 7").wait_for()
+    model = MarketModel(rng=7, months=30)
+    model.run_for(24)
+    first = said(model.market.labs.price[0][0])
+    assert f"flagship {first}" in page.locator(".abm-inspector").inner_text()
+
+
+def test_runs_of_a_page_that_was_closed_hold_nobody_up(server, browser, page):
+    left = browser.new_page()
+    left.goto(f"{server}/?seeds=900&months=60&ip_clarity=0.8")
+    left.wait_for_function(
+        "document.querySelector('.abm-progress')?.innerText.includes('of 900 runs')", timeout=240_000
+    )
+    left.close(run_before_unload=False)
+    page.goto(f"{server}/?{SHORT}&ip_clarity=0.7")
+    table(page)  # within the four minutes that a page has here; nine hundred runs twice take longer
 
 
 def test_the_keyboard_is_enough(server, page):
