@@ -134,3 +134,10 @@ def test_signs_are_right_only_beyond_doubt():
 def test_an_unknown_kind_of_return_is_refused(tiny_shock):
     with pytest.raises(ValueError, match="abnormal"):
         figures.event_window(tiny_shock.runs["baseline"], kind="excess")
+
+
+def test_a_notebook_shows_a_figure_that_ends_a_cell(tiny_shock):
+    figure = figures.fan_chart(tiny_shock.runs["baseline"], "lerner_closed")
+    picture, size = figure._repr_png_()
+    assert picture.startswith(b"\x89PNG")
+    assert size["width"] == round(figure.get_figwidth() * figure.dpi)

@@ -174,6 +174,7 @@ def draw_layer(
 ) -> None:
     """One layer on axes: its edges, the nodes that have any in colour, the others faintly."""
     from matplotlib.patches import FancyArrowPatch
+    from matplotlib.patheffects import withStroke
 
     at = nodes.set_index("node")[["x", "y"]]
     most = largest or _largest(edges)
@@ -219,8 +220,9 @@ def draw_layer(
         elif node.role not in CROWDS:
             place = {"xytext": (6, 0), "ha": "left", "va": "center"}
         ink = style.BLACK if node.node in busy else style.GREY
+        place["path_effects"] = [withStroke(linewidth=1.6, foreground="white")]  # names are read across lines
         ax.annotate(word, (node.x, node.y), textcoords="offset points", fontsize=6.5, color=ink, zorder=4, **place)
-    ax.set_xlim(-0.06, 1.08)
+    ax.set_xlim(-0.12, 1.08)
     ax.set_ylim(-0.14, 1.12)
     ax.set_axis_off()
 
