@@ -86,10 +86,11 @@ def Page() -> None:
                     lambda: typed.set({name: text for name, text in typed.value.items() if name in KEPT}),
                 )
         with solara.Column(classes=["abm-page"], gap="8px"):
-            if problems:
-                lines = "; ".join(line.rstrip("?") for line in dict.fromkeys(problems.values()))
-                shown = "What is shown is from the last settings that were in order." if sound.current else ""
-                solara.Error(f"Not run: {lines}. {shown}", dense=True)
+            with solara.Div():  # there without a message as well, so that what follows stays what it is
+                if problems:
+                    lines = "; ".join(line.rstrip("?") for line in dict.fromkeys(problems.values()))
+                    shown = "What is shown is from the last settings that were in order." if sound.current else ""
+                    solara.Error(f"Not run: {lines}. {shown}", dense=True)
             with solara.lab.Tabs(value=tab):
                 solara.lab.Tab("Against the baseline")
                 solara.lab.Tab("Month by month")

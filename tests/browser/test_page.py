@@ -24,8 +24,10 @@ def table(page, change=None):
             return row && document.querySelector('.abm-done') && row.dataset.difference !== before; }""",
             arg=change,
         )
-    rows = page.locator(".abm-table tr[data-observable]")
-    return {row.get_attribute("data-observable"): float(row.get_attribute("data-difference")) for row in rows.all()}
+    return page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('.abm-table tr[data-observable]')].map(
+            row => [row.dataset.observable, Number(row.dataset.difference)]))"""
+    )
 
 
 def first_difference(page):
