@@ -398,7 +398,7 @@ def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:
 
 CSS = """
 .abm-layout { display: grid; grid-template-columns: 320px minmax(0, 1fr); gap: 20px; max-width: 1500px; margin: auto;
-  padding: 8px 12px 40px; }
+  padding: 8px 12px 40px; align-items: start; }
 .abm-side { border-right: 1px solid #e3e3e3; padding-right: 16px; }
 .abm-unfold { display: none; }
 @media (max-width: 800px) {
