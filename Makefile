@@ -15,21 +15,33 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_HTTP_TIMEOUT ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-slow baseline fits bench bench-sweeps lint format types rebuild
+.PHONY: help env demo dashboard test test-browser test-notebooks test-slow notebooks baseline fits bench bench-sweeps lint format types rebuild
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 env: $(STAMP) ## the environment, in .venv, at the locked versions (PYTHON=python3.12 chooses the Python)
 
 demo: $(STAMP) ## the R1 shock: figures and a report
 	$(BIN)/abm reproduce r1_shock
 
+dashboard: $(STAMP) ## the page in the browser
+	$(BIN)/abm dashboard
+
 test: $(STAMP) ## the tests, without the slow ones
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
+test-browser: $(STAMP) ## the page in a real browser (Chromium must be there), pictures into output/browser_tests
+	$(BIN)/python -m pytest -m browser tests/browser --timeout=1200
+
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 || [ $$? -eq 5 ] # 5: there are none
+
+test-notebooks: $(STAMP) ## the notebooks, executed anew and compared with what is stored (some minutes)
+	$(BIN)/python -m pytest -m notebooks tests/notebooks
+
+notebooks: $(STAMP) ## the notebooks, executed in place (after a change that means to move their numbers)
+	$(BIN)/python notebooks/run.py
 
 baseline: $(STAMP) ## the stored headline results, tests/baseline.json (after a change that means to move them)
 	$(BIN)/python -m abm.analysis.baseline

@@ -17,6 +17,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from abm.cli_calibrate import calibrate
+from abm.cli_compare import compare
+from abm.cli_dashboard import dashboard
 from abm.cli_experiment import Out, bar, export, new_experiment, replay, reproduce, stopped
 from abm.cli_input import Commands, Mistake, keep_interrupts, nearest, plainly, settings, writable
 from abm.cli_score import score
@@ -193,6 +195,8 @@ app.command("reproduce")(reproduce)
 app.command("replay")(replay)
 app.command("new-experiment")(new_experiment)
 app.command("export")(export)
+app.command("compare")(compare)
+app.command("dashboard")(dashboard)
 app.command("sweep")(sweep)
 app.command("calibrate")(calibrate)
 app.command("score")(score)

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import networkx as nx
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from abm.market import Month
     from abm.simulation import Setup
@@ -80,6 +83,12 @@ class Result:
 
         return network_of(self.market(month), self.setup)
 
+    def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
+        """The run over time, a panel an observable; six that tell its story by default (`abm.figures.run_chart`)."""
+        from abm.figures.fans import run_chart
+
+        return run_chart(self, observables, axes, **look)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ensemble:
@@ -125,6 +134,12 @@ class Ensemble:
     @property
     def firms(self) -> list[str]:
         return firm_names(self.setup)
+
+    def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
+        """Fan charts, a panel an observable; the family of pricing power by default (`abm.figures.fan_chart`)."""
+        from abm.figures.fans import fan_chart
+
+        return fan_chart(self, observables, axes, **look)
 
     def failures(self) -> list[int]:
         """Seeds of runs in which a headline observable is not finite."""
@@ -185,6 +200,12 @@ class Comparison:
         names = [observables] if isinstance(observables, str) else observables or self.a.names
         rows = {name: self.frame(name).iloc[month] for name in names}
         return pd.DataFrame(rows).T
+
+    def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
+        """Mean differences with intervals, a panel an observable (`abm.figures.paired_difference`)."""
+        from abm.figures.fans import paired_difference
+
+        return paired_difference(self, observables, axes, **look)
 
     def _t(self, runs: int) -> float:
         from scipy.special import stdtrit

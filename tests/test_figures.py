@@ -40,10 +40,12 @@ def results(tiny_shock):
 
 
 def test_every_figure_is_tried():
-    assert set(GRIDS) == set(figures.__all__)
+    from test_charts import CHARTS
+
+    assert {*GRIDS, *CHARTS} == set(figures.__all__)
 
 
-@pytest.mark.parametrize("name", figures.__all__)
+@pytest.mark.parametrize("name", GRIDS)
 def test_draws_with_labels_and_a_legend(name, results, tmp_path):
     before = dict(mpl.rcParams)
     with warnings.catch_warnings():
@@ -62,7 +64,7 @@ def test_draws_with_labels_and_a_legend(name, results, tmp_path):
     assert sum(len(legend.get_texts()) for legend in legends) > 0
 
 
-@pytest.mark.parametrize("name", figures.__all__)
+@pytest.mark.parametrize("name", GRIDS)
 def test_draws_on_the_users_axes(name, results):
     own = Figure(figsize=(12, 7))
     axes = own.subplots(*GRIDS[name], squeeze=False)
@@ -132,3 +134,10 @@ def test_signs_are_right_only_beyond_doubt():
 def test_an_unknown_kind_of_return_is_refused(tiny_shock):
     with pytest.raises(ValueError, match="abnormal"):
         figures.event_window(tiny_shock.runs["baseline"], kind="excess")
+
+
+def test_a_notebook_shows_a_figure_that_ends_a_cell(tiny_shock):
+    figure = figures.fan_chart(tiny_shock.runs["baseline"], "lerner_closed")
+    picture, size = figure._repr_png_()
+    assert picture.startswith(b"\x89PNG")
+    assert size["width"] == round(figure.get_figwidth() * figure.dpi)

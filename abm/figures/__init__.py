@@ -11,9 +11,18 @@ _HOME = {
     "constant_capability_price": "list_prices",
     "crash_mechanisms": "crash",
     "event_window": "crash",
+    "fan_chart": "fans",
+    "frontier": "products",
+    "frontier_animation": "products",
     "jevons": "chips",
+    "network": "multilayer",
+    "network_animation": "multilayer",
+    "paired_difference": "fans",
+    "phase_diagram": "maps",
     "pricing_power": "markups",
     "pricing_power_change": "markups",
+    "run_chart": "fans",
+    "tornado": "maps",
 }
 
 __all__ = [
@@ -21,9 +30,18 @@ __all__ = [
     "constant_capability_price",
     "crash_mechanisms",
     "event_window",
+    "fan_chart",
+    "frontier",
+    "frontier_animation",
     "jevons",
+    "network",
+    "network_animation",
+    "paired_difference",
+    "phase_diagram",
     "pricing_power",
     "pricing_power_change",
+    "run_chart",
+    "tornado",
 ]
 
 

@@ -72,6 +72,16 @@ PRICING_POWER = (
 )
 """The family of MODEL 6.2: no member alone is pricing power (Frank and Salkever 1997)."""
 
+OVERVIEW = (
+    "lerner_closed",
+    "open_token_share",
+    "open_closed_gap",
+    "frontier_price",
+    "chip_revenue",
+    "equity_chips",
+)
+"""What a figure of one run shows: margins, openness, race, prices, chips, shares."""
+
 HEADLINES = (
     "lerner_closed",
     "closed_premium",
@@ -109,7 +119,12 @@ MECHANISMS = {
 
 
 def label_of(observable: str) -> Label:
-    """Label of an observable; one without an entry is shown by its own name."""
+    """Label of an observable; one without an entry is shown by its own name and the unit it is measured in."""
     if observable.startswith("price_at_k"):
         return Label(f"Cheapest price at {observable.removeprefix('price_at_k')} nats", "$ per million tokens")
-    return LABELS.get(observable, Label(observable.replace("_", " ")))
+    if observable in LABELS:
+        return LABELS[observable]
+    from abm.measures import MEASURES
+
+    measure = MEASURES.get(observable)
+    return Label(observable.replace("_", " "), measure.unit if measure else "")

@@ -76,11 +76,12 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
 def canvas(axes: Any, rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, list[Axes]]:
     """A new figure of `rows` x `columns` axes, or the user's own axes, flat and in reading order."""
-    from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    from abm.figures.drawing import Drawing
+
     if axes is None:
-        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(hspace=0.06, wspace=0.04))
+        figure = Drawing(figsize=size, layout=ConstrainedLayoutEngine(hspace=0.06, wspace=0.04))
         return figure, list(np.ravel(figure.subplots(rows, columns, squeeze=False, **options)))
     given = list(np.ravel(np.asarray(axes, dtype=object)))
     if len(given) != rows * columns:

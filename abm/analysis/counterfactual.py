@@ -1,0 +1,315 @@
+"""A counterfactual that shares its history: the same runs twice, and from a month on other rules in one of them.
+
+# strict.toml                      abm compare strict.toml
+scenario = "baseline"              # what happens in the changed world; the other one is always the baseline
+since = 2025-01-01                 # before this month both worlds are one and the same
+exports = "lifted"                 # export rules: "as enacted", "lifted", "closed to China"
+seeds = 100                        # paired runs: seeds 0 to 99
+months = 60
+
+[levers]                           # parameters from that month on; policy moves towards them step by step
+ip_strength = 0.9                  # or in one jurisdiction: "ip_strength.china" = 0.9
+distillation_rate = 0.0
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import math
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
+
+from abm.calendar import HORIZON, date_of, month_of
+from abm.events import meant, short
+from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+from abm.scenarios import Scenario, ScenarioError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from abm.results import Comparison
+    from abm.simulation import Setting
+
+EXPORTS = ("as enacted", "lifted", "closed to China")
+MOST_SEEDS = 100_000
+FIRST = dt.date(2023, 1, 1)
+LARGEST = 100_000
+"""Bytes of the largest file that is read."""
+
+
+FROM_THE_START = (
+    "attention_threshold", "belief_spread", "belief_variance", "capacity_start", "chip_cost_start",
+    "closed_monetisation", "closed_trust", "compute_start", "credibility", "credibility_spread", "developer_compliance",
+    "developer_sensitivity", "difficulty_high", "difficulty_low", "enterprise_compliance", "enterprise_scale",
+    "enterprise_sensitivity", "enterprise_share", "leader_lock_in", "linear_price_scale", "openness_taste",
+    "openness_taste_spread", "power_headroom", "price_adjustment", "quality_taste", "sensitivity_spread",
+    "social_return_ratio", "susceptibility", "token_scale", "trend_share", "usage_elasticity",
+)  # fmt: skip
+"""Parameters that no month reads: what they say is in the agents from the first one on (or in a measure alone)."""
+
+
+class CounterfactualError(ValueError):
+    """Everything that is wrong with a counterfactual, one line each; `problems` has them by the name of the setting."""
+
+    def __init__(self, problems: list[tuple[str, str]], where: str = ""):
+        self.problems = dict(problems)
+        super().__init__("\n".join(f"{where}{what}" for _, what in problems))
+
+
+@dataclasses.dataclass(frozen=True)
+class Counterfactual:
+    """What is changed, from when on, and in how many runs. Raises `CounterfactualError` with all that is wrong."""
+
+    scenario: str = "baseline"
+    levers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    exports: str = "as enacted"
+    since: dt.date = dt.date(2025, 1, 1)
+    seeds: int = 100
+    months: int = HORIZON
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levers", dict(self.levers) if isinstance(self.levers, Mapping) else self.levers)
+        if problems := list(self._problems()):
+            raise CounterfactualError(problems)
+
+    def _problems(self) -> Iterator[tuple[str, str]]:
+        sizes: tuple[tuple[str, int, int], ...] = (("seeds", 2, MOST_SEEDS), ("months", 1, 1200))
+        for name, low, high in sizes:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                yield name, f"{name} = {short(value)}: must be a whole number from {low} to {high}"
+        if self.exports not in EXPORTS:
+            words = ", ".join(f'"{word}"' for word in EXPORTS)
+            yield "exports", f"exports = {short(self.exports)}: choose {words}"
+        dated = type(self.since) is dt.date
+        if not dated or self.since < FIRST:
+            yield "since", f"since = {short(self.since)}: must be a date from {FIRST} on, such as 2025-01-01"
+        elif type(self.months) is int and month_of(self.since) >= self.months >= 1:
+            yield "since", f"since = {self.since}: the runs end before that, with {date_of(self.months - 1, 0):%B %Y}"
+        if not isinstance(self.levers, Mapping):
+            yield "levers", f"levers = {short(self.levers)}: must be a table of parameters"
+        else:
+            yield from self._levers()
+        try:
+            Scenario.load(self.scenario)
+        except (ScenarioError, OSError) as error:
+            for line in str(error).splitlines():
+                yield "scenario", line
+
+    def _levers(self) -> Iterator[tuple[str, str]]:
+        rows = {row["name"]: row for row in Parameters.table()}
+        for name, value in self.levers.items():
+            parameter, dot, where = str(name).partition(".")
+            if parameter not in rows:
+                yield name, f"no parameter {short(parameter)}{meant(parameter, list(rows))}"
+                continue
+            if dot and (parameter not in INSTRUMENTS or where not in JURISDICTIONS):
+                yield name, f"{name}: policy levers alone have values by jurisdiction ({', '.join(JURISDICTIONS)})"
+                continue
+            if parameter in FROM_THE_START:
+                yield name, f"{name} acts in the first month alone, and cannot change later: give it to abm.ensemble"
+                continue
+            low, high, unit = rows[parameter]["low"], rows[parameter]["high"], rows[parameter]["unit"]
+            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if not is_number or not low <= value <= high:
+                said = f" ({unit})" if unit else ""
+                yield name, f"{name} = {short(value)}: must be a number from {low:g} to {high:g}{said}"
+
+    # --- running ------------------------------------------------------------------------------------------------
+
+    @property
+    def month(self) -> int:
+        """Model month from which the two worlds may differ."""
+        return month_of(self.since)
+
+    def parameters(self) -> dict[str, Any]:
+        """The levers as `Parameters` takes them."""
+        found: dict[str, Any] = {}
+        for name, value in sorted(self.levers.items()):  # a lever's value everywhere comes before those by jurisdiction
+            parameter, dot, where = name.partition(".")
+            if not dot:
+                found[parameter] = value
+            else:
+                before = found.get(parameter, {})
+                found[parameter] = (before if isinstance(before, dict) else {"default": before}) | {where: value}
+        return found
+
+    def story(self) -> Scenario:
+        """The changed world's scenario, with its export rules. Raises where it parts from the baseline before `since`."""
+        import numpy as np
+
+        story = Scenario.load(self.scenario)
+        usual = Scenario.load("baseline").timeline(self.months).arrays()
+        told = story.timeline(self.months).arrays()
+        differs = [(told[name] != usual[name]).reshape(self.months, -1).any(1) for name in usual]
+        apart = np.flatnonzero(np.stack(differs).any(0))
+        if apart.size and apart[0] < self.month:
+            parts = date_of(int(apart[0]), 0)
+            what = f"scenario {story.name!r} parts from the baseline in {parts:%B %Y}, before since = {self.since}"
+            raise CounterfactualError([("since", f"{what}: choose {parts:%Y-%m-01} or earlier")])
+        own = [
+            name
+            for name, value in story.all_parameters.items()
+            if Scenario.load("baseline").all_parameters.get(name) != value
+        ]
+        if own and self.month:
+            what = (
+                f"scenario {story.name!r} has parameters of its own ({', '.join(own)}), which act from January 2023 on"
+            )
+            raise CounterfactualError([("scenario", f"{what}: set since = 2023-01-01")])
+        if self.exports == "lifted":
+            for event in story.all_events:
+                untold = getattr(event, "question", "") == "policy_tightness" and event.when[0] >= self.month
+                if event.id and (event.kind == "export_control" or untold):  # no rules, and no more news of rules
+                    story = story.without(event.id)
+        if self.exports == "closed to China":
+            story = story.with_event(
+                kind="export_control", id="closed_to_china", date=self.since, destination="china", availability=0.0
+            ).with_event(
+                kind="news", id="closed_to_china_news", date=self.since, question="policy_tightness", signal=1.0,
+                precision=2.0, salience=2.0,
+            )  # fmt: skip
+        return story
+
+    def settings(self) -> list[Setting]:
+        """The baseline and the changed world, as `abm.ensembles` takes them."""
+        from abm.simulation import Setting
+
+        return [Setting(), Setting(self.parameters(), self.story(), branch_at=self.month)]
+
+    def run(self, progress: Callable[[int, int, float], None] | None = None) -> Comparison:
+        """The changed world less the baseline, run by run; ``.a`` is the changed world's ensemble, ``.b`` the baseline's.
+
+        `progress` as in `abm.ensembles`.
+        """
+        from abm.simulation import compare, ensembles
+
+        runs = range(self.seeds)
+        baseline, changed = ensembles(self.settings(), runs, months=self.months, daily=(), progress=progress)
+        return compare(changed, baseline)
+
+    # --- as text ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, path: str | Path) -> Counterfactual:
+        """From a TOML file. Raises `CounterfactualError` with all that is wrong in it."""
+        name = str(path)
+        try:
+            with Path(path).open("rb") as file:
+                raw = file.read(LARGEST + 1)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CounterfactualError([("", f"{name}: cannot be read ({reason})")]) from None
+        if len(raw) > LARGEST:
+            raise CounterfactualError([("", f"{name}: is larger than {LARGEST:,} bytes; no counterfactual is")])
+        try:
+            said = tomllib.loads(raw.decode())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise CounterfactualError([("", f"{name}: is no TOML file ({error})")]) from None
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = [(key, f"unknown key {short(key)}{meant(key, known)}") for key in said if key not in known]
+        if isinstance(story := said.get("scenario"), str) and story.endswith(".toml"):
+            said["scenario"] = str(Path(path).parent / story)  # beside the file, wherever one stands
+        if "extends" in said or "event" in said:
+            raise CounterfactualError([("", f"{name}: is a scenario; play it with: abm compare --scenario {name}")])
+        try:
+            given = cls(**{key: value for key, value in said.items() if key in known})
+        except CounterfactualError as error:
+            unknown += list(error.problems.items())
+        if unknown:
+            raise CounterfactualError(unknown, f"{name}: ")
+        return given
+
+    def to_toml(self) -> str:
+        """A file that `load` and `abm compare` read back to the same counterfactual; a scenario's path is made absolute."""
+        story = str(Path(self.scenario).resolve()) if self.scenario.endswith(".toml") else self.scenario
+        lines = [
+            f"scenario = {_quoted(story)}",
+            f"since = {self.since}",
+            f"exports = {_quoted(self.exports)}",
+            f"seeds = {self.seeds}",
+            f"months = {self.months}",
+        ]
+        if self.levers:
+            said = sorted(self.levers.items())
+            lines += ["", "[levers]", *(f"{_key(name)} = {float(value)!r}" for name, value in said)]
+        return "\n".join(lines) + "\n"
+
+    def to_query(self) -> str:
+        """What follows the ? of an address: all that differs from the defaults."""
+        usual = Counterfactual()
+        names = [field.name for field in dataclasses.fields(self) if field.name != "levers"]
+        said = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(usual, name)}
+        return urlencode(said | {name: repr(float(value)) for name, value in self.levers.items()})
+
+    @classmethod
+    def from_query(cls, query: str) -> Counterfactual:
+        """From what follows the ? of an address. Raises `CounterfactualError`."""
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "levers"]
+        said: dict[str, Any] = {"levers": {}}
+        problems = []
+        for name, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
+            read, what = _READ.get(name, (float, "a number"))
+            try:
+                (said if name in names else said["levers"])[name] = read(text)
+            except ValueError:
+                problems.append((name, f"{name} = {short(text)}: must be {what}"))
+        if "scenario" in said and said["scenario"] not in Scenario.names():  # an address opens no files
+            name = said.pop("scenario")
+            problems.append(("scenario", f"unknown scenario {short(name)}{meant(name, Scenario.names())}"))
+        try:
+            given = cls(**said)
+        except CounterfactualError as error:
+            problems += list(error.problems.items())
+        if problems:
+            raise CounterfactualError(problems)
+        return given
+
+
+_READ: dict[str, tuple[Callable[[str], Any], str]] = {
+    "since": (dt.date.fromisoformat, "a date, such as 2025-01-01"),
+    "seeds": (int, "a whole number"),
+    "months": (int, "a whole number"),
+    "scenario": (str, ""),
+    "exports": (str, ""),
+}
+"""How the settings of an address are read, and what they must be; all others are levers."""
+
+
+def numbers(comparison: Comparison, observables: list[str] | None = None) -> pd.DataFrame:
+    """One row an observable and month: both worlds' means, the mean paired difference, its interval.
+
+    Columns: observable, month (first day), baseline, changed, difference, low, high, variance_reduction.
+    """
+    import numpy as np
+    import pandas as pd
+
+    parts = []
+    for name in observables or comparison.a.names:
+        frame = comparison.frame(name)
+        with np.errstate(all="ignore"):
+            head = {
+                "observable": name,
+                "month": frame.index.to_timestamp(),
+                "baseline": comparison.b[name].mean(0),
+                "changed": comparison.a[name].mean(0),
+            }
+        parts.append(pd.DataFrame(head | {column: frame[column].to_numpy() for column in frame}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _key(name: str) -> str:
+    return _quoted(name) if "." in name else name
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
+
+
+__all__ = ["EXPORTS", "Counterfactual", "CounterfactualError", "numbers"]

@@ -1,0 +1,114 @@
+"""`abm compare`: a counterfactual against the baseline on the same draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from abm.cli_experiment import Out, bar, stopped
+from abm.cli_input import Mistake, settings, writable
+
+
+def compare(
+    spec: Annotated[
+        Path | None, typer.Argument(metavar="[SPEC.toml]", help="A file as the page of `abm dashboard` saves it.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="NAME=VALUE", help="A parameter of the changed world from --since on."),
+    ] = None,
+    scenario: Annotated[str | None, typer.Option(help="The changed world's events (see `abm list`).")] = None,
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Before this month both worlds are one.")] = None,
+    exports: Annotated[
+        str | None, typer.Option(help='Export rules from then on: "as enacted", "lifted" or "closed to China".')
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=2, help="Paired runs, of seeds 0, 1, ... [default: 100]")] = None,
+    months: Annotated[int | None, typer.Option(min=1, help="Length of a run. [default: 60]")] = None,
+    of: Annotated[
+        str | None, typer.Option(metavar="NAME[,NAME...]", help="Observables of the figure and table.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Compare a changed world with the baseline: same history, same draws, other rules from a month on.
+
+    Without --out the means of the last month are printed; with it, the spec, a table of every month and a figure are kept.
+    """
+    from abm.analysis.counterfactual import CounterfactualError, numbers
+    from abm.figures.labels import HEADLINES, PRICING_POWER, label_of
+    from abm.measures import MEASURES
+
+    asked = _asked(spec, set_, scenario, since, exports, seeds, months)
+    named = [name.strip() for name in of.split(",")] if of else []
+    if unknown := [name for name in named if name not in MEASURES]:
+        from abm.cli_input import nearest
+
+        raise Mistake("\n".join(f"--of {name}: no observable{nearest(name, MEASURES)}" for name in unknown))
+    folder = writable(out) if out else None
+    try:
+        asked.story()
+        with bar() as (_, count):
+            comparison = asked.run(progress=count)
+    except CounterfactualError as error:
+        raise Mistake(str(error)) from None
+    except KeyboardInterrupt:
+        raise stopped("stopped; nothing was kept") from None
+    shown = Table(box=None, pad_edge=False)
+    last = comparison.frame("welfare").index[-1]
+    shown.add_column(f"{last:%B %Y}", max_width=36)
+    for heading in ("baseline", "changed", "change", "95 % interval"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    names = named or [name for name in HEADLINES if name in comparison.a.names]
+    table = numbers(comparison, names)
+    for row in table[table["month"] == table["month"].max()].itertuples():
+        cells = [_short(row.baseline), _short(row.changed), _short(row.difference)]
+        shown.add_row(escape(str(label_of(row.observable))), *cells, f"{_short(row.low)} to {_short(row.high)}")
+    Console().print(shown)
+    if folder:
+        from abm.figures import paired_difference, style
+
+        (folder / "compare.toml").write_text(asked.to_toml(), encoding="utf-8")
+        numbers(comparison).to_csv(folder / "compare.csv", index=False)
+        figure = paired_difference(comparison, named or PRICING_POWER, label="changed less baseline")
+        style.save(figure, folder / "compare.png")
+        for name in ("compare.toml", "compare.csv", "compare.png"):
+            print(folder / name)
+
+
+def _asked(
+    spec: Path | None, set_: list[str] | None, scenario: Any, since: Any, exports: Any, seeds: Any, months: Any
+) -> Any:
+    """The counterfactual of the file, and what the options say instead."""
+    import dataclasses
+    import datetime as dt
+
+    from abm.analysis.counterfactual import Counterfactual, CounterfactualError
+
+    said: dict[str, Any] = {"scenario": scenario, "exports": exports, "seeds": seeds, "months": months}
+    if since:
+        try:
+            said["since"] = dt.date.fromisoformat(since)
+        except ValueError:
+            raise Mistake(f"--since {since}: is no date; give one such as 2025-01-01") from None
+    said = {name: value for name, value in said.items() if value is not None}
+    levers: dict[str, float] = {}
+    for name, value in settings(set_ or []).items():
+        table = value if isinstance(value, dict) else {"default": value}
+        levers |= {name if where == "default" else f"{name}.{where}": each for where, each in table.items()}
+    try:
+        given = Counterfactual.load(spec) if spec else Counterfactual()
+        return dataclasses.replace(given, **said, levers={**given.levers, **levers})
+    except CounterfactualError as error:
+        raise Mistake(str(error)) from None
+
+
+def _short(value: float) -> str:
+    """Three digits; thousands, millions and so on by their letter."""
+    size, letter = next(
+        ((s, c) for s, c in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= s), (1, "")
+    )
+    return f"{value / size:.3g}{letter}".replace("-", "−")

@@ -1,0 +1,29 @@
+"""`abm dashboard`: the page in the browser."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from abm.cli_input import Mistake
+
+
+def dashboard(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8765,
+    host: Annotated[
+        str, typer.Option(help="Who may see it: this machine only (127.0.0.1), or all (0.0.0.0).")
+    ] = "127.0.0.1",
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
+) -> None:
+    """Move policy levers on a page in the browser and see what they change, in paired runs; Ctrl-C ends it."""
+    from importlib.util import find_spec
+
+    if not (find_spec("solara") and find_spec("solara_assets")):
+        raise Mistake("the page needs the extra 'dashboard': pip install 'ai-market-abm[dashboard]'")
+    from abm.dashboard.serve import serve
+
+    try:
+        serve(host, port, open_)
+    except OSError as error:
+        raise Mistake(f"--host {host} --port {port}: cannot be used ({error.strerror}); choose another") from None

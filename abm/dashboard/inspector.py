@@ -1,0 +1,134 @@
+"""What the page says of one agent: its state, its neighbours, its last decisions."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import networkx as nx
+import numpy as np
+
+from abm.agents import Lab
+from abm.engine import Agent
+from abm.figures.multilayer import TITLES, network_numbers
+from abm.figures.products import month_name
+from abm.model import MarketModel
+
+DECISIONS = {
+    "labs": ("price", "released", "revision", "research_spending", "order_budget", "teacher", "copied_from"),
+    "vendors": ("chip_price", "capacity", "delivered"),
+    "regulators": ("ip_strength", "ip_clarity", "enforcement_effort", "permitting_lag", "announced"),
+    "infrastructure": (),
+}
+"""Fields that an agent of a group sets by a rule of its own."""
+TIERED = tuple(name for name, field in Lab.fields().items() if field.shape == ("tier",) and name != "released")
+REMEMBERED = 6
+"""Months of decisions that are shown."""
+
+
+class Inspected(NamedTuple):
+    """One agent: its group, its class, and its row of every column."""
+
+    group: str
+    kind: type[Agent]
+    values: dict[str, np.ndarray]
+
+
+def names_of(model: MarketModel) -> dict[str, list[str]]:
+    """Names of the agents of a group in the order of its slots; users and investors have none."""
+    world = model.setup.world
+    return {
+        "vendors": list(world.vendors),
+        "labs": list(world.labs),
+        "regulators": list(world.jurisdictions),
+        "infrastructure": ["power", "platforms", "applications"],
+    }
+
+
+def find(model: MarketModel, node: str) -> Inspected | None:
+    """The active agent of a node; None for a crowd, and for a lab that is not there (yet, or any more)."""
+    for group, names in names_of(model).items():
+        if node not in names:
+            continue
+        slot = names.index(node)
+        for population in getattr(model.market, group).populations:
+            if slot < population.size:
+                values = {name: np.asarray(column[slot]) for name, column in population.columns.items()}
+                return Inspected(group, population.kind, values) if values["active"] else None
+            slot -= population.size
+    return None
+
+
+def state_of(model: MarketModel, agent: Inspected) -> list[tuple[str, str, str, str]]:
+    """(field, value, unit, meaning) of every field of an agent."""
+    fields = agent.kind.fields().items()
+    return [
+        (name.replace("_", " "), named(model, name, agent.values[name]), field.unit, field.meaning)
+        for name, field in fields
+    ]
+
+
+def neighbours_of(graph: nx.MultiDiGraph, node: str) -> list[tuple[str, str, str, str]]:
+    """(layer, direction, neighbour, weight) of a node's edges as they are drawn, the heaviest of a layer first."""
+    _, edges = network_numbers(graph)
+    rows = []
+    for layer, title in TITLES.items():
+        own = edges[(edges["layer"] == layer) & ((edges["tail"] == node) | (edges["head"] == node))]
+        for row in own.sort_values("weight", ascending=False).head(6).itertuples():
+            outward = row.tail == node
+            other = (row.head if outward else row.tail).replace("_", " ")
+            rows.append((title.partition(":")[0], "to" if outward else "from", other, said(row.weight)))
+    return rows
+
+
+def decisions_of(model: MarketModel, node: str, past: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """A heading (month, decisions ...) and a row for each of the last months, the newest first."""
+    group = next((group for group, names in names_of(model).items() if node in names), "")
+    names = DECISIONS.get(group, ())
+    rows = [
+        (month_name(record["month"]), *(named(model, name, record[node][name]) for name in names))
+        for record in reversed(past[-REMEMBERED:])
+        if node in record
+    ]
+    return [("month", *(name.replace("_", " ") for name in names)), *rows] if names and rows else []
+
+
+def record_of(model: MarketModel) -> dict[str, Any]:
+    """What all firms and regulators decided in the month that has just been played."""
+    record: dict[str, Any] = {"month": model.month - 1}
+    for group, names in names_of(model).items():
+        for node in names:
+            if (agent := find(model, node)) is not None:
+                record[node] = {name: agent.values[name] for name in DECISIONS[group]}
+    return record
+
+
+def named(model: MarketModel, field: str, value: Any) -> str:
+    """The value of a field in words: the lab or the place that is meant rather than its number."""
+    if field in ("teacher", "copied_from"):
+        number = int(value)
+        return model.setup.world.labs[number].replace("_", " ") if number >= 0 else "nobody"
+    if np.shape(value) == (2,) and field in TIERED:
+        return ", ".join(f"{tier} {said(one)}" for tier, one in zip(("flagship", "efficient"), value, strict=True))
+    if field == "home":
+        return str(model.setup.world.jurisdictions[int(value)])
+    if field == "released":
+        tiers = [tier for tier, now in zip(("flagship", "efficient"), np.atleast_1d(value), strict=False) if now]
+        return " and ".join(tiers) or "–"
+    return said(value)
+
+
+def said(value: Any) -> str:
+    """A number, or a few, with three digits."""
+    values = np.atleast_1d(np.asarray(value))
+    if values.size > 6:
+        return f"{values.size} numbers, {said(values.min())} to {said(values.max())}"
+    if values.dtype == bool:
+        return ", ".join("yes" if one else "no" for one in values)
+    return ", ".join(_short(float(one)) for one in values.ravel())
+
+
+def _short(value: float) -> str:
+    if abs(value) >= 1e15:
+        return "never" if value < 0 else "∞"
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace("-", "−")

@@ -1,0 +1,431 @@
+"""The page: settings beside it, fan charts against the baseline, one run month by month."""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import reacton.ipyvuetify as v
+import solara
+from solara.lab import use_task
+
+from abm.analysis.counterfactual import EXPORTS, Counterfactual, CounterfactualError, numbers
+from abm.dashboard.levers import LEVERS, Lever, every
+from abm.dashboard.month_by_month import MonthByMonth
+from abm.dashboard.parts import Picture, when_changed
+from abm.dashboard.runs import MOST, RUNS, Superseded
+from abm.figures import fans, style
+from abm.figures.labels import LABELS, PRICING_POWER, label_of
+from abm.parameters import Parameters
+from abm.results import Comparison, Ensemble
+from abm.scenarios import Scenario
+
+SETTLED = 0.35
+"""Seconds without another change before runs begin."""
+KEPT = ("of", "since", "seeds", "months")
+"""What stays when all levers go back."""
+LOOK = ("of",)
+"""What an address says beside the counterfactual: the observable that is shown."""
+TABLE = (*PRICING_POWER[:4], "open_token_share", "frontier_price", "chip_revenue", "compute_installed", "welfare")
+USUAL = {row["name"]: float(row["default"]) for row in Parameters.table()}
+WIDE = 8.2
+
+
+@solara.component
+def Page() -> None:
+    """Everything. What is set is in the address, so that a link brings it back."""
+    router = solara.use_router()
+    typed = solara.use_reactive(solara.use_memo(lambda: from_address(router.search or ""), []))
+    asked, problems = solara.use_memo(lambda: read(typed.value), [typed.value])
+    sound: Any = solara.use_ref(None)
+    if asked is not None:
+        sound.current = asked
+
+    def set_(name: str, text: Any) -> None:
+        typed.set({**typed.value, name: "" if text is None else str(text)})
+
+    def back() -> None:
+        typed.set({name: text for name, text in typed.value.items() if name in KEPT})
+
+    here = solara.use_ref(from_address(router.search or ""))
+
+    def show() -> None:
+        said = {name: text for name, text in typed.value.items() if text}
+        if asked is not None and said != here.current:
+            here.current = said
+            router.push(f"/?{to_address(said)}" if said else "/")
+
+    def follow() -> None:
+        there = from_address(router.search or "")
+        if there != here.current:  # the browser went back, or on
+            here.current = there
+            typed.set(there)
+
+    solara.use_effect(show, [typed.value])
+    solara.use_effect(follow, [router.search])
+    tab = solara.use_reactive(0)
+    unfolded = solara.use_reactive(False)
+    solara.Title("AI market")
+    solara.Style(CSS)
+    with solara.Div(classes=["abm-layout"]):
+        with solara.Div(classes=["abm-side"]):
+            solara.Button(
+                "Settings", icon_name="mdi-tune", text=True, classes=["abm-unfold"],
+                on_click=lambda: unfolded.set(not unfolded.value), attributes={"aria-expanded": str(unfolded.value).lower()},
+            )  # fmt: skip
+            with solara.Div(classes=[] if unfolded.value else ["abm-folded"]):
+                Settings(
+                    typed.value,
+                    problems,
+                    set_,
+                    lambda: typed.set({name: text for name, text in typed.value.items() if name in KEPT}),
+                )
+        with solara.Column(classes=["abm-page"], gap="8px"):
+            with solara.Div():  # there without a message as well, so that what follows stays what it is
+                if problems:
+                    lines = "; ".join(line.rstrip("?") for line in dict.fromkeys(problems.values()))
+                    shown = "What is shown is from the last settings that were in order." if sound.current else ""
+                    solara.Error(f"Not run: {lines}. {shown}", dense=True)
+            with solara.lab.Tabs(value=tab):
+                solara.lab.Tab("Against the baseline")
+                solara.lab.Tab("Month by month")
+            observable = typed.value.get("of")
+            if sound.current is None:
+                solara.Text("Nothing has been run: put right what is marked.")
+            elif tab.value == 0:
+                chosen = observable if observable in LABELS else PRICING_POWER[0]
+                Against(sound.current, str(chosen), lambda name: set_("of", name))
+            else:
+                MonthByMonth(sound.current)
+
+
+# --- settings ---------------------------------------------------------------------------------------------------
+
+
+@solara.component
+def Settings(typed: dict[str, str], problems: dict[str, str], set_: Any, reset: Any) -> None:
+    """Scenario, dates, export rules, levers; a field says what is wrong with what was typed into it."""
+    with solara.Column(gap="2px", classes=["abm-settings"]):
+        solara.Text("The changed world", classes=["abm-heading"])
+        Choice("Scenario", "scenario", list(Scenario.names()), "baseline", typed, problems, set_)
+        Entry("Changes begin", "since", "2025-01-01", typed, problems, set_, "a date; before it both worlds are one")
+        Choice("Export rules", "exports", list(EXPORTS), EXPORTS[0], typed, problems, set_)
+        for group, levers in LEVERS.items():
+            solara.Text(group, classes=["abm-heading"])
+            for lever in levers:
+                Slider(lever, typed, problems, set_)
+        solara.Text("Runs", classes=["abm-heading"])
+        Entry("Paired seeds", "seeds", "100", typed, problems, set_, "2 or more")
+        Entry("Months", "months", "60", typed, problems, set_, "from January 2023")
+        other = [name for name in typed if name not in SETTINGS and name not in LOOK and name not in LEVER_NAMES]
+        for name in other:  # of an address: a lever that has no slider, or one that is misspelt
+            Entry(name, name, "", typed, problems, set_, "from the address")
+        solara.Button("All levers back", icon_name="mdi-restore", text=True, on_click=reset)
+
+
+@solara.component
+def Entry(
+    label: str, name: str, usual: str, typed: dict[str, str], problems: dict[str, str], set_: Any, hint: str
+) -> None:
+    """A field whose text counts when Enter is pressed or it is left."""
+    field = v.TextField(
+        label=label, v_model=typed.get(name) or usual, error_messages=problems.get(name, []), dense=True, hint=hint,
+        class_="abm-entry", attributes={"data-name": name},
+    )  # fmt: skip
+    when_changed(field, lambda text: set_(name, "" if text == usual else text))
+
+
+@solara.component
+def Choice(
+    label: str, name: str, values: list[str], usual: str, typed: dict[str, str], problems: dict[str, str], set_: Any
+) -> None:
+    """One of several."""
+    v.Select(
+        label=label, items=values, v_model=typed.get(name) or usual, dense=True, error_messages=problems.get(name, []),
+        on_v_model=lambda value: set_(name, "" if value == usual else value), class_=f"abm-choice-{name}",
+    )  # fmt: skip
+
+
+@solara.component
+def Slider(lever: Lever, typed: dict[str, str], problems: dict[str, str], set_: Any) -> None:
+    """A slider, and a field for what the slider cannot say."""
+    usual = f"{USUAL[lever.name]:.4g}"
+    text = typed.get(lever.name) or usual
+    try:
+        at = float(text)
+    except ValueError:
+        at = USUAL[lever.name]
+    at = min(max(at if math.isfinite(at) else USUAL[lever.name], lever.low), lever.high)
+    with solara.Div(classes=["abm-lever"]):
+        solara.Text(f"{lever.label}, {lever.unit}" if lever.unit else lever.label, classes=["abm-label"])
+        slider = v.Slider(
+            v_model=at, min=lever.low, max=lever.high, step=lever.step, dense=True, hide_details=True,
+            class_=f"abm-slider-{lever.name}", attributes={"title": lever.help, "aria-label": lever.label},
+        )  # fmt: skip
+        when_changed(slider, lambda value: set_(lever.name, f"{value:.6g}"))
+        field = v.TextField(
+            v_model=text, dense=True, hide_details=True, error=lever.name in problems,
+            class_=f"abm-field-{lever.name}", attributes={"title": lever.help, "aria-label": lever.label},
+        )  # fmt: skip
+        when_changed(field, lambda value: set_(lever.name, "" if value == usual else value))
+        if lever.name in problems:
+            solara.Text(problems[lever.name], classes=["abm-wrong"])
+
+
+# --- against the baseline ---------------------------------------------------------------------------------------
+
+
+@solara.component
+def Against(asked: Counterfactual, observable: str, choose: Any) -> None:
+    """Fan charts and paired difference of one observable; a table of several; what can be taken away."""
+    done = solara.use_reactive(("", 0, asked.seeds))
+    partly: solara.Reactive[SoFar | None] = solara.use_reactive(None)
+    key = asked.to_toml()
+    latest = solara.use_ref(key)
+    latest.current = key
+
+    def leave() -> Callable[[], None]:
+        def left() -> None:
+            latest.current = ""
+
+        return left
+
+    solara.use_effect(leave, [])
+
+    def still_asked() -> None:
+        if latest.current != key:
+            raise Superseded
+
+    def work() -> Comparison | None:
+        found = RUNS.known(asked)
+        if found is not None:
+            return found
+        time.sleep(SETTLED)
+        shown = 0.0
+
+        def watch(world: str, number: int, total: int, so_far: Callable[[], Ensemble]) -> None:
+            nonlocal shown
+            still_asked()
+            done.set((world, number, total))
+            if time.perf_counter() - shown > 1.0 and number < total:
+                partly.set(SoFar(key, world, total, so_far()))
+                shown = time.perf_counter()
+
+        def waiting() -> None:
+            still_asked()
+            done.set(("Waiting for other runs to end", 0, asked.seeds))
+
+        try:
+            still_asked()
+            done.set(("Starting; a new model is compiled first", 0, asked.seeds))
+            return RUNS.run(asked, watch, waiting)
+        except Superseded:
+            return None
+
+    task = use_task(work, dependencies=[key], raise_error=False)
+    if task.error:
+        solara.Error(f"Not run: {task.exception}")
+    with solara.Row(classes=["abm-line"], style={"align-items": "center"}):
+        v.Autocomplete(
+            label="Observable", items=[{"text": str(label_of(name)), "value": name} for name in LABELS],
+            v_model=observable, on_v_model=choose, dense=True, class_="abm-observable", hide_details=True,
+        )  # fmt: skip
+        Progress(task.pending, asked.seeds, *done.value)
+    if task.finished and task.value is not None:
+        Finished(asked, task.value, observable)
+    elif partly.value is not None and partly.value.key == key and observable in partly.value.ensemble.names:
+        Partly(partly.value, observable)
+
+
+@dataclass(frozen=True, eq=False)
+class SoFar:
+    """The runs that are there, and of which settings and world they are."""
+
+    key: str
+    world: str
+    total: int
+    ensemble: Ensemble
+
+
+@solara.component
+def Partly(there: SoFar, observable: str) -> None:
+    """A fan chart of the runs that are there, while the others are played."""
+    label = f"{there.world}: {len(there.ensemble.seeds)} of {there.total} runs so far"
+    of = [id(there.ensemble), observable]
+    picture = solara.use_memo(lambda: drawing(fans.fan_chart, {label: there.ensemble}, observable), of)
+    Picture(picture, f"{label_of(observable).name}, {label}")
+
+
+@solara.component
+def Progress(pending: bool, seeds: int, doing: str, number: int, total: int) -> None:
+    """How far the runs are, in words as well; the baseline, where it is played, is the first half."""
+    with solara.Div(classes=["abm-progress"], attributes={"role": "status", "aria-live": "polite"}):
+        if pending:
+            solara.ProgressLinear(100 * number / total if number else True)
+            solara.Text(f"{doing.capitalize()}: {number} of {total} runs" if number else doing)
+        else:
+            solara.Text(f"{seeds} paired runs", classes=["abm-done"])
+
+
+@solara.component
+def Finished(asked: Counterfactual, comparison: Comparison, observable: str) -> None:
+    """Two charts of one observable, the table, and the downloads."""
+    both = {"baseline": comparison.b, "changed": comparison.a}
+    of = [id(comparison), observable]
+    label = label_of(observable)
+    fan = solara.use_memo(lambda: drawing(fans.fan_chart, both, observable), of)
+    said = {"label": "changed less baseline"}
+    change = solara.use_memo(lambda: drawing(fans.paired_difference, comparison, observable, **said), of)
+    with solara.Div(classes=["abm-charts"]):
+        Picture(fan, f"{label.name}: fan charts of baseline and changed world")
+        Picture(change, f"{label.name}: paired difference, changed less baseline")
+    Numbers(comparison, observable)
+    with solara.Row(classes=["abm-line", "abm-downloads"]):
+        solara.FileDownload(
+            lambda: figure_file(comparison, observable), f"{observable}.pdf", "Figure", mime_type="application/pdf"
+        )
+        solara.FileDownload(lambda: table_file(comparison), "compare.csv", "CSV", mime_type="text/csv")
+        solara.FileDownload(asked.to_toml, "compare.toml", "Spec", mime_type="application/toml")
+    solara.HTML(
+        tag="p",
+        unsafe_innerHTML="On the command line the spec gives the same numbers: <code>abm compare compare.toml --out"
+        " results</code>. The address of this page holds the settings: copy it to share them.",
+    )
+
+
+@solara.component
+def Numbers(comparison: Comparison, observable: str) -> None:
+    """Means of the last month, and the paired difference with its interval."""
+
+    def html() -> str:
+        names = list(dict.fromkeys((observable, *TABLE)))
+        table = numbers(comparison, names)
+        last = table[table["month"] == table["month"].max()]
+        heading = f"{last['month'].iloc[0]:%B %Y}, means"
+        rows = [
+            f"<tr><th>{heading}</th><th>baseline</th><th>changed</th><th>difference</th><th>95 % interval</th></tr>"
+        ]
+        for row in last.itertuples():
+            cells = [short(row.baseline), short(row.changed), short(row.difference)]
+            cells.append(f"{short(row.low)} to {short(row.high)}")
+            inside = "".join(f"<td>{cell}</td>" for cell in cells)
+            mark = f' data-observable="{row.observable}" data-difference="{row.difference!r}"'
+            rows.append(f"<tr{mark}><td>{escape(str(label_of(row.observable)))}</td>{inside}</tr>")
+        return "".join(rows)
+
+    inside = solara.use_memo(html, [id(comparison), observable])
+    solara.HTML(tag="div", unsafe_innerHTML=f"<table>{inside}</table>", classes=["abm-table"])
+
+
+def drawing(draw: Any, *what: Any, **more: Any) -> bytes:
+    """A figure of one panel as PNG."""
+    figure = draw(*what, width=WIDE, **more)
+    figure.set_size_inches(5.4, 3.5)
+    out = io.BytesIO()
+    style.save(figure, out)
+    return out.getvalue()
+
+
+def figure_file(comparison: Comparison, observable: str) -> bytes:
+    """Both charts on one page, for a paper."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(style.TWO_COLUMNS, 2.9), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    fans.fan_chart({"baseline": comparison.b, "changed": comparison.a}, observable, left)
+    fans.paired_difference(comparison, observable, right, label="changed less baseline")
+    out = io.BytesIO()
+    figure.savefig(out, format="pdf", metadata={"CreationDate": None})
+    return out.getvalue()
+
+
+def table_file(comparison: Comparison) -> bytes:
+    """Every observable and month."""
+    return numbers(comparison).to_csv(index=False).encode()
+
+
+def short(value: float) -> str:
+    """Four digits, thousands apart."""
+    text = f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return text.replace("-", "−")
+
+
+# --- the address ------------------------------------------------------------------------------------------------
+
+SETTINGS = ("scenario", "since", "exports", "seeds", "months")
+LEVER_NAMES = tuple(lever.name for lever in every())
+
+
+def from_address(search: str) -> dict[str, str]:
+    """What an address says, as it was typed."""
+    from urllib.parse import parse_qsl
+
+    return dict(parse_qsl(search.removeprefix("?")))
+
+
+def to_address(typed: dict[str, str]) -> str:
+    """What follows the ? of the address of these settings."""
+    from urllib.parse import urlencode
+
+    return urlencode(typed)
+
+
+def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:
+    """The counterfactual, or None and what is wrong with it by the name of the field."""
+    from urllib.parse import urlencode
+
+    said = {name: text for name, text in typed.items() if text.strip() and name not in LOOK}
+    problems: dict[str, str] = {}
+    of = typed.get("of")
+    if of and of not in LABELS:
+        problems["of"] = f"no observable {of!r}"
+    try:
+        asked = Counterfactual.from_query(urlencode(said))
+        asked.story()
+        if asked.seeds * asked.months > MOST:
+            problems["seeds"] = (
+                f"seeds x months = {asked.seeds * asked.months:,}: the page plays up to {MOST:,}; abm compare plays more"
+            )
+    except CounterfactualError as error:
+        problems |= error.problems
+    return (None, problems) if problems else (asked, {})
+
+
+CSS = """
+.abm-layout { display: grid; grid-template-columns: 320px minmax(0, 1fr); gap: 20px; max-width: 1500px; margin: auto;
+  padding: 8px 12px 40px; align-items: start; }
+.abm-side { border-right: 1px solid #e3e3e3; padding-right: 16px; }
+.abm-unfold { display: none; }
+@media (max-width: 800px) {
+  .abm-layout { grid-template-columns: minmax(0, 1fr); gap: 4px; }
+  .abm-side { border-right: none; padding-right: 0; }
+  .abm-unfold { display: block; }
+  .abm-folded { display: none; }
+}
+.abm-heading { font-weight: 600; margin-top: 8px; }
+.abm-lever { display: grid; grid-template-columns: 1fr 80px; align-items: end; column-gap: 6px; }
+.abm-label { grid-column: 1 / -1; font-size: 13px; color: #444; margin-top: 4px; }
+.abm-settings .v-input:not(.v-input__slider) { margin-top: 10px; }
+.abm-lever .v-input, .abm-lever .v-input:not(.v-input__slider) { margin-top: 0; }
+.abm-settings .v-messages { min-height: 0; line-height: 1.2; }
+.abm-page { justify-content: flex-start; }
+.abm-lever .v-text-field { padding-top: 0; margin-top: 0; }
+.abm-wrong { grid-column: 1 / -1; color: #b71c1c; font-size: 12px; }
+.abm-line { flex-wrap: wrap; row-gap: 14px; padding-top: 8px; }
+.abm-observable { max-width: 420px; min-width: 240px; }
+.abm-progress { min-width: 180px; flex: 1 1 180px; }
+.abm-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); gap: 12px; }
+.abm-picture { width: 100%; height: auto; }
+.abm-table { overflow-x: auto; }
+.abm-table table { border-collapse: collapse; font-size: 14px; }
+.abm-table td, .abm-table th { padding: 2px 10px 2px 0; text-align: right; white-space: nowrap; }
+.abm-table td:first-child, .abm-table th:first-child { text-align: left; white-space: normal; min-width: 180px; }
+.abm-table tr { border-bottom: 1px solid #e3e3e3; }
+.abm-left td, .abm-left th { text-align: left; white-space: normal; vertical-align: top; }
+.abm-left td:first-child, .abm-left th:first-child { min-width: 90px; }
+"""

@@ -1,0 +1,60 @@
+"""The server of the page: Solara's, on this machine, asking nobody else for anything."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import warnings
+import webbrowser
+from typing import Any
+
+from abm.cli_input import INTERRUPTED
+
+SETTINGS = {
+    "SOLARA_APP": "abm.dashboard.page",
+    "SOLARA_MODE": "production",
+    "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "False",  # Solara counts its users unless told not to
+    "SOLARA_ASSETS_CDN": "http://127.0.0.1:9/",  # what solara-assets lacks is asked of nobody
+    "SOLARA_THEME_SHOW_BANNER": "False",
+    "SOLARA_THEME_LOADER": "plain",
+    "SOLARA_CHECK_HOOKS": "off",
+    "SOLARA_KERNEL_CULL_TIMEOUT": "2m",  # a page that lost its connection, and its runs, are given up then
+}
+
+
+def serve(host: str, port: int, open_browser: bool) -> None:
+    """Serve until Ctrl-C. Raises OSError where the port is taken."""
+    family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(place)
+    os.environ.update(SETTINGS)  # before Solara loads: it reads them once
+    os.environ.setdefault("SOLARA_SESSION_SECRET_KEY", os.urandom(16).hex())
+    warnings.filterwarnings("ignore", message="Cookies with samesite=none")  # a page of one's own machine has no https
+    import uvicorn
+
+    threading.Thread(target=_warm, daemon=True).start()  # what the page needs loads while the browser starts
+    import solara.server.starlette
+
+    app = solara.server.starlette.app
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+    server: Any = uvicorn.Server(config)
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    print(f"{address}  (Ctrl-C ends it)", flush=True)
+    if open_browser:
+        threading.Timer(1.0, webbrowser.open, [address]).start()
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    sys.stdout.flush()
+    os._exit(INTERRUPTED)  # nothing is kept, and runs in the background would hold the process up
+
+
+def _warm() -> None:
+    """Load what runs need, and compile it where no earlier process has: a few runs, so that nobody waits for them."""
+    from abm.analysis.counterfactual import Counterfactual
+    from abm.dashboard.runs import RUNS
+
+    RUNS.run(Counterfactual(seeds=10), lambda world, done, total, so_far: None)

@@ -1,0 +1,26 @@
+"""A figure that shows itself in a notebook."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from matplotlib.figure import Figure
+
+SHARPNESS = 2
+"""Pixels of the picture for one of the page, along each side: screens of today show it crisp."""
+
+
+class Drawing(Figure):
+    """A figure of this package. A notebook shows it where it ends a cell, without pyplot or `%matplotlib inline`."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        import matplotlib as mpl
+
+        from abm.figures.style import SETTINGS
+
+        picture = io.BytesIO()
+        with mpl.rc_context(SETTINGS):  # ticks are made when they are drawn
+            self.savefig(picture, format="png", dpi=SHARPNESS * self.dpi, metadata={"Software": None})
+        width, height = self.get_size_inches() * self.dpi
+        return picture.getvalue(), {"width": round(width), "height": round(height)}

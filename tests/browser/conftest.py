@@ -1,0 +1,87 @@
+"""A server of the page, and a browser that the machine has; without one these tests are skipped, and say so."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ARTEFACTS = Path("output/browser_tests")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    found = os.environ.get("ABM_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(
+            f"no browser here (one of {', '.join(BROWSERS)}, or ABM_BROWSER=/path/of/one): apt-get install chromium"
+        )
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the tests of the page need the extra 'browser'")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Address of a page that is served."""
+    pytest.importorskip("solara", reason="the page needs the extra 'dashboard'")
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    port = free_port()
+    with log.open("w") as out:
+        command = [sys.executable, "-m", "abm.cli", "dashboard", "--no-open", "--port", str(port)]
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            for _ in range(600):
+                if process.poll() is not None:
+                    pytest.fail(f"the server ended: {log.read_text()}")
+                try:
+                    urllib.request.urlopen(address, timeout=5)
+                    break
+                except (urllib.error.URLError, OSError):
+                    time.sleep(0.2)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(30)
+    said = log.read_text()
+    assert "Traceback" not in said, said
+    assert "Could not load URL" not in said, said  # what the browser asks for is in solara-assets
+
+
+@pytest.fixture
+def page(browser, request):
+    """A page of its own session; a picture of how it ended is kept."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(240_000)
+    yield opened
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    opened.screenshot(path=ARTEFACTS / f"{re.sub('[^a-z0-9_]+', '_', request.node.name.lower())}.png")
+    context.close()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

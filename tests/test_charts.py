@@ -1,0 +1,241 @@
+"""Figures of whatever a user has run: what they show is what was run, on one's own axes too, without a warning."""
+
+import warnings
+
+import matplotlib as mpl
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import abm
+from abm import figures
+from abm.figures import fans, maps, multilayer, products, style
+from abm.figures.labels import LABELS, OVERVIEW, PRICING_POWER
+
+SIZES = {"adopters": 24, "investors": 40}
+CHARTS = (
+    "fan_chart",
+    "paired_difference",
+    "run_chart",
+    "frontier",
+    "frontier_animation",
+    "network",
+    "network_animation",
+    "phase_diagram",
+    "tornado",
+)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return abm.simulate(seed=3, months=31, **SIZES)
+
+
+@pytest.fixture(scope="module")
+def plane():
+    """A sweep over two factors."""
+    factors = {"ip_strength": [0.0, 0.4, 1.0], "distillation_rate": [0.0, 4.0]}
+    outcome = {"open": {"of": "open_token_share", "take": "mean", "first": 24}}
+    return abm.sweep(factors, seeds=range(2), months=31, populations=SIZES, outcomes=outcome)
+
+
+@pytest.fixture(scope="module")
+def ends():
+    """A sweep that moves one factor at a time, from a middle row."""
+    middle = {"ip_strength": 0.4, "distillation_rate": 3.0}
+    rows = [middle, middle | {"ip_strength": 0.0}, middle | {"ip_strength": 1.0}, middle | {"distillation_rate": 0.0}]
+    outcome = {"open": {"of": "open_token_share", "take": "mean", "first": 24}}
+    return abm.sweep(
+        {}, seeds=range(3), months=31, populations=SIZES, outcomes=outcome, design={"kind": "table", "rows": rows}
+    )
+
+
+def drawn(figure, tmp_path):
+    """A figure, saved without a warning, with the caller's settings left alone."""
+    before = dict(mpl.rcParams)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = figure()
+        style.save(made, tmp_path / "figure.png")
+    assert isinstance(made, Figure)
+    assert dict(mpl.rcParams) == before
+    assert (tmp_path / "figure.png").stat().st_size > 5_000
+    return made
+
+
+# --- over time ---
+
+
+def test_plot_does_the_right_thing_by_default(tiny_shock, run, tmp_path):
+    runs = tiny_shock.runs["baseline"]
+    titles = [
+        ax.get_title(loc="left").replace("\n", " ") for ax in drawn(lambda: runs.plot("lerner_closed"), tmp_path).axes
+    ]
+    assert titles == [LABELS["lerner_closed"].name]
+    family = drawn(runs.plot, tmp_path)
+    assert [ax.get_title(loc="left").replace("\n", " ") for ax in family.axes] == [
+        LABELS[name].name for name in PRICING_POWER
+    ]
+    story = drawn(run.plot, tmp_path)
+    assert [ax.get_title(loc="left").replace("\n", " ") for ax in story.axes] == [
+        LABELS[name].name for name in OVERVIEW
+    ]
+    pair = abm.compare(runs, tiny_shock.runs["no_r1"])
+    assert "baseline less no r1" in drawn(lambda: pair.plot("welfare"), tmp_path).legends[0].get_texts()[0].get_text()
+
+
+def test_a_fan_chart_shows_quantiles_of_the_runs(tiny_shock):
+    runs = tiny_shock.runs["baseline"]
+    table = fans.fan_chart_numbers({"a": runs, "b": tiny_shock.runs["no_r1"]}, "welfare", first=5)
+    rows = table[(table["ensemble"] == "a") & (table["month"] == 20)].iloc[0]
+    assert [rows["q05"], rows["q50"], rows["q95"]] == pytest.approx(
+        np.quantile(runs["welfare"][:, 20], [0.05, 0.5, 0.95])
+    )
+    ax = runs.plot("welfare", first=5).axes[0]
+    median = max(ax.get_lines(), key=lambda line: line.get_linewidth())
+    assert len(median.get_ydata()) == 31 - 5
+
+
+def test_ones_own_axes_are_used(tiny_shock, run):
+    mine = Figure()
+    left, right = mine.subplots(1, 2)
+    assert tiny_shock.runs["baseline"].plot(["welfare", "hhi"], axes=[left, right]) is mine
+    assert left.get_title(loc="left") == "Welfare"
+    (one,) = Figure().subplots(1, 1, squeeze=False).ravel()
+    assert figures.frontier(run, [30], one) is one.figure
+    with pytest.raises(ValueError, match="needs 2 axes"):
+        tiny_shock.runs["baseline"].plot(["welfare", "hhi"], axes=left)
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "words"),
+    [
+        (lambda runs: runs.plot("lerner_closd"), KeyError, "did you mean 'lerner_closed'"),
+        (lambda runs: runs.plot([]), ValueError, "name at least one"),
+        (lambda runs: runs.plot("welfare", first=99), ValueError, "months 0 to 30"),
+        (lambda runs: figures.fan_chart({}, "welfare"), ValueError, "1 to 6"),
+        (lambda runs: figures.fan_chart(dict.fromkeys("abcdefg", runs), "welfare"), ValueError, "1 to 6"),
+    ],
+)
+def test_what_is_wrong_is_said(tiny_shock, ask, error, words):
+    with pytest.raises(error, match=words):
+        ask(tiny_shock.runs["baseline"])
+
+
+@pytest.mark.parametrize(
+    ("unit", "largest", "expected"),
+    [
+        ("$ M per month", 900.0, (1.0, "$ M per month")),
+        ("$ M per month", 2e4, (1e3, "$ B per month")),
+        ("$ M", 3e7, (1e6, "$ T")),
+        ("million per month", 5e11, (1e6, "trillion per month")),
+        ("H100e", 2e8, (1e6, "million H100e")),
+        ("share", 1.0, (1.0, "share")),
+    ],
+)
+def test_large_units_are_scaled(unit, largest, expected):
+    assert fans.scaled_unit(unit, largest) == expected
+
+
+# --- products and network ---
+
+
+def test_the_frontier_is_the_cheapest_price_of_each_capability(run, tmp_path):
+    table = products.frontier_numbers(run, [30])
+    for row in table.itertuples():
+        beaten = (table["capability"] >= row.capability) & (table["price"] < row.price)
+        twin = (table["price"] == row.price) & (table["capability"] > row.capability)
+        assert row.cheapest == (not beaten.any() and not twin.any())
+    assert len(drawn(lambda: figures.frontier(run), tmp_path).axes) == 3  # the run ends before January 2026
+    with pytest.raises(ValueError, match="months 0 to 30"):
+        figures.frontier(run, [31])
+
+
+def test_the_network_keeps_the_weights_of_its_layers(run, tmp_path):
+    graph = run.network(30)
+    nodes, edges = multilayer.network_numbers(graph)
+    assert not nodes["node"].duplicated().any()
+    assert nodes["agents"].sum() == graph.number_of_nodes()
+    assert not nodes[["x", "y"]].duplicated().any()  # nobody is hidden behind somebody
+    exact = pd.DataFrame([data | {"tail": tail} for tail, _, data in graph.edges(data=True)])
+    for layer in ("supply", "ownership"):
+        total = exact.loc[exact["layer"] == layer, "weight"].sum()
+        assert edges.loc[edges["layer"] == layer, "weight"].sum() == pytest.approx(total)
+    usage = edges[edges["layer"] == "usage"].groupby("tail")["weight"].sum()
+    assert (usage <= 1 + 1e-9).all()  # shares of a region's tokens
+    assert (usage > 0.5).all()  # the rest is of users whom no lab serves, and shares too small to be drawn
+    figure = drawn(lambda: figures.network(run, 30), tmp_path)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == list(multilayer.LAYERS.values())
+    assert figures.network(graph, layers=["peers"]).axes[0].get_title(loc="left") == multilayer.TITLES["peers"]
+    with pytest.raises(ValueError, match="not known"):
+        figures.network(run, 30, layers=["suply"])
+
+
+def test_a_firm_stays_in_its_place(run):
+    early, late = (multilayer.network_numbers(run.network(month))[0].set_index("node") for month in (3, 30))
+    both = early.index.intersection(late.index)
+    assert len(both) > 20
+    assert (early.loc[both, ["x", "y"]] == late.loc[both, ["x", "y"]]).all(axis=None)
+
+
+def test_a_network_without_edges_is_drawn(tmp_path):
+    graph = nx.MultiDiGraph(month=0)
+    graph.add_node("closed_1", kind="ClosedLab", role="labs", home="us")
+    drawn(lambda: figures.network(graph), tmp_path)
+
+
+@pytest.mark.parametrize("animate", [figures.frontier_animation, figures.network_animation])
+def test_animations_have_a_frame_a_month(animate, run, tmp_path):
+    path = tmp_path / "motion.gif"
+    animate(run, [10, 20, 30]).save(path, writer="pillow", dpi=60)
+    from PIL import Image
+
+    with Image.open(path) as image:
+        assert image.n_frames == 3
+    with pytest.raises(ValueError, match="months 0 to 30"):
+        animate(run, [40])
+
+
+# --- sweeps ---
+
+
+def test_a_phase_diagram_has_the_means_of_the_runs(plane, tmp_path):
+    table = maps.phase_diagram_numbers(plane, "ip_strength", "distillation_rate", "open")
+    runs = plane.runs()
+    for row in table.itertuples():
+        here = (runs["ip_strength"] == row.ip_strength) & (runs["distillation_rate"] == row.distillation_rate)
+        assert row.mean == pytest.approx(runs.loc[here, "open"].mean())
+    figure = drawn(lambda: figures.phase_diagram(plane, "ip_strength", "distillation_rate", "open"), tmp_path)
+    assert figure.axes[0].get_xlabel() == "ip strength"
+    assert figure.axes[0].get_ylabel() == "distillation rate (per year)"
+    middle = float(table["mean"].median())
+    assert figures.phase_diagram(plane, "ip_strength", "distillation_rate", "open", zero=middle).axes[1].get_lines()
+    with pytest.raises(KeyError, match="did you mean 'ip_strength'"):
+        figures.phase_diagram(plane, "ip_strenght", "distillation_rate", "open")
+
+
+def test_a_design_that_fills_space_has_level_lines(tmp_path):
+    factors = {"ip_strength": {"low": 0.0, "high": 1.0}, "distillation_rate": {"low": 0.0, "high": 4.0}}
+    results = abm.sweep(
+        factors, seeds=[1], months=31, populations=SIZES, design={"kind": "sobol", "points": 8}, observables=["welfare"]
+    )
+    drawn(lambda: figures.phase_diagram(results, "ip_strength", "distillation_rate", "welfare_mean"), tmp_path)
+
+
+def test_a_tornado_has_paired_changes_from_the_middle(ends, tmp_path):
+    table = maps.tornado_numbers(ends, "open")
+    runs = ends.runs().pivot(index="replication", columns="point", values="open")
+    low = table[(table["factor"] == "ip_strength") & (table["at"] == 0.0)].iloc[0]
+    assert low["change"] == pytest.approx((runs[1] - runs[0]).mean())
+    widest = table.groupby("factor", observed=True)["change"].agg(
+        lambda change: max(change.max(), 0) - min(change.min(), 0)
+    )
+    assert list(widest) == sorted(widest, reverse=True)
+    drawn(lambda: figures.tornado(ends, "open"), tmp_path)
+
+
+def test_a_tornado_of_a_grid_says_what_it_needs(plane):
+    with pytest.raises(ValueError, match="moves one at a time"):
+        figures.tornado(plane, "open")

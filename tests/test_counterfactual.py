@@ -1,0 +1,264 @@
+"""A changed world beside the baseline: same history, same draws, and the page's way of playing it."""
+
+import contextlib
+import datetime as dt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from abm.analysis.counterfactual import EXPORTS, Counterfactual, CounterfactualError, numbers
+from abm.cli import app
+from abm.dashboard.levers import every
+from abm.parameters import Parameters
+
+STRICT = Counterfactual(levers={"ip_strength": 0.9, "distillation_rate": 0.0}, seeds=4, months=30)
+
+
+@pytest.fixture(scope="module")
+def strict():
+    return STRICT.run()
+
+
+def test_history_is_shared_and_the_rest_is_not(strict):
+    assert strict.a.seeds == strict.b.seeds == list(range(4))
+    for name in ("welfare", "open_token_share", "distillation_volume"):
+        assert np.array_equal(strict.a[name][:, :24], strict.b[name][:, :24])
+    assert (strict.a["distillation_volume"][:, 25:] != strict.b["distillation_volume"][:, 25:]).any()
+    assert (strict.a["ip_strength"][:, -1] > strict.b["ip_strength"][:, -1]).all()
+
+
+def test_nothing_changed_is_the_baseline():
+    same = Counterfactual(seeds=2, months=26).run()
+    assert all(np.array_equal(same.a[name], same.b[name], equal_nan=True) for name in same.a.names)
+
+
+def test_the_table_has_the_means_and_the_paired_differences(strict):
+    table = numbers(strict, ["welfare"])
+    row = table.iloc[-1]
+    assert row["baseline"] == pytest.approx(strict.b["welfare"][:, -1].mean())
+    assert row["difference"] == pytest.approx(row["changed"] - row["baseline"])
+    assert row["low"] <= row["difference"] <= row["high"]
+    assert str(row["month"].date()) == "2025-06-01"
+
+
+def test_export_rules_are_lifted_or_closed_from_that_month_on():
+    lifted, closed = (
+        Counterfactual(exports=which, seeds=2, months=36).run().difference("leader_revenue") for which in EXPORTS[1:]
+    )
+    assert not lifted[:, :24].any()
+    assert not closed[:, :24].any()
+    assert (lifted[:, 30:] > 0).all()  # who was kept out sells more
+    assert lifted[:, 30:].sum() > closed[:, 30:].sum()
+
+
+def test_the_page_plays_the_same_numbers_and_each_world_once(strict):
+    from abm.dashboard.runs import Runs, Superseded
+
+    runs, told = Runs(), []
+    asked = Counterfactual(levers=STRICT.levers, seeds=13, months=26)
+
+    def progress(world, done, total, so_far):
+        told.append((world, done, total))
+        ensemble = so_far()
+        assert len(ensemble.seeds) == done == len(ensemble["welfare"])
+
+    found, plain = runs.run(asked, progress), asked.run()
+    for name in plain.a.names:
+        assert np.array_equal(found.a[name], plain.a[name], equal_nan=True)
+        assert np.array_equal(found.b[name], plain.b[name], equal_nan=True)
+    assert told == [(world, done, 13) for world in ("baseline", "changed world") for done in (10, 13)]
+    assert runs.run(asked, progress) is found
+    assert len(told) == 4
+    other = Counterfactual(exports="lifted", seeds=13, months=26)
+    runs.run(other, progress)
+    assert len(told) == 6  # the baseline was at hand
+
+    def nobody_waits(world, done, total, so_far):
+        raise Superseded
+
+    with pytest.raises(Superseded):
+        runs.run(Counterfactual(levers={"ip_clarity": 1.0}, seeds=13, months=26), nobody_waits)
+    assert runs.run(other, progress).a.seeds == list(range(13))  # and the next one runs
+
+
+def test_levers_that_no_month_reads_are_refused():
+    """Traced: which parameters reach the market that a month leaves."""
+    import jax
+    import jax.numpy as jnp
+    from jax.interpreters import partial_eval
+
+    from abm.analysis.counterfactual import FROM_THE_START
+    from abm.engine import Draws
+    from abm.market import month
+    from abm.simulation import Setup, first_market_of
+    from abm.state import Values
+
+    setup = Setup.of(adopters=8, investors=12)
+    values = {name: jnp.asarray(value) for name, value in setup.values.items()}
+    market = first_market_of(setup, 1)
+
+    def after(market, *given):
+        read = Values(dict(zip(values, given, strict=True)))
+        return month(market, read, setup.events(24), Draws.from_seed(1), setup.conduct)[0]
+
+    traced = jax.make_jaxpr(after)(market, *values.values()).jaxpr
+    _, used = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))
+    unread = {name for name, is_used in zip(values, used[-len(values) :], strict=True) if not is_used}
+    assert unread == set(FROM_THE_START)
+    assert not unread & {lever.name for lever in every()}
+    with pytest.raises(CounterfactualError, match="acts in the first month alone"):
+        Counterfactual(levers={"closed_trust": 3.0})
+
+
+def test_lifted_rules_are_lifted_with_their_news():
+    lifted = [event.id for event in Counterfactual(exports="lifted").story().all_events]
+    assert not {"h20_licence", "h20_licence_news", "export_2024"} & set(lifted)
+    assert "r1" in lifted
+    closed = {event.id for event in Counterfactual(exports="closed to China").story().all_events}
+    assert {"closed_to_china", "closed_to_china_news", "export_2024"} <= closed
+
+
+def test_a_scenario_with_parameters_of_its_own_says_from_when_it_can_be_played():
+    with pytest.raises(CounterfactualError, match=r"guarantee_share.*set since = 2023-01-01"):
+        Counterfactual(scenario="article_bundle").story()
+    Counterfactual(scenario="article_bundle", since=dt.date(2023, 1, 1)).story()
+
+
+def test_the_page_has_a_limit():
+    from abm.dashboard.runs import Runs
+
+    with pytest.raises(CounterfactualError, match="at most 60,000"):
+        Runs().run(Counterfactual(seeds=2000), lambda *_: None)
+
+
+# --- what is said of it ---
+
+levers = st.dictionaries(
+    st.sampled_from(["ip_strength", "ip_clarity", "ip_strength.china", "distillation_rate"]),
+    st.floats(0, 1, allow_nan=False),
+    max_size=4,
+)
+asked = st.builds(
+    Counterfactual,
+    levers=levers,
+    exports=st.sampled_from(EXPORTS),
+    scenario=st.sampled_from(["baseline", "no_r1", "ip_strict"]),
+    since=st.dates(dt.date(2023, 1, 1), dt.date(2025, 1, 31)),
+    seeds=st.integers(2, 500),
+)
+
+
+@given(asked)
+def test_files_and_addresses_bring_it_back(tmp_path_factory, one):
+    path = tmp_path_factory.mktemp("spec") / "compare.toml"
+    path.write_text(one.to_toml(), encoding="utf-8")
+    assert Counterfactual.load(path) == one
+    assert Counterfactual.from_query(one.to_query()) == one
+
+
+@given(st.text(max_size=80))
+def test_no_address_is_more_than_a_mistake(text):
+    with contextlib.suppress(CounterfactualError):
+        Counterfactual.from_query(text)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"levers": {"ip_strenght": 0.5}}, "did you mean 'ip_strength'"),
+        ({"levers": {"ip_strength": 2}}, "from 0 to 1"),
+        ({"levers": {"ip_strength": float("nan")}}, "must be a number"),
+        ({"levers": {"ip_strength": True}}, "must be a number"),
+        ({"levers": {"copying_rate.china": 1}}, "policy levers alone"),
+        ({"seeds": 1}, "from 2 to"),
+        ({"months": 10}, "the runs end before that"),
+        ({"since": dt.date(2020, 1, 1)}, "from 2023-01-01 on"),
+        ({"exports": "open"}, '"lifted"'),
+        ({"scenario": "nosuch"}, "unknown scenario"),
+    ],
+)
+def test_what_is_wrong_is_said(said, words):
+    with pytest.raises(CounterfactualError, match=words):
+        Counterfactual(**said)
+
+
+def test_a_scenario_that_parts_too_early_says_when():
+    with pytest.raises(CounterfactualError, match="choose 2025-02-01 or earlier"):
+        Counterfactual(scenario="export_ban", since=dt.date(2025, 6, 1)).story()
+
+
+def test_sliders_hold_their_defaults_and_lie_within_the_bounds():
+    rows = {row["name"]: row for row in Parameters.table()}
+    for lever in every():
+        row = rows[lever.name]
+        assert row["low"] <= lever.low < lever.high <= row["high"]
+        assert lever.low <= row["default"] <= lever.high
+
+
+# --- the command ---
+
+
+def invoke(*words):
+    return CliRunner().invoke(app, ["compare", *map(str, words)])
+
+
+def test_the_command_keeps_spec_table_and_figure(tmp_path, strict):
+    spec = tmp_path / "strict.toml"
+    spec.write_text(STRICT.to_toml())
+    result = invoke(spec, "--out", tmp_path / "out", "--of", "welfare")
+    assert result.exit_code == 0, result.output
+    import pandas as pd
+
+    kept = pd.read_csv(tmp_path / "out" / "compare.csv")
+    last = kept[kept["observable"] == "welfare"].iloc[-1]
+    assert last["difference"] == pytest.approx(numbers(strict, ["welfare"]).iloc[-1]["difference"])
+    assert Counterfactual.load(tmp_path / "out" / "compare.toml") == STRICT
+    assert (tmp_path / "out" / "compare.png").stat().st_size > 5_000
+
+
+def test_a_spec_finds_its_scenario_from_another_folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    story = tmp_path / "mine" / "late.toml"
+    story.write_text('name = "late"\nextends = "baseline"\nremove = ["r1"]\n')
+    spec = tmp_path / "spec.toml"
+    spec.write_text(Counterfactual(scenario=str(story)).to_toml())
+    assert Counterfactual.load(spec).story().name == "late"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--set", "ip_strength=7"], "ip_strength = 7.0: must be a number from 0 to 1"),
+        (["--since", "soon"], "--since soon: is no date"),
+        (["--of", "welfar"], "did you mean 'welfare'"),
+        (["nosuch.toml"], "nosuch.toml: cannot be read"),
+        (["--exports", "none"], "choose"),
+    ],
+)
+def test_a_mistake_is_one_line(words, said):
+    result = invoke(*words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("seeds = 100\nseed = 3\n", "unknown key 'seed'; did you mean 'seeds'"),
+        ("levers = 3\n", "must be a table"),
+        ("since = 2025\n", "must be a date"),
+        ("= nothing", "is no TOML file"),
+        ('scenario = "../../etc/passwd"', "unknown scenario"),
+        ('name = "x"\nextends = "baseline"', "is a scenario; play it with"),
+    ],
+)
+def test_a_file_that_is_wrong_names_itself(tmp_path, text, words):
+    path = tmp_path / "spec.toml"
+    path.write_text(text)
+    with pytest.raises(CounterfactualError, match=words) as caught:
+        Counterfactual.load(path)
+    assert str(caught.value).startswith(str(path))
