@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_HTTP_TIMEOUT ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo dashboard test test-browser test-notebooks test-slow notebooks baseline fits bench bench-sweeps lint format types rebuild
+.PHONY: help env demo dashboard test test-browser test-notebooks test-slow notebooks baseline fits bench bench-page bench-sweeps lint format types rebuild
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ bench: $(STAMP) ## time and memory, into docs/performance.md (some minutes, on a
 
 bench-sweeps: $(STAMP) ## ten thousand runs, into docs/performance.md (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks.sweeps
+
+bench-page: $(STAMP) ## the page in a browser, into docs/performance.md (some minutes, on an idle machine)
+	$(BIN)/python -m benchmarks.dashboard
 
 lint: $(STAMP) ## style, and whether uv.lock fits pyproject.toml
 	$(BIN)/python -m ruff check .

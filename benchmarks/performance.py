@@ -179,11 +179,13 @@ median of what to expect.
 """
 
 
-def with_sweeps(text: str, page: Path) -> str:
-    """The page with the section that benchmarks.sweeps wrote into the one that is there."""
+def with_others(text: str, page: Path) -> str:
+    """The page with the sections that other benchmarks wrote into the one that is there."""
     before = page.read_text(encoding="utf-8") if page.exists() else ""
-    found = re.search(r"<!-- sweeps:begin -->.*<!-- sweeps:end -->", before, re.DOTALL)
-    return text.replace("## Machine", f"{found[0]}\n\n## Machine") if found else text
+    for name in ("sweeps", "page"):
+        found = re.search(rf"<!-- {name}:begin -->.*<!-- {name}:end -->", before, re.DOTALL)
+        text = text.replace("## Machine", f"{found[0]}\n\n## Machine") if found else text
+    return text
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -211,7 +213,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.quick or given.only:
         print(text)
         return
-    given.out.write_text(with_sweeps(text, given.out), encoding="utf-8")
+    given.out.write_text(with_others(text, given.out), encoding="utf-8")
     print(given.out)
 
 

@@ -1,0 +1,120 @@
+"""The page in a real browser: from the command to the first chart, and from a lever to a new one: `python -m benchmarks.dashboard`.
+
+Writes the section on the page of docs/performance.md; takes some minutes on an idle machine, which must have Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from benchmarks.performance import PAGE
+
+BEGIN, END = "<!-- page:begin -->", "<!-- page:end -->"
+SEEDS = 100
+PORT = 8797
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+NEW = """before => { const row = document.querySelector('tr[data-observable]');
+return row && document.querySelector('.abm-done') && row.dataset.difference !== before; }"""
+
+
+def served(browser: Any, cache: Path, levers: int) -> dict[str, Any]:
+    """One server from its start: seconds to the first chart and the whole one, and to a new one for each lever."""
+    command = [sys.executable, "-m", "abm.cli", "dashboard", "--no-open", "--port", str(PORT)]
+    environment = os.environ | {"ABM_CACHE": str(cache)}
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{PORT}", timeout=5)
+                break
+            except OSError:
+                time.sleep(0.05)
+        answers = time.perf_counter() - began
+        page = browser.new_page()
+        page.set_default_timeout(300_000)
+        page.goto(f"http://127.0.0.1:{PORT}/?seeds={SEEDS}&ip_strength=0.5")
+        page.wait_for_selector(".abm-picture")
+        first = time.perf_counter() - began
+        page.wait_for_selector("tr[data-observable]")
+        whole = time.perf_counter() - began
+        moved = []
+        for number in range(levers):
+            before = page.locator("tr[data-observable]").first.get_attribute("data-difference")
+            field = page.locator(".abm-field-ip_strength input")
+            field.fill(f"{0.9 - 0.05 * number:.2f}")
+            now = time.perf_counter()
+            field.press("Enter")
+            page.wait_for_function(NEW, arg=before)
+            moved.append(time.perf_counter() - now)
+        page.close()
+        return {"answers": answers, "first": first, "whole": whole, "moved": moved}
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def section(cold: dict[str, Any], warm: dict[str, Any]) -> str:
+    """The section of docs/performance.md."""
+    rows = [
+        ("the server answers", cold["answers"], warm["answers"]),
+        ("the first chart, of the runs that are there", cold["first"], warm["first"]),
+        (f"all {SEEDS} paired runs, charts and table", cold["whole"], warm["whole"]),
+    ]
+    lines = [f"| {what} | {a:.1f} | {b:.1f} |" for what, a, b in rows]
+    moved = warm["moved"]
+    return f"""{BEGIN}
+## The page in the browser
+
+Written by `python -m benchmarks.dashboard` on {dt.date.today():%-d %B %Y}, in headless Chromium on the same machine.
+
+| seconds from the command `abm dashboard` to | nothing ever compiled | compiled before |
+|---|---:|---:|
+{chr(10).join(lines)}
+
+From a lever to new fan charts of {SEEDS} paired runs of five years: {statistics.median(moved):.1f} s in the median of {len(moved)}
+({min(moved):.1f} to {max(moved):.1f}), of which 0.35 s wait for the hand to come to rest. The changed months alone are played.
+{END}"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, and write the section."""
+    parser = argparse.ArgumentParser(
+        description="Time the page in a browser; write its section of docs/performance.md."
+    )
+    parser.add_argument("--levers", type=int, default=7, help="levers moved, one after the other")
+    parser.add_argument("--out", type=Path, default=PAGE, help="the page (default docs/performance.md)")
+    given = parser.parse_args(arguments)
+    chromium = os.environ.get("ABM_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        parser.error("no browser here: apt-get install chromium, or ABM_BROWSER=/path/of/one")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        cold = served(browser, Path(folder), 0)
+        warm = served(browser, Path(folder), given.levers)
+        browser.close()
+    text = section(cold, warm)
+    print(text)
+    before = given.out.read_text(encoding="utf-8") if given.out.exists() else ""
+    found = re.search(f"{BEGIN}.*{END}", before, re.DOTALL)
+    after = before.replace(found[0], text) if found else before.replace("## Machine", f"{text}\n\n## Machine")
+    given.out.write_text(after, encoding="utf-8")
+    print(given.out)
+
+
+if __name__ == "__main__":
+    main()
