@@ -1,6 +1,7 @@
 """The page in a real browser: from the command to the first chart, and from a lever to a new one.
 
-`python -m benchmarks.dashboard` writes the section on the page of docs/performance.md; takes some minutes on an idle machine, which must have Chromium.
+`python -m benchmarks.dashboard` writes the section on the page of docs/performance.md. It takes some minutes on an idle machine,
+which must have Chromium.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ Written by `python -m benchmarks.dashboard` on {dt.date.today():%-d %B %Y}, in h
 {chr(10).join(lines)}
 
 From a lever to new fan charts of {SEEDS} paired runs of five years: {statistics.median(moved):.1f} s in the median of
-{len(moved)} ({min(moved):.1f} to {max(moved):.1f}), of which 0.35 s wait for the hand to come to rest. The changed months alone are played.
+{len(moved)} ({min(moved):.1f} to {max(moved):.1f}), of which 0.35 s wait for the hand to
+come to rest. The changed months alone are played.
 {END}"""
 
 
