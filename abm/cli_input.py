@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 INPUT_ERROR, INTERRUPTED = 2, 130
-AGAIN = 0.02
+AGAIN = 0.2
 """Seconds after which an interrupt that was lost is sent once more."""
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this version of typer keeps it
 
@@ -66,16 +67,20 @@ def keep_interrupts() -> None:
     Python discards what is raised in a hook of the garbage collector. JAX has such a hook, and about half of all
     interrupts while it loads or compiles arrive in it.
     """
-    otherwise = sys.unraisablehook
+    otherwise, lost_one = sys.unraisablehook, threading.Event()
+
+    def send_again() -> None:
+        while lost_one.wait():
+            lost_one.clear()
+            time.sleep(AGAIN)
+            _interrupt()
 
     def hook(lost: Any) -> None:
         if not issubclass(lost.exc_type, KeyboardInterrupt):
             return otherwise(lost)
-        # Later and from another thread: here it would be discarded again.
-        again = threading.Timer(AGAIN, _interrupt)
-        again.daemon = True
-        again.start()
+        lost_one.set()  # later and from another thread: here it would be discarded again
 
+    threading.Thread(target=send_again, daemon=True).start()  # not in the hook, where a thread takes its time to start
     sys.unraisablehook = hook
 
 
