@@ -20,6 +20,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from abm.dashboard.page import SETTLED
 from benchmarks.performance import PAGE
 
 BEGIN, END = "<!-- page:begin -->", "<!-- page:end -->"
@@ -86,8 +87,8 @@ Written by `python -m benchmarks.dashboard` on {dt.date.today():%-d %B %Y}, in h
 {chr(10).join(lines)}
 
 From a lever to new fan charts of {SEEDS} paired runs of five years: {statistics.median(moved):.1f} s in the median of
-{len(moved)} ({min(moved):.1f} to {max(moved):.1f}), of which 0.35 s wait for the hand to
-come to rest. The changed months alone are played.
+{len(moved)} ({min(moved):.1f} to {max(moved):.1f}), of which {SETTLED} s wait for the hand to come to rest. The
+changed months alone are played.
 {END}"""
 
 

@@ -25,8 +25,10 @@ from abm.parameters import Parameters
 from abm.results import Comparison, Ensemble
 from abm.scenarios import Scenario
 
-SETTLED = 0.35
+SETTLED = 0.2
 """Seconds without another change before runs begin."""
+BETWEEN = 2.5
+"""Seconds between charts of the runs that are there: drawing takes time from the runs."""
 KEPT = ("of", "since", "seeds", "months")
 """What stays when all levers go back."""
 LOOK = ("of",)
@@ -206,13 +208,14 @@ def Against(asked: Counterfactual, observable: str, choose: Any) -> None:
         if found is not None:
             return found
         time.sleep(SETTLED)
-        shown = 0.0
+        shown = time.perf_counter()
 
         def watch(world: str, number: int, total: int, so_far: Callable[[], Ensemble]) -> None:
             nonlocal shown
             still_asked()
             done.set((world, number, total))
-            if time.perf_counter() - shown > 1.0 and number < total:
+            first = world == "baseline" and partly.value is None
+            if number < total and (first or time.perf_counter() - shown > BETWEEN):
                 partly.set(SoFar(key, world, total, so_far()))
                 shown = time.perf_counter()
 

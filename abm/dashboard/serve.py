@@ -53,8 +53,11 @@ def serve(host: str, port: int, open_browser: bool) -> None:
 
 
 def _warm() -> None:
-    """Load what runs need, and compile it where no earlier process has: a few runs, so that nobody waits for them."""
+    """Load what runs need, and compile it where no earlier process has: one month, so that nobody waits for it."""
+    import datetime as dt
+
     from abm.analysis.counterfactual import Counterfactual
     from abm.dashboard.runs import RUNS
 
-    RUNS.run(Counterfactual(seeds=10), lambda world, done, total, so_far: None)
+    month = Counterfactual(seeds=2, months=1, since=dt.date(2023, 1, 1))
+    RUNS.run(month, lambda world, done, total, so_far: None)
