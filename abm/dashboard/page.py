@@ -14,11 +14,12 @@ import reacton.ipyvuetify as v
 import solara
 from solara.lab import use_task
 
-from abm.analysis.counterfactual import EXPORTS, Counterfactual, CounterfactualError, numbers
-from abm.dashboard.levers import LEVERS, Lever, every
+from abm.analysis.counterfactual import EXPORTS, Counterfactual, numbers
+from abm.dashboard.address import LEVER_NAMES, LOOK, SETTINGS, from_address, read, to_address
+from abm.dashboard.levers import LEVERS, Lever
 from abm.dashboard.month_by_month import MonthByMonth
 from abm.dashboard.parts import Picture, when_changed
-from abm.dashboard.runs import MOST, RUNS, Superseded
+from abm.dashboard.runs import RUNS, Superseded
 from abm.figures import fans, style
 from abm.figures.labels import LABELS, PRICING_POWER, label_of
 from abm.parameters import Parameters
@@ -31,8 +32,6 @@ BETWEEN = 2.5
 """Seconds between charts of the runs that are there: drawing takes time from the runs."""
 KEPT = ("of", "since", "seeds", "months")
 """What stays when all levers go back."""
-LOOK = ("of",)
-"""What an address says beside the counterfactual: the observable that is shown."""
 TABLE = (*PRICING_POWER[:4], "open_token_share", "frontier_price", "chip_revenue", "compute_installed", "welfare")
 USUAL = {row["name"]: float(row["default"]) for row in Parameters.table()}
 WIDE = 8.2
@@ -356,47 +355,6 @@ def short(value: float) -> str:
     """Four digits, thousands apart."""
     text = f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
     return text.replace("-", "−")
-
-
-# --- the address ------------------------------------------------------------------------------------------------
-
-SETTINGS = ("scenario", "since", "exports", "seeds", "months")
-LEVER_NAMES = tuple(lever.name for lever in every())
-
-
-def from_address(search: str) -> dict[str, str]:
-    """What an address says, as it was typed."""
-    from urllib.parse import parse_qsl
-
-    return dict(parse_qsl(search.removeprefix("?")))
-
-
-def to_address(typed: dict[str, str]) -> str:
-    """What follows the ? of the address of these settings."""
-    from urllib.parse import urlencode
-
-    return urlencode(typed)
-
-
-def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:
-    """The counterfactual, or None and what is wrong with it by the name of the field."""
-    from urllib.parse import urlencode
-
-    said = {name: text for name, text in typed.items() if text.strip() and name not in LOOK}
-    problems: dict[str, str] = {}
-    of = typed.get("of")
-    if of and of not in LABELS:
-        problems["of"] = f"no observable {of!r}"
-    try:
-        asked = Counterfactual.from_query(urlencode(said))
-        asked.story()
-        if asked.seeds * asked.months > MOST:
-            problems["seeds"] = (
-                f"seeds x months = {asked.seeds * asked.months:,}: the page plays up to {MOST:,}; abm compare plays more"
-            )
-    except CounterfactualError as error:
-        problems |= error.problems
-    return (None, problems) if problems else (asked, {})
 
 
 CSS = """
