@@ -1,6 +1,7 @@
 """One run repeated over parameters and seeds, in chunks that fit the machine."""
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -58,20 +59,25 @@ def run_many(
     began, done = time.perf_counter(), 0
     parts: dict[int, Any] = {}
 
+    compiled = threading.Event()
+
     def task(start: int) -> Any:
-        with jax.enable_x64(x64):
-            rows = jnp.minimum(jnp.arange(start, start + chunk), total - 1)
-            out = keep(run(jax.tree.map(lambda x: x[rows], inputs)))
+        try:
+            with jax.enable_x64(x64):
+                rows = jnp.minimum(jnp.arange(start, start + chunk), total - 1)
+                out = run(jax.tree.map(lambda x: x[rows], inputs))
+                compiled.set()  # a call returns once its program is compiled and has been started
+                out = keep(out)
+        finally:
+            compiled.set()
         real = min(chunk, total - start)
         return jax.tree.map(lambda x: np.array(x[:real]), out)
 
-    parts[0] = task(0)  # the first call compiles; the others must find the program ready
-    done = min(chunk, total)
-    if progress:
-        progress(done, total, time.perf_counter() - began)
     with ThreadPoolExecutor(workers) as pool:
-        pending = {pool.submit(task, start): start for start in starts[1:]}
+        pending = {pool.submit(task, 0): 0}
         try:
+            compiled.wait()  # one thread compiles; the others find the program ready
+            pending |= {pool.submit(task, start): start for start in starts[1:]}
             while pending:
                 finished, _ = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
