@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from abm.parameters import ParameterError, Parameters
     from abm.population import Populations
     from abm.scenarios import Scenario, ScenarioError
-    from abm.simulation import compare, ensemble, ensembles, simulate
+    from abm.simulation import Setting, compare, ensemble, ensembles, simulate
     from abm.sweeps import Sweep, open_sweep, run_sweep, sweep
 
 _HOME = {
@@ -25,6 +25,7 @@ _HOME = {
     "Populations": "abm.population",
     "Scenario": "abm.scenarios",
     "ScenarioError": "abm.scenarios",
+    "Setting": "abm.simulation",
     "compare": "abm.simulation",
     "ensemble": "abm.simulation",
     "ensembles": "abm.simulation",
@@ -42,6 +43,7 @@ __all__ = [
     "Populations",
     "Scenario",
     "ScenarioError",
+    "Setting",
     "Sweep",
     "compare",
     "ensemble",

@@ -190,16 +190,19 @@ class Comparison:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(apart == 0, 1.0, apart / difference.var(0, ddof=1))
 
-    def table(self, observables: str | list[str] | None = None, month: int = -1) -> pd.DataFrame:
-        """One row per observable at one month (default the last)."""
+    def table(self, observables: str | list[str] | None = None, month: int | Sequence[int] = -1) -> pd.DataFrame:
+        """One row per observable at one month (default the last); one per observable and month where several are given."""
         import pandas as pd
 
         months = min(self.a.setup.months, self.b.setup.months)
-        if not -months <= month < months:
-            raise ValueError(f"month = {month}: both have months 0 to {months - 1}")
+        asked = [month] if isinstance(month, int | np.integer) else list(month)
+        if wrong := [one for one in asked if not -months <= one < months]:
+            raise ValueError(f"month = {wrong[0]}: both have months 0 to {months - 1}")
         names = [observables] if isinstance(observables, str) else observables or self.a.names
-        rows = {name: self.frame(name).iloc[month] for name in names}
-        return pd.DataFrame(rows).T
+        if isinstance(month, int | np.integer):
+            return pd.DataFrame({name: self.frame(name).iloc[month] for name in names}).T
+        frames = {name: self.frame(name).iloc[asked] for name in names}
+        return pd.concat(frames, names=["observable", "month"])
 
     def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
         """Mean differences with intervals, a panel an observable (`abm.figures.paired_difference`)."""

@@ -2,10 +2,14 @@
 
 from types import SimpleNamespace
 
+import hypothesis
 import jax
 import pytest
 
 jax.config.update("jax_enable_x64", True)
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # the machine may be busy: no test is timed
+hypothesis.settings.load_profile("untimed")
 
 
 LONG = ("test_interpreted.py", "test_sweep_failures.py", "test_reproduce.py", "test_market.py", "test_sweep.py")

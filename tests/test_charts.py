@@ -86,6 +86,16 @@ def test_plot_does_the_right_thing_by_default(tiny_shock, run, tmp_path):
     assert "baseline less no r1" in drawn(lambda: pair.plot("welfare"), tmp_path).legends[0].get_texts()[0].get_text()
 
 
+def test_a_comparison_is_a_table_of_one_month_or_several(tiny_shock):
+    pair = abm.compare(tiny_shock.runs["baseline"], tiny_shock.runs["no_r1"])
+    both = pair.table(["welfare", "hhi"], month=[20, -1])
+    assert both.index.names == ["observable", "month"] and len(both) == 4
+    last = pair.table(["welfare", "hhi"])
+    assert both.loc["hhi"]["difference"].iloc[1] == last.loc["hhi", "difference"]
+    with pytest.raises(ValueError, match="month = 99"):
+        pair.table("welfare", month=[1, 99])
+
+
 def test_a_fan_chart_shows_quantiles_of_the_runs(tiny_shock):
     runs = tiny_shock.runs["baseline"]
     table = fans.fan_chart_numbers({"a": runs, "b": tiny_shock.runs["no_r1"]}, "welfare", first=5)
@@ -208,7 +218,7 @@ def test_a_phase_diagram_has_the_means_of_the_runs(plane, tmp_path):
         here = (runs["ip_strength"] == row.ip_strength) & (runs["distillation_rate"] == row.distillation_rate)
         assert row.mean == pytest.approx(runs.loc[here, "open"].mean())
     figure = drawn(lambda: figures.phase_diagram(plane, "ip_strength", "distillation_rate", "open"), tmp_path)
-    assert figure.axes[0].get_xlabel() == "ip strength"
+    assert figure.axes[0].get_xlabel() == "IP strength"
     assert figure.axes[0].get_ylabel() == "distillation rate (per year)"
     middle = float(table["mean"].median())
     assert figures.phase_diagram(plane, "ip_strength", "distillation_rate", "open", zero=middle).axes[1].get_lines()

@@ -151,6 +151,12 @@ asked = st.builds(
 )
 
 
+@pytest.mark.parametrize("said", ["seeds=1_0", "since=2025-W02-3", "since=20250105", "months=%2B31", "ip_strength=0_1"])
+def test_an_address_holds_plain_numbers_and_dates(said):
+    with pytest.raises(CounterfactualError, match="must be"):
+        Counterfactual.from_query(said)
+
+
 @given(asked)
 def test_files_and_addresses_bring_it_back(tmp_path_factory, one):
     path = tmp_path_factory.mktemp("spec") / "compare.toml"

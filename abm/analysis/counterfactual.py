@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -253,7 +254,7 @@ class Counterfactual:
         said: dict[str, Any] = {"levers": {}}
         problems = []
         for name, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
-            read, what = _READ.get(name, (float, "a number"))
+            read, what = _READ.get(name, (_decimal, "a number"))
             try:
                 (said if name in names else said["levers"])[name] = read(text)
             except ValueError:
@@ -270,10 +271,28 @@ class Counterfactual:
         return given
 
 
+def _date(text: str) -> dt.date:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip(), re.ASCII):  # Python reads weeks and days without dashes too
+        raise ValueError(text)
+    return dt.date.fromisoformat(text.strip())
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):  # Python reads 1_0 as ten
+        raise ValueError(text)
+    return int(text)
+
+
+def _decimal(text: str) -> float:
+    if "_" in text:
+        raise ValueError(text)
+    return float(text)
+
+
 _READ: dict[str, tuple[Callable[[str], Any], str]] = {
-    "since": (dt.date.fromisoformat, "a date, such as 2025-01-01"),
-    "seeds": (int, "a whole number"),
-    "months": (int, "a whole number"),
+    "since": (_date, "a date, such as 2025-01-01"),
+    "seeds": (_whole, "a whole number"),
+    "months": (_whole, "a whole number"),
     "scenario": (str, ""),
     "exports": (str, ""),
 }

@@ -13,6 +13,13 @@ class Label(NamedTuple):
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
+def parameter_name(name: str) -> str:
+    """A parameter or factor in words: `ip_strength` is "IP strength"."""
+    return " ".join(WRITTEN.get(word, word) for word in name.split("_"))
+
+
+WRITTEN = {"ip": "IP", "h100": "H100", "r1": "R1", "us": "US", "eu": "EU"}
+
 LABELS = {
     # pricing power
     "lerner_closed": Label("Lerner index, closed labs", "share of price"),

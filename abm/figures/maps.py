@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.figures import style
+from abm.figures.labels import parameter_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,7 @@ def phase_diagram(
     *,
     zero: float | None = None,
     label: str | None = None,
+    width: float = 4.6,
 ) -> Figure:
     """Mean of an outcome over the plane of two factors: cells of a grid, or level lines of a design that fills space.
 
@@ -68,9 +70,11 @@ def phase_diagram(
         Where regimes part: drawn as a line, with two colours on its sides. 0 where the outcome takes both signs.
     label
         What the outcome is called beside the colours.
+    width
+        Of a new figure, inches (`abm.figures.style.ONE_COLUMN` is a column of a paper).
     """
     table = phase_diagram_numbers(results, x, y, outcome)
-    figure, (ax,) = style.canvas(ax, 1, 1, (4.6, 3.5))
+    figure, (ax,) = style.canvas(ax, 1, 1, (width, 0.76 * width))
     value = table["mean"].to_numpy(float)
     if zero is None and value.min() < 0 < value.max():
         zero = 0.0
@@ -200,7 +204,7 @@ def factor_name(results: Results, factor: str) -> str:
     """A factor of a sweep in words, with its unit."""
     target = results.sweep.targets.get(factor)
     unit = getattr(target, "unit", "") if target else ""
-    return factor.replace("_", " ") + (f" ({unit})" if unit else "")
+    return parameter_name(factor) + (f" ({unit})" if unit else "")
 
 
 def _ends(results: Results, table: pd.DataFrame, factor: str) -> str:
@@ -208,7 +212,7 @@ def _ends(results: Results, table: pd.DataFrame, factor: str) -> str:
     values = " to ".join(
         f"{value:g}" if isinstance(value, int | float | np.number) else str(value) for value in rows["at"]
     )
-    return fill(f"{factor.replace('_', ' ')}: {values}", 40)
+    return fill(f"{parameter_name(factor)}: {values}", 40)
 
 
 def _edges(values: Any, logarithmic: bool) -> np.ndarray:

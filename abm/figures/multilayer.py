@@ -126,7 +126,7 @@ def network_animation(
 ) -> FuncAnimation:  # fmt: skip
     """The network over months, a frame a month: every third one where nothing is said; `interval` in milliseconds.
 
-    In a notebook ``HTML(network_animation(run).to_jshtml())``; as a file ``.save("network.gif")``.
+    In a notebook ``HTML(network_animation(run).to_jshtml())``; as a file ``.save("network.gif", writer="pillow")``.
     """
     from matplotlib.animation import FuncAnimation
 

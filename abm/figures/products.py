@@ -49,17 +49,19 @@ def on_frontier(products: pd.DataFrame) -> pd.Series:
 
 
 @style.styled
-def frontier(result: Result, months: Sequence[int] | None = None, axes: Any = None) -> Figure:
+def frontier(
+    result: Result, months: Sequence[int] | None = None, axes: Any = None, *, width: float = style.TWO_COLUMNS
+) -> Figure:
     """Products of one run in a few months: price against capability, the cheapest price of each capability as a line.
 
-    `months`: 0 is January 2023; four around R1 where nothing is said. `axes`: your own, one a month. Areas of the points
-    follow the tokens sold. Raises ValueError for a month that the run does not have.
+    `months`: 0 is January 2023; four around R1 where nothing is said. `axes`: your own, one a month; else a new figure
+    of `width` inches. Areas of the points follow the tokens sold. Raises ValueError for a month that the run does not have.
     """
     shown = months_of(result, months)
     table = frontier_numbers(result, shown)
-    columns = min(len(shown), 4)
+    columns = min(len(shown), 2 if width <= style.ONE_COLUMN else 4)
     rows = -(-len(shown) // columns)
-    size = (style.TWO_COLUMNS if columns > 1 else 4.6, 0.6 + 2.3 * rows)
+    size = (width if columns > 1 else min(width, 4.6), 0.6 + 2.3 * rows)
     figure, panels = style.canvas(
         axes, rows, columns, size, **({"sharex": True, "sharey": True} if axes is None else {})
     )
@@ -71,14 +73,14 @@ def frontier(result: Result, months: Sequence[int] | None = None, axes: Any = No
         ax.set_xlabel("capability, nats")
     for ax in panels[len(shown) :]:
         ax.set_visible(False)
-    style.shared_legend(figure, panels[0], axes is None, columns=4 if columns > 1 else 2)
+    style.shared_legend(figure, panels[0], axes is None, columns=min(columns, 4) if columns > 1 else 2)
     return figure
 
 
 def frontier_animation(result: Result, months: Sequence[int] | None = None, *, interval: int = 250) -> FuncAnimation:
     """The frontier in motion, a frame a month (all months where nothing is said); `interval` in milliseconds.
 
-    In a notebook ``HTML(frontier_animation(run).to_jshtml())``; as a file ``.save("frontier.gif")``.
+    In a notebook ``HTML(frontier_animation(run).to_jshtml())``; as a file ``.save("frontier.gif", writer="pillow")``.
     """
     from matplotlib.animation import FuncAnimation
 
