@@ -35,6 +35,22 @@ def test_v12_friedkin_johnsen():
     np.testing.assert_allclose(both, np.stack([settled, 2 * settled], axis=1), rtol=1e-14)
 
 
+def test_news_absorbed_at_once_is_news_absorbed_one_by_one():
+    signals, precisions = np.array([3.0, -1.0, 0.4]), np.array([0.5, 2.0, 0.0])
+    one_by_one = 1.0, 4.0
+    for signal, precision in zip(signals, precisions, strict=True):
+        one_by_one = beliefs.kalman_update(*one_by_one, signal, precision)
+    at_once = beliefs.absorb(1.0, 4.0, (signals * precisions).sum(), precisions.sum())
+    np.testing.assert_allclose(at_once, one_by_one, rtol=1e-14)
+    assert tuple(beliefs.absorb(1.0, 4.0, 0.0, 0.0)) == (1.0, 4.0)
+
+
+def test_trust_moves_the_odds_of_a_claim():
+    for credibility, belief in ((0.5, 0.0), (0.3, 1.2), (0.9, -2.0)):
+        found = beliefs.trust(credibility, belief)
+        assert np.log(found / (1 - found)) == pytest.approx(np.log(credibility / (1 - credibility)) + belief)
+
+
 def test_kalman_update_is_the_product_of_normals():
     mean, variance = beliefs.kalman_update(1.0, 4.0, 3.0, 0.5)
     assert variance == pytest.approx(1 / (1 / 4 + 0.5))

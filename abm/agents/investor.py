@@ -1,10 +1,13 @@
 """Who believes what, and trades on it."""
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 
 from abm.engine import Agent, Field
 from abm.mechanisms import attention, beliefs, equities, trading
+
+ON_INTENSITY = np.array([1.0, 0.0, 0.0, 0.0])
+"""Claims are about the first question, compute intensity."""
 
 
 class Investor(Agent):
@@ -43,14 +46,11 @@ class Investor(Agent):
 
     def learn(self, p, news):
         """Attentive: Kalman update on all public news not yet absorbed, claims at the investor's own credibility."""
-        trust = jax.nn.sigmoid(jax.scipy.special.logit(self.credibility) + self.belief[3])
-        signal = news.signal - self.heard_signal
-        precision = news.precision - self.heard_precision
-        claims = news.claims - self.heard_claims
-        precision = precision.at[0].add(trust * claims[1])
-        signal = signal.at[0].add(trust * claims[0])
-        mean = jnp.where(precision > 0, signal / jnp.where(precision > 0, precision, 1.0), 0.0)
-        belief, uncertainty = beliefs.kalman_update(self.belief, self.uncertainty, mean, precision)
+        trust = beliefs.trust(self.credibility, self.belief[3])
+        information, precision = news.signal - self.heard_signal, news.precision - self.heard_precision
+        claimed, claims = trust * (news.claims - self.heard_claims)
+        information, precision = information + claimed * ON_INTENSITY, precision + claims * ON_INTENSITY
+        belief, uncertainty = beliefs.absorb(self.belief, self.uncertainty, information, precision)
         awake = self.attentive > 0.5
         self.reference = self.reference + p.reference_adjustment * (self.belief - self.reference)
         self.belief = jnp.where(awake, belief, self.belief)

@@ -3,18 +3,41 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
 
 
 def mean_of_neighbours(values: Any, lists: Any) -> jax.Array:
     """Mean over each agent's neighbours, shape (agents, ...).
 
     values : (agents, ...), any unit. lists : (agents, k) integers, row i whom agent i listens to.
-
-    Neighbour by neighbour: k gathers that fuse with the sum, where one gather of all and a sum over a short axis would
-    write everything to memory between the two.
     """
+    return _mean(values, lists)
+
+
+def _one_by_one(values: Any, lists: Any) -> jax.Array:
+    """k gathers that fuse with the sum, where one gather of all would write everything to memory between the two."""
     values = jax.lax.optimization_barrier(values)  # else a second round would do the first one's work k times over
     total = values[lists[:, 0]]
     for i in range(1, lists.shape[1]):
         total = total + values[lists[:, i]]
     return total / lists.shape[1]
+
+
+_mean = custom_vmap(_one_by_one)
+
+
+@_mean.def_vmap
+def _of_runs(_size: int, batched: list[bool], values: Any, lists: Any) -> tuple[jax.Array, bool]:
+    """Runs side by side share their lists: a neighbour's numbers in all of them lie together and are fetched at once.
+
+    Summed in the order of `_one_by_one`, so that a run has the same numbers alone.
+    """
+    if batched != [True, False]:
+        return jax.vmap(_one_by_one, in_axes=[0 if one else None for one in batched])(values, lists), True
+    values = jax.lax.optimization_barrier(jnp.moveaxis(values, 0, -1))
+    fetched = jax.lax.optimization_barrier(values[lists])  # (agents, k, ..., runs)
+    total = fetched[:, 0]
+    for i in range(1, lists.shape[1]):
+        total = total + fetched[:, i]
+    return jnp.moveaxis(total / lists.shape[1], -1, 0), True

@@ -78,6 +78,22 @@ def kalman_update(mean, variance, signal, precision):
     return mean + weight / (1 + weight) * surprise, variance / (1 + weight)
 
 
+def absorb(mean, variance, information, precision):
+    """`kalman_update` on many signals at once, in information form: V' = V / (1 + V P), mean + V' (H - P mean).
+
+    information : H, the sum of precision x signal over the signals, 0 where there are none. precision : P >= 0, the sum
+    of their precisions. Broadcasts. Returns (mean, variance). Source: Kalman (1960); the information form of the filter.
+    """
+    variance = variance / (1 + variance * precision)
+    return mean + variance * (information - precision * mean), variance
+
+
+def trust(credibility, belief):
+    """Weight given to a claim: odds c / (1 - c), times e^belief, as a share. credibility : c in [0, 1]. belief : nats."""
+    odds = credibility * jnp.exp(belief)
+    return odds / (odds + 1 - credibility)
+
+
 def entropy(mean, variance):
     """Entropy, in nats, of the question "is theta > 0?" under a Gaussian belief: ln 2 when open, 0 when settled.
 
