@@ -100,11 +100,11 @@ def spread_news(model: Any, news: DayNews, day: int) -> None:
 def form_prices(model: Any, month: Month, day: int) -> tuple[Array, Array]:
     """The market maker moves each price by the order it faces over its depth: returns, and gains of both strategies."""
     p, exchange, draws = model.p, model.exchange, model.draws
-    beliefs, doubts = [0.0] * QUESTIONS, [0.0] * QUESTIONS
-    for investor in model.investors:
-        investor.order(beliefs, doubts, month.diagnostic)
+    orders = [investor.order(month.diagnostic) for investor in model.investors]
+    total = np.array([sum(column) for column in zip(*orders, strict=True)])
+    beliefs, doubts = total[:QUESTIONS], total[QUESTIONS:]
     wanted = month.constant + month.value * (exchange.base - exchange.log_price) + month.trend * exchange.momentum
-    wanted += month.loadings @ beliefs - month.squares @ (month.premium * np.array(doubts))
+    wanted += month.loadings @ beliefs - month.squares @ (month.premium * doubts)
 
     order = wanted - exchange.position - p.inventory_aversion * (1 - wanted)
     own = np.array(draws.normal("price noise", month.usual.size, day))
@@ -190,7 +190,7 @@ def loadings_of(model: Any) -> Array:
         APPLICATIONS: [0.0, -p.application_rent_exposure],
     }
     rows = [[chips_x, rents, rivals if vendor.home == 1 else -rivals, 0.0] for vendor in model.vendors]
-    for lab in model.labs:
-        rows.append([0.0, -p.open_rent_exposure if lab.is_open else p.closed_rent_exposure, -0.1, 0.0])
+    closed, opened = [0.0, p.closed_rent_exposure, -0.1, 0.0], [0.0, -p.open_rent_exposure, -0.1, 0.0]
+    rows += [opened if lab.is_open else closed for lab in model.labs]
     rows += [[*layers[layer.layer], 0.0, 0.0] for layer in model.layers]
     return np.array(rows)

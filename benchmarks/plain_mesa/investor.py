@@ -39,16 +39,18 @@ class Investor(mesa.Agent):
 
     def is_talked_into(self) -> bool:
         """Whether enough of those it listens to are awake."""
-        awake = sum(neighbour.attentive for neighbour in self.neighbours)
+        awake = sum([neighbour.attentive for neighbour in self.neighbours])
         return awake / len(self.neighbours) >= self.threshold
 
-    def learn(self, record: Any, reference_adjustment: float, drift: float) -> None:
+    def learn(self, record: Any, pace: float, drift: float) -> None:
         """The reference follows belief, and doubt grows; who is attentive first learns what it has not absorbed yet."""
-        belief = self.belief
-        self.reference = [r + reference_adjustment * (m - r) for r, m in zip(self.reference, belief, strict=True)]
+        m0, m1, m2, m3 = self.belief  # written out, since every investor does it every day
+        r0, r1, r2, r3 = self.reference
+        self.reference = [r0 + pace * (m0 - r0), r1 + pace * (m1 - r1), r2 + pace * (m2 - r2), r3 + pace * (m3 - r3)]
         if self.attentive > 0.5:
             self.absorb(record)
-        self.uncertainty = [v + drift for v in self.uncertainty]
+        v0, v1, v2, v3 = self.uncertainty
+        self.uncertainty = [v0 + drift, v1 + drift, v2 + drift, v3 + drift]
 
     def absorb(self, record: Any) -> None:
         """Kalman update on all public news not yet absorbed, claims at its own credibility."""
@@ -81,14 +83,22 @@ class Investor(mesa.Agent):
 
     def felt(self, diagnostic: float) -> list[float]:
         """Diagnostic belief: news is over-weighted against the reference it is compared with."""
-        return [m + diagnostic * (m - r) for m, r in zip(self.belief, self.reference, strict=True)]
+        m0, m1, m2, m3 = self.belief
+        r0, r1, r2, r3 = self.reference
+        more = 1 + diagnostic
+        return [
+            more * m0 - diagnostic * r0,
+            more * m1 - diagnostic * r1,
+            more * m2 - diagnostic * r2,
+            more * m3 - diagnostic * r3,
+        ]
 
-    def order(self, beliefs: list[float], doubts: list[float], diagnostic: float) -> None:
-        """Add what moves its demand from day to day to the market's: felt beliefs and doubts, by question."""
-        weight = self.fundamental
-        for q, felt in enumerate(self.felt(diagnostic)):
-            beliefs[q] += weight * felt
-            doubts[q] += weight * self.uncertainty[q]
+    def order(self, diagnostic: float) -> tuple[float, ...]:
+        """What moves its demand from day to day: felt beliefs and doubts by question, each times its bet on value."""
+        bet = self.fundamental
+        f0, f1, f2, f3 = self.felt(diagnostic)
+        v0, v1, v2, v3 = self.uncertainty
+        return bet * f0, bet * f1, bet * f2, bet * f3, bet * v0, bet * v1, bet * v2, bet * v3
 
     def settle(self, closing: Any, diagnostic: float, premium: float) -> None:
         """Trades of the month against the dealer, dividends received and funding paid in proportion to holdings."""

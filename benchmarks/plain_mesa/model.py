@@ -29,6 +29,9 @@ from benchmarks.plain_mesa.vendor import Vendor
 ASSETS = ("log_price", "base", "target_base", "shares", "position", "momentum", "variance")
 """What the exchange has of every asset: arrays, the rest are numbers and lists."""
 
+USUAL = ("posted", "log", True)
+"""Pricing, price form and short sales: the conduct that is written here."""
+
 
 class PlainMarket(mesa.Model):
     """Plays months from a start until none of `months` is left.
@@ -91,7 +94,7 @@ class PlainMarket(mesa.Model):
         cls, market: Any, values: Any, timeline: dict[str, Any], conduct: Any = None, **options: Any
     ) -> PlainMarket:
         """From a compiled model's market, parameter values by name, timeline (months first) and conduct (the usual)."""
-        if conduct is not None and (conduct.pricing, conduct.price_form, conduct.short_sales) != ("posted", "log", True):
+        if conduct is not None and tuple(conduct) != USUAL:
             raise ValueError(f"{conduct}: the plain model has posted prices, the log form and short sales only")
         return cls(start_of(market, values, timeline), **options)
 
