@@ -40,6 +40,20 @@ def test_a_month_is_equal(world):
     assert {name: size for name, size in found.items() if not size < 1e-9} == {}
 
 
+def test_fed_forward():
+    """The plain model's own state goes on, past the shock; only draws are given."""
+    setup = Setup.of(months=27, **SIZES)
+    markets = play(setup, 1)
+    market, _ = next(markets)
+    plain = PlainMarket.from_market(market, setup.values, setup.timeline, rng=0)
+    while plain.running:
+        plain.draws = check.draws_of(market, 1)
+        plain.step()
+        market, report = next(markets)
+    assert plain.month == 27
+    assert all(check.difference(here, there) < 1e-9 for _, here, there in check.pairs(plain, market, report))
+
+
 def test_the_worlds_are_lively():
     """What the comparison covers: each of these happens in the months compared."""
     seen = dict.fromkeys(("entries", "exits", "detections", "suits_lost", "innovation", "released", "revision"), 0.0)

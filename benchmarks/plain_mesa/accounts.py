@@ -96,7 +96,7 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
     can_pay = min(p.damages_pace * lab.legal_exposure, 0.5 * max(lab.cash, 0.0) + 0.1 * max(income, 0.0))
     needs = max(p.cash_target * (lab.research_spending + lab.chip_bill + 1), 1.0)
     asset = len(model.vendors) + lab.number
-    value = math.exp(model.exchange.log_price[asset]) * model.exchange.shares[asset]
+    value = math.exp(model.exchange.log_price[asset]) * float(model.exchange.shares[asset])
     return Books(
         worth=worth,
         markup=markup,
@@ -160,7 +160,7 @@ def enter_and_exit(model: Any) -> None:
     entrants, origin = [], None
     if any(lab.is_forkable() for lab in labs) and p.entry_rate > 0:
         source = first_greatest([lab.capability[FLAGSHIP] if lab.is_forkable() else -math.inf for lab in labs])
-        momentum = model.exchange.momentum[len(model.vendors) + source]
+        momentum = float(model.exchange.momentum[len(model.vendors) + source])
         chance = p.entry_rate / 12 * math.exp(clip(20 * momentum, -1.0, 1.0)) * (1 + p.guarantee_share)
         burden = p.insolvency_months / p.seed_funding * p.entry_cost_weight
         origin = labs[source]

@@ -25,7 +25,8 @@ class DayNews:
 def news_of_month(model: Any) -> list[DayNews]:
     """Scenario news, cost claims and audits, capex plans, and what releases and earnings reveal."""
     p, events = model.p, model.events
-    days = [DayNews(*today) for today in zip(events.news_signal_precision, events.news_precision, events.salience)]  # noqa: B905
+    given = zip(events.news_signal_precision, events.news_precision, events.salience, strict=True)
+    days = [DayNews(*today) for today in given]
     believed = max([1.0, *(lab.claimed_cost for lab in model.labs if lab.active and not lab.is_open)])
     claimed = list(events.claimed_cost)
     release_news(model, days, claimed)
