@@ -62,6 +62,18 @@ def log_sum(values: tuple[float, ...]) -> float:
 class Adopter(mesa.Agent):
     """A segment of users: picks among models useful for its tasks, uses more when the price index falls."""
 
+    active: bool
+    home: int
+    difficulty: float  # nats
+    price_sensitivity: float
+    quality_taste: float
+    compliance_need: float
+    openness_taste: float
+    scale: float  # M tokens a month at the price of the status quo
+    usage_elasticity: float
+    enterprise: bool
+    price_index: float
+    spending: float  # $ M a month
     peers: list[Adopter]
 
     def __init__(self, model: Any, usage: list[float], tokens: list[float], **columns: Any) -> None:

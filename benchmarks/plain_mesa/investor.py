@@ -14,6 +14,24 @@ from benchmarks.plain_mesa.constants import logistic
 class Investor(mesa.Agent):
     """Holds beliefs over four open questions, hears news when attentive, talks to neighbours, and buys what looks cheap."""
 
+    active: bool
+    home: int
+    wealth: float  # share of all wealth
+    money: float  # $ M
+    belief: list[float]  # mean by question, nats
+    uncertainty: list[float]  # variance
+    anchor: list[float]
+    reference: list[float]
+    susceptibility: float
+    credibility: float
+    threshold: float
+    attentive: float
+    heard_signal: list[float]
+    heard_precision: list[float]
+    heard_claims: list[float]
+    trend_share: float
+    switching: float
+    aggressiveness: float
     neighbours: list[Investor]
 
     def __init__(self, model: Any, holdings: list[float], **columns: Any) -> None:

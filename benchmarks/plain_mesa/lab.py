@@ -33,6 +33,55 @@ class Lab(mesa.Agent):
 
     is_open = False
 
+    active: bool
+    home: int
+    monetisation: int
+    trust: float
+    brand: float
+    licence: float
+    first_party_share: float
+
+    efficiency: float  # nats
+    run_compute: float  # H100e months
+    run_cost: float  # $ M
+    programme_cost: float
+    research_intensity: float
+    research_spending: float  # $ M a month
+    distilled: float  # nats
+    copied: float
+    untaught: float
+    distilled_share: float
+    teacher: int
+    copied_from: int
+    exchanges: float  # M a month
+    vigilance: float
+    access_cut: float  # months
+    legal_exposure: float  # $ M
+
+    capability: list[float]  # by tier from here
+    model_size: list[float]
+    serving_efficiency: list[float]
+    price: list[float]
+    token_cost: list[float]
+    age: list[float]
+    released: list[bool]
+    revision: list[float]
+
+    claimed_cost: float  # $ M
+    true_cost: float
+    cash: float
+    machines: float  # H100e
+    ordered: list[float]
+    order_budget: float  # $ M a month
+    supplied: list[float]
+    funded: float
+    chip_bill: float
+    revenue: float
+    profit: float
+    lerner: float
+    marginal_value: float  # $ M a month per nat
+    distressed: float  # months
+
     def __init__(self, model: Any, number: int, **columns: Any) -> None:
         super().__init__(model)
         self.number = number

@@ -10,6 +10,13 @@ import mesa
 class Layer(mesa.Agent):
     """Power sells energy to machines, platforms rent machines out, applications build on tokens."""
 
+    active: bool
+    layer: int
+    revenue: float  # $ M a month
+    other_income: float
+    profit: float
+    cash: float  # $ M
+
     def __init__(self, model: Any, **columns: Any) -> None:
         super().__init__(model)
         self.__dict__.update(columns)

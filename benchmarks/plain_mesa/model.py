@@ -74,6 +74,8 @@ class PlainMarket(mesa.Model):
             setattr(self.exchange, name, np.array(getattr(self.exchange, name)))
         if given.open != sorted(given.open):
             raise ValueError("labs: closed ones must come before open ones")
+        if not all(row["active"] for row in [*given.vendors, *given.adopters, *given.investors]):
+            raise ValueError("start: only labs may be inactive")
         self.regulators = [Regulator(self, **row) for row in given.regulators]
         self.vendors = [Vendor(self, **row) for row in given.vendors]
         kinds = [OpenLab if is_open else ClosedLab for is_open in given.open]

@@ -13,6 +13,22 @@ from benchmarks.plain_mesa.constants import INSTRUMENTS, NOTHING, clip
 class Regulator(mesa.Agent):
     """Moves each instrument part of the way towards a target that safety, rivalry, consumers and lobbying shift."""
 
+    active: bool
+    home: int
+    ip_strength: float
+    ip_clarity: float
+    enforcement_effort: float
+    compliance_fixed: float  # $ M a month
+    compliance_proportional: float
+    permitting_lag: float  # months
+    power_growth: float  # a year
+    policy_uncertainty: float
+    announced: float
+    weight_safety: float
+    weight_competitiveness: float
+    weight_consumers: float
+    weight_lobbying: float
+
     def __init__(self, model: Any, **columns: Any) -> None:
         super().__init__(model)
         self.__dict__.update(columns)

@@ -13,6 +13,25 @@ from benchmarks.plain_mesa.constants import clip
 class Vendor(mesa.Agent):
     """Prices at a markup its lock-in allows plus a scarcity rent, builds capacity with a lead, learns by making."""
 
+    active: bool
+    home: int
+    chip_price: float  # $ M per H100e
+    unit_cost: float
+    base_cost: float
+    performance: float  # H100e a chip
+    generation_age: float  # months
+    capacity: float  # H100e a month
+    expansion: list[float]
+    generation_output: float  # H100e
+    experience: float
+    lock_in: float
+    orders: float  # H100e a month
+    delivered: float
+    revenue: float  # $ M a month
+    profit: float
+    cash: float  # $ M
+    demand_elasticity: float
+
     def __init__(self, model: Any, **columns: Any) -> None:
         super().__init__(model)
         self.__dict__.update(columns)
