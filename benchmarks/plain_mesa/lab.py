@@ -1,0 +1,239 @@
+"""What closed and open labs share: research, imitation, defence, releases, machines."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import mesa
+
+from benchmarks.plain_mesa.constants import (
+    EFFICIENT,
+    FLAGSHIP,
+    NEVER,
+    NOBODY,
+    TIERS,
+    clip,
+    erlang_stages,
+)
+
+
+class Lesson(NamedTuple):
+    """Whom a lab could learn from, how far that goes, and what an exchange costs."""
+
+    teacher: int
+    ceiling: float  # nats
+    price: float  # $ M per M exchanges, penalty included
+    source: int  # of open weights
+    open_capability: float  # nats
+
+
+class Lab(mesa.Agent):
+    """Trains, copies or distils models, sells them in tiers, and spends what it earns and raises on the next."""
+
+    is_open = False
+
+    active: bool
+    home: int
+    monetisation: int
+    trust: float
+    brand: float
+    licence: float
+    first_party_share: float
+
+    efficiency: float  # nats
+    run_compute: float  # H100e months
+    run_cost: float  # $ M
+    programme_cost: float
+    research_intensity: float
+    research_spending: float  # $ M a month
+    distilled: float  # nats
+    copied: float
+    untaught: float
+    distilled_share: float
+    teacher: int
+    copied_from: int
+    exchanges: float  # M a month
+    vigilance: float
+    access_cut: float  # months
+    legal_exposure: float  # $ M
+
+    capability: list[float]  # by tier from here
+    model_size: list[float]
+    serving_efficiency: list[float]
+    price: list[float]
+    token_cost: list[float]
+    age: list[float]
+    released: list[bool]
+    revision: list[float]
+
+    claimed_cost: float  # $ M
+    true_cost: float
+    cash: float
+    machines: float  # H100e
+    ordered: list[float]
+    order_budget: float  # $ M a month
+    supplied: list[float]
+    funded: float
+    chip_bill: float
+    revenue: float
+    profit: float
+    lerner: float
+    marginal_value: float  # $ M a month per nat
+    distressed: float  # months
+
+    def __init__(self, model: Any, number: int, **columns: Any) -> None:
+        super().__init__(model)
+        self.number = number
+        self.volume = [0.0, 0.0]  # M tokens sold last, by tier
+        self.enterprise_volume = [0.0, 0.0]
+        self.__dict__.update(columns)
+
+    @property
+    def law(self) -> Any:
+        """The regulator at home."""
+        return self.model.regulators[self.home]
+
+    # Research
+
+    def research(self, published: float, luck: float) -> None:
+        """Own progress, faster under scarcity, and what the published frontier teaches; the run trains on."""
+        p, model = self.model.p, self.model
+        lucky = math.exp(p.research_luck * luck - 0.5 * p.research_luck**2)
+        trend = math.log(2) / p.algorithmic_doubling_time
+        scarce = 1 + p.scarcity_induction * model.accounts.scarcity[self.home]
+        own = trend * self.research_intensity**p.research_returns * lucky * scarce
+        catching_up = p.spillover_rate * (1 - p.ip_stifling * self.law.ip_strength)
+        taught = catching_up * max(published - self.efficiency, 0.0)
+        self.efficiency += own + taught + model.events.efficiency_gain[self.number]
+        trained = p.training_share * self.machines
+        cost = trained * model.cloud.rental_price
+        self.run_compute += trained
+        self.run_cost += cost
+        self.programme_cost += cost + self.research_spending
+
+    def own_candidate(self) -> float:
+        """Capability of the current run if it were released now."""
+        return self.efficiency + math.log(max(self.run_compute, 1e-9) / self.model.p.reference_compute)
+
+    def untaught_candidate(self) -> float:
+        """The best it could release now without a teacher."""
+        return max(self.own_candidate(), self.copied)
+
+    def candidate(self) -> float:
+        """The best it could release now."""
+        return max(self.untaught_candidate(), self.distilled)
+
+    def is_forkable(self) -> bool:
+        return self.active and self.is_open and self.licence > self.model.p.licence_needed
+
+    def choose_exchanges(self, lesson: Lesson) -> None:
+        """Distil until the gain of an exchange is its price and expected penalty (Becker 1968)."""
+        p = self.model.p
+        self.exchanges, self.teacher = 0.0, NOBODY
+        if self.access_cut > 0 or lesson.teacher == NOBODY:
+            return
+        gap = max(lesson.ceiling - self.candidate(), 0.0)
+        gain = self.marginal_value * p.lead_horizon * (1 - math.exp(-p.distillation_rate / 12)) * gap
+        ratio = gain / max(p.exchange_scale * lesson.price, 1e-9)
+        self.exchanges = min(p.exchange_scale * math.log(max(ratio, 1.0)), p.exchange_limit)
+        if self.exchanges > 0:
+            self.teacher = lesson.teacher
+
+    def imitate(self, lesson: Lesson) -> None:
+        """Close the gap to the teacher by distillation, and to the best open weights by copying."""
+        p = self.model.p
+        start = max(self.distilled, self.capability[FLAGSHIP])
+        if self.exchanges > 0 and lesson.ceiling > start:
+            effect = 1 - math.exp(-self.exchanges / p.exchange_scale)
+            pace = 1 - math.exp(-p.distillation_rate * effect / 12)
+            self.distilled = start + pace * (lesson.ceiling - start)
+        start = max(self.copied, self.untaught)
+        target = lesson.open_capability + math.log(p.copy_fidelity)
+        pace = 1 - math.exp(-p.copying_rate * (1 - p.ip_copy_block * self.law.ip_strength) / 12)
+        if pace > 0 and target > start:
+            before, self.copied = self.copied, start + pace * (target - start)
+            if self.copied > before:
+                self.copied_from = lesson.source
+        self.access_cut = max(self.access_cut - 1, 0.0)
+
+    # Enforcement
+
+    def defend(self, exchanges: float) -> None:
+        """Rate limits up to the point where they cost what they save, and what events add."""
+        p = self.model.p
+        exposure = p.detection_rate * exchanges
+        stake = p.imitation_loss * max(self.marginal_value, 0.0)
+        effort = math.log(max(exposure * stake / p.vigilance_cost, 1.0)) / max(exposure, 1e-9)
+        self.vigilance = min(effort, p.vigilance_maximum) + self.model.events.vigilance[self.number]
+
+    def answer_case(self, detection: float, ruling: float, court: float) -> tuple[bool, bool]:
+        """Caught: access is cut. Suit lost: damages are owed and what was distilled is enjoined."""
+        p, law = self.model.p, self.law
+        vigilance = self.model.labs[self.teacher].vigilance
+        effort = vigilance + law.enforcement_effort + self.model.events.allegation[self.number]
+        if detection >= 1 - math.exp(-p.detection_rate * self.exchanges * effort):
+            return False, False
+        self.access_cut = p.access_cut_months
+        if court >= clip(law.ip_strength + p.ruling_spread * (1 - law.ip_clarity) * ruling, 0.0, 1.0):
+            return True, False
+        self.legal_exposure += p.damages_multiple * max(self.revenue, p.damages_floor)
+        if self.distilled_share > 0:
+            clean = max(self.untaught, self.untaught_candidate())
+            self.capability = [min(k, clean) for k in self.capability]
+        self.distilled = NEVER
+        return True, True
+
+    # Release
+
+    def release(self, top: float, report_ratio: float, luck: list[float]) -> None:
+        """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship."""
+        p, events, accounts, number = self.model.p, self.model.events, self.model.accounts, self.number
+        forced = events.release[number] > 0.5
+        own, flagship = self.own_candidate(), self.candidate()
+        if forced and events.release_gap[number] > -1e5:
+            flagship = top + events.release_gap[number]
+        from_own = forced or own >= flagship
+        fresh = zip(accounts.undercut[number], accounts.accustomed[number], strict=True)
+        hurry = 1 + p.escape_competition * max(0.0, *(now - usual for now, usual in fresh))
+
+        size = self.model_size[FLAGSHIP]
+        if from_own:
+            size = 0.5 * math.log(max(self.run_compute, 1e-9) / p.reference_compute) + events.size_step[number]
+        offer = flagship, self.capability[FLAGSHIP] - p.tier_step
+        sizes = size, self.model_size[FLAGSHIP] - p.tier_size_step
+        thresholds = p.release_threshold / hurry, p.release_threshold * p.efficient_tier_threshold / hurry
+        chance = p.release_hazard * hurry
+        out = [forced, False]
+        for t in TIERS:
+            gain = offer[t] - self.capability[t]
+            due = gain >= thresholds[t] or (self.age[t] >= p.maximum_age and gain > 0)
+            out[t] = out[t] or (due and luck[t] < chance)
+
+        if out[FLAGSHIP]:
+            claimed = events.release_claimed_cost[number]
+            self.true_cost = self.programme_cost
+            self.claimed_cost = claimed if claimed > 0 else report_ratio * self.run_cost
+            self.distilled_share = 0.0 if from_own else 1 - math.exp(min(own - flagship, 0.0))
+            if forced or self.untaught_candidate() >= flagship:
+                self.untaught = flagship
+            if from_own:
+                self.run_compute = self.run_cost = 0.0
+        for t in (FLAGSHIP, EFFICIENT):
+            self.age[t] += 1
+            if out[t]:
+                self.capability[t], self.model_size[t] = offer[t], sizes[t]
+                self.serving_efficiency[t] = accounts.serving_efficiency
+                self.age[t] = 0.0
+        self.released = out
+
+    # Machines
+
+    def chip_budget(self) -> float:
+        """What it spends on chips this month if they are there, $ M."""
+        return min(self.order_budget, max(self.cash, 0.0)) if self.active else 0.0
+
+    def build(self, compute: float, lag: float) -> None:
+        """Machines ordered pass stages of building and permitting before they come on line."""
+        arrived, self.ordered = erlang_stages(self.ordered, compute, lag)
+        self.machines = self.machines * (1 - self.model.p.compute_depreciation) + arrived

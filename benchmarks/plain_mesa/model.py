@@ -1,0 +1,127 @@
+"""The market as a Mesa model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import mesa
+import numpy as np
+
+from benchmarks.plain_mesa.accounts import close_books
+from benchmarks.plain_mesa.adopter import Adopter
+from benchmarks.plain_mesa.chips import trade_chips
+from benchmarks.plain_mesa.constants import SHOCK_MONTH
+from benchmarks.plain_mesa.draws import Draws, FreshDraws
+from benchmarks.plain_mesa.equities import trade_equities
+from benchmarks.plain_mesa.headlines import HEADLINES
+from benchmarks.plain_mesa.investor import Investor
+from benchmarks.plain_mesa.layer import Layer
+from benchmarks.plain_mesa.policy import adjust_policy
+from benchmarks.plain_mesa.regulator import Regulator
+from benchmarks.plain_mesa.research import do_research, enforce, release_models
+from benchmarks.plain_mesa.seller import ClosedLab, OpenLab
+from benchmarks.plain_mesa.start import fresh, start_of
+from benchmarks.plain_mesa.tokens import add_up_volumes, trade_tokens
+from benchmarks.plain_mesa.vendor import Vendor
+
+ASSETS = ("log_price", "base", "target_base", "shares", "position", "momentum", "variance")
+"""What the exchange has of every asset: arrays, the rest are numbers and lists."""
+
+USUAL = ("posted", "log", True)
+"""Pricing, price form and short sales: the conduct that is written here."""
+
+
+class PlainMarket(mesa.Model):
+    """Plays months from a start until none of `months` is left.
+
+    Parameters
+    ----------
+    start
+        What `start.start_of` gives, or the path of the file that `start.write` wrote.
+    months
+        How many are played; default: as many as the timeline has.
+    seed, rng
+        As Mesa takes them.
+    draws
+        Where decisions get their numbers; default: Mesa's generator of this model.
+    """
+
+    def __init__(
+        self,
+        start: dict[str, Any] | str | Path,
+        months: int | None = None,
+        seed: int | None = None,
+        rng: Any = None,
+        draws: Draws | None = None,
+    ) -> None:
+        super().__init__(seed=seed, rng=rng)
+        given = fresh(start)
+        self.p = SimpleNamespace(**given.p)
+        if self.p.short_sale_constraint > 0.5:
+            raise ValueError("short_sale_constraint: the plain model allows short sales only")
+        self.timeline, self.month = given.timeline, given.month
+        length = len(self.timeline["capex"])
+        self.until = length if months is None else self.month + months
+        if not self.month < self.until <= length:
+            raise ValueError(f"months = {months}: the timeline goes from month {self.month} to {length - 1}")
+        self.draws: Draws = draws or FreshDraws(self.rng)
+
+        self.cloud, self.exchange = SimpleNamespace(**given.cloud), SimpleNamespace(**given.exchange)
+        self.accounts, self.flows = SimpleNamespace(**given.accounts), SimpleNamespace(**given.flows)
+        for name in ASSETS:
+            setattr(self.exchange, name, np.array(getattr(self.exchange, name)))
+        if given.open != sorted(given.open):
+            raise ValueError("labs: closed ones must come before open ones")
+        if not all(row["active"] for row in [*given.vendors, *given.adopters, *given.investors]):
+            raise ValueError("start: only labs may be inactive")
+        self.regulators = [Regulator(self, **row) for row in given.regulators]
+        self.vendors = [Vendor(self, **row) for row in given.vendors]
+        kinds = [OpenLab if is_open else ClosedLab for is_open in given.open]
+        self.labs = [kind(self, i, **row) for i, (kind, row) in enumerate(zip(kinds, given.labs, strict=True))]
+        self.layers = [Layer(self, **row) for row in given.layers]
+        self.adopters = [Adopter(self, **row) for row in given.adopters]
+        self.investors = [Investor(self, **row) for row in given.investors]
+        for adopter, numbers in zip(self.adopters, given.peers, strict=True):
+            adopter.peers = [self.adopters[i] for i in numbers]
+        for investor, numbers in zip(self.investors, given.information, strict=True):
+            investor.neighbours = [self.investors[i] for i in numbers]
+        add_up_volumes(self)
+        self.daily_returns = np.zeros((0, self.exchange.log_price.size))
+        self.datacollector = mesa.DataCollector(model_reporters=HEADLINES)
+
+    @classmethod
+    def from_market(
+        cls, market: Any, values: Any, timeline: dict[str, Any], conduct: Any = None, **options: Any
+    ) -> PlainMarket:
+        """From a compiled model's market, parameter values by name, timeline (months first) and conduct (the usual)."""
+        if conduct is not None and tuple(conduct) != USUAL:
+            raise ValueError(f"{conduct}: the plain model has posted prices, the log form and short sales only")
+        return cls(start_of(market, values, timeline), **options)
+
+    def step(self) -> None:
+        """One month."""
+        self.events = SimpleNamespace(**{name: rows[self.month] for name, rows in self.timeline.items()})
+        adjust_policy(self)
+        trade_chips(self)
+        do_research(self)
+        enforce(self)
+        release_models(self)
+        trade_tokens(self)
+        close_books(self)
+        self.daily_returns = trade_equities(self)
+        if self.month < SHOCK_MONTH:
+            self.fix_basket()
+        self.month += 1
+        self.datacollector.collect(self)
+        self.running = self.month < self.until
+
+    def fix_basket(self) -> None:
+        """What each segment spends on closed models: the weights of the fixed basket."""
+        price = np.array([0.0 if lab.is_open else price for lab in self.labs for price in lab.price])
+        self.accounts.basket = [1e-6 * float(adopter.tokens @ price) for adopter in self.adopters]
+
+    def frontier(self) -> float:
+        """Best capability on sale, nats."""
+        return max(max(lab.capability) for lab in self.labs if lab.active)

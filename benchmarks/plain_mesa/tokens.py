@@ -1,0 +1,117 @@
+"""6. Tokens: labs price, adopters choose, tokens are served, money moves."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from benchmarks.plain_mesa.adopter import Offers
+from benchmarks.plain_mesa.chips import workload_growth
+from benchmarks.plain_mesa.constants import TIERS, clip
+
+
+def trade_tokens(model: Any) -> None:
+    """Costs, prices, choice, habit, use; every quarter what a nat of capability is worth; then serving."""
+    p, labs, adopters, accounts = model.p, model.labs, model.adopters, model.accounts
+    for lab in labs:
+        if lab.active:
+            lab.cost_tokens()
+    offers = Offers.of(labs)
+    for adopter in adopters:
+        adopter.look(offers)
+    elasticity = perceived_elasticity(model, offers)
+    undercut = how_undercut(model)
+    luck = model.draws.uniform("price change", (len(labs), len(TIERS)))
+    for i, lab in enumerate(labs):
+        if lab.active:
+            lab.set_prices(elasticity[i], undercut[i], luck[i])
+
+    offers, growth = Offers.of(labs), adoption(model)
+    for adopter in adopters:
+        adopter.adopt(offers)
+        adopter.use(offers, growth)
+    add_up_volumes(model)
+    if model.month % 3 == 0:
+        value_capability(model, offers, growth)
+
+    accounts.demand_elasticity = elasticity
+    for usual, now in zip(accounts.accustomed, undercut, strict=True):
+        for t in TIERS:
+            usual[t] += p.accustoming * (now[t] - usual[t])
+    accounts.undercut = undercut
+    contestable = sum(adopter.spending for adopter in adopters if adopter.is_contestable(offers))
+    accounts.contestable_share = contestable / max(sum(adopter.spending for adopter in adopters), 1e-12)
+    serve(model)
+
+
+def perceived_elasticity(model: Any, offers: Offers) -> list[float]:
+    """Elasticity of each lab's sales in its common markup, weighted by spending; who sells nothing takes the plain mean."""
+    total, weighted, plain = (np.zeros(len(model.labs)) for _ in range(3))
+    for adopter in model.adopters:
+        paid, elasticity = adopter.answer(offers)
+        total += paid
+        weighted += paid * elasticity
+        plain += elasticity
+    sells = total > 0
+    return np.where(sells, weighted / np.where(sells, total, 1.0), plain / len(model.adopters)).tolist()
+
+
+def how_undercut(model: Any) -> list[list[float]]:
+    """Nats by which the cheapest rival's at least as capable product is below each product's price."""
+    on_sale = [(lab, lab.capability[t], lab.price[t]) for lab in model.labs if lab.active for t in TIERS]
+    undercut = []
+    for lab in model.labs:
+        row = []
+        for t in TIERS:
+            enough = lab.capability[t] - model.p.capability_slack
+            rivals = [price for other, capability, price in on_sale if other is not lab and capability >= enough]
+            row.append(max(math.log(lab.price[t] / min(rivals, default=1e9)), 0.0))
+        undercut.append(row)
+    return undercut
+
+
+def adoption(model: Any) -> float:
+    """Scale of use relative to the start: logistic in time."""
+    p = model.p
+    late = 1 / (1 + math.exp(-p.adoption_speed * (model.month - p.adoption_midpoint) / 12))
+    return late * (1 + math.exp(p.adoption_speed * p.adoption_midpoint / 12))
+
+
+def add_up_volumes(model: Any) -> None:
+    """Tell every lab what it sold, and what of it to enterprises."""
+    everybody = sum(adopter.tokens for adopter in model.adopters)
+    nobody = np.zeros(everybody.size)
+    enterprises = sum((adopter.tokens for adopter in model.adopters if adopter.enterprise), nobody)
+    for i, lab in enumerate(model.labs):
+        lab.volume = everybody[2 * i : 2 * i + 2].tolist()
+        lab.enterprise_volume = enterprises[2 * i : 2 * i + 2].tolist()
+
+
+def value_capability(model: Any, offers: Offers, growth: float) -> None:
+    """What a nat of capability is worth to each lab, $ M a month."""
+    worth = sum(adopter.worth_of_capability(offers, growth) for adopter in model.adopters)
+    for lab, value in zip(model.labs, worth.tolist(), strict=True):
+        capture = model.p.open_capture if lab.is_open else 1.0
+        lab.marginal_value = 1e-6 * value * capture if lab.active else 0.0
+
+
+def serve(model: Any) -> None:
+    """Tokens need compute; the rental price of compute moves with demand over supply; inference gets more efficient."""
+    p, cloud, accounts = model.p, model.cloud, model.accounts
+    serving = 0.0
+    for lab in model.labs:
+        for t in TIERS:
+            serving += lab.volume[t] * math.exp(lab.model_size[t] - lab.saved(t))
+    serving *= 1e-6 * p.token_cost_start / p.rental_price_start
+    epsilon, supply = p.chip_demand_elasticity, sum(cloud.installed)
+    internal = p.workload_scale * math.exp(workload_growth(model.month, p))
+    internal *= (cloud.rental_price / p.rental_price_start) ** -epsilon
+    internal *= math.exp((epsilon - 1) * accounts.serving_efficiency)
+    cloud.demand, cloud.serving = serving + internal, serving
+    cloud.internal = min(internal, max(supply - serving, 0.0))
+    pressure = math.log(max(cloud.demand, 1e-9) / max(p.usual_utilisation * supply, 1e-9))
+    dearer = cloud.rental_price * math.exp(p.rental_adjustment * clip(pressure, -2.0, 2.0))
+    cloud.rental_price = max(dearer, p.energy_cost)
+    accounts.serving_efficiency += p.inference_efficiency_growth / 12

@@ -1,0 +1,123 @@
+"""The plain Mesa model of the benchmarks against the compiled one, and through Mesa's own runner."""
+
+import ast
+import itertools
+import math
+from pathlib import Path
+
+import jax
+import mesa
+import numpy as np
+import pytest
+
+from abm.simulation import Setup, play
+from abm.state import Conduct
+from benchmarks import plain_mesa
+from benchmarks.plain_mesa import PlainMarket, check
+from benchmarks.plain_mesa.headlines import HEADLINES
+from benchmarks.plain_mesa.start import start_of, write
+
+SIZES = dict(adopters=24, investors=40)
+POOR = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry_rate=12.0, entry_cost_weight=0.1)
+WORLDS = {"default": ((0, 24, 30), {}), "exit and entry": ((1, 3, 10, 16, 25, 28), POOR)}
+
+
+@pytest.fixture(scope="module")
+def setup():
+    return Setup.of(months=3, **SIZES)
+
+
+@pytest.fixture(scope="module")
+def first(setup):
+    return next(play(setup, 1))[0]
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_month_is_equal(world):
+    months, parameters = WORLDS[world]
+    found = check.differences(months, parameters=parameters, **SIZES)
+    assert len(found) > 150
+    assert {name: size for name, size in found.items() if not size < 1e-9} == {}
+
+
+def test_fed_forward():
+    """The plain model's own state goes on, past the shock; only draws are given."""
+    setup = Setup.of(months=27, **SIZES)
+    markets = play(setup, 1)
+    market, _ = next(markets)
+    plain = PlainMarket.from_market(market, setup.values, setup.timeline, rng=0)
+    while plain.running:
+        plain.draws = check.draws_of(market, 1)
+        plain.step()
+        market, report = next(markets)
+    assert plain.month == 27
+    assert all(check.difference(here, there) < 1e-9 for _, here, there in check.pairs(plain, market, report))
+
+
+def test_the_worlds_are_lively():
+    """What the comparison covers: each of these happens in the months compared."""
+    seen = dict.fromkeys(("entries", "exits", "detections", "suits_lost", "innovation", "released", "revision"), 0.0)
+    seen |= dict.fromkeys(("exchanges", "damages", "rescued", "dividends", "attentive", "claims"), 0.0)
+    for months, parameters in WORLDS.values():
+        for market, _ in play(Setup.of(months=max(months) + 1, parameters=parameters, **SIZES), 1):
+            if int(market.month) - 1 in months:
+                for part in (market.accounts, market.labs, market.flows, market.investors, market.exchange):
+                    for name in seen:
+                        seen[name] += float(np.abs(getattr(part, name, 0.0)).sum())
+    assert all(seen.values()), seen
+
+
+CHANGED = ("policy_response", "export_leakage", "chip_learning_rate", "capex_belief", "capacity_depreciation")
+CHANGED += ("spillover_rate", "copy_fidelity", "detection_rate", "openness_response", "host_differentiation")
+CHANGED += ("nest_correlation", "network_effect", "rental_adjustment", "open_core_fee", "lab_option_value")
+CHANGED += ("demand_per_mispricing", "inventory_aversion", "noise_correlation", "multiple_labs", "anchoring")
+CHANGED += ("claim_precision", "orders_to_intensity", "reference_adjustment", "risk_premium", "strategy_scale")
+
+
+def test_a_wrong_coefficient_is_noticed():
+    setup, at = Setup.of(months=25, **SIZES), 24
+    (before, _), (market, report) = itertools.islice(play(setup, 1), at, at + 2)
+    draws, missed = check.draws_of(before, 1), []
+    for name in (None, *CHANGED):
+        wrong = {name: setup.values[name] * (1 + 1e-5)} if name else {}
+        plain = PlainMarket.from_market(before, setup.values | wrong, setup.timeline, draws=draws, rng=0)
+        plain.step()
+        noticed = any(check.difference(a, b) > 1e-9 for _, a, b in check.pairs(plain, market, report))
+        if noticed != bool(name):
+            missed.append(name)
+    assert not missed
+
+
+def test_runs_through_mesas_runner(setup, first, tmp_path):
+    write(start_of(first, setup.values, setup.timeline), tmp_path / "start.json")
+    runs = mesa.batch_run(  # noqa: TID251 (what is measured is Mesa's own runner)
+        PlainMarket,
+        {"start": str(tmp_path / "start.json"), "months": 2, "seed": [1, 2]},
+        data_collection_period=1,
+        display_progress=False,
+    )
+    assert [(row["seed"], row["Step"]) for row in runs] == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    assert all(math.isfinite(row[name]) for row in runs for name in HEADLINES)
+    assert runs[1]["equity_leader"] != runs[3]["equity_leader"]
+
+
+def test_other_conduct_is_refused(setup, first):
+    with pytest.raises(ValueError) as error:
+        PlainMarket.from_market(first, setup.values, setup.timeline, Conduct("nash"))
+    assert "posted prices" in str(error.value)
+    with pytest.raises(ValueError) as error:
+        PlainMarket.from_market(first, setup.values | {"short_sale_constraint": np.array(1.0)}, setup.timeline)
+    assert "short sales" in str(error.value)
+    with pytest.raises(ValueError) as error:
+        PlainMarket.from_market(first, setup.values, setup.timeline, months=4)
+    assert "months = 4" in str(error.value)
+
+
+def test_needs_nothing_of_the_model():
+    """Only the check knows the compiled model; what is timed has no JAX in it."""
+    for file in Path(plain_mesa.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom) and file.name != "check.py":
+                names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                assert not {str(name).split(".")[0] for name in names} & {"abm", "jax"}, file
+    assert jax.config.jax_enable_x64  # the check leaves the precision as it was
