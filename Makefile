@@ -52,8 +52,8 @@ fits: $(STAMP) ## the fits and their test, into abm/data/fits and docs/fits (an 
 	$(BIN)/abm calibrate june_2025 --recover 30
 	cp output/calibrate_june_2025/recovery.* docs/fits/
 
-bench: $(STAMP) ## time and memory, into docs/performance.md (some minutes, on an idle machine)
-	$(BIN)/python -m benchmarks.performance
+bench: $(STAMP) ## the model beside its peers and limits, into docs/performance.md (an hour, on an idle machine)
+	$(BIN)/python -m benchmarks
 
 bench-sweeps: $(STAMP) ## ten thousand runs, into docs/performance.md (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks.sweeps

@@ -21,6 +21,7 @@ from abm.cli_compare import compare
 from abm.cli_dashboard import dashboard
 from abm.cli_experiment import Out, bar, export, new_experiment, replay, reproduce, stopped
 from abm.cli_input import Commands, Mistake, keep_interrupts, nearest, plainly, settings, writable
+from abm.cli_profile import profile
 from abm.cli_score import score
 from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
@@ -200,6 +201,7 @@ app.command("dashboard")(dashboard)
 app.command("sweep")(sweep)
 app.command("calibrate")(calibrate)
 app.command("score")(score)
+app.command("profile")(profile)
 app.command("sensitivity")(sensitivity)
 app.command("replications")(replications)
 app.command("selftest")(selftest)

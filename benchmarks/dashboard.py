@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from abm.dashboard.page import SETTLED
-from benchmarks.performance import PAGE
+from benchmarks.page import PAGE
 
 BEGIN, END = "<!-- page:begin -->", "<!-- page:end -->"
 SEEDS = 100

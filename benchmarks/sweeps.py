@@ -19,7 +19,7 @@ import psutil
 
 from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.workers import processors
-from benchmarks.performance import PAGE, ROOT, machine
+from benchmarks.page import PAGE, ROOT, machine
 
 BEGIN, END = "<!-- sweeps:begin -->", "<!-- sweeps:end -->"
 MONTHS = 60

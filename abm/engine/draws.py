@@ -97,9 +97,10 @@ class Draws:
 
     def market_normal(self, decision: str, size: int) -> jax.Array:
         """Standard normal draws (size,) that belong to no agent."""
-        return _normal(threefry(self._named(decision), np.arange(size, dtype=np.uint32), 0))
+        return _normal(threefry(self.key_of(decision), np.arange(size, dtype=np.uint32), 0))
 
-    def _named(self, name: str) -> Any:
+    def key_of(self, name: str) -> Any:
+        """Key (2,) of the draws of one name: a decision, " / " and the agents' stream; a decision alone where no agent draws."""
         return derive(self.key, np.uint32(zlib.crc32(name.encode())), _NAME)
 
     def _by_stream(
@@ -111,7 +112,7 @@ class Draws:
         for p in populations:
             slots = np.arange(p.offset, p.offset + p.size, dtype=np.uint32).reshape((p.size,) + (1,) * len(shape))
             slots = np.broadcast_to(slots, (p.size, *shape))
-            words = threefry(self._named(f"{decision} / {p.kind.stream}"), slots, np.broadcast_to(within, slots.shape))
+            words = threefry(self.key_of(f"{decision} / {p.kind.stream}"), slots, np.broadcast_to(within, slots.shape))
             parts.append(convert(words))
         # Numbers are made once: without the barrier they are made anew in every place that uses them.
         return jax.lax.optimization_barrier(parts[0] if len(parts) == 1 else jnp.concatenate(parts))

@@ -36,14 +36,27 @@ class PublicNews(NamedTuple):
 
 
 def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
-    """Run the month's trading days; returns the market and the daily log returns (D, A)."""
+    """Run the month's trading days and settle; returns the market and the daily log returns (D, A)."""
+    opening, listed = market.exchange.log_price, is_listed(market)
+    loadings, investors, exchange, profits, returns = trading_days(market, now)
+    market = market.replace(investors=investors, exchange=exchange)
+    return settle(market, now, loadings, profits, opening, listed), returns
+
+
+def is_listed(market: Market) -> jax.Array:
+    """Which assets (A,) are traded."""
+    return jnp.concatenate([group.active for group in (market.vendors, market.labs, market.infrastructure)])
+
+
+def trading_days(market: Market, now: Now) -> Any:
+    """The days one after the other: loadings (A, Q), investors, exchange, strategies' profits (2,), log returns (D, A)."""
     target = jnp.log(capitalised(market, now)) - jnp.log(market.exchange.shares)
     exchange = market.exchange.replace(target_base=target)
     start = exchange.base
     loadings, usual = loadings_of(market, now), usual_noise_of(market, now.p)
     news = news_of_month(market, now)
 
-    listed = jnp.concatenate([g.active for g in (market.vendors, market.labs, market.infrastructure)])
+    listed = is_listed(market)
 
     def day(carry: Any, today: Any) -> tuple[Any, jax.Array]:
         investors, exchange, profits = carry
@@ -54,7 +67,6 @@ def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
         exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, luck, listed, now)
         return (investors, exchange, profits + gains), change
 
-    opening = exchange.log_price
     index = jnp.arange(DAYS)
     luck = now.draws.each(index, lambda day: day_luck(day, market))
     days = (index, news, luck)
@@ -73,8 +85,7 @@ def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
     opened = (market.investors, exchange, jnp.zeros(2)), jnp.zeros((DAYS, listed.size))
     weeks = jnp.arange(-(-DAYS // WEEK))  # the last one is short
     (((investors, exchange, profits), returns), _) = loop(week, opened, weeks)
-    market = market.replace(investors=investors, exchange=exchange)
-    return settle(market, now, loadings, profits, opening, listed), returns
+    return loadings, investors, exchange, profits, returns
 
 
 class DayLuck(NamedTuple):

@@ -1,0 +1,192 @@
+"""Where the time of a month goes, phase by phase, and what compiling costs."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from abm.engine import RUNS, Draws, compiler_options, seed_words
+from abm.market import BY_RUN, Events, fix_basket, months_of_runs
+from abm.observables import observe, record_products
+from abm.phases.accounts import close_books
+from abm.phases.chips import trade_chips
+from abm.phases.enforcement import enforce
+from abm.phases.equities import trade_equities
+from abm.phases.policy import adjust_policy
+from abm.phases.release import release_models
+from abm.phases.research import do_research
+from abm.phases.tokens import trade_tokens
+from abm.programs import Program, Shape
+from abm.simulation import CHUNK, Member, Setting
+from abm.state import Conduct, Market, Now, Values
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PHASES: dict[str, Callable[[Market, Now], Any]] = {
+    "policy": adjust_policy,
+    "chips": trade_chips,
+    "research": do_research,
+    "enforcement": enforce,
+    "release": release_models,
+    "tokens": trade_tokens,
+    "accounts": close_books,
+    "equities": lambda market, now: trade_equities(market, now)[0],
+}
+"""What `abm.market.month` does, in its order, before it reports; a test holds the two together."""
+
+
+class Profile(NamedTuple):
+    """What `profile` finds."""
+
+    phases: pd.DataFrame
+    """Index: phases, then the whole month. Columns: ms (least of the repeats, of one month of all runs together),
+    median_ms, us_per_run, share (of the sum of the phases)."""
+    compiling: dict[str, float]
+    """Seconds: tracing, compiling (from the cache of compiled programs, where it is there)."""
+    runs: int
+    month: int
+
+
+def profile(
+    runs: int = CHUNK,
+    at: int = 24,
+    repeats: int = 20,
+    *,
+    progress: Callable[[int, int, float], None] | None = None,
+    **options: Any,
+) -> Profile:
+    """Time every phase of month `at` of a default run, each compiled alone, and the month as a whole.
+
+    Parameters
+    ----------
+    runs
+        Runs that are computed together.
+    at
+        Month, 0 is January 2023; the months before it are played.
+    repeats
+        Calls of each; the least time is the program's, the median what to expect on this machine.
+    progress
+        Called as ``progress(done, total, seconds)``, counting what is timed.
+    **options
+        Sizes and classes of populations, `pricing`, `price_form`, as in `abm.simulate`.
+
+    Phases that are compiled together share work, so their sum may exceed the month.
+    """
+    import pandas as pd
+
+    if runs < 1 or repeats < 1 or at < 0:
+        raise ValueError(f"runs = {runs}, repeats = {repeats}, at = {at}: runs and repeats start at 1, months at 0")
+    member = Member.of(Setting(), list(range(runs)), at + 1, options)
+    setup, conduct = member.setup, member.setup.conduct
+    with jax.enable_x64(True):
+        values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
+        setting = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
+        markets = _markets_before(member, setting, at)
+        events = {name: jnp.asarray(rows[at]) for name, rows in setup.timeline.items()}
+        rows: dict[str, tuple[float, float]] = {}
+        began, steps = time.perf_counter(), len(PHASES) + 2
+
+        def told() -> None:
+            if progress:
+                progress(len(rows), steps, time.perf_counter() - began)
+
+        before = markets
+        for name, phase in PHASES.items():
+            changed, put = _changes(phase, conduct, markets)
+            program = _compiled(changed, markets, setting, events)
+            rows[name] = _times(program, markets, setting, events, repeats)
+            markets = put(program(markets, setting, events))  # the next phase meets what this one left
+            told()
+        observing = _compiled(of_runs(_report, conduct), markets, setting, events)
+        rows["observing"] = _times(observing, markets, setting, events, repeats)
+        told()
+        compiling: dict[str, float] = {}
+        whole = _compiled(months_of_runs(conduct), before, setting, events, compiling)
+        rows["whole month"] = _times(whole, before, setting, events, repeats)
+        told()
+    table = pd.DataFrame(rows, index=["ms", "median_ms"]).T
+    table["us_per_run"] = 1e3 * table["ms"] / runs
+    table["share"] = table["ms"] / table["ms"].drop("whole month").sum()
+    return Profile(table, compiling, runs, at)
+
+
+def in_turn(market: Market, now: Now) -> Market:
+    """The month as `PHASES` has it: what the test compares with `abm.market.month`."""
+    for phase in PHASES.values():
+        market = phase(market, now)
+    market = fix_basket(market)
+    return market.replace(month=market.month + 1)
+
+
+def _report(market: Market, now: Now) -> Any:
+    return observe(market, market, now), record_products(market)
+
+
+def of_runs(phase: Callable[[Market, Now], Any], conduct: Conduct) -> Callable[..., Any]:
+    """A phase of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> what the phase returns."""
+
+    def one(market: Market, setting: Any, events: dict[str, Any]) -> Any:
+        values, seed = setting
+        return phase(market, Now(Values(values), Events(events), Draws.from_seed(seed).at(market.month), conduct))
+
+    return jax.vmap(one, in_axes=(BY_RUN, 0, None), axis_name=RUNS)
+
+
+def _changes(phase: Callable[[Market, Now], Market], conduct: Conduct, markets: Market) -> tuple[Any, Any]:
+    """A phase that gives only the arrays it changes, as in a whole month nothing else is written, and what puts them back."""
+    moving: list[int] = []
+
+    def changed(market: Market, now: Now) -> list[Any]:
+        pairs = list(zip(jax.tree.leaves(market), jax.tree.leaves(phase(market, now)), strict=True))
+        moving[:] = [at for at, (old, new) in enumerate(pairs) if old is not new]
+        return [pairs[at][1] for at in moving]
+
+    def put(leaves: list[Any]) -> Market:
+        whole, tree = jax.tree.flatten(markets)
+        for at, leaf in zip(moving, leaves, strict=True):
+            whole[at] = leaf
+        return jax.tree.unflatten(tree, whole)
+
+    return of_runs(changed, conduct), put
+
+
+def _markets_before(member: Member, setting: Any, at: int) -> Market:
+    program, timeline = Program.of(Shape.of(member.setup), 64), member.setup.timeline
+    markets = program.start(*setting, member.setup.networks)
+    state = 0, markets, program.blank(markets, setting, timeline)
+    return program.play(setting, timeline, state, at)[1]
+
+
+def _compiled(
+    function: Any, markets: Market, setting: Any, events: Any, seconds: dict[str, float] | None = None
+) -> Callable[..., Any]:
+    began = time.perf_counter()
+    lowered = jax.jit(function, compiler_options=compiler_options()).lower(markets, setting, events)
+    traced = time.perf_counter()
+    compiled = lowered.compile()
+    if seconds is not None:
+        seconds |= {"tracing": traced - began, "compiling": time.perf_counter() - traced}
+    return compiled
+
+
+def _times(
+    program: Callable[..., Any], markets: Market, setting: Any, events: Any, repeats: int
+) -> tuple[float, float]:
+    """Least and median, ms."""
+    jax.block_until_ready(program(markets, setting, events))
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        jax.block_until_ready(program(markets, setting, events))
+        seconds.append(time.perf_counter() - began)
+    return 1e3 * min(seconds), 1e3 * statistics.median(seconds)
+
+
+__all__ = ["PHASES", "Profile", "in_turn", "profile"]

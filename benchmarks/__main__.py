@@ -1,0 +1,124 @@
+"""`python -m benchmarks`: everything side by side in one go, ratios first, into docs/performance.md.
+
+Every part is measured in a process of its own, one after the other. It takes about an hour on an idle machine; `--only`
+prints one part, `--json` keeps the numbers, `--from` writes the page from numbers that were kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.page import PAGE, ROOT, machine, with_others
+
+PARTS = {
+    "peer": "benchmarks.peer",
+    "small_models": "benchmarks.small_models",
+    "limit": "benchmarks.limit.blocks",
+    "phases": "benchmarks.phases",
+    "growth": "benchmarks.growth",
+    "times": "benchmarks.times",
+    "shards": "benchmarks.shards",
+}
+ONE_THREAD = ("limit", "phases")
+"""Parts that are about one thread's work."""
+NOTE = "**Quick measurement with small sizes: the numbers below mean nothing.**"
+
+
+def in_a_process(name: str, quick: bool) -> dict[str, Any]:
+    """A part's numbers, measured in a fresh Python."""
+    environment = os.environ | ({"NPROC": "1"} if name in ONE_THREAD else {})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "numbers.json"
+        command = [sys.executable, "-m", "benchmarks", "--measure", name, "--json", str(path)]
+        subprocess.run([*command, *(["--quick"] if quick else [])], cwd=ROOT, env=environment, check=True)
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def page(found: dict[str, Any]) -> str:
+    """The page, in Markdown."""
+    parts = []
+    for name, module in PARTS.items():
+        if name in found["parts"]:
+            part = importlib.import_module(module)
+            text = part.section(found["parts"][name])
+            if hasattr(part, "figure"):
+                text += f"\n![{name.replace('_', ' ')}](performance/{name}.png)\n"
+            parts.append(text.strip())
+    facts = "\n".join(f"| {name} | {value} |" for name, value in found["machine"].items())
+    return f"""# Performance
+
+Written by `make bench` (or `python -m benchmarks`) on {found["date"]}; do not edit by hand.
+{NOTE if found["quick"] else ""}
+Everything was measured in one go on the machine at the end of the page, part after part, each in processes of its own. Ratios are of
+times taken turn about; they carry over to other machines better than seconds do. What was tried for speed, and what did
+not help, is in [decision 9](decisions/0009-what-was-tried-for-speed.md).
+
+{(chr(10) * 2).join(parts)}
+
+## Machine
+
+| | |
+|---|---|
+{facts}
+
+Other work on the same machine makes times longer; the least of several is the better measure of the program, the
+median of what to expect. No accelerator was at hand; [decision 14](decisions/0014-accelerators.md) has what one showed once.
+"""
+
+
+def draw(found: dict[str, Any], folder: Path) -> None:
+    """The figures beside the page."""
+    from abm.figures.style import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, module in PARTS.items():
+        part = importlib.import_module(module)
+        if name in found["parts"] and hasattr(part, "figure"):
+            save(part.figure(found["parts"][name]), folder / f"{name}.png")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure speed; write docs/performance.md."
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to try it: prints, writes no page")
+    parser.add_argument("--only", choices=PARTS, action="append", metavar="PART", help=f"print {', '.join(PARTS)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the numbers")
+    parser.add_argument("--from", dest="kept", type=Path, metavar="FILE", help="write the page from kept numbers")
+    parser.add_argument("--measure", choices=PARTS, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.measure:
+        found = importlib.import_module(PARTS[given.measure]).measure(given.quick)
+        given.json.write_text(json.dumps(found), encoding="utf-8")
+        return
+    if given.kept:
+        found = json.loads(given.kept.read_text(encoding="utf-8"))
+    else:
+        found = {"date": f"{dt.date.today():%d %B %Y}", "quick": given.quick, "machine": machine(), "parts": {}}
+        for name in given.only or PARTS:
+            began = time.perf_counter()
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            found["parts"][name] = in_a_process(name, given.quick)
+            print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+            if given.json:  # after every part: an hour's work is not lost with the last one
+                given.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    if given.quick or given.only:
+        print(page(found))
+        return
+    draw(found, PAGE.parent / "performance")
+    PAGE.write_text(with_others(page(found), PAGE), encoding="utf-8")
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""How time and memory grow with agents and with runs: `measure` for docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import abm
+from abm.engine import seed_words
+from abm.programs import Program, Shape
+from abm.simulation import CHUNK, Member, Setting
+
+LIMIT = 1.05
+"""Largest power of the number of agents that cost may grow with."""
+
+
+def months(sizes: dict[str, int], number: int, repeats: int) -> dict[str, Any]:
+    """Set-up, and seconds a month of one run, compiled before."""
+    began = time.perf_counter()
+    model = abm.MarketModel(rng=1, months=number * repeats + 3, **sizes)
+    ready = time.perf_counter() - began
+    for _ in range(3):  # compiles; one of the three is the month in which labs plan
+        model.step()
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        for _ in range(number):
+            model.step()
+        seconds.append((time.perf_counter() - began) / number)
+    return {"ready": ready, "months": seconds}
+
+
+def growth(sizes: list[int], seconds: list[float]) -> float:
+    """Slope of ln seconds on ln agents, from 10^3 on."""
+    many = [(n, s) for n, s in zip(sizes, seconds, strict=True) if n >= 1_000]
+    if len(many) < 2:
+        return float("nan")
+    return float(np.polyfit(np.log([n for n, _ in many]), np.log([s for _, s in many]), 1)[0])
+
+
+def memory_of_runs(runs: int) -> dict[str, float]:
+    """Bytes a run of the state that a month changes, and of all that the compiled months need beside their reports."""
+    member = Member.of(Setting(), list(range(runs)), 60, {})
+    program, timeline = Program.of(Shape.of(member.setup), 64), member.setup.timeline
+    with jax.enable_x64(True):
+        values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
+        setting = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
+        markets = program.start(*setting, member.setup.networks)
+        reports = program.blank(markets, setting, timeline)
+        needed = program.months.lower(markets, setting, timeline, (0, 60), reports).compile().memory_analysis()
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(markets))
+    told = sum(leaf.nbytes for leaf in jax.tree.leaves(reports))
+    whole = needed.output_size_in_bytes + needed.temp_size_in_bytes
+    return {"runs": runs, "state": size / runs, "reports": told / runs, "needed": (whole - told) / runs}
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Everything that `section` shows."""
+    sizes = [100, 1_000] if quick else [100, 1_000, 10_000, 100_000, 1_000_000]
+    kinds: dict[str, Any] = {}
+    for kind, other in (("investors", "adopters"), ("adopters", "investors")):
+        rows = {}
+        for size in sizes:
+            # The most memory that adopters were seen to take is some 17 KB each: leave it where it is not there.
+            if kind == "adopters" and size * 17e3 > 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+                continue
+            rows[size] = months({kind: size, other: 100}, 3, 3 if size < 100_000 else 1)
+        kinds[kind] = rows
+    runs = [10, 40] if quick else [10, 40, 160, 640]
+    ensembles = {}
+    abm.ensemble(seeds=range(CHUNK), months=12)
+    for number in runs:
+        began = time.perf_counter()
+        abm.ensemble(seeds=range(number), months=12)
+        ensembles[number] = time.perf_counter() - began
+    return {"kinds": kinds, "ensembles": ensembles, "memory": memory_of_runs(CHUNK)}
+
+
+def section(found: dict[str, Any]) -> str:
+    """The section of docs/performance.md."""
+    rows, powers = [], []
+    for kind, table in found["kinds"].items():
+        sizes = [int(size) for size in table]
+        seconds = [min(one["months"]) for one in table.values()]
+        for size, one in table.items():
+            usual = statistics.median(one["months"])
+            each = 1e6 * min(one["months"]) / int(size)
+            rows.append(f"| {int(size):,} {kind} | {one['ready']:.2f} | {usual:.4f} | {each:,.2f} |")
+        powers.append(f"{growth(sizes, seconds):.2f} in {kind}")
+    runs = {int(number): seconds for number, seconds in found["ensembles"].items()}
+    power = np.polyfit(np.log(list(runs)), np.log(list(runs.values())), 1)[0]
+    spent = ", ".join(f"{seconds / number:.4f} s at {number}" for number, seconds in runs.items())
+    memory = found["memory"]
+    return f"""## Growth with agents, runs, memory
+
+One run, month after month (the others of the two kinds are 100); set-up includes networks, the first markets and compiling those.
+
+| agents | set-up, s | a month, s | a month, us an agent |
+|---|---:|---:|---:|
+{chr(10).join(rows)}
+
+From 10^3 agents on, seconds grow with the power {" and ".join(powers)} (asked for: at most {LIMIT}; below 1 where costs that do not depend
+on agents still count). Ensembles of twelve months grow with the power {power:.2f} of the runs: {spent} a run.
+
+A run's state is {memory["state"] / 2**20:.2f} MiB. Playing it needs {memory["needed"] / 2**20:.2f} MiB (**{memory["needed"] / memory["state"]:.2f} times**), the state at the end and all that is stored
+between included (what the compiler says of a chunk of {memory["runs"]} runs), and {memory["reports"] / 2**20:.2f} MiB of reports of sixty months.
+"""

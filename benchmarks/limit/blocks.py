@@ -1,0 +1,270 @@
+"""The two dearest blocks of the month, compiled and hand-written, on the same arrays; and what the machine can do.
+
+The engine's block and the kernel's must agree to 1e-9 before they are timed. Both compute one chunk of runs in one
+thread, turn about, so that whatever else the machine does meets both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numba import njit
+
+from abm.analysis.profile import of_runs
+from abm.engine import compiler_options, seed_words
+from abm.phases import equities, tokens
+from abm.phases.common import adoption, products_of
+from abm.programs import Program, Shape
+from abm.simulation import CHUNK, Member, Setting
+from abm.state import DAYS, Market, Now
+from benchmarks.limit import adopters, investors
+
+PRECISION = 1e-9
+
+
+class Chunk:
+    """A chunk of default runs at the beginning of a month."""
+
+    def __init__(self, at: int, runs: int = CHUNK, **sizes: int) -> None:
+        member = Member.of(Setting(), list(range(runs)), at + 1, sizes)
+        self.runs, self.setup = runs, member.setup
+        self.values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
+        self.setting = self.values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
+        self.events = {name: jnp.asarray(rows[at]) for name, rows in self.setup.timeline.items()}
+        program = Program.of(Shape.of(self.setup), 64)
+        markets = program.start(*self.setting, self.setup.networks)
+        state = 0, markets, program.blank(markets, self.setting, self.setup.timeline)
+        self.markets = program.play(self.setting, self.setup.timeline, state, at)[1]
+
+    def compiled(self, block: Callable[[Market, Now], Any]) -> Callable[[], Any]:
+        program = jax.jit(of_runs(block, self.setup.conduct), compiler_options=compiler_options())
+        return lambda: jax.block_until_ready(program(self.markets, self.setting, self.events))
+
+    def of(self, run: int, kind: Any, **more: Any) -> Any:
+        """A run's parameters, as a kernel takes them."""
+        own = {name: float(self.values[name][run]) for name in kind._fields if name in self.values}
+        return kind(**own, **more)
+
+
+def trading(market: Market, now: Now) -> Any:
+    """The engine's block: news arrive, are heard and learnt, prices form, investors talk; no settlement."""
+    _, investors, exchange, _, returns = equities.trading_days(market, now)
+    changed = ("belief", "uncertainty", "reference", "attentive", "heard_signal", "heard_precision", "heard_claims")
+    return [getattr(investors, name) for name in changed], exchange.log_price, returns
+
+
+def small_arrays(market: Market, now: Now) -> dict[str, Any]:
+    """What the investors' kernel is given: news, keys of the draws, loadings; little beside the investors."""
+    days = jnp.arange(DAYS)
+    stream = market.investors.populations[0].kind.stream
+    luck = now.draws.each(days, lambda day: equities.day_luck(day, market))
+    return {
+        "target": jnp.log(equities.capitalised(market, now)) - jnp.log(market.exchange.shares),
+        "news": equities.news_of_month(market, now)._asdict(),
+        "keys": jax.vmap(lambda day: now.draws.at(day).key_of(f"attention / {stream}"))(days),
+        "own": luck.own,
+        "common": luck.common[:, 0],
+        "loadings": equities.loadings_of(market, now),
+        "usual": equities.usual_noise_of(market, now.p),
+        "listed": equities.is_listed(market) * 1.0,
+    }
+
+
+def investor_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """What lays the arrays out, and what plays the month on them."""
+    given = jax.tree.map(np.asarray, chunk.compiled(small_arrays)())
+    group, exchange = chunk.markets.investors, chunk.markets.exchange
+    columns = [np.asarray(getattr(group, name), float) for name in investors.Investors._fields]
+    books = {name: np.asarray(getattr(exchange, name), float) for name in exchange.names()}
+    listen = np.asarray(chunk.markets.networks.information)
+    parameters = [chunk.of(run, investors.P) for run in range(chunk.runs)]
+    laid: list[Any] = []
+
+    def lay() -> None:
+        laid.clear()
+        for run in range(chunk.runs):
+            own = {name: books[name][run].copy() for name in ("log_price", "momentum", "variance", "position")}
+            fixed = {name: given[name][run] for name in ("target", "loadings", "usual", "listed")}
+            assets = investors.Assets(**own, **fixed, start=books["base"][run])
+            record = [books[name][run].copy() for name in ("signal", "precision", "claims")]
+            arriving = [given["news"][name][run] for name in ("signal", "precision", "claims", "salience")]
+            luck = [given[name][run] for name in ("keys", "own", "common")]
+            news = investors.News(*record, books["salience"][run : run + 1].copy(), *arriving, *luck)
+            who = investors.Investors(*[column[run].copy() for column in columns])
+            laid.append((parameters[run], who, listen, assets, news))
+
+    def play() -> Any:
+        returns = [investors.trading_days(*one) for one in laid]
+        who = [[one[1][at] for one in laid] for at in (0, 1, 3, 4, 5, 6, 7)]
+        return [np.stack(rows) for rows in who], np.stack([one[3].log_price for one in laid]), np.stack(returns)
+
+    return lay, play
+
+
+def choosing(market: Market, now: Now) -> Any:
+    """The engine's block: what adopters think of the models on sale, choose, get used to, and use."""
+    products = products_of(market.labs, now.p)
+    tastes = tokens.Tastes(market.adopters.ask("quality", now.p, products), tokens.peer_shares(market))
+    target, _ = tokens.choose(market, now, products, tastes)
+    group = market.adopters.do("adopt", now.p, products, target=target)
+    form, growth = now.conduct.price_form, adoption(market, now)
+    group = group.do("use", now.p, products, form, growth, quality=tastes.quality, peer_share=tastes.peer)
+    return group.usage, group.tokens, group.price_index, group.spending
+
+
+def adopter_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """What lays the arrays out, and what plays the month on them."""
+
+    def sold(market: Market, now: Now) -> Any:
+        goods = products_of(market.labs, now.p)._replace(nest=None, owner=None)
+        return goods, adoption(market, now)
+
+    goods, growth = jax.tree.map(np.asarray, chunk.compiled(sold)())
+    nest = _nests(chunk)
+    group, peers = chunk.markets.adopters, np.asarray(chunk.markets.networks.peers)
+    columns = [np.asarray(getattr(group, name), float) for name in adopters.Adopters._fields]
+    laid: list[Any] = []
+
+    def lay() -> None:
+        laid.clear()
+        for run in range(chunk.runs):
+            price = goods.price[run]
+            offer = adopters.Products(
+                goods.capability[run], np.log(np.where(goods.available[run], price, 1.0)), price, goods.trust[run],
+                goods.brand[run], goods.is_open[run], goods.available[run], nest,
+            )  # fmt: skip
+            who = adopters.Adopters(*[column[run].copy() for column in columns])
+            laid.append((chunk.of(run, adopters.P, growth=float(growth[run])), who, peers, offer))
+
+    def play() -> Any:
+        for one in laid:
+            adopters.choices(*one)
+        return [np.stack([getattr(one[1], n) for one in laid]) for n in ("usage", "tokens", "price_index", "spending")]
+
+    return lay, play
+
+
+def _nests(chunk: Chunk) -> np.ndarray:
+    found: list[np.ndarray] = []
+
+    def look(market: Market, now: Now) -> Any:
+        found.append(np.asarray(products_of(market.labs, now.p).nest))
+        return market.month
+
+    jax.eval_shape(of_runs(look, chunk.setup.conduct), chunk.markets, chunk.setting, chunk.events)
+    return found[0]
+
+
+BLOCKS = {"investors": (trading, investor_kernel), "adopters": (choosing, adopter_kernel)}
+
+
+def farthest(one: Any, other: Any) -> float:
+    """Largest difference, relative to the size of each array."""
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    arrays = [(np.asarray(a, float), np.asarray(b, float)) for a, b in pairs]
+    return max(float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-300)) for a, b in arrays)
+
+
+def compare(name: str, at: int, repeats: int, **sizes: int) -> dict[str, Any]:
+    """Both versions of a block in one month: how far apart they are, and seconds of each call."""
+    chunk, (block, kernel) = Chunk(at, **sizes), BLOCKS[name]
+    engine = chunk.compiled(block)
+    lay, play = kernel(chunk)
+    lay()
+    apart = farthest(engine(), play())
+    if not apart < PRECISION:
+        raise ValueError(f"{name}: the kernel differs from the engine by {apart:.1e}: they are not the same")
+    seconds: dict[str, list[float]] = {"engine": [], "kernel": []}
+    for _ in range(repeats):
+        began = time.perf_counter()
+        engine()
+        seconds["engine"].append(time.perf_counter() - began)
+        lay()
+        began = time.perf_counter()
+        play()
+        seconds["kernel"].append(time.perf_counter() - began)
+    ratio = min(seconds["engine"]) / min(seconds["kernel"])
+    return {"month": at, "runs": chunk.runs, "apart": apart, "ratio": ratio, **seconds}
+
+
+@njit
+def exponentials(x, out):
+    for i in range(x.size):
+        out[i] = np.exp(x[i])
+
+
+def bandwidth(size: int, repeats: int) -> float:
+    """Bytes read and written a second by copying arrays of `size` bytes, one thread (STREAM's copy)."""
+    source = np.ones(size // 8)
+    target = np.empty_like(source)
+    times = max(1, (1 << 28) // size)
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        for _ in range(times):
+            np.copyto(target, source)
+        seconds.append((time.perf_counter() - began) / times)
+    return 2 * size / min(seconds)
+
+
+def exponential_rate(repeats: int, size: int = 4096) -> float:
+    """Exponentials of doubles a second in a compiled loop over an array in the nearest cache."""
+    x, out = np.linspace(-2, 2, size), np.empty(size)
+    exponentials(x, out)
+    seconds = []
+    for _ in range(repeats * 100):
+        began = time.perf_counter()
+        exponentials(x, out)
+        seconds.append(time.perf_counter() - began)
+    return size / min(seconds)
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Everything that `section` shows."""
+    repeats = 3 if quick else 40
+    months = (24,) if quick else (12, 24, 48)
+    blocks = {f"{name} {at}": compare(name, at, repeats) for at in months for name in BLOCKS}
+    return {
+        "blocks": blocks,
+        "bandwidth_memory": bandwidth(1 << 26, repeats),
+        "bandwidth_cache": bandwidth(1 << 18, repeats),
+        "exponentials": exponential_rate(repeats),
+    }
+
+
+def section(found: dict[str, Any]) -> str:
+    """The section of docs/performance.md."""
+    rows = []
+    for name, one in found["blocks"].items():
+        kind, at = name.split()
+        engine, kernel = (1e3 * statistics.median(one[who]) for who in ("engine", "kernel"))
+        best = (1e3 * min(one[who]) for who in ("engine", "kernel"))
+        least = ", ".join(f"{value:.2f}" for value in best)
+        rows.append(
+            f"| {kind} | {at} | **{one['ratio']:.2f}** | {engine:.2f} | {kernel:.2f} | {least} | {one['apart']:.0e} |"
+        )
+    # An investor's 28 numbers of eight bytes, 22 of them written, each trading day: what must move at the least.
+    slow = [one for name, one in found["blocks"].items() if name.startswith("investors")]
+    moved = 1000 * (28 + 22) * 8 * DAYS
+    rates = {who: max(one["runs"] * moved / min(one[who]) for one in slow) for who in ("engine", "kernel")}
+    cache = found["bandwidth_cache"]
+    return f"""## The limit
+
+The two blocks that take most of a month, as hand-written loops (numba, one pass over an agent's numbers, nothing stored in
+between) and as the engine compiles the rules; ten default runs, one call, least of the calls. They agree to the precision in the last column.
+
+| block | month | engine over kernel | engine, median ms | kernel, median ms | least of each, ms | largest difference |
+|---|---:|---:|---:|---:|---:|---:|
+{chr(10).join(rows)}
+
+One thread of this machine copies {found["bandwidth_memory"] / 1e9:.1f} GB/s in memory and {cache / 1e9:.1f} GB/s in cache (bytes read and written), and makes
+{found["exponentials"] / 1e6:,.0f} million exponentials a second. What an investor's day must read and write at the least moves at
+{rates["engine"] / 1e9:.1f} GB/s in the engine ({rates["engine"] / cache:.0%} of the cache's rate) and {rates["kernel"] / 1e9:.1f} GB/s in the kernel ({rates["kernel"] / cache:.0%}): the kernel is bound by arithmetic,
+the engine by passing over the same columns several times a day.
+"""

@@ -1,0 +1,44 @@
+"""docs/performance.md: where it is, what machine it was measured on, and the sections that are written one by one."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+from abm import provenance
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def machine() -> dict[str, str]:
+    """What the numbers were measured on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "processor": provenance.machine()["processor"] or "unknown",
+        "cores": f"{cores}",
+        "memory": memory(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "Python": platform.python_version(),
+        "jax": version("jax"),
+        "mesa": version("mesa"),
+    }
+
+
+def memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB"
+    except (AttributeError, ValueError, OSError):
+        return "unknown"
+
+
+def with_others(text: str, page: Path) -> str:
+    """The page with the sections that other benchmarks wrote into the one that is there."""
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    for name in ("sweeps", "page"):
+        found = re.search(rf"<!-- {name}:begin -->.*<!-- {name}:end -->", before, re.DOTALL)
+        text = text.replace("## Machine", f"{found[0]}\n\n## Machine") if found else text
+    return text

@@ -1,0 +1,150 @@
+"""The whole model against the same model in plain Mesa: is it the same, and how much faster.
+
+Both are run as their users run them: `mesa.batch_run` in one process (its default) and in as many as there are processors,
+`abm.ensemble` in one process with its threads, and processes with one thread each, as sweeps have them.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import mesa
+import numpy as np
+
+import abm
+from abm.simulation import Setup, play
+from abm.workers import processors, worker_pool
+from benchmarks.plain_mesa import check, start
+from benchmarks.plain_mesa.model import PlainMarket
+
+MONTHS = 60
+
+
+def engine_runs(first: int, runs: int, months: int) -> float:
+    """Seconds of an ensemble in this process, compiled before."""
+    abm.ensemble(seeds=range(first, first + 10), months=months)
+    began = time.perf_counter()
+    abm.ensemble(seeds=range(first, first + runs), months=months)
+    return time.perf_counter() - began
+
+
+def engine_in_processes(runs: int, months: int) -> float:
+    """Seconds a run with a process for every processor, each with one thread, started and compiled before."""
+    number = processors()
+    with worker_pool(number, preload=["abm.simulation"]) as pool:
+        list(pool.map(engine_runs, [0] * number, [10] * number, [months] * number))
+        seconds = list(pool.map(engine_runs, range(0, number * runs, runs), [runs] * number, [months] * number))
+    return max(seconds) / (number * runs)
+
+
+def plain_runs(path: str, runs: int, months: int, processes: int) -> float:
+    """Seconds a run in Mesa's own runner."""
+    began = time.perf_counter()
+    mesa.batch_run(  # noqa: TID251 (what is measured is Mesa's own runner)
+        PlainMarket,
+        {"start": path, "months": months, "seed": list(range(1, runs + 1))},
+        number_processes=processes,
+        data_collection_period=1,
+        display_progress=False,
+    )
+    return (time.perf_counter() - began) / runs
+
+
+def months_of(model: Any, months: int) -> list[float]:
+    """Seconds of each step."""
+    seconds = []
+    for _ in range(months):
+        began = time.perf_counter()
+        model.step()
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Everything that `section` shows."""
+    months, repeats = (2, 1) if quick else (MONTHS, 3)
+    apart = check.differences((0, 24))
+    if not max(apart.values()) < check.PRECISION:
+        raise ValueError(f"plain Mesa differs from the compiled model by {max(apart.values()):.1e}")
+    setup = Setup.of(months=months)
+    market, _ = next(play(setup, 1))
+    numbers: dict[str, list[float]] = {name: [] for name in ("plain", "plain_all", "engine", "engine_all")}
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "start.json")
+        start.write(start.start_of(market, setup.values, setup.timeline), path)
+        for repeat in range(repeats):  # turn about: what else the machine does falls on all
+            runs = 20 if quick else 60
+            numbers["engine"].append(engine_runs(100 * repeat, runs, months) / runs)
+            numbers["plain"].append(plain_runs(path, 1, months, 1))
+            numbers["engine_all"].append(engine_in_processes(runs, months))
+            numbers["plain_all"].append(plain_runs(path, processors(), months, processors()))
+        plain = months_of(PlainMarket(path, seed=1), min(months, 36))
+    model = abm.MarketModel(rng=1, months=months)
+    model.step()
+    engine = months_of(model, min(months, 36) - 1)
+    return {
+        "apart": max(apart.values()),
+        "fields": len(apart),
+        "months": months,
+        "processors": processors(),
+        **numbers,
+        "plain_month": plain,
+        "engine_month": engine,
+    }
+
+
+def section(found: dict[str, Any]) -> str:
+    """The section of docs/performance.md."""
+    usual = {name: statistics.median(found[name]) for name in ("plain", "plain_all", "engine", "engine_all")}
+    month = {name: statistics.median(found[f"{name}_month"]) for name in ("plain", "engine")}
+
+    def spread(name: str, digits: int) -> str:
+        return f"{usual[name]:.{digits}f} ({min(found[name]):.{digits}f} to {max(found[name]):.{digits}f})"
+
+    count = found["processors"]
+    return f"""## The same model in plain Mesa
+
+`benchmarks/plain_mesa` is the whole month as Mesa agents with attributes and methods in plain Python. Before anything is timed, one month
+of both (January 2023 and January 2025, 200 adopters, 1,000 investors, the same draws) is compared in {found["fields"]} fields: the largest relative difference
+is {found["apart"]:.0e}. Runs have {found["months"]} months; seconds a run are medians of {len(found["plain"])}, turn about, least and largest in brackets.
+
+| | plain Mesa, s | compiled, s | ratio |
+|---|---:|---:|---:|
+| a run of an ensemble: `mesa.batch_run` as it comes (one process), `abm.ensemble` as it comes (threads) | {spread("plain", 1)} | {spread("engine", 3)} | **{usual["plain"] / usual["engine"]:,.0f}** |
+| the same, best of ours: processes with one thread each, as sweeps have them | {usual["plain"]:.1f} | {spread("engine_all", 3)} | **{usual["plain"] / usual["engine_all"]:,.0f}** |
+| the same, {count} processes on both sides | {spread("plain_all", 1)} | {usual["engine_all"]:.3f} | **{usual["plain_all"] / usual["engine_all"]:,.0f}** |
+| one interactive month: `model.step()` in both | {month["plain"]:.3f} | {month["engine"]:.4f} | **{month["plain"] / month["engine"]:,.0f}** |
+
+Interactive months: median of {len(found["plain_month"])} and {len(found["engine_month"])}. Plain Mesa collects ten observables, the compiled model all {len(abm_observables())}.
+"""
+
+
+def abm_observables() -> list[str]:
+    from abm.measures import MEASURES
+
+    return list(MEASURES)
+
+
+def figure(found: dict[str, Any]) -> Any:
+    """Seconds of each month of one run, both ways."""
+    from abm.figures import style
+
+    @style.styled
+    def draw() -> Any:
+        drawn, (ax,) = style.canvas(None, 1, 1, (4.6, 2.8))
+        for at, (name, label) in enumerate((("plain_month", "plain Mesa"), ("engine_month", "compiled"))):
+            seconds = np.asarray(found[name])
+            ax.plot(
+                np.arange(seconds.size), seconds, style.LINES[at], color=(style.VERMILLION, style.BLUE)[at], label=label
+            )
+        ax.set_yscale("log")
+        ax.set_xlabel("month of the run")
+        ax.set_ylabel("seconds a month")
+        ax.legend()
+        return drawn
+
+    return draw()
