@@ -1,5 +1,6 @@
 """The two models in this project's engine: a rule for one agent, run for a population, repeated in a loop."""
 
+import functools
 from typing import Any
 
 import jax
@@ -74,15 +75,22 @@ def adoption(people: Population, links: Any, degrees: Any, seed: Any, steps: int
     return {"adopted": adopted, "belief": people.belief}
 
 
-@jax.jit
-def persons(infected: Any) -> Population:
-    return Population.create(Person, infected.size, infected=infected)
+def both_ways(one: Any, other: Any) -> tuple[jax.Array, jax.Array]:
+    """Who is seen and who sees, (2 edges,) each."""
+    return jnp.concatenate([one, other]), jnp.concatenate([other, one])
 
 
 @jax.jit
-def believers(opinion: Any, susceptibility: Any, threshold: Any) -> Population:
+def persons(ends: Any, infected: Any) -> tuple[Population, Any, None]:
+    return Population.create(Person, infected.size, infected=infected), both_ways(*ends), None
+
+
+@jax.jit
+def believers(ends: Any, opinion: Any, susceptibility: Any, threshold: Any) -> tuple[Population, Any, Any]:
     own = {"opinion": opinion, "susceptibility": susceptibility, "threshold": threshold}
-    return Population.create(Believer, opinion.size, belief=opinion, **own)
+    people = Population.create(Believer, opinion.size, belief=opinion, **own)
+    links = both_ways(*ends)
+    return people, links, jnp.zeros(people.size, dtype=jnp.int8).at[links[1]].add(1)
 
 
 RUNS = {"sir": epidemic, "belief": adoption}
@@ -90,11 +98,10 @@ one_run = {name: jax.jit(run, static_argnums=4, compiler_options=compiler_option
 
 
 def _given(model: str, problem: Problem) -> tuple[Any, ...]:
-    links = tuple(map(jnp.asarray, problem.both_ways()))
+    ends = problem.one, problem.other
     if model == "sir":
-        return persons(problem.infected), links, None
-    degrees = jnp.asarray(np.bincount(problem.one, minlength=problem.agents) + np.bincount(problem.other, minlength=problem.agents))
-    return believers(problem.opinion, problem.susceptibility, problem.threshold), links, degrees
+        return persons(ends, problem.infected)
+    return believers(ends, problem.opinion, problem.susceptibility, problem.threshold)
 
 
 def build(model: str, problem: Problem, seed: int, steps: int) -> Any:
@@ -106,14 +113,16 @@ def run(built: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(values) for name, values in one_run[model](*given, seed, steps).items()}
 
 
-_many_runs: dict[tuple[str, int], Any] = {}
+@functools.cache
+def many_runs(model: str, steps: int) -> Any:
+    name = "recovered" if model == "sir" else "adopted"
+
+    def chunk(given: Any, seeds: Any) -> jax.Array:
+        return jax.vmap(lambda seed: RUNS[model](*given, seed, steps)[name][-1])(seeds)
+
+    return jax.jit(chunk, compiler_options=compiler_options())
 
 
 def ensemble(model: str, problem: Problem, seeds: list[int], steps: int) -> np.ndarray:
-    if (model, steps) not in _many_runs:
-        def many(given: Any, seeds: Any) -> Any:
-            name = "recovered" if model == "sir" else "adopted"
-            return jax.vmap(lambda seed: RUNS[model](*given, seed, steps)[name][-1])(seeds)
-        _many_runs[model, steps] = jax.jit(many, compiler_options=compiler_options())
-    given, program = _given(model, problem), _many_runs[model, steps]
+    given, program = _given(model, problem), many_runs(model, steps)
     return run_many(lambda words: program(given, words), np.stack([seed_words(seed) for seed in seeds]))

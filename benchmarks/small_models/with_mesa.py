@@ -92,7 +92,9 @@ class Adoption(mesa.Model):
         own = (values.tolist() for values in (problem.opinion, problem.susceptibility, problem.threshold))
         Believer.create_agents(self, problem.agents, list(space.all_cells), *own)
         self.agents.do("meet")
-        self.datacollector = mesa.DataCollector({"adopted": lambda model: model.agents.agg("adopted", sum) / len(model.agents)})
+        self.datacollector = mesa.DataCollector(
+            {"adopted": lambda model: model.agents.agg("adopted", sum) / len(model.agents)}
+        )
 
     def step(self):
         self.agents.do("compute")
