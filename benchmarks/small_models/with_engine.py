@@ -11,6 +11,7 @@ from abm.engine import Agent, Draws, Field, Population, compiler_options, loop, 
 from benchmarks.small_models.problem import IMITATION, INNOVATION, RECOVERY, TRANSMISSION, Problem
 
 PACKAGE, DIGITS = "ai-market-abm", 1e-9
+MANY = 128.0  # neighbours that nobody has
 
 
 class Person(Agent):
@@ -66,8 +67,10 @@ def adoption(people: Population, links: Any, degrees: Any, seed: Any, steps: int
 
     def step(people: Population, number: Any) -> tuple[Population, Any]:
         luck = draws.at(number).uniform("adoption", people)
-        belief = sum_of_seen(people.belief, links) / degrees
-        adopted = sum_of_seen(people.adopted.astype(jnp.int8), links) / degrees
+        # One pass over the links for both: the beliefs of fewer than `MANY` neighbours sum to less than `MANY`.
+        total = sum_of_seen(people.belief + MANY * people.adopted, links)
+        adopters = jnp.floor(total / MANY)
+        belief, adopted = (total - MANY * adopters) / degrees, adopters / degrees
         people = people.do("listen", belief=belief, adopted=adopted, luck=luck)
         return people, people.adopted.mean()
 
