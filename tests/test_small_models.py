@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+
 from benchmarks.small_models.comparing import check
 from benchmarks.small_models.measuring import FRAMEWORKS, numbers
 from benchmarks.small_models.problem import MODELS, make

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.small_models.problem import MODELS, make
+from benchmarks.small_models.problem import make
 
 FRAMEWORKS = {
     "engine": "this engine",
@@ -22,7 +22,7 @@ FRAMEWORKS = {
     "abmax": "abmax",
     "starsim": "Starsim",
 }
-FIRST_SEED, ENOUGH, MOST = 1000, 0.5, 15  # seconds of repeats that are enough, and how many at most
+FIRST_SEED, ENOUGH, MOST = 1000, 0.1, 5  # seconds of repeats that are enough in a round, and how many at most
 
 
 def plan(quick: bool) -> dict[str, Any]:
@@ -37,26 +37,25 @@ def plan(quick: bool) -> dict[str, Any]:
     return {"sizes": sizes, "steps": 100, "repeats": 3, "cap": 60.0, "check": check, "ensemble": many}
 
 
-def say(**record: Any) -> None:
-    """One record for the process that waits for it."""
-    print(json.dumps(record), flush=True)
-
-
-def work(name: str, given: dict[str, Any]) -> None:
-    """Say the framework's numbers, wait for the verdict on each model, and say its times."""
+def work(name: str) -> None:
+    """Answer one question a line, with one line each, until there are no more."""
     try:
         framework = importlib.import_module(f"benchmarks.small_models.with_{name}")
-        number = version(framework.PACKAGE)
+        _say(package=framework.PACKAGE, version=version(framework.PACKAGE), digits=framework.DIGITS)
     except (ImportError, PackageNotFoundError) as error:
-        say(kind="missing", why=f"not installed ({error})")
+        _say(missing=f"not installed ({error})")
         return
-    say(kind="version", package=framework.PACKAGE, version=number, digits=framework.DIGITS)
-    for model in MODELS:
-        say(kind="numbers", model=model, **numbers(framework, model, given["check"]))
-    for model in json.loads(sys.stdin.readline()):
-        for record in times(framework, model, given):
-            say(kind="time", model=model, **record)
-        say(kind="ensemble", model=model, **ensemble(framework, model, given["ensemble"], given["cap"]))
+    questions = {"numbers": numbers, "times": times, "ensemble": ensemble}
+    for line in sys.stdin:
+        asked = json.loads(line)
+        _say(**questions[asked.pop("question")](framework, **asked))
+
+
+def _say(**answer: Any) -> None:
+    print(json.dumps({"answer": answer}), flush=True)
+
+
+made = functools.lru_cache(maxsize=1)(make)
 
 
 def numbers(framework: Any, model: str, check: dict[str, int]) -> dict[str, Any]:
@@ -76,28 +75,14 @@ def clocked(action: Callable[[], Any]) -> tuple[Any, float]:
     return done, time.perf_counter() - began
 
 
-def times(framework: Any, model: str, given: dict[str, Any]) -> Any:
-    """For every size: seconds to set up, per step, and to compile; or why there are none."""
-    before = None
-    for agents in given["sizes"]:
-        steps, calls = given["steps"], given["repeats"] + 1
-        if before:  # ten times as many agents take ten times as long, or so
-            setting_up, step = (10 * before[name]["median"] * calls for name in ("setup", "step"))
-            steps = min(steps, int((given["cap"] - setting_up) / step)) if setting_up < given["cap"] else 0
-            if steps < 5:
-                why = f"would take about {setting_up + 5 * step:,.0f} s, more than {given['cap']:.0f} s"
-                yield {"agents": agents, "skipped": why}
-                return
-        problem = make(agents)
-        setups, runs = [], []
-        while len(setups) <= given["repeats"] or (sum(setups[1:]) + sum(runs[1:]) < ENOUGH and len(setups) <= MOST):
-            built, seconds = clocked(functools.partial(framework.build, model, problem, len(setups), steps))
-            setups.append(seconds)
-            runs.append(clocked(functools.partial(framework.run, built))[1])
-        first = setups[0] + runs[0] - statistics.median(setups[1:]) - statistics.median(runs[1:])
-        per_step = [seconds / steps for seconds in runs[1:]]
-        before = {"setup": spread(setups[1:]), "step": spread(per_step)}
-        yield {"agents": agents, "steps": steps, "repeats": len(per_step), "compile": max(first, 0.0), **before}
+def times(framework: Any, model: str, agents: int, steps: int, seed: int, once: bool) -> dict[str, list[float]]:
+    """Seconds to set up and per step, `once` or several times where they are short."""
+    setups, runs = [], []
+    while not setups or (not once and sum(setups) + sum(runs) < ENOUGH and len(setups) < MOST):
+        built, seconds = clocked(functools.partial(framework.build, model, made(agents), seed + len(setups), steps))
+        setups.append(seconds)
+        runs.append(clocked(functools.partial(framework.run, built))[1])
+    return {"setup": setups, "step": [seconds / steps for seconds in runs]}
 
 
 def spread(seconds: list[float]) -> dict[str, float]:

@@ -1,9 +1,8 @@
 """The process of one framework; it needs nothing but NumPy and the framework."""
 
-import json
 import sys
 
 from benchmarks.small_models.measuring import work
 
 if __name__ == "__main__":
-    work(sys.argv[1], json.loads(sys.argv[2]))
+    work(sys.argv[1])
