@@ -1,0 +1,8 @@
+"""The process of one framework; it needs nothing but NumPy and the framework."""
+
+import sys
+
+from benchmarks.small_models.measuring import work
+
+if __name__ == "__main__":
+    work(sys.argv[1])
