@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 
 BIN := $(VENV)/bin
+FRAMES := $(VENV)-mesa-frames# it wants NumPy 1
 STAMP := $(VENV)/.installed
 
 # An active virtual environment, or whatever else the caller's shell points Python at, has no say in what runs here.
@@ -53,7 +54,10 @@ fits: $(STAMP) ## the fits and their test, into abm/data/fits and docs/fits (an 
 	cp output/calibrate_june_2025/recovery.* docs/fits/
 
 bench: $(STAMP) ## the model beside its peers and limits, into docs/performance.md (an hour, on an idle machine)
-	$(BIN)/python -m benchmarks
+	$(BIN)/uv sync --frozen --inexact --extra test --extra benchmarks --extra peers --python $(BIN)/python
+	$(BIN)/python -m venv $(FRAMES) && $(FRAMES)/bin/python -m pip install --quiet --pre mesa-frames
+	mkdir -p output
+	$(BIN)/python -m benchmarks --json output/benchmarks.json --python mesa_frames=$(FRAMES)/bin/python
 
 bench-sweeps: $(STAMP) ## ten thousand runs, into docs/performance.md (half an hour, on an idle machine)
 	$(BIN)/python -m benchmarks.sweeps

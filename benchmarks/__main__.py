@@ -34,13 +34,14 @@ ONE_THREAD = ("limit", "phases")
 NOTE = "**Quick measurement with small sizes: the numbers below mean nothing.**"
 
 
-def in_a_process(name: str, quick: bool) -> dict[str, Any]:
+def in_a_process(name: str, quick: bool, interpreters: list[str]) -> dict[str, Any]:
     """A part's numbers, measured in a fresh Python."""
     environment = os.environ | ({"NPROC": "1"} if name in ONE_THREAD else {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "numbers.json"
         command = [sys.executable, "-m", "benchmarks", "--measure", name, "--json", str(path)]
-        subprocess.run([*command, *(["--quick"] if quick else [])], cwd=ROOT, env=environment, check=True)
+        command += [*(["--quick"] if quick else []), *(f"--python={one}" for one in interpreters)]
+        subprocess.run(command, cwd=ROOT, env=environment, check=True)
         return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -95,10 +96,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", choices=PARTS, action="append", metavar="PART", help=f"print {', '.join(PARTS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the numbers")
     parser.add_argument("--from", dest="kept", type=Path, metavar="FILE", help="write the page from kept numbers")
+    parser.add_argument(
+        "--python", action="append", default=[], metavar="FRAMEWORK=PYTHON", help="where a peer is that needs its own"
+    )
     parser.add_argument("--measure", choices=PARTS, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.measure:
-        found = importlib.import_module(PARTS[given.measure]).measure(given.quick)
+        others = {"interpreters": dict(one.split("=", 1) for one in given.python)} if given.python else {}
+        more = others if given.measure == "small_models" else {}
+        found = importlib.import_module(PARTS[given.measure]).measure(given.quick, **more)
         given.json.write_text(json.dumps(found), encoding="utf-8")
         return
     if given.kept:
@@ -108,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
         for name in given.only or PARTS:
             began = time.perf_counter()
             print(f"{name} ...", file=sys.stderr, flush=True)
-            found["parts"][name] = in_a_process(name, given.quick)
+            found["parts"][name] = in_a_process(name, given.quick, given.python)
             print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
             if given.json:  # after every part: an hour's work is not lost with the last one
                 given.json.write_text(json.dumps(found, indent=1), encoding="utf-8")

@@ -68,10 +68,8 @@ def adoption(people: Population, links: Any, degrees: Any, seed: Any, steps: int
 
     def step(people: Population, number: Any) -> tuple[Population, Any]:
         luck = draws.at(number).uniform("adoption", people)
-        # One pass over the links for both: the beliefs of fewer than `MANY` neighbours sum to less than `MANY`.
-        total = sum_of_seen(people.belief + MANY * people.adopted, links)
-        adopters = jnp.floor(total / MANY)
-        belief, adopted = (total - MANY * adopters) / degrees, adopters / degrees
+        belief = sum_of_seen(people.belief, links) / degrees
+        adopted = sum_of_seen(people.adopted.astype(jnp.int8), links) / degrees
         people = people.do("listen", belief=belief, adopted=adopted, luck=luck)
         return people, people.adopted.mean()
 
