@@ -29,8 +29,8 @@ PARTS = {
     "times": "benchmarks.times",
     "shards": "benchmarks.shards",
 }
-ONE_THREAD = ("limit", "phases")
-"""Parts that are about one thread's work."""
+ONE_THREAD = ("limit", "phases", "shards")
+"""Parts whose processes work with one thread each."""
 NOTE = "**Quick measurement with small sizes: the numbers below mean nothing.**"
 
 
