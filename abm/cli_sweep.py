@@ -305,7 +305,9 @@ def cluster(address: str | None, workers: int) -> Iterator[Executor | None]:
                 import dask as settings
 
                 settings.config.set({"distributed.scheduler.allowed-failures": 0})  # we try again ourselves, run by run
-                settings.config.set({"distributed.nanny.pre-spawn-environ.NPROC": 1})  # a thread for each, as in `abm.workers`
+                settings.config.set(
+                    {"distributed.nanny.pre-spawn-environ.NPROC": 1}
+                )  # a thread for each, as in `abm.workers`
                 place: Any = stack.enter_context(
                     LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
                 )

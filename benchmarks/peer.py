@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import mesa
 import numpy as np
 
 import abm
@@ -20,6 +19,7 @@ from abm.simulation import Setup, play
 from abm.workers import processors, worker_pool
 from benchmarks.plain_mesa import check, start
 from benchmarks.plain_mesa.model import PlainMarket
+from benchmarks.plain_mesa.runner import batch
 
 MONTHS = 60
 
@@ -44,13 +44,7 @@ def engine_in_processes(runs: int, months: int) -> float:
 def plain_runs(path: str, runs: int, months: int, processes: int) -> float:
     """Seconds a run in Mesa's own runner."""
     began = time.perf_counter()
-    mesa.batch_run(  # noqa: TID251 (what is measured is Mesa's own runner)
-        PlainMarket,
-        {"start": path, "months": months, "seed": list(range(1, runs + 1))},
-        number_processes=processes,
-        data_collection_period=1,
-        display_progress=False,
-    )
+    batch(path, months, list(range(1, runs + 1)), processes)
     return (time.perf_counter() - began) / runs
 
 

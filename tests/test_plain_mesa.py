@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 
 import jax
-import mesa
 import numpy as np
 import pytest
 
@@ -15,6 +14,7 @@ from abm.state import Conduct
 from benchmarks import plain_mesa
 from benchmarks.plain_mesa import PlainMarket, check
 from benchmarks.plain_mesa.headlines import HEADLINES
+from benchmarks.plain_mesa.runner import batch
 from benchmarks.plain_mesa.start import start_of, write
 
 SIZES = dict(adopters=24, investors=40)
@@ -90,12 +90,7 @@ def test_a_wrong_coefficient_is_noticed():
 
 def test_runs_through_mesas_runner(setup, first, tmp_path):
     write(start_of(first, setup.values, setup.timeline), tmp_path / "start.json")
-    runs = mesa.batch_run(  # noqa: TID251 (what is measured is Mesa's own runner)
-        PlainMarket,
-        {"start": str(tmp_path / "start.json"), "months": 2, "seed": [1, 2]},
-        data_collection_period=1,
-        display_progress=False,
-    )
+    runs = batch(str(tmp_path / "start.json"), 2, [1, 2])
     assert [(row["seed"], row["Step"]) for row in runs] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     assert all(math.isfinite(row[name]) for row in runs for name in HEADLINES)
     assert runs[1]["equity_leader"] != runs[3]["equity_leader"]
