@@ -76,7 +76,7 @@ def measure(quick: bool) -> dict[str, Any]:
             numbers["plain"].append(plain_runs(path, 1, months, 1))
             numbers["engine_all"].append(engine_in_processes(runs, months))
             numbers["plain_all"].append(plain_runs(path, processors(), months, processors()))
-        plain = months_of(PlainMarket(path, seed=1), min(months, 36))
+        plain = months_of(PlainMarket(path, rng=1), min(months, 36))
     model = abm.MarketModel(rng=1, months=months)
     model.step()
     engine = months_of(model, min(months, 36) - 1)

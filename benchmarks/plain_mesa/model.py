@@ -42,8 +42,8 @@ class PlainMarket(mesa.Model):
         What `start.start_of` gives, or the path of the file that `start.write` wrote.
     months
         How many are played; default: as many as the timeline has.
-    seed, rng
-        As Mesa takes them.
+    rng
+        Seed, as Mesa takes it.
     draws
         Where decisions get their numbers; default: Mesa's generator of this model.
     """
@@ -52,11 +52,10 @@ class PlainMarket(mesa.Model):
         self,
         start: dict[str, Any] | str | Path,
         months: int | None = None,
-        seed: int | None = None,
         rng: Any = None,
         draws: Draws | None = None,
     ) -> None:
-        super().__init__(seed=seed, rng=rng)
+        super().__init__(rng=rng)
         given = fresh(start)
         self.p = SimpleNamespace(**given.p)
         if self.p.short_sale_constraint > 0.5:

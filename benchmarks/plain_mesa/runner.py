@@ -15,11 +15,11 @@ runner = mesa.batch_run  # noqa: TID251 (what is measured is Mesa's own runner)
 def batch(start: str, months: int, seeds: list[int], processes: int = 1) -> list[dict[str, Any]]:
     """The headlines of every month, a row a run and month."""
     given: dict[str, Any] = {"start": start, "months": months}
-    takes_seeds = "rng" in inspect.signature(runner).parameters  # from 3.4 on; a parameter of the model before
+    takes_seeds = "rng" in inspect.signature(runner).parameters  # in 3.3 they are a parameter of the model
     more: dict[str, Any] = {"rng": seeds} if takes_seeds else {}
     return runner(
         PlainMarket,
-        given if takes_seeds else given | {"seed": seeds},
+        given if takes_seeds else given | {"rng": seeds},
         number_processes=processes,
         data_collection_period=1,
         display_progress=False,
