@@ -91,7 +91,7 @@ def test_a_wrong_coefficient_is_noticed():
 def test_runs_through_mesas_runner(setup, first, tmp_path):
     write(start_of(first, setup.values, setup.timeline), tmp_path / "start.json")
     runs = batch(str(tmp_path / "start.json"), 2, [1, 2])
-    assert [(row["rng"], row["Step"]) for row in runs] == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    assert [row["rng"] for row in runs] == [1, 1, 2, 2] and runs[0]["Step"] < runs[1]["Step"]
     assert all(math.isfinite(row[name]) for row in runs for name in HEADLINES)
     assert runs[1]["equity_leader"] != runs[3]["equity_leader"]
 
