@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,17 @@ def draw(found: dict[str, Any], folder: Path) -> None:
             save(part.figure(found["parts"][name]), folder / f"{name}.png")
 
 
+def kept(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """Numbers that `--json` wrote."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        parser.error(f"--from {path}: cannot be read ({getattr(error, 'strerror', None) or error})")
+    if not (isinstance(found, dict) and {"date", "quick", "machine", "parts"} <= set(found)):
+        parser.error(f"--from {path}: holds no numbers of `python -m benchmarks --json`")
+    return found
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure speed; write docs/performance.md."
@@ -101,6 +113,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--measure", choices=PARTS, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
+    if "limit" in (given.only or PARTS) and find_spec("numba") is None:
+        parser.error("numba is not installed: `make bench` brings it, or pip install 'ai-market-abm[benchmarks]'")
     if given.measure:
         others = {"interpreters": dict(one.split("=", 1) for one in given.python)} if given.python else {}
         more = others if given.measure == "small_models" else {}
@@ -108,17 +122,22 @@ def main(arguments: list[str] | None = None) -> None:
         given.json.write_text(json.dumps(found), encoding="utf-8")
         return
     if given.kept:
-        found = json.loads(given.kept.read_text(encoding="utf-8"))
+        found = kept(given.kept, parser)
     else:
         found = {"date": f"{dt.date.today():%d %B %Y}", "quick": given.quick, "machine": machine(), "parts": {}}
         for name in given.only or PARTS:
             began = time.perf_counter()
             print(f"{name} ...", file=sys.stderr, flush=True)
-            found["parts"][name] = in_a_process(name, given.quick, given.python)
+            try:
+                found["parts"][name] = in_a_process(name, given.quick, given.python)
+            except subprocess.CalledProcessError as error:  # its own message stands above
+                raise SystemExit(
+                    f"{name} ended with exit code {error.returncode}; --only {name} tries it alone"
+                ) from None
             print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
             if given.json:  # after every part: an hour's work is not lost with the last one
                 given.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    if given.quick or given.only:
+    if given.only or found["quick"] or set(found["parts"]) != set(PARTS):  # the page is of a whole run
         print(page(found))
         return
     draw(found, PAGE.parent / "performance")

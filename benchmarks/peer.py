@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import abm
+from abm.measures import MEASURES
 from abm.simulation import Setup, play
 from abm.workers import processors, worker_pool
 from benchmarks.plain_mesa import check, start
@@ -113,14 +114,8 @@ is {found["apart"]:.0e}. Runs have {found["months"]} months; seconds a run are m
 | the same, {count} processes on both sides | {spread("plain_all", 1)} | {usual["engine_all"]:.3f} | **{usual["plain_all"] / usual["engine_all"]:,.0f}** |
 | one interactive month: `model.step()` in both | {month["plain"]:.3f} | {month["engine"]:.4f} | **{month["plain"] / month["engine"]:,.0f}** |
 
-Interactive months: median of {len(found["plain_month"])} and {len(found["engine_month"])}. Plain Mesa collects ten observables, the compiled model all {len(abm_observables())}.
+Interactive months: median of {len(found["plain_month"])} and {len(found["engine_month"])}. Plain Mesa collects ten observables, the compiled model all {len(MEASURES)}.
 """
-
-
-def abm_observables() -> list[str]:
-    from abm.measures import MEASURES
-
-    return list(MEASURES)
 
 
 def figure(found: dict[str, Any]) -> Any:

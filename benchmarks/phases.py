@@ -6,7 +6,8 @@ from typing import Any
 
 from abm.analysis.profile import profile
 
-MONTHS = {12: "January 2024: budgets are made", 24: "January 2025", 46: "November 2026"}
+MONTHS = {12: "January 2024", 24: "January 2025", 46: "November 2026"}
+"""Labs plan in the first two."""
 
 
 def measure(quick: bool) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from abm.phases.release import release_models
 from abm.phases.research import do_research
 from abm.phases.tokens import trade_tokens
 from abm.programs import Program, Shape
-from abm.simulation import CHUNK, Member, Setting
+from abm.simulation import CHUNK, Member, Setting, Setup
 from abm.state import Conduct, Market, Now, Values
 
 if TYPE_CHECKING:
@@ -83,13 +83,9 @@ def profile(
 
     if runs < 1 or repeats < 1 or at < 0:
         raise ValueError(f"runs = {runs}, repeats = {repeats}, at = {at}: runs and repeats start at 1, months at 0")
-    member = Member.of(Setting(), list(range(runs)), at + 1, options)
-    setup, conduct = member.setup, member.setup.conduct
     with jax.enable_x64(True):
-        values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
-        setting = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
-        markets = _markets_before(member, setting, at)
-        events = {name: jnp.asarray(rows[at]) for name, rows in setup.timeline.items()}
+        setup, setting, events, markets = eve_of(at, runs, **options)
+        conduct = setup.conduct
         rows: dict[str, tuple[float, float]] = {}
         began, steps = time.perf_counter(), len(PHASES) + 2
 
@@ -157,11 +153,27 @@ def _changes(phase: Callable[[Market, Now], Market], conduct: Conduct, markets: 
     return of_runs(changed, conduct), put
 
 
-def _markets_before(member: Member, setting: Any, at: int) -> Market:
-    program, timeline = Program.of(Shape.of(member.setup), 64), member.setup.timeline
-    markets = program.start(*setting, member.setup.networks)
+class Eve(NamedTuple):
+    """A chunk of default runs before a month is played."""
+
+    setup: Setup
+    setting: Any
+    """Parameters (runs, ...) by name, and seeds as words (runs, 2)."""
+    events: dict[str, Any]
+    markets: Market
+
+
+def eve_of(at: int, runs: int = CHUNK, **options: Any) -> Eve:
+    """Runs of seeds 0, 1, ... on the eve of month `at`; options as in `profile`."""
+    member = Member.of(Setting(), list(range(runs)), at + 1, options)
+    setup, timeline = member.setup, member.setup.timeline
+    values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
+    setting = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
+    program = Program.of(Shape.of(setup), 64)
+    markets = program.start(*setting, setup.networks)
     state = 0, markets, program.blank(markets, setting, timeline)
-    return program.play(setting, timeline, state, at)[1]
+    events = {name: jnp.asarray(rows[at]) for name, rows in timeline.items()}
+    return Eve(setup, setting, events, program.play(setting, timeline, state, at)[1])
 
 
 def _compiled(
@@ -189,4 +201,4 @@ def _times(
     return 1e3 * min(seconds), 1e3 * statistics.median(seconds)
 
 
-__all__ = ["PHASES", "Profile", "in_turn", "profile"]
+__all__ = ["PHASES", "Eve", "Profile", "eve_of", "in_turn", "of_runs", "profile"]

@@ -16,12 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from numba import njit
 
-from abm.analysis.profile import of_runs
-from abm.engine import compiler_options, seed_words
+from abm.analysis.profile import eve_of, of_runs
+from abm.engine import compiler_options
 from abm.phases import equities, tokens
 from abm.phases.common import adoption, products_of
-from abm.programs import Program, Shape
-from abm.simulation import CHUNK, Member, Setting
+from abm.simulation import CHUNK
 from abm.state import DAYS, Market, Now
 from benchmarks.limit import adopters, investors
 
@@ -32,15 +31,9 @@ class Chunk:
     """A chunk of default runs at the beginning of a month."""
 
     def __init__(self, at: int, runs: int = CHUNK, **sizes: int) -> None:
-        member = Member.of(Setting(), list(range(runs)), at + 1, sizes)
-        self.runs, self.setup = runs, member.setup
-        self.values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
-        self.setting = self.values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
-        self.events = {name: jnp.asarray(rows[at]) for name, rows in self.setup.timeline.items()}
-        program = Program.of(Shape.of(self.setup), 64)
-        markets = program.start(*self.setting, self.setup.networks)
-        state = 0, markets, program.blank(markets, self.setting, self.setup.timeline)
-        self.markets = program.play(self.setting, self.setup.timeline, state, at)[1]
+        self.runs = runs
+        self.setup, self.setting, self.events, self.markets = eve_of(at, runs, **sizes)
+        self.values = self.setting[0]
 
     def compiled(self, block: Callable[[Market, Now], Any]) -> Callable[[], Any]:
         program = jax.jit(of_runs(block, self.setup.conduct), compiler_options=compiler_options())

@@ -78,34 +78,23 @@ def turn(x, y, r):
 
 
 @njit(inline="always")
+def four_turns(x, y, a, b, c, d):
+    x, y = turn(x, y, a)
+    x, y = turn(x, y, b)
+    x, y = turn(x, y, c)
+    return turn(x, y, d)
+
+
+@njit(inline="always")
 def uniform(k0, k1, slot):
     """The engine's draw of a slot: Threefry-2x32-20 (Salmon et al. 2011)."""
     k2 = uint32(k0 ^ k1 ^ uint32(0x1BD11BDA))
     x, y = uint32(uint32(slot) + k0), k1
-    x, y = turn(x, y, 13)
-    x, y = turn(x, y, 15)
-    x, y = turn(x, y, 26)
-    x, y = turn(x, y, 6)
-    x, y = uint32(x + k1), uint32(y + k2 + uint32(1))
-    x, y = turn(x, y, 17)
-    x, y = turn(x, y, 29)
-    x, y = turn(x, y, 16)
-    x, y = turn(x, y, 24)
-    x, y = uint32(x + k2), uint32(y + k0 + uint32(2))
-    x, y = turn(x, y, 13)
-    x, y = turn(x, y, 15)
-    x, y = turn(x, y, 26)
-    x, y = turn(x, y, 6)
-    x, y = uint32(x + k0), uint32(y + k1 + uint32(3))
-    x, y = turn(x, y, 17)
-    x, y = turn(x, y, 29)
-    x, y = turn(x, y, 16)
-    x, y = turn(x, y, 24)
-    x, y = uint32(x + k1), uint32(y + k2 + uint32(4))
-    x, y = turn(x, y, 13)
-    x, y = turn(x, y, 15)
-    x, y = turn(x, y, 26)
-    x, y = turn(x, y, 6)
+    x, y = four_turns(x, y, 13, 15, 26, 6)
+    x, y = four_turns(uint32(x + k1), uint32(y + k2 + uint32(1)), 17, 29, 16, 24)
+    x, y = four_turns(uint32(x + k2), uint32(y + k0 + uint32(2)), 13, 15, 26, 6)
+    x, y = four_turns(uint32(x + k0), uint32(y + k1 + uint32(3)), 17, 29, 16, 24)
+    x, y = four_turns(uint32(x + k1), uint32(y + k2 + uint32(4)), 13, 15, 26, 6)
     return (float(uint32(x + k2)) + 0.5) * 2.0**-32
 
 
