@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--measure", choices=PARTS, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    if "limit" in (given.only or PARTS) and find_spec("numba") is None:
+    if "limit" in ([given.measure] if given.measure else given.only or PARTS) and find_spec("numba") is None:
         parser.error("numba is not installed: `make bench` brings it, or pip install 'ai-market-abm[benchmarks]'")
     if given.measure:
         others = {"interpreters": dict(one.split("=", 1) for one in given.python)} if given.python else {}
