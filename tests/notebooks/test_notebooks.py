@@ -25,11 +25,16 @@ def run():
 
 
 def texts(cell):
-    """What a cell says in words: standard output, plain text, Markdown. Tables as HTML and pictures say it again."""
+    """What a cell says in words: standard output, plain text, Markdown. Tables as HTML say it again.
+
+    The plain text beside a picture is left out: it names its size, which fonts of the machine may move by a pixel.
+    """
     for output in cell.outputs:
         if output.output_type == "stream":
             yield output.text
         data = output.get("data", {})
+        if any(kind.startswith("image/") for kind in data):
+            continue
         yield from (data[kind] for kind in ("text/plain", "text/markdown") if kind in data)
 
 
