@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import compiler_options, traced
@@ -98,14 +97,14 @@ class Program:
 
     def blank(self, markets: Market, setting: Any, timeline: dict[str, Any]) -> Month:
         """Reports to be filled."""
-        events = {name: jnp.asarray(rows[0]) for name, rows in timeline.items()}
+        events = {name: np.asarray(rows[0]) for name, rows in timeline.items()}
 
         def shapes() -> Month:
             return jax.eval_shape(self.month, markets, setting, events)[1]
 
         report = _kept_shapes(self.said, (markets, setting, events), shapes) if self.said else shapes()
         rows = _rows(len(timeline["capex"]))
-        return jax.tree.map(lambda x: jnp.zeros((rows, *x.shape), x.dtype), report)
+        return jax.tree.map(lambda x: np.zeros((rows, *x.shape), x.dtype), report)
 
     def play(self, setting: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:
         """From state (month, markets, reports) to the state at `stop`; timeline (months, ...) or (months, runs, ...)."""
@@ -114,7 +113,7 @@ class Program:
             return state
 
         def filled(x: Any) -> Any:
-            return jnp.asarray(np.concatenate([x, np.repeat(x[-1:], _rows(len(x)) - len(x), 0)]))
+            return np.concatenate([x, np.repeat(x[-1:], _rows(len(x)) - len(x), 0)])
 
         rows = {name: filled(np.asarray(x)) for name, x in timeline.items()}
         markets, reports = self.months(markets, setting, rows, (month, stop), reports)

@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime as dt
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -82,6 +84,32 @@ def test_the_page_plays_the_same_numbers_and_each_world_once(strict):
     with pytest.raises(Superseded):
         runs.run(Counterfactual(levers={"ip_clarity": 1.0}, seeds=13, months=26), nobody_waits)
     assert runs.run(other, progress).a.seeds == list(range(13))  # and the next one runs
+
+
+def test_a_baseline_is_prepared_and_whoever_waits_for_it_sees_how_far_it_is():
+    from abm.dashboard.runs import Runs
+
+    def beside(runs, prepared, asked):
+        """What is told to one who asks while a baseline is prepared."""
+        told = []
+        thread = threading.Thread(target=runs.prepare, args=(prepared,))
+        thread.start()
+        while runs._in_hand is None and thread.is_alive():
+            time.sleep(0.001)
+        runs.run(asked, lambda *what: told.append(what[:3]), lambda: told.append("waits"))
+        thread.join()
+        return told
+
+    prepared, runs = Counterfactual(seeds=60, months=60), Runs()
+    seen = beside(runs, prepared, Counterfactual(levers=STRICT.levers, seeds=60, months=60))
+    assert "waits" not in seen
+    assert any(world == "baseline" and done < 60 for world, done, _ in seen)
+    assert seen[-1] == ("changed world", 60, 60)
+    assert len(runs._baselines) == 1
+    short = Counterfactual(levers=STRICT.levers, seeds=2, months=26)
+    runs = Runs()
+    assert "waits" in beside(runs, prepared, short)
+    assert list(runs._baselines) == [(2, 26, 24)]  # the other was given up
 
 
 def test_levers_that_no_month_reads_are_refused():

@@ -526,7 +526,7 @@ def test_the_engine_imports_nothing_of_the_model():
                 assert name.startswith("abm.engine") or name.split(".")[0] in known, f"{path.name} imports {name}"
 
 
-def test_a_kept_trace_serves_another_process_and_only_what_is_the_same(tmp_path, monkeypatch):
+def test_a_kept_trace_serves_another_process_and_only_what_is_the_same(tmp_path, monkeypatch, caplog):
     from abm.engine.traced import Traced
 
     monkeypatch.setenv("ABM_CACHE", str(tmp_path))
@@ -537,6 +537,10 @@ def test_a_kept_trace_serves_another_process_and_only_what_is_the_same(tmp_path,
     tree = {"a": jnp.arange(3.0), "b": (jnp.ones(2),)}
     first = program(lambda tree, by: jax.tree.map(lambda x: x * by, tree))(tree, 2)
     np.testing.assert_array_equal(first["a"], [0, 2, 4])
+    times = program(lambda tree, by: jax.tree.map(lambda x: x * by, tree))
+    with jax.log_compiles():
+        times(times(tree, 2), 2)  # what comes out goes in again: no second program
+    assert len([record for record in caplog.records if record.getMessage().startswith("Compiling jit(call)")]) == 1
     never = program(lambda tree, by: 1 / 0)  # what is kept is not traced again
     np.testing.assert_array_equal(never(tree, 3)["b"][0], [3, 3])
     with pytest.raises(ZeroDivisionError):

@@ -207,14 +207,18 @@ def Against(asked: Counterfactual, observable: str, choose: Any) -> None:
         if found is not None:
             return found
         time.sleep(SETTLED)
-        shown = time.perf_counter()
+        began = shown = time.perf_counter()
+        playing = ""
 
         def watch(world: str, number: int, total: int, so_far: Callable[[], Ensemble]) -> None:
-            nonlocal shown
+            nonlocal began, shown, playing
             still_asked()
             done.set((world, number, total))
+            now = time.perf_counter()
+            began, playing = (began, playing) if world == playing else (now, world)
             first = world == "baseline" and partly.value is None
-            if number < total and (first or time.perf_counter() - shown > BETWEEN):
+            to_come = (now - began) * (total - number) / number
+            if number < total and (first or (now - shown > BETWEEN and to_come > BETWEEN)):
                 partly.set(SoFar(key, world, total, so_far()))
                 shown = time.perf_counter()
 

@@ -5,6 +5,7 @@ Numbers are those of `Counterfactual.run`, which plays both worlds; here a moved
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections import OrderedDict
@@ -49,6 +50,9 @@ class Runs:
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
+        self._in_hand: tuple[Any, tuple[Any, ...]] | None = None
+        """The baseline that is being played, by its key, and what `Progress` was told last."""
+        self._others_wait = False
         self._baselines: OrderedDict[tuple[int, int, int], Baseline] = OrderedDict()
         self._results: OrderedDict[str, Comparison] = OrderedDict()
 
@@ -57,28 +61,57 @@ class Runs:
         return _recall(self._results, _key(asked))
 
     def run(self, asked: Counterfactual, progress: Progress, waiting: Callable[[], None] = lambda: None) -> Comparison:
-        """The changed world less the baseline. `waiting` is called while another session's runs are being played."""
+        """The changed world less the baseline.
+
+        While another session's runs are played, `waiting` is called, or `progress` where they are this baseline.
+        """
         settings = asked.settings()  # what is wrong shows here
         if asked.seeds * asked.months > MOST:
             raise CounterfactualError(
                 [("seeds", f"the page plays at most {MOST:,} months in all: abm compare plays more")]
             )
+        key = asked.seeds, asked.months, asked.month
         while not self._turn.acquire(timeout=0.2):
-            waiting()
+            in_hand = self._in_hand
+            if in_hand is None or in_hand[0] != key:
+                self._others_wait = True
+                waiting()
+            elif in_hand[1]:
+                progress(*in_hand[1])
         try:
             found = _recall(self._results, _key(asked))
             if found is None:
-                baseline = self._baseline(asked, progress)
+                baseline = self._baseline(*key, progress)
                 found = compare(self._changed(asked, settings[1], baseline, progress), baseline.ensemble)
                 _keep(self._results, _key(asked), found, KEPT_RESULTS)
             return found
         finally:
             self._turn.release()
 
-    def _baseline(self, asked: Counterfactual, progress: Progress) -> Baseline:
-        key = asked.seeds, asked.months, asked.month
+    def prepare(self, asked: Counterfactual) -> None:
+        """Play the baseline alone, before anybody asks for it; given up as soon as somebody waits for another one."""
+
+        def go_on(*_: Any) -> None:
+            if self._others_wait:
+                raise Superseded
+
+        with self._turn, contextlib.suppress(Superseded):
+            self._others_wait = False
+            self._baseline(asked.seeds, asked.months, asked.month, go_on)
+
+    def _baseline(self, seeds: int, months: int, month: int, progress: Progress) -> Baseline:
+        key = seeds, months, month
+
+        def told(*what: Any) -> None:
+            self._in_hand = key, what
+            progress(*what)
+
         if key not in self._baselines:
-            _keep(self._baselines, key, play_baseline(*key, progress), KEPT_BASELINES)
+            self._in_hand = key, ()
+            try:
+                _keep(self._baselines, key, play_baseline(*key, told), KEPT_BASELINES)
+            finally:
+                self._in_hand = None
         return _recall(self._baselines, key)
 
     def _changed(self, asked: Counterfactual, setting: Setting, baseline: Baseline, progress: Progress) -> Ensemble:

@@ -53,11 +53,8 @@ def serve(host: str, port: int, open_browser: bool) -> None:
 
 
 def _warm() -> None:
-    """Load what runs need, and compile it where no earlier process has: one month, so that nobody waits for it."""
-    import datetime as dt
-
+    """Load what runs need, compile it where no earlier process has, and play the baseline that the page begins with."""
     from abm.analysis.counterfactual import Counterfactual
     from abm.dashboard.runs import RUNS
 
-    month = Counterfactual(seeds=2, months=1, since=dt.date(2023, 1, 1))
-    RUNS.run(month, lambda world, done, total, so_far: None)
+    RUNS.prepare(Counterfactual())

@@ -13,7 +13,6 @@ from typing import Any
 
 import jax
 import jax.export
-import jax.numpy as jnp
 import numpy as np
 
 from abm.engine.compilation import cache_folder
@@ -48,6 +47,12 @@ def key_of(said: str, leaves: list[Any]) -> str:
     return hashlib.sha256(json.dumps(head, default=str).encode()).hexdigest()[:32]
 
 
+def _as_computed(leaf: Any) -> np.ndarray:
+    """A number or array of NumPy's in the width that JAX is set to; making a JAX array of it would compile a program."""
+    array = np.asarray(leaf)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
+
+
 class Traced:
     """A function of trees of arrays that is traced once for all processes, and compiled.
 
@@ -62,7 +67,7 @@ class Traced:
 
     def __call__(self, *args: Any) -> Any:
         leaves, tree = jax.tree.flatten(args)
-        leaves = [jnp.asarray(np.asarray(leaf) if isinstance(leaf, bool | int | float) else leaf) for leaf in leaves]
+        leaves = [leaf if isinstance(leaf, jax.Array) else _as_computed(leaf) for leaf in leaves]
         key = key_of(self.said, leaves)
         if key not in self.calls:
             self.calls[key] = self._prepared(key, leaves, tree)
@@ -72,9 +77,12 @@ class Traced:
         def flat(*leaves: Any) -> list[Any]:
             return jax.tree.leaves(self.function(*jax.tree.unflatten(tree, leaves)))
 
+        shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
+
         def trace() -> bytes:
-            shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
             return bytes(jax.export.export(jax.jit(flat))(*shapes).serialize())
 
-        # What was just traced also goes through bytes: all processes then compile one and the same program.
-        return jax.jit(jax.export.deserialize(bytearray(kept(key, trace))).call, compiler_options=self.options)
+        # What was just traced also goes through bytes: all processes then compile one and the same program. It is
+        # compiled here, once: `jax.jit` would compile it again for arrays that a call of it gave, whose device is fixed.
+        call = jax.export.deserialize(bytearray(kept(key, trace))).call
+        return jax.jit(call, compiler_options=self.options).lower(*shapes).compile()
