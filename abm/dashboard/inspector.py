@@ -9,6 +9,7 @@ import numpy as np
 
 from abm.agents import Lab
 from abm.engine import Agent
+from abm.figures.labels import parameter_name
 from abm.figures.multilayer import TITLES, network_numbers
 from abm.figures.products import month_name
 from abm.model import MarketModel
@@ -62,7 +63,7 @@ def state_of(model: MarketModel, agent: Inspected) -> list[tuple[str, str, str, 
     """(field, value, unit, meaning) of every field of an agent."""
     fields = agent.kind.fields().items()
     return [
-        (name.replace("_", " "), named(model, name, agent.values[name]), field.unit, field.meaning)
+        (parameter_name(name), named(model, name, agent.values[name]), field.unit, field.meaning)
         for name, field in fields
     ]
 

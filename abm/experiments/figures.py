@@ -11,6 +11,7 @@ import numpy as np
 
 from abm.experiments.spec import Experiment, ExperimentError, Figure, label_of_outcome
 from abm.figures import style
+from abm.figures.labels import parameter_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +47,8 @@ class Material:
                 return str(label_of_outcome(sweep.columns[name]))
             if name in sweep.targets:
                 unit = sweep.targets[name].unit
-                return f"{name.replace('_', ' ')} ({unit})" if unit else name.replace("_", " ")
-        return name.replace("_", " ")
+                return f"{parameter_name(name)} ({unit})" if unit else parameter_name(name)
+        return parameter_name(name)
 
     def value(self, name: str, value: Any) -> str:
         """A value of a column in words: label "column=value" if there is one."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.figures.labels import parameter_name
 from abm.figures.style import BLACK, BLUE, GREY, TWO_COLUMNS, VERMILLION, canvas, shared_legend, styled
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def moments(outcome: Outcome, axes: Any = None) -> Figure:
     ax.plot(seen[inside], rows[inside], "o", color=BLACK, label="observed")
     if not inside.all():
         ax.plot(seen[~inside], rows[~inside], "X", color=VERMILLION, markersize=6, label="observed, outside its band")
-    ax.set_yticks(rows, [name.replace("_", " ") for name in bands.index])
+    ax.set_yticks(rows, [parameter_name(name) for name in bands.index])
     ax.set_xlabel("standard deviations of one measured history from the predictive median")
     ax.set_xlim(min(low.min(), seen.min()) - 0.2, max(high.max(), seen.max()) + 0.2)
     ax.set_ylim(-0.7, len(rows) - 0.3)
@@ -61,7 +62,7 @@ def profiles(outcome: Outcome, axes: Any = None) -> Figure:
         ax.plot(values, np.minimum(found.profile[k], 12), color=BLUE, marker="o", markersize=3, label="distance")
         ax.axhline(RISE, color=GREY, linestyle="--", linewidth=0.9, label=f"rise of {RISE:.1f}: end of a 90 % interval")
         ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2, label="estimate")
-        ax.set_title(name.replace("_", " "))
+        ax.set_title(parameter_name(name))
         ax.set_ylim(-0.5, 12)
         if spec.priors[name].scale == "log":
             _log_axis(ax, values)
@@ -88,7 +89,7 @@ def posterior(outcome: Outcome, axes: Any = None) -> Figure:
         density = density / density.mean()
         ax.plot(prior.from_unit(fine), density, color=GREY, linestyle="--", linewidth=1, label="prior")
         ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2, label="estimate")
-        ax.set_title(name.replace("_", " "))
+        ax.set_title(parameter_name(name))
         ax.set_yticks([])
         ax.grid(axis="y", visible=False)
         if prior.scale == "log":
@@ -111,7 +112,7 @@ def recovery(found: Recovered, spec: Calibration, axes: Any = None) -> Figure:
             ax.vlines(x[at], low[at], high[at], color=color, linewidth=1 if inside else 1.6)
             ax.plot(x[at], middle[at], "o" if inside else "X", color=color, markersize=2.5 if inside else 4)
         ax.plot([prior.low, prior.high], [prior.low, prior.high], color=GREY, linewidth=0.8)
-        ax.set_title(name.replace("_", " "))
+        ax.set_title(parameter_name(name))
         if prior.scale == "log":
             ends = np.array([prior.low, prior.high])
             _log_axis(ax, ends)

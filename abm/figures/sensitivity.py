@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.figures import style
-from abm.figures.labels import LAYERS, label_of
+from abm.figures.labels import LAYERS, label_of, parameter_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figu
         at = np.arange(len(shown))
         rows = {order: own[own["order"] == order].set_index("factor").loc[shown] for order in (light, dark)}
         ax.set_title(fill((names or {}).get(outcome, outcome), 31))
-        ax.set_yticks(at, [name.replace("_", " ") for name in shown])
+        ax.set_yticks(at, [parameter_name(name) for name in shown])
         ax.set_ylim(len(shown) - 0.4, -0.6)
         ax.grid(axis="y", visible=False)
         if own["value"].isna().all():
@@ -142,7 +142,7 @@ def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> 
             ax.errorbar(
                 np.arange(len(sizes)) + 0.06 * (place - 2), rows["value"], yerr=spans(rows), color=colours[place],
                 linestyle=style.LINES[place], marker=style.MARKERS[place], elinewidth=0.8, capsize=1.5,
-                label=factor.replace("_", " "),
+                label=parameter_name(factor),
             )  # fmt: skip
         ax.set_title(fill((names or {}).get(outcome, outcome), 31))
         ax.set_xticks(np.arange(len(sizes)), [f"{size:,}" for size in sizes])
@@ -180,7 +180,7 @@ def years(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure
             )
         ax.set_title(fill((names or {}).get(outcome, outcome), 31))
         ax.set_xticks(np.arange(cells.shape[1]), [str(year) for year in cells.columns])
-        ax.set_yticks(np.arange(len(cells)), [name.replace("_", " ") for name in cells.index])
+        ax.set_yticks(np.arange(len(cells)), [parameter_name(name) for name in cells.index])
         ax.grid(visible=False)
         ax.tick_params(length=0)
     return figure
