@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.page import PAGE, ROOT, machine, with_others
+from benchmarks.page import NUMBERS, PAGE, ROOT, machine, with_others
 
 PARTS = {
     "peer": "benchmarks.peer",
@@ -140,7 +140,8 @@ def main(arguments: list[str] | None = None) -> None:
     if given.only or found["quick"] or set(found["parts"]) != set(PARTS):  # the page is of a whole run
         print(page(found))
         return
-    draw(found, PAGE.parent / "performance")
+    draw(found, NUMBERS.parent)
+    NUMBERS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(with_others(page(found), PAGE), encoding="utf-8")
     print(PAGE)
 

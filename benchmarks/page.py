@@ -12,6 +12,8 @@ from abm import provenance
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
+NUMBERS = ROOT / "docs" / "performance" / "numbers.json"
+"""What the page was written from."""
 
 
 def machine() -> dict[str, str]:

@@ -23,22 +23,24 @@ from benchmarks.plain_mesa.model import PlainMarket
 from benchmarks.plain_mesa.runner import batch
 
 MONTHS = 60
+WAYS = ("plain", "plain_all", "engine", "engine_all", "engine_32")
 
 
-def engine_runs(first: int, runs: int, months: int) -> float:
+def engine_runs(first: int, runs: int, months: int, precision: int = 64) -> float:
     """Seconds of an ensemble in this process, compiled before."""
-    abm.ensemble(seeds=range(first, first + 10), months=months)
+    abm.ensemble(seeds=range(first, first + 10), months=months, precision=precision)
     began = time.perf_counter()
-    abm.ensemble(seeds=range(first, first + runs), months=months)
+    abm.ensemble(seeds=range(first, first + runs), months=months, precision=precision)
     return time.perf_counter() - began
 
 
-def engine_in_processes(runs: int, months: int) -> float:
+def engine_in_processes(runs: int, months: int, precision: int = 64) -> float:
     """Seconds a run with a process for every processor, each with one thread, started and compiled before."""
     number = processors()
     with worker_pool(number, preload=["abm.simulation"]) as pool:
-        list(pool.map(engine_runs, [0] * number, [10] * number, [months] * number))
-        seconds = list(pool.map(engine_runs, range(0, number * runs, runs), [runs] * number, [months] * number))
+        list(pool.map(engine_runs, [0] * number, [10] * number, [months] * number, [precision] * number))
+        firsts = range(0, number * runs, runs)
+        seconds = list(pool.map(engine_runs, firsts, [runs] * number, [months] * number, [precision] * number))
     return max(seconds) / (number * runs)
 
 
@@ -67,7 +69,7 @@ def measure(quick: bool) -> dict[str, Any]:
         raise ValueError(f"plain Mesa differs from the compiled model by {max(apart.values()):.1e}")
     setup = Setup.of(months=months)
     market, _ = next(play(setup, 1))
-    numbers: dict[str, list[float]] = {name: [] for name in ("plain", "plain_all", "engine", "engine_all")}
+    numbers: dict[str, list[float]] = {name: [] for name in WAYS}
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "start.json")
         start.write(start.start_of(market, setup.values, setup.timeline), path)
@@ -76,6 +78,7 @@ def measure(quick: bool) -> dict[str, Any]:
             numbers["engine"].append(engine_runs(100 * repeat, runs, months) / runs)
             numbers["plain"].append(plain_runs(path, 1, months, 1))
             numbers["engine_all"].append(engine_in_processes(runs, months))
+            numbers["engine_32"].append(engine_in_processes(runs, months, 32))
             numbers["plain_all"].append(plain_runs(path, processors(), months, processors()))
         plain = months_of(PlainMarket(path, rng=1), min(months, 36))
     model = abm.MarketModel(rng=1, months=months)
@@ -94,7 +97,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 def section(found: dict[str, Any]) -> str:
     """The section of docs/performance.md."""
-    usual = {name: statistics.median(found[name]) for name in ("plain", "plain_all", "engine", "engine_all")}
+    usual = {name: statistics.median(found[name]) for name in WAYS}
     month = {name: statistics.median(found[f"{name}_month"]) for name in ("plain", "engine")}
 
     def spread(name: str, digits: int) -> str:
@@ -111,7 +114,8 @@ is {found["apart"]:.0e}. Runs have {found["months"]} months; seconds a run are m
 |---|---:|---:|---:|
 | a run of an ensemble: `mesa.batch_run` as it comes (one process), `abm.ensemble` as it comes (threads) | {spread("plain", 1)} | {spread("engine", 3)} | **{usual["plain"] / usual["engine"]:,.0f}** |
 | the same, best of ours: processes with one thread each, as sweeps have them | {usual["plain"]:.1f} | {spread("engine_all", 3)} | **{usual["plain"] / usual["engine_all"]:,.0f}** |
-| the same, {count} processes on both sides | {spread("plain_all", 1)} | {usual["engine_all"]:.3f} | **{usual["plain_all"] / usual["engine_all"]:,.0f}** |
+| the same in 32 bits, against Python's 64 | {usual["plain"]:.1f} | {spread("engine_32", 3)} | **{usual["plain"] / usual["engine_32"]:,.0f}** |
+| the first again, {count} processes on both sides | {spread("plain_all", 1)} | {usual["engine_all"]:.3f} | **{usual["plain_all"] / usual["engine_all"]:,.0f}** |
 | one interactive month: `model.step()` in both | {month["plain"]:.3f} | {month["engine"]:.4f} | **{month["plain"] / month["engine"]:,.0f}** |
 
 Interactive months: median of {len(found["plain_month"])} and {len(found["engine_month"])}. Plain Mesa collects ten observables, the compiled model all {len(MEASURES)}.
