@@ -44,6 +44,12 @@ test-notebooks: $(STAMP) ## the notebooks, executed anew and compared with what 
 notebooks: $(STAMP) ## the notebooks, executed in place (after a change that means to move their numbers)
 	$(BIN)/python notebooks/run.py
 
+docs: $(STAMP) ## the site of the documentation, into output/site: links checked, warnings are errors
+	$(BIN)/uv sync --frozen --inexact --extra test --extra docs --python $(BIN)/python
+	$(BIN)/python docs/draw_model.py
+	$(BIN)/python -m sphinx -c docs -b html -q -E -W --keep-going . output/site
+	@echo output/site/index.html
+
 baseline: $(STAMP) ## the stored headline results, tests/baseline.json (after a change that means to move them)
 	$(BIN)/python -m abm.analysis.baseline
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from abm.model import MarketModel
     from abm.parameters import ParameterError, Parameters
     from abm.population import Populations
+    from abm.results import compare
     from abm.scenarios import Scenario, ScenarioError
-    from abm.simulation import Setting, compare, ensemble, ensembles, simulate
+    from abm.simulation import Setting, ensemble, ensembles, simulate
     from abm.sweeps import Sweep, open_sweep, run_sweep, sweep
 
 _HOME = {
@@ -26,7 +27,7 @@ _HOME = {
     "Scenario": "abm.scenarios",
     "ScenarioError": "abm.scenarios",
     "Setting": "abm.simulation",
-    "compare": "abm.simulation",
+    "compare": "abm.results",
     "ensemble": "abm.simulation",
     "ensembles": "abm.simulation",
     "simulate": "abm.simulation",

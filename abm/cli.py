@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,12 +18,14 @@ from rich.table import Column, Table
 from abm.cli_calibrate import calibrate
 from abm.cli_compare import compare
 from abm.cli_dashboard import dashboard
-from abm.cli_experiment import Out, bar, export, new_experiment, replay, reproduce, stopped
-from abm.cli_input import Commands, Mistake, keep_interrupts, nearest, plainly, settings, writable
+from abm.cli_experiment import Out, export, new_experiment, replay, reproduce
+from abm.cli_input import Commands, Mistake, keep_interrupts, plainly, settings, writable
 from abm.cli_profile import profile
+from abm.cli_progress import bar, interruptible
 from abm.cli_score import score
 from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
+from abm.wording import nearest
 
 SEEDS = 400
 """Runs of `abm facts`."""
@@ -53,7 +54,8 @@ def run(
     """Run one scenario once and print the headline observables; --out keeps all of them as CSV."""
     folder = writable(out) if out else None
     chosen = settings(set_ or [])
-    from abm.simulation import Setup, simulate
+    from abm.playing import Setup
+    from abm.simulation import simulate
 
     with plainly():
         Setup.of(chosen, scenario, months)  # every mistake shows here, before anything is compiled
@@ -108,7 +110,7 @@ def list_(
         table.add_row(name, f"{work.summary} ({work.seeds} seeds, {work.quick_seeds} with --quick)")
     console.print()
     console.print(table)
-    from abm.experiments.spec import ExperimentError, all_experiments
+    from abm.experiments import ExperimentError, all_experiments
 
     with contextlib.suppress(ExperimentError):  # said by `abm reproduce`
         table = Table("experiment", "", box=None, pad_edge=False)
@@ -217,14 +219,6 @@ def version() -> None:
         print(of("ai-market-abm"))
     except PackageNotFoundError:
         print("not installed")
-
-
-@contextlib.contextmanager
-def interruptible(kept: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise stopped(f"stopped; {kept}") from None
 
 
 def fit_table_of(fitted: Any) -> Table:

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from abm.cli_experiment import bar, stopped
 from abm.cli_input import Mistake, writable
+from abm.cli_progress import bar, stopped
 
 
 def calibrate(

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli_experiment import Out, bar, stopped
+from abm.cli_experiment import Out
 from abm.cli_input import Mistake, settings, writable
+from abm.cli_progress import bar, stopped
 
 
 def compare(
@@ -45,7 +46,7 @@ def compare(
     asked = _asked(spec, set_, scenario, since, exports, seeds, months)
     named = [name.strip() for name in of.split(",")] if of else []
     if unknown := [name for name in named if name not in MEASURES]:
-        from abm.cli_input import nearest
+        from abm.wording import nearest
 
         raise Mistake("\n".join(f"--of {name}: no observable{nearest(name, MEASURES)}" for name in unknown))
     folder = writable(out) if out else None

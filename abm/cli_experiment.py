@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from abm.cli_input import INTERRUPTED, Mistake, complain, nearest, writable
+from abm.cli_input import Mistake, writable
+from abm.cli_progress import bar, stopped
+from abm.wording import nearest
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.")]
 ALL = "all"
@@ -43,7 +44,7 @@ def reproduce(
 
     Results go to output/NAME (with --quick to output/NAME_quick). Runs that are finished are kept there and used again.
     """
-    from abm.experiments.spec import find, folders, root
+    from abm.experiments.load import find, folders, root
     from abm.reproduce import REPRODUCTIONS
 
     if name in REPRODUCTIONS:
@@ -76,13 +77,14 @@ def experiments(
     folders: list[Path], quick: bool, check: bool, accept: bool, workers: int | None, out: Path | None, everything: bool
 ) -> None:
     """Experiments one after the other; what is wrong in any file is said before anything runs."""
-    from abm.experiments.spec import Experiment, ExperimentError
+    from abm.experiments.load import load
+    from abm.experiments.spec import ExperimentError
     from abm.reproduce import FOLDER
 
     found, problems = [], []
     for folder in folders:
         try:
-            found.append(Experiment.load(folder))
+            found.append(load(folder))
         except ExperimentError as error:
             problems += list(error.problems)
     if problems:
@@ -146,14 +148,14 @@ def experiments(
 def fill_pages(found: list[Any]) -> None:
     """READMEs of the experiments, and the table of all of them where they stand in one folder."""
     from abm.experiments import pages
-    from abm.experiments.spec import Experiment, folders
+    from abm.experiments.load import folders, load
 
     for experiment in found:
         print(pages.readme(experiment))
     bases = {experiment.folder.parent for experiment in found}
     for base in bases:
         if (base / "README.md").exists():
-            print(pages.overview([Experiment.load(folder) for folder in folders(base)], base))
+            print(pages.overview([load(folder) for folder in folders(base)], base))
 
 
 def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: Path | None) -> None:
@@ -241,38 +243,3 @@ def mistaken() -> Iterator[None]:
         yield
     except (ValueError, OSError, ImportError) as error:
         raise Mistake(str(error)) from None
-
-
-def stopped(what: str) -> typer.Exit:
-    """Ctrl-C: say what was kept."""
-    complain(what)
-    return typer.Exit(INTERRUPTED)
-
-
-@contextlib.contextmanager
-def bar() -> Iterator[tuple[Callable[[str, float, float], None], Callable[[int, int, float], None]]]:
-    """A progress bar with the time that is left: a function for named steps, and one for a count of runs."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, speed_estimate_period=3600) as shown:
-        task = shown.add_task("starting", total=None)
-
-        def step(doing: str, done: float, total: float) -> None:
-            shown.update(task, description=doing, completed=done, total=total)
-
-        yield step, lambda done, total, seconds: step(f"{done} of {total} runs", done, total)

@@ -6,19 +6,20 @@ Whatever a user can get wrong is told in one line a problem, on the error stream
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from abm.wording import nearest
 
 INPUT_ERROR, INTERRUPTED = 2, 130
 AGAIN = 0.2
@@ -164,12 +165,6 @@ def could_write(folder: Path, option: str = "--out") -> None:
 def _unwritable(folder: Path, error: OSError, option: str) -> Mistake:
     reason = "a file is in the way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
     return Mistake(f"{option} {folder}: cannot be written ({reason}); choose another folder")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that was perhaps meant, as the end of a message."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def complain(text: str) -> int:

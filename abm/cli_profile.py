@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from abm.cli_experiment import bar, stopped
 from abm.cli_input import could_write, plainly
+from abm.cli_progress import bar, stopped
 
 LAST_MONTH = 119
 

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli_input import Mistake, complain, could_write, nearest, plainly, writable
+from abm.cli_input import Mistake, complain, could_write, plainly, writable
 from abm.cli_sweep import carried_out, describe
+from abm.wording import nearest
 
 METHODS = ("sobol", "morris")
 TABLES = ("indices", "convergence", "years", "noise")

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from abm.cli_input import Mistake, could_write, plainly, writable
+from abm.cli_progress import bar, interruptible, stopped
 
 
 def sweep(
@@ -156,7 +157,6 @@ def carried_out(
 
     A `passing` folder goes with the command: then nobody is told to go on with it.
     """
-    from abm.cli import bar, stopped
     from abm.sweeps.results import open_sweep
     from abm.sweeps.run import Broken, run_sweep
     from abm.sweeps.stopping import run_until
@@ -327,7 +327,6 @@ def selftest(
         raise Mistake(
             "selftest: say --chaos; a small sweep then goes through every failure, which takes about three minutes"
         )
-    from abm.cli import interruptible
     from abm.sweeps.selftest import TRIALS, trials
 
     table = Table(box=None, pad_edge=False)

@@ -5,9 +5,7 @@ act on whole months: from the month of their date up to, and without, the month 
 """
 
 import datetime as dt
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -16,34 +14,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     model_validator,
 )
 
 from abm.calendar import DAYS, date_of, month_of, trading_day
 from abm.timeline import ENTRANT, INSTRUMENTS, QUESTIONS, Timeline, World
+from abm.wording import meant, short
 
 OLDEST_RULE = dt.date(2015, 1, 1)
 """A rule may be older than the model (it is in force from month 0), but not older than the industry."""
 LAST_MONTH = 1199
-
-
-def meant(word: Any, words: Sequence[str]) -> str:
-    """`; did you mean 'policy'?`, or the choices where nothing is close."""
-    close = get_close_matches(word, words, n=1, cutoff=0.5) if isinstance(word, str) else []
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f" (one of: {', '.join(words[:12])}{', ...' if len(words) > 12 else ''})" if words else ""
-
-
-def short(value: Any) -> str:
-    """A value as an error shows it: one line, not long, whatever it holds."""
-    try:
-        text = str(value) if isinstance(value, dt.date) else repr(value)
-    except ValueError:  # an integer too long to print
-        return "a very long number"
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 # --- names: checked against the world where one is at hand, in pydantic's validation context ---
@@ -384,42 +365,3 @@ KINDS: dict[str, type[Event]] = {
         PriceWar,
     )
 }
-
-
-# --- reading one ---
-
-
-def read_event(
-    raw: Any, world: World | None = None, horizon: int | None = None
-) -> tuple[Event | None, list[tuple[str | None, str]]]:
-    """An event from what a file or a caller says of it, and all that is wrong with it as (key, message)."""
-    raw = {key: value for key, value in raw if value is not None} if isinstance(raw, Event) else raw
-    if not isinstance(raw, Mapping) or not all(isinstance(key, str) for key in raw):
-        return None, [(None, f"an event is a table [[event]] of its own, not {short(raw)}")]
-    kind = raw.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        return None, [("kind", ("missing field 'kind'" if kind is None else "unknown kind") + meant(kind, list(KINDS)))]
-    problems = list(KINDS[kind].conflicts(dict(raw), horizon))
-    try:
-        return KINDS[kind].model_validate(dict(raw), context={"world": world}), problems
-    except ValidationError as error:
-        return None, list(dict.fromkeys([*problems, *complaints(error, KINDS[kind])]))
-
-
-def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[str | None, str]]:
-    """pydantic's findings as (key, message) in the words of the file, but for those that are found without it."""
-    for found in error.errors(include_url=False):
-        if not found["loc"] or (found["loc"][0] == "parameters" and len(found["loc"]) > 1):
-            continue  # said by `Event.conflicts`, and by abm.scenarios
-        key = str(found["loc"][0])
-        if found["type"] == "missing":
-            yield None, f"missing field {key!r}"
-        elif found["type"] == "extra_forbidden":
-            words = ["event" if word == "events" else word for word in model.model_fields]
-            yield key, f"unknown key {short(key)}{meant(key, words)}"
-        elif found["type"] == "value_error":
-            yield key, str(found["ctx"]["error"])
-        else:
-            unit = model.model_fields[key].description
-            what = re.sub("^(Input|String|Tuple|Dictionary|Value)", "it", found["msg"])
-            yield key, f"{key}{f' ({unit})' if unit else ''}: {what}, not {short(found['input'])}"

@@ -1,7 +1,9 @@
 """Files: read with limits, and written so that they are there as a whole or not at all."""
 
 import contextlib
+import json
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Callable
@@ -40,3 +42,21 @@ def whole(path: Path, write: Callable[[Any], None]) -> None:
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)
         raise
+
+
+def toml_key(word: str) -> str:
+    """A key as TOML, in quotes where it needs them."""
+    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else toml_value(word)
+
+
+def toml_value(value: Any) -> str:
+    """A value as TOML; dates and numbers print as TOML has them."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(toml_value(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{toml_key(k)} = {toml_value(v)}' for k, v in value.items())} }}"
+    return str(value)

@@ -16,7 +16,7 @@ from abm.calendar import date_of
 from abm.engine import Agent, Draws, Group
 from abm.measures import MEASURES
 from abm.parameters import Parameters
-from abm.simulation import Setup, first_market_of, one_month
+from abm.playing import Setup, first_market_of, one_month
 from abm.state import Market, Values
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")

@@ -10,7 +10,7 @@ import numpy as np
 from abm.networks import LAYERS
 
 if TYPE_CHECKING:
-    from abm.simulation import Setup
+    from abm.playing import Setup
     from abm.state import Market
 
 USED = 1e-3  # usage shares and holdings below this are not drawn

@@ -20,7 +20,7 @@ from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
 
 if TYPE_CHECKING:
-    from abm.simulation import Setup
+    from abm.playing import Setup
 
 
 @dataclasses.dataclass(frozen=True)

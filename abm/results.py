@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from abm.market import Month
-    from abm.simulation import Setup
+    from abm.playing import Setup
 
 
 def firm_names(setup: Setup) -> list[str]:
@@ -68,7 +68,7 @@ class Result:
 
     def market(self, month: int) -> Any:
         """The market's whole state at the end of a month, replayed from the seed."""
-        from abm.simulation import play
+        from abm.playing import play
 
         if not 0 <= month < self.setup.months:
             raise ValueError(f"month = {month}: the run has months 0 to {self.setup.months - 1}")
@@ -232,3 +232,16 @@ def observable_of(table: dict[str, Any], name: str) -> Any:
         hint = f"; did you mean '{close[0]}'?" if close else ""
         raise KeyError(f"no observable '{name}'{hint}")
     return table[name]
+
+
+def compare(a: Ensemble, b: Ensemble, *, confidence: float = 0.95) -> Comparison:
+    """Paired differences a - b on common random numbers, month by month.
+
+    The runs must have the same seeds in the same order. Also reports how much the pairing reduced the variance of the
+    difference of means: var(a) + var(b) over var(a - b).
+    """
+    if not (isinstance(a, Ensemble) and isinstance(b, Ensemble)):
+        raise TypeError(f"compare takes two ensembles, not {type(a).__name__} and {type(b).__name__}")
+    if a.seeds != b.seeds:
+        raise ValueError("the two ensembles have different seeds: run both with the same ones to pair them")
+    return Comparison(a, b, confidence)

@@ -17,7 +17,6 @@
 A file is data: nothing in it is run, and it reaches no file outside its folder. One `ScenarioError` has all its faults.
 """
 
-import json
 import re
 import sys
 import tomllib
@@ -29,8 +28,11 @@ from typing import Any, Union
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SerializeAsAny, ValidationError
 
 from abm.calendar import HORIZON
-from abm.events import Event, complaints, meant, read_event, short
+from abm.events import Event
+from abm.files import toml_key, toml_value
+from abm.reading import complaints, read_event
 from abm.timeline import Timeline, World
+from abm.wording import meant, short
 
 BUILT_IN = Path(__file__).parent / "data" / "scenarios"
 LARGEST, DEEPEST = 1_000_000, 16
@@ -207,12 +209,12 @@ class Scenario(BaseModel):
     def to_toml(self) -> str:
         """The scenario's own words as a file that `load` reads back to an equal scenario."""
         own = {key: getattr(self, key) for key in ("name", "summary", "extends", "remove")}
-        lines = [f"{key} = {_toml(value)}" for key, value in own.items() if value not in (None, "", ())]
+        lines = [f"{key} = {toml_value(value)}" for key, value in own.items() if value not in (None, "", ())]
         if self.parameters:
-            lines += ["", "[parameters]", *(f"{_key(k)} = {_toml(v)}" for k, v in self.parameters.items())]
+            lines += ["", "[parameters]", *(f"{toml_key(k)} = {toml_value(v)}" for k, v in self.parameters.items())]
         for event in self.events:
             said = {"kind": event.kind} | event.model_dump(exclude_defaults=True)
-            lines += ["", "[[event]]", *(f"{key} = {_toml(value)}" for key, value in said.items())]
+            lines += ["", "[[event]]", *(f"{key} = {toml_value(value)}" for key, value in said.items())]
         return "\n".join(lines) + "\n"
 
 
@@ -339,20 +341,3 @@ def _lines(text: str) -> dict[tuple, int]:
                 quote = mark if quote is None else None
                 break
     return lines
-
-
-def _key(word: str) -> str:
-    return word if re.fullmatch(r"[A-Za-z0-9_-]+", word) else _toml(word)
-
-
-def _toml(value: Any) -> str:
-    """A value as TOML; dates and numbers print as TOML has them."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_toml(item) for item in value)}]"
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_key(k)} = {_toml(v)}' for k, v in value.items())} }}"
-    return str(value)

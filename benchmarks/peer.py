@@ -16,7 +16,7 @@ import numpy as np
 
 import abm
 from abm.measures import MEASURES
-from abm.simulation import Setup, play
+from abm.playing import Setup, play
 from abm.workers import processors, worker_pool
 from benchmarks.plain_mesa import check, start
 from benchmarks.plain_mesa.model import PlainMarket

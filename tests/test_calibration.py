@@ -540,7 +540,7 @@ def test_the_report_says_what_the_last_generations_brought(history, says):
 
 def test_dotted_and_dashed_lines_are_explained():
     one = spec(profile_points=3)
-    found = SimpleNamespace(grid=np.tile([0.0, 0.5, 1.0], (2, 1)), profile=np.ones((2, 3)))
+    found = SimpleNamespace(grid=np.tile([0.0, 0.5, 1.0], (2, 1)), profile=np.ones((2, 3)), rise=2.7)
     draws = one.from_unit(np.random.default_rng(0).random((50, 2)))
     outcome = SimpleNamespace(spec=one, identification=found, theta=one.start, draws=draws)
     for draw, dashed in ((figures.profiles, "rise of 2.7: end of a 90 % interval"), (figures.posterior, "prior")):

@@ -121,7 +121,7 @@ def test_levers_that_no_month_reads_are_refused():
     from abm.analysis.counterfactual import FROM_THE_START
     from abm.engine import Draws
     from abm.market import month
-    from abm.simulation import Setup, first_market_of
+    from abm.playing import Setup, first_market_of
     from abm.state import Values
 
     setup = Setup.of(adopters=8, investors=12)

@@ -22,12 +22,13 @@ from hypothesis import strategies as st
 import abm
 from abm import event_study
 from abm.cli import app
-from abm.experiments import Experiment, ExperimentError, find
+from abm.experiments import ExperimentError, find
 from abm.experiments.checks import of_condition
 from abm.experiments.judge import FALSIFIED, PENDING, SUPPORTED, UNSUPPORTED, answered, judge
+from abm.experiments.load import folders, load, told
 from abm.experiments.reference import drift, keep
 from abm.experiments.sampling import Unanswerable
-from abm.experiments.spec import Test, folders, holds, merged
+from abm.experiments.spec import Test, holds, merged
 from abm.experiments.special import STATISTICS
 from abm.experiments.statistics import observed_returns
 from abm.sweeps import SpecError, Sweep
@@ -65,7 +66,7 @@ def ask(frame, **said):
 def test_there_are_eighteen_and_their_numbers_are_their_folders():
     assert len(ALL) == 18
     for folder in ALL:
-        assert Experiment.load(folder).number == int(folder.name[:2])
+        assert load(folder).number == int(folder.name[:2])
 
 
 def test_they_load_whatever_was_imported_before():
@@ -77,7 +78,7 @@ def test_they_load_whatever_was_imported_before():
 
 @pytest.mark.parametrize("folder", ALL, ids=lambda folder: folder.name)
 def test_every_experiment_states_beforehand_what_falsifies_it(folder):
-    one = Experiment.load(folder)
+    one = load(folder)
     assert any(test.falsified_if for test in one.test)
     assert any(test.supported_if for test in one.test)
     assert one.figure
@@ -102,7 +103,7 @@ def test_all_that_is_wrong_in_a_file_is_said_at_once(tmp_path):
     text = text.replace('kind = "response"', 'kind = "respons"').replace('y = "open_share"', 'y = "open_shar"')
     path.write_text(text)
     with pytest.raises(ExperimentError) as error:
-        Experiment.load(tmp_path)
+        load(tmp_path)
     said = "\n".join(error.value.problems)
     for word in ("did you mean 'contrast'", "must read like", "did you mean 'response'"):
         assert word in said
@@ -125,7 +126,7 @@ def test_a_mistake_names_the_file_and_what_was_meant(tmp_path, old, new, word):
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
     (tmp_path / "experiment.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(ExperimentError) as error:
-        Experiment.load(tmp_path)
+        load(tmp_path)
     assert word in str(error.value)
     assert str(tmp_path) in str(error.value)
 
@@ -155,7 +156,7 @@ def test_what_a_statistic_or_a_figure_takes_is_checked_before_anything_runs(tmp_
     assert old in text
     (tmp_path / "experiment.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(ExperimentError) as error:
-        Experiment.load(tmp_path)
+        load(tmp_path)
     assert word in str(error.value)
 
 
@@ -172,7 +173,7 @@ junk = st.recursive(
 def test_whatever_stands_in_a_file_there_is_an_answer(key, value):
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
     with contextlib.suppress(ExperimentError):  # any other exception fails the test
-        Experiment.told({**tomllib.loads(text), key: value}, Path("nowhere"))
+        told({**tomllib.loads(text), key: value}, Path("nowhere"))
 
 
 def test_a_file_does_not_reach_outside_its_folder(tmp_path):
@@ -182,7 +183,7 @@ def test_a_file_does_not_reach_outside_its_folder(tmp_path):
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
     (folder / "experiment.toml").write_text(text.replace("[sweep]\n", '[sweep]\nscenarios = ["../secret.toml"]\n'))
     with pytest.raises(ExperimentError, match="outside the folder"):
-        Experiment.load(folder)
+        load(folder)
 
 
 # --- conditions and verdicts ---
@@ -205,7 +206,7 @@ def test_a_condition_that_is_none_is_refused(text):
 
 
 def test_verdicts():
-    experiment = Experiment.load(ALL[0])
+    experiment = load(ALL[0])
 
     def verdict(*tests):
         asked = tuple(Test(**{"name": f"t{i}", "statistic": "level", "y": ("y",)} | t) for i, t in enumerate(tests))
@@ -279,7 +280,7 @@ def test_a_replication_that_lacks_a_run_is_left_out_whole():
     )
     gone = frame.drop(frame.index[(frame["replication"] == 3) & (frame["z"] == 1) & (frame["x"] == 2.0)])
     level = Test(name="t", statistic="level", y=("y",), supported_if="value > 0")
-    experiment = Experiment.load(ALL[0]).model_copy(update={"test": (level,)})
+    experiment = load(ALL[0]).model_copy(update={"test": (level,)})
     one = judge(experiment, gone).answers[0].findings[0]
     assert one.number == 19
     assert one.value == pytest.approx(frame[frame["replication"] != 3]["y"].mean())
@@ -560,7 +561,7 @@ def test_check_passes_and_sees_drift(done):
 
 
 def test_the_tolerance_of_a_check_is_a_tenth_of_the_half_width(tmp_path):
-    experiment = Experiment.load(ALL[0]).model_copy(update={"folder": tmp_path})
+    experiment = load(ALL[0]).model_copy(update={"folder": tmp_path})
 
     def result(value):
         finding = {"of": "y", "value": value, "low": 0.0, "high": 2.0, "p": None, "number": 5, "more": {"peak": 3.0}}

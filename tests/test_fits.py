@@ -12,7 +12,8 @@ from abm import data
 from abm.analysis.calibration.posterior import effective
 from abm.analysis.calibration.results import distinct, outside
 from abm.analysis.predictions import called, read_predictions
-from abm.experiments import Experiment, ExperimentError, frozen
+from abm.experiments import ExperimentError, frozen
+from abm.experiments.load import load, told
 from abm.parameters import Parameters
 from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
 
@@ -98,7 +99,7 @@ def runs_of(experiment, rng):
 
 
 def test_predictions_are_shares_means_and_quantiles_of_the_runs(tmp_path):
-    experiment = Experiment.load(SIXTEEN)
+    experiment = load(SIXTEEN)
     runs = runs_of(experiment, np.random.default_rng(0))
     path = frozen.keep(experiment, runs, tmp_path)
     rows = read_predictions(path)
@@ -140,5 +141,5 @@ def test_what_cannot_be_predicted_is_told(change, says):
         else:
             said[key] = value
     with pytest.raises(ExperimentError) as caught:
-        Experiment.told(said, SIXTEEN)
+        told(said, SIXTEEN)
     assert says in str(caught.value)

@@ -6,7 +6,7 @@ import pytest
 from abm import MarketModel, Scenario, simulate
 from abm.agents import ClosedLab
 from abm.engine import Draws, RuleError
-from abm.simulation import Setup, one_month, play
+from abm.playing import Setup, one_month, play
 from abm.state import Values
 
 SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)

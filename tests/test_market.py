@@ -14,7 +14,7 @@ from abm import Parameters, Scenario, compare, ensemble, ensembles, simulate
 from abm.agents import ClosedLab
 from abm.measures import MEASURES
 from abm.observables import ProductRecord
-from abm.simulation import Setup, check_prices
+from abm.playing import Setup, check_prices
 
 SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
 COMPACT = dict(adopters=24, investors=40)

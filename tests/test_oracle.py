@@ -15,7 +15,7 @@ from oracle import tokens
 from abm.engine import Draws
 from abm.phases.chips import trade_chips
 from abm.phases.policy import adjust_policy
-from abm.simulation import Setup, play
+from abm.playing import Setup, play
 from abm.state import Accounts, Cloud, Exchange, Flows, Now, Values
 
 TINY = dict(vendors=2, closed_labs=4, open_labs=3, entrants=2, adopters=4, investors=5)  # every monetisation

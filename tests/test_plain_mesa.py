@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from abm.simulation import Setup, play
+from abm.playing import Setup, play
 from abm.state import Conduct
 from benchmarks import plain_mesa
 from benchmarks.plain_mesa import PlainMarket, check

@@ -9,7 +9,7 @@ from abm.analysis import profile
 from abm.cli import app
 from abm.engine import Draws
 from abm.market import month
-from abm.simulation import Setup, play
+from abm.playing import Setup, play
 from abm.state import Now, Values
 
 SIZES = {"adopters": 24, "investors": 40}

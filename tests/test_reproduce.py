@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from abm.figures.labels import PRICING_POWER
+from abm.playing import Setup
 from abm.reproduce import Stopped, r1_shock, r1_tables, report, store
-from abm.simulation import Setup, ensembles
+from abm.simulation import ensembles
 from abm.workers import worker_pool
 
 

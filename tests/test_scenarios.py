@@ -699,10 +699,10 @@ def as_toml(value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{abm.scenarios._toml(key)} = {as_toml(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{abm.files.toml_value(key)} = {as_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(as_toml, value)) + "]"
-    return abm.scenarios._toml(value)
+    return abm.files.toml_value(value)
 
 
 @given(SCENARIOS)

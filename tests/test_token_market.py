@@ -14,7 +14,7 @@ from abm.engine import Draws
 from abm.phases import tokens
 from abm.phases.accounts import consumer_surplus
 from abm.phases.common import adoption, is_open_lab, products_of
-from abm.simulation import Setup, play
+from abm.playing import Setup, play
 from abm.state import TIERS, Now, Values
 
 SMALL = dict(vendors=2, closed_labs=4, open_labs=3, entrants=2, adopters=30, investors=5)

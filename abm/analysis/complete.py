@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abm.events import meant, short
 from abm.sweeps.plan import seed_of
+from abm.wording import meant, short
 
 if TYPE_CHECKING:
     from abm.sweeps.results import Results

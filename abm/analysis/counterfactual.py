@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from abm.calendar import HORIZON, date_of, month_of
-from abm.events import meant, short
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios import Scenario, ScenarioError
+from abm.wording import meant, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,7 +187,8 @@ class Counterfactual:
 
         `progress` as in `abm.ensembles`.
         """
-        from abm.simulation import compare, ensembles
+        from abm.results import compare
+        from abm.simulation import ensembles
 
         runs = range(self.seeds)
         baseline, changed = ensembles(self.settings(), runs, months=self.months, daily=(), progress=progress)

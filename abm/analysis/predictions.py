@@ -29,8 +29,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from abm.events import meant, short
 from abm.files import whole
+from abm.wording import meant, short
 
 UP, DOWN = 0.55, 0.45
 """A sign is called from here. Two standard errors of a share near a half over 400 runs, as many as experiment 16 makes."""

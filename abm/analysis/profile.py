@@ -22,8 +22,9 @@ from abm.phases.policy import adjust_policy
 from abm.phases.release import release_models
 from abm.phases.research import do_research
 from abm.phases.tokens import trade_tokens
+from abm.playing import Setup
 from abm.programs import Program, Shape
-from abm.simulation import CHUNK, Member, Setting, Setup
+from abm.simulation import CHUNK, Member, Setting
 from abm.state import Conduct, Market, Now, Values
 
 if TYPE_CHECKING:

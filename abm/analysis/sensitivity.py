@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.analysis.complete import all_finite, numbers
-from abm.events import meant, short
 from abm.sweeps.designs import points_of, unit_cube
+from abm.wording import meant, short
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from abm.calendar import FIRST_YEAR, month_of
-from abm.events import meant, short
 from abm.files import read_toml
 from abm.measures import MEASURES
 from abm.sweeps.spec import SpecError, Sweep
+from abm.wording import meant, short
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "sensitivity.toml"
 """Twenty-one parameters and six outcomes."""

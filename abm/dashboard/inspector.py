@@ -9,7 +9,7 @@ import numpy as np
 
 from abm.agents import Lab
 from abm.engine import Agent
-from abm.figures.labels import parameter_name
+from abm.figures.labels import in_digits, parameter_name
 from abm.figures.multilayer import TITLES, network_numbers
 from abm.figures.products import month_name
 from abm.model import MarketModel
@@ -131,5 +131,4 @@ def said(value: Any) -> str:
 def _short(value: float) -> str:
     if abs(value) >= 1e15:
         return "never" if value < 0 else "∞"
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return text.replace("-", "−")
+    return in_digits(value)

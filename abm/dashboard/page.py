@@ -21,7 +21,7 @@ from abm.dashboard.month_by_month import MonthByMonth
 from abm.dashboard.parts import Picture, when_changed
 from abm.dashboard.runs import RUNS, Superseded
 from abm.figures import fans, style
-from abm.figures.labels import LABELS, PRICING_POWER, label_of
+from abm.figures.labels import LABELS, PRICING_POWER, in_digits, label_of
 from abm.parameters import Parameters
 from abm.results import Comparison, Ensemble
 from abm.scenarios import Scenario
@@ -317,8 +317,8 @@ def Numbers(comparison: Comparison, observable: str) -> None:
             f"<tr><th>{heading}</th><th>baseline</th><th>changed</th><th>difference</th><th>95 % interval</th></tr>"
         ]
         for row in last.itertuples():
-            cells = [short(row.baseline), short(row.changed), short(row.difference)]
-            cells.append(f"{short(row.low)} to {short(row.high)}")
+            cells = [in_digits(row.baseline, 4), in_digits(row.changed, 4), in_digits(row.difference, 4)]
+            cells.append(f"{in_digits(row.low, 4)} to {in_digits(row.high, 4)}")
             inside = "".join(f"<td>{cell}</td>" for cell in cells)
             mark = f' data-observable="{row.observable}" data-difference="{row.difference!r}"'
             rows.append(f"<tr{mark}><td>{escape(str(label_of(row.observable)))}</td>{inside}</tr>")
@@ -353,12 +353,6 @@ def figure_file(comparison: Comparison, observable: str) -> bytes:
 def table_file(comparison: Comparison) -> bytes:
     """Every observable and month."""
     return numbers(comparison).to_csv(index=False).encode()
-
-
-def short(value: float) -> str:
-    """Four digits, thousands apart."""
-    text = f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-    return text.replace("-", "−")
 
 
 CSS = """

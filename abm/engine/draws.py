@@ -88,11 +88,11 @@ class Draws:
         return each(lambda time: draw(self.at(time)), times)
 
     def uniform(self, decision: str, agents: Group | Population, shape: tuple[int, ...] = ()) -> jax.Array:
-        """Uniform draws strictly between 0 and 1, shape (agents, *shape), in steps of 2^-32."""
+        """Uniform draws strictly between 0 and 1, shape ``(agents, *shape)``, in steps of 2^-32."""
         return self._by_stream(decision, agents, lambda words: _uniform(words[0]), shape)
 
     def normal(self, decision: str, agents: Group | Population, shape: tuple[int, ...] = ()) -> jax.Array:
-        """Standard normal draws, shape (agents, *shape)."""
+        """Standard normal draws, shape ``(agents, *shape)``."""
         return self._by_stream(decision, agents, _normal, shape)
 
     def market_normal(self, decision: str, size: int) -> jax.Array:

@@ -5,6 +5,7 @@ abm reproduce all --quick --check     # all of them, against the numbers that ar
 abm new-experiment my_question        # a folder that runs at once
 """
 
-from abm.experiments.spec import Experiment, ExperimentError, all_experiments, find
+from abm.experiments.load import all_experiments, find
+from abm.experiments.spec import Experiment, ExperimentError
 
 __all__ = ["Experiment", "ExperimentError", "all_experiments", "find"]

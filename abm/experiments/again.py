@@ -62,13 +62,14 @@ def judged_again(folder: Path, places: list[Path]) -> None:
     import pandas as pd
 
     from abm.experiments.judge import judge
+    from abm.experiments.load import load
     from abm.experiments.report import jsonable
-    from abm.experiments.spec import Experiment, ExperimentError
+    from abm.experiments.spec import ExperimentError
     from abm.sweeps import open_sweep
 
     try:
         stored = json.loads((folder / "result.json").read_bytes())
-        experiment = Experiment.load(folder / "experiment")
+        experiment = load(folder / "experiment")
     except (OSError, ValueError, ExperimentError) as error:
         raise Unplayable(f"{folder}: {error}") from None
     tables = [open_sweep(place).runs().assign(arm=place.name.rpartition("-")[0]) for place in places]

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from abm.events import meant, short
 from abm.experiments.figures_special import KINDS
 from abm.experiments.spec import CONDITION, Experiment, Figure, Test
 from abm.experiments.special import STATISTICS
 from abm.experiments.statistics import NUMBER, Statistic
 from abm.sweeps.spec import SpecError, Sweep
+from abm.wording import meant, short
 
 SIDES = ("a", "b", "c", "d")
 WORDS = {bool: "true or false", str: "a text", NUMBER: "a number", list: "a list of names", dict: "a table"}

@@ -1,4 +1,4 @@
-"""What an experiment is: `experiment.toml`, read and checked, with all that is wrong in it at once.
+"""What an experiment is: the words of `experiment.toml`, and what follows from them.
 
     number = 4
     title = "..."
@@ -26,12 +26,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from abm.events import meant, short
 from abm.figures.labels import Label, label_of
-from abm.files import read_toml
-from abm.sweeps.spec import Outcome, Sweep, digest
+from abm.sweeps.outcome import Outcome
+from abm.sweeps.spec import Sweep, digest
 
 ONLY = "all"
 """Name of the arm of an experiment that has only one."""
@@ -97,7 +96,7 @@ class Figure(BaseModel):
 
 
 class Experiment(BaseModel):
-    """An experiment as its file tells it; `Experiment.load(folder)`. Raises `ExperimentError`."""
+    """An experiment as its file tells it; read by `abm.experiments.load`."""
 
     model_config = STRICT
 
@@ -125,36 +124,6 @@ class Experiment(BaseModel):
     @property
     def name(self) -> str:
         return self.folder.name
-
-    @classmethod
-    def load(cls, folder: Path) -> Experiment:
-        """From a folder with an `experiment.toml`."""
-        path = folder / "experiment.toml"
-        try:
-            said = read_toml(path)
-        except (OSError, ValueError) as error:  # not UTF-8, not TOML
-            raise ExperimentError([f"{path}: cannot be read: {error}"]) from None
-        return cls.told(said, folder)
-
-    @classmethod
-    def told(cls, said: Mapping[str, Any], folder: Path) -> Experiment:
-        """From what such a file says; paths in it start at the folder."""
-        path = folder / "experiment.toml"
-        if "folder" in said:
-            raise ExperimentError([f"{path}: folder: unknown key 'folder'"])
-        try:
-            found = cls(**{**_listed(said), "folder": folder})
-        except ValidationError as error:
-            raise ExperimentError([f"{path}: {line}" for line in _complaints(error)]) from None
-        if problems := found.faults():
-            raise ExperimentError([f"{path}: {line}" for line in problems])
-        return found
-
-    def faults(self) -> list[str]:
-        """What is wrong beyond the types of fields."""
-        from abm.experiments.checks import faults
-
-        return faults(self)
 
     @cached_property
     def arm_names(self) -> tuple[str, ...]:
@@ -227,91 +196,3 @@ def holds(text: str, numbers: Mapping[str, float]) -> bool:
         meets = {"<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound}
         found.append(meets[sign])
     return all(found) if every else any(found)
-
-
-# --- where experiments are ---
-
-
-def root() -> Path:
-    """The folder of experiments: of the working folder, or else of the checkout that the package is in."""
-    here = Path("experiments")
-    beside = Path(__file__).parents[2] / "experiments"
-    return here if any(here.glob("*/experiment.toml")) or not beside.is_dir() else beside
-
-
-def folders(base: Path | None = None) -> list[Path]:
-    """Folders of experiments, by number."""
-    base = root() if base is None else base
-    return sorted(path.parent for path in base.glob("*/experiment.toml"))
-
-
-def all_experiments(base: Path | None = None) -> list[Experiment]:
-    return sorted((Experiment.load(folder) for folder in folders(base)), key=lambda one: (one.number, one.name))
-
-
-def find(word: str, base: Path | None = None) -> Path | None:
-    """The folder meant by a path, a folder's name, that name without its number, or the number; None if none is."""
-    if not word.strip():
-        return None
-    if (Path(word) / "experiment.toml").is_file():
-        return Path(word).resolve()
-    there = folders(base)
-    for folder in there:
-        number, _, rest = folder.name.partition("_")
-        if word in (folder.name, rest) or (word.isdigit() and number.isdigit() and int(word) == int(number)):
-            return folder
-    return None
-
-
-def _listed(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Names standing alone where several may stand, as lists."""
-
-    def one(table: Any) -> Any:
-        if not isinstance(table, Mapping):
-            return table
-        return {k: (v,) if k == "y" and isinstance(v, str) else v for k, v in table.items()}
-
-    out = dict(said)
-    for key in ("test", "figure"):
-        if isinstance(out.get(key), list):
-            out[key] = [one(each) for each in out[key]]
-    if isinstance(out.get("remarks"), str):
-        out["remarks"] = (out["remarks"],)
-    return out
-
-
-def _complaints(error: ValidationError) -> list[str]:
-    """One line a place: which test or figure by its number, and what it must be."""
-    lines: dict[str, str] = {}
-    for fault in error.errors():
-        parts = list(fault["loc"])
-        kinds: dict[str, type[BaseModel]] = {"test": Test, "figure": Figure}
-        inner = kinds.get(str(parts[0]))
-        if inner and len(parts) > 1 and isinstance(parts[1], int):
-            parts[:2] = [f"{parts[0]} {parts[1] + 1}"]
-        where, word = ".".join(map(str, parts)), str(parts[-1])
-        kind = fault["type"]
-        if kind == "extra_forbidden":
-            known: type[BaseModel] = inner if inner and len(parts) > 1 else Experiment
-            lines[where] = f"unknown key {short(word)}{meant(word, list(known.model_fields))}"
-        elif kind == "missing":
-            lines[where] = "is missing"
-        else:
-            said = fault["msg"][:1].lower() + fault["msg"][1:]
-            what = next((text for start, text in MUST_BE.items() if kind.startswith(start)), said)
-            lines.setdefault(where, what if what == said else f"{what}, not {short(fault['input'])}")
-    return [f"{where}: {what}" for where, what in lines.items()]
-
-
-MUST_BE = {
-    "tuple": "must be a list",
-    "list": "must be a list",
-    "dict": "must be a table",
-    "model": "must be a table",
-    "string_type": "must be a text",
-    "int": "must be a whole number",
-    "float": "must be a number",
-    "bool": "must be true or false",
-    "too_short": "must not be empty",
-}
-"""What a type of fault says, in words."""

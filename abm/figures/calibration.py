@@ -53,14 +53,18 @@ def moments(outcome: Outcome, axes: Any = None) -> Figure:
 @styled
 def profiles(outcome: Outcome, axes: Any = None) -> Figure:
     """Rise of the distance along each parameter, the others at their best; 2.7 ends a 90 % interval."""
-    from abm.analysis.calibration.identification import RISE
-
     spec, found = outcome.spec, outcome.identification
     figure, every = _panels(len(spec.names), axes)
     for k, (ax, name) in enumerate(zip(every, spec.names, strict=False)):
         values = spec.priors[name].from_unit(found.grid[k])
         ax.plot(values, np.minimum(found.profile[k], 12), color=BLUE, marker="o", markersize=3, label="distance")
-        ax.axhline(RISE, color=GREY, linestyle="--", linewidth=0.9, label=f"rise of {RISE:.1f}: end of a 90 % interval")
+        ax.axhline(
+            found.rise,
+            color=GREY,
+            linestyle="--",
+            linewidth=0.9,
+            label=f"rise of {found.rise:.1f}: end of a 90 % interval",
+        )
         ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2, label="estimate")
         ax.set_title(parameter_name(name))
         ax.set_ylim(-0.5, 12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -14,13 +15,16 @@ SHARPNESS = 2
 class Drawing(Figure):
     """A figure of this package. A notebook shows it where it ends a cell, without pyplot or `%matplotlib inline`."""
 
+    def __init__(self, *args: Any, settings: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.settings = settings
+
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         import matplotlib as mpl
 
-        from abm.figures.style import SETTINGS
-
         picture = io.BytesIO()
-        with mpl.rc_context(SETTINGS):  # ticks are made when they are drawn
+        settings: Any = self.settings
+        with mpl.rc_context(settings):  # ticks are made when they are drawn
             self.savefig(picture, format="png", dpi=SHARPNESS * self.dpi, metadata={"Software": None})
         width, height = self.get_size_inches() * self.dpi
         return picture.getvalue(), {"width": round(width), "height": round(height)}

@@ -135,3 +135,9 @@ def label_of(observable: str) -> Label:
 
     measure = MEASURES.get(observable)
     return Label(observable.replace("_", " "), measure.unit if measure else "")
+
+
+def in_digits(value: float, digits: int = 3) -> str:
+    """A number with so many digits; larger ones whole, thousands apart."""
+    text = f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+    return text.replace("-", "−")

@@ -28,7 +28,7 @@ def phase_diagram_numbers(results: Results, x: str, y: str, outcome: str) -> pd.
     runs = results.runs()
     for name, known in ((x, results.factors), (y, results.factors), (outcome, results.outcomes)):
         if name not in known:
-            from abm.events import meant, short
+            from abm.wording import meant, short
 
             raise KeyError(f"no {'outcome' if name == outcome else 'factor'} {short(name)}{meant(name, known)}")
     bad = ~np.isfinite(runs[outcome].to_numpy(float))
@@ -124,7 +124,7 @@ def tornado_numbers(results: Results, outcome: str) -> pd.DataFrame:
 
     runs = results.runs()
     if outcome not in results.outcomes:
-        from abm.events import meant, short
+        from abm.wording import meant, short
 
         raise KeyError(f"no outcome {short(outcome)}{meant(outcome, results.outcomes)}")
     design = results.design.set_index("point")[results.factors]

@@ -131,7 +131,7 @@ def network_animation(
     from matplotlib.animation import FuncAnimation
 
     from abm.network_export import network_of
-    from abm.simulation import play
+    from abm.playing import play
 
     last = result.setup.months
     shown = list(range(0, last, 3)) if months is None else [int(month) for month in months]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from abm.sweeps.spec import Outcome
+    from abm.sweeps.outcome import Outcome
 
 MOST = 10
 """Factors that a panel shows: those of the largest total index (Morris: mu*); tables have all."""

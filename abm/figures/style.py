@@ -81,7 +81,7 @@ def canvas(axes: Any, rows: int, columns: int, size: tuple[float, float], **opti
     from abm.figures.drawing import Drawing
 
     if axes is None:
-        figure = Drawing(figsize=size, layout=ConstrainedLayoutEngine(hspace=0.06, wspace=0.04))
+        figure = Drawing(settings=SETTINGS, figsize=size, layout=ConstrainedLayoutEngine(hspace=0.06, wspace=0.04))
         return figure, list(np.ravel(figure.subplots(rows, columns, squeeze=False, **options)))
     given = list(np.ravel(np.asarray(axes, dtype=object)))
     if len(given) != rows * columns:

@@ -21,7 +21,7 @@ def bass_hazard(adopted, innovation, imitation):
 def bass_adoption(time, innovation, imitation):
     """Share that has adopted by a time: F = (1 - exp(-(p + q) t)) / (1 + (q / p) exp(-(p + q) t)).
 
-    It solves F' = (1 - F) `bass_hazard`(F) from F(0) = 0.
+    It solves F' = (1 - F) h(F) from F(0) = 0, with h the `bass_hazard`.
 
     time : t >= 0, years since the launch. innovation : p > 0. imitation : q >= 0, both per year. Arrays that broadcast.
 

@@ -146,7 +146,7 @@ def common_markup_elasticity(
     elasticity of substitution is 1 + sigma.
 
     quantity : (..., segments, owners), x, any unit. Where an owner's products differ in cost, give quantity times cost
-        (or revenue, which weighs the same under a common markup): only then is 1 / e the best Lerner index.
+    (or revenue, which weighs the same under a common markup): only then is 1 / e the best Lerner index.
     own_share : (..., segments, owners), s: the owner's products' total share.
     price_sensitivity, usage_elasticity : sigma and epsilon, scalars or (segments,).
     within, nest_correlation : w (..., segments, owners) in [0, 1] and rho in [0, 1); an owner is in one nest.

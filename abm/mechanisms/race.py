@@ -6,9 +6,9 @@ from abm.mechanisms.demand import not_finite, reject
 
 
 def race_efforts(competition, lead_profit, spillover):
-    """Research efforts of a firm that is level with its rival and of one that is a step behind: (n_0, n_-1).
+    """Research efforts of a firm that is level with its rival and of one that is a step behind: (n_0, n_{-1}).
 
-    n_0 = -h + sqrt(h^2 + 2 D pi_1), n_-1 = -(h + n_0) + sqrt(h^2 + n_0^2 + 2 pi_1). Effort n costs n^2 / 2, the
+    n_0 = -h + sqrt(h^2 + 2 D pi_1), n_{-1} = -(h + n_0) + sqrt(h^2 + n_0^2 + 2 pi_1). Effort n costs n^2 / 2, the
     future is not discounted, and a leader cannot get further ahead.
 
     competition : D in [0, 1], one less what level firms earn relative to a leader. lead_profit : pi_1 > 0, $ per unit
@@ -27,12 +27,12 @@ def race_efforts(competition, lead_profit, spillover):
 
 
 def innovation_flow(level, behind, spillover):
-    """Steps made per unit of time by an average industry: I = 4 n_0 (n_-1 + h) / (2 n_0 + n_-1 + h).
+    """Steps made per unit of time by an average industry: I = 4 n_0 (n_{-1} + h) / (2 n_0 + n_{-1} + h).
 
-    level, behind : efforts n_0 and n_-1 >= 0 of `race_efforts`. spillover : h >= 0. Arrays that broadcast.
+    level, behind : efforts n_0 and n_{-1} >= 0 of `race_efforts`. spillover : h >= 0. Arrays that broadcast.
 
-    An industry leaves the level state at 2 n_0 and comes back at n_-1 + h, so it is level in a share
-    (n_-1 + h) / (2 n_0 + n_-1 + h) of them. Raises ValueError for concrete negative arguments.
+    An industry leaves the level state at 2 n_0 and comes back at n_{-1} + h, so it is level in a share
+    (n_{-1} + h) / (2 n_0 + n_{-1} + h) of them. Raises ValueError for concrete negative arguments.
     Source: Aghion, Bloom, Blundell, Griffith & Howitt (2005).
     """
     for name, effort in {"level": level, "behind": behind}.items():

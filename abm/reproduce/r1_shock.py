@@ -18,9 +18,10 @@ from typing import Any
 
 from abm.engine import concatenate_runs
 from abm.figures.labels import MECHANISMS
+from abm.playing import Setup
 from abm.reproduce import Outcome, Progress, Stopped, store
 from abm.results import Ensemble
-from abm.simulation import Setting, Setup, ensembles
+from abm.simulation import Setting, ensembles
 
 MONTHS, CRASH_MONTHS = 60, 26
 ALONE_FROM = 17

@@ -133,7 +133,7 @@ def monthly_differences(baseline: Ensemble, others: dict[str, Ensemble]) -> pd.D
     """One row a comparison, observable and month, as `compare(...).frame` has them."""
     import pandas as pd
 
-    from abm.simulation import compare
+    from abm.results import compare
 
     frames = []
     for comparison, runs in others.items():

@@ -19,7 +19,7 @@ from abm.provenance import source_hash
 from abm.results import Ensemble
 
 if TYPE_CHECKING:
-    from abm.simulation import Setup
+    from abm.playing import Setup
 
 
 def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: bool) -> str:

@@ -1,8 +1,9 @@
 """Batch parameter sweeps: what is run (`Sweep`), running it (`run_sweep`), reading it (`open_sweep`); all in one: `sweep`."""
 
 from abm.sweeps.batch import sweep
+from abm.sweeps.outcome import Outcome
 from abm.sweeps.results import Results, open_sweep
 from abm.sweeps.run import run_sweep
-from abm.sweeps.spec import Design, Factor, Outcome, SpecError, Sweep
+from abm.sweeps.spec import Design, Factor, SpecError, Sweep
 
 __all__ = ["Design", "Factor", "Outcome", "Results", "SpecError", "Sweep", "open_sweep", "run_sweep", "sweep"]

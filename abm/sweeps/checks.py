@@ -12,13 +12,13 @@ from typing import Any
 from abm.calendar import DAYS, month_of, trading_day
 from abm.data import fits
 from abm.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
-from abm.events import meant, short
 from abm.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
 from abm.scenarios import Scenario, ScenarioError
 from abm.sweeps.table import inside, read_rows, unknown_scenarios
 from abm.sweeps.targets import Target, retold, target_of
 from abm.timeline import SIZES
+from abm.wording import meant, short
 
 MOST = 10_000_000
 """Points, levels, trajectories: more than can be run at all."""

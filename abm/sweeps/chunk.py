@@ -16,12 +16,12 @@ from abm.calendar import DAYS, month_of, trading_day
 from abm.data import draws
 from abm.results import Ensemble
 from abm.sweeps.faults import Faults
+from abm.sweeps.outcome import Outcome
 from abm.sweeps.plan import Plan, Point, Run, values_of
-from abm.sweeps.spec import Outcome
 from abm.sweeps.targets import retold
 
 if TYPE_CHECKING:
-    from abm.simulation import Setup
+    from abm.playing import Setup
 
 UNDEFINED = tuple(f"price_at_k{k}" for k in range(7))
 """Observables that have no value before the first model that reaches a level: there NaN is an answer, not a failure."""
@@ -187,7 +187,7 @@ _SETUPS: dict[tuple[Any, ...], Setup] = {}
 
 def setup_of(plan: Plan, point: Point) -> Setup:
     """The set-up of a point's group: scenario, populations, networks; parameters come with the runs."""
-    from abm.simulation import Setup
+    from abm.playing import Setup
 
     sweep = plan.sweep
     key = (sweep.hash, point.group, str(plan.said_classes))

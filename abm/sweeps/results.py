@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.events import meant, short
 from abm.sweeps import store
 from abm.sweeps.plan import seed_of
 from abm.sweeps.spec import SpecError, Sweep
 from abm.sweeps.targets import day_of
+from abm.wording import meant, short
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,11 +13,11 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from abm.events import short
 from abm.sweeps import store
 from abm.sweeps.chunk import Task, carry_out
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
+from abm.wording import short
 from abm.workers import being_born
 
 Progress = Callable[[int, int, int, float], None]

@@ -39,19 +39,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from abm.data import draws
-from abm.events import meant, short
-from abm.files import read_toml
-from abm.scenarios import Scenario, _key, _toml
+from abm.files import read_toml, toml_key, toml_value
+from abm.scenarios import Scenario
 from abm.sweeps.checks import OBSERVABLES, faults
+from abm.sweeps.outcome import STRICT, Outcome
 from abm.sweeps.targets import Target, day_of
+from abm.wording import meant, short
 
 MOST_RUNS = 10_000_000
 """Larger sweeps are refused: at a tenth of a second a run they take weeks."""
-STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SpecError(ValueError):
@@ -100,60 +99,6 @@ class Design(BaseModel):
     second_order: bool = False
     file: str | None = None
     rows: tuple[dict[str, int | float | dt.date | str], ...] = ()
-
-
-class Outcome(BaseModel):
-    """One number of a run.
-
-    The mean, last, ... of an observable over months `first` to `last`, both included (`volatility`: the standard deviation
-    of its monthly changes, in logarithms where it is positive throughout). With a `date` the daily returns of a listed
-    layer, `abnormal_LAYER` or `raw_LAYER`, over trading days `first` to `last` around it (`trough`: the day on which their
-    sum from the first day on is lowest): an event study of every run, with the market model of `abm.event_study`.
-    """
-
-    model_config = STRICT
-
-    of: str
-    take: Literal["mean", "last", "first", "min", "max", "sum", "change", "volatility", "trough"] = "mean"
-    first: int = 0
-    last: int | None = None
-    date: dt.date | None = None
-
-    @property
-    def source(self) -> str:
-        """Of what it is taken: an observable's months, or a layer's days around a date."""
-        return f"{self.of} {self.date} {self.first} {self.last_day}" if self.date else self.of
-
-    @property
-    def last_day(self) -> int:
-        return self.first if self.last is None else self.last
-
-    def of_run(self, values: Mapping[str, np.ndarray]) -> float:
-        """The number, from a run's series by `source`."""
-        series = values[self.source]
-        if self.date:
-            return taken(series, self.take, self.first)
-        return taken(series[self.first : None if self.last is None else self.last + 1], self.take)
-
-
-def taken(values: np.ndarray, how: str, first: int = 0) -> float:
-    """One number of a series; entries without a value are left out, and none at all is NaN. `first` numbers a trough."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return float("nan")
-    if how == "change":
-        return float(values[-1] - values[0])
-    if how in ("first", "last"):
-        return float(values[0 if how == "first" else -1])
-    if how == "trough":
-        return float(first + np.argmin(np.cumsum(np.nan_to_num(values))))
-    if how == "volatility":
-        return (
-            float(np.std(np.diff(np.log(finite) if (finite > 0).all() else finite)))
-            if finite.size > 1
-            else float("nan")
-        )
-    return float(getattr(np, how)(finite))
 
 
 def _plain(value: Any) -> Any:
@@ -334,10 +279,14 @@ class Sweep(BaseModel):
         if table:
             tables["design"] = {**tables.get("design", {}), "file": table}
             tables["design"].pop("rows", None)
-        lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
+        lines = [f"{key} = {toml_value(value)}" for key, value in plain.items()]
         for key, inside in tables.items():
             if inside:
-                lines += ["", f"[{key}]", *(f"{_key(name)} = {_toml(_short(value))}" for name, value in inside.items())]
+                lines += [
+                    "",
+                    f"[{key}]",
+                    *(f"{toml_key(name)} = {toml_value(_short(value))}" for name, value in inside.items()),
+                ]
         return "\n".join(lines) + "\n"
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from abm.events import meant, short
 from abm.scenarios import Scenario
 from abm.sweeps.targets import day_of
+from abm.wording import meant, short
 
 LARGEST_TABLE = 200_000_000  # bytes
 

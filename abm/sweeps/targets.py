@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from abm.events import meant, short
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios import Scenario, ScenarioError
 from abm.timeline import SIZES
+from abm.wording import meant, short
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from abm.mechanisms import attention, beliefs, capacity, compute, enforcement, i
 from abm.parameters import Parameters
 from abm.phases import chips
 from abm.phases.common import Products
-from abm.simulation import Setup, first_market_of
+from abm.playing import Setup, first_market_of
 from abm.state import Now, Values
 from abm.validation.ladder import Check, check, rung
 

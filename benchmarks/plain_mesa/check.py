@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Draws
-from abm.simulation import Setup, play
+from abm.playing import Setup, play
 from abm.state import DAYS, Market
 from benchmarks.plain_mesa.draws import GivenDraws
 from benchmarks.plain_mesa.headlines import HEADLINES

@@ -19,8 +19,9 @@ from abm.analysis import facts
 from abm.analysis.calibration.simulated import Simulator
 from abm.engine import compiler_options, seed_words
 from abm.market import Month, months_of_runs, run, start_runs
+from abm.playing import Setup
 from abm.results import Ensemble
-from abm.simulation import Setup, kept_of
+from abm.simulation import kept_of
 from abm.workers import processors
 
 SMOOTH = (facts.market_facts, facts.event_facts, facts.return_facts)

@@ -39,6 +39,7 @@ class Identification:
     """Collinearity index of all parameters together: that of the combination which moves the moments least."""
     weakest: dict[str, float]
     """That combination: parameter -> its part, where it is a third of the largest or more."""
+    rise: float = RISE
 
 
 def identify(

@@ -36,7 +36,7 @@ class Simulator:
     def __init__(
         self, spec: Calibration, folder: Path | None = None, progress: Callable[[int], None] | None = None
     ) -> None:
-        from abm.simulation import Setup
+        from abm.playing import Setup
 
         self.spec, self.folder = spec, folder
         self.setup = Setup.of(dict(spec.fixed), spec.scenario, spec.months)

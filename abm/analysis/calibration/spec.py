@@ -27,9 +27,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.analysis.facts import LAST_MONTH
 from abm.data import targets
-from abm.events import meant, short
 from abm.files import read_toml
 from abm.parameters import INSTRUMENTS, Parameters
+from abm.wording import meant, short
 
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 LEAST_SPREAD = 1e-3
@@ -214,7 +214,7 @@ class Calibration(BaseModel):
 
     def _setup_faults(self) -> list[str]:
         """What is wrong with the scenario or the values of fixed parameters, as a run would say it."""
-        from abm.simulation import Setup
+        from abm.playing import Setup
 
         fixed = {n: v for n, v in self.fixed.items() if n in Parameters.model_fields and n not in INSTRUMENTS}
         try:

@@ -1,0 +1,116 @@
+"""All parameters together, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from pydantic import ConfigDict, ValidationError, model_validator
+
+from abm.parameters.compute import Compute
+from abm.parameters.policy import Policy
+from abm.parameters.quantities import INSTRUMENTS, JURISDICTIONS, Lever
+from abm.parameters.research import Research
+from abm.parameters.shares import Shares
+from abm.parameters.tokens import Tokens
+from abm.wording import nearest, short
+
+
+class ParameterError(ValueError):
+    """Parameters that do not exist or are out of bounds; the message lists all of them."""
+
+
+class Parameters(Shares, Tokens, Research, Compute, Policy):
+    """All parameters, with defaults; unknown names and values out of bounds are refused, all at once.
+
+    A policy lever (the first group) is one number for all jurisdictions, or a table of jurisdictions with an optional
+    ``default``: ``Parameters(ip_strength={"china": 0.2, "default": 0.5})``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="after")
+    def _inside_bounds(self) -> Parameters:
+        problems = []
+        for name, declared in type(self).model_fields.items():
+            value = getattr(self, name)
+            extra: Any = declared.json_schema_extra
+            table = value if isinstance(value, dict) else {"": value}
+            for where, number in table.items():
+                label = f"{name}.{where}" if where else name
+                if where and where not in (*JURISDICTIONS, "default"):
+                    problems.append(f"{label}: no such jurisdiction{nearest(where, (*JURISDICTIONS, 'default'))}")
+                elif not math.isfinite(number):
+                    problems.append(f"{label} = {number}: must be a finite number")
+                elif not extra["low"] <= number <= extra["high"]:
+                    unit = f" {extra['unit']}" if extra["unit"] else ""
+                    problems.append(
+                        f"{label} = {number:g}: must lie between {extra['low']:g} and {extra['high']:g}{unit}"
+                    )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise ParameterError(_explain(error)) from None
+
+    def replace(self, **changes: Any) -> Parameters:
+        """A copy with some parameters changed; ``ip_strength__china`` style is not needed: give a table."""
+        return Parameters(**{**self.model_dump(exclude_unset=True), **changes})
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Numbers as the compiled model takes them: scalars, and (R,) arrays for policy levers."""
+        out = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name in INSTRUMENTS:
+                out[name] = np.array([_at(value, where, name) for where in JURISDICTIONS])
+            else:
+                out[name] = np.array(float(value))
+        return out
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(cls.model_fields)
+
+    @classmethod
+    def table(cls) -> list[dict[str, Any]]:
+        """One row per parameter: name, symbol, default, unit, low, high, meaning, source."""
+        rows = []
+        for name, declared in cls.model_fields.items():
+            extra: Any = declared.json_schema_extra
+            rows.append({"name": name, "default": declared.default, "meaning": declared.description, **extra})
+        return rows
+
+
+def _at(value: Lever, where: str, name: str) -> float:
+    if not isinstance(value, dict):
+        return float(value)
+    default = value.get("default", Parameters.model_fields[name].default)
+    return float(value.get(where, default))
+
+
+def _explain(error: ValidationError) -> str:
+    lines: dict[str, list[str]] = {}
+    for problem in error.errors():
+        parts = [str(part) for part in problem["loc"]]
+        inside = [part for part in parts[1:] if not part.startswith(("float", "dict[", "function-"))]
+        where = ".".join(parts[:1] + inside)
+        if problem["type"] == "extra_forbidden":
+            lines[where] = [f"{where}: no such parameter{nearest(where, Parameters.model_fields)}"]
+        elif problem["type"] == "value_error":
+            lines[where] = str(problem["ctx"]["error"]).split("\n")
+        else:
+            table = ", or a table of jurisdictions" if where in INSTRUMENTS else ""
+            lines[where] = [f"{where} = {short(problem['input'])}: must be a number{table}"]
+    return "\n".join(line for name in lines for line in lines[name] if not _is_said_closer(name, lines))
+
+
+def _is_said_closer(name: str, lines: Iterable[str]) -> bool:
+    """Whether what is wrong inside a table is told, too: that a table is no number is not what is wrong."""
+    return any(other.startswith(f"{name}.") for other in lines) if name else False

@@ -1,0 +1,51 @@
+"""How a parameter is declared: default, bounds, symbol, unit, meaning, source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from abm.data import fit
+
+JURISDICTIONS = ("us", "china", "eu", "row")
+INSTRUMENTS = (
+    "ip_strength",
+    "ip_clarity",
+    "enforcement_effort",
+    "compliance_fixed",
+    "compliance_proportional",
+    "permitting_lag",
+    "power_growth",
+    "policy_uncertainty",
+)
+
+
+def _not_a_word(value: Any) -> Any:
+    """True and "0.5" are no numbers here, though Python would make some of them."""
+    if isinstance(value, bool | str | bytes):
+        raise PydanticCustomError("no_number", "must be a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_not_a_word)]
+Lever = Number | dict[str, Number]
+
+
+def q(default: float, low: float, high: float, symbol: str, unit: str, meaning: str, source: str = "") -> Any:
+    """A bounded quantity with its symbol, unit, meaning and source."""
+    extra: Any = {"symbol": symbol, "unit": unit, "low": low, "high": high, "source": source}
+    return Field(default=default, description=meaning, json_schema_extra=extra)
+
+
+FIT = "set by hand against docs/calibration.md"
+
+
+def fitted(name: str, low: float, high: float, symbol: str, unit: str, meaning: str, source: str = "") -> Any:
+    """A quantity whose default is the estimate of the calibration to June 2025, with its interval and dates as source."""
+    row = fit("june_2025")[name]
+    found = (
+        f"fitted {row['fitted_on']} to data to {row['data_to']}: 90 % interval {row['low']:.3g} to {row['high']:.3g}"
+    )
+    return q(row["estimate"], low, high, symbol, unit, meaning, f"{found}; prior: {source}" if source else found)

@@ -1,0 +1,134 @@
+"""A run made ready, and played month by month."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from abm.engine import Draws, interpreted, seed_words
+from abm.market import Events, Month, month
+from abm.observables import ProductRecord
+from abm.parameters import Parameters
+from abm.population import Populations, first_market
+from abm.programs import Shape, compiled_month, compiled_start
+from abm.scenarios import Scenario
+from abm.state import Conduct, Market, Networks, Values
+from abm.timeline import World
+from abm.wording import meant, short
+
+LONGEST = 1_200
+"""Months: a century. What the model says of such times is another matter."""
+PRICING = ("posted", "flexible", "nash")
+PRICE_FORMS = ("log", "linear")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """Everything a run needs besides its seed, checked and ready."""
+
+    parameters: Parameters
+    scenario: Scenario
+    populations: Populations
+    months: int
+    world: World
+    timeline: dict[str, np.ndarray]
+    networks: Networks
+    conduct: Conduct = Conduct()
+
+    @classmethod
+    def of(
+        cls,
+        parameters: Parameters | dict[str, Any] | None = None,
+        scenario: str | Scenario | Any = "baseline",
+        months: int = 60,
+        populations: Populations | None = None,
+        pricing: str = "posted",
+        price_form: str = "log",
+        **sizes: Any,
+    ) -> Setup:
+        """Check and combine what a user gives; scenario parameters yield to those given explicitly."""
+        if isinstance(months, bool) or not isinstance(months, int | np.integer) or not 1 <= months <= LONGEST:
+            raise ValueError(f"months = {short(months)}: must be a whole number from 1 to {LONGEST}")
+        known = [field.name for field in dataclasses.fields(Populations)]
+        if unknown := [name for name in sizes if name not in known]:
+            words = [*known, "scenario", "seed", "seeds", "months", "pricing", "price_form", "compiled", "populations"]
+            raise TypeError("\n".join(f"no option {short(name)}{meant(name, words)}" for name in unknown))
+        for name, chosen, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
+            if chosen not in choices:
+                raise ValueError(f"{name} = {chosen!r}: choose {', '.join(choices)}")
+        if isinstance(parameters, dict):
+            parameters = Parameters(**parameters)
+        populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
+        world = populations.world()
+        story = Scenario.load(scenario)
+        story.check_parameters(Parameters.names())
+        given = parameters.model_dump(exclude_unset=True) if parameters else {}
+        merged = Parameters(**{**story.all_parameters, **given})
+        timeline = story.timeline(int(months), world).arrays()
+        conduct = Conduct(pricing, price_form, short_sales=merged.short_sale_constraint < 0.5)
+        return cls(merged, story, populations, int(months), world, timeline, populations.networks(), conduct)
+
+    def under(self, parameters: dict[str, Any], scenario: str | Scenario) -> Setup:
+        """The same populations and months under other parameters and another scenario."""
+        return Setup.of(
+            parameters, scenario, self.months, self.populations, self.conduct.pricing, self.conduct.price_form
+        )
+
+    @property
+    def values(self) -> dict[str, np.ndarray]:
+        return self.parameters.values()
+
+    def events(self, at: int) -> Events:
+        """The timeline's row of one month."""
+        return Events({name: array[at] for name, array in self.timeline.items()})
+
+
+def whole_seed(seed: Any) -> int:
+    """A seed as it was meant: a whole number, and no other thing that Python turns into one."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed = {short(seed)}: must be a whole number from 0 to 2^64 - 1")
+    return int(seed)
+
+
+def check_prices(products: ProductRecord, setup: Setup) -> None:
+    """A rule of a user's that gives a price which is none must not pass for a market without sales.
+
+    products : arrays (months, labs, tiers). Raises ValueError with the first lab and month.
+    """
+    bad = np.asarray(products.active) & ~((np.asarray(products.price) > 0) & np.isfinite(products.price))
+    if bad.any():
+        month, lab, tier = np.argwhere(bad)[0]
+        price = np.asarray(products.price)[month, lab, tier]
+        raise ValueError(
+            f"the price of {setup.world.labs[lab]} in month {month} is {price:g}: a price must be a finite number above 0;"
+            " look at the rules that this run overrides"
+        )
+
+
+def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
+    """The markets of a run one after the other: the first with no report, then one per month."""
+    values, draws = Values({k: jnp.asarray(v) for k, v in setup.values.items()}), Draws.from_seed(int(seed))
+    market = first_market_of(setup, seed, compiled)
+    yield market, None
+    for at in range(setup.months):
+        market, report = one_month(setup, market, values, setup.events(at), draws, compiled)
+        yield market, report
+
+
+def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
+    values = {k: jnp.asarray(v) for k, v in setup.values.items()}
+    if compiled:
+        return compiled_start(Shape.of(setup))(values, jnp.asarray(seed_words(seed)), setup.networks)
+    return first_market(Values(values), int(seed), setup.populations, setup.networks, setup.world)
+
+
+def one_month(setup: Setup, market: Market, values: Values, events: Events, draws: Draws, compiled: bool = True) -> Any:
+    """`market.month`, compiled or interpreted."""
+    if compiled:
+        return compiled_month(setup.conduct)(market, values, events, draws)
+    with interpreted():
+        return month(market, values, events, draws, setup.conduct)
