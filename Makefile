@@ -16,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_HTTP_TIMEOUT ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo dashboard test test-browser test-notebooks test-slow notebooks baseline fits bench bench-page bench-sweeps lint format types rebuild
+.PHONY: help env demo dashboard docs test test-browser test-docs test-notebooks test-slow test-wheel hooks release notebooks baseline fits bench bench-page bench-sweeps lint format types rebuild
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -38,8 +38,20 @@ test-browser: $(STAMP) ## the page in a real browser (Chromium must be there), p
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 || [ $$? -eq 5 ] # 5: there are none
 
-test-notebooks: $(STAMP) ## the notebooks, executed anew and compared with what is stored (some minutes)
+test-test-docs: $(STAMP) ## the examples of README, tutorial and how-tos, run as they stand
+	$(BIN)/python -m pytest -m docs tests/docs
+
+test-wheel: $(STAMP) ## wheel and sdist, into dist/, and the wheel in an empty environment
+	$(BIN)/python -m pytest -m wheel tests/packaging
+
+notebooks: $(STAMP) ## the notebooks, executed anew and compared with what is stored (some minutes)
 	$(BIN)/python -m pytest -m notebooks tests/notebooks
+
+test-docs: $(STAMP) ## the examples of README, tutorial and how-tos, run as they stand
+	$(BIN)/python -m pytest -m docs tests/docs
+
+test-wheel: $(STAMP) ## wheel and sdist, into dist/, and the wheel in an empty environment
+	$(BIN)/python -m pytest -m wheel tests/packaging
 
 notebooks: $(STAMP) ## the notebooks, executed in place (after a change that means to move their numbers)
 	$(BIN)/python notebooks/run.py
@@ -70,6 +82,16 @@ bench-sweeps: $(STAMP) ## ten thousand runs, into docs/performance.md (half an h
 
 bench-page: $(STAMP) ## the page in a browser, into docs/performance.md (some minutes, on an idle machine)
 	$(BIN)/python -m benchmarks.dashboard
+
+hooks: $(STAMP) ## check style and structure before every commit
+	$(BIN)/python -m pip install --quiet pre-commit
+	$(BIN)/pre-commit install
+
+release: test lint types test-docs test-wheel docs ## test, build dist/ and set the tag of the version in pyproject.toml
+	@version=$$($(BIN)/python -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])'); \
+	grep -q "^## $$version " CHANGELOG.md || { echo "CHANGELOG.md has no heading '## $$version (date)'"; exit 2; }; \
+	test -z "$$(git status --porcelain)" || { echo 'commit first: the tree has changes'; exit 2; }; \
+	git tag -a "v$$version" -m "ai-market-abm $$version" && echo "tag v$$version is set, dist/ is built: push and upload them"
 
 lint: $(STAMP) ## style, and whether uv.lock fits pyproject.toml
 	$(BIN)/python -m ruff check .

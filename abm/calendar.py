@@ -30,11 +30,11 @@ def month_of(date: dt.date) -> int:
 def market_holidays(year: int) -> frozenset[dt.date]:
     """Weekdays of `year` on which the New York Stock Exchange is closed by its rule 7.2, as it stands since 2022."""
 
-    def nth(month, weekday, n):
+    def nth(month: int, weekday: int, n: int) -> dt.date:
         first = dt.date(year, month, 1)
         return first + dt.timedelta((weekday - first.weekday()) % 7 + 7 * (n - 1))
 
-    def observed(month, day):
+    def observed(month: int, day: int) -> dt.date:
         date = dt.date(year, month, day)
         return date + dt.timedelta({5: -1, 6: 1}.get(date.weekday(), 0))
 

@@ -42,7 +42,9 @@ def start(context: typer.Context) -> None:
 
 @app.command()
 def run(
-    scenario: Annotated[str, typer.Argument(help="A built-in scenario (see `abm list`) or the path of a .toml file.")],
+    scenario: Annotated[
+        str, typer.Argument(help="A built-in scenario (see `abm list`) or the path of a .toml file.")
+    ] = "baseline",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", "-s", metavar="NAME=VALUE", help="A parameter; NAME.JURISDICTION for a policy lever."),
@@ -74,29 +76,20 @@ def run(
 def list_(
     parameters: Annotated[bool, typer.Option("--parameters", help="Every parameter with its unit and bounds.")] = False,
     observables: Annotated[bool, typer.Option("--observables", help="Everything that is measured each month.")] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="What a scenario may say, and the keys of each event.")
+    ] = False,
 ) -> None:
-    """List scenarios and reproductions, or all parameters, or all observables."""
+    """List scenarios, reproductions and experiments; or all parameters, observables, kinds of events."""
     console = Console()
-    if observables:
-        from abm.measures import MEASURES
-
-        table = Table("observable", "unit", "meaning", box=None, pad_edge=False)
-        for name, measure in MEASURES.items():
-            table.add_row(name, escape(measure.unit), escape(measure.meaning))
-        console.print(table)
-    if parameters and observables:
-        console.print()
-    if parameters:
-        from abm.parameters import Parameters
-
-        table = Table(box=None, pad_edge=False)
-        for heading in ("parameter", "default", "unit", "bounds", "meaning"):
-            table.add_column(heading, no_wrap=heading == "parameter", overflow="fold")
-        for row in Parameters.table():
-            bounds = f"{row['low']:g} to {row['high']:g}"
-            table.add_row(row["name"], f"{row['default']:g}", escape(row["unit"]), bounds, escape(row["meaning"]))
-        console.print(table)
-    if parameters or observables:
+    tables = [
+        make
+        for asked, make in ((observables, observable_table), (parameters, parameter_table), (events, event_table))
+        if asked
+    ]
+    for at, make in enumerate(tables):
+        console.print(*([""] if at else []), make(), sep="\n")
+    if tables:
         return
     from abm.reproduce import REPRODUCTIONS
     from abm.scenarios import Scenario
@@ -118,7 +111,7 @@ def list_(
             table.add_row(one.name, escape(one.hypothesis))
         console.print()
         console.print(table)
-    console.print("\nParameters: `abm list --parameters`; observables: `abm list --observables`")
+    console.print("\nMore: `abm list --parameters`, `abm list --observables`, `abm list --events`")
 
 
 @app.command()
@@ -219,6 +212,51 @@ def version() -> None:
         print(of("ai-market-abm"))
     except PackageNotFoundError:
         print("not installed")
+
+
+def observable_table() -> Table:
+    """Everything that is measured each month."""
+    from abm.measures import MEASURES
+
+    table = Table("observable", "unit", "meaning", box=None, pad_edge=False)
+    for name, measure in MEASURES.items():
+        table.add_row(name, escape(measure.unit), escape(measure.meaning))
+    return table
+
+
+def parameter_table() -> Table:
+    """Every parameter with its unit and bounds."""
+    from abm.parameters import Parameters
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "default", "unit", "bounds", "meaning"):
+        table.add_column(heading, no_wrap=heading == "parameter", overflow="fold")
+    for row in Parameters.table():
+        bounds = f"{row['low']:g} to {row['high']:g}"
+        table.add_row(row["name"], f"{row['default']:g}", escape(row["unit"]), bounds, escape(row["meaning"]))
+    return table
+
+
+def event_table() -> Table:
+    """Kinds of events, with the keys of each and their units; what must be given comes first."""
+    from abm.events import KINDS, Event
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("event", "must have", "may have", "what it is"):
+        table.add_column(heading, no_wrap=heading == "event", overflow="fold")
+    for name, kind in KINDS.items():
+        fields = {
+            key: field for key, field in kind.model_fields.items() if key not in Event.model_fields and key != "kind"
+        }
+        said = {key: f"{key} ({field.description})" if field.description else key for key, field in fields.items()}
+        needed = [said[key] for key, field in fields.items() if field.is_required()]
+        others = [said[key] for key, field in fields.items() if not field.is_required()]
+        table.add_row(
+            name, escape(", ".join(needed)), escape(", ".join(others)), escape((kind.__doc__ or "").split("\n")[0])
+        )
+    table.caption = "All have a date (or month and day), and may have id, note and source."
+    table.caption_justify = "left"
+    return table
 
 
 def fit_table_of(fitted: Any) -> Table:

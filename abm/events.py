@@ -5,8 +5,8 @@ act on whole months: from the month of their date up to, and without, the month 
 """
 
 import datetime as dt
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -30,7 +30,7 @@ LAST_MONTH = 1199
 # --- names: checked against the world where one is at hand, in pydantic's validation context ---
 
 
-def _known(what: str, of):
+def _known(what: str, of: Callable[[World], Sequence[str]]) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
         world = (info.context or {}).get("world")
         if world is not None and value not in of(world):
@@ -42,7 +42,7 @@ def _known(what: str, of):
     return AfterValidator(check)
 
 
-def _one_of(*choices: str):
+def _one_of(*choices: str) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
         if value not in choices:
             raise ValueError(f"unknown {info.field_name} {short(value)}{meant(value, choices)}")
@@ -92,7 +92,7 @@ class Event(BaseModel):
         return month_of(self.date), trading_day(self.date)
 
     @property
-    def place(self) -> tuple | None:
+    def place(self) -> tuple[Any, ...] | None:
         """What only one event may hold: two events of one scenario with the same place are an error."""
         return None
 
@@ -121,7 +121,7 @@ class Event(BaseModel):
             yield "month", f"month {month} is outside the horizon, which ends with month {horizon - 1}"
 
     @model_validator(mode="after")
-    def _free_of_conflicts(self):
+    def _free_of_conflicts(self) -> Self:
         if found := [message for _, message in self.conflicts(dict(self))]:
             raise ValueError("; ".join(found))
         return self
@@ -132,7 +132,7 @@ class Headline(Event):
 
     salience: Annotated[float, Field(ge=0, le=100, description="1 = an ordinary headline")] = 1.0
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         timeline.salience[self.when] += self.salience
 
 
@@ -149,7 +149,7 @@ class Rule(Event):
         return slice(max(first, 0), None if self.until is None else max(month_of(self.until), first + 1, 0))
 
     @classmethod
-    def conflicts(cls, said, horizon=None):
+    def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
         yield from super().conflicts(said, horizon)
         date, month, until = said.get("date"), said.get("month"), said.get("until")
         if type(date) is not dt.date and type(month) is int and 0 <= month <= LAST_MONTH:
@@ -168,7 +168,7 @@ class Policy(Rule):
     mode: Annotated[str, _one_of("set", "scale", "add")] = "set"
 
     @classmethod
-    def conflicts(cls, said, horizon=None):
+    def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
         yield from super().conflicts(said, horizon)
         name, value, mode = said.get("instrument"), said.get("value"), said.get("mode", "set")
         if not isinstance(name, str) or name not in INSTRUMENTS or not isinstance(value, (int, float)):
@@ -179,7 +179,7 @@ class Policy(Rule):
         if not low <= value <= high:
             yield "value", f"value {short(value)} is outside {low:g} to {high:g} ({name}, mode {mode!r}, unit: {unit})"
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         rows = [
             r for r, name in enumerate(world.jurisdictions) if name in self.jurisdiction or "all" in self.jurisdiction
         ]
@@ -203,12 +203,12 @@ class ExportControl(Rule):
     performance_cap: float | None = Field(None, ge=0, le=1e6, description="H100e per chip")
 
     @classmethod
-    def conflicts(cls, said, horizon=None):
+    def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
         yield from super().conflicts(said, horizon)
         if said.get("availability") is None and said.get("performance_cap") is None:
             yield None, "missing field 'availability' or 'performance_cap'"
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         for destination in self.destination:
             for v, (vendor, home) in enumerate(zip(world.vendors, world.vendor_home, strict=True)):
                 if vendor in self.vendors or ("foreign" in self.vendors and home != destination):
@@ -231,10 +231,10 @@ class Release(Headline):
     programme_cost: Cost | None = Field(None, description="$ M")
 
     @property
-    def place(self):
+    def place(self) -> tuple[Any, ...]:
         return "release", self.lab, self.when[0]
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         at = self.when[0], world.labs.index(self.lab)
         timeline.release[at], timeline.release_day[at] = 1.0, self.when[1]
         if self.gap is not None:
@@ -253,10 +253,10 @@ class CostClaim(Headline):
     claimed_cost: Cost
 
     @property
-    def place(self):
+    def place(self) -> tuple[Any, ...]:
         return ("cost_claim", *self.when)
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         timeline.claimed_cost[self.when] = self.claimed_cost
         super().act(timeline, world)
 
@@ -269,10 +269,10 @@ class Audit(Headline):
     estimated_cost: Cost
 
     @property
-    def place(self):
+    def place(self) -> tuple[Any, ...]:
         return ("audit", *self.when)
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         timeline.audit_cost[self.when] = self.estimated_cost
         super().act(timeline, world)
 
@@ -284,7 +284,7 @@ class CapexProgramme(Headline):
     amount: Cost
     months: int = Field(ge=1, le=240, description="months")
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         first = self.when[0]
         timeline.capex[first : first + self.months] += self.amount / self.months
         timeline.capex_news[self.when] += self.amount
@@ -299,7 +299,7 @@ class News(Headline):
     signal: Nats
     precision: float = Field(gt=0, le=1e6, description="1 / nats^2")
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         at = (*self.when, QUESTIONS.index(self.question))
         timeline.news_signal_precision[at] += self.precision * self.signal
         timeline.news_precision[at] += self.precision
@@ -323,12 +323,12 @@ class Allegation(Headline):
     months: int = Field(ge=1, le=240, description="months")
 
     @classmethod
-    def conflicts(cls, said, horizon=None):
+    def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
         yield from super().conflicts(said, horizon)
         if said.get("teacher") is not None and said.get("teacher") == said.get("student"):
             yield "student", f"teacher and student are the same lab, {short(said['student'])}"
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         first = self.when[0]
         span = slice(first, first + self.months)
         timeline.vigilance[span, world.labs.index(self.teacher)] += self.vigilance
@@ -343,7 +343,7 @@ class PriceWar(Event):
     labs: Annotated[tuple[LabOrHome, ...], *Names]
     factor: float = Field(ge=1e-3, le=1, description="of the list price")
 
-    def act(self, timeline, world):
+    def act(self, timeline: Timeline, world: World) -> None:
         homes = zip(world.labs, world.lab_home, strict=True)
         rows = [i for i, (lab, home) in enumerate(homes) if lab in self.labs or home in self.labs]
         at = self.when[0], rows

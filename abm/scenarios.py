@@ -46,7 +46,7 @@ class ScenarioError(ValueError):
         self.problems = (problems,) if isinstance(problems, str) else tuple(dict.fromkeys(problems))
         super().__init__("\n".join(self.problems))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.problems,)
 
 
@@ -56,17 +56,17 @@ class _Origin:
 
     label: str
     folder: Path | None = None
-    lines: Mapping[tuple, int] = field(default_factory=dict)
+    lines: Mapping[tuple[Any, ...], int] = field(default_factory=dict)
     world: World | None = None
     horizon: int | None = None
     chain: tuple[Path, ...] = ()
     base: Union["Scenario", None] = None
     found: tuple[str, ...] = ()
 
-    def __eq__(self, other):  # two scenarios that say the same are equal, wherever they were read
+    def __eq__(self, other: object) -> bool:  # two scenarios that say the same are equal, wherever they were read
         return isinstance(other, _Origin)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return 0
 
     def at(self, key: str | None, section: str = "", number: int = 0) -> str:
@@ -273,7 +273,7 @@ def _clashes(numbered: dict[int, Event], said: dict[str, Any], base: Scenario | 
         if word not in ids and (base is not None or said.get("extends") is None):
             yield f"{origin.at('remove')}: remove: no inherited event has the id {short(word)}{meant(word, ids)}"
     named: dict[str, str] = {}
-    placed: dict[tuple, str] = {}
+    placed: dict[tuple[Any, ...], str] = {}
     kept = [(None, event) for event in inherited if event.id not in removed]
     for number, event in [*kept, *numbered.items()]:
         what = f"inherited event {event.id!r}" if number is None else f"event {number}"
@@ -323,9 +323,9 @@ def _read(path: Path, origin: _Origin) -> Scenario:
 _PAIR = re.compile(r"""["']?([^"'=\s.\[\]{}#,]+)["']?\s*[.=]""")
 
 
-def _lines(text: str) -> dict[tuple, int]:
+def _lines(text: str) -> dict[tuple[Any, ...], int]:
     """Lines of keys and tables: (table, its number if there are several, key or None) -> line, counted from 1."""
-    lines: dict[tuple, int] = {}
+    lines: dict[tuple[Any, ...], int] = {}
     tables: dict[str, int] = {}
     section, number, quote = "", 0, None
     for line, content in enumerate(text.split("\n"), start=1):

@@ -8,6 +8,7 @@ every earlier row as it was.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class World:
     lab_home: tuple[str, ...] = ("us", "us", "us", "us", "china", "china", "us", "china", "eu", "us", "row")
     jurisdictions: tuple[str, ...] = ("us", "china", "eu", "row")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for names, homes in ((self.vendors, self.vendor_home), (self.labs, self.lab_home)):
             if len(names) != len(homes):
                 raise ValueError(f"{len(names)} names but {len(homes)} homes: {names}, {homes}")
@@ -80,7 +81,7 @@ class World:
         return tuple(lab for lab in self.labs if not lab.startswith(ENTRANT))
 
 
-def _array(axes: str, default: float = 0.0):
+def _array(axes: str, default: float = 0.0) -> Any:
     return field(metadata={"axes": axes, "default": default})
 
 
@@ -135,7 +136,7 @@ class Timeline:
         return cls(**{f.name: np.full(shapes[f.name], f.metadata["default"]) for f in fields(cls)})
 
     @classmethod
-    def of(cls, events: Iterable, months: int = HORIZON, world: World = World()) -> "Timeline":
+    def of(cls, events: Iterable[Any], months: int = HORIZON, world: World = World()) -> "Timeline":
         """The timeline of `events`, oldest first; what lies beyond `months` does not happen."""
         timeline = cls.blank(months, world)
         for event in events:

@@ -15,7 +15,7 @@ OUT = Path(__file__).parent / "images" / "model.png"
 SIZES = Populations()
 HIGH = 0.8
 BOXES = [  # left, bottom, width, title, what they do, colour
-    (0.2, 4.35, 9.6, f"Regulators ({len(JURISDICTIONS)})", "property rights, enforcement, export rules, permits, power, burdens", style.GREY),
+    (0.2, 4.35, 9.6, f"Regulators ({len(JURISDICTIONS)})", "property rights, enforcement, export, permits, burdens", style.GREY),
     (0.2, 2.45, 2.2, f"Chip vendors ({SIZES.vendors})", "price, invest, deliver", style.ORANGE),
     (4.0, 2.45, 2.2, f"Closed labs ({SIZES.closed_labs})", "sell access, keep weights", style.VERMILLION),
     (7.6, 2.45, 2.2, f"Open labs ({SIZES.open_labs})", "give weights, sell hosting", style.GREEN),

@@ -16,7 +16,9 @@ LONGEST = 400
 def lint(config):
     """What import-linter says of the contracts in a file."""
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
-    return subprocess.run([*command, "--no-cache", "--config", config], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [*command, "--no-cache", "--config", config], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 def test_dependencies_point_one_way_and_there_are_no_cycles():

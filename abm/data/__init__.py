@@ -3,20 +3,26 @@
 Units, sources, licences and what is left out on purpose: docs/data.md.
 """
 
+from __future__ import annotations
+
 import csv
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DATE_COLUMNS = ("date", "release_date", "event_date", "start_date", "end_date", "price_from", "price_to")
 
 
-def names():
+def names() -> list[str]:
     """Names of the tables, as `load` takes them."""
     return sorted(entry.name.removesuffix(".csv") for entry in files(__name__).iterdir() if entry.name.endswith(".csv"))
 
 
-def load(name):
+def load(name: str) -> pd.DataFrame:
     """One table as a DataFrame; date columns come as timestamps, a blank number as NaN.
 
     Raises ValueError, with the nearest table name, where there is no such table.
@@ -26,13 +32,13 @@ def load(name):
         raise ValueError(f"no table {name!r}; did you mean {nearest!r}? Tables: {', '.join(names())}")
     import pandas as pd
 
-    table = pd.read_csv(files(__name__) / f"{name}.csv")
+    table = pd.read_csv(str(files(__name__) / f"{name}.csv"))
     for column in table.columns.intersection(DATE_COLUMNS):
         table[column] = pd.to_datetime(table[column])
     return table
 
 
-def targets():
+def targets() -> pd.DataFrame:
     """The moments to fit, indexed by name: description, value, lower, upper, unit, source.
 
     `lower` and `upper` are inclusive; a one-sided moment states its bound as `value` and may have an infinite `upper`.
@@ -40,7 +46,7 @@ def targets():
     return load("targets").set_index("name")
 
 
-def fits():
+def fits() -> list[str]:
     """Names of the calibrations whose results are kept here, as `fit` takes them."""
     folder = files(__name__) / "fits"
     kept = {entry.name for entry in folder.iterdir()}
@@ -50,7 +56,7 @@ def fits():
 
 
 @cache
-def fit(name):
+def fit(name: str) -> dict[str, dict[str, Any]]:
     """What a calibration found: parameter -> its row of fits/NAME.csv.
 
     `estimate`, and `low`, `median`, `high` of the posterior's 90 % interval, are numbers in the parameter's unit;
@@ -66,9 +72,9 @@ def fit(name):
     return {row["parameter"]: {k: v if k in words else float(v) for k, v in row.items()} for row in rows}
 
 
-def draws(name):
+def draws(name: str) -> pd.DataFrame:
     """Equally weighted draws of a fit's posterior as a DataFrame: one row a draw, one column a parameter."""
     fit(name)
     import pandas as pd
 
-    return pd.read_csv(files(__name__) / "fits" / f"{name}_draws.csv")
+    return pd.read_csv(str(files(__name__) / "fits" / f"{name}_draws.csv"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.analysis.calibration import identification, predictive, refinement
+from abm.analysis.calibration import derivatives, identification, predictive, refinement
 from abm.analysis.calibration.criterion import Criterion
 from abm.analysis.calibration.posterior import Sampled, adjusted, draws, intervals, sample
 from abm.analysis.calibration.search import Found, objective, search
@@ -114,7 +114,7 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, said: Said | N
     kept = spec.from_unit(draws(unit, weights, DRAWS, spec.seed))
     interval = spec.from_unit(intervals(unit, weights))
     step[0] = "identification"
-    slopes, _ = refinement.derivatives.differences(simulator, theta, REFINING)
+    slopes, _ = derivatives.differences(simulator, theta, REFINING)
     seeds = np.arange(540_000, 540_000 + spec.profile_seeds)
     identified = identification.identify(simulator, criterion, theta, slopes, seeds, kept)
     step[0] = "prediction"

@@ -1,0 +1,78 @@
+"""The examples of README, tutorial and how-tos, typed as a reader would type them: each page in an empty folder.
+
+Files that a page shows are written, its commands run, and its Python as one script. Commands that take minutes are not run:
+they must exist, with the options that the page gives them.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from abm.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs/tutorial.md",
+    ROOT / "docs/sweeps.md",
+    *sorted((ROOT / "docs/how-to").glob("*.md")),
+]
+BLOCK = re.compile(r"^```(python|sh|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"# ([\w/]+\.toml)\b")
+LONG = (
+    "calibrate", "dashboard", "export", "facts", "profile", "replay", "replications", "reproduce", "score", "selftest",
+    "sensitivity", "validate",
+)  # fmt: skip
+ELSEWHERE = ("--dask", "--shard", "/shared", "--until-ci")
+
+pytestmark = [pytest.mark.docs, pytest.mark.timeout(1_800)]
+
+
+def commands(text):
+    """Calls of abm, as lists of words, without comments."""
+    for line in text.splitlines():
+        if line.startswith("abm "):
+            yield shlex.split(line, comments=True)[1:]
+
+
+def blocks(page):
+    """(kind, text) in the order of the page; what is said in a comment `<!-- not run -->` before it is left out."""
+    text = page.read_text(encoding="utf-8")
+    for found in BLOCK.finditer(text):
+        if not text[: found.start()].rstrip().endswith("<!-- not run -->"):
+            yield found[1], found[2]
+
+
+def run(words, folder, environment):
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{shlex.join(words)[:300]}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_does_what_it_says(page, tmp_path):
+    environment = os.environ | {"MPLBACKEND": "agg"}
+    told, script = list(blocks(page)), ""
+    for kind, text in told:
+        if kind == "toml" and (name := NAME.match(text)):
+            (tmp_path / name[1]).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name[1]).write_text(text, encoding="utf-8")
+    for kind, text in told:
+        if kind == "python":  # blocks of a page go on from one another
+            script += text + "\n"
+        for words in commands(text) if kind == "sh" else ():
+            if words[0] in LONG or any(part in word for word in words for part in ELSEWHERE):
+                help_ = CliRunner().invoke(app, [words[0], "--help"], env={"COLUMNS": "200"})
+                assert help_.exit_code == 0, words
+                for option in (word.split("=")[0] for word in words if word.startswith("--")):
+                    assert option in help_.output, f"abm {words[0]} has no {option}"
+            else:
+                run([str(Path(sys.executable).with_name("abm")), *words], tmp_path, environment)
+    if script:
+        (tmp_path / "page.py").write_text(script, encoding="utf-8")
+        run([sys.executable, "page.py"], tmp_path, environment)
