@@ -37,7 +37,6 @@ ESTIMATION_MONTHS = 6
 BROAD_INDEX = {"leader": 0.07, "platforms": 0.40, "applications": 0.45, "power": 0.08}
 """Weights of listed firms in the index; those absent weigh nothing."""
 LAYERS = ("leader", "compute", "power", "platforms", "applications", "closed", "open")
-OBSERVED_LAYERS = ("compute", "power", "platforms", "applications")
 
 
 @dataclass(frozen=True)

@@ -36,14 +36,11 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
-    "sphinx_copybutton",
 ]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # stored outputs are shown; `make test-notebooks` checks that they are what comes out
 suppress_warnings = ["mystnb.unknown_mime_type", "toc.not_included"]  # READMEs lead to notebooks and experiments
-copybutton_prompt_text = r"\$ |>>> "
-copybutton_prompt_is_regexp = True
 
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

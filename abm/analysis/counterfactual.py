@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from abm.calendar import HORIZON, date_of, month_of
+from abm.files import toml_key, toml_value
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios import Scenario, ScenarioError
 from abm.wording import meant, short
@@ -230,15 +231,15 @@ class Counterfactual:
         """A file that `load` and `abm compare` read back to the same counterfactual; a scenario's path is made absolute."""
         story = str(Path(self.scenario).resolve()) if self.scenario.endswith(".toml") else self.scenario
         lines = [
-            f"scenario = {_quoted(story)}",
+            f"scenario = {toml_value(story)}",
             f"since = {self.since}",
-            f"exports = {_quoted(self.exports)}",
+            f"exports = {toml_value(self.exports)}",
             f"seeds = {self.seeds}",
             f"months = {self.months}",
         ]
         if self.levers:
             said = sorted(self.levers.items())
-            lines += ["", "[levers]", *(f"{_key(name)} = {float(value)!r}" for name, value in said)]
+            lines += ["", "[levers]", *(f"{toml_key(name)} = {float(value)!r}" for name, value in said)]
         return "\n".join(lines) + "\n"
 
     def to_query(self) -> str:
@@ -320,16 +321,6 @@ def numbers(comparison: Comparison, observables: list[str] | None = None) -> pd.
             }
         parts.append(pd.DataFrame(head | {column: frame[column].to_numpy() for column in frame}))
     return pd.concat(parts, ignore_index=True)
-
-
-def _key(name: str) -> str:
-    return _quoted(name) if "." in name else name
-
-
-def _quoted(text: str) -> str:
-    import json
-
-    return json.dumps(text, ensure_ascii=False)
 
 
 __all__ = ["EXPORTS", "Counterfactual", "CounterfactualError", "numbers"]

@@ -79,10 +79,6 @@ class Factor(BaseModel):
     scale: Literal["linear", "log"] = "linear"
     unit: str | None = None
 
-    @property
-    def is_range(self) -> bool:
-        return self.low is not None and self.high is not None
-
 
 class Design(BaseModel):
     """How points are laid out. `points` is the number of them (Sobol and Saltelli: a power of two; a list: one Latin
