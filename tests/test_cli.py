@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,10 +14,12 @@ import abm.analysis.fit_table
 import abm.reproduce
 import abm.simulation
 from abm.cli import app
+from abm.events import KINDS, Event
 from abm.market import Month
 from abm.reproduce import Outcome, Reproduction, Stopped
 from abm.results import Result
 
+ROOT = Path(__file__).parents[1]
 runner = CliRunner()
 
 
@@ -216,6 +220,13 @@ def test_list():
     assert "distillation_ceiling" in result.stdout
 
 
+def test_list_of_events_has_every_key_of_every_kind():
+    said = runner.invoke(app, ["list", "--events"], env={"COLUMNS": "400"}).stdout
+    for name, kind in KINDS.items():
+        row = next(line for line in said.splitlines() if line.startswith(f"{name} "))
+        assert all(key in row for key in kind.model_fields if key not in Event.model_fields)
+
+
 def fitted(runs, target="constant_capability_fold", **more):
     row = {"target": target, "description": "d", "observed": -0.2222, "low": -1.0, "high": 2.0, "unit": "fraction"}
     row |= {"model": -0.000211, "mcse": 0.1, "within": True, "p_value": 1.0, "is_bound": True, "runs": runs}
@@ -260,5 +271,8 @@ def test_facts_of_few_runs_are_means_alone(monkeypatch, tmp_path):
     assert "nan" not in result.stdout + (tmp_path / "facts.md").read_text()
 
 
-def test_version():
-    assert runner.invoke(app, ["version"]).exit_code == 0
+def test_version_is_one_everywhere():
+    said = runner.invoke(app, ["version"]).stdout.strip()
+    assert said == tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"\nversion: {said}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert said in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -365,6 +365,7 @@ CSS = """
   .abm-side { border-right: none; padding-right: 0; }
   .abm-unfold { display: block; }
   .abm-folded { display: none; }
+  .abm-page .v-tab { min-width: 0; padding: 0 10px; letter-spacing: 0; font-size: 12px; }
 }
 .abm-heading { font-weight: 600; margin-top: 8px; }
 .abm-lever { display: grid; grid-template-columns: 1fr 80px; align-items: end; column-gap: 6px; }
