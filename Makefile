@@ -38,13 +38,7 @@ test-browser: $(STAMP) ## the page in a real browser (Chromium must be there), p
 test-slow: $(STAMP) ## the slow tests
 	$(BIN)/python -m pytest -m slow --timeout=3600 || [ $$? -eq 5 ] # 5: there are none
 
-test-test-docs: $(STAMP) ## the examples of README, tutorial and how-tos, run as they stand
-	$(BIN)/python -m pytest -m docs tests/docs
-
-test-wheel: $(STAMP) ## wheel and sdist, into dist/, and the wheel in an empty environment
-	$(BIN)/python -m pytest -m wheel tests/packaging
-
-notebooks: $(STAMP) ## the notebooks, executed anew and compared with what is stored (some minutes)
+test-notebooks: $(STAMP) ## the notebooks, executed anew and compared with what is stored (some minutes)
 	$(BIN)/python -m pytest -m notebooks tests/notebooks
 
 test-docs: $(STAMP) ## the examples of README, tutorial and how-tos, run as they stand

@@ -108,9 +108,9 @@ _MARKETS = {
             "applications": "applications",
         }.items()
     },
-    "belief_dispersion": ("nats", "standard deviation of beliefs across investors, mean over the three questions"),
+    "belief_dispersion": ("nats", "standard deviation of beliefs across investors, mean over the questions but credibility"),
     "posterior_variance": ("nats^2", "mean variance of investors' own beliefs"),
-    "winner_entropy": ("nats", "entropy of the three winner questions under the market's beliefs"),
+    "winner_entropy": ("nats", "entropy of the questions of who wins (not credibility) under the market's beliefs"),
     "attention": ("share of wealth", "investors who follow the news at the month's end"),
     "trend_share": ("", "weight of the trend strategy"),
     "belief_intensity": ("nats", "mean belief: compute intensity of the future"),
