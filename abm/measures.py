@@ -108,7 +108,10 @@ _MARKETS = {
             "applications": "applications",
         }.items()
     },
-    "belief_dispersion": ("nats", "standard deviation of beliefs across investors, mean over the questions but credibility"),
+    "belief_dispersion": (
+        "nats",
+        "standard deviation of beliefs across investors, mean over the questions but credibility",
+    ),
     "posterior_variance": ("nats^2", "mean variance of investors' own beliefs"),
     "winner_entropy": ("nats", "entropy of the questions of who wins (not credibility) under the market's beliefs"),
     "attention": ("share of wealth", "investors who follow the news at the month's end"),

@@ -24,7 +24,7 @@ from benchmarks.page import NUMBERS, PAGE, ROOT, machine, with_others
 PARTS = {
     "peer": "benchmarks.peer",
     "small_models": "benchmarks.small_models",
-    "limit": "benchmarks.limit.blocks",
+    "limit": "benchmarks.limit",
     "phases": "benchmarks.phases",
     "growth": "benchmarks.growth",
     "times": "benchmarks.times",
@@ -113,7 +113,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--measure", choices=PARTS, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    if "limit" in ([given.measure] if given.measure else given.only or PARTS) and find_spec("numba") is None:
+    parts = [given.measure] if given.measure else given.only or list(PARTS)
+    if "limit" in parts and not given.kept and find_spec("numba") is None:
         parser.error("numba is not installed: `make bench` brings it, or pip install 'ai-market-abm[benchmarks]'")
     if given.measure:
         others = {"interpreters": dict(one.split("=", 1) for one in given.python)} if given.python else {}

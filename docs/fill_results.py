@@ -42,7 +42,7 @@ def power(paired: pd.DataFrame) -> str:
     row = rows_of(paired, "no_r1", "2025")
     lerner, premium, profit = row("lerner_closed"), row("closed_premium"), row("closed_profit")
     return (
-        f"In 2025 R1 moved the closed labs' Lerner index from {digits(lerner['without'])} to {digits(lerner['with'])}"
+        f"In 2025 R1 moved the closed labs' Lerner index from {lerner['without']:.3f} to {lerner['with']:.3f}"
         f" ({change(lerner, 100, 'points')}), the ratio of their prices to those of equal open models by"
         f" {percent(premium)}, the share of spending where the best open model is within a switching cost by"
         f" {change(row('contestable_share'), 100, 'points')}, and their profit by {change(profit, 1, '$ M a month')}."

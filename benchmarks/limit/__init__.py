@@ -1,1 +1,47 @@
 """How far the compiled model is from hand-written loops on the same work, and from what the machine can do."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from abm.state import DAYS
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Everything that `section` shows. Needs numba."""
+    from benchmarks.limit import blocks
+
+    return blocks.measure(quick)
+
+
+def section(found: dict[str, Any]) -> str:
+    """The section of docs/performance.md."""
+    rows = []
+    for name, one in found["blocks"].items():
+        kind, at = name.split()
+        engine, kernel = (1e3 * statistics.median(one[who]) for who in ("engine", "kernel"))
+        best = (1e3 * min(one[who]) for who in ("engine", "kernel"))
+        least = ", ".join(f"{value:.2f}" for value in best)
+        rows.append(
+            f"| {kind} | {at} | **{one['ratio']:.2f}** | {engine:.2f} | {kernel:.2f} | {least} | {one['apart']:.0e} |"
+        )
+    # An investor's 28 numbers of eight bytes, 22 of them written, each trading day: what must move at the least.
+    slow = [one for name, one in found["blocks"].items() if name.startswith("investors")]
+    moved = 1000 * (28 + 22) * 8 * DAYS
+    rates = {who: max(one["runs"] * moved / min(one[who]) for one in slow) for who in ("engine", "kernel")}
+    cache = found["bandwidth_cache"]
+    return f"""## The limit
+
+The two blocks that take most of a month, as hand-written loops (numba, one pass over an agent's numbers, nothing stored in
+between) and as the engine compiles the rules; ten default runs, one call, least of the calls. They agree to the precision in the last column.
+
+| block | month | engine over kernel | engine, median ms | kernel, median ms | least of each, ms | largest difference |
+|---|---:|---:|---:|---:|---:|---:|
+{chr(10).join(rows)}
+
+One thread of this machine copies {found["bandwidth_memory"] / 1e9:.1f} GB/s in memory and {cache / 1e9:.1f} GB/s in cache (bytes read and written), and makes
+{found["exponentials"] / 1e6:,.0f} million exponentials a second. What an investor's day must read and write at the least moves at
+{rates["engine"] / 1e9:.1f} GB/s in the engine ({rates["engine"] / cache:.0%} of the cache's rate) and {rates["kernel"] / 1e9:.1f} GB/s in the kernel ({rates["kernel"] / cache:.0%}): the kernel is bound by arithmetic,
+the engine by passing over the same columns several times a day.
+"""
