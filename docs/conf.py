@@ -42,6 +42,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"  # stored outputs are shown; `make test-notebooks` checks that they are what comes out
 suppress_warnings = ["mystnb.unknown_mime_type", "toc.not_included"]  # READMEs lead to notebooks and experiments
 
+default_role = "py:obj"  # single backticks in docstrings: a link where it is known, code where not
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
