@@ -70,7 +70,9 @@ class Help(Directive):
         from abm.cli import app
 
         def said(*words):
-            done = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "84", "TERM": "dumb", "NO_COLOR": "1"})
+            done = CliRunner().invoke(
+                app, [*words, "--help"], prog_name="abm", env={"COLUMNS": "84", "TERM": "dumb", "NO_COLOR": "1"}
+            )
             return nodes.literal_block("", "\n".join(line.rstrip() for line in done.output.strip("\n").splitlines()))
 
         sections = [said()]
