@@ -53,7 +53,6 @@ def test_help(words):
     ("words", "said"),
     [
         (["rnu"], "did you mean 'run'"),
-        (["run"], "scenario"),
         (["run", "basline"], "did you mean 'baseline'"),
         (["run", "missing.toml"], "missing.toml: cannot be read"),
         (["run", "baseline", "--bogus"], "--bogus"),
