@@ -337,14 +337,14 @@ def drawing(draw: Any, *what: Any, **more: Any) -> bytes:
     return out.getvalue()
 
 
+@style.styled
 def figure_file(comparison: Comparison, observable: str) -> bytes:
     """Both charts on one page, for a paper."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(style.TWO_COLUMNS, 2.9), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = style.canvas(None, 1, 2, (style.TWO_COLUMNS, 3.0))
     fans.fan_chart({"baseline": comparison.b, "changed": comparison.a}, observable, left)
     fans.paired_difference(comparison, observable, right, label="changed less baseline")
+    for ax in (left, right):  # below the axes, where no line is
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2)
     out = io.BytesIO()
     figure.savefig(out, format="pdf", metadata={"CreationDate": None})
     return out.getvalue()
