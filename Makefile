@@ -52,7 +52,6 @@ notebooks: $(STAMP) ## the notebooks, executed in place (after a change that mea
 
 docs: $(STAMP) ## the site of the documentation, into output/site: links checked, warnings are errors
 	$(BIN)/uv sync --frozen --inexact --extra test --extra docs --python $(BIN)/python
-	$(BIN)/python docs/draw_model.py
 	$(BIN)/python -m sphinx -c docs -b html -q -E -W --keep-going . output/site
 	@echo output/site/index.html
 

@@ -49,6 +49,8 @@ def compare(
         from abm.wording import nearest
 
         raise Mistake("\n".join(f"--of {name}: no observable{nearest(name, MEASURES)}" for name in unknown))
+    if asked.changes_nothing:
+        raise Mistake("nothing is changed: give --set, --scenario or --exports, or a file that does")
     folder = writable(out) if out else None
     try:
         asked.story()
@@ -92,9 +94,9 @@ def _asked(
     said: dict[str, Any] = {"scenario": scenario, "exports": exports, "seeds": seeds, "months": months}
     if since:
         try:
-            said["since"] = dt.date.fromisoformat(since)
+            said["since"] = dt.date.fromisoformat(f"{since}-01" if len(since) == len("2025-01") else since)
         except ValueError:
-            raise Mistake(f"--since {since}: is no date; give one such as 2025-01-01") from None
+            raise Mistake(f"--since {since}: is no date; give one such as 2025-01 or 2025-01-01") from None
     said = {name: value for name, value in said.items() if value is not None}
     levers: dict[str, float] = {}
     for name, value in settings(set_ or []).items():

@@ -14,7 +14,20 @@ from abm.cli_input import Mistake, writable
 from abm.cli_progress import bar, stopped
 from abm.wording import nearest
 
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.")]
+
+def folder(text: str) -> Path:
+    """The folder of an option."""
+    if not text.strip():
+        raise typer.BadParameter("is empty; give the name of a folder")
+    return Path(text)
+
+
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", parser=folder, metavar="FOLDER", help="Folder for the results; made if it is not there."
+    ),
+]
 ALL = "all"
 
 

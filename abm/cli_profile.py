@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from abm.cli_input import could_write, plainly
+from abm.cli_input import Mistake, could_write, plainly
 from abm.cli_progress import bar, stopped
 
 LAST_MONTH = 119
@@ -26,6 +26,8 @@ def profile(
 ) -> None:
     """Time every phase of a month, each compiled alone, beside the month as a whole."""
     if json_:
+        if json_.is_dir():
+            raise Mistake(f"--json {json_}: is a folder; give the name of a file")
         could_write(json_.parent, "--json")
     from abm.analysis.profile import profile as measure
 

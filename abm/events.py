@@ -4,6 +4,7 @@ An event is dated by `date`, or by `month` (0 is January 2023) and `day` (tradin
 act on whole months: from the month of their date up to, and without, the month of `until`. News act on a trading day.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -66,6 +67,14 @@ Cost = Annotated[float, Field(gt=0, le=1e8, description="$ M")]
 Nats = Annotated[float, Field(ge=-20, le=20, description="nats")]
 
 
+def _as_date(value: Any) -> Any:
+    """ "2025-01-20" as the date that it is."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return dt.date.fromisoformat(value)
+    return value
+
+
 # --- events ---
 
 
@@ -78,7 +87,7 @@ class Event(BaseModel):
 
     kind: str
     id: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    date: dt.date | None = None
+    date: Annotated[dt.date | None, BeforeValidator(_as_date)] = None
     month: int | None = Field(None, ge=0, le=LAST_MONTH)
     day: int | None = Field(None, ge=0, le=DAYS - 1)
     note: str = ""

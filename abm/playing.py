@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from abm.market import Events, Month, month
 from abm.observables import ProductRecord
 from abm.parameters import Parameters
 from abm.population import Populations, first_market
-from abm.programs import Shape, compiled_month, compiled_start
+from abm.programs import Shape, compiled_month, compiled_start, is_own
 from abm.scenarios import Scenario
 from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
@@ -54,9 +54,10 @@ class Setup:
         if isinstance(months, bool) or not isinstance(months, int | np.integer) or not 1 <= months <= LONGEST:
             raise ValueError(f"months = {short(months)}: must be a whole number from 1 to {LONGEST}")
         known = [field.name for field in dataclasses.fields(Populations)]
+        if isinstance(parameters, str):
+            raise TypeError(f"parameters = {short(parameters)}: a scenario is given as scenario={short(parameters)}")
         if unknown := [name for name in sizes if name not in known]:
-            words = [*known, "scenario", "seed", "seeds", "months", "pricing", "price_form", "compiled", "populations"]
-            raise TypeError("\n".join(f"no option {short(name)}{meant(name, words)}" for name in unknown))
+            raise TypeError("\n".join(_no_option(name, known) for name in unknown))
         for name, chosen, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
             if chosen not in choices:
                 raise ValueError(f"{name} = {chosen!r}: choose {', '.join(choices)}")
@@ -85,6 +86,16 @@ class Setup:
     def events(self, at: int) -> Events:
         """The timeline's row of one month."""
         return Events({name: array[at] for name, array in self.timeline.items()})
+
+
+def _no_option(name: str, known: list[str]) -> str:
+    """What is wrong with an option that there is not."""
+    if name in Parameters.names():
+        return f"{name} is a parameter: give Parameters({name}=...)"
+    if name in ("seed", "seeds"):
+        return f"no option {name!r} here: simulate takes seed=, ensemble seeds=, MarketModel rng="
+    words = [*known, "scenario", "months", "pricing", "price_form", "compiled", "populations"]
+    return f"no option {short(name)}{meant(name, words)}"
 
 
 def whole_seed(seed: Any) -> int:
@@ -132,3 +143,30 @@ def one_month(setup: Setup, market: Market, values: Values, events: Events, draw
         return compiled_month(setup.conduct)(market, values, events, draws)
     with interpreted():
         return month(market, values, events, draws, setup.conduct)
+
+
+MAY_BE_UNDEFINED = ("price_at_k",)
+"""Observables, by their beginning, that have no value where nothing of the kind is on sale."""
+
+
+def check_finite(
+    observables: Mapping[str, Any], setup: Setup, seeds: Sequence[int], products: ProductRecord | None = None
+) -> None:
+    """A rule of a user's that gives NaN or infinity must not pass for a result.
+
+    observables : arrays (runs, months); products : of one run, where a price may have been the first to go wrong. Raises
+    ValueError with the first month, the seed, and whose rules to look at.
+    """
+    own = [kind.__name__ for _, kinds in Shape.of(setup).key[0] for kind, _ in kinds if not is_own(kind)]
+    if not own:
+        return
+    bad = {n: ~np.isfinite(np.asarray(x)) for n, x in observables.items() if not n.startswith(MAY_BE_UNDEFINED)}
+    first = {name: int(np.argmax(wrong.any(0))) for name, wrong in bad.items() if wrong.any()}
+    if first:
+        name = min(first, key=lambda one: first[one])
+        if products is not None:
+            check_prices(ProductRecord(*(np.asarray(x)[: first[name] + 1] for x in products)), setup)
+        seed = seeds[int(np.argmax(bad[name][:, first[name]]))]
+        raise ValueError(
+            f"{name} is no finite number from month {first[name]} on (seed {seed}): look at the rules of {', '.join(own)}"
+        )

@@ -52,6 +52,8 @@ class Populations:
     classes: Any = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.classes, type):
+            object.__setattr__(self, "classes", [self.classes])
         if not isinstance(self.classes, Mapping):  # a list of classes: each takes over its whole role
             object.__setattr__(
                 self, "classes", {self._role_of(kind): {kind: self._count(kind)} for kind in self.classes}

@@ -43,13 +43,18 @@ class Shape:
     @property
     def is_plain(self) -> bool:
         """Whether all agents are of the package's own classes."""
-        return all(kind.__module__.startswith("abm.") for _, kinds in self.key[0] for kind, _ in kinds)
+        return all(is_own(kind) for _, kinds in self.key[0] for kind, _ in kinds)
 
     def __hash__(self) -> int:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Shape) and self.key == other.key
+
+
+def is_own(kind: type) -> bool:
+    """Whether a class is one of the package's."""
+    return kind.__module__.startswith("abm.")
 
 
 @functools.cache

@@ -244,4 +244,6 @@ def compare(a: Ensemble, b: Ensemble, *, confidence: float = 0.95) -> Comparison
         raise TypeError(f"compare takes two ensembles, not {type(a).__name__} and {type(b).__name__}")
     if a.seeds != b.seeds:
         raise ValueError("the two ensembles have different seeds: run both with the same ones to pair them")
+    if a.setup.months != b.setup.months:
+        raise ValueError(f"the two ensembles have {a.setup.months} and {b.setup.months} months: run both for as many")
     return Comparison(a, b, confidence)

@@ -14,7 +14,7 @@ import numpy as np
 from abm.engine import run_many, seed_words
 from abm.market import Month
 from abm.parameters import Parameters
-from abm.playing import Setup, check_prices, play, whole_seed
+from abm.playing import Setup, check_finite, check_prices, play, whole_seed
 from abm.programs import Program, Shape
 from abm.results import Ensemble, Result
 from abm.scenarios import Scenario
@@ -59,6 +59,7 @@ def simulate(
     next(markets)
     reports = [report for _, report in markets]
     report = jax.tree.map(lambda *rows: np.stack([np.asarray(r) for r in rows]), *reports)
+    check_finite({name: np.asarray(x)[None] for name, x in report.observables.items()}, setup, [seed], report.products)
     check_prices(report.products, setup)
     return Result(setup, seed, report, compiled)
 
@@ -135,7 +136,10 @@ def ensembles(
     if len(set(seeds)) < len(seeds) and not any(isinstance(setting[0], Sequence) for setting in settings if setting):
         raise ValueError("seeds: one is there twice, and would count as two independent runs")
     family = [Member.of(Setting(*setting), seeds, months, options) for setting in settings]
-    return play_members(family, seeds, precision, daily, products, chunk, progress)
+    played = play_members(family, seeds, precision, daily, products, chunk, progress)
+    for one in played:
+        check_finite({name: one[name] for name in one.names}, one.setup, seeds)
+    return played
 
 
 def play_members(

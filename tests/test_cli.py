@@ -53,6 +53,12 @@ def test_help(words):
     ("words", "said"),
     [
         (["rnu"], "did you mean 'run'"),
+        (["run", "baseline", "--out", ""], "--out"),
+        (["compare"], "nothing is changed"),
+        (["compare", "--since", "2025-13"], "is no date"),
+        (["profile", "--json", "."], "is a folder"),
+        (["new-experiment", "all"], "choose another name"),
+        (["new-experiment", "mine", "--into", "/proc"], "choose another with --into"),
         (["run", "basline"], "did you mean 'baseline'"),
         (["run", "missing.toml"], "missing.toml: cannot be read"),
         (["run", "baseline", "--bogus"], "--bogus"),

@@ -59,19 +59,24 @@ def test_export_rules_are_lifted_or_closed_from_that_month_on():
 def test_the_page_plays_the_same_numbers_and_each_world_once(strict):
     from abm.dashboard.runs import Runs, Superseded
 
-    runs, told = Runs(), []
+    runs, told, shown = Runs(), [], []
     asked = Counterfactual(levers=STRICT.levers, seeds=13, months=26)
 
     def progress(world, done, total, so_far):
         told.append((world, done, total))
         ensemble = so_far()
-        assert len(ensemble.seeds) == done == len(ensemble["welfare"])
+        assert len(ensemble.seeds) >= done  # a chunk may have come since
+        shown.append(ensemble)
 
     found, plain = runs.run(asked, progress), asked.run()
     for name in plain.a.names:
         assert np.array_equal(found.a[name], plain.a[name], equal_nan=True)
         assert np.array_equal(found.b[name], plain.b[name], equal_nan=True)
-    assert told == [(world, done, 13) for world in ("baseline", "changed world") for done in (10, 13)]
+    assert [(world, total) for world, _, total in told] == [("baseline", 13)] * 2 + [("changed world", 13)] * 2
+    assert told[1] == ("baseline", 13, 13)
+    for ensemble in shown[:2]:  # what is shown on the way are these runs, whichever chunk comes first
+        rows = plain.b["welfare"][ensemble.seeds]
+        assert np.array_equal(ensemble["welfare"], rows)
     assert runs.run(asked, progress) is found
     assert len(told) == 4
     other = Counterfactual(exports="lifted", seeds=13, months=26)

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from abm.engine import Agent, Field
+from abm.engine import Agent, Field, answer_like
 from abm.mechanisms import capacity, enforcement, imitation, research, tokens
 
 METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
@@ -182,7 +182,7 @@ class Lab(Agent):
         The hazard rises when a rival undercuts (state-dependent hazard; Caballero and Engel 2007). Under flexible pricing
         every month brings a damped step, under Nash pricing the whole step.
         """
-        wanted = self.wanted_price(p, offer)
+        wanted = answer_like(self.price, self.wanted_price(p, offer), type(self), "wanted_price")
         step = jnp.log(wanted) - jnp.log(self.price)
         if pricing == "posted":
             hazard = p.price_change_hazard * (1 + p.undercut_response * offer.undercut)

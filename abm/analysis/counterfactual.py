@@ -242,6 +242,11 @@ class Counterfactual:
             lines += ["", "[levers]", *(f"{toml_key(name)} = {float(value)!r}" for name, value in said)]
         return "\n".join(lines) + "\n"
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the changed world is the baseline."""
+        return self.scenario == "baseline" and self.exports == EXPORTS[0] and not self.levers
+
     def to_query(self) -> str:
         """What follows the ? of an address: all that differs from the defaults."""
         usual = Counterfactual()

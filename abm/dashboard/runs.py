@@ -146,24 +146,30 @@ def played(
 ) -> Ensemble:
     """An ensemble, chunk by chunk, each shown as soon as it is there; `run` takes (numbers, seeds, parameters) of one."""
     seeds = list(range(runs))
-    there: list[Any] = []
+    there: list[tuple[Any, Any]] = []
 
-    def keep(report: Any) -> Any:
-        there.append(kept_of(jax.tree.map(np.asarray, report), member.setup.months, (), False))
-        return there[-1]
+    def numbered(rows: Any) -> Any:
+        return rows[0], run(rows)
+
+    def keep(out: Any) -> Any:
+        numbers, report = out
+        kept = kept_of(jax.tree.map(np.asarray, report), member.setup.months, (), False)
+        there.append((np.asarray(numbers), kept))
+        return kept
 
     def told(done: int, total: int, _seconds: float) -> None:
         def so_far() -> Ensemble:
-            parts = list(there)
-            out = jax.tree.map(lambda *leaves: np.concatenate(leaves)[:done], *parts)  # the last chunk is filled up
-            return Ensemble(member.setup, seeds[:done], out, ())
+            numbers, parts = zip(*there, strict=True)  # in the order in which chunks came; the last one is filled up
+            own, first = np.unique(np.concatenate(numbers), return_index=True)
+            out = jax.tree.map(lambda *leaves: np.concatenate(leaves)[first], *parts)
+            return Ensemble(member.setup, [int(number) for number in own], out, ())
 
         progress(done, total, so_far)
 
     with jax.enable_x64(True):
         words = jnp.asarray(np.stack([seed_words(seed) for seed in seeds]))
         inputs = jnp.arange(runs), words, member.values
-        out = run_many(run, inputs, chunk=CHUNK, pad=True, keep=keep, progress=told)
+        out = run_many(numbered, inputs, chunk=CHUNK, pad=True, keep=keep, progress=told)
     return Ensemble(member.setup, seeds, out, ())
 
 

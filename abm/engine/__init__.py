@@ -26,7 +26,7 @@ from abm.engine.modes import (
     when,
 )
 from abm.engine.neighbours import mean_of_neighbours
-from abm.engine.population import Group, Population
+from abm.engine.population import Group, Population, answer_like
 
 __all__ = [
     "RUNS",
@@ -36,6 +36,7 @@ __all__ = [
     "Group",
     "Population",
     "RuleError",
+    "answer_like",
     "compiler_options",
     "concatenate_runs",
     "configure",

@@ -4,6 +4,8 @@ import inspect
 import linecache
 import re
 import traceback
+import warnings
+from difflib import get_close_matches
 from typing import Any
 
 import jax
@@ -50,6 +52,16 @@ class Agent(mesa.Agent):
 
     stream: str = "agent"
     active = Field(True, "", "takes part; inactive rows are slots for entrants", dtype=bool)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A new method whose name is almost that of a rule is told: nothing would call it."""
+        super().__init_subclass__(**kwargs)
+        inherited = {name for base in cls.__mro__[1:] for name in vars(base) if not name.startswith("_")}
+        for name in [name for name in vars(cls) if inspect.isfunction(vars(cls)[name]) and name not in inherited]:
+            if close := get_close_matches(name, inherited, n=1, cutoff=0.85):
+                warnings.warn(
+                    f"{cls.__name__}.{name} is no rule that anything calls; did you mean {close[0]!r}?", stacklevel=2
+                )
 
     def __init__(self, model: mesa.Model, address: Any, index: int) -> None:
         self._row: Any = _LiveRow(model, address, index)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from abm.reproduce import REPRODUCTIONS
+
 TEMPLATE = Path(__file__).parents[1] / "data" / "new_experiment.toml"
 
 
@@ -16,13 +18,20 @@ def scaffold(name: str, base: Path) -> Path:
     word = re.sub(r"^\d+_", "", name)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,50}", word):
         raise ValueError(f"{name!r}: a name has letters, digits and underscores, and begins with a letter")
+    if word in ("all", *REPRODUCTIONS):
+        raise ValueError(f"{name!r}: means something else to `abm reproduce`; choose another name")
     there = [path.name for path in base.glob("*") if path.is_dir()] if base.is_dir() else []
     if taken := [each for each in there if each.partition("_")[2] == word]:
         raise ValueError(f"{base / taken[0]} is there already; choose another name")
     numbers = [int(each.partition("_")[0]) for each in there if each.partition("_")[0].isdigit()]
     number = max(numbers, default=0) + 1
     folder = base / f"{number:02d}_{word}"
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ValueError(
+            f"{base}: no folder can be made in it ({error.strerror}); choose another with --into"
+        ) from None
     title = word.replace("_", " ").capitalize()
     path = folder / "experiment.toml"
     text = TEMPLATE.read_text(encoding="utf-8")
