@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -28,7 +29,7 @@ SHOCK_MONTH = 24  # January 2025
 class Month(NamedTuple):
     """What one month reports."""
 
-    observables: dict[str, Any]
+    observables: Mapping[str, Any]
     products: ProductRecord
     daily_returns: Any  # (D, A) log returns
 

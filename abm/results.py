@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.wording import nearest
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import networkx as nx
     import pandas as pd
@@ -224,13 +226,9 @@ def months_index(setup: Setup) -> Any:
     return pd.period_range("2023-01", periods=setup.months, freq="M")
 
 
-def observable_of(table: dict[str, Any], name: str) -> Any:
+def observable_of(table: Mapping[str, Any], name: str) -> Any:
     if name not in table:
-        import difflib
-
-        close = difflib.get_close_matches(name, table, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise KeyError(f"no observable '{name}'{hint}")
+        raise KeyError(f"no observable {name!r}{nearest(name, table)}; `abm list --observables` has them all")
     return table[name]
 
 

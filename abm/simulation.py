@@ -59,6 +59,7 @@ def simulate(
     next(markets)
     reports = [report for _, report in markets]
     report = jax.tree.map(lambda *rows: np.stack([np.asarray(r) for r in rows]), *reports)
+    report = report._replace(observables=dict(report.observables))
     check_finite({name: np.asarray(x)[None] for name, x in report.observables.items()}, setup, [seed], report.products)
     check_prices(report.products, setup)
     return Result(setup, seed, report, compiled)

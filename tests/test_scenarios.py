@@ -437,7 +437,7 @@ HEAD = 'name = "mine"\n\n[[event]]\n'
     [
         ("date = 2025-01-20", "mine.toml:3: event 1 (kind None): missing field 'kind' (one of: policy, export_control"),
         (
-            'kind = "attention"\ndate = "2025-01-20"\nsalience = 1',
+            'kind = "attention"\ndate = "2025-01-32"\nsalience = 1',
             ":5: event 1 (kind 'attention'): date: it should be a",
         ),
         (
