@@ -70,7 +70,7 @@ def compare(
     for row in table[table["month"] == table["month"].max()].itertuples():
         cells = [_short(row.baseline), _short(row.changed), _short(row.difference)]
         shown.add_row(escape(str(label_of(row.observable))), *cells, f"{_short(row.low)} to {_short(row.high)}")
-    Console().print(shown)
+    Console().print(escape(f"{asked.words()}; {len(comparison.a.seeds)} paired seeds"), shown, sep="\n")
     if folder:
         from abm.figures import paired_difference, style
 

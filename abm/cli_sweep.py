@@ -218,9 +218,10 @@ def shard_of(text: str | None) -> tuple[int, int]:
 def outline(asked: Any, replications: int, share: str = "") -> str:
     """Which design over what, and how many runs."""
     kind = asked.design.kind.replace("_", " ")
+    points = "1 point" if asked.number_of_points == 1 else f"{asked.number_of_points:,} points"
     over = f" over {', '.join(asked.targets)}" if asked.targets else ""
     return (
-        f"{asked.name}: {kind}{over}; {asked.number_of_points:,} points x {replications:,} replications ="
+        f"{asked.name}: {kind}{over}; {points} x {replications:,} replications ="
         f" {asked.number_of_points * replications:,} runs{share} of {asked.months} months"
     )
 

@@ -242,6 +242,13 @@ class Counterfactual:
             lines += ["", "[levers]", *(f"{toml_key(name)} = {float(value)!r}" for name, value in said)]
         return "\n".join(lines) + "\n"
 
+    def words(self) -> str:
+        """What is changed, and from when on."""
+        changed = [f"scenario {self.scenario}"] if self.scenario != "baseline" else []
+        changed += [f"export rules {self.exports}"] if self.exports != EXPORTS[0] else []
+        changed += [f"{name} = {value:g}" for name, value in self.levers.items()]
+        return f"{', '.join(changed) or 'nothing'} from {self.since:%B %Y}"
+
     @property
     def changes_nothing(self) -> bool:
         """Whether the changed world is the baseline."""
