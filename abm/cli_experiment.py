@@ -172,7 +172,7 @@ def fill_pages(found: list[Any]) -> None:
 
 
 def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: Path | None) -> None:
-    """The main job."""
+    """What the release of R1 did, simulated and compared with the sources."""
     from abm.reproduce import FOLDER, REPRODUCTIONS, Stopped
 
     work = REPRODUCTIONS[name]

@@ -26,7 +26,7 @@ _POWER = {
     "open_token_share": ("share", "open models' share of tokens"),
     "open_revenue_share": ("share", "open models' share of spending on tokens"),
     "open_developer_share": ("share", "open models' share of the tokens of developers, the price-sensitive segments"),
-    "hhi": ("", "Herfindahl index of labs' token sales"),
+    "hhi": ("", "Herfindahl-Hirschman index of labs' token sales"),
     "token_volume": ("M tokens per month", "tokens used"),
     "token_revenue": ("$ M per month", "spending on tokens"),
 }

@@ -83,7 +83,7 @@ class Flows(Record):
     compliance: Any  # labs -> public
     tuition: Any  # students -> teachers
     damages: Any  # losers -> winners of suits
-    funding: Any  # dealer -> labs
+    funding: Any  # owners -> labs
     dividends: Any  # vendors and layers -> owners
     applications: Any  # adopters -> applications
     rescued: Any  # public and creditors -> labs that leave

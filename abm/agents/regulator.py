@@ -22,7 +22,7 @@ class Regulator(Agent):
     announced = Field(0.4, "", "IP strength as announced")
     weight_safety = Field(0.25, "", "weight on open capability beyond the risk threshold")
     weight_competitiveness = Field(0.25, "", "weight on the gap to the foreign frontier")
-    weight_consumers = Field(0.25, "", "weight on the price index")
+    weight_consumers = Field(0.25, "", "weight on the price paid for tokens")
     weight_lobbying = Field(0.25, "", "weight on the profits of closed labs")
 
     def adjust(self, p, base, pressure, noise):

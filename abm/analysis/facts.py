@@ -203,7 +203,7 @@ def market_facts(runs: Ensemble) -> dict[str, np.ndarray]:
 
 
 def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
-    """Abnormal returns around 27 January 2025, market model on the value-weighted index of all listed firms.
+    """Abnormal returns around 27 January 2025, market model on an index with the weights of a broad index.
 
     This and `return_facts` take NumPy's arrays and JAX's, so that derivatives can pass through them.
     """

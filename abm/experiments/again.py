@@ -167,7 +167,7 @@ def compared(before: pd.DataFrame, anew: pd.DataFrame, columns: list[str], place
 
 
 def shock_again(folder: Path, said: dict[str, Any], progress: Progress | None) -> str:
-    """The main job: every number of its tables."""
+    """A stored reproduction of the R1 shock: every number of its tables."""
     import pandas as pd
 
     from abm.reproduce import REPRODUCTIONS

@@ -28,5 +28,5 @@ def markup_factor(elasticity):
 
 
 def host_margin(hosts, p):
-    """Margin over cost of n hosts of the same weights, mu/n: goes to a cost mark-up as hosts enter (Cournot with log demand)."""
+    """Margin over cost of n hosts of the same weights, mu/n: the price goes to cost as hosts enter (Cournot with log demand)."""
     return p.host_differentiation / jnp.maximum(hosts, 1.0)

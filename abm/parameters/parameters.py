@@ -108,9 +108,9 @@ def _explain(error: ValidationError) -> str:
         else:
             table = ", or a table of jurisdictions" if where in INSTRUMENTS else ""
             lines[where] = [f"{where} = {short(problem['input'])}: must be a number{table}"]
-    return "\n".join(line for name in lines for line in lines[name] if not _is_said_closer(name, lines))
+    return "\n".join(line for name in lines for line in lines[name] if not _has_detail(name, lines))
 
 
-def _is_said_closer(name: str, lines: Iterable[str]) -> bool:
-    """Whether what is wrong inside a table is told, too: that a table is no number is not what is wrong."""
+def _has_detail(name: str, lines: Iterable[str]) -> bool:
+    """Whether another line says what is wrong inside this table; then "must be a number" is not the fault."""
     return any(other.startswith(f"{name}.") for other in lines) if name else False
