@@ -196,7 +196,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
         chip_demand=zero, deliveries=zero, retired=zero,
         serving_efficiency=zero,
         scarcity=jnp.zeros(4),
-        innovation=jnp.zeros(labs),
+        release_surprise=jnp.zeros(labs),
         basket=jnp.zeros(populations.adopters),
     )  # fmt: skip
     flows = Flows(**dict.fromkeys(Flows.names(), zero))

@@ -109,7 +109,7 @@ class Accounts(Record):
     retired: Any  # scalar, H100e retired
     serving_efficiency: Any  # scalar, nats of inference efficiency at the frontier
     scarcity: Any  # (R,) ln desired over delivered compute
-    innovation: Any  # (L,) surprise of each release in the open-closed race, nats
+    release_surprise: Any  # (L,) surprise of each release in the open-closed race, nats
     basket: Any  # (J,) $ M a month that each segment spent on closed models before the shock
 
 

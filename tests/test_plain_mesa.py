@@ -56,7 +56,9 @@ def test_fed_forward():
 
 def test_the_worlds_are_lively():
     """What the comparison covers: each of these happens in the months compared."""
-    seen = dict.fromkeys(("entries", "exits", "detections", "suits_lost", "innovation", "released", "revision"), 0.0)
+    seen = dict.fromkeys(
+        ("entries", "exits", "detections", "suits_lost", "release_surprise", "released", "revision"), 0.0
+    )
     seen |= dict.fromkeys(("exchanges", "damages", "rescued", "dividends", "attentive", "claims"), 0.0)
     for months, parameters in WORLDS.values():
         for market, _ in play(Setup.of(months=max(months) + 1, parameters=parameters, **SIZES), 1):

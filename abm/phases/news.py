@@ -33,7 +33,7 @@ def news_of_month(market: Market, now: Now) -> DailyNews:
         earnings_news(market, now),
     ):
         signal, precision = signal + add_signal, precision + add_precision
-    endogenous = (jnp.abs(market.accounts.innovation) * released) @ day
+    endogenous = (jnp.abs(market.accounts.release_surprise) * released) @ day
     salience = events.salience + now.p.release_salience * endogenous
     return DailyNews(signal, precision, claim_news(market, now, day), salience)
 
@@ -90,7 +90,7 @@ def capex_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
 def release_news(market: Market, now: Now, day: jax.Array) -> tuple[jax.Array, jax.Array]:
     """A release that narrows the open-closed gap lowers appropriability; one from abroad also raises tightness."""
     p, labs = now.p, market.labs
-    surprise = market.accounts.innovation
+    surprise = market.accounts.release_surprise
     precision = p.release_precision * (jnp.abs(surprise)[:, None] * day).sum(0)
     s1, q1 = on_question(
         p.release_precision * p.gap_to_rents * ((surprise * jnp.abs(surprise))[:, None] * day).sum(0),

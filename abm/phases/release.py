@@ -50,11 +50,13 @@ def release_models(market: Market, now: Now) -> Market:
     flagship = labs.capability[:, 0]
     expected = jnp.where(is_open, jnp.maximum(top_open, top - p.expected_open_gap), top)
     surprise = jnp.maximum(flagship - expected, 0.0) * jnp.where(is_open, -1.0, 1.0)
-    innovation = jnp.where(labs.released[:, 0] & labs.active, surprise, 0.0)
+    release_surprise = jnp.where(labs.released[:, 0] & labs.active, surprise, 0.0)
     history = jnp.concatenate([flagship[None, :], market.accounts.capability_history[:-1]])
     closed = jnp.max(jnp.where(labs.active & ~is_open, flagship, -jnp.inf))
     closed_path = jnp.concatenate([closed[None], market.accounts.closed_path[:-1]])
-    accounts = market.accounts.replace(innovation=innovation, capability_history=history, closed_path=closed_path)
+    accounts = market.accounts.replace(
+        release_surprise=release_surprise, capability_history=history, closed_path=closed_path
+    )
     return market.replace(labs=labs, accounts=accounts)
 
 

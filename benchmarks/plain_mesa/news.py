@@ -59,7 +59,7 @@ def release_news(model: Any, days: list[DayNews], claimed: list[float]) -> None:
         d = int(events.release_day[i]) if forced else int(luck[i] * DAYS)
         if not (lab.released[FLAGSHIP] and lab.active and 0 <= d < DAYS):
             continue
-        surprise = model.accounts.innovation[i]
+        surprise = model.accounts.release_surprise[i]
         size = abs(surprise)
         days[d].add(APPROPRIABILITY, p.release_precision * size, p.gap_to_rents * surprise)
         if lab.is_open and lab.home != 0:

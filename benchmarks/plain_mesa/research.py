@@ -77,12 +77,12 @@ def release_models(model: Any) -> None:
         if lab.active and lab.is_open:
             lab.choose_licence(top)
 
-    accounts.innovation = [0.0] * len(labs)
+    accounts.release_surprise = [0.0] * len(labs)
     for i, lab in enumerate(labs):
         if lab.active and lab.released[FLAGSHIP]:
             expected = max(top_open, top - p.expected_open_gap) if lab.is_open else top
             surprise = max(lab.capability[FLAGSHIP] - expected, 0.0)
-            accounts.innovation[i] = -surprise if lab.is_open else surprise
+            accounts.release_surprise[i] = -surprise if lab.is_open else surprise
     flagships = [lab.capability[FLAGSHIP] for lab in labs]
     accounts.capability_history = [flagships, *accounts.capability_history[:-1]]
     closed = max((lab.capability[FLAGSHIP] for lab in labs if lab.active and not lab.is_open), default=-math.inf)

@@ -81,7 +81,7 @@ def record_race(world, now, top, top_open):
     for number, lab in enumerate(world.labs):
         expected = max(top_open, top - now.p.expected_open_gap) if lab.open else top
         surprise = pos(lab.capability[FLAGSHIP] - expected) * (-1 if lab.open else 1)
-        accounts.innovation[number] = surprise if lab.released[FLAGSHIP] and lab.active else 0.0
+        accounts.release_surprise[number] = surprise if lab.released[FLAGSHIP] and lab.active else 0.0
     flagships = [lab.capability[FLAGSHIP] for lab in world.labs]
     accounts.capability_history = [flagships, *accounts.capability_history[:11]]
     best_closed = max([lab.capability[FLAGSHIP] for _, lab in active_labs(world) if not lab.open] + [-math.inf])
