@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from abm.parameters.quantities import FIT, Number, fitted, q
+from abm.parameters.quantities import BY_HAND, Number, fitted, q
 
 
 class Compute(BaseModel):
@@ -14,8 +14,10 @@ class Compute(BaseModel):
     chip_price_start: Number = q(
         0.03, 1e-4, 1, "p_v0", "$ M per H100e", "price of compute, January 2023", "Epoch: H100 30-45 k$"
     )
-    chip_cost_start: Number = q(0.0105, 1e-5, 1, "c_v0", "$ M per H100e", "unit cost of compute at the start", FIT)
-    capacity_start: Number = q(40_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", FIT)
+    chip_cost_start: Number = q(0.0105, 1e-5, 1, "c_v0", "$ M per H100e", "unit cost of compute at the start", BY_HAND)
+    capacity_start: Number = q(
+        40_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
+    )
     capacity_lead: Number = q(13, 1, 60, "T_K", "months", "time to build capacity (4-8 quarters)", "ECONOMICS A3")
     capacity_ambition: Number = q(1.2, 0.1, 5, "a_K", "", "capacity wanted relative to orders")
     capacity_growth_plan: Number = fitted(
@@ -31,7 +33,7 @@ class Compute(BaseModel):
         "Hayashi 1982",
     )
     capacity_build_limit: Number = q(
-        0.53, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", FIT
+        0.53, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", BY_HAND
     )
     capacity_depreciation: Number = q(0.01, 0, 0.5, "d_K", "per month", "depreciation of capacity")
     capacity_cost: Number = q(2.0, 0, 100, "f_K", "unit costs", "cost of a unit of monthly capacity")
@@ -67,12 +69,12 @@ class Compute(BaseModel):
         0.84, 0.1, 1, "eps_s", "", "the same where demand saturates or capacity binds", "ECONOMICS C7"
     )
     saturation_weight: Number = q(0.3, 0, 1, "w_s", "", "share of demand that saturates when mechanism (a) is on")
-    compute_start: Number = q(850_000, 1e2, 1e10, "K_c0", "H100e", "platforms' machines at the start", FIT)
+    compute_start: Number = q(850_000, 1e2, 1e10, "K_c0", "H100e", "platforms' machines at the start", BY_HAND)
     workload_scale: Number = q(
-        700_000, 1e2, 1e10, "A_w", "H100e", "platforms' own demand for compute at the start", FIT
+        700_000, 1e2, 1e10, "A_w", "H100e", "platforms' own demand for compute at the start", BY_HAND
     )
-    workload_growth: Number = q(1.0, -2, 10, "g_w", "per year", "growth of that demand at the start", FIT)
-    workload_slowdown: Number = q(0.35, 0.001, 5, "s_w", "per year", "rate at which that growth fades", FIT)
+    workload_growth: Number = q(1.0, -2, 10, "g_w", "per year", "growth of that demand at the start", BY_HAND)
+    workload_slowdown: Number = q(0.35, 0.001, 5, "s_w", "per year", "rate at which that growth fades", BY_HAND)
     capex_adjustment: Number = q(
         15, 1, 120, "T_x", "months", "time over which platforms close the gap to desired compute"
     )
@@ -83,7 +85,7 @@ class Compute(BaseModel):
         "",
         "",
         "compute wanted relative to expected use: falling behind is feared more than idle machines",
-        FIT,
+        BY_HAND,
     )
     capex_foresight: Number = q(12, 0, 120, "", "months", "how far ahead platforms build")
     capex_belief: Number = q(0.5, 0, 10, "b_x", "", "response of capex to investors' mean beliefs")

@@ -39,13 +39,13 @@ def q(default: float, low: float, high: float, symbol: str, unit: str, meaning: 
     return Field(default=default, description=meaning, json_schema_extra=extra)
 
 
-FIT = "set by hand against docs/calibration.md"
+BY_HAND = "set by hand against docs/calibration.md"
 
 
 def fitted(name: str, low: float, high: float, symbol: str, unit: str, meaning: str, source: str = "") -> Any:
     """A quantity whose default is the estimate of the calibration to June 2025, with its interval and dates as source."""
     row = fit("june_2025")[name]
-    found = (
+    origin = (
         f"fitted {row['fitted_on']} to data to {row['data_to']}: 90 % interval {row['low']:.3g} to {row['high']:.3g}"
     )
-    return q(row["estimate"], low, high, symbol, unit, meaning, f"{found}; prior: {source}" if source else found)
+    return q(row["estimate"], low, high, symbol, unit, meaning, f"{origin}; prior: {source}" if source else origin)

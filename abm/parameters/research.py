@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from abm.parameters.quantities import FIT, Number, fitted, q
+from abm.parameters.quantities import BY_HAND, Number, fitted, q
 
 
 class Research(BaseModel):
@@ -66,16 +66,16 @@ class Research(BaseModel):
     vigilance_maximum: Number = q(5, 0, 100, "", "", "most defence a teacher can mount")
     imitation_loss: Number = q(0.3, 0, 5, "", "nats", "lead a teacher loses to a student at full exposure")
     release_threshold: Number = q(0.4, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "MODEL 6.1")
-    release_hazard: Number = q(0.2, 0.01, 1, "", "per month", "chance that a due release happens this month", FIT)
+    release_hazard: Number = q(0.2, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND)
     efficient_tier_threshold: Number = q(
-        1.5, 0.1, 20, "", "", "improvement worth a release of the efficient tier, relative to the flagship's", FIT
+        1.5, 0.1, 20, "", "", "improvement worth a release of the efficient tier, relative to the flagship's", BY_HAND
     )
     accustoming: Number = q(0.2, 0, 1, "", "per month", "how fast a lab gets used to being undercut")
     maximum_age: Number = q(15, 2, 120, "", "months", "age at which any improvement is released")
     escape_competition: Number = q(
         4, 0, 50, "", "per nat", "how being undercut hurries a release", "Aghion et al. 2005"
     )
-    tier_step: Number = q(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", FIT)
+    tier_step: Number = q(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", BY_HAND)
     tier_size_step: Number = fitted(
         "tier_size_step", 0, 8, "", "ln parameters", "size of the efficient tier below the flagship"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from abm.parameters.quantities import FIT, Number, fitted, q
+from abm.parameters.quantities import BY_HAND, Number, fitted, q
 
 
 class Shares(BaseModel):
@@ -30,8 +30,8 @@ class Shares(BaseModel):
     reference_adjustment: Number = fitted(
         "reference_adjustment", 0, 1, "", "per day", "speed at which news becomes the reference"
     )
-    chip_rent_exposure: Number = q(0.33, 0, 5, "", "", "loading of chip makers on appropriability", FIT)
-    chip_policy_exposure: Number = q(0.22, 0, 5, "", "", "loading of chip makers on policy tightness", FIT)
+    chip_rent_exposure: Number = q(0.33, 0, 5, "", "", "loading of chip makers on appropriability", BY_HAND)
+    chip_policy_exposure: Number = q(0.22, 0, 5, "", "", "loading of chip makers on policy tightness", BY_HAND)
     power_leverage: Number = fitted(
         "power_leverage", 0, 20, "", "", "power firms' loading relative to the quantity of compute"
     )
@@ -49,7 +49,7 @@ class Shares(BaseModel):
     )
     claim_motive_sd: Number = q(1.0, 0, 10, "sd_m", "nats", "standard deviation of the motive to shade")
     claim_bias_cost: Number = q(1.0, 1e-3, 100, "c", "", "cost of biasing a report")
-    claim_precision: Number = q(12, 0, 1e4, "", "per nat^2", "precision of a cost claim to a full believer", FIT)
+    claim_precision: Number = q(12, 0, 1e4, "", "per nat^2", "precision of a cost claim to a full believer", BY_HAND)
     cost_to_intensity: Number = q(0.2, 0, 2, "", "", "nats of compute intensity per nat of training cost")
     audit_precision: Number = q(3.0, 0, 1e4, "tau_a", "per nat^2", "precision of an audit")
     audit_noise: Number = q(0.5, 0, 10, "", "nats", "standard deviation of an audit's error")
@@ -72,9 +72,11 @@ class Shares(BaseModel):
     credibility: Number = q(0.5, 0.01, 0.99, "w_c", "", "mean credibility given to cost claims", "ECONOMICS C7: 0.2-1")
     credibility_spread: Number = q(0.8, 0, 5, "", "logits", "its spread across investors")
     base_attention: Number = q(0.015, 0, 1, "a_0", "per day", "chance of reading the news anyway")
-    news_exposure: Number = q(0.017, 0, 10, "a_1", "per day", "chance per unit of salience of hearing a story", FIT)
+    news_exposure: Number = q(0.017, 0, 10, "a_1", "per day", "chance per unit of salience of hearing a story", BY_HAND)
     attention_span: Number = q(5, 1, 250, "", "days", "how long interest lasts")
-    attention_threshold: Number = q(0.6, 0, 1, "", "", "mean share of attentive neighbours that wakes an investor", FIT)
+    attention_threshold: Number = q(
+        0.6, 0, 1, "", "", "mean share of attentive neighbours that wakes an investor", BY_HAND
+    )
     attention_contagion: Number = q(1, 0, 1, "", "", "1 with threshold contagion, 0 broadcast only")
     salience_floor: Number = q(3, 0, 100, "", "", "salience below which nobody talks about it")
     story_life: Number = q(8, 0.5, 250, "", "days", "life of a story")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from abm.parameters.quantities import FIT, Number, fitted, q
+from abm.parameters.quantities import BY_HAND, Number, fitted, q
 
 
 class Tokens(BaseModel):
@@ -30,10 +30,10 @@ class Tokens(BaseModel):
     )
     serving_retrofit: Number = q(0.3, 0, 1, "", "", "share of later inference efficiency that reaches models on sale")
     usefulness_width: Number = q(0.8, 0.05, 10, "w", "nats", "width of the step from useless to useful")
-    outside_price: Number = q(60, 0.01, 1e4, "p_0", "$ per M tokens", "price of the status quo (human work)", FIT)
+    outside_price: Number = q(60, 0.01, 1e4, "p_0", "$ per M tokens", "price of the status quo (human work)", BY_HAND)
     enterprise_share: Number = q(0.4, 0, 1, "", "", "share of segments that are enterprises")
     enterprise_scale: Number = q(
-        5, 0.01, 100, "", "", "use of an enterprise segment relative to a developer segment", FIT
+        5, 0.01, 100, "", "", "use of an enterprise segment relative to a developer segment", BY_HAND
     )
     enterprise_sensitivity: Number = fitted(
         "enterprise_sensitivity", 0.01, 20, "sigma_E", "", "coefficient on log price, enterprises: spending shares"
@@ -42,10 +42,10 @@ class Tokens(BaseModel):
         "developer_sensitivity", 0.01, 20, "sigma_D", "", "coefficient on log price, developers: spending shares"
     )
     sensitivity_spread: Number = q(0.15, 0, 1, "", "", "standard deviation of log price sensitivity within a group")
-    enterprise_compliance: Number = q(1.5, 0, 20, "tau_E", "", "weight of enterprises on trust", FIT)
-    developer_compliance: Number = q(0.6, 0, 20, "tau_D", "", "weight of developers on trust", FIT)
+    enterprise_compliance: Number = q(1.5, 0, 20, "tau_E", "", "weight of enterprises on trust", BY_HAND)
+    developer_compliance: Number = q(0.6, 0, 20, "tau_D", "", "weight of developers on trust", BY_HAND)
     closed_trust: Number = fitted("closed_trust", -10, 10, "", "utils", "trust of closed labs over open ones")
-    openness_taste: Number = q(0.0, -10, 10, "o", "utils", "mean taste for open weights", FIT)
+    openness_taste: Number = q(0.0, -10, 10, "o", "utils", "mean taste for open weights", BY_HAND)
     openness_taste_spread: Number = q(0.8, 0, 10, "", "utils", "its standard deviation")
     quality_taste: Number = fitted("quality_taste", 0, 20, "theta", "utils", "coefficient on log usefulness")
     difficulty_low: Number = q(-1, -20, 40, "", "nats", "easiest tasks")
@@ -57,7 +57,7 @@ class Tokens(BaseModel):
         "m",
         "M tokens per month",
         "use at the price of the status quo if all segments were developers",
-        FIT,
+        BY_HAND,
     )
     usage_elasticity: Number = q(1.1, 0.05, 5, "eps_u", "", "elasticity of use in the price index", "Demirer et al.")
     nest_correlation: Number = q(
