@@ -40,7 +40,7 @@ LAYERS = ("leader", "compute", "power", "platforms", "applications", "closed", "
 
 
 @dataclass(frozen=True)
-class MarketModel:
+class MarketModelFit:
     """Ordinary least squares of a return on the index: arrays have the shape of the returns without the day axis."""
 
     alpha: Any
@@ -67,7 +67,7 @@ class Window:
         return out
 
 
-def market_model(returns: np.ndarray, index: np.ndarray) -> MarketModel:
+def market_model(returns: np.ndarray, index: np.ndarray) -> MarketModelFit:
     """Fit `returns` (..., T) on `index` (..., T or broadcastable)."""
     days = returns.shape[-1]
     if days < LEAST_ESTIMATION:
@@ -80,10 +80,10 @@ def market_model(returns: np.ndarray, index: np.ndarray) -> MarketModel:
     beta = (centred * returns).sum(-1) / np.where(variance > 0, variance, 1.0)
     alpha = returns.mean(-1) - beta * index.mean(-1)
     residual = returns - alpha[..., None] - beta[..., None] * index
-    return MarketModel(alpha, beta, np.sqrt((residual**2).sum(-1) / (days - 2)))
+    return MarketModelFit(alpha, beta, np.sqrt((residual**2).sum(-1) / (days - 2)))
 
 
-def abnormal_returns(returns: np.ndarray, index: np.ndarray, model: MarketModel) -> np.ndarray:
+def abnormal_returns(returns: np.ndarray, index: np.ndarray, model: MarketModelFit) -> np.ndarray:
     """R - (alpha + beta R_m), shape of `returns`."""
     return returns - model.alpha[..., None] - model.beta[..., None] * index
 
