@@ -8,7 +8,7 @@ class Measure(NamedTuple):
     meaning: str
 
 
-_POWER = {
+_PRICING_POWER = {
     "lerner_closed": ("", "Lerner index (p - c)/p of closed models, weighted by sales"),
     "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales"),
     "lerner_basket": (
@@ -95,7 +95,7 @@ _ENFORCEMENT = {
     "lab_cash": ("$ M", "money of labs"),
     "ip_strength": ("", "IP strength, mean over jurisdictions"),
 }
-_MARKETS = {
+_BELIEFS_AND_EQUITIES = {
     **{
         f"equity_{layer}": ("$ M", f"market value of {words}")
         for layer, words in {
@@ -150,12 +150,12 @@ _CHECKS = {
 }
 
 GROUPS = {
-    "pricing power": _POWER,
+    "pricing power": _PRICING_POWER,
     "prices": _PRICES,
     "race": _RACE,
     "chips and compute": _CHIPS,
     "enforcement and entry": _ENFORCEMENT,
-    "beliefs and equities": _MARKETS,
+    "beliefs and equities": _BELIEFS_AND_EQUITIES,
     "welfare": _WELFARE,
     "accounting": _CHECKS,
 }

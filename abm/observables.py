@@ -40,9 +40,9 @@ def observe(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
         pricing_power(market, now)
         | prices(market, now)
         | race(market, now)
-        | compute_and_chips(market, now)
+        | chips_and_compute(market, now)
         | enforcement_and_entry(market, now)
-        | minds_and_markets(market, now)
+        | beliefs_and_equities(market, now)
         | surpluses(market, now)
         | residuals(before, market, now)
     )
@@ -109,7 +109,7 @@ def race(market: Market, now: Now) -> dict[str, jax.Array]:
     labs = market.labs
     on = labs.active * 1.0
     mean = on / jnp.maximum(on.sum(), 1.0)  # over labs in business
-    own = [jnp.max(jnp.where(labs.active & (labs.home == i), labs.capability.max(-1), NOTHING)) for i in range(2)]
+    us, china = (jnp.max(jnp.where(labs.active & (labs.home == i), labs.capability.max(-1), NOTHING)) for i in range(2))
     outlook = outlook_of(market, now)
     multiple = investment.option_multiple(now.p.interest_rate, now.p.payout_rate, outlook.volatility)
     wages = (labs.research_spending * on).sum()
@@ -118,7 +118,7 @@ def race(market: Market, now: Now) -> dict[str, jax.Array]:
         "open_frontier": open_frontier(market),
         "open_closed_gap": frontier(market) - open_frontier(market),
         "open_closed_lag": jnp.maximum((market.accounts.closed_path >= open_frontier(market)).sum() - 1.0, 0.0),
-        "us_china_gap": own[0] - own[1],
+        "us_china_gap": us - china,
         "research_intensity": (labs.research_intensity * mean).sum(),
         "research_to_sales": wages / jnp.maximum((labs.revenue * on).sum(), 1e-9),
         "research_spending": wages,
@@ -130,7 +130,7 @@ def race(market: Market, now: Now) -> dict[str, jax.Array]:
     }
 
 
-def compute_and_chips(market: Market, now: Now) -> dict[str, jax.Array]:
+def chips_and_compute(market: Market, now: Now) -> dict[str, jax.Array]:
     p, vendors, cloud, labs = now.p, market.vendors, market.cloud, market.labs
     installed = cloud.installed.sum() + (labs.machines * labs.active).sum()
     utilisation = jnp.minimum(cloud.demand / jnp.maximum(cloud.installed.sum(), 1e-9), 1.0)
@@ -177,7 +177,7 @@ def enforcement_and_entry(market: Market, now: Now) -> dict[str, jax.Array]:
     }
 
 
-def minds_and_markets(market: Market, now: Now) -> dict[str, jax.Array]:
+def beliefs_and_equities(market: Market, now: Now) -> dict[str, jax.Array]:
     investors, exchange = market.investors, market.exchange
     weight = jnp.where(investors.active, investors.wealth, 0.0)
     weight = weight / weight.sum()

@@ -14,7 +14,7 @@ from abm.market import Events, Month, month
 from abm.observables import ProductRecord
 from abm.parameters import Parameters
 from abm.population import Populations, first_market
-from abm.programs import Shape, compiled_month, compiled_start, is_own
+from abm.programs import Shape, compiled_month, compiled_start, is_built_in
 from abm.scenarios import Scenario
 from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
@@ -157,8 +157,8 @@ def check_finite(
     observables : arrays (runs, months); products : of one run, where a price may have been the first to go wrong. Raises
     ValueError with the first month, the seed, and whose rules to look at.
     """
-    own = [kind.__name__ for _, kinds in Shape.of(setup).key[0] for kind, _ in kinds if not is_own(kind)]
-    if not own:
+    own_classes = [kind.__name__ for _, kinds in Shape.of(setup).key[0] for kind, _ in kinds if not is_built_in(kind)]
+    if not own_classes:
         return
     bad = {n: ~np.isfinite(np.asarray(x)) for n, x in observables.items() if not n.startswith(MAY_BE_UNDEFINED)}
     first = {name: int(np.argmax(wrong.any(0))) for name, wrong in bad.items() if wrong.any()}
@@ -168,5 +168,5 @@ def check_finite(
             check_prices(ProductRecord(*(np.asarray(x)[: first[name] + 1] for x in products)), setup)
         seed = seeds[int(np.argmax(bad[name][:, first[name]]))]
         raise ValueError(
-            f"{name} is no finite number from month {first[name]} on (seed {seed}): look at the rules of {', '.join(own)}"
+            f"{name} is no finite number from month {first[name]} on (seed {seed}): look at the rules of {', '.join(own_classes)}"
         )

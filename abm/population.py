@@ -268,21 +268,21 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], world: W
     capability = pick([0.0, -0.5, -1.0, -1.4, -2.2], n_closed, -2.0)
     machines = pick([20_000, 25_000, 8_000, 6_000, 5_000], n_closed, 5_000)
     cash = pick([10_000, 8_000, 2_000, 1_500, 1_500], n_closed, 1_500)
-    pay = pick([METERED, COMPLEMENT, METERED, SUBSCRIPTION, METERED], n_closed, METERED)
-    same = jnp.round(p.closed_monetisation).astype(int)
+    monetisation = pick([METERED, COMPLEMENT, METERED, SUBSCRIPTION, METERED], n_closed, METERED)
+    common = jnp.round(p.closed_monetisation).astype(int)
     closed: dict[str, Any] = dict(
         home=home[:n_closed],
         capability=capability,
         machines=machines,
         cash=cash,
-        monetisation=jnp.where(same < 0, pay.astype(int), same),
+        monetisation=jnp.where(common < 0, monetisation.astype(int), common),
     )
     capability = pick([-2.4, -1.6, -2.4, -2.8, -2.6, -3.0], n_open, -2.8)
     machines = pick([2_000, 4_000, 2_000, 900, 1_000, 800], n_open, 800)
     cash = pick([1_500, 6_000, 2_000, 600, 800, 600], n_open, 600)
-    pay = pick([HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING], n_open, HOSTING)
+    monetisation = pick([HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING], n_open, HOSTING)
     opened = dict(
-        home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=pay.astype(int)
+        home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=monetisation.astype(int)
     )
     if free:
         opened = {

@@ -44,7 +44,7 @@ class Shape:
     @property
     def is_plain(self) -> bool:
         """Whether all agents are of the package's own classes."""
-        return all(is_own(kind) for _, kinds in self.key[0] for kind, _ in kinds)
+        return all(is_built_in(kind) for _, kinds in self.key[0] for kind, _ in kinds)
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -53,7 +53,7 @@ class Shape:
         return isinstance(other, Shape) and self.key == other.key
 
 
-def is_own(kind: type) -> bool:
+def is_built_in(kind: type) -> bool:
     """Whether a class is one of the package's."""
     return kind.__module__.startswith("abm.")
 
@@ -118,7 +118,7 @@ class Program:
     start: Callable[..., Market]
     month: Callable[..., Any]
     months: Callable[..., Any]
-    said: str = ""
+    identity: str = ""
     """Stands for what decides the traces, where they are kept (`abm.engine.traced`)."""
 
     @staticmethod
@@ -133,9 +133,9 @@ class Program:
         start = jax.jit(functools.partial(start_runs, populations=shape.populations), compiler_options=options)
         if not (traced.is_wanted() and shape.is_plain):
             return Program(start, month, jax.jit(months, compiler_options=options))
-        said = f"{source_hash()} {shape.key} {own_timelines} {sorted(options)}"
-        kept = traced.Traced(months, lambda markets, *more: (markets, more[-1]), said, options)
-        return Program(start, month, kept, said)
+        identity = f"{source_hash()} {shape.key} {own_timelines} {sorted(options)}"
+        traced_months = traced.Traced(months, lambda markets, *more: (markets, more[-1]), identity, options)
+        return Program(start, month, traced_months, identity)
 
     def blank(self, markets: Market, setting: Any, timeline: dict[str, Any]) -> Month:
         """Reports to be filled."""
@@ -144,7 +144,7 @@ class Program:
         def shapes() -> Month:
             return jax.eval_shape(self.month, markets, setting, events)[1]
 
-        report = _kept_shapes(self.said, (markets, setting, events), shapes) if self.said else shapes()
+        report = _kept_shapes(self.identity, (markets, setting, events), shapes) if self.identity else shapes()
         rows = _rows(len(timeline["capex"]))
         return jax.tree.map(lambda x: np.zeros((rows, *x.shape), x.dtype), report)
 
@@ -162,7 +162,7 @@ class Program:
         return stop, markets, reports
 
 
-def _kept_shapes(said: str, arguments: Any, shapes: Callable[[], Month]) -> Month:
+def _kept_shapes(identity: str, arguments: Any, shapes: Callable[[], Month]) -> Month:
     """Shapes and types of a month's report, from disk where another process has traced it."""
 
     def plain() -> bytes:
@@ -178,7 +178,7 @@ def _kept_shapes(said: str, arguments: Any, shapes: Callable[[], Month]) -> Mont
         kind, _, size = words.partition(" ")
         return jax.ShapeDtypeStruct(tuple(json.loads(size)), np.dtype(kind))
 
-    name = traced.key_of(f"report {said}", jax.tree.leaves(arguments))
+    name = traced.key_of(f"report {identity}", jax.tree.leaves(arguments))
     parts = jax.tree.map(shape, json.loads(traced.kept(name, plain)))
     return Month(parts["observables"], ProductRecord(**parts["products"]), parts["returns"])
 

@@ -61,7 +61,7 @@ class _Origin:
     horizon: int | None = None
     chain: tuple[Path, ...] = ()
     base: Union["Scenario", None] = None
-    found: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:  # two scenarios that say the same are equal, wherever they were read
         return isinstance(other, _Origin)
@@ -100,7 +100,7 @@ class Scenario(BaseModel):
     def __init__(self, origin: _Origin | None = None, /, **said: Any):
         origin = origin or _Origin(f"scenario {short(said.get('name'))}")
         said = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
-        problems = list(origin.found)
+        problems = list(origin.problems)
         numbered = _events(said.get("events", ()), origin, problems)
         said["events"] = tuple(numbered.values())
         base = _extended(said.get("extends"), origin, problems)
@@ -135,8 +135,8 @@ class Scenario(BaseModel):
     @staticmethod
     def names() -> tuple[str, ...]:
         """Built-in scenarios, `baseline` first."""
-        found = sorted(path.stem for path in BUILT_IN.glob("*.toml"))
-        return tuple(sorted(found, key=lambda name: name != "baseline"))
+        names = sorted(path.stem for path in BUILT_IN.glob("*.toml"))
+        return tuple(sorted(names, key=lambda name: name != "baseline"))
 
     @property
     def all_events(self) -> tuple[Event, ...]:
@@ -196,12 +196,12 @@ class Scenario(BaseModel):
             problems.append(f"a run has at least one month, not {short(months)}")
         for event in self.all_events:
             called = repr(event.id) if event.id else f"of {event.date or f'month {event.month}'}"
-            found = read_event(event, world)[1]
-            if not found:
+            wrong = read_event(event, world)[1]
+            if not wrong:
                 events.append(event)
             elif not read_event(event, World())[1]:
                 continue
-            problems += [f"scenario {self.name!r}: event {called} (kind {event.kind!r}): {what}" for _, what in found]
+            problems += [f"scenario {self.name!r}: event {called} (kind {event.kind!r}): {what}" for _, what in wrong]
         if problems:
             raise ScenarioError(problems)
         return Timeline.of(events, months, world)
@@ -228,9 +228,9 @@ def _events(said: Any, origin: _Origin, problems: list[str]) -> dict[int, Event]
         return {}
     sound = {}
     for number, raw in enumerate(said, start=1):
-        event, found = read_event(raw, origin.world, origin.horizon)
+        event, wrong = read_event(raw, origin.world, origin.horizon)
         kind = dict(raw).get("kind") if isinstance(raw, Mapping | Event) else None
-        for key, what in found:
+        for key, what in wrong:
             problems.append(f"{origin.at(key, 'event', number)}: event {number} (kind {short(kind)}): {what}")
         if event is not None:
             sound[number] = event
@@ -314,9 +314,9 @@ def _read(path: Path, origin: _Origin) -> Scenario:
     except (OSError, ValueError, RecursionError) as error:  # not UTF-8, a number too long, too deeply nested
         raise ScenarioError(f"{label}: cannot be read: {error}") from None
     chain = (*origin.chain, path.resolve())
-    origin = replace(origin, label=label, folder=path.parent, lines=_lines(text), chain=chain, found=())
+    origin = replace(origin, label=label, folder=path.parent, lines=_lines(text), chain=chain, problems=())
     if "events" in said:
-        origin = replace(origin, found=(f"{origin.at('events')}: unknown key 'events'; did you mean [[event]]?",))
+        origin = replace(origin, problems=(f"{origin.at('events')}: unknown key 'events'; did you mean [[event]]?",))
     return Scenario(origin, **(said | {"events": said.pop("event", ())}))
 
 

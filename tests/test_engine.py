@@ -531,8 +531,8 @@ def test_a_kept_trace_serves_another_process_and_only_what_is_the_same(tmp_path,
 
     monkeypatch.setenv("ABM_CACHE", str(tmp_path))
 
-    def program(function, said="the same"):
-        return Traced(function, lambda tree, by: tree, said, {})
+    def program(function, identity="the same"):
+        return Traced(function, lambda tree, by: tree, identity, {})
 
     tree = {"a": jnp.arange(3.0), "b": (jnp.ones(2),)}
     first = program(lambda tree, by: jax.tree.map(lambda x: x * by, tree))(tree, 2)
@@ -546,7 +546,7 @@ def test_a_kept_trace_serves_another_process_and_only_what_is_the_same(tmp_path,
     with pytest.raises(ZeroDivisionError):
         never({"a": jnp.arange(4.0), "b": (jnp.ones(2),)}, 3)
     with pytest.raises(ZeroDivisionError):
-        program(lambda tree, by: 1 / 0, said="something else")(tree, 3)
+        program(lambda tree, by: 1 / 0, identity="something else")(tree, 3)
 
 
 def test_kept_traces_are_for_the_command_line_only():

@@ -26,12 +26,12 @@ class Regulator(Agent):
     weight_lobbying = Field(0.25, "", "weight on the profits of closed labs")
 
     def adjust(self, p, base, pressure, noise):
-        """Damped step of every instrument towards its scenario value, shifted by what presses on the regulator."""
+        """Damped step of every instrument towards its scenario value, scaled by what presses on the regulator."""
         lobbying = self.weight_lobbying * pressure.closed_profit
         consumers = self.weight_consumers * pressure.price_level
         safety = self.weight_safety * pressure.open_risk
         rivalry = self.weight_competitiveness * pressure.foreign_lead
-        shift = {
+        factor = {
             "ip_strength": 1 + p.policy_response * (lobbying - consumers),
             "enforcement_effort": 1 + p.policy_response * (lobbying + safety),
             "compliance_fixed": 1 + p.policy_response * (safety - rivalry),
@@ -40,7 +40,7 @@ class Regulator(Agent):
             "power_growth": 1 + p.policy_response * rivalry,
         }
         for i, name in enumerate(INSTRUMENTS):
-            target = base[i] * jnp.clip(shift.get(name, 1.0), 0.5, 1.5)
+            target = base[i] * jnp.clip(factor.get(name, 1.0), 0.5, 1.5)
             target = jnp.minimum(target, 1.0) if name.startswith("ip_") else target
             now = getattr(self, name)
             setattr(self, name, now + p.policy_adjustment * (target - now))

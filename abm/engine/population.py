@@ -205,15 +205,15 @@ def _fitting(numpy: Any, kind: type[Agent], rule: str, name: str, value: Any, ol
         raise RuleError(message) from None
 
 
-def answer_like(model: Any, answer: Any, kind: type[Agent], rule: str) -> Any:
-    """What one rule gave to another one, as an array shaped like `model`. Raises RuleError with the rule that gave it."""
+def answer_like(template: Any, answer: Any, kind: type[Agent], rule: str) -> Any:
+    """What one rule gave to another one, as an array shaped like `template`. Raises RuleError with the rule that gave it."""
     try:
         if answer is None or jnp.asarray(answer).dtype.kind == "c":
             raise TypeError
-        return jnp.broadcast_to(jnp.asarray(answer, model.dtype), model.shape)
+        return jnp.broadcast_to(jnp.asarray(answer, template.dtype), template.shape)
     except (TypeError, ValueError):
         given = f"shape {answer.shape}" if getattr(answer, "shape", None) else repr(answer)
-        wanted = f"numbers of shape {model.shape}" if model.shape else "a number"
+        wanted = f"numbers of shape {template.shape}" if template.shape else "a number"
         raise RuleError(f"rule {kind.__name__}.{rule} returns {given}, where {wanted} are wanted") from None
 
 

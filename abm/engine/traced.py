@@ -40,10 +40,16 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
     return made
 
 
-def key_of(said: str, leaves: list[Any]) -> str:
-    """A name for what is said, the shapes and types of the arrays, and the installed JAX."""
+def key_of(identity: str, leaves: list[Any]) -> str:
+    """A name for an identity, the shapes and types of the arrays, and the installed JAX."""
     shapes = [(leaf.shape, str(leaf.dtype)) for leaf in leaves]
-    head = [said, shapes, jax.__version__, jax.default_backend(), np.dtype(jax.dtypes.canonicalize_dtype(float)).name]
+    head = [
+        identity,
+        shapes,
+        jax.__version__,
+        jax.default_backend(),
+        np.dtype(jax.dtypes.canonicalize_dtype(float)).name,
+    ]
     return hashlib.sha256(json.dumps(head, default=str).encode()).hexdigest()[:32]
 
 
@@ -56,19 +62,19 @@ def _as_computed(leaf: Any) -> np.ndarray:
 class Traced:
     """A function of trees of arrays that is traced once for all processes, and compiled.
 
-    `like` gives, of the arguments, what the result is shaped like; `said` stands for all else that decides the trace.
+    `like` gives, of the arguments, what the result is shaped like; `identity` stands for all else that decides the trace.
     """
 
     def __init__(
-        self, function: Callable[..., Any], like: Callable[..., Any], said: str, options: dict[str, Any]
+        self, function: Callable[..., Any], like: Callable[..., Any], identity: str, options: dict[str, Any]
     ) -> None:
-        self.function, self.like, self.said, self.options = function, like, said, options
+        self.function, self.like, self.identity, self.options = function, like, identity, options
         self.calls: dict[str, Callable[..., Any]] = {}
 
     def __call__(self, *args: Any) -> Any:
         leaves, tree = jax.tree.flatten(args)
         leaves = [leaf if isinstance(leaf, jax.Array) else _as_computed(leaf) for leaf in leaves]
-        key = key_of(self.said, leaves)
+        key = key_of(self.identity, leaves)
         if key not in self.calls:
             self.calls[key] = self._prepared(key, leaves, tree)
         return jax.tree.unflatten(jax.tree.structure(self.like(*args)), self.calls[key](*leaves))

@@ -56,7 +56,7 @@ LABELS = {
     "compute_utilisation": Label("Utilisation of cloud compute", "share"),
     "rental_price": Label("Rental price of compute", "$ M per H100e month"),
     "capex": Label("Spending on chips", "$ M per month"),
-    # minds and markets
+    # beliefs and equities
     "belief_dispersion": Label("Dispersion of beliefs", "nats"),
     "winner_entropy": Label("Entropy of open questions", "nats"),
     "posterior_variance": Label("Mean posterior variance", "nats²"),

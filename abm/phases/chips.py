@@ -62,8 +62,8 @@ def trade_chips(market: Market, now: Now) -> Market:
     cloud, retired = build_cloud(
         cloud, platform_budget, platform_budget * per_dollar, platform_budget * spent_share, lag, now, regulators
     )
-    mispricing = (market.exchange.log_price - market.exchange.base)[: vendors.size]
-    vendors = vendors.do("invest", p, q=jnp.exp(mispricing))
+    log_q = (market.exchange.log_price - market.exchange.base)[: vendors.size]
+    vendors = vendors.do("invest", p, q=jnp.exp(log_q))
 
     flows = market.flows.replace(
         chips_labs=labs.chip_bill.sum(),
@@ -107,8 +107,8 @@ def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
     missing = wanted - cloud.installed - cloud.ordered.sum(-1)
     units = jnp.maximum(missing / p.capex_adjustment, 0.0) + p.compute_depreciation * cloud.installed
     announced = p.capex_additionality * events.capex * p.chip_share_of_capex
-    at_home = (jnp.arange(units.shape[0]) == 0).astype(units.dtype)
-    return units * best_price + announced * at_home
+    in_us = (jnp.arange(units.shape[0]) == 0).astype(units.dtype)
+    return units * best_price + announced * in_us
 
 
 def build_cloud(cloud: Any, budget: Any, compute_bought: Any, spent: Any, lag: Any, now: Now, regulators: Any) -> Any:
