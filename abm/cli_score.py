@@ -36,7 +36,7 @@ def score(
         could_write(json.parent, "--json")
     from abm.analysis import predictions as files
     from abm.analysis import scoring
-    from abm.files import whole
+    from abm.files import write_whole
 
     with plainly():
         rows = files.read_predictions(predictions)
@@ -48,7 +48,7 @@ def score(
         print(line)
     if json:
         text = json_.dumps(report.plain(), indent=1, allow_nan=False) + "\n"
-        whole(json, lambda file: file.write(text.encode()))
+        write_whole(json, lambda file: file.write(text.encode()))
         print(json)
 
 

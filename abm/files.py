@@ -26,7 +26,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ValueError(str(error)) from None
 
 
-def whole(path: Path, write: Callable[[Any], None]) -> None:
+def write_whole(path: Path, write: Callable[[Any], None]) -> None:
     """A file that is there as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")

@@ -29,7 +29,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from abm.files import whole
+from abm.files import write_whole
 from abm.wording import meant, short
 
 UP, DOWN = 0.55, 0.45
@@ -90,7 +90,7 @@ def write_predictions(path: Path | str, rows: Iterable[Prediction]) -> Path:
     table.writerow(_columns(Prediction))
     table.writerows(["" if cell is None else cell for cell in asdict(row).values()] for row in rows)
     _predictions(text.getvalue(), path)
-    whole(path, lambda file: file.write(text.getvalue().encode()))
+    write_whole(path, lambda file: file.write(text.getvalue().encode()))
     return path
 
 

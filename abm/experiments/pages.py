@@ -10,7 +10,7 @@ from typing import Any
 from abm.experiments import reference
 from abm.experiments.report import deciding_text, in_words
 from abm.experiments.spec import Experiment
-from abm.files import whole
+from abm.files import write_whole
 
 BEGIN, END = "<!-- written by `abm reproduce --accept`; do not edit between the markers -->", "<!-- end -->"
 
@@ -23,7 +23,7 @@ def fill(path: Path, text: str, heading: str) -> None:
         page = re.sub(re.escape(BEGIN) + ".*?" + re.escape(END), lambda _: block, page, flags=re.DOTALL)
     else:
         page = f"{page.rstrip()}\n\n{block}\n"
-    whole(path, lambda file: file.write(page.encode()))
+    write_whole(path, lambda file: file.write(page.encode()))
 
 
 def readme(experiment: Experiment) -> Path:

@@ -12,7 +12,7 @@ from abm.experiments.judge import FALSIFIED, PENDING, REPORTED, SUPPORTED, Answe
 from abm.experiments.sampling import Finding
 from abm.experiments.spec import Experiment, Test
 from abm.figures import style
-from abm.files import whole
+from abm.files import write_whole
 from abm.provenance import git, machine, now, source_hash, stamp, version_of, versions
 from abm.reproduce.manifest import PACKAGES
 from abm.reproduce.report import Section, bullets, number, page, paragraph, picture, table, words
@@ -52,7 +52,7 @@ def write(
         except (Exception, SystemExit) as error:  # a folder's own figure.py may do anything
             missed.append(f"figure {asked.name!r} of {experiment.folder}: {describe(error)}")
     html = html_of(experiment, runs, verdict, quick, plates)
-    whole(folder / "report.html", lambda file: file.write(html.encode()))
+    write_whole(folder / "report.html", lambda file: file.write(html.encode()))
     files.append(folder / "report.html")
     clear(folder, files)
     if missed:
@@ -73,7 +73,7 @@ def own_files(experiment: Experiment, folder: Path) -> list[Path]:
     for path in sorted(experiment.folder.iterdir()):
         if path.suffix in (".toml", ".csv", ".py") and path.is_file():
             found.append(folder / path.name)
-            whole(found[-1], lambda file, path=path: file.write(path.read_bytes()))  # type: ignore[misc]
+            write_whole(found[-1], lambda file, path=path: file.write(path.read_bytes()))  # type: ignore[misc]
     return found
 
 
@@ -86,13 +86,13 @@ def clear(folder: Path, files: Sequence[Path]) -> None:
 
 
 def csv(path: Path, frame: pd.DataFrame) -> Path:
-    whole(path, lambda file: frame.to_csv(file, index=False))
+    write_whole(path, lambda file: frame.to_csv(file, index=False))
     return path
 
 
 def plain(path: Path, said: Any) -> Path:
     text = json.dumps(jsonable(said), indent=1, ensure_ascii=False, allow_nan=False)
-    whole(path, lambda file: file.write(text.encode() + b"\n"))
+    write_whole(path, lambda file: file.write(text.encode() + b"\n"))
     return path
 
 
@@ -142,7 +142,7 @@ def manifest(experiment: Experiment, quick: bool, seconds: float) -> dict[str, A
         "key": experiment.key(quick),
         "made": stamp(),
         "seconds": round(seconds, 1),
-        "sweeps": {arm: sweep.said() for arm, sweep in experiment.sweeps(quick).items()},
+        "sweeps": {arm: sweep.plain() for arm, sweep in experiment.sweeps(quick).items()},
         "source": source_hash(),
         "git": git(),
         "machine": machine(),
@@ -276,7 +276,7 @@ def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, qu
         "Quick runs." if quick else "",
     )
     path = folder / ("index_quick.html" if quick else "index.html")
-    whole(path, lambda file: file.write(html.encode()))
+    write_whole(path, lambda file: file.write(html.encode()))
     return path
 
 

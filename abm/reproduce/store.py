@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.files import whole
+from abm.files import write_whole
 from abm.provenance import source_hash
 from abm.results import Ensemble
 
@@ -58,7 +58,7 @@ def save(path: Path, key: str, ensemble: Ensemble) -> None:
         arrays[name] = ensemble.out[name]
     if "products" in ensemble.out:
         arrays |= {f"products/{name}": values for name, values in ensemble.out["products"]._asdict().items()}
-    whole(path, lambda file: np.savez(file, key=np.array(key), **arrays))
+    write_whole(path, lambda file: np.savez(file, key=np.array(key), **arrays))
 
 
 def load(path: Path, key: str, setup: Setup, seeds: Sequence[int], daily: Sequence[int]) -> Ensemble | None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.files import whole
+from abm.files import write_whole
 from abm.provenance import git, machine, now, source_hash, stamp, versions
 from abm.sweeps.plan import Plan, Point
 from abm.sweeps.spec import SpecError, Sweep, digest
@@ -69,7 +69,7 @@ class Damaged(ValueError):
 
 def write_json(path: Path, said: Any) -> None:
     text = json.dumps(said, indent=1, default=str) + "\n"
-    whole(path, lambda file: file.write(text.encode()))
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: Outcomes) -> str:
@@ -81,7 +81,7 @@ def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: Out
 
     def write(table: pa.Table, path: Path) -> None:
         options: dict[str, Any] = {"compression": "zstd", "row_group_size": 200_000, "write_page_checksum": True}
-        whole(path, lambda file: pq.write_table(table, file, **options))
+        write_whole(path, lambda file: pq.write_table(table, file, **options))
 
     if plan.sweep.kept_months:
         write(panel, folder / "parts" / f"{name}.panel.parquet")
@@ -247,7 +247,7 @@ def keep_spec(folder: Path, plan: Plan) -> None:
     for name, story in sweep.stories.items():
         names[name] = f"scenarios/{name}.toml"
         flat = type(story)(name=name, summary=story.summary, parameters=story.all_parameters, events=story.all_events)
-        whole(folder / names[name], lambda file, flat=flat: file.write(flat.to_toml().encode()))  # type: ignore[misc]
+        write_whole(folder / names[name], lambda file, flat=flat: file.write(flat.to_toml().encode()))  # type: ignore[misc]
     table = None
     if sweep.rows:
         table = "points.csv"
@@ -258,8 +258,8 @@ def keep_spec(folder: Path, plan: Plan) -> None:
             lines.writerows(sweep.rows)
             del text
 
-        whole(folder / table, write)
-    whole(folder / "spec.toml", lambda file: file.write(sweep.to_toml(names, table).encode()))
+        write_whole(folder / table, write)
+    write_whole(folder / "spec.toml", lambda file: file.write(sweep.to_toml(names, table).encode()))
     if Sweep.load(folder / "spec.toml").hash != sweep.hash:  # before hours of work, not after
         raise RuntimeError(
             f"{folder / 'spec.toml'}: does not read back as the sweep that was written; please report it"
@@ -281,7 +281,7 @@ def write_design(folder: Path, plan: Plan) -> None:
 
     table = design_table(plan)
     options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
-    whole(folder / "design.parquet", lambda file: pq.write_table(table, file, **options))
+    write_whole(folder / "design.parquet", lambda file: pq.write_table(table, file, **options))
 
 
 def design_table(plan: Plan) -> pa.Table:
@@ -313,8 +313,8 @@ def manifest(plan: Plan) -> dict[str, Any]:
         "name": plan.sweep.name,
         "created": stamp(),
         "spec_hash": plan.sweep.hash,
-        "spec": plan.sweep.said(),
-        "classes": plan.said_classes,
+        "spec": plan.sweep.plain(),
+        "classes": plan.class_sources,
         "replications": plan.replications,
         "points": len(plan.points),
         "model": source_hash(),

@@ -23,7 +23,7 @@ from abm.analysis.calibration.criterion import Criterion
 from abm.analysis.calibration.posterior import adjusted, again, from_prior, intervals, sample
 from abm.analysis.calibration.simulated import Simulator
 from abm.analysis.calibration.spec import Calibration, Posterior
-from abm.files import whole
+from abm.files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +133,7 @@ def write(found: Recovered, folder: Path, spec: Calibration, asked: str = "") ->
     columns |= {name: getattr(found, name).reshape(-1) for name in ("truth", "low", "median", "high", "inside")}
     paths = [folder / f"recovery.{kind}" for kind in ("csv", "md", "png")]
     text = pd.DataFrame(columns).to_csv(index=False, float_format="%.5g", lineterminator="\n")
-    whole(paths[0], lambda file: file.write(text.encode()))
+    write_whole(paths[0], lambda file: file.write(text.encode()))
     lines = [
         f"# Recovery of known parameters: `{spec.name}`",
         "",
@@ -153,7 +153,7 @@ def write(found: Recovered, folder: Path, spec: Calibration, asked: str = "") ->
         for name, row in found.table().iterrows()
     ]
     lines += ["", "![Truth and intervals](recovery.png)", ""]
-    whole(paths[1], lambda file: file.write("\n".join(lines).encode()))
+    write_whole(paths[1], lambda file: file.write("\n".join(lines).encode()))
     figure = draw(found, spec)
-    whole(paths[2], lambda file: figure.savefig(file, format="png"))
+    write_whole(paths[2], lambda file: figure.savefig(file, format="png"))
     return paths

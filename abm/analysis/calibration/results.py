@@ -13,7 +13,7 @@ import numpy as np
 from abm.analysis.calibration.calibrate import Outcome, as_json
 from abm.analysis.calibration.posterior import Generation, adjusted, effective
 from abm.analysis.calibration.spec import Calibration
-from abm.files import whole
+from abm.files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,14 +91,14 @@ def write(outcome: Outcome, folder: Path, asked: str = "") -> list[Path]:
         paths.append(folder / f"{name}.csv")
         _csv(table, paths[-1])
     paths.append(folder / "fit.json")
-    whole(paths[-1], lambda file: file.write(as_json(outcome).encode()))
+    write_whole(paths[-1], lambda file: file.write(as_json(outcome).encode()))
     for name, draw in figures.FIGURES.items():
         figure = draw(outcome)
         for kind in ("png", "pdf"):
             paths.append(folder / f"{name}.{kind}")
-            whole(paths[-1], functools.partial(figure.savefig, format=kind))
+            write_whole(paths[-1], functools.partial(figure.savefig, format=kind))
     paths.append(folder / "report.md")
-    whole(paths[-1], lambda file: file.write(page(outcome, asked=asked).encode()))
+    write_whole(paths[-1], lambda file: file.write(page(outcome, asked=asked).encode()))
     return paths
 
 
@@ -119,15 +119,15 @@ def store(outcome: Outcome, fitted_on: str, folder: Path | None = None, pages: P
     if pages.is_dir():
         for name, draw in figures.FIGURES.items():
             paths.append(pages / f"{spec.name}_{name}.png")
-            whole(paths[-1], functools.partial(draw(outcome).savefig, format="png"))
+            write_whole(paths[-1], functools.partial(draw(outcome).savefig, format="png"))
         paths.append(pages / f"{spec.name}.md")
-        whole(paths[-1], lambda file: file.write(page(outcome, f"{spec.name}_").encode()))
+        write_whole(paths[-1], lambda file: file.write(page(outcome, f"{spec.name}_").encode()))
     return paths
 
 
 def _csv(table: pd.DataFrame, path: Path) -> None:
     text = table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
-    whole(path, lambda file: file.write(text.encode()))
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def page(outcome: Outcome, prefix: str = "", asked: str = "") -> str:

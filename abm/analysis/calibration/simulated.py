@@ -12,7 +12,7 @@ import numpy as np
 
 from abm.analysis import facts
 from abm.analysis.calibration.spec import Calibration
-from abm.files import whole
+from abm.files import write_whole
 
 LARGEST = 480
 """Runs of one compiled call's record: what is kept of them is some 40 MB, and a lost one costs half a minute."""
@@ -105,7 +105,7 @@ class Simulator:
         found = _read(path, shape) if path.is_file() else None
         if found is None:
             found = compute()
-            whole(path, lambda file: np.save(file, found, allow_pickle=False))
+            write_whole(path, lambda file: np.save(file, found, allow_pickle=False))
         return found
 
     def _count(self, runs: int) -> None:
