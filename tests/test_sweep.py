@@ -244,7 +244,7 @@ def test_a_file_says_all_that_the_object_says(tmp_path_factory, values, china, a
     path = tmp_path_factory.mktemp("spec") / "one.toml"
     path.write_text(sweep.to_toml(), encoding="utf-8")
     again = Sweep.load(path)
-    assert again.said() == sweep.said()
+    assert again.plain() == sweep.plain()
     assert again.hash == sweep.hash
 
 
@@ -270,7 +270,7 @@ def test_every_key_reads_back(tmp_path, said):
     sweep = Sweep(**said)
     store.keep_spec(tmp_path, Plan.of(sweep))
     again = Sweep.load(tmp_path / "spec.toml")
-    assert again.said() == sweep.said()
+    assert again.plain() == sweep.plain()
     assert [run.id for run in Plan.of(again).runs()] == [run.id for run in Plan.of(sweep).runs()]
     assert set(said) - set(Sweep.model_fields) == set()
 
@@ -895,7 +895,7 @@ def test_replications_are_added_until_the_interval_is_narrow(tmp_path):
     sweep = small(replications=2)
     rule = Rule("welfare", 1e-2, minimum=4, maximum=40, look_ahead=2)
     seen = []
-    tally, verdict = run_until(sweep, tmp_path / "x", rule, told=lambda n, v: seen.append(n))
+    tally, verdict = run_until(sweep, tmp_path / "x", rule, on_verdict=lambda n, v: seen.append(n))
     assert len(seen) > 1
     assert (tally.before, sum(tally.counts.values())) == (0, tally.total)  # of all rounds
     assert verdict.enough is not None

@@ -160,7 +160,7 @@ class Experiment(BaseModel):
 
     def key(self, quick: bool) -> str:
         """Stands for all that is run and asked: equal keys, equal results."""
-        sweeps = {arm: sweep.said() for arm, sweep in self.sweeps(quick).items()}
+        sweeps = {arm: sweep.plain() for arm, sweep in self.sweeps(quick).items()}
         return digest({"sweeps": sweeps, "tests": [test.model_dump() for test in self.test]})
 
 

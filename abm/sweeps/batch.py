@@ -60,10 +60,10 @@ def sweep(
     scenarios = tuple(scenario) if isinstance(scenario, list | tuple) else (scenario,)
     if isinstance(seeds, str) or not isinstance(seeds, Iterable):
         raise ValueError(f"seeds = {short(seeds)}: give several, such as range(50)")
-    asked = Sweep(factors=factors, scenarios=scenarios, seeds=tuple(seeds), months=months, **more)
+    spec = Sweep(factors=factors, scenarios=scenarios, seeds=tuple(seeds), months=months, **more)
     if out is not None:
-        run_sweep(asked, out, executor=executor)
+        run_sweep(spec, out, executor=executor)
         return open_sweep(out)
     temporary = tempfile.TemporaryDirectory(prefix="abm_sweep_")
-    run_sweep(asked, temporary.name, executor=executor)
+    run_sweep(spec, temporary.name, executor=executor)
     return replace(open_sweep(temporary.name), temporary=temporary)

@@ -36,10 +36,10 @@ DAILY = tuple(f"{kind}_{layer}" for kind in ("abnormal", "raw") for layer in LAY
 """Daily returns that an outcome with a date can be of."""
 LEAST_DAYS = LEAST_ESTIMATION - ESTIMATION[1]
 
-Found = tuple[dict[str, Scenario], dict[str, Target], tuple[dict[str, Any], ...], list[str]]
+Checked = tuple[dict[str, Scenario], dict[str, Target], tuple[dict[str, Any], ...], list[str]]
 
 
-def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Found:
+def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Checked:
     """Scenarios by name, targets by factor, rows of a table, and all that is wrong apart from types of fields."""
     problems: list[str] = []
     stories = _stories(said.get("scenarios", ("baseline",)), folder, confined, problems)

@@ -86,14 +86,14 @@ def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict
     if task.crashed:
         outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})
     else:
-        tried(task, task.runs, outcomes, [], progress)
+        try_runs(task, task.runs, outcomes, [], progress)
     name = store.write_part(task.folder, task.plan, task.points, outcomes)
     counts = {status: outcomes.status.count(status) for status in set(outcomes.status)}
     seconds = time.perf_counter() - began
     return {"part": name, "counts": counts, "engine": outcomes.engine, "seconds": seconds}
 
 
-def tried(
+def try_runs(
     task: Task, runs: list[Run], outcomes: Outcomes, errors: list[str], progress: Callable[[int], None] | None = None
 ) -> None:
     """Run all; where that raises, halve until the run is found that does, and go on with the others."""
@@ -104,8 +104,8 @@ def tried(
         what = describe(error)
         if len(runs) > 1 and errors[-SAME_FAILURE:] != [what] * SAME_FAILURE:
             middle = len(runs) // 2
-            tried(task, runs[:middle], outcomes, errors, progress)
-            tried(task, runs[middle:], outcomes, errors, progress)
+            try_runs(task, runs[:middle], outcomes, errors, progress)
+            try_runs(task, runs[middle:], outcomes, errors, progress)
             return
         errors.append(what)
         for run in runs:
@@ -190,7 +190,7 @@ def setup_of(plan: Plan, point: Point) -> Setup:
     from abm.playing import Setup
 
     sweep = plan.sweep
-    key = (sweep.hash, point.group, str(plan.said_classes))
+    key = (sweep.hash, point.group, str(plan.class_sources))
     if key not in _SETUPS:
         if len(_SETUPS) >= 8:
             _SETUPS.pop(next(iter(_SETUPS)))
@@ -206,12 +206,12 @@ def setup_of(plan: Plan, point: Point) -> Setup:
 
 def timelines_of(plan: Plan, points: Sequence[Point], setup: Setup) -> dict[str, np.ndarray]:
     """(runs, months, ...) of scenarios with words of their events changed."""
-    told: dict[Any, dict[str, np.ndarray]] = {}
+    timelines: dict[Any, dict[str, np.ndarray]] = {}
     for point in points:
-        if point.id not in told:
+        if point.id not in timelines:
             story = retold(plan.sweep.stories[point.scenario], point.events)
-            told[point.id] = story.timeline(setup.months, setup.world).arrays()
-    return {name: np.stack([told[point.id][name] for point in points]) for name in told[points[0].id]}
+            timelines[point.id] = story.timeline(setup.months, setup.world).arrays()
+    return {name: np.stack([timelines[point.id][name] for point in points]) for name in timelines[points[0].id]}
 
 
 def nonfinite(observables: dict[str, np.ndarray]) -> dict[int, str]:

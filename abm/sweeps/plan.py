@@ -68,23 +68,23 @@ class Plan:
     @cached_property
     def points(self) -> list[Point]:
         """Every point, scenario by scenario."""
-        sweep, said = self.sweep, self.sweep.said()
+        sweep, plain = self.sweep, self.sweep.plain()
         same = ("months", "precision", "pricing", "price_form", "observables", "parameters", "populations", "posterior")
-        common = {key: said[key] for key in same}
+        common = {key: plain[key] for key in same}
         common |= {"panel": sweep.kept_months, "outcomes": {k: v.model_dump() for k, v in sweep.columns.items()}}
-        common |= {"own timelines": self.own_timelines, "classes": self.said_classes}
+        common |= {"own timelines": self.own_timelines, "classes": self.class_sources}
         head = digest(common)
-        stories = {name: digest(told) for name, told in said["scenarios"].items()}
+        stories = {name: digest(story) for name, story in plain["scenarios"].items()}
         rows = points_of(sweep)
         named = any("scenario" in row for row in sweep.rows)
-        found = []
+        points = []
         for scenario in [None] if named else list(sweep.stories):
             for at, row in enumerate(rows):
                 name = scenario or str(sweep.rows[at]["scenario"])
                 factors = {k: sweep.targets[k].typed(v) for k, v in row.items()}
                 id_ = digest([head, stories[name], factors])
-                found.append(Point(id_, name, factors, *self._settings(factors, name)))
-        return found
+                points.append(Point(id_, name, factors, *self._settings(factors, name)))
+        return points
 
     def _settings(
         self, factors: dict[str, Any], scenario: str
@@ -114,7 +114,7 @@ class Plan:
         return any(target.kind == "event" for target in self.sweep.targets.values())
 
     @cached_property
-    def said_classes(self) -> Any:
+    def class_sources(self) -> Any:
         """The user's own classes of agents, by their source."""
         return {
             role: [(kind.__qualname__, number, digest(inspect.getsource(kind))) for kind, number in kinds.items()]

@@ -84,30 +84,30 @@ class Results:
         tables = [runs for runs, _ in self._parts]
         if not tables:
             columns = ["run_id", "point_id", *LAST, *self.outcomes]
-            found = pd.DataFrame(columns=columns)
+            runs = pd.DataFrame(columns=columns)
         else:
-            found = pa.concat_tables(tables, promote_options="default").to_pandas()
+            runs = pa.concat_tables(tables, promote_options="default").to_pandas()
         # Runs of a sweep as it was before an accepted change stay in the folder; here they are no part of it.
-        found = found[found["point_id"].isin(self.design["point_id"])]
-        found = self._numbered(found)
+        runs = runs[runs["point_id"].isin(self.design["point_id"])]
+        runs = self._numbered(runs)
         # Of a run that was done twice (again after a failure, or by two callers at once) one that is in order counts.
-        found["good"] = found["status"] == "ok"
-        found = found.sort_values(["good", "run_id"], ascending=[False, True], kind="stable")
-        found = found.drop_duplicates("run_id").drop(columns="good")
-        table = self.design.merge(found, on="point_id", how="inner")
+        runs["good"] = runs["status"] == "ok"
+        runs = runs.sort_values(["good", "run_id"], ascending=[False, True], kind="stable")
+        runs = runs.drop_duplicates("run_id").drop(columns="good")
+        table = self.design.merge(runs, on="point_id", how="inner")
         table = table.sort_values(["point", "replication"], ignore_index=True)
         return table[[*FIRST, *self.factors, *LAST, *(c for c in self.outcomes if c in table)]]
 
-    def _numbered(self, found: pd.DataFrame) -> pd.DataFrame:
+    def _numbered(self, runs: pd.DataFrame) -> pd.DataFrame:
         """The runs whose seed is one of the sweep's, by the number that it has now."""
         replications = int(self.manifest["replications"])
         if self.sweep.common_draws:
             numbers = {seed_of(self.sweep, "", k): k for k in range(replications)}
-            found = found.assign(replication=found["seed"].map(numbers)).dropna(subset="replication")
-            return found.astype({"replication": "int32"})
-        found = found[found["replication"] < replications]
-        named = zip(found["point_id"], found["replication"], found["seed"], strict=True)
-        return found[[seed_of(self.sweep, point, k) == seed for point, k, seed in named]].copy()
+            runs = runs.assign(replication=runs["seed"].map(numbers)).dropna(subset="replication")
+            return runs.astype({"replication": "int32"})
+        runs = runs[runs["replication"] < replications]
+        named = zip(runs["point_id"], runs["replication"], runs["seed"], strict=True)
+        return runs[[seed_of(self.sweep, point, k) == seed for point, k, seed in named]].copy()
 
     @cached_property
     def _panels(self) -> list[Path]:
@@ -152,8 +152,8 @@ class Results:
             tables.append(table.filter(pc.is_in(table["run_id"], value_set=ids)))
         if not tables:
             return pd.DataFrame(columns=[*FIRST, *self.factors, "replication", "month", *names])
-        found = pa.concat_tables(tables).to_pandas().drop_duplicates(["run_id", "month"])
-        table = wanted.drop(columns="status").merge(found, on="run_id", how="inner")
+        rows = pa.concat_tables(tables).to_pandas().drop_duplicates(["run_id", "month"])
+        table = wanted.drop(columns="status").merge(rows, on="run_id", how="inner")
         return table.sort_values(["point", "replication", "month"], ignore_index=True)
 
     def _known(self, observables: str | Sequence[str] | None) -> list[str]:
@@ -239,18 +239,18 @@ class Results:
 
     def counts(self) -> dict[str, int]:
         """Runs by status, `missing` among them."""
-        found = {str(k): int(v) for k, v in self._table["status"].value_counts().items()}
-        return {**found, "missing": len(self.missing())}
+        counts = {str(k): int(v) for k, v in self._table["status"].value_counts().items()}
+        return {**counts, "missing": len(self.missing())}
 
     def sessions(self) -> list[dict[str, Any]]:
         """Who ran what, when, in how many seconds, in this order."""
-        found = []
+        sessions = []
         for path in sorted((self.folder / "sessions").glob("*.json")):
             try:
-                found.append(json.loads(path.read_bytes()))
+                sessions.append(json.loads(path.read_bytes()))
             except ValueError as error:
                 raise store.Damaged(path, error, "delete it: it is no more than a record of a call") from None
-        return found
+        return sessions
 
     def compare(
         self, factor: str, a: Any, b: Any, outcomes: str | Sequence[str] | None = None, confidence: float = 0.95

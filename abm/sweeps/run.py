@@ -219,7 +219,7 @@ class Workers:
             known = sum(client.ncores().values())
         return 2 * max(int(known or self.number), 1)
 
-    def again(self) -> None:
+    def restart(self) -> None:
         if self.given is not None:
             raise Broken(
                 "the workers of the executor that was handed in have died; what is finished is kept: run it again"
@@ -267,7 +267,7 @@ def in_parallel(hands: Workers, tasks: deque[Task], finished: Callable[[dict[str
             if broken:
                 lost += running.values()
                 running.clear()
-                hands.again()
+                hands.restart()
             if died is not None and alone:
                 for task in reversed(lost):
                     suspects.extendleft(reversed(divided(task, died)))

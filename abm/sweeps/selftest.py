@@ -46,16 +46,16 @@ def small() -> Sweep:
     )
 
 
-def trials(told: Callable[[str], None] = lambda name: None) -> Iterator[Trial]:
+def trials(on_start: Callable[[str], None] = lambda name: None) -> Iterator[Trial]:
     """Every failure in turn; yields how each ended."""
     sweep = small()
     with tempfile.TemporaryDirectory(prefix="abm_selftest_") as place:
         root = Path(place)
-        told("nothing")
+        on_start("nothing")
         run_sweep(sweep, root / "reference", workers=2, chunk=4)
         reference = tables(root / "reference")
         for name, trial in TRIALS.items():
-            told(name)
+            on_start(name)
             began = time.perf_counter()
             folder = root / name.replace(" ", "_")
             try:

@@ -221,7 +221,7 @@ class Sweep(BaseModel):
             return self.outcomes
         return {f"{name}_{take}": Outcome(of=name, take=take) for name in self.observables for take in ("mean", "last")}
 
-    def said(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, Any]:
         """Everything that decides what is run, as plain values; scenarios and tables by what they say."""
         plain = self.model_dump(mode="json", exclude={"name", "scenarios"})
         plain["scenarios"] = {name: _said(story) for name, story in self.stories.items()}
@@ -240,7 +240,7 @@ class Sweep(BaseModel):
 
     @cached_property
     def hash(self) -> str:
-        return digest(self.said())
+        return digest(self.plain())
 
     @classmethod
     def load(cls, path: str | Path, changed: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> Sweep:

@@ -115,7 +115,7 @@ def run_until(
     folder: str | Path,
     rule: Rule,
     progress: Progress | None = None,
-    told: Callable[[int, Verdict], Any] | None = None,
+    on_verdict: Callable[[int, Verdict], Any] | None = None,
     **options: Any,
 ) -> tuple[Tally, Verdict]:
     """Run replications until the rule is met at every point, or its maximum reached; options as in `run_sweep`.
@@ -133,8 +133,8 @@ def run_until(
         whole = tally if whole is None else whole.then(tally)
         options["accept_changes"] = False
         verdict = judge(values_of(open_sweep(folder), name), rule)
-        if told:
-            told(number, verdict)
+        if on_verdict:
+            on_verdict(number, verdict)
         if verdict.enough is not None or number >= rule.maximum:
             return whole, verdict
         now = verdict.widest[-1]
