@@ -35,7 +35,7 @@ def calibrate(
     from abm.analysis.calibration.spec import Calibration, CalibrationError, built_in
 
     try:
-        asked = Calibration.load(spec)
+        calibration = Calibration.load(spec)
     except CalibrationError as error:
         raise Mistake(str(error)) from None
     if store and spec not in built_in():
@@ -46,23 +46,23 @@ def calibrate(
         raise Mistake("--store keeps a fit to data, and --recover makes none")
     from abm.analysis.calibration import results
 
-    folder = writable(out or Path("output") / f"calibrate_{asked.name}")
-    if fault := results.of_another(asked, folder):
+    folder = writable(out or Path("output") / f"calibrate_{calibration.name}")
+    if fault := results.of_another(calibration, folder):
         raise Mistake(fault)
     runs = writable(folder / "simulated")
     if recover:
-        return recovered(asked, folder, recover, spec)
+        return print_recovery(calibration, folder, recover, spec)
     from abm.analysis.calibration.calibrate import calibrate as fit
-    from abm.analysis.calibration.calibrate import foreseen
+    from abm.analysis.calibration.calibrate import expected_runs
     from abm.provenance import now
 
     print(
-        f"{asked.name}: {len(asked.names)} parameters, {len(asked.moments)} moments of data to {asked.data_to};"
-        f" about {foreseen(asked):,} runs of {asked.months} months"
+        f"{calibration.name}: {len(calibration.names)} parameters, {len(calibration.moments)} moments of data to"
+        f" {calibration.data_to}; about {expected_runs(calibration):,} runs of {calibration.months} months"
     )
     try:
         with bar() as (progress, _):
-            outcome = fit(asked, folder, progress)
+            outcome = fit(calibration, folder, progress)
         paths = results.write(outcome, folder, spec)
         if store:
             paths += results.store(outcome, f"{now():%Y-%m-%d}")
@@ -101,14 +101,14 @@ def stopped_with(runs: Path) -> typer.Exit:
     return stopped(f"stopped; {kept_runs(runs):,} runs are kept in {runs}; run it again to go on")
 
 
-def recovered(asked: Any, folder: Path, data_sets: int, spec: str) -> None:
+def print_recovery(calibration: Any, folder: Path, data_sets: int, spec: str) -> None:
     """Whether the truth lies in the intervals of synthetic data sets, by parameter."""
     from abm.analysis.calibration import recovery
 
     try:
         with bar() as (progress, _):
-            found = recovery.recover(asked, folder / "simulated", data_sets, said=progress)
-        paths = recovery.write(found, folder, asked, spec)
+            recovered = recovery.recover(calibration, folder / "simulated", data_sets, progress=progress)
+        paths = recovery.write(recovered, folder, calibration, spec)
     except KeyboardInterrupt:
         raise stopped_with(folder / "simulated") from None
     except (ValueError, OSError) as error:
@@ -116,9 +116,9 @@ def recovered(asked: Any, folder: Path, data_sets: int, spec: str) -> None:
     shown = Table(box=None, pad_edge=False)
     for heading in ("parameter", "truth inside", "correlation of median and truth", "width left"):
         shown.add_column(heading, justify="left" if heading == "parameter" else "right")
-    for name, row in found.table().iterrows():
+    for name, row in recovered.table().iterrows():
         shown.add_row(str(name), f"{row['inside']:.0%}", f"{row['correlation']:.2f}", f"{row['width']:.0%}")
     Console().print(shown)
-    print(recovery.summary(found))
+    print(recovery.summary(recovered))
     for path in paths:
         print(path)

@@ -534,7 +534,7 @@ def test_a_file_where_runs_should_be_kept_is_told_in_a_line(tmp_path):
     ],
 )
 def test_the_report_says_what_the_last_generations_brought(history, says):
-    outcome = SimpleNamespace(found=SimpleNamespace(history=np.array(history, float), settled=False))
+    outcome = SimpleNamespace(search=SimpleNamespace(history=np.array(history, float), settled=False))
     assert results._ended(outcome) == says
 
 

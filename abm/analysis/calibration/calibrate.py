@@ -13,15 +13,15 @@ import numpy as np
 from abm.analysis.calibration import derivatives, identification, predictive, refinement
 from abm.analysis.calibration.criterion import Criterion
 from abm.analysis.calibration.posterior import Sampled, adjusted, draws, intervals, sample
-from abm.analysis.calibration.search import Found, objective, search
+from abm.analysis.calibration.search import SearchResult, objective, search
 from abm.analysis.calibration.simulated import Simulator
 from abm.analysis.calibration.spec import Calibration
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Said = Callable[[str, int, int], None]
-"""Called as said(step, runs done, runs foreseen)."""
+Progress = Callable[[str, int, int], None]
+"""Called as progress(step, runs done, runs expected)."""
 PILOT = np.arange(500_000, 500_600)
 """Seeds of the covariance of moments: so many that its inverse is hardly too large (Hartlap et al. 2007)."""
 REFINING = np.arange(510_000, 510_040)
@@ -37,7 +37,7 @@ class Outcome:
 
     spec: Calibration
     criterion: Criterion
-    found: Found
+    search: SearchResult
     refined: refinement.Refined
     theta: np.ndarray  # (parameters,) the estimate
     moments: np.ndarray  # (moments,) means at the estimate
@@ -66,7 +66,7 @@ class Outcome:
         return table.join(self.identification.parameters[["prior_width_left", "moment"]])
 
 
-def calibrate(spec: Calibration | str | Path, folder: str | Path, said: Said | None = None) -> Outcome:
+def calibrate(spec: Calibration | str | Path, folder: str | Path, progress: Progress | None = None) -> Outcome:
     """Fit the model to moments: search, refine, sample the posterior, judge what is identified, predict the data.
 
     All that is simulated is kept below `folder`; a call that was stopped goes on from there, to the same numbers.
@@ -75,7 +75,7 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, said: Said | N
     ----------
     spec
         A `Calibration`, the name of a built-in one, or the path of a TOML file.
-    said
+    progress
         Called after every batch of runs.
 
     Raises
@@ -91,17 +91,17 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, said: Said | N
 
     began = time.perf_counter()
     spec = spec if isinstance(spec, Calibration) else Calibration.load(spec)
-    report, step, total = said or (lambda *_: None), ["starting"], foreseen(spec)
+    report, step, total = progress or (lambda *_: None), ["starting"], expected_runs(spec)
     simulator = Simulator(spec, Path(folder) / "simulated", lambda runs: report(step[0], min(runs, total), total))
 
     step[0] = "covariance of moments"
     criterion = Criterion.at(simulator, spec.start, PILOT)
     step[0] = "search"
-    found = search(simulator, criterion, spec.start, lambda g, v: step.__setitem__(0, f"search {g + 1}: J {v:.3g}"))
-    criterion = Criterion.at(simulator, found.theta, PILOT)  # two-step: weights from where the first step led
+    searched = search(simulator, criterion, spec.start, lambda g, v: step.__setitem__(0, f"search {g + 1}: J {v:.3g}"))
+    criterion = Criterion.at(simulator, searched.theta, PILOT)  # two-step: weights from where the first step led
     step[0] = "derivatives"
-    refined = refinement.refine(simulator, criterion, found.theta, REFINING)
-    theta = best_of(simulator, criterion, np.stack([refined.theta, found.theta]))
+    refined = refinement.refine(simulator, criterion, searched.theta, REFINING)
+    theta = best_of(simulator, criterion, np.stack([refined.theta, searched.theta]))
     step[0] = "posterior"
     sampled = sample(
         simulator,
@@ -121,7 +121,7 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, said: Said | N
     moments = simulator.mean(theta, JUDGING)
     bands = predictive.bands(simulator, kept, np.arange(PREDICTING, PREDICTING + len(kept)))
     return Outcome(
-        spec, criterion, found, refined, theta, moments, sampled, kept, interval, identified, bands,
+        spec, criterion, searched, refined, theta, moments, sampled, kept, interval, identified, bands,
         simulator.runs, time.perf_counter() - began,
     )  # fmt: skip
 
@@ -132,7 +132,7 @@ def best_of(simulator: Simulator, criterion: Criterion, thetas: np.ndarray) -> n
     return thetas[int(values.argmin())]
 
 
-def foreseen(spec: Calibration) -> int:
+def expected_runs(spec: Calibration) -> int:
     """Runs that a calibration takes, about."""
     number = len(spec.names)
     search_runs = spec.search.population * spec.search.generations * spec.search.seeds
@@ -144,17 +144,17 @@ def foreseen(spec: Calibration) -> int:
 def as_json(outcome: Outcome) -> str:
     """The numbers of an outcome that are not tables."""
     spec = outcome.spec
-    said: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         "name": spec.name,
         "data_to": spec.data_to.isoformat(),
         "spec_hash": spec.hash,
         "J": outcome.distance,
         "degrees_of_freedom": len(spec.moments) - len(spec.names),
         "search": {
-            "points": outcome.found.points,
-            "undefined": outcome.found.undefined,
-            "value": outcome.found.value,
-            "settled": outcome.found.settled,
+            "points": outcome.search.points,
+            "undefined": outcome.search.undefined,
+            "value": outcome.search.value,
+            "settled": outcome.search.settled,
         },
         "refinement": {
             "before": outcome.refined.before,
@@ -176,4 +176,4 @@ def as_json(outcome: Outcome) -> str:
         "moments": len(outcome.bands),
         "runs": outcome.runs,
     }
-    return json.dumps(said, indent=1) + "\n"
+    return json.dumps(numbers, indent=1) + "\n"

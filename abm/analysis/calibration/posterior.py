@@ -61,7 +61,7 @@ class Sampled:
 def sample(
     simulator: Simulator,
     criterion: Criterion,
-    said: Callable[[int, Generation], None] | None = None,
+    progress: Callable[[int, Generation], None] | None = None,
     first: Generation | None = None,
 ) -> Sampled:
     """ABC-SMC with tolerances that fall to a quantile of the last distances.
@@ -79,8 +79,8 @@ def sample(
     spec, settings = simulator.spec, simulator.spec.posterior
     out = Sampled(spec, [first or from_prior(simulator, criterion, settings.particles * 2)])
     while True:
-        if said:
-            said(len(out.generations) - 1, out.last)
+        if progress:
+            progress(len(out.generations) - 1, out.last)
         left = min(settings.runs - out.runs, int(settings.particles / settings.least_acceptance))
         foreseen = settings.particles / (settings.quantile * out.last.acceptance)
         if foreseen > left and np.isfinite(out.last.tolerance):
@@ -115,7 +115,7 @@ def measured(simulator: Simulator, unit: np.ndarray, generation: int, batch: int
     return moments + simulator.errors * errors
 
 
-def again(generation: Generation, criterion: Criterion) -> Generation:
+def with_distances(generation: Generation, criterion: Criterion) -> Generation:
     """A generation from the prior as seen from other data: the same particles, their distances anew."""
     distances = np.sqrt(criterion(generation.moments))
     return Generation(**{**generation.__dict__, "distances": distances})

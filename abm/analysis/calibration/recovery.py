@@ -20,7 +20,7 @@ import numpy as np
 
 from abm.analysis.calibration.calibrate import PILOT
 from abm.analysis.calibration.criterion import Criterion
-from abm.analysis.calibration.posterior import adjusted, again, from_prior, intervals, sample
+from abm.analysis.calibration.posterior import adjusted, from_prior, intervals, sample, with_distances
 from abm.analysis.calibration.simulated import Simulator
 from abm.analysis.calibration.spec import Calibration, Posterior
 from abm.files import write_whole
@@ -66,15 +66,15 @@ def recover(
     data_sets: int = 30,
     first: int = 3_000,
     budget: Posterior | None = None,
-    said: Callable[[str, int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Recovered:
     """Estimate `data_sets` synthetic histories of parameters drawn from the priors.
 
     Each is measured with error as the data were: the simulated moments plus normal errors of the stated size. `first` is
-    the number of particles from the prior that all share, `budget` what each data set may spend besides; `said` is
-    called as said(doing, data sets done, data sets).
+    the number of particles from the prior that all share, `budget` what each data set may spend besides; `progress` is
+    called as progress(doing, data sets done, data sets).
     """
-    report = said or (lambda *_: None)
+    report = progress or (lambda *_: None)
     report(f"{first:,} histories from the prior", 0, data_sets)
     budget = budget or Posterior(particles=320, quantile=0.1, runs=first + 960, least_acceptance=0.03)
     spec = spec.model_copy(update={"posterior": budget})
@@ -94,32 +94,32 @@ def recover(
     for i in range(data_sets):
         own = replace(criterion, observed=data[i])
         copy = Simulator(spec.model_copy(update={"seed": spec.seed + 1000 * (i + 1)}), folder)
-        prior = again(shared, own)
+        prior = with_distances(shared, own)
         sampled = sample(copy, own, first=prior)
         generations[i], nearest[i] = len(sampled.generations) - 1, (prior.distances <= sampled.last.tolerance).mean()
         unit, weights = adjusted(sampled, own)
-        found = intervals(unit, weights)
-        quantiles[i], widths[i] = spec.from_unit(found), np.ptp(found, axis=0) / wide
+        ends = intervals(unit, weights)
+        quantiles[i], widths[i] = spec.from_unit(ends), np.ptp(ends, axis=0) / wide
         report(f"{i + 1} of {data_sets} data sets", i + 1, data_sets)
     low, median, high = quantiles.transpose(1, 0, 2)
     return Recovered(spec.names, truth, low, median, high, widths, generations, nearest)
 
 
-def summary(found: Recovered) -> str:
+def summary(recovered: Recovered) -> str:
     """In a sentence, with the range that sampling alone would give all parameters together were every posterior right."""
     from scipy.stats import binom
 
-    inside, total = int(found.inside.sum()), found.inside.size
-    low, high = binom.interval(1 - 0.05 / len(found.names), len(found.truth), 0.9)  # Bonferroni
-    least = found.table()["inside"]
+    inside, total = int(recovered.inside.sum()), recovered.inside.size
+    low, high = binom.interval(1 - 0.05 / len(recovered.names), len(recovered.truth), 0.9)  # Bonferroni
+    least = recovered.table()["inside"]
     return (
         f"{inside} of {total} true values ({inside / total:.0%}) lie in their 90 % intervals; by parameter from"
-        f" {least.min():.0%} ({least.idxmin()}) to {least.max():.0%} of {len(found.truth)} data sets, where right intervals"
-        f" give {low / len(found.truth):.0%} to {high / len(found.truth):.0%} in 19 cases of 20"
+        f" {least.min():.0%} ({least.idxmin()}) to {least.max():.0%} of {len(recovered.truth)} data sets, where right intervals"
+        f" give {low / len(recovered.truth):.0%} to {high / len(recovered.truth):.0%} in 19 cases of 20"
     )
 
 
-def write(found: Recovered, folder: Path, spec: Calibration, asked: str = "") -> list[Path]:
+def write(recovered: Recovered, folder: Path, spec: Calibration, asked: str = "") -> list[Path]:
     """recovery.csv (one row a data set and parameter), recovery.md and recovery.png in `folder`.
 
     `asked` is what was asked for on the command line: the path of a file, where it was one.
@@ -128,9 +128,9 @@ def write(found: Recovered, folder: Path, spec: Calibration, asked: str = "") ->
 
     from abm.figures.calibration import recovery as draw
 
-    sets, number = found.truth.shape
-    columns = {"data_set": np.repeat(np.arange(sets), number), "parameter": np.tile(found.names, sets)}
-    columns |= {name: getattr(found, name).reshape(-1) for name in ("truth", "low", "median", "high", "inside")}
+    sets, number = recovered.truth.shape
+    columns = {"data_set": np.repeat(np.arange(sets), number), "parameter": np.tile(recovered.names, sets)}
+    columns |= {name: getattr(recovered, name).reshape(-1) for name in ("truth", "low", "median", "high", "inside")}
     paths = [folder / f"recovery.{kind}" for kind in ("csv", "md", "png")]
     text = pd.DataFrame(columns).to_csv(index=False, float_format="%.5g", lineterminator="\n")
     write_whole(paths[0], lambda file: file.write(text.encode()))
@@ -139,21 +139,21 @@ def write(found: Recovered, folder: Path, spec: Calibration, asked: str = "") ->
         "",
         f"Written by `abm calibrate {asked or spec.name} --recover {sets}`; do not edit by hand.",
         "",
-        f"{summary(found)}.",
+        f"{summary(recovered)}.",
         "",
-        f"Generations after the prior's: {found.generations.min()} to {found.generations.max()}. As near to the data as the"
-        f" last tolerance are {found.nearest.min():.1%} to {found.nearest.max():.1%} of histories drawn from the prior"
-        f" (median {np.median(found.nearest):.1%}).",
+        f"Generations after the prior's: {recovered.generations.min()} to {recovered.generations.max()}. As near to the data"
+        f" as the last tolerance are {recovered.nearest.min():.1%} to {recovered.nearest.max():.1%} of histories drawn"
+        f" from the prior (median {np.median(recovered.nearest):.1%}).",
         "",
         "| parameter | truth inside | correlation of median and truth | width of the interval over the prior's |",
         "| --- | --- | --- | --- |",
     ]
     lines += [
         f"| `{name}` | {row['inside']:.0%} | {row['correlation']:.2f} | {row['width']:.0%} |"
-        for name, row in found.table().iterrows()
+        for name, row in recovered.table().iterrows()
     ]
     lines += ["", "![Truth and intervals](recovery.png)", ""]
     write_whole(paths[1], lambda file: file.write("\n".join(lines).encode()))
-    figure = draw(found, spec)
+    figure = draw(recovered, spec)
     write_whole(paths[2], lambda file: figure.savefig(file, format="png"))
     return paths

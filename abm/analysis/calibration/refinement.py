@@ -33,7 +33,7 @@ def refine(
     criterion: Criterion,
     theta: np.ndarray,
     seeds: np.ndarray,
-    said: Callable[[int, float], None] | None = None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> Refined:
     """Gauss-Newton from `theta` (parameters,): differentiated where differences on common draws confirm it, else those.
 
@@ -69,8 +69,8 @@ def refine(
         if values.min() >= value - 1e-3:
             break
         unit, value, taken = candidates[values.argmin()], float(values.min()), taken + 1
-        if said:
-            said(step, value)
+        if progress:
+            progress(step, value)
     return Refined(spec.from_unit(unit), before, value, taken, compared)
 
 

@@ -26,13 +26,13 @@ def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
     """The tables of a calibration by name: estimates, moments, pairs, profiles, derivatives, draws."""
     import pandas as pd
 
-    spec, found = outcome.spec, outcome.identification
-    positions = spec.from_unit(found.grid.T).T
+    spec, identified = outcome.spec, outcome.identification
+    positions = spec.from_unit(identified.grid.T).T
     profiles = pd.DataFrame(
         {
             "parameter": np.repeat(spec.names, positions.shape[1]),
             "value": positions.reshape(-1),
-            "rise_of_distance": found.profile.reshape(-1),
+            "rise_of_distance": identified.profile.reshape(-1),
         }
     )
     compared = pd.DataFrame(
@@ -56,7 +56,7 @@ def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
     return {
         "estimates": outcome.estimates().reset_index(),
         "moments": moments.reset_index(),
-        "pairs": found.pairs,
+        "pairs": identified.pairs,
         "profiles": profiles,
         "derivatives": compared,
         "draws": pd.DataFrame(outcome.draws, columns=list(spec.names)),
@@ -132,7 +132,7 @@ def _csv(table: pd.DataFrame, path: Path) -> None:
 
 def page(outcome: Outcome, prefix: str = "", asked: str = "") -> str:
     """The report, in Markdown; `prefix` begins the names of its figures, `asked` is what the command was given."""
-    spec, bands, found = outcome.spec, outcome.bands, outcome.identification
+    spec, bands, identified = outcome.spec, outcome.bands, outcome.identification
     inside, exactly = int(bands["inside"].sum()), int(bands["inside_exactly"].sum())
     freedom = len(spec.moments) - len(spec.names)
     last, named = outcome.sampled.last, {True: "yes", False: "**no**"}
@@ -146,9 +146,9 @@ def page(outcome: Outcome, prefix: str = "", asked: str = "") -> str:
         f"- **Fit.** {inside} of {len(bands)} moments lie inside the posterior predictive 90 % band of what would be"
         f" measured; {exactly} inside that of the simulated histories alone, without error of measurement."
         " These moments were fitted: that they are inside is no proof. `abm facts` has others.",
-        f"- **Search.** CMA-ES, {outcome.found.points:,} points on {spec.search.seeds} seeds, {_ended(outcome)}:"
-        f" {outcome.found.value:.2f}"
-        f" (distance less twice the log prior); {outcome.found.undefined} points with an undefined moment, counted as worst.",
+        f"- **Search.** CMA-ES, {outcome.search.points:,} points on {spec.search.seeds} seeds, {_ended(outcome)}:"
+        f" {outcome.search.value:.2f}"
+        f" (distance less twice the log prior); {outcome.search.undefined} points with an undefined moment, counted as worst.",
         f"- **Refinement.** {_steps(outcome)}",
         f"- **Posterior.** {len(outcome.sampled.generations)} generations, {outcome.sampled.runs:,} runs, tolerance"
         f" {last.tolerance:.2f}, {last.acceptance:.1%} of the last proposals kept, {last.effective:.0f} effective particles,"
@@ -162,7 +162,7 @@ def page(outcome: Outcome, prefix: str = "", asked: str = "") -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in outcome.estimates().iterrows():
-        rises = found.parameters.loc[name]
+        rises = identified.parameters.loc[name]
         both = f"{rises['rises_below']}, {rises['rises_above']}"
         lines.append(
             f"| `{name}` | {row['estimate']:.3g} | {row['low']:.3g} … {row['high']:.3g} |"
@@ -178,20 +178,22 @@ def page(outcome: Outcome, prefix: str = "", asked: str = "") -> str:
         "## Parameters that the moments do not tell apart",
         "",
     ]
-    if len(found.pairs):
+    if len(identified.pairs):
         lines += ["| pair | collinearity | correlation in the posterior |", "| --- | --- | --- |"]
         lines += [
             f"| `{row.first}`, `{row.second}` | {row.collinearity:.1f} | {row.correlation:.2f} |"
-            for row in found.pairs.itertuples()
+            for row in identified.pairs.itertuples()
         ]
     else:
         lines.append("None: no pair has a collinearity above 10 or a correlation beyond 0.8.")
     lines += [
         "",
-        f"All together have a collinearity index of {found.together:.1f}; what moves the moments least is"
-        f" {', '.join(f'`{name}` ({part:+.2f})' for name, part in found.weakest.items())}.",
+        f"All together have a collinearity index of {identified.together:.1f}; what moves the moments least is"
+        f" {', '.join(f'`{name}` ({part:+.2f})' for name, part in identified.weakest.items())}.",
     ]
-    flat = [str(n) for n, row in found.parameters.iterrows() if "yes" not in (row["rises_below"], row["rises_above"])]
+    flat = [
+        str(n) for n, row in identified.parameters.iterrows() if "yes" not in (row["rises_below"], row["rises_above"])
+    ]
     if flat:
         lines += ["", f"The distance hardly depends on {', '.join(f'`{n}`' for n in flat)}: the prior decides."]
     lines += [
@@ -260,9 +262,9 @@ def _steps(outcome: Outcome) -> str:
 
 def _ended(outcome: Outcome) -> str:
     """How the search ended, and what its last ten generations brought, or as many as there are."""
-    history = outcome.found.history
+    history = outcome.search.history
     number = min(10, len(history) - 1)
-    how = "ended of itself" if outcome.found.settled else "ended with its generations"
+    how = "ended of itself" if outcome.search.settled else "ended with its generations"
     if not number:
         return how
     return f"{how}, {history[-1 - number] - history[-1]:.2f} better in the last {'ten' if number == 10 else number}"

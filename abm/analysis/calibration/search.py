@@ -14,7 +14,7 @@ OUT = 1e12
 """What CMA-ES is told of a point at which a run leaves a moment undefined: the worst, and still a number."""
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """Where a search ended."""
 
     theta: np.ndarray  # (parameters,)
@@ -37,8 +37,8 @@ def objective(simulator: Simulator, criterion: Criterion, unit: np.ndarray, seed
 
 
 def search(
-    simulator: Simulator, criterion: Criterion, start: np.ndarray, said: Callable[[int, float], None] | None = None
-) -> Found:
+    simulator: Simulator, criterion: Criterion, start: np.ndarray, progress: Callable[[int, float], None] | None = None
+) -> SearchResult:
     """CMA-ES from `start` (parameters,), on the same seeds throughout: the objective has no noise of its own.
 
     Every generation is one call of the compiled ensemble. The mean of the last generation's distribution is judged too:
@@ -53,7 +53,7 @@ def search(
     best, value = spec.to_unit(start), np.inf
     value = float(objective(simulator, criterion, best[None], seeds)[0])
     if number == 1:
-        return _line(simulator, criterion, seeds, best, value, said)
+        return _line(simulator, criterion, seeds, best, value, progress)
     optimizer = CMA(
         np.clip(best, 0.02, 0.98), spec.search.spread, bounds=bounds, seed=spec.seed + 1, population_size=size
     )
@@ -67,15 +67,15 @@ def search(
         if values.min() < value:
             value, best = float(values.min()), asked[values.argmin()]
         history.append(value)
-        if said:
-            said(generation, value)
+        if progress:
+            progress(generation, value)
         if settled := optimizer.should_stop():
             break
     centre = np.clip(optimizer.mean, 0, 1)
     at_centre = float(objective(simulator, criterion, centre[None], seeds)[0])
     if at_centre < value:
         value, best = at_centre, centre
-    return Found(spec.from_unit(best), value, np.array(history), undefined, points + 1, settled)
+    return SearchResult(spec.from_unit(best), value, np.array(history), undefined, points + 1, settled)
 
 
 def _line(
@@ -84,8 +84,8 @@ def _line(
     seeds: np.ndarray,
     best: np.ndarray,
     value: float,
-    said: Callable[[int, float], None] | None,
-) -> Found:
+    progress: Callable[[int, float], None] | None,
+) -> SearchResult:
     """One parameter alone: a grid that is made finer around its best point (CMA-ES needs two)."""
     size, history, undefined, points = simulator.spec.search.population, [], 0, 1
     low, high = 0.0, 1.0
@@ -99,6 +99,6 @@ def _line(
         history.append(value)
         step = (high - low) / (size - 1)
         low, high = max(0.0, float(best[0]) - step), min(1.0, float(best[0]) + step)
-        if said:
-            said(generation, value)
-    return Found(simulator.spec.from_unit(best), value, np.array(history), undefined, points, True)
+        if progress:
+            progress(generation, value)
+    return SearchResult(simulator.spec.from_unit(best), value, np.array(history), undefined, points, True)

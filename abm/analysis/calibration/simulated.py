@@ -102,11 +102,11 @@ class Simulator:
         if self.folder is None:
             return compute()
         path = self.folder / f"{what}{self._key(theta, seeds)}.npy"
-        found = _read(path, shape) if path.is_file() else None
-        if found is None:
-            found = compute()
-            write_whole(path, lambda file: np.save(file, found, allow_pickle=False))
-        return found
+        numbers = _read(path, shape) if path.is_file() else None
+        if numbers is None:
+            numbers = compute()
+            write_whole(path, lambda file: np.save(file, numbers, allow_pickle=False))
+        return numbers
 
     def _count(self, runs: int) -> None:
         self.runs += runs
@@ -118,8 +118,8 @@ class Simulator:
 
         spec = self.spec
         scales = [one.scale for one in spec.data.values()]
-        said = f"{source_hash()} {spec.moments} {scales} {spec.names} {spec.months}"
-        digest = hashlib.sha256(said.encode())
+        identity = f"{source_hash()} {spec.moments} {scales} {spec.names} {spec.months}"
+        digest = hashlib.sha256(identity.encode())
         digest.update(self._conditions)
         digest.update(np.ascontiguousarray(theta).tobytes())
         digest.update(np.ascontiguousarray(seeds).tobytes())
@@ -138,11 +138,11 @@ class Simulator:
         columns = {name: theta[:, i] for i, name in enumerate(self.spec.names)}
         return self.scaled(facts.moments(facts.run_at(self.setup, columns, seeds)))
 
-    def scaled(self, found: dict[str, np.ndarray]) -> np.ndarray:
+    def scaled(self, moments: dict[str, np.ndarray]) -> np.ndarray:
         """(runs, moments) from moments by name, on the scale of comparison."""
         columns = []
         for name, observed in self.spec.data.items():
-            values = np.asarray(found[f"{name} by run"] if f"{name} by run" in found else found[name], float)
+            values = np.asarray(moments[f"{name} by run"] if f"{name} by run" in moments else moments[name], float)
             if observed.scale == "log":
                 with np.errstate(divide="ignore", invalid="ignore"):
                     values = np.log(values)
@@ -162,7 +162,7 @@ def kept_runs(folder: Path) -> int:
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """What a file holds; None where it is damaged or of something else, and is computed again."""
     try:
-        found = np.load(path, allow_pickle=False)
+        numbers = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return found if found.shape == shape and found.dtype == float else None
+    return numbers if numbers.shape == shape and numbers.dtype == float else None
