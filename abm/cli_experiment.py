@@ -94,27 +94,27 @@ def experiments(
     from abm.experiments.spec import ExperimentError
     from abm.reproduce import FOLDER
 
-    found, problems = [], []
+    loaded, problems = [], []
     for folder in folders:
         try:
-            found.append(load(folder))
+            loaded.append(load(folder))
         except ExperimentError as error:
             problems += list(error.problems)
     if problems:
         raise Mistake("\n".join(problems))
-    numbers = [one.number for one in found]
-    if twice := [one for one in found if numbers.count(one.number) > 1]:
+    numbers = [one.number for one in loaded]
+    if twice := [one for one in loaded if numbers.count(one.number) > 1]:
         raise Mistake(f"{', '.join(str(one.folder) for one in twice)}: have the same number; give one of them another")
     from abm.experiments import frozen, reference, report
     from abm.experiments.perform import perform
     from abm.experiments.special import STATISTICS
 
     with mistaken():
-        for name in dict.fromkeys(test.statistic for each in found for test in each.test):
+        for name in dict.fromkeys(test.statistic for each in loaded for test in each.test):
             STATISTICS[name].installed()
     if check or accept:
         with mistaken():  # a file that is no reference is told before anything runs
-            for each in found:
+            for each in loaded:
                 stored = {which: reference.load(each, which) for which in (True, False)}
                 if check and stored[quick] is None:
                     raise Mistake(
@@ -124,7 +124,7 @@ def experiments(
     base = writable((out if everything else out.parent if out else None) or FOLDER)
     drifted: list[str] = []
     done = []
-    for experiment in found:
+    for experiment in loaded:
         place = writable(out if out and not everything else base / f"{experiment.name}{'_quick' if quick else ''}")
         try:
             with bar() as (progress, _):
@@ -148,7 +148,7 @@ def experiments(
     if everything:
         print(f"index:    {report.index([(one.experiment, one.result) for one in done], base, quick)}")
     if accept:
-        fill_pages(found)
+        fill_pages(loaded)
     if check:
         for line in drifted:
             print(f"drift: {line}")
@@ -158,14 +158,14 @@ def experiments(
             raise typer.Exit(1)
 
 
-def fill_pages(found: list[Any]) -> None:
+def fill_pages(experiments: list[Any]) -> None:
     """READMEs of the experiments, and the table of all of them where they stand in one folder."""
     from abm.experiments import pages
     from abm.experiments.load import folders, load
 
-    for experiment in found:
+    for experiment in experiments:
         print(pages.readme(experiment))
-    bases = {experiment.folder.parent for experiment in found}
+    bases = {experiment.folder.parent for experiment in experiments}
     for base in bases:
         if (base / "README.md").exists():
             print(pages.overview([load(folder) for folder in folders(base)], base))
@@ -206,12 +206,12 @@ def replay(
     ] = None,
 ) -> None:
     """Do a stored result again from its own spec, and say whether every number is the same; exit code 1 if one is not."""
-    from abm.experiments.again import Differs, Unplayable, again, manifest_of
+    from abm.experiments.replay import Differs, Unplayable, manifest_of, replay_result
 
     try:
         manifest_of(result)
         with bar() as (progress, _):
-            verdict = again(result, sample, progress)
+            agreement = replay_result(result, sample, progress)
     except Unplayable as error:
         raise Mistake(str(error)) from None
     except Differs as difference:
@@ -219,7 +219,7 @@ def replay(
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise stopped("stopped; the stored result is as it was") from None
-    print(verdict)
+    print(agreement)
 
 
 def new_experiment(

@@ -25,7 +25,7 @@ from abm.cli import app
 from abm.experiments import ExperimentError, find
 from abm.experiments.checks import of_condition
 from abm.experiments.judge import FALSIFIED, PENDING, SUPPORTED, UNSUPPORTED, answered, judge
-from abm.experiments.load import folders, load, told
+from abm.experiments.load import folders, from_table, load
 from abm.experiments.reference import drift, keep
 from abm.experiments.sampling import Unanswerable
 from abm.experiments.spec import Test, holds, merged
@@ -173,7 +173,7 @@ junk = st.recursive(
 def test_whatever_stands_in_a_file_there_is_an_answer(key, value):
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
     with contextlib.suppress(ExperimentError):  # any other exception fails the test
-        told({**tomllib.loads(text), key: value}, Path("nowhere"))
+        from_table({**tomllib.loads(text), key: value}, Path("nowhere"))
 
 
 def test_a_file_does_not_reach_outside_its_folder(tmp_path):

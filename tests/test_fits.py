@@ -13,7 +13,7 @@ from abm.analysis.calibration.posterior import effective
 from abm.analysis.calibration.results import distinct, outside
 from abm.analysis.predictions import called, read_predictions
 from abm.experiments import ExperimentError, frozen
-from abm.experiments.load import load, told
+from abm.experiments.load import from_table, load
 from abm.parameters import Parameters
 from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
 
@@ -141,5 +141,5 @@ def test_what_cannot_be_predicted_is_told(change, says):
         else:
             said[key] = value
     with pytest.raises(ExperimentError) as caught:
-        told(said, SIXTEEN)
+        from_table(said, SIXTEEN)
     assert says in str(caught.value)

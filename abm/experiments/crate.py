@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from abm.experiments.again import Unplayable, manifest_of, sweeps_of
+from abm.experiments.replay import Unplayable, manifest_of, sweeps_of
 
 KINDS = {
     ".png": "image/png",

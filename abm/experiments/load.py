@@ -21,21 +21,21 @@ def load(folder: Path) -> Experiment:
         said = read_toml(path)
     except (OSError, ValueError) as error:  # not UTF-8, not TOML
         raise ExperimentError([f"{path}: cannot be read: {error}"]) from None
-    return told(said, folder)
+    return from_table(said, folder)
 
 
-def told(said: Mapping[str, Any], folder: Path) -> Experiment:
+def from_table(said: Mapping[str, Any], folder: Path) -> Experiment:
     """From what such a file says; paths in it start at the folder. Raises `ExperimentError`."""
     path = folder / "experiment.toml"
     if "folder" in said:
         raise ExperimentError([f"{path}: folder: unknown key 'folder'"])
     try:
-        found = Experiment(**{**_listed(said), "folder": folder})
+        experiment = Experiment(**{**_listed(said), "folder": folder})
     except ValidationError as error:
         raise ExperimentError([f"{path}: {line}" for line in _complaints(error)]) from None
-    if problems := faults(found):
+    if problems := faults(experiment):
         raise ExperimentError([f"{path}: {line}" for line in problems])
-    return found
+    return experiment
 
 
 def root() -> Path:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from abm.experiments.report import plain
+from abm.experiments.report import write_json
 from abm.experiments.spec import Experiment
 
 HALF_WIDTHS = 0.1
@@ -28,19 +28,19 @@ def load(experiment: Experiment, quick: bool) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        found = json.loads(path.read_bytes())
-        for test in found["tests"]:
+        stored = json.loads(path.read_bytes())
+        for test in stored["tests"]:
             for one in test["findings"]:
                 one["of"], one["value"], one["low"], one["high"], one["p"], one["more"]
             test["name"], test["says"], test["trouble"]
-        found["verdict"], found["key"], found["runs"], found["failed"], found["replications"], found["quick"]
+        stored["verdict"], stored["key"], stored["runs"], stored["failed"], stored["replications"], stored["quick"]
     except (OSError, ValueError, KeyError, TypeError):
         raise ValueError(f"{path}: is no reference; delete it, and make it anew with --accept") from None
-    return dict(found)
+    return dict(stored)
 
 
 def keep(experiment: Experiment, result: dict[str, Any], quick: bool) -> Path:
-    return plain(path_of(experiment, quick), result)
+    return write_json(path_of(experiment, quick), result)
 
 
 def drift(experiment: Experiment, result: dict[str, Any], quick: bool) -> list[str]:
@@ -49,12 +49,12 @@ def drift(experiment: Experiment, result: dict[str, Any], quick: bool) -> list[s
     name = path_of(experiment, quick)
     if reference is None:
         return [f"{name}: there is no reference; --accept keeps what came out as one"]
-    found = []
+    lines = []
     if reference["key"] != result["key"]:
-        found.append(f"{experiment.name}: experiment.toml has changed since {name.name} was made")
+        lines.append(f"{experiment.name}: experiment.toml has changed since {name.name} was made")
     if reference["verdict"] != result["verdict"]:
-        found.append(f"{experiment.name}: verdict {result['verdict']}, was {reference['verdict']}")
-    found += [
+        lines.append(f"{experiment.name}: verdict {result['verdict']}, was {reference['verdict']}")
+    lines += [
         f"{experiment.name}: {what} {result[what]}, was {reference[what]}"
         for what in ("runs", "failed")
         if result[what] != reference[what]
@@ -62,20 +62,20 @@ def drift(experiment: Experiment, result: dict[str, Any], quick: bool) -> list[s
     before = {test["name"]: test for test in reference["tests"]}
     for test in result["tests"]:
         if test["name"] not in before:
-            found.append(f"{experiment.name}, {test['name']}: is new")
+            lines.append(f"{experiment.name}, {test['name']}: is new")
             continue
         if test["says"] != before[test["name"]]["says"]:
-            found.append(f"{experiment.name}, {test['name']}: {test['says']}, was {before[test['name']]['says']}")
+            lines.append(f"{experiment.name}, {test['name']}: {test['says']}, was {before[test['name']]['says']}")
         old = {one["of"]: one for one in before[test["name"]]["findings"]}
         lost = [of for of in old if of not in {one["of"] for one in test["findings"]}]
-        found += [f"{experiment.name}, {test['name']}, {of}: is gone" for of in lost]
+        lines += [f"{experiment.name}, {test['name']}, {of}: is gone" for of in lost]
         for one in test["findings"]:
             if one["of"] not in old:
-                found.append(f"{experiment.name}, {test['name']}, {one['of']}: is new")
+                lines.append(f"{experiment.name}, {test['name']}, {one['of']}: is new")
                 continue
-            found += [f"{experiment.name}, {test['name']}, {one['of']}: {line}" for line in moved(one, old[one["of"]])]
+            lines += [f"{experiment.name}, {test['name']}, {one['of']}: {line}" for line in moved(one, old[one["of"]])]
     gone = [name for name in before if name not in {test["name"] for test in result["tests"]}]
-    return found + [f"{experiment.name}, {name}: is gone" for name in gone]
+    return lines + [f"{experiment.name}, {name}: is gone" for name in gone]
 
 
 def moved(one: dict[str, Any], old: dict[str, Any]) -> list[str]:

@@ -35,8 +35,8 @@ def write(
     good = runs[runs["status"] == "ok"]
     files = [csv(folder / "tables" / "findings.csv", verdict.table())]
     files.append(csv(folder / "tables" / "means.csv", point_means(experiment, good)))
-    files.append(plain(folder / "result.json", result_of(experiment, runs, verdict, quick)))
-    files.append(plain(folder / "manifest.json", manifest(experiment, quick, seconds)))
+    files.append(write_json(folder / "result.json", result_of(experiment, runs, verdict, quick)))
+    files.append(write_json(folder / "manifest.json", manifest(experiment, quick, seconds)))
     files += own_files(experiment, folder / "experiment")
     plates, missed = [], []
     for asked in experiment.figure:
@@ -69,12 +69,12 @@ class NotDrawn(RuntimeError):
 
 def own_files(experiment: Experiment, folder: Path) -> list[Path]:
     """Copies of what the experiment was made from: its file, scenarios, tables, figure.py."""
-    found = []
+    copies = []
     for path in sorted(experiment.folder.iterdir()):
         if path.suffix in (".toml", ".csv", ".py") and path.is_file():
-            found.append(folder / path.name)
-            write_whole(found[-1], lambda file, path=path: file.write(path.read_bytes()))  # type: ignore[misc]
-    return found
+            copies.append(folder / path.name)
+            write_whole(copies[-1], lambda file, path=path: file.write(path.read_bytes()))  # type: ignore[misc]
+    return copies
 
 
 def clear(folder: Path, files: Sequence[Path]) -> None:
@@ -90,8 +90,8 @@ def csv(path: Path, frame: pd.DataFrame) -> Path:
     return path
 
 
-def plain(path: Path, said: Any) -> Path:
-    text = json.dumps(jsonable(said), indent=1, ensure_ascii=False, allow_nan=False)
+def write_json(path: Path, content: Any) -> Path:
+    text = json.dumps(jsonable(content), indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(path, lambda file: file.write(text.encode() + b"\n"))
     return path
 
@@ -169,7 +169,7 @@ def in_words(experiment: Experiment, test: Test, one: Mapping[str, Any], name: b
     return f"{text} ({', '.join(rest)})" if more and rest else text
 
 
-def shown(answer: Answer, one: Finding, experiment: Experiment) -> str:
+def finding_text(answer: Answer, one: Finding, experiment: Experiment) -> str:
     return in_words(experiment, answer.test, jsonable({"of": one.of, **one.numbers(), "more": one.more}))
 
 
@@ -181,10 +181,10 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {number(p, 2)}"
 
 
-def said(answer: Answer, experiment: Experiment) -> str:
+def findings_text(answer: Answer, experiment: Experiment) -> str:
     if answer.trouble:
         return answer.trouble
-    return "; ".join(shown(answer, one, experiment) for one in answer.findings)
+    return "; ".join(finding_text(answer, one, experiment) for one in answer.findings)
 
 
 def html_of(
@@ -196,7 +196,9 @@ def html_of(
     result += paragraph(experiment.hypothesis, "Hypothesis")
     for answer in verdict.answers:
         if answer.says != REPORTED:
-            result += paragraph(f"{capital(answer.says)}. {said(answer, experiment)}.", capital(answer.test.name))
+            result += paragraph(
+                f"{capital(answer.says)}. {findings_text(answer, experiment)}.", capital(answer.test.name)
+            )
     design = [("Treatment", experiment.treatment), ("Outcome", experiment.outcome), ("Expected", experiment.expected)]
     design += [("Falsified if", experiment.falsified), ("Source", experiment.source)]
     blocks = [paragraph(text, topic) for topic, text in design if text]
@@ -211,7 +213,7 @@ def html_of(
     tests = []
     for answer in verdict.answers:
         tests.append(paragraph(answer.test.asks, f"{capital(answer.test.name)} ({answer.says})"))
-        lines = [shown(answer, one, experiment) for one in answer.findings]
+        lines = [finding_text(answer, one, experiment) for one in answer.findings]
         tests.append(bullets([*lines, *([answer.trouble] if answer.trouble else [])] or ["no answer"]))
         rules = [("Supported if", answer.test.supported_if), ("Falsified if", answer.test.falsified_if)]
         rule = "; ".join(f"{word.lower()} {condition}" for word, condition in rules if condition)

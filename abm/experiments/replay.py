@@ -26,7 +26,7 @@ class Differs(Exception):
     """The first number that differs."""
 
 
-def again(folder: Path, sample: int | None = None, progress: Progress | None = None) -> str:
+def replay_result(folder: Path, sample: int | None = None, progress: Progress | None = None) -> str:
     """Do the result in `folder` again (or only the first `sample` replications), and say how equal it is.
 
     Raises `Unplayable` where there is no such result, `Differs` with the first number that does.
@@ -35,29 +35,29 @@ def again(folder: Path, sample: int | None = None, progress: Progress | None = N
     from abm.sweeps.store import Damaged
 
     folder = Path(folder)
-    said = manifest_of(folder)
-    stored = said.get("source") or said.get("source_hash")
+    manifest = manifest_of(folder)
+    stored = manifest.get("source") or manifest.get("source_hash")
     note = "" if stored in (None, source_hash()) else "; the model's source has changed since it was made"
     try:
-        if "reproduction" in said:
-            return shock_again(folder, said, progress) + note
-        places = sweeps_of(folder, said)
+        if "reproduction" in manifest:
+            return replay_shock(folder, manifest, progress) + note
+        places = sweeps_of(folder, manifest)
         largest, count = 0.0, 0
         for place in places:
-            difference, numbers = sweep_again(place, sample, progress)
+            difference, numbers = replay_sweep(place, sample, progress)
             largest, count = max(largest, difference), count + numbers
-        if "experiment" in said:
-            judged_again(folder, places)
+        if "experiment" in manifest:
+            check_verdict(folder, places)
     except Differs as difference:
         raise Differs(f"{difference}{note}") from None
     except Damaged as error:
         raise Unplayable(str(error)) from None
     part = f" ({sample} replications of each point)" if sample else ""
-    also = "; the verdict and every finding follow from them" if "experiment" in said else ""
-    return told(largest, count) + part + also + note
+    also = "; the verdict and every finding follow from them" if "experiment" in manifest else ""
+    return agreement(largest, count) + part + also + note
 
 
-def judged_again(folder: Path, places: list[Path]) -> None:
+def check_verdict(folder: Path, places: list[Path]) -> None:
     """Whether the stored verdict and findings are those of the stored runs. Raises Differs, Unplayable."""
     import pandas as pd
 
@@ -82,7 +82,7 @@ def judged_again(folder: Path, places: list[Path]) -> None:
         raise Differs(f"{folder / 'result.json'}: stored verdict {stored.get('verdict')!r}, now {verdict['verdict']!r}")
 
 
-def told(largest: float, count: int) -> str:
+def agreement(largest: float, count: int) -> str:
     if largest == 0:
         return f"equal: {count:,} numbers, to the last digit"
     return f"equal up to rounding: {count:,} numbers, largest relative difference {largest:.1e}"
@@ -91,36 +91,40 @@ def told(largest: float, count: int) -> str:
 def manifest_of(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
-        found = json.loads(path.read_bytes())
+        manifest = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise Unplayable(f"{folder}: no result is stored here (no manifest.json)") from None
     except (OSError, ValueError) as error:
         raise Unplayable(f"{path}: cannot be read: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(manifest, dict):
         raise Unplayable(f"{path}: is no manifest")
-    return found
+    return manifest
 
 
-def sweeps_of(folder: Path, said: dict[str, Any]) -> list[Path]:
+def sweeps_of(folder: Path, manifest: dict[str, Any]) -> list[Path]:
     """Folders of the sweeps of a result: its own runs, or itself."""
-    if "experiment" not in said:
+    if "experiment" not in manifest:
         if not (folder / "spec.toml").is_file():
             raise Unplayable(f"{folder}: is neither the result of an experiment nor of a sweep")
         return [folder]
     from abm.sweeps.spec import digest
 
     places = []
-    if not isinstance(said.get("sweeps"), dict) or not isinstance(said.get("source"), str) or "packages" not in said:
+    if (
+        not isinstance(manifest.get("sweeps"), dict)
+        or not isinstance(manifest.get("source"), str)
+        or "packages" not in manifest
+    ):
         raise Unplayable(f"{folder / 'manifest.json'}: says neither sweeps nor source; reproduce the experiment again")
-    for arm, spec in said["sweeps"].items():
-        place = folder / "runs" / f"{arm}-{digest([digest(spec), said['source'], said['packages']])}"
+    for arm, spec in manifest["sweeps"].items():
+        place = folder / "runs" / f"{arm}-{digest([digest(spec), manifest['source'], manifest['packages']])}"
         if not (place / "spec.toml").is_file():
             raise Unplayable(f"{place}: the runs of arm {arm} are not there; reproduce the experiment again")
         places.append(place)
     return places
 
 
-def sweep_again(place: Path, sample: int | None, progress: Progress | None) -> tuple[float, int]:
+def replay_sweep(place: Path, sample: int | None, progress: Progress | None) -> tuple[float, int]:
     """Largest relative difference, and how many numbers were compared."""
     from abm.sweeps import open_sweep, run_sweep
 
@@ -166,18 +170,18 @@ def compared(before: pd.DataFrame, anew: pd.DataFrame, columns: list[str], place
     return largest, len(one) * len(columns)
 
 
-def shock_again(folder: Path, said: dict[str, Any], progress: Progress | None) -> str:
+def replay_shock(folder: Path, manifest: dict[str, Any], progress: Progress | None) -> str:
     """A stored reproduction of the R1 shock: every number of its tables."""
     import pandas as pd
 
     from abm.reproduce import REPRODUCTIONS
 
-    if said["reproduction"] not in REPRODUCTIONS:
-        raise Unplayable(f"{folder}: no reproduction {said['reproduction']!r} is known")
-    work = REPRODUCTIONS[said["reproduction"]]
+    if manifest["reproduction"] not in REPRODUCTIONS:
+        raise Unplayable(f"{folder}: no reproduction {manifest['reproduction']!r} is known")
+    work = REPRODUCTIONS[manifest["reproduction"]]
     largest, count = 0.0, 0
     with tempfile.TemporaryDirectory(prefix="abm_replay_") as temporary:
-        work.run(Path(temporary), said["seeds"], bool(said["quick"]), progress)
+        work.run(Path(temporary), manifest["seeds"], bool(manifest["quick"]), progress)
         for path in sorted((folder / "tables").glob("*.csv")):
             one, other = pd.read_csv(path), pd.read_csv(Path(temporary) / "tables" / path.name)
             if one.shape != other.shape:
@@ -192,4 +196,4 @@ def shock_again(folder: Path, said: dict[str, Any], progress: Progress | None) -
                     relative = np.where((x == y) | np.isnan(x), 0.0, np.abs(x - y) / np.maximum(np.abs(x), 1e-12))
                 largest = max(largest, float(relative.max()) if relative.size else 0.0)
                 count += x.size
-    return told(largest, count)
+    return agreement(largest, count)
