@@ -53,7 +53,7 @@ def compare(
         raise Mistake("nothing is changed: give --set, --scenario or --exports, or a file that does")
     folder = writable(out) if out else None
     try:
-        asked.story()
+        asked.changed_scenario()
         with bar() as (_, count):
             comparison = asked.run(progress=count)
     except CounterfactualError as error:
@@ -68,8 +68,10 @@ def compare(
     names = named or [name for name in HEADLINES if name in comparison.a.names]
     table = numbers(comparison, names)
     for row in table[table["month"] == table["month"].max()].itertuples():
-        cells = [_short(row.baseline), _short(row.changed), _short(row.difference)]
-        shown.add_row(escape(str(label_of(row.observable))), *cells, f"{_short(row.low)} to {_short(row.high)}")
+        cells = [_abbreviated(row.baseline), _abbreviated(row.changed), _abbreviated(row.difference)]
+        shown.add_row(
+            escape(str(label_of(row.observable))), *cells, f"{_abbreviated(row.low)} to {_abbreviated(row.high)}"
+        )
     Console().print(escape(f"{asked.words()}; {len(comparison.a.seeds)} paired seeds"), shown, sep="\n")
     if folder:
         from abm.figures import paired_difference, style
@@ -109,7 +111,7 @@ def _asked(
         raise Mistake(str(error)) from None
 
 
-def _short(value: float) -> str:
+def _abbreviated(value: float) -> str:
     """Three digits; thousands, millions and so on by their letter."""
     size, letter = next(
         ((s, c) for s, c in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= s), (1, "")

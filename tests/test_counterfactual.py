@@ -147,17 +147,17 @@ def test_levers_that_no_month_reads_are_refused():
 
 
 def test_lifted_rules_are_lifted_with_their_news():
-    lifted = [event.id for event in Counterfactual(exports="lifted").story().all_events]
+    lifted = [event.id for event in Counterfactual(exports="lifted").changed_scenario().all_events]
     assert not {"h20_licence", "h20_licence_news", "export_2024"} & set(lifted)
     assert "r1" in lifted
-    closed = {event.id for event in Counterfactual(exports="closed to China").story().all_events}
+    closed = {event.id for event in Counterfactual(exports="closed to China").changed_scenario().all_events}
     assert {"closed_to_china", "closed_to_china_news", "export_2024"} <= closed
 
 
 def test_a_scenario_with_parameters_of_its_own_says_from_when_it_can_be_played():
     with pytest.raises(CounterfactualError, match=r"guarantee_share.*set since = 2023-01-01"):
-        Counterfactual(scenario="article_bundle").story()
-    Counterfactual(scenario="article_bundle", since=dt.date(2023, 1, 1)).story()
+        Counterfactual(scenario="article_bundle").changed_scenario()
+    Counterfactual(scenario="article_bundle", since=dt.date(2023, 1, 1)).changed_scenario()
 
 
 def test_the_page_has_a_limit():
@@ -226,7 +226,7 @@ def test_what_is_wrong_is_said(said, words):
 
 def test_a_scenario_that_parts_too_early_says_when():
     with pytest.raises(CounterfactualError, match="choose 2025-02-01 or earlier"):
-        Counterfactual(scenario="export_ban", since=dt.date(2025, 6, 1)).story()
+        Counterfactual(scenario="export_ban", since=dt.date(2025, 6, 1)).changed_scenario()
 
 
 def test_sliders_hold_their_defaults_and_lie_within_the_bounds():
@@ -264,7 +264,7 @@ def test_a_spec_finds_its_scenario_from_another_folder(tmp_path):
     story.write_text('name = "late"\nextends = "baseline"\nremove = ["r1"]\n')
     spec = tmp_path / "spec.toml"
     spec.write_text(Counterfactual(scenario=str(story)).to_toml())
-    assert Counterfactual.load(spec).story().name == "late"
+    assert Counterfactual.load(spec).changed_scenario().name == "late"
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ class Counterfactual:
                 found[parameter] = (before if isinstance(before, dict) else {"default": before}) | {where: value}
         return found
 
-    def story(self) -> Scenario:
+    def changed_scenario(self) -> Scenario:
         """The changed world's scenario, with its export rules. Raises where it parts from the baseline before `since`."""
         import numpy as np
 
@@ -181,7 +181,7 @@ class Counterfactual:
         """The baseline and the changed world, as `abm.ensembles` takes them."""
         from abm.simulation import Setting
 
-        return [Setting(), Setting(self.parameters(), self.story(), branch_at=self.month)]
+        return [Setting(), Setting(self.parameters(), self.changed_scenario(), branch_at=self.month)]
 
     def run(self, progress: Callable[[int, int, float], None] | None = None) -> Comparison:
         """The changed world less the baseline, run by run; ``.a`` is the changed world's ensemble, ``.b`` the baseline's.

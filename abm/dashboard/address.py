@@ -34,7 +34,7 @@ def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:
         problems["of"] = f"no observable {of!r}"
     try:
         asked = Counterfactual.from_query(urlencode(said))
-        asked.story()
+        asked.changed_scenario()
         if asked.seeds * asked.months > MOST:
             problems["seeds"] = (
                 f"seeds x months = {asked.seeds * asked.months:,}: the page plays up to {MOST:,}; abm compare plays more"

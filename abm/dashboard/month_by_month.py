@@ -46,7 +46,7 @@ class Walk:
     def step(self) -> None:
         """One month."""
         if self.model.month == self.asked.month:
-            self.model = self.model.branch(self.asked.parameters(), self.asked.story())
+            self.model = self.model.branch(self.asked.parameters(), self.asked.changed_scenario())
         with COMPILED:
             self.model.step()
         self.past = [*self.past[-inspector.REMEMBERED :], inspector.record_of(self.model)]
