@@ -11,7 +11,7 @@ import abm
 from abm import data
 from abm.analysis.calibration.posterior import effective
 from abm.analysis.calibration.results import distinct, outside
-from abm.analysis.predictions import called, read_predictions
+from abm.analysis.predictions import called_sign, read_predictions
 from abm.experiments import ExperimentError, frozen
 from abm.experiments.load import from_table, load
 from abm.parameters import Parameters
@@ -107,7 +107,7 @@ def test_predictions_are_shares_means_and_quantiles_of_the_runs(tmp_path):
     first = next(row for row in rows if row.event == experiment.predictions["v4"] and row.layer == "power")
     values = runs["v4_power"]
     assert first.probability_up == pytest.approx((values > 0).mean())
-    assert first.sign == called(first.probability_up)
+    assert first.sign == called_sign(first.probability_up)
     assert (first.low, first.high) == pytest.approx(tuple(values.quantile([0.05, 0.95])), abs=1e-6)
     assert first.days == 7 and first.fitted_to == dt.date(2025, 1, 31)
     assert first.climatology == pytest.approx(0.4062)

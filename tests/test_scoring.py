@@ -10,7 +10,14 @@ import pytest
 from scipy.stats import binomtest
 from typer.testing import CliRunner
 
-from abm.analysis.predictions import Observed, Prediction, called, read_outcomes, read_predictions, write_predictions
+from abm.analysis.predictions import (
+    Observed,
+    Prediction,
+    called_sign,
+    read_outcomes,
+    read_predictions,
+    write_predictions,
+)
 from abm.analysis.scoring import coins, score
 from abm.cli import app
 
@@ -30,7 +37,9 @@ def complaints(*words):
 
 def row(p, event="first", layer="chips", **more):
     usual = {"days": 5, "mean": 0.0, "low": -0.05, "high": 0.05, "fitted_to": FITTED, "made_on": MADE}
-    return Prediction(event=event, date=EVENTS[event], layer=layer, probability_up=p, sign=called(p), **(usual | more))
+    return Prediction(
+        event=event, date=EVENTS[event], layer=layer, probability_up=p, sign=called_sign(p), **(usual | more)
+    )
 
 
 def rows(p):
@@ -135,7 +144,7 @@ def test_the_rule_is_met_at_seven_of_ten(right, met):
 
 @pytest.mark.parametrize(("p", "sign"), [(0, -1), (0.45, -1), (0.4501, 0), (0.5, 0), (0.5499, 0), (0.55, 1), (1, 1)])
 def test_signs_are_called_away_from_a_half(p, sign):
-    assert called(p) == sign
+    assert called_sign(p) == sign
 
 
 def test_what_was_known_beforehand_is_no_prediction():

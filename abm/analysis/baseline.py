@@ -39,7 +39,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "default": {"seeds": 50, "options": {}},
     "small": {"seeds": 8, "options": {"adopters": 24, "investors": 40}},
 }
-PAGE = Path("tests") / "baseline.json"
+FILE = Path("tests") / "baseline.json"
 
 
 def headlines(size: str) -> dict[str, Any]:
@@ -65,11 +65,11 @@ def summary(values: np.ndarray) -> dict[str, list[float]]:
     return out
 
 
-def differences(stored: dict[str, Any], found: dict[str, Any], tolerance: float = 1e-4) -> list[str]:
+def differences(stored: dict[str, Any], computed: dict[str, Any], tolerance: float = 1e-4) -> list[str]:
     """One line for every number that is not what is stored: scenario, observable, month, old, new."""
     lines = []
-    for scenario in sorted(stored.keys() | found.keys()):
-        old, new = stored.get(scenario, {}), found.get(scenario, {})
+    for scenario in sorted(stored.keys() | computed.keys()):
+        old, new = stored.get(scenario, {}), computed.get(scenario, {})
         for observable in sorted(old.keys() | new.keys()):
             for month in MONTHS:
                 a, b = (side.get(observable, {}).get(month, [float("nan")])[0] for side in (old, new))
@@ -78,15 +78,15 @@ def differences(stored: dict[str, Any], found: dict[str, Any], tolerance: float 
     return lines
 
 
-def write(path: Path = PAGE) -> list[str]:
+def write(path: Path = FILE) -> list[str]:
     """Compute everything again, write it, and return what changed."""
-    found = {size: headlines(size) for size in SIZES}
+    computed = {size: headlines(size) for size in SIZES}
     stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(text_of(found), encoding="utf-8")
-    return [f"{size}: {line}" for size in SIZES for line in differences(stored.get(size, {}), found[size])]
+    path.write_text(text_of(computed), encoding="utf-8")
+    return [f"{size}: {line}" for size in SIZES for line in differences(stored.get(size, {}), computed[size])]
 
 
-def text_of(found: dict[str, Any]) -> str:
+def text_of(computed: dict[str, Any]) -> str:
     """JSON with one line an observable, so that a diff shows what changed and nothing else."""
 
     def block(table: dict[str, Any], deep: int) -> str:
@@ -95,12 +95,12 @@ def text_of(found: dict[str, Any]) -> str:
         inside = ",\n".join(f"{' ' * (deep + 1)}{json.dumps(key)}: {block(x, deep + 1)}" for key, x in table.items())
         return f"{{\n{inside}\n{' ' * deep}}}"
 
-    return block(found, 0) + "\n"
+    return block(computed, 0) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("--out", type=Path, default=FILE)
     given = parser.parse_args()
     changed = write(given.out)
     print("\n".join(changed) if changed else "nothing changed")

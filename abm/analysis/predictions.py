@@ -8,7 +8,7 @@ Predictions, one row an event and layer:
 | `date` | first trading day of the window, as predicted: the same for all layers of an event |
 | `days` | trading days in the window: likewise |
 | `probability_up` | probability that the layer's abnormal return over the window is above nought |
-| `sign` | 1 from a probability of 0.55 up, -1 from 0.45 down, else 0: too close to call (see `called`) |
+| `sign` | 1 from a probability of 0.55 up, -1 from 0.45 down, else 0: too close to call (see `called_sign`) |
 | `mean`, `low`, `high` | mean and central 90 % interval of the predictive distribution: fractions, -0.05 for 5 % down |
 | `fitted_to` | date of the last datum that the parameters were fitted to |
 | `made_on` | date on which the row was computed |
@@ -74,7 +74,7 @@ class Observed:
     date: dt.date | None = None
 
 
-def called(probability_up: float) -> int:
+def called_sign(probability_up: float) -> int:
     """The sign that is called: 1, -1, or 0 where the probability is too close to a half for the runs to tell."""
     return 1 if probability_up >= UP else -1 if probability_up <= DOWN else 0
 
@@ -132,7 +132,7 @@ def _predictions(text: str, path: Path) -> list[Prediction]:
     first: dict[str, Prediction] = {}
     for line, row in found:
         where = f"{path}, line {line}"
-        if row.sign != called(row.probability_up):
+        if row.sign != called_sign(row.probability_up):
             rule = f"1 from {UP} up, -1 from {DOWN} down, else 0"
             problems.append(f"{where}: sign {row.sign} does not go with probability_up {row.probability_up:g} ({rule})")
         if row.low > row.high:

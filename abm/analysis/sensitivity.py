@@ -202,7 +202,7 @@ def of_sweep(
     if len(sweep.stories) > 1 or not sweep.common_draws:
         raise ValueError("a sensitivity analysis takes one scenario, and replications with common draws")
     cube = unit_cube(sweep)
-    if not laid_out(results):
+    if not is_current_layout(results):
         raise ValueError(
             f"{results.folder}: the design is not the one that this version of SALib lays out; run it again"
         )
@@ -224,7 +224,7 @@ def of_sweep(
     }
     names = results.factors
 
-    def said(name: str, of: str = "") -> str:
+    def label(name: str, of: str = "") -> str:
         return f"ln {of or name}" if name in logged else of or name
 
     def analysed(y: np.ndarray, name: str) -> pd.DataFrame:
@@ -235,18 +235,18 @@ def of_sweep(
     step = len(cube) // (sweep.design.points[0] if kind == "saltelli" else sweep.design.trajectories or 1)
     method = "sobol" if kind == "saltelli" else "morris"
     convergence = [
-        analysed(response[name][: n * step], said(name)) for name in chosen for n in subsets(len(cube) // step, method)
+        analysed(response[name][: n * step], label(name)) for name in chosen for n in subsets(len(cube) // step, method)
     ]
     whole = pd.concat([one for one in convergence if one["n"].iloc[0] == len(cube) // step], ignore_index=True)
-    told = [analysed(response[name], said(name, at[0])).assign(year=at[1]) for name, at in per_year.items()]
+    yearly = [analysed(response[name], label(name, at[0])).assign(year=at[1]) for name, at in per_year.items()]
     return Sensitivity(
         method,
         names,
         whole,
         pd.concat(convergence, ignore_index=True),
-        pd.concat(told, ignore_index=True) if told else pd.DataFrame(columns=[*COLUMNS, "year"]),
-        [said(name) for name, y in response.items() if is_constant(y)],
-        [said(name) for name in chosen if kind == "saltelli" and tail_share(response[name]) > SKEWED],
+        pd.concat(yearly, ignore_index=True) if yearly else pd.DataFrame(columns=[*COLUMNS, "year"]),
+        [label(name) for name, y in response.items() if is_constant(y)],
+        [label(name) for name in chosen if kind == "saltelli" and tail_share(response[name]) > SKEWED],
     )
 
 
@@ -260,7 +260,7 @@ def subsets(n: int, method: str) -> list[int]:
     return sorted({size for size in sizes if size >= SMALLEST[method]} | {n})
 
 
-def laid_out(results: Results) -> bool:
+def is_current_layout(results: Results) -> bool:
     """Whether the points that were run are those of the design as it is laid out now."""
     import pandas as pd
 

@@ -42,10 +42,10 @@ class Wanted:
 
 def load(path: Path | None, wanted: Wanted) -> Sweep:
     """The sweep of a TOML file (None: the built-in one), laid out as is wanted. Raises SpecError with all that is wrong."""
-    return Sweep.load(path or BUILT_IN, lambda said: laid_out(said, wanted))
+    return Sweep.load(path or BUILT_IN, lambda said: sweep_keys(said, wanted))
 
 
-def laid_out(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+def sweep_keys(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
     """Keys of the sweep, from those of a file. Raises SpecError for what no sensitivity analysis can be made of."""
     problems = []
     said = dict(said)

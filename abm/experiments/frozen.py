@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abm import data
-from abm.analysis.predictions import Prediction, called, write_predictions
+from abm.analysis.predictions import Prediction, called_sign, write_predictions
 from abm.experiments.spec import Experiment
 from abm.provenance import now
 from abm.sweeps import Outcome
@@ -84,7 +84,7 @@ def predictions(experiment: Experiment, runs: pd.DataFrame, made_on: dt.date) ->
                     layer=layer,
                     days=days,
                     probability_up=probability,
-                    sign=called(probability),
+                    sign=called_sign(probability),
                     mean=round(float(values.mean()), 6),
                     low=round(float(low), 6),
                     high=round(float(high), 6),
