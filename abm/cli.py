@@ -19,7 +19,7 @@ from abm.cli_calibrate import calibrate
 from abm.cli_compare import compare
 from abm.cli_dashboard import dashboard
 from abm.cli_experiment import Out, export, new_experiment, replay, reproduce
-from abm.cli_input import Commands, Mistake, keep_interrupts, plainly, settings, writable
+from abm.cli_input import Commands, Mistake, as_mistake, keep_interrupts, settings, writable
 from abm.cli_profile import profile
 from abm.cli_progress import bar, interruptible
 from abm.cli_score import score
@@ -59,7 +59,7 @@ def run(
     from abm.playing import Setup
     from abm.simulation import simulate
 
-    with plainly():
+    with as_mistake():
         Setup.of(chosen, scenario, months)  # every mistake shows here, before anything is compiled
     console = Console(stderr=True)
     with interruptible("nothing was kept"), console.status("running (the first run of a session compiles the model)"):
@@ -296,11 +296,11 @@ def headline_table(frame: Any, title: str) -> Table:
     table.add_column("unit", style="dim")
     for name in HEADLINES:
         label = label_of(name)
-        table.add_row(label.name, *(short(frame[name].iloc[month]) for month in at), escape(label.unit))
+        table.add_row(label.name, *(three_digits(frame[name].iloc[month]) for month in at), escape(label.unit))
     return table
 
 
-def short(value: float) -> str:
+def three_digits(value: float) -> str:
     """Three significant digits, with thousands apart up to a million."""
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from abm.cli_input import Mistake, writable
+from abm.cli_input import Mistake, as_mistake, writable
 from abm.cli_progress import bar, stopped
 from abm.wording import nearest
 
@@ -109,11 +107,11 @@ def experiments(
     from abm.experiments.perform import perform
     from abm.experiments.special import STATISTICS
 
-    with mistaken():
+    with as_mistake(ImportError):
         for name in dict.fromkeys(test.statistic for each in loaded for test in each.test):
             STATISTICS[name].installed()
     if check or accept:
-        with mistaken():  # a file that is no reference is told before anything runs
+        with as_mistake(ImportError):  # a file that is no reference is told before anything runs
             for each in loaded:
                 stored = {which: reference.load(each, which) for which in (True, False)}
                 if check and stored[quick] is None:
@@ -143,7 +141,7 @@ def experiments(
             if experiment.predictions and not quick:
                 print(f"    {frozen.keep(experiment, one.runs)}")
         if check:
-            with mistaken():
+            with as_mistake(ImportError):
                 drifted += reference.drift(experiment, one.result, quick)
     if everything:
         print(f"index:    {report.index([(one.experiment, one.result) for one in done], base, quick)}")
@@ -231,7 +229,7 @@ def new_experiment(
     """Write the folder of a new experiment, which runs at once: `abm reproduce NAME --quick`."""
     from abm.experiments.scaffold import scaffold
 
-    with mistaken():
+    with as_mistake(ImportError):
         path = scaffold(name, into or Path("experiments"))
     print(path)
     print(f"it runs as it is: abm reproduce {path.parent} --quick")
@@ -246,13 +244,5 @@ def export(
 
     target = out or result.with_name(f"{result.name}.crate.zip")
     writable(target.absolute().parent)
-    with mistaken():
+    with as_mistake(ImportError):
         print(pack(result, target))
-
-
-@contextlib.contextmanager
-def mistaken() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError, ImportError) as error:
-        raise Mistake(str(error)) from None

@@ -132,11 +132,11 @@ def settings(given: list[str]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def plainly() -> Iterator[None]:
+def as_mistake(*also: type[Exception]) -> Iterator[None]:
     """What input turns out to be wrong while it is checked becomes a `Mistake`, in the words of whoever checked it."""
     try:
         yield
-    except (ValueError, OSError) as error:  # ParameterError and ScenarioError are ValueErrors
+    except (ValueError, OSError, *also) as error:  # ParameterError and ScenarioError are ValueErrors
         raise Mistake(str(error)) from None
 
 

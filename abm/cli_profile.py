@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from abm.cli_input import Mistake, could_write, plainly
+from abm.cli_input import Mistake, as_mistake, could_write
 from abm.cli_progress import bar, stopped
 
 LAST_MONTH = 119
@@ -32,7 +32,7 @@ def profile(
     from abm.analysis.profile import profile as measure
 
     try:
-        with plainly(), bar() as (step, _):
+        with as_mistake(), bar() as (step, _):
             step("compiling and timing each phase", 0, 1)
             found = measure(
                 runs, month, repeats, adopters=adopters, investors=investors,

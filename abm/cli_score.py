@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli_input import Mistake, could_write, plainly
+from abm.cli_input import Mistake, as_mistake, could_write
 
 if TYPE_CHECKING:
     from abm.analysis.scoring import Report, Score
@@ -38,7 +38,7 @@ def score(
     from abm.analysis import scoring
     from abm.files import write_whole
 
-    with plainly():
+    with as_mistake():
         rows = files.read_predictions(predictions)
         report = scoring.score(rows, files.read_outcomes(outcomes, rows))
     for line in report.warnings:

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli_input import Mistake, complain, could_write, plainly, writable
-from abm.cli_sweep import carried_out, describe
+from abm.cli_input import Mistake, as_mistake, complain, could_write, writable
+from abm.cli_sweep import carry_out, describe
 from abm.wording import nearest
 
 METHODS = ("sobol", "morris")
@@ -74,10 +74,10 @@ def sensitivity(
 
     Stopped, the same command goes on. Exit codes: 0 all is well, 1 a run has failed, 2 wrong input, 130 Ctrl-C.
     """
-    wrong_words(method, points, trajectories, second_order, seeds)
+    check_options(method, points, trajectories, second_order, seeds)
     from abm.analysis.sensitivity_design import Wanted, load, noise_sweep
 
-    with plainly():
+    with as_mistake():
         wanted = Wanted(method, points, trajectories, second_order, months, replications, names_in("--of", of))
         asked = load(spec, wanted)
         chosen = columns(asked, "--of", of)
@@ -98,12 +98,12 @@ def sensitivity(
         return could_write(folder)
     writable(folder)
     options = dict(accept_changes=accept_changes, retry_failed=retry_failed)
-    carried_out(asked, folder / "runs", number=number, options=options)
+    carry_out(asked, folder / "runs", number=number, options=options)
     if pilot is not None:
-        carried_out(pilot, folder / "seeds", number=number, options=options)
-    with plainly(), told_if_incomplete(), Console(stderr=True).status("computing indices and intervals"):
-        found, noise, files = analysed(folder, chosen, logged, time_resolved, pilot is not None)
-    show(found, noise)
+        carry_out(pilot, folder / "seeds", number=number, options=options)
+    with as_mistake(), told_if_incomplete(), Console(stderr=True).status("computing indices and intervals"):
+        indices, noise, files = analysed(folder, chosen, logged, time_resolved, pilot is not None)
+    show(indices, noise)
     for path in files:
         print(path)
 
@@ -133,7 +133,7 @@ def columns(asked: Any, option: str, words: str | None, among: list[str] | None 
     return list(dict.fromkeys(str(at) for _, at in found)) or None
 
 
-def wrong_words(
+def check_options(
     method: str | None, points: int | None, trajectories: int | None, second_order: bool, seeds: int
 ) -> None:
     """Options that are wrong whatever the file says."""
@@ -263,7 +263,7 @@ def replications(
         raise Mistake(f"--against {against}: is the scenario itself; name another one")
     from abm.analysis.sensitivity_design import pilot
 
-    with plainly():
+    with as_mistake():
         asked = pilot([scenario, *([against] if against else [])], names_in("--of", of), seeds, months)
     from abm.workers import processors
 
@@ -272,7 +272,7 @@ def replications(
     with contextlib.ExitStack() as stack:
         folder = writable(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="abm_pilot_")))
         options = {"accept_changes": accept_changes}
-        carried_out(asked, folder / "runs", number=number, options=options, passing=out is None)
+        carry_out(asked, folder / "runs", number=number, options=options, passing=out is None)
         from abm.analysis import replications as analysis
         from abm.analysis.complete import numbers
         from abm.sweeps.results import open_sweep

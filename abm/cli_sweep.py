@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli_input import Mistake, could_write, plainly, writable
+from abm.cli_input import Mistake, as_mistake, could_write, writable
 from abm.cli_progress import bar, interruptible, stopped
 
 
@@ -70,12 +70,12 @@ def sweep(
     if show is not None:
         if spec is not None:
             raise Mistake("--show FOLDER: goes without a SPEC.toml")
-        return shown(show)
+        return print_results(show)
     if spec is None:
         raise Mistake("say which SPEC.toml to run, or --show FOLDER")
     part = shard_of(shard)
     limits = {"minimum": minimum, "maximum": maximum, "look_ahead": look_ahead}
-    with plainly():
+    with as_mistake():
         asked = Sweep.load(spec)
         Faults.wanted()
         rule = rule_of(asked, until_ci, of, absolute, part, {k: v for k, v in limits.items() if v is not None})
@@ -90,7 +90,7 @@ def sweep(
     describe(asked, part, number)
     if dry_run:
         could_write(folder)
-        return foreseen(asked, folder, part, accept_changes, retry_failed)
+        return print_plan(asked, folder, part, accept_changes, retry_failed)
     options = dict(chunk=chunk, accept_changes=accept_changes, retry_failed=retry_failed)
     execute(asked, writable(folder), part, rule, number, dask, options)
 
@@ -116,7 +116,7 @@ def rule_of(
     return rule
 
 
-def foreseen(asked: Any, folder: Path, part: tuple[int, int], accept_changes: bool, retry_failed: bool) -> None:
+def print_plan(asked: Any, folder: Path, part: tuple[int, int], accept_changes: bool, retry_failed: bool) -> None:
     """What a run into this folder would find there."""
     from abm.sweeps import store
     from abm.sweeps.plan import Plan
@@ -136,14 +136,14 @@ def foreseen(asked: Any, folder: Path, part: tuple[int, int], accept_changes: bo
 def execute(
     asked: Any, folder: Path, part: tuple[int, int], rule: Any, number: int, dask: str | None, options: dict[str, Any]
 ) -> None:
-    bad, verdict = carried_out(asked, folder, part, rule, number, dask, options)
+    bad, verdict = carry_out(asked, folder, part, rule, number, dask, options)
     if verdict is not None:
-        judged(verdict, rule)
+        print_verdict(verdict, rule)
     if bad or (verdict is not None and verdict.enough is None):
         raise typer.Exit(1)
 
 
-def carried_out(
+def carry_out(
     asked: Any,
     folder: Path,
     part: tuple[int, int] = (1, 1),
@@ -197,7 +197,7 @@ def carried_out(
         print(f"accepted and recorded: {'; '.join(tally.accepted)}")
     done = sum(tally.counts.values())
     print(f"{done:,} runs in {tally.seconds:.0f} seconds, {tally.before:,} were there already")
-    return counted(results), verdict
+    return print_counts(results), verdict
 
 
 def pace(done: int, total: int, failed: int, lately: int, seconds: float) -> str:
@@ -239,15 +239,15 @@ def describe(asked: Any, part: tuple[int, int], workers: int) -> None:
     )
 
 
-def shown(folder: Path) -> None:
+def print_results(folder: Path) -> None:
     """What is in a folder of results: of what sweep, how much of it, what failed, how long it took, where the files are."""
     from abm.sweeps.results import open_sweep
 
-    with plainly():
+    with as_mistake():
         results = open_sweep(folder)
         print(outline(results.sweep, int(results.manifest["replications"])))
         print(f"scenarios: {', '.join(results.sweep.stories)}; outcomes: {', '.join(results.outcomes)}")
-        counted(results)
+        print_counts(results)
         sessions = results.sessions()
     print(f"{sum(one.get('seconds', 0) for one in sessions):.0f} seconds in {len(sessions)} session(s)")
     if results.manifest["accepted"]:
@@ -258,11 +258,11 @@ def shown(folder: Path) -> None:
     )
 
 
-def counted(results: Any) -> int:
+def print_counts(results: Any) -> int:
     """Print runs by status, and the reasons of those that failed; returns their number."""
     counts = results.counts()
-    said = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()) if number)
-    print(f"{results.folder}: {said}")
+    by_status = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()) if number)
+    print(f"{results.folder}: {by_status}")
     bad = results.failures()
     bad = bad[bad["status"] != "missing"]
     if len(bad):
@@ -275,7 +275,7 @@ def counted(results: Any) -> int:
     return len(bad)
 
 
-def judged(verdict: Any, rule: Any) -> None:
+def print_verdict(verdict: Any, rule: Any) -> None:
     unit = "" if rule.absolute else " of the mean"
     if verdict.enough is None:
         print(
