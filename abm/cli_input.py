@@ -134,9 +134,11 @@ def settings(given: list[str]) -> dict[str, Any]:
 @contextlib.contextmanager
 def as_mistake(*also: type[Exception]) -> Iterator[None]:
     """What input turns out to be wrong while it is checked becomes a `Mistake`, in the words of whoever checked it."""
+    # ParameterError and ScenarioError are ValueErrors
+    mistakes: tuple[type[Exception], ...] = (ValueError, OSError, *also)
     try:
         yield
-    except (ValueError, OSError, *also) as error:  # ParameterError and ScenarioError are ValueErrors
+    except mistakes as error:
         raise Mistake(str(error)) from None
 
 

@@ -55,9 +55,9 @@ def memory_of_runs(runs: int) -> dict[str, float]:
         reports = program.blank(markets, setting, timeline)
         needed = program.months.lower(markets, setting, timeline, (0, 60), reports).compile().memory_analysis()
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(markets))
-    told = sum(leaf.nbytes for leaf in jax.tree.leaves(reports))
+    filled = sum(leaf.nbytes for leaf in jax.tree.leaves(reports))
     whole = needed.output_size_in_bytes + needed.temp_size_in_bytes
-    return {"runs": runs, "state": size / runs, "reports": told / runs, "needed": (whole - told) / runs}
+    return {"runs": runs, "state": size / runs, "reports": filled / runs, "needed": (whole - filled) / runs}
 
 
 def measure(quick: bool) -> dict[str, Any]:

@@ -14,11 +14,11 @@ def measure(quick: bool) -> dict[str, Any]:
     """Everything that `section` shows."""
     found = {}
     for month in [24] if quick else MONTHS:
-        told = profile(at=month, repeats=3 if quick else 30)
+        profiled = profile(at=month, repeats=3 if quick else 30)
         found[str(month)] = {
-            "runs": told.runs,
-            "compiling": told.compiling,
-            "phases": told.phases.to_dict("index"),
+            "runs": profiled.runs,
+            "compiling": profiled.compiling,
+            "phases": profiled.phases.to_dict("index"),
         }
     return found
 

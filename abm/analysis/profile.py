@@ -90,7 +90,7 @@ def profile(
         rows: dict[str, tuple[float, float]] = {}
         began, steps = time.perf_counter(), len(PHASES) + 2
 
-        def told() -> None:
+        def report_progress() -> None:
             if progress:
                 progress(len(rows), steps, time.perf_counter() - began)
 
@@ -100,14 +100,14 @@ def profile(
             program = _compiled(changed, markets, setting, events)
             rows[name] = _times(program, markets, setting, events, repeats)
             markets = put(program(markets, setting, events))  # the next phase meets what this one left
-            told()
+            report_progress()
         observing = _compiled(of_runs(_report, conduct), markets, setting, events)
         rows["observing"] = _times(observing, markets, setting, events, repeats)
-        told()
+        report_progress()
         compiling: dict[str, float] = {}
         whole = _compiled(months_of_runs(conduct), before, setting, events, compiling)
         rows["whole month"] = _times(whole, before, setting, events, repeats)
-        told()
+        report_progress()
     table = pd.DataFrame(rows, index=["ms", "median_ms"]).T
     table["us_per_run"] = 1e3 * table["ms"] / runs
     table["share"] = table["ms"] / table["ms"].drop("whole month").sum()

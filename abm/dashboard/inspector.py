@@ -77,7 +77,7 @@ def neighbours_of(graph: nx.MultiDiGraph, node: str) -> list[tuple[str, str, str
         for row in own.sort_values("weight", ascending=False).head(6).itertuples():
             outward = row.tail == node
             other = (row.head if outward else row.tail).replace("_", " ")
-            rows.append((title.partition(":")[0], "to" if outward else "from", other, said(row.weight)))
+            rows.append((title.partition(":")[0], "to" if outward else "from", other, as_text(row.weight)))
     return rows
 
 
@@ -109,20 +109,20 @@ def named(model: MarketModel, field: str, value: Any) -> str:
         number = int(value)
         return model.setup.world.labs[number].replace("_", " ") if number >= 0 else "nobody"
     if np.shape(value) == (2,) and field in TIERED:
-        return ", ".join(f"{tier} {said(one)}" for tier, one in zip(("flagship", "efficient"), value, strict=True))
+        return ", ".join(f"{tier} {as_text(one)}" for tier, one in zip(("flagship", "efficient"), value, strict=True))
     if field == "home":
         return str(model.setup.world.jurisdictions[int(value)])
     if field == "released":
         tiers = [tier for tier, now in zip(("flagship", "efficient"), np.atleast_1d(value), strict=False) if now]
         return " and ".join(tiers) or "–"
-    return said(value)
+    return as_text(value)
 
 
-def said(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A number, or a few, with three digits."""
     values = np.atleast_1d(np.asarray(value))
     if values.size > 6:
-        return f"{values.size} numbers, {said(values.min())} to {said(values.max())}"
+        return f"{values.size} numbers, {as_text(values.min())} to {as_text(values.max())}"
     if values.dtype == bool:
         return ", ".join("yes" if one else "no" for one in values)
     return ", ".join(_short(float(one)) for one in values.ravel())

@@ -102,14 +102,14 @@ class Runs:
     def _baseline(self, seeds: int, months: int, month: int, progress: Progress) -> Baseline:
         key = seeds, months, month
 
-        def told(*what: Any) -> None:
+        def report_progress(*what: Any) -> None:
             self._in_hand = key, what
             progress(*what)
 
         if key not in self._baselines:
             self._in_hand = key, ()
             try:
-                _keep(self._baselines, key, play_baseline(*key, told), KEPT_BASELINES)
+                _keep(self._baselines, key, play_baseline(*key, report_progress), KEPT_BASELINES)
             finally:
                 self._in_hand = None
         return _recall(self._baselines, key)
@@ -157,7 +157,7 @@ def played(
         there.append((np.asarray(numbers), kept))
         return kept
 
-    def told(done: int, total: int, _seconds: float) -> None:
+    def report_progress(done: int, total: int, _seconds: float) -> None:
         def so_far() -> Ensemble:
             numbers, parts = zip(*there, strict=True)  # in the order in which chunks came; the last one is filled up
             own, first = np.unique(np.concatenate(numbers), return_index=True)
@@ -169,7 +169,7 @@ def played(
     with jax.enable_x64(True):
         words = jnp.asarray(np.stack([seed_words(seed) for seed in seeds]))
         inputs = jnp.arange(runs), words, member.values
-        out = run_many(numbered, inputs, chunk=CHUNK, pad=True, keep=keep, progress=told)
+        out = run_many(numbered, inputs, chunk=CHUNK, pad=True, keep=keep, progress=report_progress)
     return Ensemble(member.setup, seeds, out, ())
 
 

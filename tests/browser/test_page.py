@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from abm.analysis.counterfactual import Counterfactual, numbers
-from abm.dashboard.inspector import said
+from abm.dashboard.inspector import as_text
 from abm.model import MarketModel
 
 pytestmark = pytest.mark.browser
@@ -182,7 +182,7 @@ def test_month_by_month_shows_the_run_and_looks_inside_an_agent(server, page):
     def price(lab):
         names = list(model.setup.world.labs)
         flagship, efficient = model.market.labs.price[names.index(lab)]
-        return f"flagship {said(flagship)}, efficient {said(efficient)}"
+        return f"flagship {as_text(flagship)}, efficient {as_text(efficient)}"
 
     assert price("closed_1") in inside.inner_text()
     page.get_by_role("button", name="open 2, open lab").click()
@@ -212,7 +212,7 @@ def test_another_seed_is_another_run(server, page):
     page.locator(".abm-month", has_text="seed 7").wait_for()
     model = MarketModel(rng=7, months=30)
     model.run_for(24)
-    first = said(model.market.labs.price[0][0])
+    first = as_text(model.market.labs.price[0][0])
     assert f"flagship {first}" in page.locator(".abm-inspector").inner_text()
 
 
