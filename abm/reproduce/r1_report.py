@@ -261,9 +261,10 @@ def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
     wide = wide.merge(ranks, on="mechanism", how="left")
     wide["mechanism"] = wide["mechanism"].map(lambda name: MECHANISMS.get(name, name))
     columns = {"mechanism": "mechanism"} | {layer: LAYERS[layer] for layer in LAYERS}
-    columns |= {"signs_right": "signs right", "rank_correlation": "rank correlation"}
+    columns |= {"signs_right": "signs matched", "rank_correlation": "rank correlation"}
     caption = "Abnormal return of 27 January 2025, %, mean of runs (applications observed: raw return)"
-    return table(wide, caption, columns, {"signs_right": lambda n: "–" if n != n else f"{n:.0f}"})
+    shown = table(wide, caption, columns, {"signs_right": lambda n: "–" if n != n else f"{n:.0f}"})
+    return shown + paragraph(crash.matching_rule())
 
 
 def fit(targets: pd.DataFrame) -> str:
