@@ -42,10 +42,10 @@ figcaption, .small { font-size: .86rem; color: var(--soft); line-height: 1.45; m
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; width: 100%; }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem; position: sticky; left: 0;
   max-width: calc(100vw - 2.2rem); }
-th, td { padding: .28rem .55rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { padding: .28rem .35rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { border-bottom: 1px solid var(--soft); } td.text, th.text { text-align: left; }
 td.bad { font-weight: 700; } td.text:first-child { min-width: 9rem; }
-td.text:nth-child(2) { min-width: 7rem; }
+td.text:nth-child(2) { min-width: 6rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem; }
 figure .scroll { margin: 0; }
 @media (max-width: 34rem) { nav ol { columns: 1; } figure img { width: calc(40rem * var(--share, 1)); max-width: none; }
@@ -83,6 +83,7 @@ class Section:
 SIGNS = (
     (r"(?<![\w.)-])-(?=\d)", "−"),
     (r"(?<=[\w)]) - (?=\d)|(?<=[\d)]) - (?=[\w(])", "\u00a0−\u00a0"),
+    (r"(?<=\w) x (?=\d)", " × "),
     (r"<=", "≤"),
     (r">=", "≥"),
 )
@@ -157,7 +158,7 @@ def number(value: Any, digits: int = 3) -> str:
         return "0"
     power = math.floor(math.log10(abs(value)))
     if power < -6:
-        return f"{value / 10.0**power:.{digits - 1}f} × 10".replace("-", "−") + f"{power}".translate(RAISED)
+        return f"{value / 10.0**power:.{digits - 1}f}\u00a0×\u00a010".replace("-", "−") + f"{power}".translate(RAISED)
     decimals = max(digits - 1 - power, 0)
     return f"{value:,.{min(decimals, 6)}f}".replace("-", "−")
 
