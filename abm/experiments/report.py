@@ -244,8 +244,8 @@ def html_of(
     blocks += [paragraph(line) for line in experiment.remarks]
     how = (
         f"{len(runs):,} runs, {replications} paired replications: replication k has the same draws at every point and in"
-        " every arm, and intervals are over replications. Differences are taken within replications: they are surer than bands"
-        " of single means look in a figure."
+        " every arm, and intervals are over replications. Differences are taken within replications, and are known better"
+        " than the bands of single means in a figure suggest."
         if experiment.sweeps(quick)[experiment.arm_names[0]].common_draws
         else f"{len(runs):,} runs, each with draws of its own; intervals are over points."
     )

@@ -89,7 +89,7 @@ def canvas(axes: Any, rows: int, columns: int, size: tuple[float, float], **opti
     return given[0].figure, given
 
 
-HEADROOM = 0.1
+HEADROOM = 0.13
 """Of the height of an axis, for a word above the curves."""
 R1_DAY = np.datetime64("2025-01-20")
 
@@ -152,8 +152,10 @@ def mark_event(ax: Axes, at: Any = R1_DAY, text: str = "") -> None:
     ax.axvline(at, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)))
     if text:
         scale = ax.yaxis.get_transform()
-        low, high = scale.transform(np.asarray(ax.get_ylim()))
-        ax.set_ylim(top=float(scale.inverted().transform(np.asarray([high + HEADROOM * (high - low)]))[0]))
+        low, high, highest = scale.transform(np.asarray([*ax.get_ylim(), ax.dataLim.y1]))
+        needed = low + (highest - low) / (1 - HEADROOM)
+        if needed > high:
+            ax.set_ylim(top=float(scale.inverted().transform(np.asarray([needed]))[0]))
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6}
         ax.annotate(
             text, (at, 1.0), xycoords=("data", "axes fraction"), xytext=(2, -2), textcoords="offset points",

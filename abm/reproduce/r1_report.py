@@ -241,6 +241,11 @@ def effects(paired: pd.DataFrame) -> str:
     year = paired["year"].iloc[0]
     rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)]
     rows = in_large_units(rows)
+    rows["interval"] = [
+        f"{report.number(low)}\u00a0to {report.number(high)}"
+        for low, high in zip(rows["low"], rows["high"], strict=True)
+    ]
+    rows["difference_in"] = rows["difference_in"].where(rows["difference_in"] != rows["unit"], "same unit")
     columns = {
         "name": "observable",
         "unit": "unit",
@@ -248,7 +253,7 @@ def effects(paired: pd.DataFrame) -> str:
         "without": "without",
         "difference": "difference",
     }
-    columns |= {"low": "95 % low", "high": "high", "difference_in": "difference in"}
+    columns |= {"interval": "95 % interval", "difference_in": "difference in"}
     columns |= {"variance_reduction": "variance reduction"}
     caption = f"Paired differences, means of {year} (geometric means where differences are in log points)"
     return table(rows, caption, columns)
