@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import abm
 from abm import event_study
 from abm.cli import app
-from abm.experiments import ExperimentError, find
+from abm.experiments import ExperimentError, find, report
 from abm.experiments.checks import of_condition
 from abm.experiments.judge import FALSIFIED, PENDING, SUPPORTED, UNSUPPORTED, answered, judge
 from abm.experiments.load import folders, from_table, load
@@ -223,6 +223,28 @@ def test_verdicts():
     assert verdict(waiting, dead) == FALSIFIED  # whatever is still awaited
     assert verdict({"falsified_if": "value > 5"}) == SUPPORTED
     assert verdict({"where": {"x": 17.0}, "falsified_if": "value > 5"}) == UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "told"),
+    [
+        (-0.009675, -0.032154, 0.012804, "−0.010 [−0.032, 0.013]"),
+        (0.00497, -0.000007, 0.00994, "0.0050 [−0.000007, 0.0099]"),
+        (5111.2, 4843.4, 5380.3, "5,111 [4,843, 5,380]"),
+        (1.0, None, None, "1"),
+        (6.224, None, None, "6.22"),
+    ],
+)
+def test_digits_end_where_the_interval_does(value, low, high, told):
+    asked = Test(name="t", statistic="level", digits=4 if value < 0 else 2)
+    one = {"of": "y", "value": value, "low": low, "high": high, "p": None, "more": {}}
+    assert report.in_words(load(find("5")), asked, one, name=False) == told
+
+
+def test_a_rule_is_told_in_words_with_the_need_it_has():
+    assert report.in_full("supported if", "low > 0 and signs >= 4", "any") == (
+        "supported if the interval's lower end > 0 and signs >= 4 (any of the outcomes)"
+    )
 
 
 def test_of_several_outcomes_all_most_or_any_must_meet_a_condition():

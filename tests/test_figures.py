@@ -131,6 +131,29 @@ def test_signs_are_right_only_beyond_doubt():
     assert crash.sign_of("platforms", -0.06) == -1
 
 
+def test_the_rule_of_matching_is_told():
+    assert "within 5 points of zero" in crash.crash_mechanisms_caption(8)
+
+
+def test_a_legend_fills_its_rows_and_fits():
+    assert style.columns_of(["0.5", "0.75", "1", "1.25", "1.5"], 4.6) == 5
+    assert style.columns_of(["a" * 30] * 4, 7.2) == 2
+    assert style.columns_of([], 7.2) == 1
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_no_curve_passes_behind_the_name_of_an_event(scale):
+    ax = Figure(figsize=(3, 2)).subplots()
+    ax.plot([0, 1, 2], [1.0, 100.0, 100.0])
+    ax.set_yscale(scale)
+    style.mark_event(ax, at=1, text="R1")
+    top = ax.transAxes.inverted().transform(ax.transData.transform((1, 100.0)))[1]
+    assert top < 0.88
+    low, high = ax.get_ylim()
+    style.mark_event(ax, at=2, text="V4")
+    assert ax.get_ylim() == (low, high)  # room once, whatever the number of events
+
+
 def test_an_unknown_kind_of_return_is_refused(tiny_shock):
     with pytest.raises(ValueError, match="abnormal"):
         figures.event_window(tiny_shock.runs["baseline"], kind="excess")

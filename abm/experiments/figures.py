@@ -11,11 +11,13 @@ import numpy as np
 
 from abm.experiments.spec import Experiment, ExperimentError, Figure, label_of_outcome
 from abm.figures import style
+from abm.figures.fans import scaled_unit
 from abm.figures.labels import parameter_name
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
 
     from abm.experiments.judge import Verdict
@@ -138,43 +140,76 @@ def response(material: Material) -> Drawn:
     for ax, y in zip(panels, asked.y, strict=False):
         table = means(rows, y, asked.x, asked.by)
         tables.append(table)
-        lines = list(dict.fromkeys(table[asked.by])) if asked.by else [None]
+        lines = groups_of(rows, asked.by) if asked.by else [None]
         for at, line in enumerate(lines):
             some = table[table[asked.by] == line] if asked.by else table
             look: Any = {"color": COLOURS[at % len(COLOURS)], "linestyle": style.LINES[at % len(style.LINES)]}
             label = material.value(asked.by, line) if asked.by else None
-            ax.fill_between(some[asked.x], some["low"], some["high"], color=look["color"], alpha=0.2, linewidth=0)
+            ax.fill_between(some[asked.x], some["low"], some["high"], color=look["color"], alpha=0.15, linewidth=0)
+            for edge in ("low", "high"):  # bands that cover each other keep their edges
+                ax.plot(some[asked.x], some[edge], linewidth=0.5, alpha=0.6, **look)
             ax.plot(some[asked.x], some["mean"], marker=style.MARKERS[at % len(style.MARKERS)], label=label, **look)
         axes_of(ax, material, y)
     for ax in panels[len(asked.y) :]:
         ax.set_visible(False)
     if asked.by:
-        handles, labels = panels[0].get_legend_handles_labels()
-        title = material.label(asked.by)
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), title=title)
+        style.shared_legend(figure, panels[0], True, title=material.label(asked.by))
     return figure, pd.concat(tables, ignore_index=True)
+
+
+def groups_of(rows: pd.DataFrame, by: str) -> list[Any]:
+    """Values of a column that make the lines of a picture: numbers by size, names in the order of the file."""
+    values = rows[by].dropna().unique()
+    return sorted(values) if rows[by].dtype.kind in "fiu" else list(values)
+
+
+def room(ax: Axes) -> int:
+    """How many letters fit beside each other over or below a panel of a whole row of them."""
+    place = ax.get_subplotspec()
+    return {1: 56, 2: 42}.get(place.get_gridspec().ncols if place else 3, 28)
 
 
 def axes_of(ax: Axes, material: Material, y: str) -> None:
     """Title, labels and scales of a panel."""
     asked = material.asked
     name, _, unit = material.label(y).partition(" (")
-    ax.set_title(wrapped(name))
-    ax.set_ylabel(unit.rstrip(")") or "ratio")
-    ax.set_xlabel(wrapped(material.label(asked.x), 26))
+    ax.set_title(wrapped(name, room(ax)))
+    size, unit = (1.0, unit.rstrip(")"))
+    if not asked.options.get("log_y"):
+        size, unit = scaled_unit(unit, max(map(abs, ax.get_ylim())))
+    ax.set_ylabel(unit or "ratio")
+    ax.set_xlabel(wrapped(material.label(asked.x), room(ax)))
     if asked.options.get("log_x"):
         ax.set_xscale("log")
+        few_decades(ax.xaxis)
     if asked.options.get("log_y"):
         ax.set_yscale("log")
+        few_decades(ax.yaxis)
     if material.runs[asked.x].dtype == object:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
         locator = AutoDateLocator(minticks=2, maxticks=4)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    low, high = ax.get_ylim()
-    if max(abs(low), abs(high)) >= 1e4 and not asked.options.get("log_y"):
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace("-", "−"))
+    if not asked.options.get("log_y"):
+        thousands(ax.yaxis, size)
+
+
+def thousands(axis: Axis, size: float = 1.0) -> None:
+    """Large numbers at the ticks of an axis in units of `size`, with their thousands apart."""
+    if max(map(abs, axis.get_view_interval())) >= 1e3:
+        axis.set_major_formatter(lambda value, _: f"{value / size:,.10g}".replace("-", "−"))
+
+
+def few_decades(axis: Axis) -> None:
+    """Plain numbers at 1, 2 and 5 on a logarithmic axis of less than two decades, where powers of ten would crowd."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    if high < 100 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        axis.set_minor_formatter(NullFormatter())
 
 
 def wrapped(text: str, width: int = 30) -> str:
@@ -212,8 +247,11 @@ def effects(material: Material) -> Drawn:
         ax.axvline(material.asked.options.get("centre", 0), color=style.GREY, linewidth=0.8)
         ax.set_yticks(at, names)
         ax.set_ylim(-0.6, len(some) - 0.4)
-        same = f"{of[0]}, " if len(set(of)) == 1 and unit else ""
+        same = f"{of[0]}, " if len(set(of)) == 1 and unit and of[0].lower() not in unit.lower() else ""
+        if unit == "%" and some["test"].nunique() == 1 and not same:
+            same = f"{some['test'].iloc[0]}, "
         ax.set_xlabel(f"{same}{unit or 'value of the statistic'}")
+        thousands(ax.xaxis)
     return figure, pd.DataFrame(table)
 
 
@@ -267,7 +305,7 @@ def distribution(material: Material) -> Drawn:
             )
         ax.set_xticks(range(len(groups)), [wrapped(material.value(asked.by, group), 10) for group in groups])
         name, _, unit = material.label(y).partition(" (")
-        ax.set_title(wrapped(name))
+        ax.set_title(wrapped(name, room(ax)))
         ax.set_ylabel(unit.rstrip(")") or "ratio")
         ax.grid(axis="x", visible=False)
         ax.use_sticky_edges = False  # boxes that end at the edge are not to be cut

@@ -130,18 +130,24 @@ def elasticities(material: Material) -> Drawn:
         line = pd.DataFrame(out)
         line = line[line[asked.by] == value]
         look: Any = {"color": COLOURS[at], "linestyle": style.LINES[at % len(style.LINES)]}
-        ax.fill_between(line["year"], line["low"], line["high"], color=look["color"], alpha=0.2, linewidth=0)
-        ax.plot(line["year"], line["mean"], marker=style.MARKERS[at], label=material.value(asked.by, value), **look)
+        # side by side: bands of several lines would cover each other
+        place = line["year"] + 0.12 * (at - (rows[asked.by].nunique() - 1) / 2)
+        errors = np.abs(np.stack([line["mean"] - line["low"], line["high"] - line["mean"]]).astype(float))
+        look |= {"marker": style.MARKERS[at], "elinewidth": 0.8, "capsize": 2}
+        ax.errorbar(place, line["mean"], yerr=errors, label=material.value(asked.by, value), **look)
     ax.axhline(1, color=style.GREY, linewidth=0.8)
     ax.set_xlabel("year")
     ax.set_ylabel("elasticity of tokens in efficiency")
-    figure.legend(loc="outside lower center", ncols=5, title=material.label(asked.by))
+    style.shared_legend(figure, ax, True, title=material.label(asked.by))
     return figure, pd.DataFrame(out)
 
 
-@kind("x", "by", "y", needed={"factors": dict})
+@kind("x", "by", "y", needed={"factors": dict}, optional={"log_x": bool})
 def against(material: Material) -> Drawn:
-    """Outcomes against another outcome, `x`, along each arm's own factor (`options.factors`: arm -> factor)."""
+    """Outcomes against another outcome, `x`, along each arm's own factor (`options.factors`: arm -> factor).
+
+    `options.log_x`: a logarithmic horizontal axis.
+    """
     import pandas as pd
 
     from abm.experiments.sampling import interval
@@ -172,6 +178,8 @@ def against(material: Material) -> Drawn:
 @kind("y", needed={"tests": list})
 def table_of_effects(material: Material) -> Drawn:
     """Findings of tests (`options.tests`), one line each, with a panel for each outcome `y`."""
+    from matplotlib.ticker import MaxNLocator
+
     asked = material.asked
     tests = list(asked.options["tests"])
     table = material.verdict.table()
@@ -187,5 +195,6 @@ def table_of_effects(material: Material) -> Drawn:
         ax.axvline(0, color=style.GREY, linewidth=0.8)
         ax.set_yticks(np.arange(len(some)), [wrapped(name, 28) for name in some.index])
         ax.set_title(wrapped(material.experiment.words(y), 20))
+        ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.set_xlabel(some["unit"].dropna().iloc[0] if some["unit"].notna().any() else "")
     return figure, table

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abm.experiments import figures
-from abm.experiments.judge import FALSIFIED, PENDING, REPORTED, SUPPORTED, Answer, Verdict
+from abm.experiments.judge import FALSIFIED, PENDING, REPORTED, SUPPORTED, UNSUPPORTED, Answer, Verdict
 from abm.experiments.sampling import Finding
 from abm.experiments.spec import Experiment, Test
 from abm.figures import style
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STANDING = {
-    SUPPORTED: "supported",
-    FALSIFIED: "falsified by the statistic stated beforehand",
-    PENDING: "pending: what decides has not been observed",
+    SUPPORTED: "Supported: every test that can support the claim does.",
+    UNSUPPORTED: "Not supported: the runs leave the claim open, or bear out a part of it.",
+    FALSIFIED: "Falsified by the statistic stated beforehand.",
+    PENDING: "Pending: what decides has not been observed.",
 }
 
 
@@ -152,25 +155,61 @@ def manifest(experiment: Experiment, quick: bool, seconds: float) -> dict[str, A
 
 # --- words ---
 
+ENDS = {"value": "the value", "low": "the interval's lower end", "high": "the interval's upper end"}
+
 
 def in_words(experiment: Experiment, test: Test, one: Mapping[str, Any], name: bool = True, more: bool = True) -> str:
     """A finding, as JSON keeps it, in words: what of, value, interval, unit, p, and what else was computed."""
-    digits = test.digits + 1
-    text = f"{experiment.words(one['of'])}: " if name else ""
-    text += "–" if one["value"] is None else number(one["value"], digits)
+    turned = " (turned round)" if test.options.get("signs", {}).get(one["of"]) == -1 else ""
+    turned = " (distance to the next)" if test.statistic == "lowest" else turned
+    text = f"{experiment.words(one['of'])}{turned}: " if name else ""
+    text += "–" if one["value"] is None else rounded(one, "value", test.digits + 1)
     if one["low"] is not None:
-        text += f" [{number(one['low'], digits)}, {number(one['high'], digits)}]"
-    if test.unit:
-        text += f" {test.unit}"
+        text += f" [{rounded(one, 'low', test.digits + 1)}, {rounded(one, 'high', test.digits + 1)}]"
+    if unit := experiment.unit(test, one["of"]):
+        text += f" {unit}"
     if one["p"] is not None:
         small = one["p"] < 0.001
         text += f", p {'< 0.001' if small else '= ' + number(one['p'], 2)}"
-    rest = [f"{experiment.words(key)} {number(value, 3)}" for key, value in one["more"].items() if value is not None]
+    rest = [aside(experiment, test, key, value) for key, value in one["more"].items() if value is not None]
+    rest = [each for each in rest if each]
     return f"{text} ({', '.join(rest)})" if more and rest else text
+
+
+def rounded(one: Mapping[str, Any], which: str, digits: int) -> str:
+    """A value or an end of its interval in so many digits, but none behind the second one of the interval's half-width."""
+    value = one[which]
+    if one["low"] is None and value is not None and value == round(value):  # a count
+        return f"{value:,.0f}".replace("-", "−")
+    if one["low"] is None or one["high"] is None or value in (None, 0) or not one["high"] > one["low"]:
+        return number(value, digits) if value is not None else "–"
+    last = math.floor(math.log10((one["high"] - one["low"]) / 2)) - 1
+    own = math.floor(math.log10(abs(value)))
+    if own < last:  # but its sign is told
+        return number(value, 1)
+    decimals = max(min(digits - 1 - own, -last), 0)
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def aside(experiment: Experiment, test: Test, key: str, value: float) -> str:
+    """What else was computed, in words; counts are whole, and what a statistic expects is told where a test names it."""
+    if key == "expected" and not test.options.get("expected"):
+        return ""
+    if key.endswith(" again"):  # of the limit before it
+        return f"found again in {100 * value:.0f} % of the halves"
+    return (
+        f"{experiment.words(key)} {value:.0f}" if value == round(value) else f"{experiment.words(key)} {number(value)}"
+    )
 
 
 def finding_text(answer: Answer, one: Finding, experiment: Experiment) -> str:
     return in_words(experiment, answer.test, jsonable({"of": one.of, **one.numbers(), "more": one.more}))
+
+
+def in_full(what: str, condition: str, need: str) -> str:
+    """A rule in words: ``low > 0`` is "the interval's lower end > 0"."""
+    told = re.sub(r"[a-z_]+(?= *[<>])", lambda found: ENDS.get(found[0], found[0].replace("_", " ")), condition)
+    return f"{what} {told}" + (f" ({need} of the outcomes)" if need else "")
 
 
 def capital(text: str) -> str:
@@ -192,20 +231,21 @@ def html_of(
 ) -> str:
     failed = int((runs["status"] != "ok").sum())
     replications = int(runs["replication"].nunique())
-    result = paragraph(STANDING.get(verdict.says, verdict.says), "Verdict")
+    result = paragraph(STANDING[verdict.says], "Verdict")
     result += paragraph(experiment.hypothesis, "Hypothesis")
     for answer in verdict.answers:
         if answer.says != REPORTED:
             result += paragraph(
-                f"{capital(answer.says)}. {findings_text(answer, experiment)}.", capital(answer.test.name)
+                f"{capital(answer.says)}. {capital(findings_text(answer, experiment))}.", capital(answer.test.name)
             )
     design = [("Treatment", experiment.treatment), ("Outcome", experiment.outcome), ("Expected", experiment.expected)]
-    design += [("Falsified if", experiment.falsified), ("Source", experiment.source)]
+    design += [("Falsified if", experiment.falsified), ("Source", capital(experiment.source))]
     blocks = [paragraph(text, topic) for topic, text in design if text]
     blocks += [paragraph(line) for line in experiment.remarks]
     how = (
         f"{len(runs):,} runs, {replications} paired replications: replication k has the same draws at every point and in"
-        " every arm, and intervals are over replications."
+        " every arm, and intervals are over replications. Differences are taken within replications, and are known better"
+        " than the bands of single means in a figure suggest."
         if experiment.sweeps(quick)[experiment.arm_names[0]].common_draws
         else f"{len(runs):,} runs, each with draws of its own; intervals are over points."
     )
@@ -215,19 +255,25 @@ def html_of(
         tests.append(paragraph(answer.test.asks, f"{capital(answer.test.name)} ({answer.says})"))
         lines = [finding_text(answer, one, experiment) for one in answer.findings]
         tests.append(bullets([*lines, *([answer.trouble] if answer.trouble else [])] or ["no answer"]))
-        rules = [("Supported if", answer.test.supported_if), ("Falsified if", answer.test.falsified_if)]
-        rule = "; ".join(f"{word.lower()} {condition}" for word, condition in rules if condition)
+        need, several = answer.test.need, len(answer.findings) > 1
+        rules = [("supported if", answer.test.supported_if, need if several else "")]
+        rules.append(
+            ("falsified if", answer.test.falsified_if, (answer.test.falsified_need or need) if several else "")
+        )
+        rule = "; ".join(in_full(word, *each) for word, *each in rules if each[0])
         if rule:
-            need = f" ({answer.test.need} of the outcomes)" if len(answer.findings) > 1 else ""
-            tests.append(paragraph(f"{capital(rule)}{need}."))
-    columns = {"test": "test", "of": "of", "value": "value", "low": "low", "high": "high", "p": "p", "unit": "unit"}
-    columns |= {"number": "n"}
+            tests.append(paragraph(f"{capital(rule)}."))
+    columns = {"test": "test", "of": "outcome", "value": "value", "low": "low", "high": "high", "p": "p"}
+    columns |= {"unit": "unit", "number": "n"}
     every = verdict.table()
+    asked = {test.name: test for test in experiment.test}
+    every["unit"] = [experiment.unit(asked[name], of) for name, of in zip(every["test"], every["of"], strict=True)]
     every["of"] = every["of"].map(experiment.words)
     caption = (
-        "Every finding, its 95 % interval (bands of runs: nine tenths), and the replications or points n it rests on"
+        "Every finding with the ends of its 95 % interval (of a band of runs: of nine tenths of them); n: the"
+        " replications or points it rests on"
     )
-    findings = table(every, caption, columns | {"says": "says"})
+    findings = table(every, caption, columns | {"says": "answer of the test"})
     sections = [
         Section("What was asked", blocks),
         Section("What came out", tests),

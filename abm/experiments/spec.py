@@ -34,6 +34,8 @@ from abm.sweeps.spec import Sweep, digest
 
 ONLY = "all"
 """Name of the arm of an experiment that has only one."""
+OWN_UNIT = "own unit"
+"""Unit of a test over outcomes of several units."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
 CONDITION = re.compile(r"\s*([a-z][a-z_]*)\s*(<=|>=|<|>)\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*")
 
@@ -150,13 +152,24 @@ class Experiment(BaseModel):
         return found
 
     def words(self, of: str) -> str:
-        """What a finding is of, in words."""
+        """What a finding is of, in words; a group of runs by the label of its value."""
+        values = {name.partition("=")[2]: text for name, text in self.labels.items() if "=" in name}
+        if of in values and of not in self.vocabulary:
+            return values[of]
         names = sorted(self.vocabulary, key=len, reverse=True)
+        of = of.replace(" - ", " − ")
         if not names:
             return of.replace("_", " ")
         any_name = "|".join(map(re.escape, names))
         text = re.sub(rf"(?<![\w.])({any_name})(?![\w.])", lambda found: self.vocabulary[found[0]], of)
         return text.replace("_", " ")
+
+    def unit(self, test: Test, of: str) -> str:
+        """Unit of a finding: the test's, or where that is "own unit" the outcome's."""
+        if test.unit != OWN_UNIT:
+            return test.unit
+        own = [label_of_outcome(sweep.columns[of]).unit for sweep in self.sweeps().values() if of in sweep.columns]
+        return self.labels[of].partition(" (")[2].rstrip(")") if of in self.labels else "".join(own[:1])
 
     def key(self, quick: bool) -> str:
         """Stands for all that is run and asked: equal keys, equal results."""
@@ -169,9 +182,11 @@ def label_of_outcome(outcome: Outcome) -> Label:
     if not outcome.date:
         return label_of(outcome.of)
     kind, _, layer = outcome.of.partition("_")
+    day = f"{outcome.date.day} {outcome.date:%B %Y}"
+    layer = {"leader": "the leading vendor", "compute": "chips"}.get(layer, layer)
     if outcome.take == "trough":
-        return Label(f"Days from {outcome.date} to the trough of {layer}", "trading days")
-    return Label(f"{kind.capitalize()} return of {layer}, {outcome.date}", "share")
+        return Label(f"Days from {day} to the trough of {layer}", "trading days")
+    return Label(f"{kind.capitalize()} return of {layer}, {day}", "share")
 
 
 def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,14 +118,13 @@ def jevons(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
             rows = table[(table["term"] == name) & (table["month"] >= FIRST_MONTH)]
             colour, line = LOOKS[name.removesuffix("_weighted")]
             x = style.dates(int(table["month"].max()) + 1, min(FIRST_MONTH, int(table["month"].max())))
-            style.interval(
-                ax, x, rows["mean"], rows["low"], rows["high"], color=colour, linestyle=line, label=NAMES[name]
-            )
-            every = max(len(x) // 6, 1)
-            ax.plot(x[i::every], rows["mean"].to_numpy()[i::every], style.MARKERS[i], color=colour, markersize=3)
+            look: Any = {"color": colour, "linestyle": line, "label": NAMES[name]}
+            look |= {"marker": style.MARKERS[i], "markersize": 3, "markevery": (i, max(len(x) // 6, 1))}
+            style.interval(ax, x, rows["mean"], rows["low"], rows["high"], **look)
         ax.axhline(0, color="black", linewidth=0.7)
         ax.set_title(title)
-        ax.set_ylabel("effect of R1, log points × 100")
+        if ax is panels[0] or axes is not None:
+            ax.set_ylabel("effect of R1, log points × 100")
         style.mark_event(ax, text="R1" if ax is panels[-1] else "")
         style.date_axis(ax)
         ax.set_xlabel("month")

@@ -136,13 +136,21 @@ def sign_of(layer: str, value: float, low: float | None = None, high: float | No
     return 0 if unclear or (layer == "platforms" and abs(value) <= NEAR_ZERO) else int(np.sign(value))
 
 
+def matching_rule() -> str:
+    """What counts as a sign that is matched, in words (`sign_of`, `EXPECTED_SIGNS`)."""
+    return (
+        "What counts as matched: chips and power down and applications up, with a 95 % interval of the mean that leaves"
+        f" zero out; platforms within {100 * NEAR_ZERO:.0f} points of zero, or with an interval that holds it."
+    )
+
+
 @style.styled
 def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Figure:
     """Day-0 abnormal return of each layer, by mechanism, beside the observed one; `axes`: four of your own."""
     table = day0_numbers(ensembles)
     figure, panels = style.canvas(axes, 1, 4, (style.TWO_COLUMNS, 2.8), sharex=True, sharey=True)
     names = [TOGETHER, *MECHANISMS]
-    shown = {TOGETHER: "(a)-(d) together"} | MECHANISMS
+    shown = {TOGETHER: "(a)–(d) together"} | MECHANISMS
     names = [name for name in names if name in ensembles]
     for ax, (layer, title) in zip(panels, LAYERS.items(), strict=True):
         rows = table[table["layer"] == layer].set_index("mechanism")
@@ -164,8 +172,8 @@ def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Fig
     first = panels[0]
     first.plot([], [], color=style.OBSERVED, linewidth=1.2, label="observed")
     first.plot([], [], color=style.OBSERVED, linewidth=1.2, linestyle=":", label="observed, raw")
-    first.plot([], [], "o", color=style.GREY, label="model mean, sign right")
-    first.plot([], [], "o", color=style.GREY, markerfacecolor="white", label="sign wrong or unclear")
+    first.plot([], [], "o", color=style.GREY, label="model mean, sign matched")
+    first.plot([], [], "o", color=style.GREY, markerfacecolor="white", label="model mean, sign not matched")
     first.plot([], [], color=style.GREY, linewidth=1.6, label="95 % interval (dots hide short ones)")
     first.plot([], [], color=style.GREY, linewidth=4, alpha=0.25, label="nine tenths of runs")
     style.shared_legend(figure, first, axes is None)
@@ -176,7 +184,6 @@ def crash_mechanisms_caption(runs: int) -> str:
     """Caption of `crash_mechanisms`."""
     return (
         f"Abnormal return of 27 January 2025 by layer, {runs} runs each: all four crash mechanisms together and"
-        " each one alone, the other three switched off. Filled dots have the sign that was observed (chips and"
-        f" power down, applications up, each beyond its 95 % interval; platforms within {100 * NEAR_ZERO:.0f}"
-        " points of zero). The observed value for applications is a raw return."
+        " each one alone, the other three switched off. Filled dots match the sign"
+        f" that was observed, open ones do not. {matching_rule()} The observed value for applications is a raw return."
     )

@@ -88,6 +88,8 @@ def fan_chart(
                 label=label or "median, half and nine tenths of runs",
             )
         time_panel(ax, name, any(has_r1(each) for each in by_label.values()))
+    if len(by_label) > 1:
+        style.explain_bands(panels[0])
     _finish(figure, panels, len(names), axes is None)
     return figure
 

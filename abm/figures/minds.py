@@ -50,6 +50,7 @@ def belief_dispersion(baseline: Ensemble, without: Ensemble, axes: Any = None) -
         style.mark_event(ax, text="R1" if ax is panels[0] else "")
         style.date_axis(ax, every=6)
         ax.set_xlabel("month")
+    style.explain_bands(panels[0])
     style.shared_legend(figure, panels[0], axes is None)
     return figure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -89,6 +89,8 @@ def canvas(axes: Any, rows: int, columns: int, size: tuple[float, float], **opti
     return given[0].figure, given
 
 
+HEADROOM = 0.13
+"""Of the height of an axis, for a word above the curves."""
 R1_DAY = np.datetime64("2025-01-20")
 
 
@@ -123,10 +125,16 @@ def fan(
     ax.plot(x, q["q50"], color=color, linestyle=linestyle, label=label, marker=marker)
 
 
-def interval(ax: Axes, x: Any, mean: Any, low: Any, high: Any, *, color: str, linestyle: Any, label: str) -> None:
-    """A mean with its confidence interval."""
+def explain_bands(ax: Axes) -> None:
+    """The two bands of `fan`, for a legend, without the colour of any one line."""
+    for alpha, words in ((0.35, "middle half of runs"), (0.13, "nine tenths of runs")):
+        ax.plot([], [], color=GREY, alpha=alpha, linewidth=7, solid_capstyle="butt", label=words)
+
+
+def interval(ax: Axes, x: Any, mean: Any, low: Any, high: Any, *, color: str, **line: Any) -> None:
+    """A mean with its confidence interval; `line` are linestyle, label and what else `plot` takes."""
     ax.fill_between(x, np.asarray(low, float), np.asarray(high, float), color=color, alpha=0.2, linewidth=0)
-    ax.plot(x, np.asarray(mean, float), color=color, linestyle=linestyle, label=label)
+    ax.plot(x, np.asarray(mean, float), color=color, **line)
 
 
 def quantiles(values: np.ndarray, axis: int = 0) -> dict[str, np.ndarray]:
@@ -140,9 +148,14 @@ def quantiles(values: np.ndarray, axis: int = 0) -> dict[str, np.ndarray]:
 
 
 def mark_event(ax: Axes, at: Any = R1_DAY, text: str = "") -> None:
-    """A thin vertical line at an event, with a word at its top if there is room for one."""
+    """A thin vertical line at an event; with a word at its top, the axis grows so that no curve passes behind it."""
     ax.axvline(at, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)))
     if text:
+        scale = ax.yaxis.get_transform()
+        low, high, highest = scale.transform(np.asarray([*ax.get_ylim(), ax.dataLim.y1]))
+        needed = low + (highest - low) / (1 - HEADROOM)
+        if needed > high:
+            ax.set_ylim(top=float(scale.inverted().transform(np.asarray([needed]))[0]))
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6}
         ax.annotate(
             text, (at, 1.0), xycoords=("data", "axes fraction"), xytext=(2, -2), textcoords="offset points",
@@ -163,13 +176,25 @@ def date_axis(ax: Axes, every: int = 12) -> None:
         ax.xaxis.set_major_formatter(DateFormatter("%b\n%Y"))
 
 
-def shared_legend(figure: Figure, ax: Axes, own: bool, columns: int = 3) -> None:
-    """One legend below all axes of a figure of ours; in the first axes where they are the user's."""
+def shared_legend(figure: Figure, ax: Axes, own: bool, columns: int = 0, title: str | None = None) -> None:
+    """One legend below all axes of a figure of ours, in as many columns as fit; in the first axes where they are the user's."""
     handles, labels = ax.get_legend_handles_labels()
     if own:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)))
+        columns = min(columns, len(labels)) or columns_of(labels, figure.get_figwidth())
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, title=title)
     else:
-        ax.legend(handles, labels)
+        ax.legend(handles, labels, title=title)
+
+
+def columns_of(labels: Sequence[str], width: float) -> int:
+    """Into how many columns a legend of these labels is set, so that its rows are filled and it fits in `width` inches."""
+    points = [41 + 4.2 * len(label) for label in labels]  # line, gaps, letters
+    for wide in range(len(labels), 1, -1):
+        rows = -(-len(labels) // wide)
+        columns = [points[at : at + rows] for at in range(0, len(points), rows)]
+        if len(columns) == wide and sum(map(max, columns)) <= 72 * width:
+            return wide
+    return 1
 
 
 def save(figure: Figure, path: Any) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from abm import figures
 from abm.figures import chips, crash, list_prices, markups, minds
+from abm.figures.fans import scaled_unit
 from abm.figures.labels import LAYERS, MECHANISMS
 from abm.provenance import now, version_of
 from abm.reproduce import Outcome, Progress, report
@@ -239,6 +240,12 @@ def effects(paired: pd.DataFrame) -> str:
     """What R1 changed, as a table of the first year after."""
     year = paired["year"].iloc[0]
     rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)]
+    rows = in_large_units(rows)
+    rows["interval"] = [
+        f"{report.number(low)}\u00a0to {report.number(high)}"
+        for low, high in zip(rows["low"], rows["high"], strict=True)
+    ]
+    rows["difference_in"] = rows["difference_in"].where(rows["difference_in"] != rows["unit"], "same unit")
     columns = {
         "name": "observable",
         "unit": "unit",
@@ -246,10 +253,22 @@ def effects(paired: pd.DataFrame) -> str:
         "without": "without",
         "difference": "difference",
     }
-    columns |= {"low": "95 % low", "high": "high", "difference_in": "difference in"}
+    columns |= {"interval": "95 % interval", "difference_in": "difference in"}
     columns |= {"variance_reduction": "variance reduction"}
     caption = f"Paired differences, means of {year} (geometric means where differences are in log points)"
     return table(rows, caption, columns)
+
+
+def in_large_units(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `tables.paired_differences` in units of a thousand or a million where their numbers are large."""
+    rows = rows.copy()
+    for at, row in rows.iterrows():
+        size, unit = scaled_unit(row["unit"], max(abs(row["with"]), abs(row["without"])))
+        own = ["difference", "low", "high"] if row["difference_in"] == row["unit"] else []
+        for column in ["with", "without", *own]:
+            rows.loc[at, column] = row[column] / size
+        rows.loc[at, ["unit", *(["difference_in"] if own else [])]] = unit
+    return rows
 
 
 def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
@@ -261,9 +280,10 @@ def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
     wide = wide.merge(ranks, on="mechanism", how="left")
     wide["mechanism"] = wide["mechanism"].map(lambda name: MECHANISMS.get(name, name))
     columns = {"mechanism": "mechanism"} | {layer: LAYERS[layer] for layer in LAYERS}
-    columns |= {"signs_right": "signs right", "rank_correlation": "rank correlation"}
+    columns |= {"signs_right": "signs matched", "rank_correlation": "rank correlation"}
     caption = "Abnormal return of 27 January 2025, %, mean of runs (applications observed: raw return)"
-    return table(wide, caption, columns, {"signs_right": lambda n: "–" if n != n else f"{n:.0f}"})
+    shown = table(wide, caption, columns, {"signs_right": lambda n: "–" if n != n else f"{n:.0f}"})
+    return shown + paragraph(crash.matching_rule())
 
 
 def fit(targets: pd.DataFrame) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import math
+import re
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -32,22 +34,24 @@ a { color: var(--accent); }
 .lead { color: var(--soft); margin-top: 0; }
 .result { background: var(--wash); border-left: 4px solid var(--accent); padding: .5rem 1rem; margin: 1.2rem 0; }
 .note { border: 1px solid #b26b00; background: #fff8ec; padding: .5rem 1rem; margin: 1rem 0; }
-nav ol { columns: 2; padding-left: 1.3rem; margin: .4rem 0; } nav li { margin: .15rem 0; break-inside: avoid; }
+nav ol { columns: 2; padding-left: 1.3rem; margin: .4rem 0; } nav li { padding: .15rem 0; margin: 0; break-inside: avoid; }
 figure { margin: 1.4rem 0; break-inside: avoid; }
-img { width: 100%; height: auto; display: block; }
+img { width: calc(100% * var(--share, 1)); height: auto; display: block; margin: 0 auto; }
 figcaption, .small { font-size: .86rem; color: var(--soft); line-height: 1.45; margin-top: .4rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; width: 100%; }
-caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
-th, td { padding: .28rem .55rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top; }
+caption { text-align: left; font-weight: 600; padding-bottom: .3rem; position: sticky; left: 0;
+  max-width: calc(100vw - 2.2rem); }
+th, td { padding: .28rem .35rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { border-bottom: 1px solid var(--soft); } td.text, th.text { text-align: left; }
-td.bad { font-weight: 700; }
+td.bad { font-weight: 700; } td.text:first-child { min-width: 9rem; }
+td.text:nth-child(2) { min-width: 6rem; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: .8rem; }
 figure .scroll { margin: 0; }
-@media (max-width: 34rem) { nav ol { columns: 1; } figure img { width: 40rem; max-width: none; }
-  h1 { font-size: 1.4rem; } th, td { padding: .25rem .4rem; } }
+@media (max-width: 34rem) { nav ol { columns: 1; } figure img { width: calc(40rem * var(--share, 1)); max-width: none; }
+  h1 { font-size: 1.4rem; } th, td { padding: .25rem .4rem; } td.text:first-child { min-width: 7rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } table { font-size: 7.5pt; }
-  nav { display: none; } h2 { break-after: avoid; }
+  caption { position: static; max-width: none; } nav { display: none; } h2 { break-after: avoid; }
   .scroll { overflow: visible; } a { color: inherit; text-decoration: none; } tr { break-inside: avoid; } }
 </style>
 </head>
@@ -76,9 +80,22 @@ class Section:
         return "".join(c if c.isalnum() else "-" for c in self.title.lower()).strip("-")
 
 
+SIGNS = (
+    (r"(?<![\w.)-])-(?=\d)", "−"),
+    (r"(?<=[\w)]) - (?=\d)|(?<=[\d)]) - (?=[\w(])", "\u00a0−\u00a0"),
+    (r"(?<=\w) x (?=\d)", " × "),
+    (r"<=", "≤"),
+    (r">=", "≥"),
+)
+"""Signs that a keyboard lacks: minus before a number and between two terms, not hyphens; at most, at least."""
+
+
 def words(text: str) -> str:
     """Plain text as HTML; a number and its unit are not torn apart at the end of a line."""
-    return escape(text.replace(" %", "\u00a0%").replace("$ M", "$\u00a0M"))
+    for typed, printed in SIGNS:
+        text = re.sub(typed, printed, text)
+    text = escape(text.replace(" %", "\u00a0%").replace("$ M", "$\u00a0M"))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
 
 
 def paragraph(text: str, topic: str = "") -> str:
@@ -89,10 +106,16 @@ def bullets(items: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{words(item)}</li>' for item in items)}</ul>"
 
 
+WIDEST = 1440
+"""Pixels of a picture that takes the page's whole width; narrower ones take less, so that letters are as large in all."""
+
+
 def picture(path: Path, alt: str, caption: str) -> str:
     """A PNG inside the page."""
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    image = f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}">'
+    content = path.read_bytes()
+    data = base64.b64encode(content).decode("ascii")
+    share = min(struct.unpack(">I", content[16:20])[0] / WIDEST, 1)
+    image = f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" style="--share: {share:.2f}">'
     return f'<figure><div class="scroll">{image}</div><figcaption>{words(caption)}</figcaption></figure>'
 
 
@@ -113,11 +136,14 @@ def table(
     for _, row in frame.iterrows():
         cells = [(show[c](row[c]) if c in show else number(row[c]), kinds[c]) for c in columns]
         marked = ((text, f"{kind} bad" if text == "no" else kind) for text, kind in cells)
-        body.append("<tr>" + "".join(f'<td class="{kind}">{escape(text)}</td>' for text, kind in marked) + "</tr>")
+        body.append("<tr>" + "".join(f'<td class="{kind}">{words(text)}</td>' for text, kind in marked) + "</tr>")
     return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll"><table><caption>{words(caption)}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -130,7 +156,10 @@ def number(value: Any, digits: int = 3) -> str:
         return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     if value == 0:
         return "0"
-    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    power = math.floor(math.log10(abs(value)))
+    if power < -6:
+        return f"{value / 10.0**power:.{digits - 1}f}\u00a0×\u00a010".replace("-", "−") + f"{power}".translate(RAISED)
+    decimals = max(digits - 1 - power, 0)
     return f"{value:,.{min(decimals, 6)}f}".replace("-", "−")
 
 
