@@ -36,8 +36,6 @@ def _of_runs(_size: int, batched: list[bool], values: Any, lists: Any) -> tuple[
     if batched != [True, False]:
         return jax.vmap(_one_by_one, in_axes=[0 if one else None for one in batched])(values, lists), True
     values = jax.lax.optimization_barrier(jnp.moveaxis(values, 0, -1))
-    fetched = jax.lax.optimization_barrier(values[lists])  # (agents, k, ..., runs)
-    total = fetched[:, 0]
-    for i in range(1, lists.shape[1]):
-        total = total + fetched[:, i]
+    # A loop, because a sum written out would be summed anew in every place that uses it, with all k fetched arrays at hand.
+    total, _ = jax.lax.scan(lambda total, whom: (total + values[whom], None), values[lists[:, 0]], lists[:, 1:].T)
     return jnp.moveaxis(total / lists.shape[1], -1, 0), True

@@ -60,16 +60,15 @@ def trading_days(market: Market, now: Now) -> Any:
 
     def day(carry: Any, today: Any) -> tuple[Any, jax.Array]:
         investors, exchange, profits = carry
-        index, arriving, luck = today
+        index, arriving = today
+        luck = day_luck(now.draws.at(index), market)
         investors, exchange = spread_news(investors, exchange, arriving, luck, market, now)
         base = start + (target - start) * (index + 1) / DAYS
         assets = Assets(base, exchange.log_price, exchange.momentum, loadings, usual)
         exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, luck, listed, now)
         return (investors, exchange, profits + gains), change
 
-    index = jnp.arange(DAYS)
-    luck = now.draws.each(index, lambda day: day_luck(day, market))
-    days = (index, news, luck)
+    days = (jnp.arange(DAYS), news)
 
     def talk(group: Any) -> Any:
         listened = market.networks.information

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.engine import each, loop, mean_of_neighbours, when
+from abm.engine import loop, mean_of_neighbours, when
 from abm.mechanisms import capacity, pricing, tokens
 from abm.phases.common import Products, adoption, is_open_lab, products_of, quantities
 from abm.phases.research import setting_of
@@ -171,23 +171,22 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
     )  # (J, L) each
     growth = adoption(market, now)
 
-    def quality_at(capability: jax.Array) -> jax.Array:
-        return adopters.ask("quality", p, products._replace(capability=capability))
-
-    _, gain = jax.jvp(quality_at, (products.capability,), (jnp.ones(labs.size * TIERS),))  # utils per nat, (J, L x T)
-
     def own_derivative(lab: Any) -> jax.Array:
-        mine, quality, gain, peer, rivals, others = lab
-        besides = jnp.stack([rivals, others], axis=1)
+        def own(rows: jax.Array, number: int = TIERS) -> jax.Array:
+            return jax.lax.dynamic_slice_in_dim(rows, lab * number, number, axis=-1)
+
+        mine = jax.tree.map(own, products._replace(nest=None, owner=None))
+        besides = jnp.concatenate([own(same, 1), own(other, 1)], axis=1)
         market_of_lab = mine._replace(
             price=jnp.append(mine.price, jnp.full(2, 0.0 if form == "linear" else 1.0)),  # utilities after price
             available=jnp.append(mine.available, jnp.ones(2, bool)),
             nest=OWN_NEST,
         )
-        peer = jnp.concatenate([peer, jnp.zeros((adopters.size, 2))], axis=1)
+        peer = jnp.concatenate([own(tastes.peer), jnp.zeros((adopters.size, 2))], axis=1)
 
         def profit(step: jax.Array) -> jax.Array:
-            offers = jnp.concatenate([quality + step * gain, besides], axis=1)
+            quality = adopters.ask("quality", p, mine._replace(capability=mine.capability + step))
+            offers = jnp.concatenate([quality, besides], axis=1)
             target, index = adopters.ask("choose", p, market_of_lab, form, quality=offers, peer_share=peer)
             wanted = adopters.ask("wanted", p, market_of_lab, form, growth, shares=target, price_index=index)
             volume = wanted[:, :TIERS].sum(0)
@@ -195,14 +194,9 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
 
         return jax.jvp(profit, (jnp.zeros(()),), (jnp.ones(()),))[1]
 
-    def by_lab(values: jax.Array) -> jax.Array:
-        """(J, L x T) as (L, J, T)."""
-        return values.reshape(adopters.size, labs.size, TIERS).swapaxes(0, 1)
-
-    offers = jax.tree.map(lambda x: x.reshape(labs.size, TIERS), products._replace(nest=None, owner=None))
-    rows = (offers, by_lab(tastes.quality), by_lab(gain), by_lab(tastes.peer), same.T, other.T)
-    value = each(own_derivative, rows) * labs.active
-    return value * jnp.where(is_open_lab(labs), p.open_capture, 1.0)
+    # Lab after lab: all of them at once would be the largest arrays of a run.
+    _, value = loop(lambda _, lab: (None, own_derivative(lab)), None, jnp.arange(labs.size))
+    return value * labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0)
 
 
 def contestable_share(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
