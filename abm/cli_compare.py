@@ -46,9 +46,10 @@ def compare(
     asked = _asked(spec, set_, scenario, since, exports, seeds, months)
     named = [name.strip() for name in of.split(",")] if of else []
     if unknown := [name for name in named if name not in MEASURES]:
-        from abm.wording import nearest
+        from abm.wording import OBSERVABLES, meant
 
-        raise Mistake("\n".join(f"--of {name}: no observable{nearest(name, MEASURES)}" for name in unknown))
+        known = list(MEASURES)
+        raise Mistake("\n".join(f"--of {name}: no observable{meant(name, known, OBSERVABLES)}" for name in unknown))
     if asked.changes_nothing:
         raise Mistake("nothing is changed: give --set, --scenario or --exports, or a file that does")
     folder = writable(out) if out else None

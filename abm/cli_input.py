@@ -19,7 +19,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from abm.wording import nearest
+from abm.wording import PARAMETERS, meant, nearest
 
 INPUT_ERROR, INTERRUPTED = 2, 130
 AGAIN = 0.2
@@ -109,11 +109,11 @@ def settings(given: list[str]) -> dict[str, Any]:
             problems.append(f"--set {key}: given twice")
         seen.add(key)
         if name not in Parameters.names():
-            problems.append(f"--set {text}: no parameter {name!r}{nearest(name, Parameters.names())}")
+            problems.append(f"--set {text}: no parameter {name!r}{meant(name, Parameters.names(), PARAMETERS)}")
         elif dot and name not in INSTRUMENTS:
             problems.append(f"--set {text}: {name} is no policy lever and has one value everywhere; leave out .{where}")
         elif dot and where not in JURISDICTIONS:
-            problems.append(f"--set {text}: no jurisdiction {where!r}{nearest(where, JURISDICTIONS)}")
+            problems.append(f"--set {text}: no jurisdiction {where!r}{meant(where, JURISDICTIONS)}")
         try:
             number = float(value)
         except ValueError:

@@ -290,7 +290,7 @@ def test_a_mistake_is_one_line(words, said):
         ("seeds = 100\nseed = 3\n", "unknown key 'seed'; did you mean 'seeds'"),
         ("levers = 3\n", "must be a table"),
         ("since = 2025\n", "must be a date"),
-        ("= nothing", "is no TOML file"),
+        ("= nothing", "spec.toml:1: TOML syntax: Invalid statement"),
         ('scenario = "../../etc/passwd"', "unknown scenario"),
         ('name = "x"\nextends = "baseline"', "is a scenario; play it with"),
     ],

@@ -186,7 +186,7 @@ def test_a_mistake_names_what_and_where(said, message):
         ({"factors": {"r1.date": [dt.date(2040, 1, 1)]}}, "factors.r1.date: 2040-01-01: is outside the horizon"),
         (
             {"factors": {"h20_licence.availability": [3.0]}},
-            "factors.h20_licence.availability: 3.0: availability (share): it should be less than or equal to 1",
+            "factors.h20_licence.availability: 3.0: availability (share): must be at most 1",
         ),
     ],
 )
@@ -290,8 +290,8 @@ def test_a_file_reaches_nothing_outside_its_folder(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"months = ", "cannot be read"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"months = ", "bad.toml:1: TOML syntax: Invalid value"),
+        (b"\xff\xfe", "bad.toml:1: cannot be read: it is no text in UTF-8"),
         (b"factors = 3", "factors"),
         (b"months = 1e3", "months"),
     ],
