@@ -285,7 +285,7 @@ def fit_table_of(fitted: Any) -> Table:
 
 def headline_table(frame: Any, title: str) -> Table:
     """Headline observables at the start, before the shock, a year later and at the end; fits 80 columns."""
-    from abm.figures.labels import HEADLINES, label_of
+    from abm.figures.labels import HEADLINES, brief, label_of
 
     last = len(frame) - 1
     at = sorted({month for month in (0, 23, 35, last) if month <= last})
@@ -296,13 +296,8 @@ def headline_table(frame: Any, title: str) -> Table:
     table.add_column("unit", style="dim")
     for name in HEADLINES:
         label = label_of(name)
-        table.add_row(label.name, *(short(frame[name].iloc[month]) for month in at), escape(label.unit))
+        table.add_row(label.name, *(brief(frame[name].iloc[month]) for month in at), escape(label.unit))
     return table
-
-
-def short(value: float) -> str:
-    """Three significant digits, with thousands apart up to a million."""
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def main() -> None:
