@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,8 +64,11 @@ def run(
     with plainly():
         Setup.of(chosen, scenario, months)  # every mistake shows here, before anything is compiled
     console = Console(stderr=True)
-    with interruptible("nothing was kept"), console.status("running (the first run of a session compiles the model)"):
+    busy = console.status("running (the first run of a session compiles the model)")
+    with interruptible("nothing was kept"), busy, warnings.catch_warnings(record=True) as told:
         result = simulate(chosen, scenario, seed, months=months)
+    for warning in told:
+        print(f"abm: warning: {warning.message}", file=sys.stderr)
     frame = result.frame()
     Console().print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
     if folder:
