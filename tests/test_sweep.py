@@ -18,6 +18,7 @@ from abm.agents import ClosedLab
 from abm.sweeps import Design, Results, SpecError, Sweep, open_sweep, run_sweep, store
 from abm.sweeps.comparison import paired
 from abm.sweeps.designs import points_of
+from abm.sweeps.estimate import time_of
 from abm.sweeps.plan import Plan
 from abm.sweeps.stopping import Rule, half_widths, judge, run_until
 from abm.sweeps.store import Changed
@@ -1036,7 +1037,7 @@ def test_the_command_says_what_failed_and_refuses_changes(tmp_path, monkeypatch)
     assert command("sweep", spec, "--out", out, "--workers", 1, "--retry-failed", "--resume").exit_code == 0
     said = command("sweep", out)
     assert said.exit_code == 2
-    assert f"it is a folder; give the file of a sweep, {out / 'spec.toml'}" in " ".join(said.output.split())
+    assert f"it is a folder; give the file, {out / 'spec.toml'}" in " ".join(said.output.split())
 
 
 def test_points_that_differ_in_more_than_one_factor_are_not_compared(tmp_path):
@@ -1113,3 +1114,8 @@ def test_anything_is_a_sweep_or_a_spec_error(said, inner):
     assert all(problem and "\n" not in problem for problem in problems)
     if not problems and sweep.number_of_points < 2_000:
         assert len(Plan.of(sweep).points) == sweep.number_of_points >= 1
+
+
+def test_a_small_sweep_is_foreseen_with_and_without_compiling():
+    assert time_of(small(), 2) == "about 25 seconds with 2 workers (6 seconds where programs are compiled already)"
+    assert "compiled" not in time_of(small(replications=10_000, months=600), 1)
