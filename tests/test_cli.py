@@ -62,6 +62,8 @@ def test_help(words):
         (["compare", "--of", "foo"], "--of foo: no observable; `abm list --observables` has them all"),
         (["run", "baseline", "--set", "foo=1"], "no parameter 'foo'; `abm list --parameters` has them all"),
         (["run", "baseline", "--set", "ip_strength.mars=1"], "no jurisdiction 'mars' (one of: us, china, eu, row)"),
+        (["replay", str(ROOT / "pyproject.toml")], "pyproject.toml: is a file; give the folder of a stored result"),
+        (["compare", "--seeds", "1"], "--seeds"),
         (["run", "basline"], "did you mean 'baseline'"),
         (["run", "missing.toml"], "missing.toml: cannot be read"),
         (["run", "baseline", "--bogus"], "--bogus"),
@@ -83,6 +85,11 @@ def test_bad_input_is_one_line(words, said):
     lines = complaints(*words)
     assert len(lines) == 1
     assert said in lines[0]
+
+
+def test_an_option_that_is_wrong_is_told_in_words():
+    for words in (["run", "--months", "0"], ["run", "--seed", "one"], ["facts", "--seeds", "9999999"]):
+        assert "Input should" not in complaints(*words)[0]
 
 
 def test_every_mistake_is_told_at_once():
