@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -144,6 +145,19 @@ def test_run_prints_headlines_and_writes_csv(one_run, tmp_path):
     written = list((tmp_path / "new").glob("*.csv"))
     assert len(written) == 1
     assert len(pd.read_csv(written[0])) == 31
+
+
+def test_what_a_run_warns_of_is_one_line(one_run, monkeypatch):
+    usual = abm.simulation.simulate
+
+    def simulate(*given, **more):
+        warnings.warn("the price is 1e+30", stacklevel=1)
+        return usual(*given, **more)
+
+    monkeypatch.setattr(abm.simulation, "simulate", simulate)
+    result = runner.invoke(app, ["run", "--months", "31"])
+    assert result.exit_code == 0
+    assert "abm: warning: the price is 1e+30" in result.stderr.splitlines()
 
 
 @pytest.fixture
