@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,8 +64,11 @@ def run(
     with as_mistake():
         Setup.of(chosen, scenario, months)  # every mistake shows here, before anything is compiled
     console = Console(stderr=True)
-    with interruptible("nothing was kept"), console.status("running (the first run of a session compiles the model)"):
+    busy = console.status("running (the first run of a session compiles the model)")
+    with interruptible("nothing was kept"), busy, warnings.catch_warnings(record=True) as told:
         result = simulate(chosen, scenario, seed, months=months)
+    for warning in told:
+        print(f"abm: warning: {warning.message}", file=sys.stderr)
     frame = result.frame()
     Console().print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
     if folder:
@@ -285,7 +290,7 @@ def fit_table_of(fitted: Any) -> Table:
 
 def headline_table(frame: Any, title: str) -> Table:
     """Headline observables at the start, before the shock, a year later and at the end; fits 80 columns."""
-    from abm.figures.labels import HEADLINES, label_of
+    from abm.figures.labels import HEADLINES, brief, label_of
 
     last = len(frame) - 1
     at = sorted({month for month in (0, 23, 35, last) if month <= last})
@@ -296,13 +301,8 @@ def headline_table(frame: Any, title: str) -> Table:
     table.add_column("unit", style="dim")
     for name in HEADLINES:
         label = label_of(name)
-        table.add_row(label.name, *(three_digits(frame[name].iloc[month]) for month in at), escape(label.unit))
+        table.add_row(label.name, *(brief(frame[name].iloc[month]) for month in at), escape(label.unit))
     return table
-
-
-def three_digits(value: float) -> str:
-    """Three significant digits, with thousands apart up to a million."""
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def main() -> None:

@@ -40,15 +40,16 @@ def compare(
     Without --out the means of the last month are printed; with it, the spec, a table of every month and a figure are kept.
     """
     from abm.analysis.counterfactual import CounterfactualError, numbers
-    from abm.figures.labels import HEADLINES, PRICING_POWER, label_of
+    from abm.figures.labels import HEADLINES, PRICING_POWER
     from abm.measures import MEASURES
 
     asked = _asked(spec, set_, scenario, since, exports, seeds, months)
     named = [name.strip() for name in of.split(",")] if of else []
     if unknown := [name for name in named if name not in MEASURES]:
-        from abm.wording import nearest
+        from abm.wording import OBSERVABLES, meant
 
-        raise Mistake("\n".join(f"--of {name}: no observable{nearest(name, MEASURES)}" for name in unknown))
+        known = list(MEASURES)
+        raise Mistake("\n".join(f"--of {name}: no observable{meant(name, known, OBSERVABLES)}" for name in unknown))
     if asked.changes_nothing:
         raise Mistake("nothing is changed: give --set, --scenario or --exports, or a file that does")
     folder = writable(out) if out else None
@@ -60,18 +61,8 @@ def compare(
         raise Mistake(str(error)) from None
     except KeyboardInterrupt:
         raise stopped("stopped; nothing was kept") from None
-    shown = Table(box=None, pad_edge=False)
-    last = comparison.frame("welfare").index[-1]
-    shown.add_column(f"{last:%B %Y}", max_width=36)
-    for heading in ("baseline", "changed", "change", "95 % interval"):
-        shown.add_column(heading, justify="right", no_wrap=True)
     names = named or [name for name in HEADLINES if name in comparison.a.names]
-    table = numbers(comparison, names)
-    for row in table[table["month"] == table["month"].max()].itertuples():
-        cells = [_abbreviated(row.baseline), _abbreviated(row.changed), _abbreviated(row.difference)]
-        shown.add_row(
-            escape(str(label_of(row.observable))), *cells, f"{_abbreviated(row.low)} to {_abbreviated(row.high)}"
-        )
+    shown = month_table(numbers(comparison, names))
     Console().print(escape(f"{asked.words()}; {len(comparison.a.seeds)} paired seeds"), shown, sep="\n")
     if folder:
         from abm.figures import paired_difference, style
@@ -82,6 +73,22 @@ def compare(
         style.save(figure, folder / "compare.png")
         for name in ("compare.toml", "compare.csv", "compare.png"):
             print(folder / name)
+
+
+def month_table(table: Any) -> Table:
+    """The last month of a table of `numbers`, written as `abm run` writes; no number is cut at 80 columns."""
+    from abm.figures.labels import brief, label_of
+
+    last = table["month"].max()
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column(f"{last:%B %Y}", max_width=36, overflow="fold")
+    for heading in ("baseline", "changed", "change", "95 % interval"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for row in table[table["month"] == last].itertuples():
+        interval = f"{brief(row.low)} to {brief(row.high)}" if row.low == row.low else "n/a"
+        cells = [brief(row.baseline), brief(row.changed), brief(row.difference), interval]
+        shown.add_row(escape(str(label_of(row.observable))), *cells)
+    return shown
 
 
 def _asked(
@@ -109,11 +116,3 @@ def _asked(
         return dataclasses.replace(given, **said, levers={**given.levers, **levers})
     except CounterfactualError as error:
         raise Mistake(str(error)) from None
-
-
-def _abbreviated(value: float) -> str:
-    """Three digits; thousands, millions and so on by their letter."""
-    size, letter = next(
-        ((s, c) for s, c in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(value) >= s), (1, "")
-    )
-    return f"{value / size:.3g}{letter}".replace("-", "−")

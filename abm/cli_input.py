@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import signal
 import sys
 import tempfile
@@ -19,12 +20,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from abm.wording import nearest
+from abm.wording import PARAMETERS, meant, nearest
 
 INPUT_ERROR, INTERRUPTED = 2, 130
 AGAIN = 0.2
 """Seconds after which an interrupt that was lost is sent once more."""
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this version of typer keeps it
+
+
+IN_WORDS = (
+    (r"^Invalid value for '(-[\w-]+)': (?=Input should)", r"\1: "),
+    ("Input should be greater than or equal to", "must be at least"),
+    ("Input should be less than or equal to", "must be at most"),
+    (r"Input should be a valid integer\b.*", "must be a whole number"),
+    (r"Input should be a valid number\b.*", "must be a number"),
+)
+"""What typer or what it stands on says of an option, and how the rest of the messages say it."""
 
 
 class Mistake(Exception):
@@ -53,6 +64,8 @@ class Commands(TyperGroup):
     def _usage(self, error: Any) -> str:
         """What is wrong with the words of the command, and what to do."""
         said = " ".join(error.format_message().split()).rstrip(".")
+        for theirs, ours in IN_WORDS:
+            said = re.sub(theirs, ours, said)
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "abm"
         wrong = said.removeprefix("No such command '").rstrip("'") if said.startswith("No such command '") else ""
@@ -109,11 +122,11 @@ def settings(given: list[str]) -> dict[str, Any]:
             problems.append(f"--set {key}: given twice")
         seen.add(key)
         if name not in Parameters.names():
-            problems.append(f"--set {text}: no parameter {name!r}{nearest(name, Parameters.names())}")
+            problems.append(f"--set {text}: no parameter {name!r}{meant(name, Parameters.names(), PARAMETERS)}")
         elif dot and name not in INSTRUMENTS:
             problems.append(f"--set {text}: {name} is no policy lever and has one value everywhere; leave out .{where}")
         elif dot and where not in JURISDICTIONS:
-            problems.append(f"--set {text}: no jurisdiction {where!r}{nearest(where, JURISDICTIONS)}")
+            problems.append(f"--set {text}: no jurisdiction {where!r}{meant(where, JURISDICTIONS)}")
         try:
             number = float(value)
         except ValueError:

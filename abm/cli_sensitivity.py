@@ -15,7 +15,7 @@ from rich.table import Table
 
 from abm.cli_input import Mistake, as_mistake, complain, could_write, writable
 from abm.cli_sweep import carry_out, describe
-from abm.wording import nearest
+from abm.wording import meant, nearest
 
 METHODS = ("sobol", "morris")
 TABLES = ("indices", "convergence", "years", "noise")
@@ -127,7 +127,9 @@ def columns(asked: Any, option: str, words: str | None, among: list[str] | None 
     analysed = among or [name for name in asked.columns if name not in by_year]
     outcomes = {name: {"of": asked.columns[name].of} for name in analysed}
     found = [(name, column_of(name, outcomes)) for name in names_in(option, words)]
-    wrong = [f"{option} {name}: is not analysed{nearest(name, outcomes)}" for name, at in found if at not in outcomes]
+    wrong = [
+        f"{option} {name}: is not analysed{meant(name, list(outcomes))}" for name, at in found if at not in outcomes
+    ]
     if wrong:
         raise Mistake("\n".join(wrong))
     return list(dict.fromkeys(str(at) for _, at in found)) or None

@@ -228,14 +228,13 @@ def outline(asked: Any, replications: int, share: str = "") -> str:
 
 def describe(asked: Any, part: tuple[int, int], workers: int) -> None:
     """How many runs, how long, how much."""
-    from abm.sweeps.estimate import bytes_of, duration, seconds_of, size
+    from abm.sweeps.estimate import bytes_of, size, time_of
 
     which, shards = part
-    seconds = seconds_of(asked, workers * shards)
     share = f" (this shard: {(asked.number_of_runs - which + shards) // shards:,})" if shards > 1 else ""
     print(
-        f"{outline(asked, asked.replications, share)}; about {duration(seconds)} with {workers}"
-        f" worker{'s' * (workers > 1)}, at most {size(bytes_of(asked) / shards)}"
+        f"{outline(asked, asked.replications, share)}; {time_of(asked, workers, shards)},"
+        f" at most {size(bytes_of(asked) / shards)}"
     )
 
 

@@ -6,6 +6,7 @@ act on whole months: from the month of their date up to, and without, the month 
 
 import contextlib
 import datetime as dt
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -183,6 +184,8 @@ class Policy(Rule):
         if not isinstance(name, str) or name not in INSTRUMENTS or not isinstance(value, (int, float)):
             return
         low, high, unit = INSTRUMENTS[name]
+        if abs(value) == math.inf or value != value:
+            return  # said with the type of the field
         if mode in ("scale", "add"):
             low, high, unit = (0.0, 100.0, "a factor") if mode == "scale" else (low - high, high - low, unit)
         if not low <= value <= high:

@@ -5,25 +5,64 @@ import json
 import os
 import re
 import socket
+import stat
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 LARGEST = 1_000_000
-"""Bytes of the largest TOML file that is read."""
+"""Bytes of the largest text file of a user's that is read."""
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file says. Raises ValueError or OSError with the reason why it cannot be read."""
-    if not path.is_file():
-        raise ValueError("there is no such file")
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"more than {LARGEST} bytes")
+class Unreadable(ValueError):
+    """A user's file that cannot be read: which, where and why, in one line, whichever command was to read it."""
+
+
+def read_text(path: Path, label: str = "", largest: int = LARGEST) -> str:
+    """What a user's text file says. Raises `Unreadable`, with `label` for the file where it is given."""
+    label = label or str(path)
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except RecursionError as error:
-        raise ValueError(str(error)) from None
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind):
+            what = "it is a folder; give the file" if stat.S_ISDIR(kind) else "it is no file of text"
+            raise Unreadable(f"{label}: cannot be read: {what}")
+        with path.open("rb") as file:
+            content = file.read(largest + 1)
+    except Unreadable:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise Unreadable(f"{label}: cannot be read: there is no such file") from None
+    except (OSError, ValueError) as error:  # no permission, a loop of links; a zero byte in the name
+        why = (getattr(error, "strerror", None) or str(error)).lower()
+        raise Unreadable(f"{label}: cannot be read: {why}") from None
+    if len(content) > largest:
+        raise Unreadable(f"{label}: cannot be read: more than {largest:,} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"{label}:{line}: cannot be read: it is no text in UTF-8") from None
+
+
+def parse_toml(text: str, label: str) -> dict[str, Any]:
+    """What the text of a TOML file says. Raises `Unreadable`, with the line where the syntax is at fault."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        at = line[1] if line else text.count("\n") + 1
+        what = re.sub(r"at line \d+, (column)", r"\1", str(error))
+        raise Unreadable(f"{label}:{at}: TOML syntax: {what}") from None
+    except RecursionError:
+        raise Unreadable(f"{label}: cannot be read: brackets in brackets, too deep") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise Unreadable(f"{label}: cannot be read: {error}") from None
+
+
+def read_toml(path: Path, label: str = "", largest: int = LARGEST) -> dict[str, Any]:
+    """What a user's TOML file says. Raises `Unreadable`."""
+    return parse_toml(read_text(path, label, largest), label or str(path))
 
 
 def write_whole(path: Path, write: Callable[[Any], None]) -> None:

@@ -16,7 +16,7 @@ from abm.calendar import date_of
 from abm.engine import Agent, Draws, Group
 from abm.measures import MEASURES
 from abm.parameters import Parameters
-from abm.playing import Setup, first_market_of, one_month
+from abm.playing import HIGHEST_PRICE, Setup, first_market_of, one_month, yes_or_no
 from abm.state import Market, Values
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
@@ -75,7 +75,7 @@ class MarketModel(mesa.Model):
         super().__init__(rng=rng if rng is None else _seed(rng))
         self._mesa_step, self.step = self.step, self._step_or_raise  # type: ignore[method-assign]
         self.seed = _seed(rng) if rng is not None else int(self.rng.integers(2**31))
-        self.compiled = compiled
+        self.compiled = yes_or_no("compiled", compiled)
         self.setup = Setup.of(given, scenario, months, **options)
         self._values = Values({name: jnp.asarray(value) for name, value in self.setup.values.items()})
         self._draws = Draws.from_seed(self.seed)
@@ -239,6 +239,8 @@ class MarketModel(mesa.Model):
             raise ValueError(f"{where}: shape {given.shape} given, {column.shape[1:]} expected")
         if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
             raise ValueError(f"{where} = {value!r}: must be finite numbers")
+        if (group, name) == ("labs", "price") and not ((given > 0) & (given <= HIGHEST_PRICE)).all():
+            raise ValueError(f"{where} = {value!r}: must lie between 0 and {HIGHEST_PRICE:.0e} $ per million tokens")
         populations[number] = populations[number].replace(
             **{name: column.at[index].set(jnp.asarray(given, column.dtype))}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -105,10 +106,22 @@ def whole_seed(seed: Any) -> int:
     return int(seed)
 
 
+def yes_or_no(name: str, value: Any) -> bool:
+    """A switch as it was meant: True or False, and nothing that Python takes for one of them."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} = {short(value)}: must be True or False")
+    return bool(value)
+
+
+HIGHEST_PRICE = 1e9
+"""$ per million tokens: a thousand dollars a token, more than a million times the dearest list price to June 2025."""
+
+
 def check_prices(products: ProductRecord, setup: Setup) -> None:
     """A rule of a user's that gives a price which is none must not pass for a market without sales.
 
-    products : arrays (months, labs, tiers). Raises ValueError with the first lab and month.
+    products : arrays (months, labs, tiers). Raises ValueError with the first lab and month; of a price that nobody
+    would ever ask, as parameters that are extreme together can give one, it warns.
     """
     bad = np.asarray(products.active) & ~((np.asarray(products.price) > 0) & np.isfinite(products.price))
     if bad.any():
@@ -118,6 +131,30 @@ def check_prices(products: ProductRecord, setup: Setup) -> None:
             f"the price of {setup.world.labs[lab]} in month {month} is {price:g}: a price must be a finite number above 0;"
             " look at the rules that this run overrides"
         )
+    dear = np.asarray(products.active) & (np.asarray(products.price) > HIGHEST_PRICE)
+    if dear.any():
+        month, lab, tier = np.argwhere(dear)[0]
+        price = np.asarray(products.price)[month, lab, tier]
+        warnings.warn(
+            f"the price of {setup.world.labs[lab]} in month {month} is {price:.3g} $ per million tokens, above"
+            f" {HIGHEST_PRICE:.0e}: this run is of no market; look at its parameters and rules",
+            stacklevel=3,
+        )
+
+
+def warn_of_prices(observables: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    """As `check_prices` of runs whose products are not kept; observables : arrays (runs, months)."""
+    for name in ("frontier_price", "mean_price_paid"):
+        dear = np.asarray(observables[name]) > HIGHEST_PRICE
+        if dear.any():
+            run, month = np.argwhere(dear)[0]
+            warnings.warn(
+                f"{name} of {int(dear.any(1).sum())} of {len(seeds)} runs is above {HIGHEST_PRICE:.0e} $ per million"
+                f" tokens, first in month {month} of seed {seeds[run]}: those runs are of no market; look at their"
+                " parameters and rules",
+                stacklevel=3,
+            )
+            return
 
 
 def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from abm.events import KINDS, Event
 from abm.timeline import World
-from abm.wording import meant, short
+from abm.wording import meant, must_be, short
 
 
 def read_event(
@@ -45,5 +44,4 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple
             yield key, str(found["ctx"]["error"])
         else:
             unit = model.model_fields[key].description
-            what = re.sub("^(Input|String|Tuple|Dictionary|Value)", "it", found["msg"])
-            yield key, f"{key}{f' ({unit})' if unit else ''}: {what}, not {short(found['input'])}"
+            yield key, f"{key}{f' ({unit})' if unit else ''}: {must_be(found)}, not {short(found['input'])}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.wording import nearest
+from abm.wording import nearest, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -166,7 +166,10 @@ class Comparison:
         return self.a[observable][:, :months] - self.b[observable][:, :months]
 
     def frame(self, observable: str) -> pd.DataFrame:
-        """One row a month: mean difference, low and high end of its interval, and the variance reduction of pairing."""
+        """One row a month: mean difference, low and high end of its interval, and the variance reduction of pairing.
+
+        One pair has no spread: with one run the interval and the reduction are NaN.
+        """
         import pandas as pd
 
         difference = self.difference(observable)
@@ -183,18 +186,27 @@ class Comparison:
         return pd.DataFrame(table, index=months_index(longer.setup))
 
     def variance_reduction(self, observable: str) -> np.ndarray:
-        """(months,) variance of the difference without pairing over that with it; 1 = no gain, inf = identical."""
+        """(months,) variance of the difference without pairing over that with it; 1 = no gain.
+
+        NaN where the differences have no spread: of one pair, or of pairs that are identical, as before a branch.
+        """
         difference = self.difference(observable)
         months = difference.shape[1]
         if difference.shape[0] < 2:
             return np.full(months, np.nan)
         apart = self.a[observable][:, :months].var(0, ddof=1) + self.b[observable][:, :months].var(0, ddof=1)
+        spread = difference.var(0, ddof=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(apart == 0, 1.0, apart / difference.var(0, ddof=1))
+            return np.where(apart == 0, 1.0, np.where(spread == 0, np.nan, apart / spread))
 
     def table(self, observables: str | list[str] | None = None, month: int | Sequence[int] = -1) -> pd.DataFrame:
-        """One row per observable at one month (default the last); one per observable and month where several are given."""
+        """One row per observable at one month (default the last); one per observable and month where several are given.
+
+        Its printed form has units beside the numbers, with four digits.
+        """
         import pandas as pd
+
+        from abm.tables import Table
 
         months = min(self.a.setup.months, self.b.setup.months)
         asked = [month] if isinstance(month, int | np.integer) else list(month)
@@ -202,9 +214,9 @@ class Comparison:
             raise ValueError(f"month = {wrong[0]}: both have months 0 to {months - 1}")
         names = [observables] if isinstance(observables, str) else observables or self.a.names
         if isinstance(month, int | np.integer):
-            return pd.DataFrame({name: self.frame(name).iloc[month] for name in names}).T
+            return Table(pd.DataFrame({name: self.frame(name).iloc[month] for name in names}).T)
         frames = {name: self.frame(name).iloc[asked] for name in names}
-        return pd.concat(frames, names=["observable", "month"])
+        return Table(pd.concat(frames, names=["observable", "month"]))
 
     def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
         """Mean differences with intervals, a panel an observable (`abm.figures.paired_difference`)."""
@@ -227,6 +239,11 @@ def months_index(setup: Setup) -> Any:
 
 
 def observable_of(table: Mapping[str, Any], name: str) -> Any:
+    if not isinstance(name, str):
+        raise TypeError(
+            f"a result is read by the name of an observable, such as result['lerner_closed'], not by {short(name)};"
+            " `abm list --observables` has them all, and frame() is the table of them"
+        )
     if name not in table:
         raise KeyError(f"no observable {name!r}{nearest(name, table)}; `abm list --observables` has them all")
     return table[name]

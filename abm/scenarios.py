@@ -17,9 +17,7 @@
 A file is data: nothing in it is run, and it reaches no file outside its folder. One `ScenarioError` has all its faults.
 """
 
-import re
 import sys
-import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,14 +27,15 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SerializeAsAny, 
 
 from abm.calendar import HORIZON
 from abm.events import Event
-from abm.files import toml_key, toml_value
+from abm.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.lines import lines_of
 from abm.reading import complaints, read_event
 from abm.timeline import Timeline, World
-from abm.wording import meant, short
+from abm.wording import PARAMETERS, meant, short
 
 BUILT_IN = Path(__file__).parent / "data" / "scenarios"
-LARGEST, DEEPEST = 1_000_000, 16
-"""Bytes of the largest file that is read; most scenarios that may extend one another in a row."""
+DEEPEST = 16
+"""Most scenarios that may extend one another in a row."""
 
 
 class ScenarioError(ValueError):
@@ -174,7 +173,7 @@ class Scenario(BaseModel):
     def check_parameters(self, known: Collection[str]) -> None:
         """Raise where an override names none of the `known` parameters."""
         problems = [
-            f"{scenario._origin.at(name, 'parameters')}: unknown parameter {short(name)}{meant(name, sorted(known))}"
+            f"{scenario._origin.at(name, 'parameters')}: unknown parameter {short(name)}{meant(name, sorted(known), PARAMETERS)}"
             for scenario in self._line()
             for name in scenario.parameters
             if name not in known
@@ -231,7 +230,8 @@ def _events(said: Any, origin: _Origin, problems: list[str]) -> dict[int, Event]
         event, wrong = read_event(raw, origin.world, origin.horizon)
         kind = dict(raw).get("kind") if isinstance(raw, Mapping | Event) else None
         for key, what in wrong:
-            problems.append(f"{origin.at(key, 'event', number)}: event {number} (kind {short(kind)}): {what}")
+            called = f"event {number}" if kind is None else f"event {number} (kind {short(kind)})"
+            problems.append(f"{origin.at(key, 'event', number)}: {called}: {what}")
         if event is not None:
             sound[number] = event
     return sound
@@ -300,44 +300,12 @@ def _odd_parameters(said: Any, origin: _Origin) -> Iterator[str]:
 def _read(path: Path, origin: _Origin) -> Scenario:
     label = path.name if path.parent == BUILT_IN else str(path)
     try:
-        if not path.is_file():
-            raise ValueError("there is no such file")
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise ValueError(f"more than {LARGEST} bytes")
-        text = content.decode("utf-8-sig")
-        said = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        raise ScenarioError(f"{label}:{line[1] if line else text.count(chr(10)) + 1}: TOML syntax: {error}") from None
-    except (OSError, ValueError, RecursionError) as error:  # not UTF-8, a number too long, too deeply nested
-        raise ScenarioError(f"{label}: cannot be read: {error}") from None
+        text = read_text(path, label)
+        said = parse_toml(text, label)
+    except Unreadable as error:
+        raise ScenarioError(str(error)) from None
     chain = (*origin.chain, path.resolve())
-    origin = replace(origin, label=label, folder=path.parent, lines=_lines(text), chain=chain, problems=())
+    origin = replace(origin, label=label, folder=path.parent, lines=lines_of(text), chain=chain, problems=())
     if "events" in said:
         origin = replace(origin, problems=(f"{origin.at('events')}: unknown key 'events'; did you mean [[event]]?",))
     return Scenario(origin, **(said | {"events": said.pop("event", ())}))
-
-
-_PAIR = re.compile(r"""["']?([^"'=\s.\[\]{}#,]+)["']?\s*[.=]""")
-
-
-def _lines(text: str) -> dict[tuple[Any, ...], int]:
-    """Lines of keys and tables: (table, its number if there are several, key or None) -> line, counted from 1."""
-    lines: dict[tuple[Any, ...], int] = {}
-    tables: dict[str, int] = {}
-    section, number, quote = "", 0, None
-    for line, content in enumerate(text.split("\n"), start=1):
-        start = content.strip()[:200]
-        if quote is None and start.startswith("["):
-            section, *inner = (part.strip(" \t\"'") for part in start.strip("[").split("]")[0].split("."))
-            number = tables[section] = tables.get(section, 0) + (start.startswith("[[") and not inner)
-            lines.setdefault((section, number, inner[0] if inner else None), line)
-        elif quote is None and (pair := _PAIR.match(start)):
-            lines.setdefault((section, number, pair[1]), line)
-        for mark in ('"""', "'''"):
-            if quote in (None, mark) and content.count(mark) % 2:
-                quote = mark if quote is None else None
-                break
-    return lines

@@ -14,7 +14,7 @@ import numpy as np
 from abm.engine import run_many, seed_words
 from abm.market import Month
 from abm.parameters import Parameters
-from abm.playing import Setup, check_finite, check_prices, play, whole_seed
+from abm.playing import Setup, check_finite, check_prices, play, warn_of_prices, whole_seed, yes_or_no
 from abm.programs import Program, Shape
 from abm.results import Ensemble, Result
 from abm.scenarios import Scenario
@@ -53,7 +53,7 @@ def simulate(
     Result
         ``.frame()`` is one row a month, ``.returns`` daily log returns, ``.network(month)`` the multilayer network.
     """
-    seed = whole_seed(seed)
+    seed, compiled = whole_seed(seed), yes_or_no("compiled", compiled)
     setup = Setup.of(parameters, scenario, months, **options)
     markets = play(setup, seed, compiled=compiled)
     next(markets)
@@ -140,6 +140,7 @@ def ensembles(
     played = play_members(family, seeds, precision, daily, products, chunk, progress)
     for one in played:
         check_finite({name: one[name] for name in one.names}, one.setup, seeds)
+        warn_of_prices(one.out["observables"], seeds)
     return played
 
 

@@ -1,21 +1,72 @@
-"""How what is wrong is told: the word that was perhaps meant, and values in a few letters."""
+"""How what is wrong is told: the word that was perhaps meant, what a value must be, and values in a few letters."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+PARAMETERS, OBSERVABLES = "abm list --parameters", "abm list --observables"
+"""Commands that list what there are too many of to name in a message."""
+CLOSE = 0.65
+"""Least likeness, from 0 to 1, of a word that is proposed: `rnu` has it of `run`, `mars` of no jurisdiction."""
 
-def meant(word: Any, words: Sequence[str]) -> str:
-    """`; did you mean 'policy'?`, or the choices where nothing is close."""
-    choices = f" (one of: {', '.join(words[:12])}{', ...' if len(words) > 12 else ''})" if words else ""
-    return nearest(word, words) or choices
+
+def meant(word: Any, words: Sequence[str], listed: str = "") -> str:
+    """`; did you mean 'policy'?`; where nothing is close the choices, or the command that lists them all."""
+    if near := nearest(word, words):
+        return near
+    if listed and len(words) > 12:
+        return f"; `{listed}` has them all"
+    return f" (one of: {', '.join(words[:12])}{', ...' if len(words) > 12 else ''})" if words else ""
 
 
 def nearest(word: Any, words: Iterable[str]) -> str:
     """`; did you mean 'policy'?`, or nothing where no word is close."""
-    close = get_close_matches(word, list(words), n=1, cutoff=0.5) if isinstance(word, str) else []
+    if not isinstance(word, str):
+        return ""
+    words = list(words)
+    begun = [one for one in words if len(word) > 2 and one.startswith(f"{word}_")]  # `lerner` of `lerner_closed`
+    close = get_close_matches(word, words, n=1, cutoff=CLOSE) or begun
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def must_be(fault: Mapping[str, Any]) -> str:
+    """What pydantic finds wrong with a value, in the words of whoever writes a file: `must be a list`."""
+    kind, said = fault["type"], fault.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        marks = [mark for mark in "_.-" if mark in re.sub("[a-zA-Z0-9]-[a-zA-Z0-9]", "", said["pattern"])]
+        letters = "letters" if "A-Z" in said["pattern"] else "small letters"
+        return f"must be a short name of {letters}, digits and {' '.join(marks)}"
+    if kind == "literal_error":
+        return f"must be {said['expected']}"
+    if kind in LIMITS:
+        what, key = LIMITS[kind]
+        return f"must be {what} {said[key]:g}" if isinstance(said[key], float) else f"must be {what} {short(said[key])}"
+    return next((what for start, what in MUST_BE.items() if kind.startswith(start)), fault["msg"].lower())
+
+
+LIMITS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+MUST_BE = {
+    "tuple": "must be a list",
+    "list": "must be a list",
+    "dict": "must be a table",
+    "model": "must be a table",
+    "string_type": "must be a text",
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool": "must be true or false",
+    "date": "must be a date, such as 2025-01-27",
+    "too_short": "must not be empty",
+    "missing": "is missing",
+}
+"""What a type of fault says, by how its name begins."""
 
 
 def short(value: Any) -> str:

@@ -99,7 +99,7 @@ def test_built_in_calibrations_know_only_what_was_known():
         ({"self": 1}, "unknown key"),
         ({"serch": {}}, "did you mean 'search'?"),
         ({"search": {"popultion": 3}}, "did you mean 'population'?"),
-        ({"months": 29}, "greater than or equal to 30"),
+        ({"months": 29}, "must be at least 30"),
     ],
 )
 def test_every_fault_is_told(change, says):

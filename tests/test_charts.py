@@ -94,6 +94,24 @@ def test_a_comparison_is_a_table_of_one_month_or_several(tiny_shock):
     assert both.loc["hhi"]["difference"].iloc[1] == last.loc["hhi", "difference"]
     with pytest.raises(ValueError, match="month = 99"):
         pair.table("welfare", month=[1, 99])
+    shown = str(pair.table())
+    assert max(map(len, shown.splitlines())) <= 80
+    assert all(word in shown for word in ("difference", "variance_reduction", "unit", "$ M per month"))
+    assert "..." not in shown
+
+
+def test_one_pair_has_no_spread():
+    one, other = (abm.ensemble(scenario=s, seeds=[4], months=26, **SIZES) for s in ("baseline", "no_r1"))
+    pair = abm.compare(one, other)
+    assert pair.frame("welfare")[["low", "high", "variance_reduction"]].isna().all(axis=None)
+    assert str(pair.table("welfare")).count("n/a") == 3
+
+
+def test_pairs_that_are_identical_have_no_reduction(tiny_shock):
+    pair = abm.compare(tiny_shock.runs["baseline"], tiny_shock.runs["no_r1"])
+    reduction = pair.variance_reduction("welfare")
+    assert np.isnan(reduction[:20]).all()
+    assert np.isfinite(reduction[-1]) and not np.isinf(reduction).any()
 
 
 def test_a_fan_chart_shows_quantiles_of_the_runs(tiny_shock):

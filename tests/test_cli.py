@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -59,6 +60,11 @@ def test_help(words):
         (["profile", "--json", "."], "is a folder"),
         (["new-experiment", "all"], "choose another name"),
         (["new-experiment", "mine", "--into", "/proc"], "choose another with --into"),
+        (["compare", "--of", "foo"], "--of foo: no observable; `abm list --observables` has them all"),
+        (["run", "baseline", "--set", "foo=1"], "no parameter 'foo'; `abm list --parameters` has them all"),
+        (["run", "baseline", "--set", "ip_strength.mars=1"], "no jurisdiction 'mars' (one of: us, china, eu, row)"),
+        (["replay", str(ROOT / "pyproject.toml")], "pyproject.toml: is a file; give the folder of a stored result"),
+        (["compare", "--seeds", "1"], "--seeds"),
         (["run", "basline"], "did you mean 'baseline'"),
         (["run", "missing.toml"], "missing.toml: cannot be read"),
         (["run", "baseline", "--bogus"], "--bogus"),
@@ -80,6 +86,11 @@ def test_bad_input_is_one_line(words, said):
     lines = complaints(*words)
     assert len(lines) == 1
     assert said in lines[0]
+
+
+def test_an_option_that_is_wrong_is_told_in_words():
+    for words in (["run", "--months", "0"], ["run", "--seed", "one"], ["facts", "--seeds", "9999999"]):
+        assert "Input should" not in complaints(*words)[0]
 
 
 def test_every_mistake_is_told_at_once():
@@ -134,6 +145,19 @@ def test_run_prints_headlines_and_writes_csv(one_run, tmp_path):
     written = list((tmp_path / "new").glob("*.csv"))
     assert len(written) == 1
     assert len(pd.read_csv(written[0])) == 31
+
+
+def test_what_a_run_warns_of_is_one_line(one_run, monkeypatch):
+    usual = abm.simulation.simulate
+
+    def simulate(*given, **more):
+        warnings.warn("the price is 1e+30", stacklevel=1)
+        return usual(*given, **more)
+
+    monkeypatch.setattr(abm.simulation, "simulate", simulate)
+    result = runner.invoke(app, ["run", "--months", "31"])
+    assert result.exit_code == 0
+    assert "abm: warning: the price is 1e+30" in result.stderr.splitlines()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import io
 import threading
 import time
 
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from abm.analysis.counterfactual import EXPORTS, Counterfactual, CounterfactualError, numbers
 from abm.cli import app
 from abm.dashboard.levers import every
+from abm.figures.labels import HEADLINES
 from abm.parameters import Parameters
 
 STRICT = Counterfactual(levers={"ip_strength": 0.9, "distillation_rate": 0.0}, seeds=4, months=30)
@@ -258,6 +260,28 @@ def test_the_command_keeps_spec_table_and_figure(tmp_path, strict):
     assert (tmp_path / "out" / "compare.png").stat().st_size > 5_000
 
 
+@pytest.mark.parametrize("value", [-1.234e-5, 11_650.0, -123_456.0, 4.344e6, -0.000123, float("nan")])
+def test_the_table_of_a_month_is_as_that_of_a_run_and_fits_80_columns(value):
+    import pandas as pd
+    from rich.console import Console
+
+    from abm.cli import headline_table
+    from abm.cli_compare import month_table
+
+    row = dict.fromkeys(("baseline", "changed", "difference", "low", "high"), value)
+    table = pd.DataFrame([{"observable": name, "month": pd.Timestamp(2027, 12, 1)} | row for name in HEADLINES])
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(month_table(table))
+    lines = console.export_text().splitlines()
+    run = pd.DataFrame({name: [value] for name in HEADLINES}, index=["2027-12"])
+    console.print(headline_table(run, "run"))
+    written = console.export_text().splitlines()[2].split()[4]  # Lerner index, closed labs
+    numbers_of_a_row = 4 if value != value else 5  # an interval that is none is one n/a
+    assert " ".join(lines).split().count(written) == numbers_of_a_row * len(HEADLINES)
+    assert max(map(len, lines)) <= 80
+    assert all(unit in " ".join("\n".join(lines).split()) for unit in ("$ M per", "share of", "(nats)", "(H100e)"))
+
+
 def test_a_spec_finds_its_scenario_from_another_folder(tmp_path):
     (tmp_path / "mine").mkdir()
     story = tmp_path / "mine" / "late.toml"
@@ -290,7 +314,7 @@ def test_a_mistake_is_one_line(words, said):
         ("seeds = 100\nseed = 3\n", "unknown key 'seed'; did you mean 'seeds'"),
         ("levers = 3\n", "must be a table"),
         ("since = 2025\n", "must be a date"),
-        ("= nothing", "is no TOML file"),
+        ("= nothing", "spec.toml:1: TOML syntax: Invalid statement"),
         ('scenario = "../../etc/passwd"', "unknown scenario"),
         ('name = "x"\nextends = "baseline"', "is a scenario; play it with"),
     ],

@@ -312,6 +312,12 @@ class Counter(Agent):
     def biggest(self):
         self.count = max(self.count, 3)
 
+    def numpy(self):
+        self.count = np.maximum(self.count, 2)
+
+    def calls_numpy(self):
+        self.numpy()
+
     def misspelt(self):
         self.cuont = self.count + 1
 
@@ -382,6 +388,33 @@ def test_errors_name_what_is_missing(counters):
         counters.ask("look")
     with pytest.raises(AttributeError, match="Counter has no field or attribute 'height'"):
         counters.ask("look_for")
+
+
+@pytest.mark.parametrize(
+    ("declared", "error", "told"),
+    [
+        (("a",), TypeError, r"Field\('a'\): the default comes first and must be a number"),
+        ((None,), TypeError, "must be a number"),
+        (([1.0, "b"],), TypeError, "must be a number"),
+        ((float("nan"),), ValueError, r"Field\(nan\): the default must be a finite number"),
+        ((0.0, "$", "m", "p", "tier"), TypeError, r"such as \('tier',\)"),
+        ((0.0, "$", "m", "p", (), str), TypeError, "must be float, int or bool"),
+    ],
+)
+def test_what_is_no_field_is_refused_where_it_is_declared(declared, error, told):
+    with pytest.raises(error, match=told):
+        Field(*declared)
+
+
+@pytest.mark.parametrize("rule", ["numpy", "calls_numpy"])
+def test_numpy_in_a_rule_says_what_to_write(rule):
+    people = Population.create(Counter, 4, sizes={"part": 2}, count=np.arange(4))
+    with pytest.raises(RuleError) as error:
+        people.do(rule)
+    for word in ("Counter.numpy (line", "Write jnp.maximum instead of np.maximum", "compiled=False"):
+        assert word in str(error.value)
+    with interpreted():
+        assert people.do(rule).count.tolist() == [2, 2, 2, 3]
 
 
 @pytest.mark.parametrize("rule", ["branch", "biggest", "calls_branch"])

@@ -119,7 +119,7 @@ def test_all_that_is_wrong_in_a_file_is_said_at_once(tmp_path):
         ("ip_strength = [0.0", "ip_strenth = [0.0", "did you mean 'ip_strength'"),
         ("replications = 100", "replications = 0", "replications"),
         ('falsified = "', 'falsifed = "', "did you mean 'falsified'"),
-        ("hypothesis", "= hypothesis", "cannot be read"),
+        ("hypothesis", "= hypothesis", "TOML syntax: Invalid statement"),
     ],
 )
 def test_a_mistake_names_the_file_and_what_was_meant(tmp_path, old, new, word):

@@ -160,6 +160,42 @@ def test_bad_writes(model, name, value, message):
     np.testing.assert_array_equal(getattr(lab, name), before)
 
 
+@pytest.mark.parametrize("price", [[1e300, 3.0], [30.0, 0.0], [-1.0, 3.0]])
+def test_a_price_that_nobody_asks_is_refused(model, price):
+    with pytest.raises(ValueError, match=r"ClosedLab\.price = .*: must lie between 0 and 1e\+09 \$ per million tokens"):
+        closed(model)[0].price = price
+
+
+def test_a_misspelt_field_of_a_live_agent_is_told(model):
+    lab = closed(model)[0]
+    with pytest.raises(AttributeError, match=r"ClosedLab has no field 'prise'; did you mean 'price'\?"):
+        lab.prise = [3.0, 0.3]
+    with pytest.raises(AttributeError, match="did you mean 'wealth'"):
+        model.agents_by_type[Investor].set("weatlh", 1.0)
+
+
+def test_what_mesa_and_a_user_keep_on_an_agent_stays_possible(model):
+    class Watched(ClosedLab):
+        prises = None
+
+        def __init__(self, *given):
+            super().__init__(*given)
+            self._prise, self.prises, self.colour = 1, 2, "red"
+
+        @property
+        def pric(self):
+            return self._prise
+
+        @pric.setter
+        def pric(self, value):
+            self._prise = value
+
+    lab = market(classes=[Watched]).agents_by_type[Watched][0]
+    lab.pos, lab.cell, lab.colour, lab.pric = (1, 2), None, "blue", 5
+    assert (lab._prise, lab.prises, lab.colour, lab.pos) == (5, 2, "blue", (1, 2))
+    assert copy.deepcopy(lab).colour == "blue"
+
+
 def test_exit_and_entry_follow_the_active_mask(model):
     first, second = closed(model)
     everyone = len(model.agents)

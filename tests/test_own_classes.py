@@ -62,6 +62,30 @@ def test_a_rule_that_gives_nan_is_no_result():
         simulate(classes=[pricing(lambda lab, usual: usual * jnp.nan)], **FEW)
 
 
+def test_a_price_beyond_any_market_is_told():
+    with pytest.warns(
+        UserWarning, match=r"the price of closed_\d in month \d is 1e\+30 \$ per million tokens, above 1e\+09"
+    ):
+        simulate(classes=[pricing(lambda lab, usual: usual * 0 + 1e30)], **FEW)
+    with pytest.warns(UserWarning, match=r"of 2 of 2 runs is above 1e\+09 .*, first in month \d of seed 4"):
+        ensemble(seeds=[4, 9], classes=[pricing(lambda lab, usual: usual * 0 + 1e30)], **FEW)
+
+
+@pytest.mark.parametrize("play", [simulate, MarketModel])
+def test_compiled_is_true_or_false(play):
+    with pytest.raises(ValueError, match="compiled = 'yes': must be True or False"):
+        play(compiled="yes", **FEW)
+
+
+@pytest.mark.parametrize("key", [0, slice(0, 2), ["welfare"], None])
+def test_a_result_is_read_by_name(key):
+    one = simulate(**FEW)
+    with pytest.raises(
+        TypeError, match=r"read by the name of an observable, such as result\['lerner_closed'\], not by"
+    ):
+        one[key]
+
+
 def test_a_name_that_is_almost_a_rule_is_told():
     with pytest.warns(UserWarning, match="did you mean 'wanted_price'"):
 

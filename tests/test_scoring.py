@@ -310,13 +310,13 @@ def test_files_that_cannot_be_read(tmp_path):
     large.write_text("x" * 1_000_001)
     there.write_text("\n".join([HEAD, GOOD]))
     for path, fault in (
-        (tmp_path / "none.csv", "there is no such file"),
-        (tmp_path, "there is no such file"),
-        (binary, "is no text in UTF-8"),
-        (large, "more than 1000000 bytes"),
+        (tmp_path / "none.csv", ": cannot be read: there is no such file"),
+        (tmp_path, ": cannot be read: it is a folder; give the file"),
+        (binary, ":1: cannot be read: it is no text in UTF-8"),
+        (large, ": cannot be read: more than 1,000,000 bytes"),
     ):
-        assert complaints("score", str(path), "--outcomes", str(there)) == [f"{path}: {fault}"]
-        assert complaints("score", str(there), "--outcomes", str(path)) == [f"{path}: {fault}"]
+        assert complaints("score", str(path), "--outcomes", str(there)) == [f"{path}{fault}"]
+        assert complaints("score", str(there), "--outcomes", str(path)) == [f"{path}{fault}"]
     said = complaints("score", str(there), "--outcomes", str(there), "--json", str(tmp_path))
     assert said == [f"--json {tmp_path}: is a folder; give the name of a file"]
     assert complaints("score", str(there))[0].startswith("Missing option '--outcomes'")

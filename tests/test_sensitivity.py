@@ -496,7 +496,7 @@ def test_bad_words_of_sensitivity(spec, words, said):
         ("closed_trust", "closed_turst", "did you mean 'closed_trust'?"),
         ('"lerner_closed" }', '"lerner_close" }', "did you mean 'lerner_closed'?"),
         ("months = 6", "months = 6\nmonth = 7", "unknown key 'month'"),
-        ("[factors]", "[factors", "cannot be read"),
+        ("[factors]", "[factors", "TOML syntax"),
     ],
 )
 def test_a_file_that_will_not_do(spec, old, new, said):

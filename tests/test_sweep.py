@@ -18,6 +18,7 @@ from abm.agents import ClosedLab
 from abm.sweeps import Design, Results, SpecError, Sweep, open_sweep, run_sweep, store
 from abm.sweeps.comparison import paired
 from abm.sweeps.designs import points_of
+from abm.sweeps.estimate import time_of
 from abm.sweeps.plan import Plan
 from abm.sweeps.stopping import Rule, half_widths, judge, run_until
 from abm.sweeps.store import Changed
@@ -186,7 +187,7 @@ def test_a_mistake_names_what_and_where(said, message):
         ({"factors": {"r1.date": [dt.date(2040, 1, 1)]}}, "factors.r1.date: 2040-01-01: is outside the horizon"),
         (
             {"factors": {"h20_licence.availability": [3.0]}},
-            "factors.h20_licence.availability: 3.0: availability (share): it should be less than or equal to 1",
+            "factors.h20_licence.availability: 3.0: availability (share): must be at most 1",
         ),
     ],
 )
@@ -290,8 +291,8 @@ def test_a_file_reaches_nothing_outside_its_folder(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"months = ", "cannot be read"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"months = ", "bad.toml:1: TOML syntax: Invalid value"),
+        (b"\xff\xfe", "bad.toml:1: cannot be read: it is no text in UTF-8"),
         (b"factors = 3", "factors"),
         (b"months = 1e3", "months"),
     ],
@@ -1036,7 +1037,7 @@ def test_the_command_says_what_failed_and_refuses_changes(tmp_path, monkeypatch)
     assert command("sweep", spec, "--out", out, "--workers", 1, "--retry-failed", "--resume").exit_code == 0
     said = command("sweep", out)
     assert said.exit_code == 2
-    assert f"it is a folder; give the file of a sweep, {out / 'spec.toml'}" in " ".join(said.output.split())
+    assert f"it is a folder; give the file, {out / 'spec.toml'}" in " ".join(said.output.split())
 
 
 def test_points_that_differ_in_more_than_one_factor_are_not_compared(tmp_path):
@@ -1113,3 +1114,8 @@ def test_anything_is_a_sweep_or_a_spec_error(said, inner):
     assert all(problem and "\n" not in problem for problem in problems)
     if not problems and sweep.number_of_points < 2_000:
         assert len(Plan.of(sweep).points) == sweep.number_of_points >= 1
+
+
+def test_a_small_sweep_is_foreseen_with_and_without_compiling():
+    assert time_of(small(), 2) == "about 25 seconds with 2 workers (6 seconds where programs are compiled already)"
+    assert "compiled" not in time_of(small(replications=10_000, months=600), 1)

@@ -18,17 +18,17 @@ import dataclasses
 import datetime as dt
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from abm.calendar import HORIZON, date_of, month_of
-from abm.files import toml_key, toml_value
+from abm.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.lines import Where, line_of, lines_of
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios import Scenario, ScenarioError
-from abm.wording import meant, short
+from abm.wording import PARAMETERS, meant, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,11 +55,19 @@ FROM_THE_START = (
 
 
 class CounterfactualError(ValueError):
-    """Everything that is wrong with a counterfactual, one line each; `problems` has them by the name of the setting."""
+    """Everything that is wrong with a counterfactual, one line each; `problems` has them by the name of the setting.
 
-    def __init__(self, problems: list[tuple[str, str]], where: str = ""):
+    Of a file, each line begins with its name and, where that is found, the line of the setting.
+    """
+
+    def __init__(self, problems: list[tuple[str, str]], file: str = "", lines: Mapping[Where, int] | None = None):
         self.problems = dict(problems)
-        super().__init__("\n".join(f"{where}{what}" for _, what in problems))
+
+        def where(name: str) -> str:
+            line = line_of(name, lines or {}) or line_of(f"levers.{name}", lines or {})
+            return f"{file}{f':{line}' if line else ''}: " if file else ""
+
+        super().__init__("\n".join(f"{where(name)}{what}" for name, what in problems))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +115,7 @@ class Counterfactual:
         for name, value in self.levers.items():
             parameter, dot, where = str(name).partition(".")
             if parameter not in rows:
-                yield name, f"no parameter {short(parameter)}{meant(parameter, list(rows))}"
+                yield name, f"no parameter {short(parameter)}{meant(parameter, list(rows), PARAMETERS)}"
                 continue
             if dot and (parameter not in INSTRUMENTS or where not in JURISDICTIONS):
                 yield name, f"{name}: policy levers alone have values by jurisdiction ({', '.join(JURISDICTIONS)})"
@@ -202,17 +210,10 @@ class Counterfactual:
         """From a TOML file. Raises `CounterfactualError` with all that is wrong in it."""
         name = str(path)
         try:
-            with Path(path).open("rb") as file:
-                raw = file.read(LARGEST + 1)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CounterfactualError([("", f"{name}: cannot be read ({reason})")]) from None
-        if len(raw) > LARGEST:
-            raise CounterfactualError([("", f"{name}: is larger than {LARGEST:,} bytes; no counterfactual is")])
-        try:
-            said = tomllib.loads(raw.decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise CounterfactualError([("", f"{name}: is no TOML file ({error})")]) from None
+            text = read_text(Path(path), largest=LARGEST)
+            said = parse_toml(text, name)
+        except Unreadable as error:
+            raise CounterfactualError([("", str(error))]) from None
         known = [field.name for field in dataclasses.fields(cls)]
         unknown = [(key, f"unknown key {short(key)}{meant(key, known)}") for key in said if key not in known]
         if isinstance(story := said.get("scenario"), str) and story.endswith(".toml"):
@@ -224,7 +225,7 @@ class Counterfactual:
         except CounterfactualError as error:
             unknown += list(error.problems.items())
         if unknown:
-            raise CounterfactualError(unknown, f"{name}: ")
+            raise CounterfactualError(unknown, name, lines_of(text))
         return given
 
     def to_toml(self) -> str:

@@ -29,15 +29,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from abm.files import write_whole
+from abm.files import read_text, write_whole
 from abm.wording import meant, short
 
 UP, DOWN = 0.55, 0.45
 """A sign is called from here. Two standard errors of a share near a half over 400 runs, as many as experiment 16 makes."""
 COIN = 0.5
 """Climatology where none is given."""
-LARGEST = 1_000_000
-"""Bytes of the largest file that is read."""
 OPTIONAL = ("climatology",)
 
 
@@ -96,7 +94,7 @@ def write_predictions(path: Path | str, rows: Iterable[Prediction]) -> Path:
 
 def read_predictions(path: Path | str) -> list[Prediction]:
     """The rows of a file of predictions. Raises ValueError with one line a fault."""
-    return _predictions(_text(Path(path)), Path(path))
+    return _predictions(read_text(Path(path)), Path(path))
 
 
 def read_outcomes(path: Path | str, predictions: Sequence[Prediction]) -> dict[tuple[str, str], Observed]:
@@ -106,7 +104,7 @@ def read_outcomes(path: Path | str, predictions: Sequence[Prediction]) -> dict[t
     """
     path = Path(path)
     events = list(dict.fromkeys(row.event for row in predictions))
-    found, there, problems = _parsed(_text(path), path, Observed, ("date",))
+    found, there, problems = _parsed(read_text(path), path, Observed, ("date",))
     for line, row in found:
         layers = [each.layer for each in predictions if each.event == row.event]
         if row.event not in events:
@@ -153,20 +151,6 @@ def _differs(where: str, name: str, row: Any, other: Any) -> list[str]:
     """The fault of a row whose cell is another than that of another row of its event; no line where there is none."""
     one, two = getattr(other, name), getattr(row, name)
     return [f"{where}: {name} {two} of {row.event} is {one} for {other.layer}: an event has one"] if one != two else []
-
-
-def _text(path: Path) -> str:
-    """What a file holds. Raises ValueError saying why it cannot be read."""
-    try:
-        if not path.is_file():
-            raise ValueError(f"{path}: there is no such file")
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"{path}: more than {LARGEST} bytes")
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: is no text in UTF-8") from None
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _columns(kind: type) -> list[str]:

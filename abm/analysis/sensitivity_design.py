@@ -15,7 +15,7 @@ from abm.calendar import FIRST_YEAR, month_of
 from abm.files import read_toml
 from abm.measures import MEASURES
 from abm.sweeps.spec import SpecError, Sweep
-from abm.wording import meant, short
+from abm.wording import OBSERVABLES, meant, short
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "sensitivity.toml"
 """Twenty-one parameters and six outcomes."""
@@ -88,7 +88,7 @@ def sweep_keys(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
             column = column_of(name, outcomes)
             if column is None:
                 known = [*outcomes, *MEASURES]
-                problems.append(f"--of {name}: no outcome or observable {short(name)}{meant(name, known)}")
+                problems.append(f"--of {name}: no outcome or observable {short(name)}{meant(name, known, OBSERVABLES)}")
             else:
                 outcomes.setdefault(column, {"of": name})
         if not outcomes:
@@ -167,7 +167,7 @@ def pilot(scenarios: Sequence[Any], of: Sequence[str], seeds: int, months: int) 
     outcomes = reached(read_toml(BUILT_IN)["outcomes"], months, of)
     columns = {name: column_of(name, outcomes) for name in of or outcomes}
     problems = [
-        f"--of {name}: no outcome or observable {short(name)}{meant(name, [*outcomes, *MEASURES])}"
+        f"--of {name}: no outcome or observable {short(name)}{meant(name, [*outcomes, *MEASURES], OBSERVABLES)}"
         for name, column in columns.items()
         if column is None
     ]

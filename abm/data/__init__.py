@@ -6,10 +6,11 @@ Units, sources, licences and what is left out on purpose: docs/data.md.
 from __future__ import annotations
 
 import csv
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from abm.wording import meant, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,11 +26,10 @@ def names() -> list[str]:
 def load(name: str) -> pd.DataFrame:
     """One table as a DataFrame; date columns come as timestamps, a blank number as NaN.
 
-    Raises ValueError, with the nearest table name, where there is no such table.
+    Raises ValueError, with a table name that is close, where there is no such table.
     """
     if name not in names():
-        nearest = get_close_matches(str(name), names(), n=1, cutoff=0)[0]
-        raise ValueError(f"no table {name!r}; did you mean {nearest!r}? Tables: {', '.join(names())}")
+        raise ValueError(f"no table {name!r}{nearest(name, names())}; tables: {', '.join(names())}")
     import pandas as pd
 
     table = pd.read_csv(str(files(__name__) / f"{name}.csv"))
@@ -60,13 +60,12 @@ def fit(name: str) -> dict[str, dict[str, Any]]:
     """What a calibration found: parameter -> its row of fits/NAME.csv.
 
     `estimate`, and `low`, `median`, `high` of the posterior's 90 % interval, are numbers in the parameter's unit;
-    `data_to`, the last day of what it was fitted to, and `fitted_on` are dates as text. Raises ValueError, with the
-    nearest name, where there is no such fit. Read without pandas, because `Parameters` asks for it.
+    `data_to`, the last day of what it was fitted to, and `fitted_on` are dates as text. Raises ValueError, with a
+    name that is close, where there is no such fit. Read without pandas, because `Parameters` asks for it.
     """
     path = files(__name__) / "fits" / f"{name}.csv"
     if name not in fits():
-        near = get_close_matches(str(name), fits(), n=1, cutoff=0)
-        raise ValueError(f"no fit {name!r}; did you mean {near[0]!r}?" if near else f"no fit {name!r}: none is kept")
+        raise ValueError(f"no fit {name!r}{meant(name, fits()) or ': none is kept'}")
     rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     words = ("parameter", "moment", "data_to", "fitted_on")
     return {row["parameter"]: {k: v if k in words else float(v) for k, v in row.items()} for row in rows}

@@ -14,6 +14,9 @@ import numpy as np
 
 from abm.engine.fields import Field
 
+MESAS = ("model", "unique_id", "pos", "cell")
+"""What Mesa sets on an agent."""
+
 
 class RuleError(TypeError):
     """A rule that cannot be compiled, with the rule, the line and the fields on it."""
@@ -77,6 +80,20 @@ class Agent(mesa.Agent):
         """Row of this agent in its population."""
         return int(self._row.index)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As usual, but a misspelt field of a live agent is told: nothing would read it.
+
+        What Mesa or a user keeps on an agent beside its fields is nobody's misspelling and stays possible.
+        """
+        own = name.startswith("_") or hasattr(type(self), name) or name in MESAS or name in vars(self)
+        live = isinstance(vars(self).get("_row"), _LiveRow)
+        if live and not own and (close := get_close_matches(name, self.fields(), n=1, cutoff=0.75)):
+            raise AttributeError(
+                f"{type(self).__name__} has no field {name!r}; did you mean {close[0]!r}? (for something of your"
+                f" own, begin the name with _, or declare it in the class)"
+            )
+        super().__setattr__(name, value)
+
     def __getattr__(self, name: str) -> Any:
         if name == "model":
             raise AttributeError(
@@ -103,6 +120,8 @@ def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...],
         answer = method(agent, *shared, **own)
     except (jax.errors.TracerBoolConversionError, jax.errors.ConcretizationTypeError) as error:
         raise RuleError(_explain(kind, rule, error)) from None
+    except jax.errors.TracerArrayConversionError as error:
+        raise RuleError(_explain_numpy(kind, rule, error)) from None
     except Exception as error:
         if not isinstance(error, RuleError):
             error.add_note(f"This happened in rule {kind.__name__}.{rule}, or in what it calls and is given back.")
@@ -118,14 +137,7 @@ def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...],
 
 def _explain(kind: type[Agent], rule: str, error: Exception) -> str:
     """Name the rule, its line and the fields on that line, and show `jnp.where`."""
-    codes = {method.__code__ for c in kind.__mro__ for method in vars(c).values() if inspect.isfunction(method)}
-    frames = [(f, number) for f, number in traceback.walk_tb(error.__traceback__) if f.f_code in codes]
-    line, where = "", ""
-    if frames:  # the innermost method: the rule, or one that the rule calls
-        frame, number = frames[-1]
-        rule = frame.f_code.co_name
-        line = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
-        where = f" (line {number}: `{line}`)"
+    rule, line, where = _place(kind, rule, error)
     branch = re.search(r"\b(?:if|while)\s+(.*?)(?::|\s+else\b|$)", line)
     condition = branch[1] if branch else line
     names = list(dict.fromkeys(n for n in re.findall(r"self\.(\w+)", condition) if n in kind.fields()))
@@ -138,3 +150,27 @@ def _explain(kind: type[Agent], rule: str, error: Exception) -> str:
         f"compiled. Write  {left}jnp.where(condition, value_if_true, value_if_false)  instead of if/else, "
         "max/min or float(); or run the model with compiled=False."
     )
+
+
+def _explain_numpy(kind: type[Agent], rule: str, error: Exception) -> str:
+    """Name the rule, its line and what of NumPy's it calls there, and what to call instead."""
+    rule, line, where = _place(kind, rule, error)
+    called = re.search(r"\b(?:np|numpy)\.([a-z_]\w*(?:\.\w+)*)", line)
+    instead = f"jnp.{called[1]} instead of {called[0]}" if called else "jnp's function of the same name"
+    return (
+        f"rule {kind.__name__}.{rule}{where} hands NumPy a value that is not known while the rule is compiled. Write "
+        f"{instead} (import jax.numpy as jnp); or run the model with compiled=False."
+    )
+
+
+def _place(kind: type[Agent], rule: str, error: Exception) -> tuple[str, str, str]:
+    """The method at fault, its line, and both in a few words: the rule, or a method that the rule calls."""
+    codes = {method.__code__ for c in kind.__mro__ for method in vars(c).values() if inspect.isfunction(method)}
+    frames = [(f, number) for f, number in traceback.walk_tb(error.__traceback__) if f.f_code in codes]
+    line, where = "", ""
+    if frames:  # the innermost method: the rule, or one that the rule calls
+        frame, number = frames[-1]
+        rule = frame.f_code.co_name
+        line = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
+        where = f" (line {number}: `{line}`)"
+    return rule, line, where

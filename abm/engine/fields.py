@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(eq=False)
 class Field:
@@ -29,6 +31,18 @@ class Field:
     shape: tuple[str, ...] = ()
     dtype: type = float
     name: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        """What cannot be the declaration of a field is told where it is declared."""
+        if self.dtype not in (float, int, bool):
+            raise TypeError(f"Field(dtype={self.dtype!r}): must be float, int or bool")
+        if not isinstance(self.shape, tuple):
+            raise TypeError(f"Field(shape={self.shape!r}): must be the names of axes, such as ('tier',)")
+        given = np.asarray(self.default)
+        if given.dtype.kind not in "biuf":
+            raise TypeError(f"Field({self.default!r}): the default comes first and must be a number, or True or False")
+        if not np.isfinite(given).all():
+            raise ValueError(f"Field({self.default!r}): the default must be a finite number")
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

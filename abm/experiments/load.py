@@ -10,31 +10,33 @@ from pydantic import BaseModel, ValidationError
 
 from abm.experiments.checks import faults
 from abm.experiments.spec import Experiment, ExperimentError, Figure, Test
-from abm.files import read_toml
-from abm.wording import meant, short
+from abm.files import Unreadable, parse_toml, read_text
+from abm.lines import Where, lines_of, placed
+from abm.wording import meant, must_be, short
 
 
 def load(folder: Path) -> Experiment:
     """From a folder with an `experiment.toml`. Raises `ExperimentError`."""
     path = folder / "experiment.toml"
     try:
-        said = read_toml(path)
-    except (OSError, ValueError) as error:  # not UTF-8, not TOML
-        raise ExperimentError([f"{path}: cannot be read: {error}"]) from None
-    return from_table(said, folder)
+        text = read_text(path)
+        said = parse_toml(text, str(path))
+    except Unreadable as error:
+        raise ExperimentError([str(error)]) from None
+    return from_table(said, folder, lines_of(text))
 
 
-def from_table(said: Mapping[str, Any], folder: Path) -> Experiment:
-    """From what such a file says; paths in it start at the folder. Raises `ExperimentError`."""
+def from_table(said: Mapping[str, Any], folder: Path, lines: Mapping[Where, int] | None = None) -> Experiment:
+    """From what such a file says, on which lines; paths in it start at the folder. Raises `ExperimentError`."""
     path = folder / "experiment.toml"
     if "folder" in said:
         raise ExperimentError([f"{path}: folder: unknown key 'folder'"])
     try:
         experiment = Experiment(**{**_listed(said), "folder": folder})
     except ValidationError as error:
-        raise ExperimentError([f"{path}: {line}" for line in _complaints(error)]) from None
+        raise ExperimentError([placed(str(path), line, lines or {}) for line in _complaints(error)]) from None
     if problems := faults(experiment):
-        raise ExperimentError([f"{path}: {line}" for line in problems])
+        raise ExperimentError([placed(str(path), line, lines or {}) for line in problems])
     return experiment
 
 
@@ -103,21 +105,5 @@ def _complaints(error: ValidationError) -> list[str]:
         elif kind == "missing":
             lines[where] = "is missing"
         else:
-            said = fault["msg"][:1].lower() + fault["msg"][1:]
-            what = next((text for start, text in MUST_BE.items() if kind.startswith(start)), said)
-            lines.setdefault(where, what if what == said else f"{what}, not {short(fault['input'])}")
+            lines.setdefault(where, f"{must_be(fault)}, not {short(fault['input'])}")
     return [f"{where}: {what}" for where, what in lines.items()]
-
-
-MUST_BE = {
-    "tuple": "must be a list",
-    "list": "must be a list",
-    "dict": "must be a table",
-    "model": "must be a table",
-    "string_type": "must be a text",
-    "int": "must be a whole number",
-    "float": "must be a number",
-    "bool": "must be true or false",
-    "too_short": "must not be empty",
-}
-"""What a type of fault says, in words."""

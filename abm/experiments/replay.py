@@ -90,6 +90,8 @@ def agreement(largest: float, count: int) -> str:
 
 def manifest_of(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
+    if folder.is_file():
+        raise Unplayable(f"{folder}: is a file; give the folder of a stored result")
     try:
         manifest = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -137,6 +137,13 @@ def label_of(observable: str) -> Label:
     return Label(observable.replace("_", " "), measure.unit if measure else "")
 
 
+def brief(value: float) -> str:
+    """A number as tables of the command line show it: three digits, thousands apart up to a million, n/a for none."""
+    if value != value:
+        return "n/a"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
 def in_digits(value: float, digits: int = 3) -> str:
     """A number with so many digits; larger ones whole, thousands apart."""
     text = f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"

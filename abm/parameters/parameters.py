@@ -15,7 +15,7 @@ from abm.parameters.quantities import INSTRUMENTS, JURISDICTIONS, Lever
 from abm.parameters.research import Research
 from abm.parameters.shares import Shares
 from abm.parameters.tokens import Tokens
-from abm.wording import nearest, short
+from abm.wording import PARAMETERS, meant, short
 
 
 class ParameterError(ValueError):
@@ -38,10 +38,14 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
             value = getattr(self, name)
             extra: Any = declared.json_schema_extra
             table = value if isinstance(value, dict) else {"": value}
+            if not table:
+                problems.append(
+                    f"{name} = {{}}: is an empty table; give a number, or some of {', '.join(JURISDICTIONS)}"
+                )
             for where, number in table.items():
                 label = f"{name}.{where}" if where else name
                 if where and where not in (*JURISDICTIONS, "default"):
-                    problems.append(f"{label}: no such jurisdiction{nearest(where, (*JURISDICTIONS, 'default'))}")
+                    problems.append(f"{label}: no such jurisdiction{meant(where, (*JURISDICTIONS, 'default'))}")
                 elif not math.isfinite(number):
                     problems.append(f"{label} = {number}: must be a finite number")
                 elif not extra["low"] <= number <= extra["high"]:
@@ -102,7 +106,7 @@ def _explain(error: ValidationError) -> str:
         inside = [part for part in parts[1:] if not part.startswith(("float", "dict[", "function-"))]
         where = ".".join(parts[:1] + inside)
         if problem["type"] == "extra_forbidden":
-            lines[where] = [f"{where}: no such parameter{nearest(where, Parameters.model_fields)}"]
+            lines[where] = [f"{where}: no such parameter{meant(where, Parameters.names(), PARAMETERS)}"]
         elif problem["type"] == "value_error":
             lines[where] = str(problem["ctx"]["error"]).split("\n")
         else:

@@ -18,6 +18,7 @@ from abm.scenarios import Scenario, ScenarioError
 from abm.sweeps.table import inside, read_rows, unknown_scenarios
 from abm.sweeps.targets import Target, retold, target_of
 from abm.timeline import SIZES
+from abm.wording import OBSERVABLES as LISTED
 from abm.wording import meant, short
 
 MOST = 10_000_000
@@ -320,7 +321,9 @@ def _observables(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[st
     names = [name for name in observables if isinstance(name, str)] if isinstance(observables, tuple) else []
     if observables == ():
         problems.append("observables: is empty; name at least one")
-    problems += [f"observables: no observable {short(n)}{meant(n, list(MEASURES))}" for n in names if n not in MEASURES]
+    problems += [
+        f"observables: no observable {short(n)}{meant(n, list(MEASURES), LISTED)}" for n in names if n not in MEASURES
+    ]
     problems += [
         f"observables: {n} is a factor, too, and would be two columns of one name; an outcome of it, under a name of its"
         " own, is none"
@@ -352,7 +355,7 @@ def _monthly(outcome: Mapping[str, Any], months: int) -> list[str]:
     problems = []
     of, first, last = outcome.get("of"), outcome.get("first", 0), outcome.get("last")
     if isinstance(of, str) and of not in MEASURES:
-        daily = "; daily returns take a date" if of in DAILY else meant(of, [*MEASURES, *DAILY])
+        daily = "; daily returns take a date" if of in DAILY else meant(of, [*MEASURES, *DAILY], LISTED)
         problems.append(f".of: no observable {short(of)}{daily}")
     if outcome.get("take") == "trough":
         problems.append(".take: a trough is one of daily returns around a date")

@@ -9,12 +9,19 @@ if TYPE_CHECKING:
 
 MONTH = {"rest": 0.6e-3, "investors": 1.1e-6, "adopters": 2.5e-6}
 """Seconds of one thread for a month of a run, and for each agent in it: as `make bench` measured (docs/performance.md)."""
-START = 25.0
-"""Seconds until the first run ends: importing and tracing, a good deal longer where nothing is compiled yet."""
+START, COMPILING = 6.0, 19.0
+"""Seconds until the first run ends: of importing, and of compiling, which is done once for all sweeps of the same sizes."""
+
+
+def time_of(sweep: Sweep, workers: int, shards: int = 1) -> str:
+    """About how long all runs take together, and without compiling, where that makes much of a difference."""
+    seconds = seconds_of(sweep, workers * shards)
+    again = f" ({duration(seconds - COMPILING)} where programs are compiled already)" if seconds < 4 * COMPILING else ""
+    return f"about {duration(seconds)} with {workers} worker{'s' * (workers > 1)}{again}"
 
 
 def seconds_of(sweep: Sweep, workers: int) -> float:
-    """About how long all runs take together."""
+    """About how long all runs take together where nothing is compiled yet."""
     swept = [name for name in sweep.targets if name in MONTH]
     rows: list[dict[str, Any]] = [{}]
     if swept:
@@ -25,7 +32,7 @@ def seconds_of(sweep: Sweep, workers: int) -> float:
     for row in rows:
         own = {"investors": 1_000, "adopters": 200} | {k: v for k, v in sweep.populations.items() if k in MONTH} | row
         months += MONTH["rest"] + sum(MONTH[kind] * own[kind] for kind in ("investors", "adopters"))
-    return START + months / len(rows) * sweep.months * sweep.number_of_runs / max(workers, 1)
+    return START + COMPILING + months / len(rows) * sweep.months * sweep.number_of_runs / max(workers, 1)
 
 
 def bytes_of(sweep: Sweep) -> float:

@@ -42,15 +42,22 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from abm.data import draws
-from abm.files import read_toml, toml_key, toml_value
+from abm.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.lines import lines_of, placed
 from abm.scenarios import Scenario
 from abm.sweeps.checks import OBSERVABLES, faults
 from abm.sweeps.outcome import STRICT, Outcome
 from abm.sweeps.targets import Target, day_of
-from abm.wording import meant, short
+from abm.wording import meant, must_be, short
 
 MOST_RUNS = 10_000_000
 """Larger sweeps are refused: at a tenth of a second a run they take weeks."""
+SAYS_WHAT = {"factors", "design", "scenarios", "parameters", "populations", "posterior", "replications", "seeds"}
+"""Keys of a file, of which one at least says what is run: a file with none of them was hardly meant to be a sweep."""
+NO_FACTORS = (
+    "names no factors, so that nothing is varied: give [factors], or several scenarios;"
+    " a sweep of one point says how many replications = ... it takes"
+)
 
 
 class SpecError(ValueError):
@@ -247,18 +254,21 @@ class Sweep(BaseModel):
         """From a TOML file; `changed` makes of what it says what is to be run."""
         path = Path(path)
         try:
-            if path.is_dir():
-                inside = path / "spec.toml"
-                raise ValueError(f"it is a folder; give the file of a sweep{f', {inside}' if inside.is_file() else ''}")
-            said = read_toml(path)
-        except (OSError, ValueError) as error:  # not UTF-8, not TOML
-            raise SpecError([f"{path}: cannot be read: {error}"]) from None
+            text = read_text(path)
+            said = parse_toml(text, str(path))
+        except Unreadable as error:
+            inside = path / "spec.toml"
+            raise SpecError([f"{error}, {inside}" if inside.is_file() else str(error)]) from None
         try:
-            return cls(folder=path.parent, confined=True, **changed({"name": path.stem, **said}))
+            found = cls(folder=path.parent, confined=True, **changed({"name": path.stem, **said}))
         except SpecError as error:
-            raise SpecError([f"{path}: {problem}" for problem in error.problems]) from None
+            lines = lines_of(text)
+            raise SpecError([placed(str(path), problem, lines) for problem in error.problems]) from None
         except TypeError:  # a key that is no keyword
             raise SpecError([f"{path}: 'folder' and 'confined' are no keys of a sweep"]) from None
+        if not any(said.get(key) for key in SAYS_WHAT):
+            raise SpecError([f"{path}: {NO_FACTORS}"])
+        return found
 
     def to_toml(self, scenarios: Mapping[str, str] | None = None, table: str | None = None) -> str:
         """The sweep as a file that `load` reads back; `scenarios` and `table` name the files that go with it."""
@@ -335,8 +345,8 @@ def _complaints(error: ValidationError) -> dict[str, str]:
             what = f"{short(fault['input'])}: give a list of values, or a table with low and high"
         elif place == "panel":
             what = f'{short(fault["input"])}: must be "all", "none" or a list of months'
-        elif fault["type"] not in ("value_error", "missing"):
-            what = f"{short(fault['input'])}: {what}"
+        elif fault["type"] != "value_error":
+            what = must_be(fault) if fault["type"] == "missing" else f"{short(fault['input'])}: {must_be(fault)}"
         found.setdefault(place or "sweep", what)
     return found
 

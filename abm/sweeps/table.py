@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from abm.files import read_text
 from abm.scenarios import Scenario
 from abm.sweeps.targets import day_of
 from abm.wording import meant, short
@@ -46,20 +48,17 @@ def read_rows(
         return rows, [f"design.rows: row {number}" for number in range(1, len(rows) + 1)]
     name = design["file"]
     try:
-        path = inside(str(name), folder, confined)
-        if path.stat().st_size > LARGEST_TABLE:
-            raise ValueError(f"more than {LARGEST_TABLE} bytes")
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True, skipinitialspace=True)
-            head = [word.strip() for word in next(reader, [])]
-            if not all(head) or len(set(head)) < len(head) or not head:
-                raise ValueError("the first line must name every column once")
-            read = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
+        text = read_text(inside(str(name), folder, confined), short(name), LARGEST_TABLE)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+        head = [word.strip() for word in next(reader, [])]
+        if not all(head) or len(set(head)) < len(head) or not head:
+            raise ValueError(f"{short(name)}: the first line must name every column once")
+        read = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
     except csv.Error as error:
         problems.append(f"design.file: {short(name)}, line {reader.line_num}: {error}")
         return (), []
     except (OSError, ValueError) as error:
-        problems.append(f"design.file: {short(name)}: {getattr(error, 'strerror', None) or error}")
+        problems.append(f"design.file: {error}")
         return (), []
     found, places = [], []
     for number, line in read:

@@ -11,7 +11,7 @@ from typing import Any
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios import Scenario, ScenarioError
 from abm.timeline import SIZES
-from abm.wording import meant, short
+from abm.wording import PARAMETERS, meant, short
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def target_of(name: str, stories: Mapping[str, Scenario]) -> Target:
         value = getattr(events[base], key)
         return Target("event", base, key, is_date=isinstance(value, dt.date), whole=type(value) is int)
     words = [*Parameters.names(), *SIZES, *(f"{id_}.date" for id_, event in events.items() if event.date)]
-    raise ValueError(f"is no parameter, population or event{meant(name, words)}")
+    raise ValueError(f"is no parameter, population or event{meant(name, words, PARAMETERS)}")
 
 
 def _can_vary(value: Any) -> bool:

@@ -27,9 +27,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.analysis.facts import LAST_MONTH
 from abm.data import targets
-from abm.files import read_toml
+from abm.files import Unreadable, parse_toml, read_text
+from abm.lines import lines_of, placed
 from abm.parameters import INSTRUMENTS, Parameters
-from abm.wording import meant, short
+from abm.wording import PARAMETERS, meant, must_be, short
 
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 LEAST_SPREAD = 1e-3
@@ -169,7 +170,9 @@ class Calibration(BaseModel):
         for name in (*self.priors, *self.fixed):
             where = "priors" if name in self.priors else "fixed"
             if name not in Parameters.model_fields:
-                problems.append(f"{where}.{short(name)}: no such parameter{meant(name, list(Parameters.model_fields))}")
+                problems.append(
+                    f"{where}.{short(name)}: no such parameter{meant(name, Parameters.names(), PARAMETERS)}"
+                )
             elif name in INSTRUMENTS:
                 what = "fitted" if name in self.priors else "fixed here; set it in a scenario"
                 problems.append(f"{where}.{name}: a policy lever differs by jurisdiction and cannot be {what}")
@@ -231,14 +234,18 @@ class Calibration(BaseModel):
         else:
             path = Path(which)
         try:
-            said = read_toml(path)
-        except (OSError, ValueError) as error:
+            text = read_text(path, str(which))
+            said = parse_toml(text, str(which))
+        except Unreadable as error:
             hint = "" if str(which).endswith(".toml") else f"; built in: {', '.join(built_in())}"
-            raise CalibrationError(f"{which}: cannot be read: {error}{hint}") from None
+            raise CalibrationError(f"{error}{hint}") from None
         try:
             return cls(**{"name": Path(str(which)).stem, **said})
         except CalibrationError as error:
-            raise CalibrationError("\n".join(f"{which}: {line}" for line in str(error).split("\n"))) from None
+            lines = lines_of(text)
+            raise CalibrationError(
+                "\n".join(placed(str(which), problem, lines) for problem in str(error).split("\n"))
+            ) from None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -324,5 +331,5 @@ def _complaints(error: ValidationError) -> list[str]:
         elif fault["type"] == "missing":
             lines.append(f"{'.'.join(where)}: is missing")
         else:
-            lines.append(f"{'.'.join(where)} = {short(fault['input'])}: {fault['msg'][:1].lower()}{fault['msg'][1:]}")
+            lines.append(f"{'.'.join(where)} = {short(fault['input'])}: {must_be(fault)}")
     return list(dict.fromkeys(lines))
