@@ -87,9 +87,9 @@ def sensitivity(
     misplaced = {"sobol": ("--trajectories", trajectories), "morris": ("--points", points or second_order)}[used]
     if misplaced[1]:
         raise Mistake(f"{misplaced[0]}: the design is one of {used} (see --method)")
-    from abm.workers import processors
+    from abm.workers import usual_workers
 
-    number = workers or processors()
+    number = workers or usual_workers()
     folder = out or Path("output") / f"{asked.name}_{used}"
     for one in (asked, pilot):
         if one is not None:
@@ -267,9 +267,9 @@ def replications(
 
     with as_mistake():
         asked = pilot([scenario, *([against] if against else [])], names_in("--of", of), seeds, months)
-    from abm.workers import processors
+    from abm.workers import usual_workers
 
-    number = workers or processors()
+    number = workers or usual_workers()
     describe(asked, (1, 1), number)
     with contextlib.ExitStack() as stack:
         folder = writable(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="abm_pilot_")))

@@ -81,9 +81,9 @@ def sweep(
         rule = rule_of(asked, until_ci, of, absolute, part, {k: v for k, v in limits.items() if v is not None})
     if dask and workers and dask != "local":
         raise Mistake("--workers: the cluster at --dask has its own")
-    from abm.workers import processors
+    from abm.workers import usual_workers
 
-    number = workers or processors()
+    number = workers or usual_workers()
     folder = out or Path("output") / asked.name
     if resume and not (folder / "manifest.json").is_file():
         raise Mistake(f"--resume: no sweep is kept in {folder}; leave --resume out to begin one")

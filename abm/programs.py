@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import compiler_options, traced
+from abm.engine import compiler_options, on_accelerator, traced
 from abm.market import Month, month, months_of_runs, run, start_runs
 from abm.observables import ProductRecord
 from abm.population import Populations, first_market
@@ -146,7 +146,8 @@ class Program:
 
         report = _kept_shapes(self.identity, (markets, setting, events), shapes) if self.identity else shapes()
         rows = _rows(len(timeline["capex"]))
-        return jax.tree.map(lambda x: np.zeros((rows, *x.shape), x.dtype), report)
+        zeros: Any = jnp.zeros if on_accelerator() else np.zeros  # there they need not be sent; here a program for each
+        return jax.tree.map(lambda x: zeros((rows, *x.shape), x.dtype), report)
 
     def play(self, setting: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:
         """From state (month, markets, reports) to the state at `stop`; timeline (months, ...) or (months, runs, ...)."""

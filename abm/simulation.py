@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import run_many, seed_words
+from abm.engine import run_many, runs_together, seed_words
 from abm.market import Month
 from abm.parameters import Parameters
 from abm.playing import Setup, check_finite, check_prices, play, warn_of_prices, whole_seed, yes_or_no
@@ -20,7 +20,8 @@ from abm.results import Ensemble, Result
 from abm.scenarios import Scenario
 from abm.wording import short
 
-CHUNK = 10  # runs per compiled call: small enough to stay in the processor's cache
+NEEDED = 4
+"""Memory of a run while it is computed, in sizes of its state: at the start, at the end, between, and its reports twice."""
 
 
 def simulate(
@@ -106,7 +107,7 @@ def ensembles(
     precision: int = 64,
     daily: Sequence[int] | None = (23, 24, 25),
     products: bool = False,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     progress: Callable[[int, int, float], None] | None = None,
     **options: Any,
 ) -> list[Ensemble]:
@@ -125,7 +126,8 @@ def ensembles(
     products
         Keep price, capability and releases of every product and month.
     chunk
-        Runs that are computed together.
+        Runs that are computed together. By default ten on a processor; on an accelerator up to ten thousand, by the
+        number of seeds and the memory there is (`abm.engine.runs_together`).
     progress
         Called as ``progress(done, total, seconds)``, counting seeds.
     **options
@@ -150,7 +152,7 @@ def play_members(
     precision: int = 64,
     daily: Sequence[int] | None = (23, 24, 25),
     products: bool = False,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
     progress: Callable[[int, int, float], None] | None = None,
     workers: int | None = None,
 ) -> list[Ensemble]:
@@ -165,10 +167,11 @@ def play_members(
     ]
 
     def keep(reports: list[Month]) -> list[dict[str, Any]]:
-        reports = jax.tree.map(np.asarray, reports)
+        reports = jax.device_get(reports if products else [one._replace(products=None) for one in reports])
         return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, family, kept, strict=True)]
 
     with jax.enable_x64(precision == 64):
+        usual = runs_together(len(seeds), lambda: sum(member.bytes_of_run(precision) for member in family))
         inputs = (
             jnp.asarray(np.stack([seed_words(seed) for seed in seeds])),
             [m.values for m in family],
@@ -177,9 +180,9 @@ def play_members(
         outs = run_many(
             functools.partial(_play_family, family, precision),
             inputs,
-            chunk=chunk,
+            chunk=chunk or usual.chunk,
             pad=True,
-            workers=workers,
+            workers=workers or usual.workers,
             keep=keep,
             progress=progress,
             x64=precision == 64,
@@ -216,6 +219,14 @@ class Member:
         setup = dataclasses.replace(setups[0], conduct=setups[0].conduct._replace(short_sales=free))
         tables = [s.values for s in setups]
         return cls(setup, {name: np.stack([table[name] for table in tables]) for name in tables[0]}, branch_at)
+
+    def bytes_of_run(self, precision: int) -> float:
+        """About what one run takes while it is computed."""
+        one = {name: rows[:1] for name, rows in self.values.items()}
+        program = Program.of(Shape.of(self.setup), precision)
+        state = jax.eval_shape(program.start, one, np.zeros((1, 2), np.uint32), self.setup.networks)
+        own = jax.tree.leaves(state.replace(networks=None))
+        return NEEDED * float(sum(leaf.size * leaf.dtype.itemsize for leaf in own))
 
     def parts_from(self, first: Member) -> int:
         """First month that this member does not share with the first one of its family."""

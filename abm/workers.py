@@ -45,6 +45,7 @@ def being_born() -> bool:
 
 def _begin() -> None:
     os.environ["NPROC"] = "1"  # read by XLA when it starts, which it does at the first array
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or the first takes most of an accelerator's memory
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -55,6 +56,17 @@ def _end_with_parent() -> None:
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
+
+
+def usual_workers() -> int:
+    """Processes to start by default: one for each processor, but one alone where an accelerator computes.
+
+    Asks what is installed, because starting JAX to find out would reserve the accelerator's memory here.
+    """
+    from importlib.metadata import entry_points
+
+    plugged_in = os.environ.get("JAX_PLATFORMS") != "cpu" and bool(entry_points(group="jax_plugins"))
+    return 1 if plugged_in else processors()
 
 
 def processors() -> int:

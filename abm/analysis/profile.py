@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import RUNS, Draws, compiler_options, seed_words
+from abm.engine.devices import CHUNK
 from abm.market import BY_RUN, Events, fix_basket, months_of_runs
 from abm.observables import observe, record_products
 from abm.phases.accounts import close_books
@@ -24,7 +25,7 @@ from abm.phases.research import do_research
 from abm.phases.tokens import trade_tokens
 from abm.playing import Setup
 from abm.programs import Program, Shape
-from abm.simulation import CHUNK, Member, Setting
+from abm.simulation import Member, Setting
 from abm.state import Conduct, Market, Now, Values
 
 if TYPE_CHECKING:

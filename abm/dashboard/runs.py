@@ -19,9 +19,10 @@ import numpy as np
 
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.engine import run_many, seed_words
+from abm.engine.devices import CHUNK
 from abm.programs import Program, Shape
 from abm.results import Comparison, Ensemble, compare
-from abm.simulation import CHUNK, Member, Setting, kept_of
+from abm.simulation import Member, Setting, kept_of
 
 KEPT_BASELINES, KEPT_RESULTS = 2, 6
 MOST = 60_000

@@ -11,6 +11,7 @@ The engine knows nothing of AI markets. It has five ideas:
 
 from abm.engine.agent import Agent, RuleError
 from abm.engine.compilation import compiler_options, configure
+from abm.engine.devices import on_accelerator, runs_together
 from abm.engine.draws import Draws, seed_words
 from abm.engine.ensemble import concatenate_runs, run_many
 from abm.engine.fields import Field
@@ -47,7 +48,9 @@ __all__ = [
     "is_interpreted",
     "loop",
     "mean_of_neighbours",
+    "on_accelerator",
     "run_many",
+    "runs_together",
     "seed_words",
     "stretch",
     "when",

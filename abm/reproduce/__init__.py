@@ -55,9 +55,9 @@ class Reproduction:
         workers: int | None = None,
     ) -> Outcome:
         """The work is shared by so many `workers`, by default one a processor; by none if it is one."""
-        from abm.workers import processors, worker_pool
+        from abm.workers import usual_workers, worker_pool
 
-        workers = workers or processors()
+        workers = workers or usual_workers()
         # Before the module is imported: that takes seconds, and the workers import it meanwhile.
         with worker_pool(workers, [self.module]) if workers > 1 else nullcontext() as pool:
             work: Callable[..., Outcome] = import_module(self.module).run

@@ -133,7 +133,9 @@ def run_sweep(
     if not missing:
         return tally
     threads = 1 if workers > 1 or executor else None
-    tasks = [Task.of(plan, some, folder, threads) for some in plan.chunks(missing, workers, chunk)]
+    here = executor is None and workers == 1
+    chunks = plan.chunks(missing, workers, chunk, accelerated=here and accelerated())
+    tasks = [Task.of(plan, some, folder, threads) for some in chunks]
     record = store.session(
         folder, runs=len(missing), tasks=len(tasks), workers=workers, shard=f"{which}/{shards}", accepted=accepted
     )
@@ -146,7 +148,7 @@ def run_sweep(
         report(tally.done, tally.total, tally.failed, time.perf_counter() - began)
 
     try:
-        if executor is None and workers == 1:
+        if here:
             for task in tasks:
                 shown = lambda some: report(tally.done + some, tally.total, tally.failed, time.perf_counter() - began)  # noqa: E731
                 finished(carry_out(task, shown))
@@ -165,6 +167,13 @@ def run_sweep(
                 restarts=tally.restarts,
             )
     return tally
+
+
+def accelerated() -> bool:
+    """Whether this process computes on an accelerator. Loads JAX, as its first run would."""
+    from abm.engine import on_accelerator
+
+    return on_accelerator()
 
 
 def checked(workers: Any, chunk: Any, replications: Any, shard: Any) -> tuple[int, int]:

@@ -17,9 +17,9 @@ from numba import njit
 
 from abm.analysis.profile import eve_of, of_runs
 from abm.engine import compiler_options
+from abm.engine.devices import CHUNK
 from abm.phases import equities, tokens
 from abm.phases.common import adoption, products_of
-from abm.simulation import CHUNK
 from abm.state import DAYS, Market, Now
 from benchmarks.limit import adopters, investors
 
