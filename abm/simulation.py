@@ -127,7 +127,8 @@ def ensembles(
         Keep price, capability and releases of every product and month.
     chunk
         Runs that are computed together. By default ten on a processor; on an accelerator up to ten thousand, by the
-        number of seeds and the memory there is (`abm.engine.runs_together`).
+        number of seeds and the memory there is (`abm.engine.runs_together`). Other sizes may round otherwise in the last
+        digit.
     progress
         Called as ``progress(done, total, seconds)``, counting seeds.
     **options
@@ -167,7 +168,8 @@ def play_members(
     ]
 
     def keep(reports: list[Month]) -> list[dict[str, Any]]:
-        reports = jax.device_get(reports if products else [one._replace(products=None) for one in reports])
+        nothing: Any = None  # is not fetched
+        reports = jax.device_get(reports if products else [one._replace(products=nothing) for one in reports])
         return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, family, kept, strict=True)]
 
     with jax.enable_x64(precision == 64):

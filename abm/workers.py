@@ -45,7 +45,9 @@ def being_born() -> bool:
 
 def _begin() -> None:
     os.environ["NPROC"] = "1"  # read by XLA when it starts, which it does at the first array
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or the first takes most of an accelerator's memory
+    os.environ.setdefault(
+        "XLA_PYTHON_CLIENT_PREALLOCATE", "false"
+    )  # or the first takes most of an accelerator's memory
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

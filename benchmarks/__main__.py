@@ -74,7 +74,7 @@ not help, is in [decision 9](decisions/0009-what-was-tried-for-speed.md).
 {facts}
 
 Other work on the same machine makes times longer; the least of several is the better measure of the program, the
-median of what to expect. No accelerator was at hand; [decision 14](decisions/0014-accelerators.md) has what one showed once.
+median of what to expect. Sections that say when they were written have benchmarks of their own.
 """
 
 

@@ -22,9 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.page import ROOT, machine
+from benchmarks.page import NUMBERS, ROOT, machine, put
 
-NUMBERS = ROOT / "docs" / "performance" / "accelerator.json"
+KEPT = NUMBERS.with_name("accelerator.json")
 RUNS = {100: 3, 1_000: 3, 10_000: 1, 100_000: 1}
 """Size of an ensemble -> how often it is timed."""
 MONTHS = 60
@@ -117,7 +117,9 @@ def one_month(precision: int, runs: int) -> dict[str, Any]:
         reports = program.blank(markets, setting, timeline)
         state = program.play(setting, timeline, (0, markets, reports), MONTH)
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(markets.replace(networks=None)))
-        state = jax.device_put(jax.device_get(state))  # as at the start: for a program's own results it is compiled anew
+        state = jax.device_put(
+            jax.device_get(state)
+        )  # as at the start: for a program's own results it is compiled anew
         jax.block_until_ready(program.play(setting, timeline, state, MONTH + 1))
         seconds = []
         for _ in range(5):
@@ -128,7 +130,12 @@ def one_month(precision: int, runs: int) -> dict[str, Any]:
         start()
         jax.block_until_ready(program.play(setting, timeline, state, MONTH + 1))
         stop()
-    return {"seconds": statistics.median(seconds), "state": size / runs, "runs": runs, "bytes_of_a_number": precision // 8}
+    return {
+        "seconds": statistics.median(seconds),
+        "state": size / runs,
+        "runs": runs,
+        "bytes_of_a_number": precision // 8,
+    }
 
 
 def profiler() -> tuple[Callable[[], Any], Callable[[], Any]]:
@@ -211,11 +218,11 @@ def measure(out: Path, quick: bool) -> dict[str, Any]:
     for precision in (64, 32):
         keep(f"month {precision}", lambda precision=precision: in_a_process("one_month", precision, largest))
     keep("threads", lambda: in_a_process("ensembles", 64, 100, JAX_PLATFORMS="cpu"))
+    each = 20 if quick else 60
     for precision in (64, 32):
-        own = 20 if quick else 60
         keep(
             f"processors {precision}",
-            lambda precision=precision: in_a_process("processors", precision, own, JAX_PLATFORMS="cpu"),
+            lambda precision=precision: in_a_process("processors", precision, each, JAX_PLATFORMS="cpu"),
         )
     if shutil.which("ncu"):
         for precision in (64, 32):
@@ -238,11 +245,11 @@ def main(arguments: list[str] | None = None) -> None:
         name, *numbers = given.step
         print(json.dumps(STEPS[name](*map(int, numbers))))
     elif given.kept:
-        from benchmarks import accelerator_page
+        from benchmarks.accelerator_page import section
 
         text = given.kept.read_text(encoding="utf-8")
-        NUMBERS.write_text(text, encoding="utf-8")
-        pass
+        KEPT.write_text(text, encoding="utf-8")
+        put("accelerator", section(json.loads(text)))
     elif given.json:
         measure(given.json, given.quick)
     else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -21,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from abm.dashboard.page import SETTLED
-from benchmarks.page import PAGE
+from benchmarks.page import PAGE, put
 
-BEGIN, END = "<!-- page:begin -->", "<!-- page:end -->"
 SEEDS = 100
 PORT = 8797
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -77,8 +75,7 @@ def section(cold: dict[str, Any], warm: dict[str, Any]) -> str:
     ]
     lines = [f"| {what} | {a:.1f} | {b:.1f} |" for what, a, b in rows]
     moved = warm["moved"]
-    return f"""{BEGIN}
-## The page in the browser
+    return f"""## The page in the browser
 
 Written by `python -m benchmarks.dashboard` on {dt.date.today():%-d %B %Y}, in headless Chromium on the same machine.
 
@@ -89,7 +86,7 @@ Written by `python -m benchmarks.dashboard` on {dt.date.today():%-d %B %Y}, in h
 From a lever to new fan charts of {SEEDS} paired runs of five years: {statistics.median(moved):.1f} s in the median of
 {len(moved)} ({min(moved):.1f} to {max(moved):.1f}), of which {SETTLED} s wait for the hand to come to rest. The
 changed months alone are played.
-{END}"""
+"""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -112,11 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
         browser.close()
     text = section(cold, warm)
     print(text)
-    before = given.out.read_text(encoding="utf-8") if given.out.exists() else ""
-    found = re.search(f"{BEGIN}.*{END}", before, re.DOTALL)
-    after = before.replace(found[0], text) if found else before.replace("## Machine", f"{text}\n\n## Machine")
-    given.out.write_text(after, encoding="utf-8")
-    print(given.out)
+    put("page", text, given.out)
 
 
 if __name__ == "__main__":

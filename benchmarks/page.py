@@ -37,10 +37,20 @@ def memory() -> str:
         return "unknown"
 
 
+def put(name: str, text: str, page: Path = PAGE) -> None:
+    """Write a section that has its own benchmark into the page, in the place of its older self or before the last one."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before = page.read_text(encoding="utf-8") if page.exists() else "## Machine\n"
+    older, block = re.search(f"{begin}.*{end}", before, re.DOTALL), f"{begin}\n{text.strip()}\n{end}"
+    after = before.replace(older[0], block) if older else before.replace("## Machine", f"{block}\n\n## Machine")
+    page.write_text(after, encoding="utf-8")
+    print(page)
+
+
 def with_others(text: str, page: Path) -> str:
     """The page with the sections that other benchmarks wrote into the one that is there."""
     before = page.read_text(encoding="utf-8") if page.exists() else ""
-    for name in ("sweeps", "page"):
+    for name in ("accelerator", "sweeps", "page"):
         found = re.search(rf"<!-- {name}:begin -->.*<!-- {name}:end -->", before, re.DOTALL)
         text = text.replace("## Machine", f"{found[0]}\n\n## Machine") if found else text
     return text

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from benchmarks import __main__ as benchmarks
-from benchmarks.page import NUMBERS, PAGE, with_others
+from benchmarks import accelerator
+from benchmarks.accelerator_page import section
+from benchmarks.page import NUMBERS, PAGE, put, with_others
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +48,25 @@ def test_numbers_that_are_none_are_refused(tmp_path, text):
     with pytest.raises(SystemExit) as stop:
         benchmarks.main(["--from", str(kept)])
     assert stop.value.code == 2
+
+
+def test_the_section_on_accelerators_is_written_from_the_numbers_beside_it(tmp_path):
+    found = json.loads(accelerator.KEPT.read_text(encoding="utf-8"))
+    text = section(found)
+    assert text.strip() in PAGE.read_text(encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text("before\n\n## Machine\n", encoding="utf-8")
+    for _ in range(2):  # the second replaces the first
+        put("accelerator", text, page)
+    assert page.read_text(encoding="utf-8") == f"before\n\n{block(text)}\n\n## Machine\n"
+
+
+def block(text):
+    return f"<!-- accelerator:begin -->\n{text.strip()}\n<!-- accelerator:end -->"
+
+
+def test_measuring_an_accelerator_asks_where_to_keep_the_numbers(capsys):
+    with pytest.raises(SystemExit) as stop:
+        accelerator.main([])
+    assert stop.value.code == 2
+    assert "--json" in capsys.readouterr().err
