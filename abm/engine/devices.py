@@ -9,7 +9,7 @@ import jax
 CHUNK = 10
 """Runs of a call on a processor: small enough to stay in a core's cache."""
 AT_MOST = 10_000
-"""Runs of a call on an accelerator: more of them make it no faster (docs/performance.md)."""
+"""Runs of a call on an accelerator: from a thousand to ten thousand it gains two thirds; more were not tried."""
 IN_FLIGHT = 2
 """Calls in flight on an accelerator: one computes while the results of the other are fetched."""
 MEMORY_USED = 0.8
