@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -83,6 +84,11 @@ class Setup:
     @property
     def values(self) -> dict[str, np.ndarray]:
         return self.parameters.values()
+
+    @functools.cached_property
+    def shape(self) -> Shape:
+        """What its compiled programs depend on."""
+        return Shape.of(self)
 
     def events(self, at: int) -> Events:
         """The timeline's row of one month."""
@@ -170,14 +176,14 @@ def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Ma
 def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
     values = {k: jnp.asarray(v) for k, v in setup.values.items()}
     if compiled:
-        return compiled_start(Shape.of(setup))(values, jnp.asarray(seed_words(seed)), setup.networks)
+        return compiled_start(setup.shape)(values, jnp.asarray(seed_words(seed)), setup.networks)
     return first_market(Values(values), int(seed), setup.populations, setup.networks, setup.world)
 
 
 def one_month(setup: Setup, market: Market, values: Values, events: Events, draws: Draws, compiled: bool = True) -> Any:
     """`market.month`, compiled or interpreted."""
     if compiled:
-        return compiled_month(setup.conduct)(market, values, events, draws)
+        return compiled_month(setup.shape)(market, values, events, draws)
     with interpreted():
         return month(market, values, events, draws, setup.conduct)
 
@@ -194,7 +200,7 @@ def check_finite(
     observables : arrays (runs, months); products : of one run, where a price may have been the first to go wrong. Raises
     ValueError with the first month, the seed, and whose rules to look at.
     """
-    own_classes = [kind.__name__ for _, kinds in Shape.of(setup).key[0] for kind, _ in kinds if not is_built_in(kind)]
+    own_classes = [kind.__name__ for _, kinds in setup.shape.key[0] for kind, _ in kinds if not is_built_in(kind)]
     if not own_classes:
         return
     bad = {n: ~np.isfinite(np.asarray(x)) for n, x in observables.items() if not n.startswith(MAY_BE_UNDEFINED)}

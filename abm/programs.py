@@ -88,9 +88,14 @@ class Row(Mapping[str, Any]):
         return cls(names, *children)
 
 
-@functools.cache
-def compiled_month(conduct: Conduct) -> Callable[..., Any]:
+KEPT = 8
+"""Shapes whose programs are kept in a process. Each maps some 2,500 stretches of memory, and Linux ends one with 65,530."""
+
+
+@functools.lru_cache(KEPT)
+def compiled_month(shape: Shape) -> Callable[..., Any]:
     """`market.month`, compiled; its observables are a `Row`."""
+    conduct = shape.conduct
 
     def one(market: Market, p: Values, events: Any, draws: Any) -> tuple[Market, Month]:
         market, report = month(market, p, events, draws, conduct)
@@ -99,7 +104,7 @@ def compiled_month(conduct: Conduct) -> Callable[..., Any]:
     return jax.jit(one, compiler_options=compiler_options())
 
 
-@functools.cache
+@functools.lru_cache(KEPT)
 def compiled_start(shape: Shape) -> Callable[..., Market]:
     def start(p: Any, seed: Any, networks: Networks) -> Market:
         return first_market(Values(p), seed, shape.populations, networks, shape.world)
@@ -122,7 +127,7 @@ class Program:
     """Stands for what decides the traces, where they are kept (`abm.engine.traced`)."""
 
     @staticmethod
-    @functools.cache
+    @functools.lru_cache(KEPT)
     def of(shape: Shape, precision: int, own_timelines: bool = False) -> Program:
         month = months_of_runs(shape.conduct, own_timelines)
 

@@ -15,7 +15,7 @@ from abm.engine import run_many, runs_together, seed_words
 from abm.market import Month
 from abm.parameters import Parameters
 from abm.playing import Setup, check_finite, check_prices, play, warn_of_prices, whole_seed, yes_or_no
-from abm.programs import Program, Shape
+from abm.programs import Program
 from abm.results import Ensemble, Result
 from abm.scenarios import Scenario
 from abm.wording import short
@@ -225,7 +225,7 @@ class Member:
     def bytes_of_run(self, precision: int) -> float:
         """About what one run takes while it is computed."""
         one = {name: rows[:1] for name, rows in self.values.items()}
-        program = Program.of(Shape.of(self.setup), precision)
+        program = Program.of(self.setup.shape, precision)
         state = jax.eval_shape(program.start, one, np.zeros((1, 2), np.uint32), self.setup.networks)
         own = jax.tree.leaves(state.replace(networks=None))
         return NEEDED * float(sum(leaf.size * leaf.dtype.itemsize for leaf in own))
@@ -252,7 +252,7 @@ def _play_family(family: list[Member], precision: int, rows: Any) -> list[Month]
     out = []
     for number, (member, parameters, own) in enumerate(zip(family, values, timelines, strict=True)):
         setup, setting = member.setup, (parameters, seeds)
-        program = Program.of(Shape.of(setup), precision, own is not None)
+        program = Program.of(setup.shape, precision, own is not None)
         timeline = {name: np.swapaxes(x, 0, 1) for name, x in own.items()} if own else setup.timeline
         if number and turns[number]:
             state = reached[turns[number]]

@@ -24,7 +24,7 @@ from abm.phases.release import release_models
 from abm.phases.research import do_research
 from abm.phases.tokens import trade_tokens
 from abm.playing import Setup
-from abm.programs import Program, Shape
+from abm.programs import Program
 from abm.simulation import Member, Setting
 from abm.state import Conduct, Market, Now, Values
 
@@ -171,7 +171,7 @@ def eve_of(at: int, runs: int = CHUNK, **options: Any) -> Eve:
     setup, timeline = member.setup, member.setup.timeline
     values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
     setting = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
-    program = Program.of(Shape.of(setup), 64)
+    program = Program.of(setup.shape, 64)
     markets = program.start(*setting, setup.networks)
     state = 0, markets, program.blank(markets, setting, timeline)
     events = {name: jnp.asarray(rows[at]) for name, rows in timeline.items()}

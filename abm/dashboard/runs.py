@@ -20,7 +20,7 @@ import numpy as np
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.engine import run_many, seed_words
 from abm.engine.devices import CHUNK
-from abm.programs import Program, Shape
+from abm.programs import Program
 from abm.results import Comparison, Ensemble, compare
 from abm.simulation import Member, Setting, kept_of
 
@@ -175,7 +175,7 @@ def played(
 
 
 def _program(member: Member) -> Program:
-    return Program.of(Shape.of(member.setup), 64)
+    return Program.of(member.setup.shape, 64)
 
 
 def _key(asked: Counterfactual) -> str:
