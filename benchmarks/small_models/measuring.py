@@ -16,6 +16,7 @@ from benchmarks.small_models.problem import make
 
 FRAMEWORKS = {
     "engine": "this engine",
+    "engine_32": "this engine in 32 bits",
     "mesa": "Mesa",
     "mesa_frames": "mesa-frames",
     "agentpy": "AgentPy",

@@ -43,14 +43,18 @@ def section(results: dict[str, Any]) -> str:
     for what, title in (("step", "A step"), ("setup", "Setting up")):
         lines += [f"### {title}: times of this engine's", ""]
         lines += head("", *(f"{size:,}" for size in sizes))
-        for model, name in ((model, name) for model in MODELS for name in timed if name != "engine"):
-            ours, theirs = by_size(found["engine"], model), by_size(found[name], model)
+        compared = [(model, name, "engine") for model in MODELS for name in timed if name != "engine"]
+        if {"engine_32", "abmax"} <= set(timed):  # abmax computes in 32 bits
+            compared += [(model, "abmax", "engine_32") for model in MODELS]
+        for model, name, base in compared:
+            ours, theirs = by_size(found[base], model), by_size(found[name], model)
             both = [what in theirs.get(size, {}) and what in ours.get(size, {}) for size in sizes]
             cells = [
                 f"{theirs[size][what]['median'] / ours[size][what]['median']:,.1f}" if is_there else "–"
                 for size, is_there in zip(sizes, both, strict=True)
             ]
-            lines.append(row(f"{FRAMEWORKS[name]}, {MODELS[model]}", *cells))
+            both_in = "" if base == "engine" else ", both in 32 bits"
+            lines.append(row(f"{FRAMEWORKS[name]}, {MODELS[model]}{both_in}", *cells))
         lines.append("")
     lines += ["### Seconds", ""]
     lines += head("", "agents", "setting up", "least to most", "a step", "least to most", "compiling", "steps")
@@ -101,7 +105,8 @@ def figure(results: dict[str, Any]) -> Figure:
     from abm.figures import style
 
     colours = [style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE, style.BLACK]
-    looks = dict(zip(FRAMEWORKS, zip(colours, style.LINES, style.MARKERS, strict=True), strict=True))
+    drawn = [name for name in FRAMEWORKS if name != "engine_32"]  # nobody could tell its line from that in 64 bits
+    looks = dict(zip(drawn, zip(colours, style.LINES, style.MARKERS, strict=True), strict=True))
 
     @style.styled
     def draw() -> Figure:
@@ -109,7 +114,8 @@ def figure(results: dict[str, Any]) -> Figure:
         drawing, axes = style.canvas(None, 2, 2, size, sharex=True, sharey="row")
         panels = [(what, model) for what in ("step", "setup") for model in MODELS]
         for ax, (what, model) in zip(axes, panels, strict=True):
-            for name, framework in results["frameworks"].items():
+            for name in (name for name in drawn if name in results["frameworks"]):
+                framework = results["frameworks"][name]
                 points = [(n, record[what]) for n, record in by_size(framework, model).items() if what in record]
                 if not points:
                     continue
@@ -124,7 +130,7 @@ def figure(results: dict[str, Any]) -> Figure:
             ax.set_xlabel("agents")
         for ax in axes[::2]:
             ax.set_ylabel("seconds")
-        style.shared_legend(drawing, axes[0], own=True, columns=len(FRAMEWORKS))
+        style.shared_legend(drawing, axes[0], own=True, columns=len(drawn))
         return drawing
 
     return draw()

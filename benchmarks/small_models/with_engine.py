@@ -127,4 +127,5 @@ def many_runs(model: str, steps: int) -> Any:
 
 def ensemble(model: str, problem: Problem, seeds: list[int], steps: int) -> np.ndarray:
     given, program = _given(model, problem), many_runs(model, steps)
-    return run_many(lambda words: program(given, words), np.stack([seed_words(seed) for seed in seeds]))
+    words = np.stack([seed_words(seed) for seed in seeds])
+    return run_many(lambda some: program(given, some), words, x64=jax.config.jax_enable_x64)
