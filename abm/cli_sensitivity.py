@@ -26,7 +26,7 @@ Of = Annotated[
     str | None,
     typer.Option(metavar="NAME[,NAME...]", help="Observables, or outcomes of the file; else all outcomes of the file."),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; else as many as there are cores.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; else one a core (on an accelerator: 1).")]
 
 
 def sensitivity(

@@ -33,7 +33,9 @@ def sweep(
     show: Annotated[
         Path | None, typer.Option("--show", help="Say what is in a folder of results, and run nothing.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; else as many as there are cores.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; else one a core (on an accelerator: 1).")
+    ] = None,
     dask: Annotated[
         str | None,
         typer.Option(help="Address of a Dask scheduler (tcp://...), or `local` for a cluster of this machine."),

@@ -240,7 +240,9 @@ class MarketModel(mesa.Model):
         if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
             raise ValueError(f"{where} = {value!r}: must be finite numbers")
         if (group, name) == ("labs", "price") and not ((given > 0) & (given <= HIGHEST_PRICE)).all():
-            raise ValueError(f"{where} = {value!r}: must lie between 0 and {HIGHEST_PRICE:.0e} $ per million tokens")
+            raise ValueError(
+                f"{where} = {value!r}: must be above 0 and at most {HIGHEST_PRICE:.0e} $ per million tokens"
+            )
         populations[number] = populations[number].replace(
             **{name: column.at[index].set(jnp.asarray(given, column.dtype))}
         )

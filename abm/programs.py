@@ -151,7 +151,8 @@ class Program:
 
         report = _kept_shapes(self.identity, (markets, setting, events), shapes) if self.identity else shapes()
         rows = _rows(len(timeline["capex"]))
-        zeros: Any = jnp.zeros if on_accelerator() else np.zeros  # there they need not be sent; here a program for each
+        # On an accelerator they are made where they are needed; here JAX would compile a program for each of them.
+        zeros: Any = jnp.zeros if on_accelerator() else np.zeros
         return jax.tree.map(lambda x: zeros((rows, *x.shape), x.dtype), report)
 
     def play(self, setting: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:

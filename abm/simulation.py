@@ -20,8 +20,8 @@ from abm.results import Ensemble, Result
 from abm.scenarios import Scenario
 from abm.wording import short
 
-NEEDED = 4
-"""Memory of a run while it is computed, in sizes of its state: at the start, at the end, between, and its reports twice."""
+NEEDED = 3
+"""Memory of a run while it is computed, in sizes of its state: at the start, at the end, and between."""
 
 
 def simulate(
@@ -173,7 +173,7 @@ def play_members(
         return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, family, kept, strict=True)]
 
     with jax.enable_x64(precision == 64):
-        usual = runs_together(len(seeds), lambda: sum(member.bytes_of_run(precision) for member in family))
+        usual = runs_together(len(seeds), lambda: 0 if chunk else sum(one.bytes_of_run(precision) for one in family))
         inputs = (
             jnp.asarray(np.stack([seed_words(seed) for seed in seeds])),
             [m.values for m in family],
@@ -223,12 +223,17 @@ class Member:
         return cls(setup, {name: np.stack([table[name] for table in tables]) for name in tables[0]}, branch_at)
 
     def bytes_of_run(self, precision: int) -> float:
-        """About what one run takes while it is computed."""
-        one = {name: rows[:1] for name, rows in self.values.items()}
-        program = Program.of(self.setup.shape, precision)
-        state = jax.eval_shape(program.start, one, np.zeros((1, 2), np.uint32), self.setup.networks)
-        own = jax.tree.leaves(state.replace(networks=None))
-        return NEEDED * float(sum(leaf.size * leaf.dtype.itemsize for leaf in own))
+        """About what one run takes while it is computed: its state, and its reports as they come and go."""
+        seed = np.zeros((1, 2), np.uint32)
+        setting = {name: rows[:1] for name, rows in self.values.items()}, seed
+        program, timeline = Program.of(self.setup.shape, precision), self.setup.timeline
+        state = jax.eval_shape(program.start, *setting, self.setup.networks)
+        reports = jax.eval_shape(lambda markets: program.blank(markets, setting, timeline), state)
+
+        def size(tree: Any) -> float:
+            return float(sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)))
+
+        return NEEDED * size(state.replace(networks=None)) + 2 * size(reports)
 
     def parts_from(self, first: Member) -> int:
         """First month that this member does not share with the first one of its family."""

@@ -45,9 +45,8 @@ def being_born() -> bool:
 
 def _begin() -> None:
     os.environ["NPROC"] = "1"  # read by XLA when it starts, which it does at the first array
-    os.environ.setdefault(
-        "XLA_PYTHON_CLIENT_PREALLOCATE", "false"
-    )  # or the first takes most of an accelerator's memory
+    # Otherwise the first would take most of an accelerator's memory for itself.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -61,13 +60,13 @@ def _end_with_parent() -> None:
 
 
 def usual_workers() -> int:
-    """Processes to start by default: one for each processor, but one alone where an accelerator computes.
+    """Processes to start by default: one for each processor, but one alone where JAX has an accelerator's plugin.
 
     Asks what is installed, because starting JAX to find out would reserve the accelerator's memory here.
     """
     from importlib.metadata import entry_points
 
-    plugged_in = os.environ.get("JAX_PLATFORMS") != "cpu" and bool(entry_points(group="jax_plugins"))
+    plugged_in = os.environ.get("JAX_PLATFORMS", "").split(",")[0] != "cpu" and bool(entry_points(group="jax_plugins"))
     return 1 if plugged_in else processors()
 
 

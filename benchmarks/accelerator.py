@@ -117,9 +117,8 @@ def one_month(precision: int, runs: int) -> dict[str, Any]:
         reports = program.blank(markets, setting, timeline)
         state = program.play(setting, timeline, (0, markets, reports), MONTH)
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(markets.replace(networks=None)))
-        state = jax.device_put(
-            jax.device_get(state)
-        )  # as at the start: for a program's own results it is compiled anew
+        # As at the start: for what a program has given it would be compiled anew.
+        state = jax.device_put(jax.device_get(state))
         jax.block_until_ready(program.play(setting, timeline, state, MONTH + 1))
         seconds = []
         for _ in range(5):
@@ -205,10 +204,14 @@ def measure(out: Path, quick: bool) -> dict[str, Any]:
             for precision in (64, 32)
             for size in chunks
         }
-        return {
-            name: json.loads(one.communicate(timeout=STEP_LIMIT)[0].splitlines()[-1])["seconds"]
-            for name, one in processes.items()
-        }
+        try:
+            return {
+                name: json.loads(one.communicate(timeout=STEP_LIMIT)[0].splitlines()[-1])["seconds"]
+                for name, one in processes.items()
+            }
+        finally:
+            for one in processes.values():  # nothing may go on beside what is timed next
+                one.kill()
 
     keep("compiling", all_compiled)
     keep("64", lambda: in_a_process("ensembles", 64, *sizes))
@@ -247,9 +250,10 @@ def main(arguments: list[str] | None = None) -> None:
     elif given.kept:
         from benchmarks.accelerator_page import section
 
-        text = given.kept.read_text(encoding="utf-8")
-        KEPT.write_text(text, encoding="utf-8")
-        put("accelerator", section(json.loads(text)))
+        found = json.loads(given.kept.read_text(encoding="utf-8"))
+        text = section(found)  # before anything is written: the numbers may lack something
+        KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        put("accelerator", text)
     elif given.json:
         measure(given.json, given.quick)
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from abm.state import DAYS
 
-INVESTORS = 1_000
+INVESTORS, MONTHS = 1_000, 60
 NUMBERS_A_DAY = 50
 """Of an investor: 28 read and 22 written on a trading day (benchmarks.limit)."""
 
@@ -18,66 +18,88 @@ def least(month: dict[str, Any]) -> float:
 
 
 def section(found: dict[str, Any]) -> str:
-    """The section, in Markdown."""
-    # Sums over neighbours were a loop in the first call on the device, and are written out since (`engine.neighbours`).
-    since = found["written out"]
+    """The section, in Markdown: of all that was measured, and of what a second session on the device added ("later")."""
+    later = found.get("later", {})
+    cores, compiling = found["machine"]["cores"], found["compiling"].values()
+    seconds = {precision: times(found, later, precision) for precision in ("64", "32")}
+    most = max(seconds["64"], key=int)
     rows = []
-    for runs in found["64"]["seconds"]:
+    for runs in seconds["64"]:
         cells = []
         for precision in ("64", "32"):
-            old = statistics.median(found[precision]["seconds"][runs])
-            new = since[precision]["seconds"].get(runs)
-            seconds = statistics.median(new) if new else old
-            first = f" ({old:.1f})" if new else ""
-            cells.append(f"{seconds:.2f}{first} | {int(runs) / seconds:,.0f}")
+            now, first = seconds[precision][runs]
+            cells.append(f"{now:.2f}{f' ({first:.1f})' if first != now else ''} | {int(runs) / now:,.0f}")
         rows.append(f"| {int(runs):,} | {' | '.join(cells)} |")
-    largest = {precision: since[precision]["seconds"]["100000"][0] for precision in ("64", "32")}
-    cores, host = found["machine"]["cores"], {p: found[f"processors {p}"]["seconds"] for p in ("64", "32")}
-    small = statistics.median(found["64"]["seconds"]["100"])
-    rate, moved = since["copying"]["rate"], []
-    for precision in ("64", "32"):
-        month, count = found[f"month {precision}"], found[f"counted {precision}"]
-        each, needed = count["bytes"] / month["seconds"], least(month) * count["runs"]
-        moved.append(
-            f"| {precision} | {count['kernels']:,} | {count['bytes'] / 1e9:,.0f} | {1e3 * month['seconds']:.0f}"
-            f" | {each / 1e12:.2f} | {each / rate:.0%} | {count['bytes'] / needed:.1f} |"
-        )
-    apart = abs(since["32"]["mean"]["100000"] / since["64"]["mean"]["100000"] - 1)
-    tried = "\n".join(f"| {name} | {seconds:.2f} |" for name, seconds in since["twelve months"].items())
-    compiling = found["compiling"].values()
-    return f"""## On an accelerator
+    best = {precision: seconds[precision][most][0] for precision in ("64", "32")}
+    host = {precision: found[f"processors {precision}"]["seconds"] for precision in ("64", "32")}
+    fewest = min(seconds["64"], key=int)
+    small = seconds["64"][fewest][0]
+    mean = {precision: later.get(precision, found[precision])["mean"][most] for precision in ("64", "32")}
+    peak = later.get("64", found["64"]).get("peak") or 0
+    text = f"""## On an accelerator
 
-Measured on {found["date"]} with `python -m benchmarks.accelerator` on one {found["64"]["device"]} ({found["64"]["memory"] / 2**30:.0f} GiB for arrays) in a machine with {cores} processor
+Measured on {found["date"]} with `python -m benchmarks.accelerator` on one {found["64"]["device"]} ({found["64"].get("memory", 0) / 2**30:.0f} GiB for arrays) in a machine with {cores} processor
 cores ({found["machine"]["processor"]}, Python {found["machine"]["Python"]}, jax {found["machine"]["jax"]}). The code is the same and nothing is set: `abm.ensemble(seeds=range(n))`, results fetched, programs
-compiled before. Default population, 60 months.
+compiled before. Default population, {MONTHS} months.
 
-**100,000 runs take {largest["64"]:.0f} s in 64 bits ({1e5 / largest["64"]:,.0f} a second) and {largest["32"]:.0f} s in 32 ({1e5 / largest["32"]:,.0f} a second).**
+**{int(most):,} runs take {best["64"]:.0f} s in 64 bits ({int(most) / best["64"]:,.0f} a second) and {best["32"]:.0f} s in 32 ({int(most) / best["32"]:,.0f} a second).**
 
 | runs | 64 bits, s | runs a second | 32 bits, s | runs a second |
 |---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
-In brackets, and for 100 and 1,000 runs, what the first call saw, in which sums over neighbours were a loop. Larger ensembles are calls of 10,000 runs, two in flight:
-{since["64"]["peak"] / 2**30:.0f} GiB of the device's memory in 64 bits. Compiling took {min(compiling):.0f} to {max(compiling):.0f} s a program, six side by side, once for each power of ten of runs.
+Ensembles above 10,000 are calls of 10,000 runs, two in flight: {peak / 2**30:.0f} GiB of the device's memory in 64 bits. Compiling took {min(compiling):.0f} to {max(compiling):.0f} s a
+program, six side by side, once for each power of ten of runs.
 
-**Where the device begins to pay.** The {cores} cores of its machine do {1 / host["64"]:,.0f} runs a second in 64 bits and {1 / host["32"]:,.0f} in 32 (a process with one thread each). A call of a hundred runs
-takes the device {small:.2f} s, in which those cores do {small / host["64"]:.0f} runs: below that they are ahead, at 100,000 runs the device is ahead by {host["64"] * 1e5 / largest["64"]:.0f} times.
+**Where the device begins to pay.** The {cores} cores of its machine do {1 / host["64"]:,.0f} runs a second in 64 bits and {1 / host["32"]:,.0f} in 32 (a process with one thread each). A call of {int(fewest)} runs
+takes the device {small:.2f} s, in which those cores do {small / host["64"]:.0f}: below that they are ahead; at {int(most):,} runs the device is, by {host["64"] * int(most) / best["64"]:.0f} times.
 
-**What it is bound by.** Bytes that the device's memory moved in January 2025, in a chunk of 10,000 runs, counted kernel by kernel (Nsight Compute; sums as a
-loop), beside {rate / 1e12:.2f} TB/s that scaling an array reads and writes there:
+The mean Lerner index of closed labs over {int(most):,} runs in 32 bits differs from that in 64 by {100 * abs(mean["32"] / mean["64"] - 1):.4f} %.
+"""
+    if {"counted 64", "counted 32", "copying"} <= set(found):
+        text += bound(found)
+    return text + (more(later) if later else "")
+
+
+def times(found: dict[str, Any], later: dict[str, Any], precision: str) -> dict[str, tuple[float, float]]:
+    """Seconds of an ensemble by its size: as measured last, and first."""
+    first = {runs: statistics.median(all_) for runs, all_ in found[precision]["seconds"].items()}
+    last = later.get(precision, {}).get("seconds", {})
+    return {runs: (statistics.median(last[runs]) if runs in last else first[runs], first[runs]) for runs in first}
+
+
+def bound(found: dict[str, Any]) -> str:
+    """What the device's memory moved, beside what it can."""
+    rate, rows = found["copying"]["rate"], []
+    for precision in ("64", "32"):
+        month, count = found[f"month {precision}"], found[f"counted {precision}"]
+        each, needed = count["bytes"] / month["seconds"], least(month) * count["runs"]
+        rows.append(
+            f"| {precision} | {count['kernels']:,} | {count['bytes'] / 1e9:,.0f} | {1e3 * month['seconds']:.0f}"
+            f" | {each / 1e12:.2f} | {each / rate:.0%} | {count['bytes'] / needed:.1f} |"
+        )
+    return f"""
+**What it is bound by.** Bytes that the device's memory moved in January 2025 in one call of {found["counted 64"]["runs"]:,} runs, counted kernel by kernel (Nsight Compute), beside
+the {rate / 1e12:.2f} TB/s that adding one to an array reads and writes there:
 
 | bits | kernels | GB | ms | TB/s | of what it can move | over the least |
 |---:|---:|---:|---:|---:|---:|---:|
-{chr(10).join(moved)}
+{chr(10).join(rows)}
 
-The least is an investor's {NUMBERS_A_DAY} numbers every trading day and the whole state in and out once. Memory is the bound; what is left to gain is kernels that read the same columns again.
+The least is an investor's {NUMBERS_A_DAY} numbers every trading day and the whole state in and out once. Memory is the bound; what is left to gain is kernels
+that read the same columns again.
+"""
 
-**What was tried** (12 months of 10,000 runs in 64 bits, the least of three). There is no loop over neighbours on accelerators since. The large ensembles above made the draws of a
-month at once, and the model makes them by the day: that makes no difference (second row).
+
+def more(later: dict[str, Any]) -> str:
+    """What a second session tried, and why some numbers are of the first."""
+    rows = "\n".join(f"| {name} | {seconds:.2f} |" for name, seconds in later["twelve months"].items())
+    return f"""
+**Two sessions.** In the first, sums over neighbours were a loop: its times are in brackets, and those of the smaller ensembles and the counted bytes are of it. A second one tried
+what the table shows (12 months of 10,000 runs in 64 bits, the least of three), and there is no loop over neighbours on accelerators since. The
+larger ensembles made the draws of a month at once, and the model makes them by the day: no difference (second row).
 
 | sums over neighbours | s |
 |---|---:|
-{tried}
-
-The mean Lerner index of closed labs over 100,000 runs in 32 bits differs from that in 64 by {100 * apart:.4f} %.
+{rows}
 """

@@ -61,6 +61,21 @@ def test_the_section_on_accelerators_is_written_from_the_numbers_beside_it(tmp_p
     assert page.read_text(encoding="utf-8") == f"before\n\n{block(text)}\n\n## Machine\n"
 
 
+def test_the_section_needs_no_more_than_one_call_measures(tmp_path):
+    found = json.loads(accelerator.KEPT.read_text(encoding="utf-8"))
+    bare = {name: part for name, part in found.items() if not name.startswith(("later", "counted"))}
+    text = section(bare)
+    assert "100,000 runs take 89 s" in text
+    assert "Two sessions" not in text
+    assert "Nsight" not in text
+    kept = tmp_path / "numbers.json"
+    kept.write_text("{}", encoding="utf-8")
+    before = accelerator.KEPT.read_text(encoding="utf-8")
+    with pytest.raises(KeyError):
+        accelerator.main(["--from", str(kept)])
+    assert accelerator.KEPT.read_text(encoding="utf-8") == before
+
+
 def block(text):
     return f"<!-- accelerator:begin -->\n{text.strip()}\n<!-- accelerator:end -->"
 

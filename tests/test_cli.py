@@ -89,8 +89,12 @@ def test_bad_input_is_one_line(words, said):
 
 
 def test_an_option_that_is_wrong_is_told_in_words():
-    for words in (["run", "--months", "0"], ["run", "--seed", "one"], ["facts", "--seeds", "9999999"]):
-        assert "Input should" not in complaints(*words)[0]
+    for words, said in (
+        (["run", "--months", "0"], "must be at least 1"),
+        (["run", "--seed", "one"], "must be a whole number"),
+        (["facts", "--seeds", "9999999"], "must be at most"),
+    ):
+        assert said in complaints(*words)[0]
 
 
 def test_every_mistake_is_told_at_once():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import abm
-from abm.engine import devices, mean_of_neighbours, neighbours, runs_together
+from abm import programs, simulation
+from abm.engine import devices, mean_of_neighbours, neighbours, run_many, runs_together
 from abm.simulation import Member, Setting
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
@@ -46,20 +47,25 @@ def test_calls_in_flight_fit_the_accelerators_memory(accelerator):
 
 
 def test_memory_of_a_run_grows_with_its_agents_and_the_width_of_numbers():
-    def asked(precision=64, **sizes):
+    def asked(precision=64, months=60, **sizes):
         with jax.enable_x64(precision == 64):
-            return Member.of(Setting(), [1, 2], 12, sizes).bytes_of_run(precision)
+            return Member.of(Setting(), [1, 2], months, sizes).bytes_of_run(precision)
 
     usual = asked()
     assert 1e6 < usual < 4e6
     assert asked(investors=2_000) > 1.5 * usual
     assert asked(32) == pytest.approx(usual / 2, rel=0.01)
+    assert asked(months=600) > 2 * usual  # of its reports
 
 
-def test_chunks_that_an_accelerator_would_choose_change_no_number(accelerator):
-    plain = abm.ensemble(seeds=range(12), months=3)
+def test_chunks_that_an_accelerator_would_choose_change_no_number(accelerator, monkeypatch):
+    plain = abm.ensemble(seeds=range(35), months=3)
     accelerator(1e12)
-    other = abm.ensemble(seeds=range(12), months=3, chunk=4)
+    monkeypatch.setattr(programs, "on_accelerator", lambda: True)
+    sizes = []
+    monkeypatch.setattr(simulation, "run_many", lambda *given, **more: sizes.append(more) or run_many(*given, **more))
+    other = abm.ensemble(seeds=range(35), months=3)
+    assert [(one["chunk"], one["workers"]) for one in sizes] == [(100, 2)]
     for name in plain.names:  # a program of another size may round otherwise
         np.testing.assert_allclose(plain[name], other[name], rtol=1e-12)
 
@@ -71,9 +77,14 @@ def test_sums_over_neighbours_are_the_same_written_out_and_in_a_loop(monkeypatch
     def means():
         return jax.jit(jax.vmap(lambda rows: mean_of_neighbours(rows, lists)))(values)
 
+    def has_a_loop():
+        return "scan" in str(jax.make_jaxpr(jax.vmap(lambda rows: mean_of_neighbours(rows, lists)))(values))
+
     loop = means()
+    assert has_a_loop()
     monkeypatch.setattr(neighbours, "on_accelerator", lambda: True)
     np.testing.assert_array_equal(means(), loop)
+    assert not has_a_loop()
     alone = jnp.stack([mean_of_neighbours(rows, lists) for rows in values])
     np.testing.assert_array_equal(alone, loop)
 
@@ -82,7 +93,7 @@ def test_a_sweep_makes_larger_parts_where_an_accelerator_computes():
     plan = Plan.of(Sweep(name="large", factors={"ip_strength": [0.0, 1.0]}, replications=15_000, months=12))
     runs = list(plan.runs())
     usual, large = (max(map(len, plan.chunks(runs, 1, accelerated=yes))) for yes in (False, True))
-    assert (usual, large) == (1_000, 10_000)
+    assert (usual, large) == (1_000, 20_000)
     assert sum(map(len, plan.chunks(runs, 1, accelerated=True))) == 30_000
 
 
@@ -92,5 +103,6 @@ def test_one_worker_by_default_where_jax_has_an_accelerators_plugin(monkeypatch)
     assert usual_workers() == processors()
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [group])
     assert usual_workers() == 1
-    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    assert usual_workers() == processors()
+    for chosen in ("cpu", "cpu,cuda"):
+        monkeypatch.setenv("JAX_PLATFORMS", chosen)
+        assert usual_workers() == processors()

@@ -162,7 +162,9 @@ def test_bad_writes(model, name, value, message):
 
 @pytest.mark.parametrize("price", [[1e300, 3.0], [30.0, 0.0], [-1.0, 3.0]])
 def test_a_price_that_nobody_asks_is_refused(model, price):
-    with pytest.raises(ValueError, match=r"ClosedLab\.price = .*: must lie between 0 and 1e\+09 \$ per million tokens"):
+    with pytest.raises(
+        ValueError, match=r"ClosedLab\.price = .*: must be above 0 and at most 1e\+09 \$ per million tokens"
+    ):
         closed(model)[0].price = price
 
 

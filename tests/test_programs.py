@@ -1,7 +1,12 @@
 """Compiled programs: shared by equal shapes, and let go where many shapes are played in one process."""
 
 import gc
+import subprocess
+import sys
 import weakref
+from pathlib import Path
+
+import pytest
 
 from abm.playing import Setup
 from abm.programs import KEPT, Program, compiled_month
@@ -30,3 +35,28 @@ def test_programs_of_shapes_long_not_played_are_let_go():
     gc.collect()
     assert first() is None
     assert months() is None
+
+
+SHAPES = """
+import abm
+from abm.programs import KEPT
+
+def maps():
+    return sum(1 for _ in open("/proc/self/maps"))
+
+def played(investors):
+    abm.simulate(months=1, adopters=50, investors=investors)
+    return maps()
+
+few = [played(n) for n in range(20, 22)]
+many = [played(n) for n in range(22, 22 + 2 * KEPT)]
+assert many[-1] - few[0] < (KEPT + 1) * (few[1] - few[0]), (few, many)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="Linux counts the stretches of memory of a process there"
+)
+def test_their_memory_is_given_back():
+    subprocess.run([sys.executable, "-c", SHAPES], check=True)

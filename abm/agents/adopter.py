@@ -31,7 +31,10 @@ class Adopter(Agent):
     spending = Field(0.0, "$ M per month", "spent on tokens")
 
     def quality(self, p, products):
-        """Utility of each product before price: usefulness for the task, trust, openness, brand."""
+        """Utility of each product before price: usefulness for the task, trust, openness, brand.
+
+        Each for itself: it is asked of all that is on sale, and of one lab's models alone.
+        """
         usefulness = tokens.log_usefulness(products.capability, self.difficulty, p.usefulness_width)
         return (
             self.quality_taste * usefulness

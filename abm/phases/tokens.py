@@ -172,10 +172,10 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
     growth = adoption(market, now)
 
     def own_derivative(lab: Any) -> jax.Array:
-        def own(rows: jax.Array, number: int = TIERS) -> jax.Array:
-            return jax.lax.dynamic_slice_in_dim(rows, lab * number, number, axis=-1)
+        def own(rows: Any, number: int = TIERS) -> jax.Array:
+            return jax.lax.dynamic_slice_in_dim(jnp.asarray(rows), lab * number, number, axis=-1)
 
-        mine = jax.tree.map(own, products._replace(nest=None, owner=None))
+        mine = jax.tree.map(own, products)
         besides = jnp.concatenate([own(same, 1), own(other, 1)], axis=1)
         market_of_lab = mine._replace(
             price=jnp.append(mine.price, jnp.full(2, 0.0 if form == "linear" else 1.0)),  # utilities after price

@@ -61,7 +61,7 @@ def day_of(value: Any) -> Any:
 
 
 def target_of(name: str, stories: Mapping[str, Scenario]) -> Target:
-    """What the factor of that name sets. Raises ValueError with the nearest name where it sets nothing."""
+    """What the factor of that name sets. Raises ValueError with a near name, if there is one, where it sets nothing."""
     base, dot, key = name.rpartition(".")
     if name in Parameters.model_fields or (dot and base in Parameters.model_fields):
         row: Any = Parameters.model_fields[base if dot else name].json_schema_extra
