@@ -54,7 +54,7 @@ class Reproduction:
         progress: Progress | None = None,
         workers: int | None = None,
     ) -> Outcome:
-        """The work is shared by so many `workers`, by default one a processor (one where an accelerator computes); by none if it is one."""
+        """The work is shared by so many `workers`, by default as many as there are processors; by none if it is one."""
         from abm.workers import usual_workers, worker_pool
 
         workers = workers or usual_workers()
