@@ -22,6 +22,8 @@ from abm.wording import short
 
 NEEDED = 3
 """Memory of a run while it is computed, in sizes of its state: at the start, at the end, and between."""
+REPORTED = 700
+"""Numbers that a month of a run reports, about."""
 
 
 def simulate(
@@ -224,16 +226,12 @@ class Member:
 
     def bytes_of_run(self, precision: int) -> float:
         """About what one run takes while it is computed: its state, and its reports as they come and go."""
-        seed = np.zeros((1, 2), np.uint32)
-        setting = {name: rows[:1] for name, rows in self.values.items()}, seed
-        program, timeline = Program.of(self.setup.shape, precision), self.setup.timeline
-        state = jax.eval_shape(program.start, *setting, self.setup.networks)
-        reports = jax.eval_shape(lambda markets: program.blank(markets, setting, timeline), state)
-
-        def size(tree: Any) -> float:
-            return float(sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)))
-
-        return NEEDED * size(state.replace(networks=None)) + 2 * size(reports)
+        one = {name: rows[:1] for name, rows in self.values.items()}
+        program = Program.of(self.setup.shape, precision)
+        state = jax.eval_shape(program.start, one, np.zeros((1, 2), np.uint32), self.setup.networks)
+        own = jax.tree.leaves(state.replace(networks=None))
+        reports = 2 * REPORTED * self.setup.months * precision // 8
+        return float(NEEDED * sum(leaf.size * leaf.dtype.itemsize for leaf in own) + reports)
 
     def parts_from(self, first: Member) -> int:
         """First month that this member does not share with the first one of its family."""
