@@ -49,7 +49,7 @@ def played(investors):
     return maps()
 
 few = [played(n) for n in range(20, 22)]
-many = [played(n) for n in range(22, 22 + 2 * KEPT)]
+many = [played(n) for n in range(22, 26 + KEPT)]
 assert many[-1] - few[0] < (KEPT + 1) * (few[1] - few[0]), (few, many)
 """
 
