@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from abm.wording import short
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Of the quantiles that bands are drawn of."""
 CONSTANT = 1e-10
 """Values whose range is a smaller share of their size do not vary but for rounding."""
 
@@ -13,6 +20,38 @@ CONSTANT = 1e-10
 def is_constant(y: np.ndarray, axis: int | None = None) -> Any:
     """Whether values differ by no more than rounding: one answer, or one for each place along the other axes."""
     return np.ptp(y, axis=axis) <= CONSTANT * np.abs(y).max(axis=axis)
+
+
+def quantiles(values: np.ndarray, levels: Iterable[float] = LEVELS, axis: int = 0) -> dict[str, np.ndarray]:
+    """Quantiles and mean along an axis; values that are NaN are left out, and where all are the result is NaN.
+
+    Keys are `quantile_name` of the levels, and mean. Raises ValueError for levels that are not numbers above 0 and below 1,
+    or that repeat.
+    """
+    if isinstance(levels, str) or not isinstance(levels, Iterable):
+        raise ValueError(f"levels = {short(levels)}: must be a list of numbers, such as (0.05, 0.5, 0.95)")
+    names: dict[str, float] = {}
+    for level in levels:
+        name = quantile_name(level)
+        if name in names:
+            raise ValueError(f"levels: {level} is given twice")
+        names[name] = float(level)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN columns: before the first model of a level
+        table = {name: np.nanquantile(values, level, axis=axis) for name, level in names.items()}
+        return table | {"mean": np.nanmean(values, axis=axis)}
+
+
+def quantile_name(level: float) -> str:
+    """Column of a quantile, its level in per cent: q05 of 0.05, q02.5 of 0.025, q99.9 of 0.999."""
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
+        raise ValueError(
+            f"level {short(level)}: must be a number above 0 and below 1, such as 0.05; the least and the greatest value of"
+            " the runs are no quantiles"
+        )
+    percent = np.format_float_positional(100 * float(level), precision=12, fractional=False, trim="-")
+    whole, point, rest = percent.partition(".")
+    return f"q{whole.zfill(2)}{point}{rest}"
 
 
 def by_label(**data: Any) -> list[Any]:
