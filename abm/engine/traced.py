@@ -5,6 +5,7 @@ not notice that a rule was changed in memory; it is used only where `ABM_KEEP_TR
 there nobody's code runs but that of the package, whose source is part of the key.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -25,7 +26,10 @@ def is_wanted() -> bool:
 
 def kept(name: str, make: Callable[[], bytes]) -> bytes:
     """The bytes kept under a name, or made and kept; where the disk does not bear it they are only made."""
-    path = cache_folder() / "traced" / name
+    folder = cache_folder()
+    if folder is None:
+        return make()
+    path = folder / "traced" / name
     try:
         return path.read_bytes()
     except OSError:
@@ -36,7 +40,8 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
         half.write_bytes(made)
         os.replace(half, path)
     except OSError:
-        half.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            half.unlink()
     return made
 
 
