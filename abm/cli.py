@@ -22,6 +22,7 @@ from abm.cli_compare import compare
 from abm.cli_dashboard import dashboard
 from abm.cli_experiment import Out, export, new_experiment, replay, reproduce
 from abm.cli_input import Commands, Mistake, as_mistake, keep_interrupts, settings, writable
+from abm.cli_output import hold_standard_streams
 from abm.cli_profile import profile
 from abm.cli_progress import bar, interruptible
 from abm.cli_score import score
@@ -308,6 +309,7 @@ def headline_table(frame: Any, title: str) -> Table:
 def main() -> None:
     """The command `abm`: a process in which no code runs but the package's own."""
     os.environ["ABM_KEEP_TRACED"] = "1"
+    hold_standard_streams()
     keep_interrupts()
     app()
 
