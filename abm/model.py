@@ -13,11 +13,11 @@ import mesa
 import numpy as np
 
 from abm.calendar import date_of
-from abm.engine import Agent, Draws, Group
+from abm.engine import Agent, Draws, Group, floats_of
 from abm.measures import MEASURES
 from abm.parameters import Parameters
-from abm.playing import HIGHEST_PRICE, Setup, first_market_of, one_month, yes_or_no
-from abm.state import Market, Values
+from abm.playing import HIGHEST_PRICE, Setup, device_values, first_market_of, one_month, yes_or_no
+from abm.state import Market
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
 
@@ -77,7 +77,7 @@ class MarketModel(mesa.Model):
         self.seed = _seed(rng) if rng is not None else int(self.rng.integers(2**31))
         self.compiled = yes_or_no("compiled", compiled)
         self.setup = Setup.of(given, scenario, months, **options)
-        self._values = Values({name: jnp.asarray(value) for name, value in self.setup.values.items()})
+        self._values = device_values(self.setup)
         self._draws = Draws.from_seed(self.seed)
         self._market = first_market_of(self.setup, self.seed, compiled)
         self._rows: dict[tuple[str, int, int], Agent] = {}
@@ -199,7 +199,7 @@ class MarketModel(mesa.Model):
         given = {**self.setup.parameters.model_dump(exclude_unset=True), **(parameters or {})}
         story = self.setup.scenario if scenario is None else scenario
         twin.setup = self.setup.under(given, story)
-        twin._values = Values({name: jnp.asarray(value) for name, value in twin.setup.values.items()})
+        twin._values = device_values(twin.setup)
         return twin
 
     # --- agents -------------------------------------------------------------------------------------------------
@@ -243,9 +243,9 @@ class MarketModel(mesa.Model):
             raise ValueError(
                 f"{where} = {value!r}: must be above 0 and at most {HIGHEST_PRICE:.0e} $ per million tokens"
             )
-        populations[number] = populations[number].replace(
-            **{name: column.at[index].set(jnp.asarray(given, column.dtype))}
-        )
+        with floats_of(64):
+            changed_column = column.at[index].set(jnp.asarray(given, column.dtype))
+        populations[number] = populations[number].replace(**{name: changed_column})
         changed = self.market.replace(**{group: Group(*populations)})
         self._market = changed
         self._columns.pop((group, number, name), None)

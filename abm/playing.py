@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import Draws, interpreted, seed_words
+from abm.engine import Draws, floats_of, interpreted, seed_words
 from abm.market import Events, Month, month
 from abm.observables import ProductRecord
 from abm.parameters import Parameters
 from abm.population import Populations, first_market
-from abm.programs import Shape, compiled_month, compiled_start, is_built_in
+from abm.programs import Shape, compiled_month, compiled_start
 from abm.scenarios import Scenario
 from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
@@ -73,7 +72,9 @@ class Setup:
         merged = Parameters(**{**story.all_parameters, **given})
         timeline = story.timeline(int(months), world).arrays()
         conduct = Conduct(pricing, price_form, short_sales=merged.short_sale_constraint < 0.5)
-        return cls(merged, story, populations, int(months), world, timeline, populations.networks(), conduct)
+        with floats_of(64):
+            networks = populations.networks()
+        return cls(merged, story, populations, int(months), world, timeline, networks, conduct)
 
     def under(self, parameters: dict[str, Any], scenario: str | Scenario) -> Setup:
         """The same populations and months under other parameters and another scenario."""
@@ -85,9 +86,9 @@ class Setup:
     def values(self) -> dict[str, np.ndarray]:
         return self.parameters.values()
 
-    @functools.cached_property
+    @property
     def shape(self) -> Shape:
-        """What its compiled programs depend on."""
+        """What its compiled programs depend on, the rules as they are now among it."""
         return Shape.of(self)
 
     def events(self, at: int) -> Events:
@@ -165,7 +166,7 @@ def warn_of_prices(observables: Mapping[str, Any], seeds: Sequence[int]) -> None
 
 def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
     """The markets of a run one after the other: the first with no report, then one per month."""
-    values, draws = Values({k: jnp.asarray(v) for k, v in setup.values.items()}), Draws.from_seed(int(seed))
+    values, draws = device_values(setup), Draws.from_seed(int(seed))
     market = first_market_of(setup, seed, compiled)
     yield market, None
     for at in range(setup.months):
@@ -173,19 +174,27 @@ def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Ma
         yield market, report
 
 
+def device_values(setup: Setup) -> Values:
+    """Parameters as arrays that a program takes without converting them."""
+    with floats_of(64):
+        return Values({name: jnp.asarray(value) for name, value in setup.values.items()})
+
+
 def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
-    values = {k: jnp.asarray(v) for k, v in setup.values.items()}
-    if compiled:
-        return compiled_start(setup.shape)(values, jnp.asarray(seed_words(seed)), setup.networks)
-    return first_market(Values(values), int(seed), setup.populations, setup.networks, setup.world)
+    values = device_values(setup)
+    with floats_of(64):
+        if compiled:
+            return compiled_start(setup.shape)(values.table, jnp.asarray(seed_words(seed)), setup.networks)
+        return first_market(values, int(seed), setup.populations, setup.networks, setup.world)
 
 
 def one_month(setup: Setup, market: Market, values: Values, events: Events, draws: Draws, compiled: bool = True) -> Any:
-    """`market.month`, compiled or interpreted."""
-    if compiled:
-        return compiled_month(setup.shape)(market, values, events, draws)
-    with interpreted():
-        return month(market, values, events, draws, setup.conduct)
+    """`market.month`, compiled or interpreted, always in 64 bits."""
+    with floats_of(64):
+        if compiled:
+            return compiled_month(setup.shape)(market, values, events, draws)
+        with interpreted():
+            return month(market, values, events, draws, setup.conduct)
 
 
 MAY_BE_UNDEFINED = ("price_at_k",)
@@ -200,7 +209,7 @@ def check_finite(
     observables : arrays (runs, months); products : of one run, where a price may have been the first to go wrong. Raises
     ValueError with the first month, the seed, and whose rules to look at.
     """
-    own_classes = [kind.__name__ for _, kinds in setup.shape.key[0] for kind, _ in kinds if not is_built_in(kind)]
+    own_classes = [kind.__name__ for kind in setup.shape.own_kinds]
     if not own_classes:
         return
     bad = {n: ~np.isfinite(np.asarray(x)) for n, x in observables.items() if not n.startswith(MAY_BE_UNDEFINED)}

@@ -56,7 +56,7 @@ class Populations:
             object.__setattr__(self, "classes", [self.classes])
         if not isinstance(self.classes, Mapping):  # a list of classes: each takes over its whole role
             object.__setattr__(
-                self, "classes", {self._role_of(kind): {kind: self._count(kind)} for kind in self.classes}
+                self, "classes", {role_of(kind): {kind: self._count(role_of(kind))} for kind in self.classes}
             )
         problems = []
         for name, (least, most) in SIZES.items():
@@ -79,15 +79,7 @@ class Populations:
         if problems:
             raise ValueError("\n".join(problems))
 
-    def _role_of(self, kind: type[Agent]) -> str:
-        for role, base in ROLES.items():
-            if isinstance(kind, type) and issubclass(kind, base):
-                return role
-        bases = ", ".join(base.__name__ for base in ROLES.values())
-        raise ValueError(f"{kind!r} plays no role: subclass one of {bases}")
-
-    def _count(self, kind: type[Agent]) -> int:
-        role = self._role_of(kind)
+    def _count(self, role: str) -> int:
         return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)
 
     def world(self) -> World:
@@ -134,6 +126,15 @@ class Populations:
             populations.append(Population.create(kind, number, sizes=sizes, offset=start, **own))
             start += number
         return Group(*populations)
+
+
+def role_of(kind: Any) -> str:
+    """The role that a class of agents plays, by its base. Raises ValueError where it plays none."""
+    for role, base in ROLES.items():
+        if isinstance(kind, type) and issubclass(kind, base):
+            return role
+    bases = ", ".join(base.__name__ for base in ROLES.values())
+    raise ValueError(f"{kind!r} plays no role: subclass one of {bases}")
 
 
 def first_market(p: Any, seed: Any, populations: Populations, networks: Networks, world: World) -> Market:

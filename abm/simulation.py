@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import run_many, runs_together, seed_words
+from abm.engine import floats_of, run_many, runs_together, seed_words
 from abm.market import Month
 from abm.parameters import Parameters
 from abm.playing import Setup, check_finite, check_prices, play, warn_of_prices, whole_seed, yes_or_no
@@ -174,7 +174,7 @@ def play_members(
         reports = jax.device_get(reports if products else [one._replace(products=nothing) for one in reports])
         return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, family, kept, strict=True)]
 
-    with jax.enable_x64(precision == 64):
+    with floats_of(precision):
         usual = runs_together(len(seeds), lambda: 0 if chunk else sum(one.bytes_of_run(precision) for one in family))
         inputs = (
             jnp.asarray(np.stack([seed_words(seed) for seed in seeds])),

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
-from abm.engine import run_many, seed_words
+from abm.engine import floats_of, run_many, seed_words
 from abm.engine.devices import CHUNK
 from abm.programs import Program
 from abm.results import Comparison, Ensemble, compare
@@ -167,7 +167,7 @@ def played(
 
         progress(done, total, so_far)
 
-    with jax.enable_x64(True):
+    with floats_of(64):
         words = jnp.asarray(np.stack([seed_words(seed) for seed in seeds]))
         inputs = jnp.arange(runs), words, member.values
         out = run_many(numbered, inputs, chunk=CHUNK, pad=True, keep=keep, progress=report_progress)

@@ -14,10 +14,12 @@ import numpy as np
 from abm import event_study
 from abm.calendar import DAYS, month_of, trading_day
 from abm.data import draws
+from abm.provenance import source_hash
 from abm.results import Ensemble
 from abm.sweeps.faults import Faults
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.plan import Plan, Point, Run, values_of
+from abm.sweeps.rules import Rules
 from abm.sweeps.targets import retold
 
 if TYPE_CHECKING:
@@ -41,12 +43,16 @@ class Task:
     faults: Faults = Faults()
     crashed: str = ""
     """Why its one run is given up without another try."""
+    rules: Rules | None = None
+    """The user's own classes."""
+    source: str = ""
+    """Hash of the model's source where the sweep is led."""
 
     @classmethod
-    def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1) -> Task:
-        bare = Plan(plan.sweep.bare(), plan.replications, plan.classes)  # without what is laid out
+    def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1, rules: Rules | None = None) -> Task:
+        bare = Plan(plan.sweep.bare(), plan.replications)  # without what is laid out
         points = {one.point: plan.points[one.point] for one in runs}
-        return cls(bare, runs, points, folder, threads, Faults.wanted())
+        return cls(bare, runs, points, folder, threads, Faults.wanted(), rules=rules, source=source_hash())
 
     def halves(self) -> tuple[Task, Task]:
         middle = len(self.runs) // 2
@@ -82,6 +88,13 @@ def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict
     from abm.sweeps import store
 
     began = time.perf_counter()
+    if task.rules:
+        task.rules.classes()
+    if task.source != source_hash():
+        raise ValueError(
+            "the package's files are not the same for the process that leads the sweep and for this worker: they were"
+            " edited meanwhile, or another version is installed; start both again"
+        )
     outcomes = Outcomes()
     if task.crashed:
         outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})
@@ -133,7 +146,7 @@ def play(
     sweep = task.plan.sweep
     points = [task.points[run.point] for run in runs]
     spoilt = task.faults.strike(runs)
-    setup = setup_of(task.plan, points[0])
+    setup = setup_of(task.plan, points[0], task.rules)
     table = {point.id: values_of(point) for point in {point.id: point for point in points}.values()}
     values = {name: np.stack([table[point.id][name] for point in points]) for name in table[points[0].id]}
     if sweep.posterior:
@@ -185,18 +198,18 @@ _SETUPS: dict[tuple[Any, ...], Setup] = {}
 """Of the last few groups of this process, so that worlds and networks are laid out once, not for every chunk."""
 
 
-def setup_of(plan: Plan, point: Point) -> Setup:
+def setup_of(plan: Plan, point: Point, rules: Rules | None) -> Setup:
     """The set-up of a point's group: scenario, populations, networks; parameters come with the runs."""
     from abm.playing import Setup
 
     sweep = plan.sweep
-    key = (sweep.hash, point.group, str(plan.class_sources))
+    key = (sweep.hash, point.group, rules.key if rules else "")
     if key not in _SETUPS:
         if len(_SETUPS) >= 8:
             _SETUPS.pop(next(iter(_SETUPS)))
         sizes: dict[str, Any] = dict(sweep.populations) | point.sizes
-        if plan.classes:
-            sizes["classes"] = plan.classes
+        if rules:
+            sizes["classes"] = rules.classes()
         story = sweep.stories[point.scenario]
         _SETUPS[key] = Setup.of(
             point.parameters, story, sweep.months, pricing=sweep.pricing, price_form=sweep.price_form, **sizes

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
@@ -55,17 +56,25 @@ class Plan:
 
     sweep: Sweep
     replications: int
-    classes: Mapping[str, Mapping[type, int]] | None = None
+    classes: Any = None
+    """The user's own classes of agents, as `Populations` takes them."""
 
     @classmethod
     def of(cls, sweep: Sweep, replications: int | None = None, classes: Any = None) -> Plan:
+        """Raises ValueError for more replications than seeds, and for classes that cannot play in every point."""
         replications = sweep.replications if replications is None else replications
         if sweep.seeds and replications > len(sweep.seeds):
             raise ValueError(
                 f"replications = {replications}: the sweep names {len(sweep.seeds)} seeds; name more of them, or give"
                 " replications instead of seeds"
             )
-        return cls(sweep, replications, classes)
+        plan = cls(sweep, replications, classes)
+        if classes:
+            from abm.population import Populations
+
+            for sizes in {tuple(point.sizes.items()) for point in plan.points}:
+                Populations(**{**sweep.populations, **dict(sizes)}, classes=classes)
+        return plan
 
     @cached_property
     def points(self) -> list[Point]:
@@ -116,12 +125,28 @@ class Plan:
         return any(target.kind == "event" for target in self.sweep.targets.values())
 
     @cached_property
-    def class_sources(self) -> Any:
-        """The user's own classes of agents, by their source."""
-        return {
-            role: [(kind.__qualname__, number, digest(inspect.getsource(kind))) for kind, number in kinds.items()]
-            for role, kinds in (self.classes or {}).items()
-        }
+    def class_sources(self) -> dict[str, Any]:
+        """The user's own classes of agents by what their rules do: role -> [(name, number, digest of the code)].
+
+        A class whose rules depend on more than their code has a digest that no other call gives again. Raises ValueError
+        where rules of the package were replaced in memory: workers and whoever reads the results would not know of it.
+        """
+        if "abm.market" not in sys.modules and not self.classes:
+            return {}  # nothing has been replaced in what is not imported yet
+        from abm.own_code import identity_of_code, replaced
+
+        if changed := sorted(replaced()):
+            raise ValueError(
+                f"{', '.join(changed[:3])}: replaced in memory, which workers and the results' readers would not know; put the"
+                " changed rule into a class of your own and give it with classes="
+            )
+        found: dict[str, Any] = {}
+        for role, kinds in class_table(self.classes).items():
+            for kind, number in kinds.items():
+                code = identity_of_code([kind])
+                digest = uuid4().hex if code.unknown else code.digest
+                found.setdefault(role, []).append([kind.__qualname__, number, digest])
+        return found
 
     def seed(self, point: Point, replication: int) -> int:
         """Of a replication: the same at every point (or each point's own), whatever the order or number of runs."""
@@ -156,6 +181,21 @@ class Plan:
             chunk = max(8, min(most, -(-len(runs) // parts)))
             chunk = -(-chunk // 8) * 8  # whole batches of the compiled program
         return [members[at : at + chunk] for members in groups.values() for at in range(0, len(members), chunk)]
+
+
+def class_table(classes: Any) -> Mapping[str, Mapping[type, int | None]]:
+    """Role -> class -> number, of classes in any form that `Populations` takes; None: all of the role.
+
+    Raises ValueError for what is no class of an agent with a role.
+    """
+    from abm.population import role_of
+
+    if isinstance(classes, Mapping):
+        return classes
+    table: dict[str, dict[type, int | None]] = {}
+    for kind in [classes] if isinstance(classes, type) else classes or ():
+        table.setdefault(role_of(kind), {})[kind] = None
+    return table
 
 
 def seed_of(sweep: Sweep, point_id: str, replication: int) -> int:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from numbers import Integral
@@ -16,6 +16,7 @@ from typing import Any
 from abm.sweeps import store
 from abm.sweeps.chunk import Task, carry_out
 from abm.sweeps.plan import Plan
+from abm.sweeps.rules import Rules
 from abm.sweeps.spec import Sweep
 from abm.wording import short
 from abm.workers import being_born
@@ -72,7 +73,7 @@ def run_sweep(
     executor: Executor | None = None,
     chunk: int | None = None,
     shard: tuple[int, int] = (1, 1),
-    classes: Mapping[str, Mapping[type, int]] | None = None,
+    classes: Any = None,
     replications: int | None = None,
     accept_changes: bool = False,
     retry_failed: bool = False,
@@ -95,7 +96,8 @@ def run_sweep(
     shard
         (K, N): only every Nth run, from the Kth on; N calls, in any order or at once, do the whole (Slurm arrays).
     classes
-        The user's own classes of agents, as in `simulate`.
+        The user's own classes of agents, as in `simulate`. Runs are kept under what their rules do: with a changed rule, or one
+        that reads more than its code and data (a file, a clock), the folder is another sweep's. Workers get the classes sent.
     replications
         More than the sweep's own.
     accept_changes
@@ -135,7 +137,8 @@ def run_sweep(
     threads = 1 if workers > 1 or executor else None
     here = executor is None and workers == 1
     chunks = plan.chunks(missing, workers, chunk, accelerated=here and accelerated())
-    tasks = [Task.of(plan, some, folder, threads) for some in chunks]
+    rules = Rules.of(plan)
+    tasks = [Task.of(plan, some, folder, threads, rules) for some in chunks]
     record = store.session(
         folder, runs=len(missing), tasks=len(tasks), workers=workers, shard=f"{which}/{shards}", accepted=accepted
     )

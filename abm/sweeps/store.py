@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.files import write_whole
-from abm.provenance import git, machine, now, source_hash, stamp, versions
+from abm.provenance import DECIDING, git, machine, now, source_hash, stamp, versions
 from abm.sweeps.plan import Plan, Point
 from abm.sweeps.spec import SpecError, Sweep, digest
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from abm.sweeps.chunk import Outcomes
 
-DECIDING = ("jax", "jaxlib", "numpy", "scipy", "networkx")
-"""Packages whose versions can move the last digits of a result, or more."""
 RUNS = {"run_id", "point_id", "replication", "seed", "status", "error", "seconds"}
 MANIFEST = {"name", "created", "spec", "spec_hash", "replications", "points", "accepted"}
 UNKNOWN = "there are parts, but no manifest.json that could be read"
