@@ -33,6 +33,8 @@ class Result:
     seed: int
     report: Month
     compiled: bool = True
+    rules: Any = ""
+    """What the run's rules were (`abm.programs.Shape.rules`)."""
 
     def __getitem__(self, observable: str) -> np.ndarray:
         """Monthly values (months,) of an observable."""
@@ -69,11 +71,16 @@ class Result:
         return frame[frame["active"]].drop(columns="active").reset_index()
 
     def market(self, month: int) -> Any:
-        """The market's whole state at the end of a month, replayed from the seed."""
+        """The market's whole state at the end of a month, replayed from the seed.
+
+        Raises ValueError for a month that the run has not, and where a rule has been changed since the run.
+        """
         from abm.playing import play
 
         if not 0 <= month < self.setup.months:
             raise ValueError(f"month = {month}: the run has months 0 to {self.setup.months - 1}")
+        if self.rules != self.setup.shape.rules:
+            raise ValueError("rules of this run's agents have been changed since: it cannot be replayed; run it again")
         for at, (market, _) in enumerate(play(self.setup, self.seed, compiled=self.compiled)):
             if at == month + 1:
                 return market

@@ -58,6 +58,7 @@ def simulate(
     """
     seed, compiled = whole_seed(seed), yes_or_no("compiled", compiled)
     setup = Setup.of(parameters, scenario, months, **options)
+    rules = setup.shape.rules
     markets = play(setup, seed, compiled=compiled)
     next(markets)
     reports = [report for _, report in markets]
@@ -65,7 +66,7 @@ def simulate(
     report = report._replace(observables=dict(report.observables))
     check_finite({name: np.asarray(x)[None] for name, x in report.observables.items()}, setup, [seed], report.products)
     check_prices(report.products, setup)
-    return Result(setup, seed, report, compiled)
+    return Result(setup, seed, report, compiled, rules)
 
 
 def ensemble(

@@ -6,6 +6,7 @@ import dis
 import enum
 import functools
 import hashlib
+import inspect
 import pickle
 import site
 import sys
@@ -23,6 +24,7 @@ PACKAGE = __name__.partition(".")[0]
 NOT_CODE = {
     *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"),
     *("__static_attributes__", "__abstractmethods__", "_abc_impl", "__annotate_func__", "__annotations_cache__"),
+    *("__dataclass_fields__", "__dataclass_params__", "__match_args__", "__classcell__"),
 }
 """Attributes of a class that no rule acts on."""
 OUTSIDE = {"random", "secrets", "time", "os", "uuid", "socket", "subprocess", "urllib", "shelve", "sqlite3"}
@@ -33,6 +35,8 @@ READS = {"now", "today", "utcnow", "environ", "getenv", "loadtxt", "genfromtxt",
 """Names by which code reads a clock, the environment or a file."""
 DYNAMIC = {"open", "input", "eval", "exec", "globals", "vars", "__import__", "compile"}
 """Built-in functions through which code reaches what cannot be seen in it."""
+TAKES = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
+"""Flags of a function's code that say what it takes and gives."""
 ATOMS = {
     type(None),
     bool,
@@ -108,8 +112,8 @@ _jitted: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
 @functools.lru_cache(10_000)
-def _read(code: types.CodeType, doc: str | None = None) -> _Code:
-    hash, names, imports, words = hashlib.sha256(), set(), set(), set(code.co_names)
+def _read(code: types.CodeType) -> _Code:
+    names, imports, words, steps = set(), set(), set(code.co_names), []
 
     def constant(value: Any) -> str:
         if isinstance(value, types.CodeType):
@@ -125,18 +129,21 @@ def _read(code: types.CodeType, doc: str | None = None) -> _Code:
             words.add(value)
         return f"{type(value).__name__} {value!r}"
 
-    constants = [constant(value) for value in code.co_consts]
-    if doc is not None and code.co_consts[:1] == (doc,):
-        constants[0] = "docstring"
-    kinds = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
-    variables = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    hash.update(code.co_code + code.co_exceptiontable + repr((kinds, variables, constants)).encode())
     for step in dis.get_instructions(code):
+        if (
+            step.opcode in dis.hasconst or step.opname == "KW_NAMES"
+        ):  # by value: a docstring moves the numbers of all others
+            steps.append((step.opname, constant(code.co_consts[step.arg or 0])))
+        else:
+            steps.append((step.opname, step.arg))
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             names.add(str(step.argval))
         elif step.opname == "IMPORT_NAME":
             imports.add(str(step.argval))
-    return _Code(hash.hexdigest(), tuple(sorted(names)), tuple(sorted(imports)), frozenset(words))
+    kinds = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & TAKES)
+    variables = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+    content = repr((kinds, variables, steps)).encode() + code.co_exceptiontable
+    return _Code(hashlib.sha256(content).hexdigest(), tuple(sorted(names)), tuple(sorted(imports)), frozenset(words))
 
 
 class _Walk:
@@ -238,7 +245,7 @@ class _Walk:
             self.look_at(vars(value)[name], where=f"{value.__name__}.{name}")
 
     def function(self, value: types.FunctionType) -> None:
-        code, where = _read(value.__code__, value.__doc__), value.__qualname__.replace("<locals>.", "")
+        code, where = _read(value.__code__), value.__qualname__.replace("<locals>.", "")
         self.note("function", code.digest)
         if reads := sorted(READS & code.words):
             self.unknown.append(f"{where} uses {', '.join(reads)}")
@@ -278,6 +285,8 @@ class _Walk:
             parts = (value.__func__,)
         elif isinstance(value, types.MethodType):
             parts = (value.__func__, value.__self__)
+        elif isinstance(value, types.BuiltinFunctionType):  # of an object: a list's append, a generator's draw
+            parts = (value.__name__, value.__self__)
         elif isinstance(value, functools.partial):
             parts = (value.func, value.args, value.keywords)
         elif isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):

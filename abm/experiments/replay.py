@@ -134,6 +134,12 @@ def replay_sweep(place: Path, sample: int | None, progress: Progress | None) -> 
         stored = open_sweep(place)
     except FileNotFoundError as error:
         raise Unplayable(str(error)) from None
+    if own := stored.manifest.get("classes"):
+        names = ", ".join(name for kinds in own.values() for name, *_ in kinds)
+        raise Unplayable(
+            f"{place}: was run with classes of agents that it does not hold ({names}); call abm.sweep or abm.run_sweep with"
+            " them and the folder, which says whether they have changed"
+        )
     replications = int(stored.manifest["replications"])
     count = min(sample or replications, replications)
     sweep = stored.sweep.model_copy()
