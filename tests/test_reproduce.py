@@ -11,7 +11,7 @@ import pytest
 
 from abm.figures.labels import PRICING_POWER
 from abm.playing import Setup
-from abm.reproduce import Stopped, r1_report, r1_shock, r1_tables, report, store
+from abm.reproduce import Stopped, r1_shock, r1_tables, report, store
 from abm.simulation import ensembles
 from abm.workers import worker_pool
 
@@ -192,14 +192,6 @@ def test_numbers_are_written_as_people_write_them():
     assert report.number(3.6e-8) == "3.60\u00a0×\u00a010⁻⁸"
     assert report.words("e - 1 <= -0.5") == "e\u00a0−\u00a01 ≤ −0.5"
     assert report.words("2025-01-27, open-closed, `abm score`") == "2025-01-27, open-closed, <code>abm score</code>"
-
-
-def test_large_amounts_are_told_in_larger_units():
-    row = {"unit": "$ M", "with": 4.6e6, "without": 4.5e6, "difference": 1e5, "low": 9e4, "high": 1.1e5}
-    rows = pd.DataFrame([row | {"difference_in": "$ M"}, row | {"difference_in": "log points"}])
-    own, logs = (one for _, one in r1_report.in_large_units(rows).iterrows())
-    assert (own["unit"], own["difference_in"], own["with"], own["high"]) == ("$ B", "$ B", 4600, 110)
-    assert (logs["unit"], logs["difference_in"], logs["with"], logs["high"]) == ("$ B", "log points", 4600, 1.1e5)
 
 
 def test_text_of_a_report_is_escaped():
