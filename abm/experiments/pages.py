@@ -91,7 +91,9 @@ def overview(experiments: Sequence[Experiment], base: Path) -> Path:
         full, quick = current(one, False), current(one, True)
         result = full or quick
         if result is None:
-            lines.append(f"| {one.number} | [{cell(one.title)}]({quote(one.name)}) | {cell(one.hypothesis)} | not run yet | |")
+            lines.append(
+                f"| {one.number} | [{cell(one.title)}]({quote(one.name)}) | {cell(one.hypothesis)} | not run yet | |"
+            )
             continue
         note = "" if full else " (quick run)"
         decides = deciding_text(one, result)

@@ -19,7 +19,6 @@ from abm.experiments.judge import (
     SUPPORTED,
     SUPPORTS,
     UNSUPPORTED,
-    Answer,
     Verdict,
     mark,
 )
