@@ -77,6 +77,20 @@ def test_numbers_in_the_text_are_those_of_the_tables(outcome):
     assert chips == pytest.approx(100 * day0.loc[("all together", "compute"), "mean"])
 
 
+def test_the_report_tells_a_direction_once_and_names_raw_returns(outcome):
+    page = re.sub(r"data:image[^\"]*|&nbsp;|\u00a0", " ", outcome.report.read_text(encoding="utf-8"))
+    for text in (page, *outcome.headlines):
+        assert not re.search(r"\b(by|lost|loses?|fell|falls?|rose|rises?|gained?)\s+[−+-]\s*\d", text)
+    assert re.search(r"NVIDIA fell by 13 %: abnormal returns.* \(NVIDIA&#x27;s raw return was −17 %\)", page)
+    assert re.search(r"applications .{0,60}observed \+3.5 %, a raw return\)", page)
+
+
+def test_a_quantity_has_one_unit_in_the_report(outcome):
+    """Levels and differences of money, of whatever size, are in the unit of the tables."""
+    page = re.sub(r"data:image[^\"]*", "", outcome.report.read_text(encoding="utf-8"))
+    assert not re.search(r"\$ [BT]\b|\btrillion\b|\bthousand H100e\b", page.replace("\u00a0", " "))
+
+
 def test_plotted_numbers_are_those_of_the_runs(outcome, tiny_shock):
     plotted = pd.read_csv(outcome.folder / "tables" / "pricing_power.csv")
     assert set(plotted["observable"]) == set(PRICING_POWER)
