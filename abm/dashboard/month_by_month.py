@@ -19,7 +19,7 @@ from abm.dashboard.drawing import drawn
 from abm.dashboard.parts import Picture, when_changed
 from abm.figures import style
 from abm.figures.labels import LABELS, label_of
-from abm.figures.multilayer import ROLES, TITLES
+from abm.figures.multilayer import CHANNELS, ROLES, TITLES
 from abm.figures.products import draw_frontier, month_name
 from abm.model import MarketModel
 
@@ -141,7 +141,7 @@ def Month(
             )  # fmt: skip
             nodes, edges = solara.use_memo(lambda: drawn(graph, layer.value), [at, layer.value])
             Network(nodes=nodes, edges=edges, chosen=chosen.value, label=TITLES[layer.value], event_choose=chosen.set)
-            Legend()
+            Legend(layer.value)
         with solara.Column(gap="0px"):
             Picture(solara.use_memo(lambda: frontier_of(model), [at]), "Price against capability of every product")
             Over(model, observable, at)
@@ -156,11 +156,14 @@ def Network(
 
 
 @solara.component
-def Legend() -> None:
+def Legend(layer: str) -> None:
     marks = {"s": "■", "o": "●", "D": "◆", "^": "▲", "v": "▼", "P": "✚"}
     parts = [
         f'<span style="color:{look["color"]}">{marks[look["marker"]]}</span> {look["label"]}' for look in ROLES.values()
     ]
+    if layer == "access":
+        lines = zip(("━", "┅"), CHANNELS.values(), strict=True)
+        parts += [f'<span style="color:{look["color"]}">{mark}</span> {look["label"]}' for mark, look in lines]
     solara.HTML(tag="div", unsafe_innerHTML=" &nbsp; ".join(parts), style="font-size: 12px; line-height: 1.6")
 
 

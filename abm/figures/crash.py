@@ -130,6 +130,12 @@ def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
     return table
 
 
+def only_raw() -> tuple[str, ...]:
+    """Layers whose observed return of day 0 is a raw one: there is no abnormal return of theirs."""
+    day = event_study.observed().query("day == 0").set_index("layer")["abnormal"]
+    return tuple(day.index[~np.isfinite(day)])
+
+
 def sign_of(layer: str, value: float, low: float | None = None, high: float | None = None) -> int:
     """-1, 0 or 1. A platform's small return counts as 0; so does a mean whose interval holds zero."""
     unclear = low is not None and high is not None and low <= 0 <= high

@@ -45,8 +45,8 @@ def belief_dispersion(baseline: Ensemble, without: Ensemble, axes: Any = None) -
             rows = table[(table["observable"] == name) & (table["scenario"] == scenario)]
             style.fan(ax, style.dates(int(rows["month"].max()) + 1, int(rows["month"].min())), rows, **look)
         label = label_of(name)
-        ax.set_title(label.name)
-        ax.set_ylabel(label.unit)
+        ax.set_title(style.literal(label.name, 27))
+        ax.set_ylabel(style.literal(label.unit))
         style.mark_event(ax, text="R1" if ax is panels[0] else "")
         style.date_axis(ax, every=6)
         ax.set_xlabel("month")

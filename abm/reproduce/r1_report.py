@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from abm import figures
 from abm.figures import chips, crash, list_prices, markups, minds
-from abm.figures.fans import scaled_unit
 from abm.figures.labels import LAYERS, MECHANISMS
 from abm.provenance import now, version_of
 from abm.reproduce import Outcome, Progress, report
@@ -239,8 +238,7 @@ def html(
 def effects(paired: pd.DataFrame) -> str:
     """What R1 changed, as a table of the first year after."""
     year = paired["year"].iloc[0]
-    rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)]
-    rows = in_large_units(rows)
+    rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)].copy()
     rows["interval"] = [
         f"{report.number(low)}\u00a0to {report.number(high)}"
         for low, high in zip(rows["low"], rows["high"], strict=True)
@@ -257,18 +255,6 @@ def effects(paired: pd.DataFrame) -> str:
     columns |= {"variance_reduction": "variance reduction"}
     caption = f"Paired differences, means of {year} (geometric means where differences are in log points)"
     return table(rows, caption, columns)
-
-
-def in_large_units(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `tables.paired_differences` in units of a thousand or a million where their numbers are large."""
-    rows = rows.copy()
-    for at, row in rows.iterrows():
-        size, unit = scaled_unit(row["unit"], max(abs(row["with"]), abs(row["without"])))
-        own = ["difference", "low", "high"] if row["difference_in"] == row["unit"] else []
-        for column in ["with", "without", *own]:
-            rows.loc[at, column] = row[column] / size
-        rows.loc[at, ["unit", *(["difference_in"] if own else [])]] = unit
-    return rows
 
 
 def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
