@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -78,6 +79,12 @@ class Populations:
                 )
         if problems:
             raise ValueError("\n".join(problems))
+        for kind in {kind for kinds in self.classes.values() for kind in kinds if kind.step is not Agent.step}:
+            warnings.warn(
+                f"{kind.__name__}.step: no phase of a month calls it; override a rule instead, or call it yourself:"
+                f" model.agents_by_type[{kind.__name__}].do('step')",
+                stacklevel=3,
+            )
 
     def _role_of(self, kind: type[Agent]) -> str:
         for role, base in ROLES.items():
