@@ -19,7 +19,7 @@ from abm.programs import Shape, compiled_month, compiled_start
 from abm.scenarios import Scenario
 from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
-from abm.wording import meant, short
+from abm.wording import meant, nearest, short
 
 LONGEST = 1_200
 """Months: a century. What the model says of such times is another matter."""
@@ -101,9 +101,9 @@ def _no_option(name: str, known: list[str]) -> str:
     if name in Parameters.names():
         return f"{name} is a parameter: give Parameters({name}=...)"
     if name in ("seed", "seeds"):
-        return f"no option {name!r} here: simulate takes seed=, ensemble seeds=, MarketModel rng="
+        return f"no option {name!r} here: simulate takes seed=, ensemble seeds=, MarketModel rng= or seed="
     words = [*known, "scenario", "months", "pricing", "price_form", "compiled", "populations"]
-    return f"no option {short(name)}{meant(name, words)}"
+    return f"no option {short(name)}{nearest(name, [*words, *Parameters.names()]) or meant(name, words)}"
 
 
 def whole_seed(seed: Any) -> int:

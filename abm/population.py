@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -38,6 +39,10 @@ class Populations:
 
     `classes` maps a role (`vendors`, `closed_labs`, ...) to the classes that play it and how many of each, e.g.
     ``{"closed_labs": {PatientLab: 2, ClosedLab: 3}}``; or it is a list of classes, each taking over its whole role.
+
+    `information_network` says whom investors listen to, `peer_network` whom adopters watch: the name of a generator, or a
+    network of your own, as `abm.networks.static_layer` takes it; `information_order` and `peer_order` list its nodes in
+    the order of the agents, where their names do not say which agent they are.
     """
 
     vendors: int = 4
@@ -48,6 +53,8 @@ class Populations:
     investors: int = 1_000
     information_network: Any = "small_world"
     peer_network: Any = "small_world"
+    information_order: Any = None
+    peer_order: Any = None
     network_seed: int = 0
     classes: Any = field(default_factory=dict)
 
@@ -78,6 +85,12 @@ class Populations:
                 )
         if problems:
             raise ValueError("\n".join(problems))
+        for kind in {kind for kinds in self.classes.values() for kind in kinds if kind.step is not Agent.step}:
+            warnings.warn(
+                f"{kind.__name__}.step: no phase of a month calls it; override a rule instead, or call it yourself:"
+                f" model.agents_by_type[{kind.__name__}].do('step')",
+                stacklevel=3,
+            )
 
     def _count(self, role: str) -> int:
         return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)
@@ -103,8 +116,20 @@ class Populations:
     def networks(self) -> Networks:
         """The static layers as neighbour lists."""
         return Networks(
-            information=jnp.asarray(static_layer(self.information_network, self.investors, self.network_seed)),
-            peers=jnp.asarray(static_layer(self.peer_network, self.adopters, self.network_seed + 1, neighbours=6)),
+            information=jnp.asarray(
+                static_layer(
+                    self.information_network,
+                    self.investors,
+                    self.network_seed,
+                    layer="information",
+                    order=self.information_order,
+                )
+            ),
+            peers=jnp.asarray(
+                static_layer(
+                    self.peer_network, self.adopters, self.network_seed + 1, layer="peers", order=self.peer_order
+                )
+            ),
         )
 
     def kinds(self, role: str) -> list[tuple[type[Agent], int]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.arrays import read_only
 from abm.wording import nearest, short
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def firm_names(setup: Setup) -> list[str]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result:
-    """One run."""
+    """One run. Its arrays are read-only: copy what you want to change."""
 
     setup: Setup
     seed: int
@@ -36,8 +37,11 @@ class Result:
     rules: Any = ""
     """What the run's rules were (`abm.programs.Shape.rules`)."""
 
+    def __post_init__(self) -> None:
+        read_only(self.report)
+
     def __getitem__(self, observable: str) -> np.ndarray:
-        """Monthly values (months,) of an observable."""
+        """Monthly values (months,) of an observable, read-only."""
         return observable_of(self.report.observables, observable)
 
     def frame(self) -> pd.DataFrame:
@@ -53,7 +57,7 @@ class Result:
         """Daily log returns: index (month, day), one column a listed firm."""
         import pandas as pd
 
-        daily = self.report.daily_returns
+        daily = np.array(self.report.daily_returns)
         index = pd.MultiIndex.from_product([range(daily.shape[0]), range(daily.shape[1])], names=["month", "day"])
         return pd.DataFrame(daily.reshape(-1, daily.shape[2]), index=index, columns=firm_names(self.setup))
 
@@ -101,15 +105,18 @@ class Result:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Many runs; arrays have the run as first axis, in the order of `seeds`."""
+    """Many runs; arrays have the run as first axis, in the order of `seeds`, and are read-only."""
 
     setup: Setup
     seeds: list[int]
     out: dict[str, Any]
     daily_months: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        read_only(self.out)
+
     def __getitem__(self, observable: str) -> np.ndarray:
-        """Values (runs, months) of an observable."""
+        """Values (runs, months) of an observable, read-only."""
         return observable_of(self.out["observables"], observable)
 
     @property
@@ -135,10 +142,10 @@ class Ensemble:
         return pd.DataFrame(table, index=months_index(self.setup))
 
     def daily(self, month: int) -> np.ndarray:
-        """Daily log returns (runs, days, firms) of a month that was kept."""
+        """Daily log returns (runs, days, firms) of a month that was kept, read-only."""
         if month not in self.daily_months:
             raise ValueError(f"daily returns of month {month} were not kept; ask for them with daily=[..., {month}]")
-        return self.out["daily"][:, self.daily_months.index(month)]
+        return read_only(self.out["daily"][:, self.daily_months.index(month)])
 
     @property
     def firms(self) -> list[str]:
@@ -253,7 +260,7 @@ def observable_of(table: Mapping[str, Any], name: str) -> Any:
         )
     if name not in table:
         raise KeyError(f"no observable {name!r}{nearest(name, table)}; `abm list --observables` has them all")
-    return table[name]
+    return read_only(table[name])  # also of a result that was pickled or copied, which the flag does not survive
 
 
 def compare(a: Ensemble, b: Ensemble, *, confidence: float = 0.95) -> Comparison:

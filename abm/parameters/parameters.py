@@ -22,6 +22,19 @@ class ParameterError(ValueError):
     """Parameters that do not exist or are out of bounds; the message lists all of them."""
 
 
+class FixedTable(dict[str, float]):
+    """A lever's table of jurisdictions, as fixed as the parameters it belongs to."""
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("parameters do not change: make others with parameters.replace(...)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> Any:
+        return type(self), (dict(self),)
+
+
 class Parameters(Shares, Tokens, Research, Compute, Policy):
     """All parameters, with defaults; unknown names and values out of bounds are refused, all at once.
 
@@ -53,6 +66,8 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
                     problems.append(
                         f"{label} = {number:g}: must lie between {extra['low']:g} and {extra['high']:g}{unit}"
                     )
+            if isinstance(value, dict):
+                vars(self)[name] = FixedTable(value)
         if problems:
             raise ValueError("\n".join(problems))
         return self
