@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.calendar import DAYS
+from abm.samples import by_label, is_constant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,17 +68,30 @@ class Window:
         return out
 
 
-def market_model(returns: np.ndarray, index: np.ndarray) -> MarketModelFit:
-    """Fit `returns` (..., T) on `index` (..., T or broadcastable)."""
+def market_model(returns: Any, index: Any) -> MarketModelFit:
+    """Fit `returns` (..., T) on `index` (..., T or broadcastable), day by day; Series are paired by their labels.
+
+    Raises ValueError for fewer days than `LEAST_ESTIMATION`, for returns and an index of different days, for values that are
+    not finite, and for an index that does not vary but for rounding and so has no slope on it. With an index for each run
+    (two dimensions or more) the last two give NaN for the runs concerned.
+    """
+    returns, index = by_label(returns=returns, index=index)
+    returns, index = np.asarray(returns, float), np.asarray(index, float)
     days = returns.shape[-1]
     if days < LEAST_ESTIMATION:
         raise ValueError(
             f"{days} days to estimate the market model on, and it takes {LEAST_ESTIMATION}: keep more months of"
             " daily returns"
         )
+    if index.shape[-1] != days:
+        raise ValueError(f"returns of {days} days and an index of {index.shape[-1]}: both must have the same days")
+    varies = ~is_constant(index, -1)
+    if index.ndim == 1 and not (np.isfinite(returns).all() and np.isfinite(index).all()):
+        raise ValueError("returns or index are not finite: take days on which both have a value")
+    if index.ndim == 1 and not varies:
+        raise ValueError("the index does not vary over the days of estimation: there is no slope on it to estimate")
     centred = index - index.mean(-1, keepdims=True)
-    variance = (centred**2).sum(-1)
-    beta = (centred * returns).sum(-1) / np.where(variance > 0, variance, 1.0)
+    beta = (centred * returns).sum(-1) / np.where(varies, (centred**2).sum(-1), np.nan)
     alpha = returns.mean(-1) - beta * index.mean(-1)
     residual = returns - alpha[..., None] - beta[..., None] * index
     return MarketModelFit(alpha, beta, np.sqrt((residual**2).sum(-1) / (days - 2)))
@@ -147,8 +161,14 @@ def around(
 
     A layer's return is the even mean of its firms'. `weights` (firms,) or (runs, firms) make the index; default
     `broad_weights`. The ensemble must have kept consecutive months of daily returns that cover the window; the
-    estimation window is as much of `ESTIMATION` as was kept.
+    estimation window is as much of `ESTIMATION` as was kept, and ends before a window that begins earlier than it ends.
+
+    Raises ValueError for days that were not kept, and for a window without days.
     """
+    if not 0 <= event[1] < DAYS:
+        raise ValueError(f"event {event}: days of a month are counted from 0 to {DAYS - 1}")
+    if window[0] > window[1]:
+        raise ValueError(f"window {window}: its first day comes after its last")
     months = ensemble.daily_months
     if list(months) != list(range(months[0], months[-1] + 1)):
         raise ValueError(f"daily returns of months {list(months)} were kept: the event study takes consecutive months")
@@ -161,7 +181,7 @@ def around(
             f"days {window[0]} to {window[1]} around month {event[0]}, day {event[1]} reach beyond the daily"
             f" returns kept (months {months[0]} to {months[-1]})"
         )
-    past = slice(max(0, day0 + ESTIMATION[0]), max(0, day0 + ESTIMATION[1] + 1))
+    past = slice(max(0, day0 + ESTIMATION[0]), max(0, min(day0 + ESTIMATION[1] + 1, first)))
     weights = broad_weights(ensemble.firms) if weights is None else weights
     index = np.einsum("rtf,rf->rt", simple, np.broadcast_to(weights, (simple.shape[0], simple.shape[2])))
     raw, abnormal, sigma = {}, {}, {}

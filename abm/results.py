@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.arrays import read_only
+from abm.samples import LEVELS, quantiles
 from abm.wording import nearest, short
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import networkx as nx
     import pandas as pd
@@ -131,15 +132,15 @@ class Ensemble:
         head = {"seed": np.repeat(self.seeds, months), "month": np.tile(np.arange(months), runs)}
         return pd.DataFrame(head | {name: self[name].reshape(-1) for name in self.names})
 
-    def bands(self, observable: str, levels: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> pd.DataFrame:
-        """Quantiles and mean across runs, one row a month. Months where a run has no value use the others."""
+    def bands(self, observable: str, levels: Iterable[float] = LEVELS) -> pd.DataFrame:
+        """Quantiles and mean across runs, one row a month. Months where a run has no value use the others.
+
+        Columns have the level in per cent: q05, q50, q97.5 of 0.05, 0.5, 0.975. Raises ValueError for levels that are not
+        numbers above 0 and below 1, or that repeat.
+        """
         import pandas as pd
 
-        values = self[observable]
-        with np.errstate(all="ignore"):
-            table = {f"q{int(round(100 * level)):02d}": np.nanquantile(values, level, axis=0) for level in levels}
-            table["mean"] = np.nanmean(values, axis=0)
-        return pd.DataFrame(table, index=months_index(self.setup))
+        return pd.DataFrame(quantiles(self[observable], levels), index=months_index(self.setup))
 
     def daily(self, month: int) -> np.ndarray:
         """Daily log returns (runs, days, firms) of a month that was kept, read-only."""

@@ -1,6 +1,7 @@
 """The test for a break at an unknown place: against regressions by hand, its size, its power, what it refuses."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from abm.analysis import breaks
@@ -251,3 +252,20 @@ def test_refusals(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value)
+
+
+def test_rows_are_paired_by_their_labels():
+    x, groups = panel(8)
+    y = np.minimum(x, 7) + groups + 0.1 * np.random.default_rng(2).normal(size=x.size)
+    right = sup_wald(x, y, groups, draws=19)
+    x, y, groups = pd.Series(x), pd.Series(y), pd.Series(groups)
+    assert sup_wald(x, y.sort_values(), groups.sample(frac=1, random_state=1), draws=19) == right
+    with pytest.raises(ValueError, match="x and groups have different row labels"):
+        sup_wald(x, y, groups.set_axis(groups.index + 1))
+
+
+def test_values_that_differ_by_rounding_are_no_two_values():
+    """A slope between 0.3 and 0.1 + 0.2 is of the order of 10^15."""
+    x = np.repeat([0.1 + 0.2, 0.3, 0.5, 0.6, 0.8], 5)
+    with pytest.raises(ValueError, match="rounding"):
+        sup_wald(x, np.random.default_rng(1).normal(size=x.size), trim=0.0)

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from abm import event_study
@@ -44,6 +45,48 @@ def test_market_model_by_hand():
     np.testing.assert_allclose(abnormal, [-0.17 - 0.001 + 0.06, -0.01 - 0.001 + 0.02])
     expected = (-0.111 + 0.009) / (model.sigma * np.sqrt(2))
     assert event_study.t_statistic(abnormal, model.sigma) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 1e-17, -0.037])
+def test_an_index_that_does_not_vary_has_no_slope(level):
+    """But for rounding: the slope came out as 10^15 where the mean of a constant is not quite the constant."""
+    returns = np.random.default_rng(0).normal(size=(2, 60))
+    still = np.full(60, level)
+    for index in (still, still * (1 + 1e-16 * np.arange(60)), level + 1e-16 * level * (np.arange(60) % 2)):
+        with pytest.raises(ValueError, match="does not vary"):
+            event_study.market_model(returns[0], index)
+    model = event_study.market_model(returns, np.stack([still, returns[0]]))  # of two runs, one
+    assert np.isnan([model.alpha[0], model.beta[0], model.sigma[0]]).all()
+    alone = event_study.market_model(returns[1], returns[0])
+    assert (model.alpha[1], model.beta[1], model.sigma[1]) == (alone.alpha, alone.beta, alone.sigma)
+
+
+def test_days_of_a_market_model_are_the_same_and_have_values():
+    index = pd.Series(np.random.default_rng(0).normal(size=60), pd.date_range("2024-01-01", periods=60))
+    returns = 0.1 + 2 * index
+    assert event_study.market_model(returns.sort_values(), index).beta == pytest.approx(2)
+    with pytest.raises(ValueError, match="different row labels"):
+        event_study.market_model(returns.shift(1, "D"), index)
+    with pytest.raises(ValueError, match="not finite"):
+        event_study.market_model(returns.where(returns.index.day != 5), index)
+    with pytest.raises(ValueError, match="of 60 days and an index of 1"):
+        event_study.market_model(returns.to_numpy(), index.to_numpy()[:1])
+    with pytest.raises(ValueError, match="20 days to estimate"):
+        event_study.market_model(returns[:20], index[:20])
+
+
+def test_the_market_model_is_estimated_before_the_window():
+    """A window that begins before day -10 must not be part of the days that say what is normal."""
+    daily = noise(7, 3)
+    daily[:, 12, 16 - 15, 0:2] += np.log(0.5)  # 15 days before the event vendors lose a half
+    runs = ensemble(daily, months=tuple(range(12, 27)))
+    clean = ensemble(noise(7, 3), months=tuple(range(12, 27)))
+    window, without = (event_study.around(one, window=(-20, 5)) for one in (runs, clean))
+    np.testing.assert_array_equal(window.sigma["open"], without.sigma["open"])
+    np.testing.assert_array_equal(window.sigma["compute"], without.sigma["compute"])
+    for event, days, word in (((24, 21), (-5, 5), "0 to 20"), ((24, 16), (5, -5), "its first day comes after")):
+        with pytest.raises(ValueError, match=word):
+            event_study.around(runs, event, days)
 
 
 def test_size_on_pure_noise():

@@ -349,6 +349,22 @@ def test_slopes_correlations_and_peaks():
     assert line.p > 0.5
 
 
+def test_what_does_not_vary_has_no_slope():
+    """Sums of rounding errors, the same in every replication, passed for slopes that are certain."""
+    xs = (0.1, 0.2, 0.3, 0.7)
+    still = table(lambda x, k: 0.1 + k / 10, xs=xs).assign(z=lambda t: t["y"] * (1 + 1e-16 * (t["x"] > 0.2)))
+    for statistic in ("slope", "spearman", "inverted_u"):
+        for one in ask(still, statistic=statistic, x="x", y=("y", "z")):
+            assert one.value == 0 or np.isnan(one.value), statistic
+            assert not one.p < 1, statistic
+    idle = table(lambda x, k: 0.1 + k, xs=xs).assign(e=1.5, chips=lambda t: np.exp(t["x"]))
+    found = ask(idle, statistic="log_slopes", x="x", y=("y", "chips"), options={"over": "e"})[0]
+    assert np.isnan(found.value)
+    assert found.number == 0
+    with pytest.raises(Unanswerable, match="rounding"):
+        ask(table(lambda x, k: x + k, xs=(0.1 + 0.2, 0.3, 0.5)), statistic="slope", x="x")
+
+
 def test_a_break_is_found_where_it_is():
     xs = tuple(np.linspace(0, 1, 12))
     frame = table(lambda x, k: min(x, 0.6) + k, xs=xs, noise=0.02)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 from abm.analysis.inverted_u import lind_mehlum
@@ -110,6 +111,36 @@ def test_lind_mehlum_by_hand():
     assert found.p < 1e-6
     assert lind_mehlum(x, x**2 + error).p > 0.99
     assert lind_mehlum(x, x + error).p > 0.4
+
+
+@pytest.mark.parametrize("origin", [0.0, 2020.0, 738_000.0], ids=["steps", "years", "days"])
+def test_lind_mehlum_does_not_depend_on_where_x_begins(origin):
+    """Of a quadratic in the days since the year 1 no digit was left: p was 0.3 in place of 4e-10."""
+    x = np.repeat(np.linspace(-1, 1, 9), 2)
+    y = 1 - x**2 + np.tile([0.1, -0.1], 9)
+    found, shifted = lind_mehlum(x, y), lind_mehlum(100 * x + origin, y)
+    assert shifted.p == pytest.approx(found.p, rel=1e-6)
+    assert shifted.peak == pytest.approx(origin, abs=1e-6)
+    np.testing.assert_allclose(shifted.slopes, [0.02, -0.02], rtol=1e-9)
+
+
+def test_lind_mehlum_of_what_leaves_nothing_to_rounding():
+    x = np.arange(11.0)
+    assert lind_mehlum(x, np.full(11, 0.1))[::2] == (1.0, (0.0, 0.0))  # p came out as 0.52, slopes as 8e-17
+    assert lind_mehlum(x, -((x / 10 - 1) ** 2)).p == 1  # flat at its end, and never falls
+    assert lind_mehlum(x, -((x - 5) ** 2)).p < 1e-12
+    with pytest.raises(ValueError, match="finite"):
+        lind_mehlum(x, np.r_[x[1:], np.nan])
+    with pytest.raises(ValueError, match="of one length"):
+        lind_mehlum(x, x[1:])
+    with pytest.raises(ValueError, match="rounding"):
+        lind_mehlum([0.1 + 0.2, 0.3, 0.3, 0.5, 0.5], [1, 2, 3, 2, 1])
+
+
+def test_lind_mehlum_pairs_rows_by_label():
+    x = pd.Series(np.arange(12.0))
+    y = -((x - 5) ** 2) + np.tile([0.1, -0.1], 6)
+    assert lind_mehlum(x, y.sort_values()) == lind_mehlum(x, y)
 
 
 def test_lind_mehlum_rejects_a_true_null_seldom():

@@ -327,3 +327,21 @@ def test_refusals(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value)
+
+
+def test_cases_are_paired_by_their_labels():
+    """As pandas does it: a Series of hits that was sorted, or comes from another table, belongs to the rows of its labels."""
+    x = cases(4, 400)
+    hit = pd.Series(within(x, CORNER), index=x.index)
+    right = trajectory(x, hit.to_numpy())
+    assert trajectory(x, hit.sort_values()) == right
+    assert trajectory(x.sample(frac=1, random_state=1), hit)[-1][:4] == right[-1][:4]
+    assert trajectory(x, hit.astype("boolean")) == right
+    assert measure(CORNER, x, hit.sort_values())[1:3] == (1.0, 1.0)
+    assert reproduce(right[-1], x, hit.sort_values(), halves=1) == reproduce(right[-1], x, hit, halves=1)
+    with pytest.raises(ValueError, match=r"x and hit have different row labels: 0 is in one only; .*\.to_numpy\(\)"):
+        trajectory(x, hit.set_axis(hit.index + 400))
+    with pytest.raises(ValueError, match="row label 3 repeats"):
+        trajectory(x.set_axis([3, 3, *range(398)]), hit)
+    with pytest.raises(ValueError, match="hit must be true or false: not so in row 5"):
+        trajectory(x, hit.astype("boolean").where(hit.index != 5))

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from abm.samples import by_label, is_constant
+
 RADEMACHER = np.array([-1.0, 1.0])
 WEBB = np.sqrt([0.5, 1.0, 1.5]).repeat(2) * np.tile([-1.0, 1.0], 3)
 """Weights of a wild bootstrap: mean 0, variance 1. Two points give few different draws when units are few."""
@@ -40,9 +42,9 @@ class _Design(NamedTuple):
 def sup_wald(x: Any, y: Any, groups: Any = None, *, trim: float = 0.15, draws: int = 999, seed: int = 0) -> Break:
     """Test for one break at an unknown place of y = a + b x: both a and b may change there.
 
-    x, y : (observations,), in any order. A break lies between two neighbouring values of x, with two values and a
-    share `trim` of the observations on each side at least. The statistic is the largest Wald statistic of them
-    (twice Chow's F) for errors of one variance.
+    x, y : (observations,), in any order; Series are paired by their row labels, `groups` too. A break lies between two
+    neighbouring values of x, with two values and a share `trim` of the observations on each side at least. The
+    statistic is the largest Wald statistic of them (twice Chow's F) for errors of one variance.
     groups : (observations,), the replication that an observation belongs to; one replication is one set of random
     draws at every x, as often at each x as the others. Then y is taken less its mean over the replication.
     p comes from `draws` draws of a wild bootstrap that imposes the one line: residuals keep their place and get a
@@ -51,13 +53,15 @@ def sup_wald(x: Any, y: Any, groups: Any = None, *, trim: float = 0.15, draws: i
     fewer than about ten replications it is cautious. It also allows for x being sorted, which the critical values of
     Andrews do not: those are for regressors without a trend, and here about a tenth too small.
 
-    Raises ValueError for x with fewer than four values or no admissible break, and for what is not finite, of unequal
-    length or out of range. Source: Andrews (1993), *Econometrica* 61(4); Hansen (2000), *Journal of Econometrics*
-    97(1), for regressors that are given and any errors; Cameron, Gelbach & Miller (2008), *Review of Economics and
-    Statistics* 90(3), and Webb (2023), *Canadian Journal of Economics* 56(3), for weights by group.
+    Raises ValueError for x with fewer than four values, values that differ by rounding only or no admissible break,
+    and for what is not finite, of unequal length or out of range. Source: Andrews (1993), *Econometrica* 61(4);
+    Hansen (2000), *Journal of Econometrics* 97(1), for regressors that are given and any errors; Cameron, Gelbach &
+    Miller (2008), *Review of Economics and Statistics* 90(3), and Webb (2023), *Canadian Journal of Economics* 56(3),
+    for weights by group.
     """
     from scipy.sparse import coo_array
 
+    x, y, groups = by_label(x=x, y=y, groups=groups)
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"x {x.shape} and y {y.shape} must be one-dimensional and of one length")
@@ -70,6 +74,8 @@ def sup_wald(x: Any, y: Any, groups: Any = None, *, trim: float = 0.15, draws: i
     values, place, count = np.unique(x, return_inverse=True, return_counts=True)
     if values.size < 4:
         raise ValueError(f"{values.size} different values of x: two lines take at least 4")
+    if is_constant(values) or np.diff(values).min() <= 1e-9 * np.ptp(values):  # a slope between the two would be noise
+        raise ValueError("x has values that differ by rounding only: round them")
     level, size = y.mean(), np.abs(y).max()
     if groups is None:
         unit, units = np.empty(y.size, dtype=int), y.size

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from abm.samples import by_label, is_constant
+
 
 class InvertedU(NamedTuple):
     """What a quadratic says of an inverted U."""
@@ -18,25 +20,41 @@ class InvertedU(NamedTuple):
 def lind_mehlum(x: Any, y: Any) -> InvertedU:
     """Test for an inverted U: a slope that is positive at the lowest x and negative at the highest, both at once.
 
-    x, y : (observations,), at least four, with three different x. y = a + b x + c x^2 by ordinary least squares;
-    p is the larger of the two one-sided p-values of the slopes at the ends (an intersection-union test).
+    x, y : (observations,), at least four, with three different x; Series are paired by their row labels. y = a + b x + c x^2
+    by ordinary least squares; p is the larger of the two one-sided p-values of the slopes at the ends (an
+    intersection-union test). A y that does not vary has slopes of zero, p = 1 and no peak (NaN).
 
-    Raises ValueError for fewer observations. Source: Lind & Mehlum (2010), *Oxford Bulletin of Economics and
-    Statistics* 72(1); Sasabuchi (1980).
+    Raises ValueError for fewer observations, and for what is not finite or of unequal length. Source: Lind & Mehlum (2010),
+    *Oxford Bulletin of Economics and Statistics* 72(1); Sasabuchi (1980).
     """
     from scipy.stats import t as student
 
+    x, y = by_label(x=x, y=y)
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if x.size < 4 or np.unique(x).size < 3:
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"x {x.shape} and y {y.shape} must be one-dimensional and of one length")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("x and y must be finite")
+    if x.size < 4 or np.unique(x).size < 3 or is_constant(x):
         raise ValueError(f"{x.size} observations at {np.unique(x).size} values of x: take at least 4 at 3 values")
-    design = np.stack([np.ones_like(x), x, x**2], axis=1)
+    if is_constant(y):
+        return InvertedU(1.0, float("nan"), (0.0, 0.0))
+    centre, scale = x.mean(), x.std()
+    z = (x - centre) / scale  # or no digit is left of a quadratic in years
+    design = np.stack([np.ones_like(z), z, z**2], axis=1)
+    if np.linalg.cond(design) > 1e8:
+        raise ValueError("x has values that differ by rounding only: take three that do not")
     inverse = np.linalg.inv(design.T @ design)
     fitted = inverse @ design.T @ y
-    variance = ((y - design @ fitted) ** 2).sum() / (x.size - 3)
-    ends = np.array([[0, 1, 2 * x.min()], [0, 1, 2 * x.max()]])
+    size = np.abs(y).max()
+    fitted[np.abs(fitted) <= 1e-12 * size] = 0.0  # rounding
+    residual = y - design @ fitted
+    variance = (residual**2).sum() / (x.size - 3) if np.abs(residual).max() > 1e-12 * size else 0.0
+    ends = np.array([[0, 1, 2 * z.min()], [0, 1, 2 * z.max()]])
     slopes = ends @ fitted
+    slopes[np.abs(slopes) <= 1e-12 * size] = 0.0
     errors = np.sqrt(variance * np.einsum("ij,jk,ik->i", ends, inverse, ends))
-    p = student.sf(np.array([1, -1]) * slopes / errors, x.size - 3)
     with np.errstate(divide="ignore", invalid="ignore"):
-        peak = -fitted[1] / (2 * fitted[2])
-    return InvertedU(float(p.max()), float(peak), (float(slopes[0]), float(slopes[1])))
+        ratios = np.where(slopes == 0, -np.inf if variance == 0 else 0.0, np.array([1, -1]) * slopes / errors)
+        peak = centre - scale * fitted[1] / (2 * fitted[2])
+    return InvertedU(float(student.sf(ratios, x.size - 3).max()), float(peak), tuple((slopes / scale).tolist()))

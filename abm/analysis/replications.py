@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.analysis.complete import all_finite
-from abm.analysis.sensitivity import CONFIDENCE, is_constant
+from abm.analysis.sensitivity import CONFIDENCE
+from abm.samples import by_label, is_constant
 from abm.sweeps.stopping import Rule, half_widths
 
 if TYPE_CHECKING:
@@ -73,16 +74,20 @@ def spread(values: np.ndarray) -> tuple[float, float, float]:
 def needed(first: Any, second: Any = None, half_width: float = 0.02) -> list[dict[str, Any]]:
     """Replications needed, from a pilot: of the mean of `first`, and of the difference second - first.
 
-    first, second : (n,), two seeds or more; with the same draws run by run, where there are two. `half_width` is a share of
+    first, second : (n,), two seeds or more; with the same draws run by run, where there are two: Series are paired by their
+    row labels, say seeds. `half_width` is a share of
     the size of the mean of `first`, for differences too, as in `abm.sweeps.stopping`. One row a kind of comparison: `kind`,
     `value` (the mean, or the mean difference), `sd`, `sd_low`, `sd_high`, `reached` (the half-width that the pilot has, as
     such a share), `needed`, `needed_low`, `needed_high`. Infinite where the mean is zero or no number of runs does.
 
-    Raises IncompleteRuns for values that are not finite, ValueError for too few of them.
+    Raises IncompleteRuns for values that are not finite, ValueError for too few of them, or not as many in both.
     """
     if not 0 < half_width < np.inf:
         raise ValueError(f"half-width {half_width}: must be a number above 0")
+    first, second = by_label(first=first, second=second)
     one = np.asarray(first, float)
+    if second is not None and np.shape(second) != one.shape:
+        raise ValueError(f"values {one.shape} and {np.shape(second)}: both must have the same runs")
     both = one[None] if second is None else np.stack([one, np.asarray(second, float)])
     if both.ndim != 2 or both.shape[1] < 2:
         raise ValueError(f"values {one.shape}: a pilot takes two seeds or more")
@@ -119,6 +124,8 @@ def replications(
 
     rows = []
     for name, values in outcomes.items():
+        if len(values) > 2:
+            raise ValueError(f"{name}: values of {len(values)} scenarios, where one or two can be compared")
         for row in needed(values[0], values[1] if len(values) > 1 else None, half_width):
             of = " - ".join(scenarios[::-1]) if row["kind"] != KINDS[0] else "".join(scenarios[:1])
             rows.append({"outcome": name, "scenario": of, **row, "pilot": values.shape[1]})

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from abm.samples import by_label
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -62,15 +64,15 @@ def trajectory(x: Any, hit: Any, *, peel: float = 0.05, least_mass: float = 0.05
     """Boxes from all cases to the densest corner, one for each slice that is peeled off or pasted on; `choose` picks one.
 
     x : (cases, inputs), a DataFrame or an array (its inputs are named 0, 1, ...); numbers or flags, and a category as one
-    flag for each value. hit : (cases,), true for a case of interest, by position. The cases must have been drawn evenly
-    over the range of the inputs for mass to mean anything.
+    flag for each value. hit : (cases,), true for a case of interest; a DataFrame and a Series are paired by their row labels,
+    anything else by position. The cases must have been drawn evenly over the range of the inputs for mass to mean anything.
 
     Peeling takes from one end of one input a share `peel` of the cases in the box (all that share the outermost value
     where they are more): of all such slices the one that raises the density most for each case that it loses, until none
     raises it or less than `least_mass` of all cases would be left. Nothing is random.
 
-    Raises ValueError for data that are not finite (naming rows), no numbers, not alike in length or of one outcome only,
-    and for shares out of range; ImportError without the extra `discovery`.
+    Raises ValueError for data that are not finite (naming rows), no numbers, not alike in length or in row labels, or of one
+    outcome only, and for shares out of range; ImportError without the extra `discovery`.
     """
     for name, share in {"peel": peel, "least_mass": least_mass}.items():
         if not 0 < share < 1:
@@ -222,7 +224,9 @@ def _cases(x: pd.DataFrame | Any, hit: Any) -> tuple[list[Any], np.ndarray, np.n
 
     if np.ndim(x) != 2:
         raise ValueError(f"x has {np.ndim(x)} dimensions, and it takes 2: cases and inputs")
-    frame, hit = pd.DataFrame(x), np.asarray(hit)
+    x, hit = by_label(x=x, hit=hit)
+    frame = pd.DataFrame(x)
+    hit = hit.to_numpy(object, na_value=np.nan) if isinstance(hit, pd.Series) else np.asarray(hit)
     names = list(frame.columns)
     if frame.columns.has_duplicates:
         raise ValueError("names of inputs must differ")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from abm.analysis.sensitivity import CONFIDENCE, is_constant, logarithm
+from abm.analysis.sensitivity import CONFIDENCE, logarithm
+from abm.samples import is_constant
+from abm.wording import meant, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +68,8 @@ def seed_noise(
     (Miller 1974).
 
     One row an outcome and share: outcome, share, value, low, high, points, seeds; of outcomes that `logarithms` names those
-    of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm that
-    there is not.
+    of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm of what
+    is not positive or not analysed, and for fewer than one replication.
     """
     import pandas as pd
     from scipy.special import stdtrit
@@ -77,6 +79,10 @@ def seed_noise(
 
     by_year = years_of(results.sweep)
     names = [name for name in results.outcomes if name not in by_year] if of is None else list(of)
+    if lost := [name for name in logarithms if name not in names]:
+        raise ValueError(f"logarithm of {short(lost[0])}: is not analysed{meant(lost[0], names)}")
+    if replications < 1:
+        raise ValueError(f"{replications} replications: must be 1 or more")
     rows = []
     for name, runs in zip(names, numbers(results, names), strict=True):
         values = logarithm(runs, name) if name in logarithms else runs

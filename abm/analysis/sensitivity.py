@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.analysis.complete import all_finite, numbers
+from abm.analysis.layout import block_size, check_saltelli, distinct, in_unit_cube, paired
+from abm.samples import is_constant
 from abm.sweeps.designs import points_of, unit_cube
 from abm.wording import meant, short
 
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
 RESAMPLES = 500
 """Bootstrap samples of an interval."""
 CONFIDENCE = 0.95
-CONSTANT = 1e-10
-"""An output whose range is a smaller share of its size does not vary but for rounding."""
 SKEWED = 1 / 3
 """An output of which a hundredth of the points has more of the variance than this is told to be skewed."""
 LEAST_FOR_TAIL = 100
@@ -51,6 +51,7 @@ def sobol_indices(
     y: Any,
     names: Sequence[str],
     *,
+    x: Any = None,
     second_order: bool = False,
     seed: int = 0,
     runs: Sequence[str] | None = None,
@@ -59,23 +60,26 @@ def sobol_indices(
     """First-order and total indices (and those of pairs) of an output on a Saltelli design, with 95 % intervals.
 
     y : (N (k + 2),), or (N (2 k + 2),) with `second_order`, for k factors `names` in the order of SALib's design; `runs` are
-    the names of its runs, for messages. One row an index: `order` is first, total or second, `other` the second factor of a
-    pair, `n` the N. Intervals are value ± 1.96 bootstrap standard errors, over the N blocks of the design; `seed` decides
-    the bootstrap, and 0 is a seed like any other. Small indices may come out below 0: that is the estimator's error.
+    the names of its runs, for messages. x : (len(y), k), the points themselves in any unit: that they are laid out as a
+    Saltelli design of this order is checked, so that N may be any number; without them N must be a power of two, which tells
+    the two layouts apart. Columns of a DataFrame are taken by name, rows of a DataFrame and a Series paired by label.
+    One row an index: `order` is first, total or second, `other` the second factor of a pair, `n` the N. Intervals are
+    value ± 1.96 bootstrap standard errors, over the N blocks of the design; `seed` decides the bootstrap, and 0 is a seed
+    like any other. Small indices may come out below 0: that is the estimator's error.
 
     An output that does not vary has no variance to share out: its indices are NaN.
 
-    Raises IncompleteRuns (a ValueError) for an output that is not finite, ValueError for one of another length.
+    Raises IncompleteRuns (a ValueError) for an output that is not finite, ValueError for one of another length or layout,
+    for points that are no such design, and for names that repeat.
     """
     from SALib.analyze import sobol
 
-    y, k = np.asarray(y, float), len(names)
-    step = 2 * k + 2 if second_order else k + 2
-    if k < 2 or y.ndim != 1 or y.size == 0 or y.size % step:
-        raise ValueError(
-            f"outputs {y.shape} of {k} factors: there must be two factors or more, and {step} outputs a block of the design"
-            f"{'' if second_order else ' (or is it one of second order?)'}"
-        )
+    names = distinct(names)
+    k, step = len(names), block_size(len(names), second_order)
+    x, y = paired(x, y, names)
+    if k < 2 or y.ndim != 1 or y.size == 0:
+        raise ValueError(f"outputs {y.shape} of {k} factors: there must be two factors or more, and a list of outputs")
+    check_saltelli(x, y.size, k, second_order)
     all_finite(y, runs, of)
     n = y.size // step
     blocks = y.reshape(n, step)
@@ -108,29 +112,42 @@ def morris_effects(
     y: Any,
     names: Sequence[str],
     *,
+    bounds: Any = None,
     seed: int = 0,
     runs: Sequence[str] | None = None,
     of: str = "output",
 ) -> pd.DataFrame:
     """mu*, mu and sigma of an output's elementary effects on a Morris design, with 95 % intervals.
 
-    x : (r (k + 1), k) points in the unit cube, r trajectories one after the other, with steps of any size; y : (r (k + 1),).
-    One row a number: `order` is mu_star, mu or sigma, in the output's unit per whole range of the factor, `n` the r.
-    Intervals are value ± 1.96 bootstrap standard errors, over trajectories. The effects of an output that does not vary are
-    zero.
+    x : (r (k + 1), k) points, r trajectories one after the other; y : (r (k + 1),). bounds : (k, 2), the least and the
+    greatest value of each factor, in the unit of x; without them x lies in the unit cube, with steps of one size that is half
+    the range or more, as Morris has them. Columns of a DataFrame are taken by name, rows of a DataFrame and a Series paired
+    by label. One row a number: `order` is mu_star, mu or sigma, in the output's unit per whole range of the factor, `n` the
+    r. Intervals are value ± 1.96 bootstrap standard errors, over trajectories. The effects of an output that does not vary
+    are zero.
 
-    Raises IncompleteRuns for an output that is not finite, ValueError where x is no Morris design.
+    Raises IncompleteRuns for an output that is not finite, ValueError where x is no Morris design or not in the unit cube,
+    and for names that repeat.
     """
-    x, y, k = np.asarray(x, float), np.asarray(y, float), len(names)
+    names = distinct(names)
+    x, y = paired(x, y, names)
+    k, x = len(names), np.asarray(x, float)
     if x.ndim != 2 or x.shape[1] != k or y.shape != x.shape[:1] or len(x) % (k + 1) or len(x) < 2 * (k + 1):
         raise ValueError(
             f"points {x.shape} and outputs {y.shape} of {k} factors: trajectories, two or more, have {k + 1} points each"
         )
     all_finite(y, runs, of)
+    x = in_unit_cube(x, bounds)
     steps = np.diff(x.reshape(-1, k + 1, k), axis=1)  # (r, k, k): one factor moves at a time
     moved = np.abs(steps) > 1e-9
     if not (moved.sum(2) == 1).all() or not (moved.sum(1) == 1).all():
         raise ValueError("x is no Morris design: in a trajectory every factor moves once, and alone")
+    sizes = np.abs(steps[moved])
+    if bounds is None and (sizes.min() < 0.5 - 1e-9 or np.ptp(sizes) > 1e-6):
+        raise ValueError(
+            f"x: steps from {sizes.min():.3g} to {sizes.max():.3g} are not those of a Morris design in the unit cube, which"
+            " are of one size, half the range or more; give `bounds`, the least and greatest value of each factor"
+        )
     change = np.diff(y.reshape(-1, k + 1), axis=1)
     effects = np.einsum("rs,rsk->rk", change, moved / np.where(moved, steps, 1.0))  # (r, k)
     r = len(effects)
@@ -207,9 +224,13 @@ def of_sweep(
             f"{results.folder}: the design is not the one that this version of SALib lays out; run it again"
         )
     by_year = years_of(sweep)
+    if unknown := set(years or ()) - {year for _, year in by_year.values()}:
+        raise ValueError(f"years = {short(sorted(unknown))}: the sweep has no outcomes of single years there")
     per_year = {name: at for name, at in by_year.items() if years is None or at[1] in years}
     if isinstance(of, str) or (of is not None and not of):
         raise ValueError(f"of = {short(of)}: must be a list of outcomes, one or more; leave it out for all of them")
+    if of is not None and len(set(of)) < len(of):
+        raise ValueError(f"of = {short(list(of))}: an outcome is named twice")
     chosen = [name for name in results.outcomes if name not in by_year] if of is None else list(of)
     if lost := [name for name in logarithms if name not in chosen]:
         raise ValueError(f"logarithm of {short(lost[0])}: is not analysed{meant(lost[0], chosen)}")
@@ -229,7 +250,7 @@ def of_sweep(
 
     def analysed(y: np.ndarray, name: str) -> pd.DataFrame:
         if kind == "saltelli":
-            return sobol_indices(y, names, second_order=sweep.design.second_order, seed=seed, of=name)
+            return sobol_indices(y, names, x=cube[: len(y)], second_order=sweep.design.second_order, seed=seed, of=name)
         return morris_effects(cube[: len(y)], y, names, seed=seed, of=name)
 
     step = len(cube) // (sweep.design.points[0] if kind == "saltelli" else sweep.design.trajectories or 1)
@@ -294,11 +315,6 @@ def tail_share(y: np.ndarray) -> float:
         return 0.0
     squares = np.sort((y - y.mean()) ** 2)[::-1]
     return float(squares[: -(-y.size // 100)].sum() / squares.sum())
-
-
-def is_constant(y: np.ndarray) -> bool:
-    """Whether values differ by no more than rounding."""
-    return bool(np.ptp(y) <= CONSTANT * np.abs(y).max())
 
 
 def positive(seed: int) -> int:

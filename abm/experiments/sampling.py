@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.experiments.spec import Test
+from abm.samples import is_constant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +119,12 @@ def cube(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
         raise Unanswerable(f"no replication has a {y} at every {x}")
     if wide.columns.dtype == object:  # dates: calendar days
         return np.array([float(date.toordinal()) for date in wide.columns]), wide.to_numpy(float)
-    return wide.columns.to_numpy(float), wide.to_numpy(float)
+    values = wide.columns.to_numpy(float)
+    if is_constant(values) or np.diff(values).min() <= 1e-9 * np.ptp(values):  # a slope between the two would be noise
+        raise Unanswerable(
+            f"{x} has values that differ by rounding only: give the same number to runs at the same value"
+        )
+    return values, wide.to_numpy(float)
 
 
 def resampled(rows: int, work: Callable[[np.ndarray], float]) -> tuple[float, float]:
@@ -132,9 +138,9 @@ def resampled(rows: int, work: Callable[[np.ndarray], float]) -> tuple[float, fl
 
 
 def ols(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Slope of each row of y (replications, points) on x (points,)."""
+    """Slope of each row of y (replications, points) on x (points,); zero for a row that does not vary but for rounding."""
     centred = x - x.mean()
-    return np.asarray((y * centred).sum(-1) / (centred**2).sum())
+    return np.where(is_constant(y, -1), 0.0, (y * centred).sum(-1) / (centred**2).sum())
 
 
 def logs(values: Any) -> np.ndarray:
@@ -143,6 +149,7 @@ def logs(values: Any) -> np.ndarray:
 
 
 def slopes_between(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Least-squares slope of each row of y on the same row of x, both (replications, points)."""
+    """Least-squares slope of each row of y on the same row of x, both (replications, points); NaN where x does not vary."""
     centred = x - x.mean(1, keepdims=True)
-    return np.asarray((centred * (y - y.mean(1, keepdims=True))).sum(1) / (centred**2).sum(1))
+    squares = np.where(is_constant(x, 1), np.nan, (centred**2).sum(1))
+    return np.asarray((centred * (y - y.mean(1, keepdims=True))).sum(1) / squares)

@@ -25,6 +25,7 @@ from abm.experiments.sampling import (
 )
 from abm.experiments.spec import Test
 from abm.experiments.statistics import NUMBER, STATISTICS, TABLE, WORD, WORDS, statistic
+from abm.samples import is_constant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -248,5 +249,7 @@ def explained(design: np.ndarray, y: np.ndarray) -> float:
     """Adjusted R2."""
     fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
     n, k = design.shape
+    if is_constant(y):
+        return np.nan
     total = ((y - y.mean()) ** 2).sum()
-    return float(1 - ((y - fitted) ** 2).sum() / max(n - k, 1) / (total / (n - 1))) if total > 0 else np.nan
+    return float(1 - ((y - fitted) ** 2).sum() / max(n - k, 1) / (total / (n - 1)))

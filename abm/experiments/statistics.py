@@ -31,6 +31,7 @@ from abm.experiments.sampling import (
     slopes_between,
 )
 from abm.experiments.spec import Test
+from abm.samples import is_constant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +94,7 @@ def spearman(table: pd.DataFrame, test: Test) -> list[Finding]:
         values = signs.get(y, 1) * values
         place = rankdata(x) - (x.size + 1) / 2
         order = rankdata(values, axis=1) - (x.size + 1) / 2
+        order[is_constant(values, 1)] = 0.0  # ranks of rounding
         with np.errstate(invalid="ignore"):  # an outcome that is the same at every x has no rank correlation
             each = (order * place).sum(1) / np.sqrt((order**2).sum(1) * (place**2).sum())
         pooled = spearmanr(np.broadcast_to(x, values.shape).ravel(), values.ravel()).statistic
@@ -165,12 +167,13 @@ def inverted_u(table: pd.DataFrame, test: Test) -> list[Finding]:
         x, values = cube(rows, test.x, y)
         if x.size < 3 or len(values) < 2:
             raise Unanswerable(f"{x.size} values of {test.x} in {len(values)} replications: take at least 3 in 2")
-        bend, tilt, _ = np.polyfit(x, values.T, 2)
+        bend, tilt, _ = np.polyfit(x, values.T, 2) * ~is_constant(values, 1)
         ends = tilt + 2 * bend * np.array([[x.min()], [x.max()]])
-        p = max(
-            ttest_1samp(ends[0], 0, alternative="greater").pvalue, ttest_1samp(ends[1], 0, alternative="less").pvalue
-        )
-        turn = -tilt.mean() / (2 * bend.mean())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rises = ttest_1samp(ends[0], 0, alternative="greater").pvalue
+            falls = ttest_1samp(ends[1], 0, alternative="less").pvalue
+            turn = -tilt.mean() / (2 * bend.mean())
+        p = np.nan_to_num([rises, falls], nan=1.0).max()  # NaN: flat in every replication
         more = {"slope_low": float(ends[0].mean()), "slope_high": float(ends[1].mean())}
         found.append(Finding(y, float(turn), p=float(p), number=len(values), more=more))
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from abm import samples
 from abm.figures.labels import as_text
 
 if TYPE_CHECKING:
@@ -200,14 +201,7 @@ def interval(ax: Axes, x: Any, mean: Any, low: Any, high: Any, *, color: str, **
     ax.plot(x, np.asarray(mean, float), color=color, **line)
 
 
-def quantiles(values: np.ndarray, axis: int = 0) -> dict[str, np.ndarray]:
-    """q05, q25, q50, q75, q95 and mean over runs; NaN where no run has a value."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN columns: before the first model of a level
-        out = {f"q{level:02d}": np.nanquantile(values, level / 100, axis=axis) for level in (5, 25, 50, 75, 95)}
-        return out | {"mean": np.nanmean(values, axis=axis)}
+quantiles = samples.quantiles  # of what `fan` draws
 
 
 def mark_event(ax: Axes, at: Any = R1_DAY, text: str = "") -> None:

@@ -1,0 +1,68 @@
+"""What every analysis does to its samples first: quantiles under names of their own, rows paired by label."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from abm.figures import style
+from abm.results import Ensemble
+from abm.samples import by_label, in_order, quantile_name
+
+RUNS = np.random.default_rng(1).normal(size=(500, 3))
+RUNS[:, 0] = np.nan
+ENSEMBLE = Ensemble(SimpleNamespace(months=3), list(range(500)), {"observables": {"hhi": RUNS}}, ())
+
+
+def test_every_quantile_has_a_column_of_its_own():
+    """Of .01 and .014 one was lost, .025 was called q02, and .999 q100."""
+    names = {0.001: "q00.1", 0.01: "q01", 0.014: "q01.4", 0.025: "q02.5", 1 / 3: "q33.3333333333"}
+    names |= {0.975: "q97.5", 0.995: "q99.5", 0.999: "q99.9", np.float64(0.07): "q07", 0.29: "q29"}
+    table = ENSEMBLE.bands("hhi", tuple(names))
+    assert list(table.columns) == [*names.values(), "mean"]
+    assert table.iloc[0].isna().all()
+    for level, name in names.items():
+        assert table[name].iloc[1:].to_numpy() == pytest.approx(np.quantile(RUNS[:, 1:], level, axis=0), rel=1e-12)
+
+
+def test_the_usual_columns_are_called_as_before():
+    usual = ["q05", "q25", "q50", "q75", "q95", "mean"]
+    assert list(ENSEMBLE.bands("hhi")) == usual
+    assert list(style.quantiles(RUNS)) == usual
+    assert quantile_name(0.1 + 0.2) == "q30"
+
+
+@pytest.mark.parametrize("level", [0, 1, -0.05, 5, 95, np.nan, np.inf, "0.5", None, True, 0.5 + 0j, np.complex128(0.5)])
+def test_what_is_no_level_is_refused(level):
+    with pytest.raises(ValueError, match=r"level .*: must be a number above 0 and below 1"):
+        ENSEMBLE.bands("hhi", (0.5, level))
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [((0.5, 0.25, 0.5), "0.5 is given twice"), ((0.3, 0.1 + 0.2), "twice"), (0.5, "a list"), ("0.5", "a list")],
+)
+def test_lists_of_levels(levels, message):
+    with pytest.raises(ValueError, match=message):
+        ENSEMBLE.bands("hhi", levels)
+
+
+def test_rows_are_paired_by_label_and_by_position_without():
+    one, other = pd.Series([1, 2, 3], list("abc")), pd.DataFrame({"x": [30, 10, 20]}, list("cab"))
+    assert by_label(one=one, other=other)[1]["x"].tolist() == [10, 20, 30]
+    assert by_label(one=one, other=np.arange(3))[1].tolist() == [0, 1, 2]
+    same = pd.Series([1, 2], ["a", "a"])
+    assert by_label(one=same, other=same + 1)[1].tolist() == [2, 3]
+    with pytest.raises(ValueError, match="one and other have different row labels: c is in one only"):
+        by_label(one=one[:2], other=other)
+    with pytest.raises(ValueError, match="row label a repeats"):
+        by_label(one=one[:2], other=same)
+
+
+def test_numbered_rows_are_in_order():
+    values = pd.Series([1.0, 2.0, 3.0])
+    assert in_order(values, "y") is values
+    assert in_order(values.set_axis(list("cab")), "y").tolist() == [1, 2, 3]
+    with pytest.raises(ValueError, match=r"y\.sort_index\(\)"):
+        in_order(values[::-1], "y")
