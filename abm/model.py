@@ -193,12 +193,13 @@ class MarketModel(mesa.Model):
 
         return network_of(self.market, self.setup, layers)
 
-    def branch(self, parameters: Mapping[str, Any] | None = None, scenario: Any = None) -> MarketModel:
-        """An independent copy that goes on from here, on the same draws, under other parameters or another scenario."""
+    def branch(self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: Any = None) -> MarketModel:
+        """An independent copy that goes on from here, on the same draws, under other parameters or another scenario.
+
+        Parameters given to this model stay unless they are given anew; those that its scenario has go with the scenario.
+        """
         twin = copy.deepcopy(self)
-        given = {**self.setup.parameters.model_dump(exclude_unset=True), **(parameters or {})}
-        story = self.setup.scenario if scenario is None else scenario
-        twin.setup = self.setup.under(given, story)
+        twin.setup = self.setup.under(parameters, scenario)
         twin._values = Values({name: jnp.asarray(value) for name, value in twin.setup.values.items()})
         return twin
 

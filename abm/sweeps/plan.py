@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from abm.parameters import Parameters
+from abm.parameters import Parameters, merged
 from abm.sweeps.designs import points_of
 from abm.sweeps.spec import Sweep, digest
 
@@ -92,7 +92,7 @@ class Plan:
         self, factors: dict[str, Any], scenario: str
     ) -> tuple[dict[str, Any], dict[str, int], dict[Any, Any]]:
         """Parameters over the scenario's and the sweep's own; sizes; words of events."""
-        parameters: dict[str, Any] = dict(self.sweep.stories[scenario].all_parameters) | dict(self.sweep.parameters)
+        parameters = merged(self.sweep.stories[scenario].all_parameters, self.sweep.parameters)
         sizes: dict[str, int] = {}
         events: dict[tuple[str, str], Any] = {}
         ordered = sorted(factors.items(), key=lambda pair: self.sweep.targets[pair[0]].key is not None)
