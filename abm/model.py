@@ -17,6 +17,7 @@ from abm.engine import Agent, Draws, Group
 from abm.measures import MEASURES
 from abm.parameters import Parameters
 from abm.playing import HIGHEST_PRICE, Setup, first_market_of, one_month, yes_or_no
+from abm.policy import inert, overridden, warn
 from abm.state import Market, Values
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
@@ -77,6 +78,7 @@ class MarketModel(mesa.Model):
         self.seed = _seed(rng) if rng is not None else int(self.rng.integers(2**31))
         self.compiled = yes_or_no("compiled", compiled)
         self.setup = Setup.of(given, scenario, months, **options)
+        warn(overridden(self.setup.scenario, self.setup.given, self.setup.months))
         self._values = Values({name: jnp.asarray(value) for name, value in self.setup.values.items()})
         self._draws = Draws.from_seed(self.seed)
         self._market = first_market_of(self.setup, self.seed, compiled)
@@ -197,9 +199,14 @@ class MarketModel(mesa.Model):
         """An independent copy that goes on from here, on the same draws, under other parameters or another scenario.
 
         Parameters given to this model stay unless they are given anew; those that its scenario has go with the scenario.
+        What does not act is told by a warning: a policy lever that an event of the scenario sets, and a parameter that no
+        month but the first reads.
         """
         twin = copy.deepcopy(self)
-        twin.setup = self.setup.under(parameters, scenario)
+        twin.setup = setup = self.setup.under(parameters, scenario)
+        if parameters is not None or scenario is not None:
+            warn(overridden(setup.scenario, setup.given, setup.months, self.month))
+            warn(inert(setup.values, self.setup.values, self.month))
         twin._values = Values({name: jnp.asarray(value) for name, value in twin.setup.values.items()})
         return twin
 

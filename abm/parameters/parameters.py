@@ -112,8 +112,9 @@ def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in (pair for table in tables for pair in table.items()):
         before = out.get(name)
         if isinstance(value, Mapping) and value and "default" not in value and before is not None:
-            value = {**(before if isinstance(before, Mapping) else {"default": before}), **value}
-        out[name] = value
+            out[name] = {**(before if isinstance(before, Mapping) else {"default": before}), **value}
+        else:
+            out[name] = value
     return out
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from abm.parameters import Parameters, merged
+from abm.policy import overridden
 from abm.sweeps.designs import points_of
 from abm.sweeps.spec import Sweep, digest
 
@@ -114,6 +115,14 @@ class Plan:
     def own_timelines(self) -> bool:
         """Whether words of events are swept, so that every run of a chunk has its own timeline."""
         return any(target.kind == "event" for target in self.sweep.targets.values())
+
+    @property
+    def without_effect(self) -> list[str]:
+        """A sentence for each parameter or factor that an event of a scenario sets to something else."""
+        factors = [target for target in self.sweep.targets.values() if target.kind == "parameter"]
+        given = merged(self.sweep.parameters, *({one.name: {one.key or "default": None}} for one in factors))
+        stories = {point.scenario: self.sweep.stories[point.scenario] for point in self.points}.values()
+        return [one for story in stories for one in overridden(story, given, self.sweep.months)]
 
     @cached_property
     def class_sources(self) -> Any:
