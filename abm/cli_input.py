@@ -24,7 +24,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from abm.calendar import date_of
-from abm.wording import PARAMETERS, meant, nearest
+from abm.wording import PARAMETERS, meant, nearest, printable
 
 if TYPE_CHECKING:
     from abm.policy import Change
@@ -204,7 +204,7 @@ def tell_warnings() -> None:
 
 def complain(text: str) -> int:
     """One line a problem on the error stream; the exit code for wrong input."""
-    for line in text.splitlines():
+    for line in printable(text).splitlines():
         print(f"abm: {line}", file=sys.stderr)
     return INPUT_ERROR
 
