@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +20,17 @@ from abm.cli_calibrate import calibrate
 from abm.cli_compare import compare
 from abm.cli_dashboard import dashboard
 from abm.cli_experiment import Out, export, new_experiment, replay, reproduce
-from abm.cli_input import Commands, Mistake, as_mistake, keep_interrupts, settings, writable
+from abm.cli_input import (
+    Commands,
+    Mistake,
+    as_mistake,
+    complain,
+    keep_interrupts,
+    policy_table,
+    settings,
+    tell_warnings,
+    writable,
+)
 from abm.cli_profile import profile
 from abm.cli_progress import bar, interruptible
 from abm.cli_score import score
@@ -55,10 +64,15 @@ def run(
     months: Annotated[int, typer.Option(min=1, help="Length of the run, from January 2023.")] = 60,
     out: Out = None,
 ) -> None:
-    """Run one scenario once and print the headline observables; --out keeps all of them as CSV."""
+    """Run one scenario once and print the headline observables and what acts; --out keeps all of it as CSV.
+
+    A parameter holds from January 2023 on; events of the scenario act on it from their date.
+    """
     folder = writable(out) if out else None
     chosen = settings(set_ or [])
+    from abm.analysis.policy_notes import answers, late
     from abm.playing import Setup
+    from abm.policy import resolved
     from abm.simulation import simulate
 
     with as_mistake():
@@ -68,13 +82,20 @@ def run(
     with interruptible("nothing was kept"), busy, warnings.catch_warnings(record=True) as told:
         result = simulate(chosen, scenario, seed, months=months)
     for warning in told:
-        print(f"abm: warning: {warning.message}", file=sys.stderr)
-    frame = result.frame()
-    Console().print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
+        complain(f"warning: {warning.message}")
+    frame, policy = result.frame(), resolved(result.setup)
+    console = Console()
+    console.print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
+    if own := [one for one in policy if not one.by.startswith("scenario baseline ")]:
+        console.print("", policy_table(own), *answers(result.setup.parameters, own), sep="\n", markup=False)
+    for line in late(result.setup.scenario, months):
+        console.print(escape(f"Note: {line}"))
     if folder:
-        path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
-        frame.to_csv(path, index_label="date")
-        print(path)
+        name = f"{result.setup.scenario.name}_seed{seed}"
+        frame.to_csv(folder / f"{name}.csv", index_label="date")
+        result.policy().to_csv(folder / f"{name}_policy.csv", index=False)
+        for path in (folder / f"{name}.csv", folder / f"{name}_policy.csv"):
+            print(path)
 
 
 @app.command("list")
@@ -309,6 +330,7 @@ def main() -> None:
     """The command `abm`: a process in which no code runs but the package's own."""
     os.environ["ABM_KEEP_TRACED"] = "1"
     keep_interrupts()
+    tell_warnings()
     app()
 
 

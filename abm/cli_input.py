@@ -13,14 +13,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 from typer.core import TyperGroup
 
-from abm.wording import PARAMETERS, meant, nearest
+from abm.calendar import date_of
+from abm.wording import PARAMETERS, meant, nearest, printable
+
+if TYPE_CHECKING:
+    from abm.policy import Change
 
 INPUT_ERROR, INTERRUPTED = 2, 130
 AGAIN = 0.2
@@ -182,8 +189,38 @@ def _unwritable(folder: Path, error: OSError, option: str) -> Mistake:
     return Mistake(f"{option} {folder}: cannot be written ({reason}); choose another folder")
 
 
+def tell_warnings() -> None:
+    """From now on, the package's warnings are told as mistakes are: one line on the error stream, and no place in the code."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if category.__module__.startswith("abm."):
+            complain(f"warning: {message}")
+        else:
+            usual(message, category, *place)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+
+
 def complain(text: str) -> int:
     """One line a problem on the error stream; the exit code for wrong input."""
-    for line in text.splitlines():
+    for line in printable(text).splitlines():
         print(f"abm: {line}", file=sys.stderr)
     return INPUT_ERROR
+
+
+def policy_table(changes: Iterable[Change], before: str = "from", after: str = "to") -> Table:
+    """Changes of policy, one a row; no number is cut at 80 columns."""
+    from abm.policy import EVERYWHERE
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("policy", max_width=30, overflow="fold")
+    for heading in (before, after):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("date", no_wrap=True)
+    table.add_column("set by", overflow="fold")
+    for one in changes:
+        where = "" if one.jurisdiction == EVERYWHERE else f" ({one.jurisdiction})"
+        old, _, new = one.step.partition(" to ")
+        table.add_row(escape(one.instrument + where), old, new, f"{date_of(one.month):%Y-%m}", escape(one.by))
+    return table

@@ -21,6 +21,7 @@ from abm.model_arguments import by_name, seed_of, whole_months, with_keywords
 from abm.parameters import Parameters
 from abm.phases.accounts import close_labs
 from abm.playing import HIGHEST_PRICE, Setup, device_values, first_market_of, one_month, yes_or_no
+from abm.policy import inert, overridden, warn
 from abm.state import Market
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
@@ -80,6 +81,7 @@ class MarketModel(mesa.Model):
         self._mesa_step, self.step = self.step, self._step_or_raise  # type: ignore[method-assign]
         self.compiled = yes_or_no("compiled", compiled)
         self.setup = Setup.of(with_keywords(parameters, kwargs), scenario, months, **kwargs)
+        warn(overridden(self.setup.scenario, self.setup.given, self.setup.months))
         self._values = device_values(self.setup)
         self._draws = Draws.from_seed(self.seed)
         self._market = first_market_of(self.setup, self.seed, compiled)
@@ -244,12 +246,18 @@ class MarketModel(mesa.Model):
 
         return network_of(self.market, self.setup, layers)
 
-    def branch(self, parameters: Mapping[str, Any] | None = None, scenario: Any = None) -> MarketModel:
-        """An independent copy that goes on from here, on the same draws, under other parameters or another scenario."""
+    def branch(self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: Any = None) -> MarketModel:
+        """An independent copy that goes on from here, on the same draws, under other parameters or another scenario.
+
+        Parameters given to this model stay unless they are given anew; those that its scenario has go with the scenario.
+        What does not act is told by a warning: a policy lever that an event of the scenario sets, and a parameter that no
+        month but the first reads.
+        """
         twin = copy.deepcopy(self)
-        given = {**self.setup.parameters.model_dump(exclude_unset=True), **(parameters or {})}
-        story = self.setup.scenario if scenario is None else scenario
-        twin.setup = self.setup.under(given, story)
+        twin.setup = setup = self.setup.under(parameters, scenario)
+        if parameters is not None or scenario is not None:
+            warn(overridden(setup.scenario, setup.given, setup.months, self.month))
+            warn(inert(setup.values, self.setup.values, self.month))
         twin._values = device_values(twin.setup)
         return twin
 

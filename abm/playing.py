@@ -13,7 +13,7 @@ import numpy as np
 from abm.engine import Draws, floats_of, interpreted, seed_words
 from abm.market import Events, Month, month
 from abm.observables import ProductRecord
-from abm.parameters import Parameters
+from abm.parameters import Parameters, merged
 from abm.population import Populations, first_market
 from abm.programs import Shape, compiled_month, compiled_start
 from abm.scenarios import Scenario
@@ -39,11 +39,13 @@ class Setup:
     timeline: dict[str, np.ndarray]
     networks: Networks
     conduct: Conduct = Conduct()
+    given: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Parameters that the user gave, without those of the scenario."""
 
     @classmethod
     def of(
         cls,
-        parameters: Parameters | dict[str, Any] | None = None,
+        parameters: Parameters | Mapping[str, Any] | None = None,
         scenario: str | Scenario | Any = "baseline",
         months: int = 60,
         populations: Populations | None = None,
@@ -62,24 +64,33 @@ class Setup:
         for name, chosen, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
             if chosen not in choices:
                 raise ValueError(f"{name} = {chosen!r}: choose {', '.join(choices)}")
-        if isinstance(parameters, dict):
-            parameters = Parameters(**parameters)
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
         world = populations.world()
         story = Scenario.load(scenario)
         story.check_parameters(Parameters.names())
-        given = parameters.model_dump(exclude_unset=True) if parameters else {}
-        merged = Parameters(**{**story.all_parameters, **given})
+        given = Parameters.given(parameters)
+        resolved = Parameters(**merged(story.all_parameters, given))
         timeline = story.timeline(int(months), world).arrays()
-        conduct = Conduct(pricing, price_form, short_sales=merged.short_sale_constraint < 0.5)
+        conduct = Conduct(pricing, price_form, short_sales=resolved.short_sale_constraint < 0.5)
         with floats_of(64):
             networks = populations.networks()
-        return cls(merged, story, populations, int(months), world, timeline, networks, conduct)
+        return cls(resolved, story, populations, int(months), world, timeline, networks, conduct, given)
 
-    def under(self, parameters: dict[str, Any], scenario: str | Scenario) -> Setup:
-        """The same populations and months under other parameters and another scenario."""
+    def under(
+        self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: str | Scenario | None = None
+    ) -> Setup:
+        """The same populations and months under other parameters or another scenario.
+
+        Parameters that the user gave before stay where the new ones do not replace them; those of the old scenario go
+        with it.
+        """
         return Setup.of(
-            parameters, scenario, self.months, self.populations, self.conduct.pricing, self.conduct.price_form
+            merged(self.given, Parameters.given(parameters)),
+            self.scenario if scenario is None else scenario,
+            self.months,
+            self.populations,
+            self.conduct.pricing,
+            self.conduct.price_form,
         )
 
     @property

@@ -97,6 +97,10 @@ class Result:
 
         return network_of(self.market(month), self.setup)
 
+    def policy(self) -> pd.DataFrame:
+        """Every change of a policy instrument or parameter: instrument, jurisdiction, from, to, date, set_by."""
+        return policy_of(self.setup)
+
     def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
         """The run over time, a panel an observable; six that tell its story by default (`abm.figures.run_chart`)."""
         from abm.figures.fans import run_chart
@@ -157,6 +161,10 @@ class Ensemble:
         from abm.figures.fans import fan_chart
 
         return fan_chart(self, observables, axes, **look)
+
+    def policy(self) -> pd.DataFrame:
+        """As `Result.policy`."""
+        return policy_of(self.setup)
 
     def failures(self) -> list[int]:
         """Seeds of runs in which a headline observable is not finite."""
@@ -245,6 +253,12 @@ class Comparison:
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence = {self.confidence}: must lie between 0 and 1")
         return float(stdtrit(runs - 1, 0.5 + self.confidence / 2))
+
+
+def policy_of(setup: Setup) -> pd.DataFrame:
+    from abm.policy import frame, resolved
+
+    return frame(resolved(setup))
 
 
 def months_index(setup: Setup) -> Any:

@@ -15,6 +15,7 @@ from abm.engine import floats_of, run_many, runs_together, seed_words
 from abm.market import Month
 from abm.parameters import Parameters
 from abm.playing import Setup, check_finite, check_prices, play, warn_of_prices, whole_seed, yes_or_no
+from abm.policy import inert, overridden, warn
 from abm.programs import Program
 from abm.results import Ensemble, Result
 from abm.scenarios import Scenario
@@ -40,9 +41,11 @@ def simulate(
     Parameters
     ----------
     parameters
-        `Parameters` or a table of values; defaults are the fitted ones.
+        `Parameters` or a table of values; defaults are the fitted ones. They hold from January 2023 on.
     scenario
-        Name of a built-in scenario, path of a TOML file, or a `Scenario`.
+        Name of a built-in scenario, path of a TOML file, or a `Scenario`. Its own parameters yield to those given here; its
+        dated events act on whatever is given, from their date on. Where an event sets a policy lever that was given to
+        another value, a warning tells so: `result.policy()` has all that acts.
     seed
         Same parameters, scenario and seed give the same numbers, alone or inside an ensemble.
     compiled
@@ -58,6 +61,7 @@ def simulate(
     """
     seed, compiled = whole_seed(seed), yes_or_no("compiled", compiled)
     setup = Setup.of(parameters, scenario, months, **options)
+    warn(overridden(setup.scenario, setup.given, setup.months))
     rules = setup.shape.rules
     markets = play(setup, seed, compiled=compiled)
     next(markets)
@@ -143,6 +147,7 @@ def ensembles(
     if len(set(seeds)) < len(seeds) and not any(isinstance(setting[0], Sequence) for setting in settings if setting):
         raise ValueError("seeds: one is there twice, and would count as two independent runs")
     family = [Member.of(Setting(*setting), seeds, months, options) for setting in settings]
+    warn(dict.fromkeys(sentence for member in family for sentence in member.without_effect(family[0])))
     played = play_members(family, seeds, precision, daily, products, chunk, progress)
     for one in played:
         check_finite({name: one[name] for name in one.names}, one.setup, seeds)
@@ -224,6 +229,12 @@ class Member:
         setup = dataclasses.replace(setups[0], conduct=setups[0].conduct._replace(short_sales=free))
         tables = [s.values for s in setups]
         return cls(setup, {name: np.stack([table[name] for table in tables]) for name in tables[0]}, branch_at)
+
+    def without_effect(self, first: Member) -> list[str]:
+        """A sentence for each of its parameters that does not act, or not all the time."""
+        setup = self.setup
+        found = overridden(setup.scenario, setup.given, setup.months, self.branch_at)
+        return found + (inert(self.values, first.values, self.branch_at) if self.branch_at else [])
 
     def bytes_of_run(self, precision: int) -> float:
         """About what one run takes while it is computed: its state, and its reports as they come and go."""

@@ -34,7 +34,8 @@ class Walk:
 
     def __init__(self, asked: Counterfactual, seed: int) -> None:
         self.asked, self.seed = asked, seed
-        self.model = MarketModel(rng=seed, months=asked.months)
+        parameters, scenario = (None, "baseline") if asked.month else (asked.parameters(), asked.changed_scenario())
+        self.model = MarketModel(parameters, scenario, seed, months=asked.months)
         self.past: list[dict[str, Any]] = []
 
     def ahead(self) -> Walk:
@@ -45,7 +46,7 @@ class Walk:
 
     def step(self) -> None:
         """One month."""
-        if self.model.month == self.asked.month:
+        if self.model.month == self.asked.month != 0:
             self.model = self.model.branch(self.asked.parameters(), self.asked.changed_scenario())
         with COMPILED:
             self.model.step()

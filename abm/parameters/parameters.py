@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,14 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
                 out[name] = np.array(float(value))
         return out
 
+    @staticmethod
+    def given(parameters: Parameters | Mapping[str, Any] | None) -> dict[str, Any]:
+        """What was set explicitly, checked: of `Parameters` the values that are not left at their defaults."""
+        if parameters is None:
+            return {}
+        checked = parameters if isinstance(parameters, Parameters) else Parameters(**parameters)
+        return checked.model_dump(exclude_unset=True)
+
     @classmethod
     def names(cls) -> tuple[str, ...]:
         return tuple(cls.model_fields)
@@ -105,6 +113,24 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
             extra: Any = declared.json_schema_extra
             rows.append({"name": name, "default": declared.default, "meaning": declared.description, **extra})
         return rows
+
+
+def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables of parameters laid over one another: later values win, of a policy lever jurisdiction by jurisdiction.
+
+    A number, or a table with a ``default``, speaks for every jurisdiction and replaces all that was there.
+
+    >>> merged({"ip_strength": 0.7}, {"ip_strength": {"china": 0.2}})
+    {'ip_strength': {'default': 0.7, 'china': 0.2}}
+    """
+    out: dict[str, Any] = {}
+    for name, value in (pair for table in tables for pair in table.items()):
+        before = out.get(name)
+        if isinstance(value, Mapping) and value and "default" not in value and before is not None:
+            out[name] = {**(before if isinstance(before, Mapping) else {"default": before}), **value}
+        else:
+            out[name] = value
+    return out
 
 
 def _at(value: Lever, where: str, name: str) -> float:

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from abm.parameters import Parameters
+from abm.parameters import Parameters, merged
+from abm.policy import overridden
 from abm.sweeps.designs import points_of
 from abm.sweeps.spec import Sweep, digest
 
@@ -101,7 +102,7 @@ class Plan:
         self, factors: dict[str, Any], scenario: str
     ) -> tuple[dict[str, Any], dict[str, int], dict[Any, Any]]:
         """Parameters over the scenario's and the sweep's own; sizes; words of events."""
-        parameters: dict[str, Any] = dict(self.sweep.stories[scenario].all_parameters) | dict(self.sweep.parameters)
+        parameters = merged(self.sweep.stories[scenario].all_parameters, self.sweep.parameters)
         sizes: dict[str, int] = {}
         events: dict[tuple[str, str], Any] = {}
         ordered = sorted(factors.items(), key=lambda pair: self.sweep.targets[pair[0]].key is not None)
@@ -123,6 +124,14 @@ class Plan:
     def own_timelines(self) -> bool:
         """Whether words of events are swept, so that every run of a chunk has its own timeline."""
         return any(target.kind == "event" for target in self.sweep.targets.values())
+
+    @property
+    def without_effect(self) -> list[str]:
+        """A sentence for each parameter or factor that an event of a scenario sets to something else."""
+        factors = [target for target in self.sweep.targets.values() if target.kind == "parameter"]
+        given = merged(self.sweep.parameters, *({one.name: {one.key or "default": None}} for one in factors))
+        stories = {point.scenario: self.sweep.stories[point.scenario] for point in self.points}.values()
+        return [one for story in stories for one in overridden(story, given, self.sweep.months)]
 
     @cached_property
     def class_sources(self) -> dict[str, Any]:

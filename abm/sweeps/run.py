@@ -13,6 +13,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from abm.policy import warn
 from abm.sweeps import store
 from abm.sweeps.chunk import Task, carry_out
 from abm.sweeps.plan import Plan
@@ -125,6 +126,7 @@ def run_sweep(
     which, shards = checked(workers, chunk, replications, shard)
     folder = Path(folder).resolve()
     plan = Plan.of(sweep, replications, classes)
+    warn(plan.without_effect)
     accepted = store.open_folder(folder, plan, accept_changes)
     runs = list({run.id: run for run in plan.runs(shard)}.values())  # points of a design may coincide
     done = store.finished(folder, sweep, RETRIED if retry_failed else ())
