@@ -120,7 +120,7 @@ def rule_of(
 
 def print_plan(asked: Any, folder: Path, part: tuple[int, int], accept_changes: bool, retry_failed: bool) -> None:
     """What a run into this folder would find there."""
-    from abm.sweeps import store
+    from abm.sweeps import parts, store
     from abm.sweeps.plan import Plan
     from abm.sweeps.run import RETRIED
 
@@ -130,7 +130,10 @@ def print_plan(asked: Any, folder: Path, part: tuple[int, int], accept_changes: 
         raise Mistake(str(store.Changed(folder, changes)))
     if changes:
         print(f"would be accepted and recorded: {'; '.join(changes)}")
-    done = store.finished(folder, asked, RETRIED if retry_failed else ())
+    damaged: list[parts.Damaged] = []
+    done = parts.finished(folder, asked, RETRIED if retry_failed else (), damaged, thorough=True)
+    for fault in damaged:
+        print(fault)
     wanted = {run.id for run in plan.runs(part)}
     print(f"{folder}: {len(wanted & done):,} runs are there already, {len(wanted - done):,} to do")
 
@@ -159,10 +162,11 @@ def carry_out(
 
     A `passing` folder goes with the command: then nobody is told to go on with it.
     """
+    from abm.sweeps.parts import finished
     from abm.sweeps.results import open_sweep
     from abm.sweeps.run import Broken, run_sweep
     from abm.sweeps.stopping import run_until
-    from abm.sweeps.store import Changed, Damaged, finished
+    from abm.sweeps.store import Changed, Damaged
 
     def kept(then: str) -> str:
         if passing:

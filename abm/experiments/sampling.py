@@ -116,7 +116,7 @@ def cube(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
     wide = wide.dropna()  # replications without a value at some point
     if wide.empty:
         raise Unanswerable(f"no replication has a {y} at every {x}")
-    if wide.columns.dtype == object:  # dates: calendar days
+    if wide.columns.dtype.kind not in "iuf":  # dates: calendar days
         return np.array([float(date.toordinal()) for date in wide.columns]), wide.to_numpy(float)
     return wide.columns.to_numpy(float), wide.to_numpy(float)
 

@@ -79,7 +79,7 @@ class Outcomes:
 
 def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
     """Compute a chunk, write its part, and say what came of it; only storage that fails is an exception."""
-    from abm.sweeps import store
+    from abm.sweeps.parts import write_part
 
     began = time.perf_counter()
     outcomes = Outcomes()
@@ -87,7 +87,7 @@ def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict
         outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})
     else:
         try_runs(task, task.runs, outcomes, [], progress)
-    name = store.write_part(task.folder, task.plan, task.points, outcomes)
+    name = write_part(task.folder, task.plan, task.points, outcomes)
     counts = {status: outcomes.status.count(status) for status in set(outcomes.status)}
     seconds = time.perf_counter() - began
     return {"part": name, "counts": counts, "engine": outcomes.engine, "seconds": seconds}

@@ -137,7 +137,7 @@ class Plan:
         for at, point in enumerate(self.points):
             for k in range((which - 1 - at * self.replications) % shards, self.replications, shards):
                 seed = self.common_seeds[k] if self.common_seeds else self.seed(point, k)
-                yield Run(f"{point.id}-{seed:016x}", at, k, seed)
+                yield Run(run_id(point.id, seed), at, k, seed)
 
     def chunks(
         self, runs: list[Run], workers: int, chunk: int | None = None, accelerated: bool = False
@@ -156,6 +156,10 @@ class Plan:
             chunk = max(8, min(most, -(-len(runs) // parts)))
             chunk = -(-chunk // 8) * 8  # whole batches of the compiled program
         return [members[at : at + chunk] for members in groups.values() for at in range(0, len(members), chunk)]
+
+
+def run_id(point_id: str, seed: int) -> str:
+    return f"{point_id}-{seed:016x}"
 
 
 def seed_of(sweep: Sweep, point_id: str, replication: int) -> int:

@@ -13,7 +13,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from abm.sweeps import store
+from abm.sweeps import parts, store
 from abm.sweeps.chunk import Task, carry_out
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
@@ -47,6 +47,8 @@ class Tally:
     """In chunks, from their parameters to their files, all workers together."""
     seconds: float = 0.0
     accepted: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    """Files that were damaged, with the reason: they are set aside under another name, and their runs are done again."""
 
     @property
     def done(self) -> int:
@@ -58,7 +60,7 @@ class Tally:
 
     def then(self, later: Tally) -> Tally:
         """Of two calls one after the other."""
-        added = ("parts", "restarts", "engine_seconds", "chunk_seconds", "seconds", "counts", "accepted")
+        added = ("parts", "restarts", "engine_seconds", "chunk_seconds", "seconds", "counts", "accepted", "damaged")
         return replace(
             later, before=self.before, **{name: getattr(self, name) + getattr(later, name) for name in added}
         )
@@ -125,9 +127,12 @@ def run_sweep(
     plan = Plan.of(sweep, replications, classes)
     accepted = store.open_folder(folder, plan, accept_changes)
     runs = list({run.id: run for run in plan.runs(shard)}.values())  # points of a design may coincide
-    done = store.finished(folder, sweep, RETRIED if retry_failed else ())
+    damaged: list[parts.Damaged] = []
+    done = parts.finished(folder, sweep, RETRIED if retry_failed else (), damaged, thorough=True)
+    for fault in damaged:
+        parts.set_aside(fault.path)
     missing = [one for one in runs if one.id not in done]
-    tally = Tally(folder, len(runs), len(runs) - len(missing), accepted=accepted)
+    tally = Tally(folder, len(runs), len(runs) - len(missing), accepted=accepted, damaged=[*map(str, damaged)])
     report = progress or (lambda *said: None)
     report(tally.done, tally.total, 0, 0.0)
     if not missing:
