@@ -27,6 +27,7 @@ from abm.cli_progress import bar, interruptible
 from abm.cli_score import score
 from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
+from abm.files import write_whole
 from abm.wording import nearest
 
 SEEDS = 400
@@ -73,7 +74,7 @@ def run(
     Console().print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
     if folder:
         path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
-        frame.to_csv(path, index_label="date")
+        write_whole(path, lambda file: frame.to_csv(file, index_label="date"))
         print(path)
 
 

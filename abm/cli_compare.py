@@ -66,9 +66,10 @@ def compare(
     Console().print(escape(f"{asked.words()}; {len(comparison.a.seeds)} paired seeds"), shown, sep="\n")
     if folder:
         from abm.figures import paired_difference, style
+        from abm.files import write_text, write_whole
 
-        (folder / "compare.toml").write_text(asked.to_toml(), encoding="utf-8")
-        numbers(comparison).to_csv(folder / "compare.csv", index=False)
+        write_text(folder / "compare.toml", asked.to_toml())
+        write_whole(folder / "compare.csv", lambda file: numbers(comparison).to_csv(file, index=False))
         figure = paired_difference(comparison, named or PRICING_POWER, label="changed less baseline")
         style.save(figure, folder / "compare.png")
         for name in ("compare.toml", "compare.csv", "compare.png"):

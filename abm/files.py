@@ -139,6 +139,11 @@ def _link(half: Path, path: Path) -> None:
     half.unlink()
 
 
+def write_text(path: Path, text: str) -> None:
+    """A text file, as `write_whole` writes."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
 def refuse_links(folder: Path, *names: str) -> None:
     """Raise ValueError if one of these files or subfolders of a folder of results, or anything in them, is a symbolic link.
 

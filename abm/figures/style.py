@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
+
+from abm.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -202,4 +205,8 @@ def save(figure: Figure, path: Any) -> None:
     import matplotlib as mpl
 
     with mpl.rc_context(SETTINGS):
-        figure.savefig(path, metadata={"CreationDate": None} if str(path).endswith(".pdf") else None)
+        if not isinstance(path, str | Path):
+            return figure.savefig(path)
+        kind = Path(path).suffix.removeprefix(".")
+        undated: Any = {"CreationDate": None} if kind == "pdf" else None
+        write_whole(Path(path), lambda file: figure.savefig(file, format=kind, metadata=undated))

@@ -17,6 +17,7 @@ from abm.data import draws
 from abm.results import Ensemble
 from abm.sweeps.faults import Faults
 from abm.sweeps.outcome import Outcome
+from abm.sweeps.parts import made_with, write_part
 from abm.sweeps.plan import Plan, Point, Run, values_of
 from abm.sweeps.targets import retold
 
@@ -41,12 +42,14 @@ class Task:
     faults: Faults = Faults()
     crashed: str = ""
     """Why its one run is given up without another try."""
+    made_with: dict[str, str] = field(default_factory=dict)
+    """What the leader makes numbers with, and so every worker must."""
 
     @classmethod
     def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1) -> Task:
         bare = Plan(plan.sweep.bare(), plan.replications, plan.classes)  # without what is laid out
         points = {one.point: plan.points[one.point] for one in runs}
-        return cls(bare, runs, points, folder, threads, Faults.wanted())
+        return cls(bare, runs, points, folder, threads, Faults.wanted(), made_with=made_with())
 
     def halves(self) -> tuple[Task, Task]:
         middle = len(self.runs) // 2
@@ -79,9 +82,9 @@ class Outcomes:
 
 def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
     """Compute a chunk, write its part, and say what came of it; only storage that fails is an exception."""
-    from abm.sweeps.parts import write_part
-
     began = time.perf_counter()
+    if made_with() != task.made_with:
+        raise ValueError("a worker has other code of the model, or other versions of its packages, than its leader")
     outcomes = Outcomes()
     if task.crashed:
         outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})

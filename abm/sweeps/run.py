@@ -16,7 +16,7 @@ from typing import Any
 from abm.sweeps import parts, store
 from abm.sweeps.chunk import Task, carry_out
 from abm.sweeps.plan import Plan
-from abm.sweeps.spec import Sweep
+from abm.sweeps.spec import MOST_RUNS, Sweep
 from abm.wording import short
 from abm.workers import being_born
 
@@ -112,8 +112,10 @@ def run_sweep(
     ------
     SpecError, Changed
         Before anything is run.
+    ValueError
+        The folder has symbolic links, or a worker has other code of the model than this process.
     OSError
-        The disk is full, or the folder cannot be written: what is finished is kept.
+        The disk is full, or the folder cannot be written: what is finished is kept. FileNotFoundError: it was deleted.
     Broken
         A pool that was handed in has died, or workers do not start: a script that wants several of them must call this
         below `if __name__ == "__main__":`.
@@ -123,6 +125,10 @@ def run_sweep(
         raise SystemExit(1)  # a worker that runs its leader's script, for want of a main guard: the leader says so
     sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
     which, shards = checked(workers, chunk, replications, shard)
+    if sweep.number_of_points * (replications or sweep.replications) > MOST_RUNS:
+        raise ValueError(
+            f"replications = {replications}: {sweep.number_of_points:,} points take {MOST_RUNS:,} runs at the most"
+        )
     folder = Path(folder).resolve()
     plan = Plan.of(sweep, replications, classes)
     accepted = store.open_folder(folder, plan, accept_changes)
@@ -189,6 +195,8 @@ def checked(workers: Any, chunk: Any, replications: Any, shard: Any) -> tuple[in
         if not (value is None and name != "workers") and not _counts(value)
     ]
     which, shards = shard if isinstance(shard, tuple | list) and len(shard) == 2 else (0, 0)
+    if _counts(chunk) and chunk > parts.MOST_ROWS:
+        problems.append(f"chunk = {short(chunk)}: must be at most {parts.MOST_ROWS:,}, the runs that one part may have")
     if not _counts(which) or not _counts(shards) or which > shards:
         problems.append(f"shard = {short(shard)}: must be (K, N), whole numbers with K from 1 to N")
     if problems:
