@@ -36,6 +36,7 @@ from abm.cli_progress import bar, interruptible
 from abm.cli_score import score
 from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
+from abm.files import write_whole
 from abm.wording import nearest
 
 SEEDS = 400
@@ -92,8 +93,8 @@ def run(
         console.print(escape(f"Note: {line}"))
     if folder:
         name = f"{result.setup.scenario.name}_seed{seed}"
-        frame.to_csv(folder / f"{name}.csv", index_label="date")
-        result.policy().to_csv(folder / f"{name}_policy.csv", index=False)
+        write_whole(folder / f"{name}.csv", lambda file: frame.to_csv(file, index_label="date"))
+        write_whole(folder / f"{name}_policy.csv", lambda file: result.policy().to_csv(file, index=False))
         for path in (folder / f"{name}.csv", folder / f"{name}_policy.csv"):
             print(path)
 

@@ -73,11 +73,12 @@ def compare(
     console.print("", shown, sep="\n")
     if folder:
         from abm.figures import paired_difference, style
+        from abm.files import write_text, write_whole
         from abm.policy import frame
 
-        (folder / "compare.toml").write_text(asked.annotated(), encoding="utf-8")
-        kept(asked, comparison).to_csv(folder / "compare.csv", index=False)
-        frame(policy).to_csv(folder / "policy.csv", index=False)
+        write_text(folder / "compare.toml", asked.annotated())
+        write_whole(folder / "compare.csv", lambda file: kept(asked, comparison).to_csv(file, index=False))
+        write_whole(folder / "policy.csv", lambda file: frame(policy).to_csv(file, index=False))
         figure = paired_difference(comparison, named or PRICING_POWER, label="changed less baseline")
         style.save(figure, folder / "compare.png")
         for name in ("compare.toml", "compare.csv", "policy.csv", "compare.png"):

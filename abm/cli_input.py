@@ -159,7 +159,14 @@ def as_mistake(*also: type[Exception]) -> Iterator[None]:
     try:
         yield
     except mistakes as error:
-        raise Mistake(str(error)) from None
+        raise Mistake(as_words(error)) from None
+
+
+def as_words(error: Exception) -> str:
+    """What an exception says; of the operating system's without its number, and with the file first."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 def writable(folder: Path) -> Path:

@@ -180,7 +180,7 @@ def axes_of(ax: Axes, material: Material, y: str) -> None:
     if asked.options.get("log_y"):
         ax.set_yscale("log")
         few_decades(ax.yaxis)
-    if material.runs[asked.x].dtype == object:
+    if material.runs[asked.x].dtype.kind not in "iuf":  # dates
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
         locator = AutoDateLocator(minticks=2, maxticks=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from abm import samples
 from abm.figures.labels import as_text
+from abm.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -261,4 +263,8 @@ def save(figure: Figure, path: Any) -> None:
     import matplotlib as mpl
 
     with mpl.rc_context(SETTINGS):
-        figure.savefig(path, metadata={"CreationDate": None} if str(path).endswith(".pdf") else None)
+        if not isinstance(path, str | Path):
+            return figure.savefig(path)
+        kind = Path(path).suffix.removeprefix(".")
+        undated: Any = {"CreationDate": None} if kind == "pdf" else None
+        write_whole(Path(path), lambda file: figure.savefig(file, format=kind, metadata=undated))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from abm import figures
 from abm.figures import chips, crash, list_prices, markups, minds
 from abm.figures.labels import LAYERS, MECHANISMS
+from abm.files import write_text, write_whole
 from abm.provenance import now, version_of
 from abm.reproduce import Outcome, Progress, report
 from abm.reproduce import r1_tables as tables
@@ -93,10 +94,10 @@ def write(
     drawn = [path for plate in mine for path in save_figure(folder, plate)]
     files += sorted(drawn + (drawing.result() if drawing else []))
     page = folder / "report.html"
-    page.write_text(html(shown, folder, story, paired, ranks, targets, runs, quick), encoding="utf-8")
+    write_text(page, html(shown, folder, story, paired, ranks, targets, runs, quick))
     seconds = time.perf_counter() - began if began else 0.0
     how = folder / "manifest.json"
-    how.write_text(json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n", encoding="utf-8")
+    write_text(how, json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n")
     progress("done", work, work)
     headlines = [story.power[0], story.crash[0], story.chips[0], story.chips[1], *story.misses[:1]]
     return Outcome(folder, page, [page, *files, how], headlines, seconds)
@@ -164,8 +165,7 @@ def plates(runs: dict[str, Ensemble]) -> dict[str, Plate]:
 
 def save_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     path = folder / "tables" / f"{name}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(path, index=False)
+    write_whole(path, lambda file: frame.to_csv(file, index=False))
     return path
 
 
@@ -174,7 +174,6 @@ def save_figure(folder: Path, plate: Plate) -> list[Path]:
 
     figure = plate.draw()
     paths = [folder / "figures" / f"{plate.name}.{kind}" for kind in ("png", "pdf")]
-    paths[0].parent.mkdir(parents=True, exist_ok=True)
     for path in paths:
         save(figure, path)
         figure.set_layout_engine("none")  # laid out once, by the first

@@ -18,8 +18,10 @@ from typing import Any
 
 from abm.engine import concatenate_runs
 from abm.figures.labels import MECHANISMS
+from abm.files import refuse_links
 from abm.playing import Setup
 from abm.reproduce import Outcome, Progress, Stopped, store
+from abm.reproduce.manifest import FILES
 from abm.results import Ensemble
 from abm.simulation import Setting, ensembles
 
@@ -97,9 +99,12 @@ def run(
         Whose workers share the work (`abm.workers.worker_pool`); without one it is done here.
     months, crash_months, **options
         Lengths of the ensembles, and sizes of populations (`adopters=30`), for a smaller job.
+
+    Raises ValueError where the folder has symbolic links.
     """
     began = time.perf_counter()
     progress = progress or (lambda doing, done, total: None)
+    refuse_links(folder, *FILES)
     todo = parts(months, crash_months)
     seeds = [int(seed) for seed in seeds]
     runs = run_parts(todo, Path(folder), seeds, progress, pool, **options)

@@ -14,10 +14,10 @@ import numpy as np
 from abm import event_study
 from abm.calendar import DAYS, month_of, trading_day
 from abm.data import draws
-from abm.provenance import source_hash
 from abm.results import Ensemble
 from abm.sweeps.faults import Faults
 from abm.sweeps.outcome import Outcome
+from abm.sweeps.parts import made_with, write_part
 from abm.sweeps.plan import Plan, Point, Run, values_of
 from abm.sweeps.rules import Rules
 from abm.sweeps.targets import retold
@@ -45,14 +45,14 @@ class Task:
     """Why its one run is given up without another try."""
     rules: Rules | None = None
     """The user's own classes."""
-    source: str = ""
-    """Hash of the model's source where the sweep is led."""
+    made_with: dict[str, str] = field(default_factory=dict)
+    """What the leader makes numbers with, and so every worker must."""
 
     @classmethod
     def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1, rules: Rules | None = None) -> Task:
         bare = Plan(plan.sweep.bare(), plan.replications)  # without what is laid out
         points = {one.point: plan.points[one.point] for one in runs}
-        return cls(bare, runs, points, folder, threads, Faults.wanted(), rules=rules, source=source_hash())
+        return cls(bare, runs, points, folder, threads, Faults.wanted(), rules=rules, made_with=made_with())
 
     def halves(self) -> tuple[Task, Task]:
         middle = len(self.runs) // 2
@@ -85,22 +85,20 @@ class Outcomes:
 
 def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
     """Compute a chunk, write its part, and say what came of it; only storage that fails is an exception."""
-    from abm.sweeps import store
-
     began = time.perf_counter()
     if task.rules:
         task.rules.classes()
-    if task.source != source_hash():
+    if made_with() != task.made_with:
         raise ValueError(
-            "the package's files are not the same for the process that leads the sweep and for this worker: they were"
-            " edited meanwhile, or another version is installed; start both again"
+            "a worker has other code of the model, or other versions of its packages, than the process that leads the"
+            " sweep: files were edited meanwhile, or another version is installed there; start both again"
         )
     outcomes = Outcomes()
     if task.crashed:
         outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})
     else:
         try_runs(task, task.runs, outcomes, [], progress)
-    name = store.write_part(task.folder, task.plan, task.points, outcomes)
+    name = write_part(task.folder, task.plan, task.points, outcomes)
     counts = {status: outcomes.status.count(status) for status in set(outcomes.status)}
     seconds = time.perf_counter() - began
     return {"part": name, "counts": counts, "engine": outcomes.engine, "seconds": seconds}

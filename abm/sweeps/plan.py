@@ -171,7 +171,7 @@ class Plan:
         for at, point in enumerate(self.points):
             for k in range((which - 1 - at * self.replications) % shards, self.replications, shards):
                 seed = self.common_seeds[k] if self.common_seeds else self.seed(point, k)
-                yield Run(f"{point.id}-{seed:016x}", at, k, seed)
+                yield Run(run_id(point.id, seed), at, k, seed)
 
     def chunks(
         self, runs: list[Run], workers: int, chunk: int | None = None, accelerated: bool = False
@@ -205,6 +205,10 @@ def class_table(classes: Any) -> Mapping[str, Mapping[type, int | None]]:
     for kind in [classes] if isinstance(classes, type) else classes or ():
         table.setdefault(role_of(kind), {})[kind] = None
     return table
+
+
+def run_id(point_id: str, seed: int) -> str:
+    return f"{point_id}-{seed:016x}"
 
 
 def seed_of(sweep: Sweep, point_id: str, replication: int) -> int:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from abm.policy import warn
-from abm.sweeps import store
+from abm.sweeps import parts, store
 from abm.sweeps.chunk import Task, carry_out
 from abm.sweeps.plan import Plan
 from abm.sweeps.rules import Rules
-from abm.sweeps.spec import Sweep
+from abm.sweeps.spec import MOST_RUNS, Sweep
 from abm.wording import short
 from abm.workers import being_born
 
@@ -49,6 +49,8 @@ class Tally:
     """In chunks, from their parameters to their files, all workers together."""
     seconds: float = 0.0
     accepted: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    """Files that were damaged, with the reason: they are set aside under another name, and their runs are done again."""
 
     @property
     def done(self) -> int:
@@ -60,7 +62,7 @@ class Tally:
 
     def then(self, later: Tally) -> Tally:
         """Of two calls one after the other."""
-        added = ("parts", "restarts", "engine_seconds", "chunk_seconds", "seconds", "counts", "accepted")
+        added = ("parts", "restarts", "engine_seconds", "chunk_seconds", "seconds", "counts", "accepted", "damaged")
         return replace(
             later, before=self.before, **{name: getattr(self, name) + getattr(later, name) for name in added}
         )
@@ -113,8 +115,10 @@ def run_sweep(
     ------
     SpecError, Changed
         Before anything is run.
+    ValueError
+        The folder has symbolic links, or a worker has other code of the model than this process.
     OSError
-        The disk is full, or the folder cannot be written: what is finished is kept.
+        The disk is full, or the folder cannot be written: what is finished is kept. FileNotFoundError: it was deleted.
     Broken
         A pool that was handed in has died, or workers do not start: a script that wants several of them must call this
         below `if __name__ == "__main__":`.
@@ -124,14 +128,21 @@ def run_sweep(
         raise SystemExit(1)  # a worker that runs its leader's script, for want of a main guard: the leader says so
     sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
     which, shards = checked(workers, chunk, replications, shard)
+    if sweep.number_of_points * (replications or sweep.replications) > MOST_RUNS:
+        raise ValueError(
+            f"replications = {replications}: {sweep.number_of_points:,} points take {MOST_RUNS:,} runs at the most"
+        )
     folder = Path(folder).resolve()
     plan = Plan.of(sweep, replications, classes)
     warn(plan.without_effect)
     accepted = store.open_folder(folder, plan, accept_changes)
     runs = list({run.id: run for run in plan.runs(shard)}.values())  # points of a design may coincide
-    done = store.finished(folder, sweep, RETRIED if retry_failed else ())
+    damaged: list[parts.Damaged] = []
+    done = parts.finished(folder, sweep, RETRIED if retry_failed else (), damaged, thorough=True)
+    for fault in damaged:
+        parts.set_aside(fault.path)
     missing = [one for one in runs if one.id not in done]
-    tally = Tally(folder, len(runs), len(runs) - len(missing), accepted=accepted)
+    tally = Tally(folder, len(runs), len(runs) - len(missing), accepted=accepted, damaged=[*map(str, damaged)])
     report = progress or (lambda *said: None)
     report(tally.done, tally.total, 0, 0.0)
     if not missing:
@@ -189,6 +200,8 @@ def checked(workers: Any, chunk: Any, replications: Any, shard: Any) -> tuple[in
         if not (value is None and name != "workers") and not _counts(value)
     ]
     which, shards = shard if isinstance(shard, tuple | list) and len(shard) == 2 else (0, 0)
+    if _counts(chunk) and chunk > parts.MOST_ROWS:
+        problems.append(f"chunk = {short(chunk)}: must be at most {parts.MOST_ROWS:,}, the runs that one part may have")
     if not _counts(which) or not _counts(shards) or which > shards:
         problems.append(f"shard = {short(shard)}: must be (K, N), whole numbers with K from 1 to N")
     if problems:

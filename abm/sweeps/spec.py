@@ -127,9 +127,9 @@ class Sweep(BaseModel):
     scenarios: tuple[Any, ...] = ("baseline",)
     months: int = Field(60, ge=1, le=1200)
     replications: int = Field(10, ge=1, le=MOST_RUNS)
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, lt=2**64)
     """Decides the seeds of replications and, where points are drawn, the points."""
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] | None = None
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**64)], ...] | None = None
     """The replications' own seeds, in their order, instead of `replications` and those that follow from `seed`."""
     common_draws: bool = True
     """Replication k sees the same draws at every point (False: every point its own)."""
