@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import inspect
 import re
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import typer
 from typer.core import TyperGroup
 
+from abm.inputs import parse_float
 from abm.wording import PARAMETERS, meant, nearest
 
 INPUT_ERROR, INTERRUPTED = 2, 130
@@ -61,6 +64,19 @@ class Commands(TyperGroup):
             code = INTERRUPTED
         sys.exit(code if isinstance(code, int) else 0)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As ever, but numbers are read as everywhere else: `--seeds 1_0`, which Python takes for ten, is none."""
+        found = super().resolve_command(ctx, args)
+        command: Any = found[1]
+        kinds: dict[Any, Any] = get_type_hints(inspect.unwrap(command.callback))
+        for param in command.params:
+            kind = {int: "integer", int | None: "integer", float: "number", float | None: "number"}.get(
+                kinds.get(param.name)
+            )
+            if kind:
+                param.process_value = functools.partial(_strictly, kind, param, param.process_value)
+        return found
+
     def _usage(self, error: Any) -> str:
         """What is wrong with the words of the command, and what to do."""
         said = " ".join(error.format_message().split()).rstrip(".")
@@ -73,6 +89,13 @@ class Commands(TyperGroup):
             wrong = wrong.split("'")[0]
             said = f"no command {wrong!r}{nearest(wrong, list(self.commands))}"
         return f"{said}; see `{command} --help`"
+
+
+def _strictly(kind: str, param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    """The number that an option says; what is no number at all is for `process` to refuse."""
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise typer.BadParameter(f"Input should be a valid {kind}", ctx=ctx, param=param)
+    return process(ctx, value)
 
 
 def keep_interrupts() -> None:
@@ -128,7 +151,7 @@ def settings(given: list[str]) -> dict[str, Any]:
         elif dot and where not in JURISDICTIONS:
             problems.append(f"--set {text}: no jurisdiction {where!r}{meant(where, JURISDICTIONS)}")
         try:
-            number = float(value)
+            number = parse_float(value)
         except ValueError:
             problems.append(f"--set {text}: {value!r} is not a number")
             continue

@@ -211,7 +211,7 @@ def pace(done: int, total: int, failed: int, lately: int, seconds: float) -> str
 def shard_of(text: str | None) -> tuple[int, int]:
     if text is None:
         return 1, 1
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise Mistake(f"--shard {text}: must read K/N, with K from 1 to N (Slurm: --array=1-N)")
     return int(match[1]), int(match[2])

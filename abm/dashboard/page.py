@@ -22,6 +22,7 @@ from abm.dashboard.parts import Picture, when_changed
 from abm.dashboard.runs import RUNS, Superseded
 from abm.figures import fans, style
 from abm.figures.labels import LABELS, PRICING_POWER, in_digits, label_of
+from abm.inputs import parse_float
 from abm.parameters import Parameters
 from abm.results import Comparison, Ensemble
 from abm.scenarios import Scenario
@@ -158,7 +159,7 @@ def Slider(lever: Lever, typed: dict[str, str], problems: dict[str, str], set_: 
     usual = f"{USUAL[lever.name]:.4g}"
     text = typed.get(lever.name) or usual
     try:
-        at = float(text)
+        at = parse_float(text)
     except ValueError:
         at = USUAL[lever.name]
     at = min(max(at if math.isfinite(at) else USUAL[lever.name], lever.low), lever.high)
