@@ -41,6 +41,10 @@ IN_WORDS = (
 """What typer or what it stands on says of an option, and how the rest of the messages say it."""
 
 
+NUMBERS: dict[Any, str] = {int: "integer", int | None: "integer", float: "number", float | None: "number"}
+"""Types of options that are numbers, and what typer calls them."""
+
+
 class Mistake(Exception):
     """Something the user can put right: one line a problem."""
 
@@ -70,10 +74,7 @@ class Commands(TyperGroup):
         command: Any = found[1]
         kinds: dict[Any, Any] = get_type_hints(inspect.unwrap(command.callback))
         for param in command.params:
-            kind = {int: "integer", int | None: "integer", float: "number", float | None: "number"}.get(
-                kinds.get(param.name)
-            )
-            if kind:
+            if kind := NUMBERS.get(kinds.get(param.name)):
                 param.process_value = functools.partial(_strictly, kind, param, param.process_value)
         return found
 

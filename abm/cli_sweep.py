@@ -279,9 +279,8 @@ def print_counts(results: Any) -> int:
 def print_verdict(verdict: Any, rule: Any) -> None:
     unit = "" if rule.absolute else " of the mean"
     if verdict.enough is None:
-        print(
-            f"not reached with {len(verdict.widest) - 1} replications: the widest interval is ± {verdict.widest[-1]:.3g}{unit}"
-        )
+        why = verdict.trouble or f"the widest interval is ± {verdict.widest[-1]:.3g}{unit}"
+        print(f"not reached with {len(verdict.widest) - 1} replications: {why}")
         return
     print(
         f"{verdict.enough} replications are enough for ± {rule.half_width:g}{unit} at every point"

@@ -18,8 +18,9 @@ from abm.sweeps.parallel import Workers, in_parallel
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
 from abm.wording import short
-from abm.workers import Broken as Broken  # where users find it
-from abm.workers import being_born, patience
+from abm.workers import Broken, being_born, patience
+
+__all__ = ["FAILED", "RETRIED", "Broken", "Progress", "Tally", "run_sweep"]
 
 Progress = Callable[[int, int, int, float], None]
 """Called as progress(runs done, all runs, of these failed, seconds)."""
