@@ -12,6 +12,7 @@ from abm.cli_input import Mistake, as_mistake, as_words, writable
 from abm.cli_progress import bar, stopped
 from abm.files import refuse_links
 from abm.wording import nearest
+from abm.workers import Broken
 
 
 def folder(text: str) -> Path:
@@ -195,6 +196,8 @@ def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: P
             "a worker process was ended from outside (is there too little memory?); what is finished is kept in"
             f" {folder / 'runs'}: run it again to go on, with fewer --workers"
         ) from None
+    except Broken as fault:
+        raise Mistake(str(fault)) from None
     for line in outcome.headlines:
         print(line, end="\n\n")
     for kind in ("figures", "tables"):

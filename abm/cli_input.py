@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import inspect
 import re
 import signal
 import sys
@@ -14,9 +16,9 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 from rich.markup import escape
@@ -24,6 +26,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from abm.calendar import date_of
+from abm.inputs import parse_float
 from abm.wording import PARAMETERS, meant, nearest, printable
 
 if TYPE_CHECKING:
@@ -43,6 +46,10 @@ IN_WORDS = (
     (r"Input should be a valid number\b.*", "must be a number"),
 )
 """What typer or what it stands on says of an option, and how the rest of the messages say it."""
+
+
+NUMBERS: dict[Any, str] = {int: "integer", int | None: "integer", float: "number", float | None: "number"}
+"""Types of options that are numbers, and what typer calls them."""
 
 
 class Mistake(Exception):
@@ -68,6 +75,16 @@ class Commands(TyperGroup):
             code = INTERRUPTED
         sys.exit(code if isinstance(code, int) else 0)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As ever, but numbers are read as everywhere else: `--seeds 1_0`, which Python takes for ten, is none."""
+        found = super().resolve_command(ctx, args)
+        command: Any = found[1]
+        kinds: dict[Any, Any] = get_type_hints(inspect.unwrap(command.callback))
+        for param in command.params:
+            if kind := NUMBERS.get(kinds.get(param.name)):
+                param.process_value = functools.partial(_strictly, kind, param, param.process_value)
+        return found
+
     def _usage(self, error: Any) -> str:
         """What is wrong with the words of the command, and what to do."""
         said = " ".join(error.format_message().split()).rstrip(".")
@@ -80,6 +97,13 @@ class Commands(TyperGroup):
             wrong = wrong.split("'")[0]
             said = f"no command {wrong!r}{nearest(wrong, list(self.commands))}"
         return f"{said}; see `{command} --help`"
+
+
+def _strictly(kind: str, param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    """The number that an option says; what is no number at all is for `process` to refuse."""
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise typer.BadParameter(f"Input should be a valid {kind}", ctx=ctx, param=param)
+    return process(ctx, value)
 
 
 def keep_interrupts() -> None:
@@ -135,7 +159,7 @@ def settings(given: list[str]) -> dict[str, Any]:
         elif dot and where not in JURISDICTIONS:
             problems.append(f"--set {text}: no jurisdiction {where!r}{meant(where, JURISDICTIONS)}")
         try:
-            number = float(value)
+            number = parse_float(value)
         except ValueError:
             problems.append(f"--set {text}: {value!r} is not a number")
             continue

@@ -223,7 +223,7 @@ def pace(done: int, total: int, failed: int, lately: int, seconds: float) -> str
 def shard_of(text: str | None) -> tuple[int, int]:
     if text is None:
         return 1, 1
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise Mistake(f"--shard {text}: must read K/N, with K from 1 to N (Slurm: --array=1-N)")
     return int(match[1]), int(match[2])
@@ -291,9 +291,8 @@ def print_counts(results: Any) -> int:
 def print_verdict(verdict: Any, rule: Any) -> None:
     unit = "" if rule.absolute else " of the mean"
     if verdict.enough is None:
-        print(
-            f"not reached with {len(verdict.widest) - 1} replications: the widest interval is ± {verdict.widest[-1]:.3g}{unit}"
-        )
+        why = verdict.trouble or f"the widest interval is ± {verdict.widest[-1]:.3g}{unit}"
+        print(f"not reached with {len(verdict.widest) - 1} replications: {why}")
         return
     print(
         f"{verdict.enough} replications are enough for ± {rule.half_width:g}{unit} at every point"

@@ -7,6 +7,7 @@ import re
 import socket
 import stat
 import tomllib
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ def _deep(value: Any) -> bool:
         if not level:
             return False
     return True
+
+
+def safe_name(text: str, otherwise: str, marks: str = "_.-") -> str:
+    """A name of ASCII letters, digits and `marks` from the name of a file or folder: `my_sweep` of `my sweep`.
+
+    At most 64 characters, a letter or digit first; `otherwise` where nothing is left.
+    """
+    letters = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    return re.sub(rf"[^A-Za-z0-9{re.escape(marks)}]+", "_", letters).lstrip("_.-").rstrip("_")[:64] or otherwise
 
 
 def write_whole(path: Path, write: Callable[[Any], None], *, make_folder: bool = True, replace: bool = True) -> None:

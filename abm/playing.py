@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Draws, floats_of, interpreted, seed_words
+from abm.inputs import plain, whole
 from abm.market import Events, Month, month
 from abm.observables import ProductRecord
 from abm.parameters import Parameters, merged
@@ -45,7 +46,7 @@ class Setup:
     @classmethod
     def of(
         cls,
-        parameters: Parameters | Mapping[str, Any] | None = None,
+        parameters: Parameters | Mapping[str, Any] | Any = None,
         scenario: str | Scenario | Any = "baseline",
         months: int = 60,
         populations: Populations | None = None,
@@ -54,27 +55,28 @@ class Setup:
         **sizes: Any,
     ) -> Setup:
         """Check and combine what a user gives; scenario parameters yield to those given explicitly."""
-        if isinstance(months, bool) or not isinstance(months, int | np.integer) or not 1 <= months <= LONGEST:
-            raise ValueError(f"months = {short(months)}: must be a whole number from 1 to {LONGEST}")
+        months = whole("months", months, 1, LONGEST)
         known = [field.name for field in dataclasses.fields(Populations)]
         if isinstance(parameters, str):
             raise TypeError(f"parameters = {short(parameters)}: a scenario is given as scenario={short(parameters)}")
+        if not isinstance(parameters, Parameters | Mapping | None):
+            raise TypeError(f"parameters = {short(parameters)}: give Parameters, or a table of names and values")
         if unknown := [name for name in sizes if name not in known]:
             raise TypeError("\n".join(_no_option(name, known) for name in unknown))
         for name, chosen, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
-            if chosen not in choices:
-                raise ValueError(f"{name} = {chosen!r}: choose {', '.join(choices)}")
+            if not isinstance(chosen, str) or chosen not in choices:
+                raise ValueError(f"{name} = {short(chosen)}: choose {', '.join(choices)}")
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
         world = populations.world()
         story = Scenario.load(scenario)
         story.check_parameters(Parameters.names())
         given = Parameters.given(parameters)
         resolved = Parameters(**merged(story.all_parameters, given))
-        timeline = story.timeline(int(months), world).arrays()
+        timeline = story.timeline(months, world).arrays()
         conduct = Conduct(pricing, price_form, short_sales=resolved.short_sale_constraint < 0.5)
         with floats_of(64):
             networks = populations.networks()
-        return cls(resolved, story, populations, int(months), world, timeline, networks, conduct, given)
+        return cls(resolved, story, populations, months, world, timeline, networks, conduct, given)
 
     def under(
         self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: str | Scenario | None = None
@@ -118,17 +120,18 @@ def _no_option(name: str, known: list[str]) -> str:
 
 
 def whole_seed(seed: Any) -> int:
-    """A seed as it was meant: a whole number, and no other thing that Python turns into one."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
-        raise ValueError(f"seed = {short(seed)}: must be a whole number from 0 to 2^64 - 1")
-    return int(seed)
+    """Check a seed: an integer, not something Python would convert to one."""
+    try:
+        return whole("seed", seed, 0, 2**64 - 1)
+    except ValueError:
+        raise ValueError(f"seed = {short(seed)}: must be a whole number from 0 to 2^64 - 1") from None
 
 
 def yes_or_no(name: str, value: Any) -> bool:
-    """A switch as it was meant: True or False, and nothing that Python takes for one of them."""
-    if not isinstance(value, bool | np.bool_):
+    """Check a switch: True or False, not something Python would take for one of them."""
+    if not isinstance(switch := plain(value), bool):
         raise ValueError(f"{name} = {short(value)}: must be True or False")
-    return bool(value)
+    return switch
 
 
 HIGHEST_PRICE = 1e9

@@ -14,6 +14,7 @@ import numpy as np
 from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
 from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
 from abm.engine import Agent, Draws, Group, Population, firmly_typed
+from abm.inputs import whole
 from abm.networks import static_layer
 from abm.parameters import INSTRUMENTS, JURISDICTIONS
 from abm.phases.common import usual_noise_of
@@ -66,10 +67,11 @@ class Populations:
                 self, "classes", {role_of(kind): {kind: self._count(role_of(kind))} for kind in self.classes}
             )
         problems = []
-        for name, (least, most) in SIZES.items():
-            size = getattr(self, name)
-            if isinstance(size, bool) or not isinstance(size, int | np.integer) or not least <= size <= most:
-                problems.append(f"{name} = {size!r}: must be a whole number from {least} to {most:,}")
+        for name, (least, most) in {**SIZES, "network_seed": (0, None)}.items():
+            try:
+                object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
+            except ValueError as error:
+                problems.append(str(error))
         for role, kinds in self.classes.items():
             if role not in ROLES:
                 problems.append(f"role {role!r} is not known: choose {', '.join(ROLES)}")

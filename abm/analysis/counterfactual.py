@@ -27,6 +27,7 @@ from urllib.parse import parse_qsl, urlencode
 from abm.calendar import HORIZON, date_of, month_of
 from abm.events import Event
 from abm.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.inputs import parse_float, plain
 from abm.lines import Where, line_of, lines_of
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.policy import CLOSED, FROM_THE_START, Change, resolved, retold, without
@@ -75,7 +76,8 @@ class Counterfactual:
     months: int = HORIZON
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "levers", dict(self.levers) if isinstance(self.levers, Mapping) else self.levers)
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
         if problems := list(self._problems()):
             raise CounterfactualError(problems)
 
@@ -284,7 +286,7 @@ class Counterfactual:
         twice = {name for name, number in Counter(name for name, _ in pairs).items() if number > 1}
         problems += [(name, f"{short(name)} is given twice: leave one of them") for name in twice]
         for name, text in pairs:
-            read, what = _READ.get(name, (_decimal, "a number"))
+            read, what = _READ.get(name, (parse_float, "a number"))
             try:
                 (said if name in names else said["levers"])[name] = read(text)
             except ValueError:
@@ -311,12 +313,6 @@ def _whole(text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):  # Python reads 1_0 as ten
         raise ValueError(text)
     return int(text)
-
-
-def _decimal(text: str) -> float:
-    if "_" in text:
-        raise ValueError(text)
-    return float(text)
 
 
 _READ: dict[str, tuple[Callable[[str], Any], str]] = {

@@ -21,6 +21,7 @@ from abm.figures import style
 from abm.figures.labels import LABELS, label_of
 from abm.figures.multilayer import CHANNELS, ROLES, TITLES
 from abm.figures.products import draw_frontier, month_name
+from abm.inputs import parse_int
 from abm.model import MarketModel
 
 FIRST_SHOWN = 23
@@ -278,7 +279,7 @@ def products_of(model: MarketModel) -> Any:
 def seed_of(text: str) -> tuple[int | None, str]:
     """The seed that was typed, or None and what is wrong with it."""
     try:
-        number = int(text)
+        number = parse_int(text)
     except ValueError:
         number = -1
     if not 0 <= number < 2**64:

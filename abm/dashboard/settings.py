@@ -12,6 +12,7 @@ from abm.analysis.counterfactual import EXPORTS
 from abm.dashboard.address import LEVER_NAMES, LOOK, SETTINGS, standing
 from abm.dashboard.levers import LEVERS, Lever
 from abm.dashboard.parts import when_changed
+from abm.inputs import parse_float
 from abm.scenarios import Scenario
 from abm.wording import printable
 
@@ -67,7 +68,7 @@ def Slider(lever: Lever, standing: float, typed: dict[str, str], problems: dict[
     usual = f"{standing:.4g}"
     text = typed.get(lever.name) or usual
     try:
-        at = float(text)
+        at = parse_float(text)
     except ValueError:
         at = standing
     at = min(max(at if math.isfinite(at) else standing, lever.low), lever.high)

@@ -29,6 +29,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from abm.figures.labels import Label, label_of, name_and_unit
+from abm.files import safe_name
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.spec import Sweep, digest
 
@@ -37,7 +38,7 @@ ONLY = "all"
 OWN_UNIT = "own unit"
 """Unit of a test over outcomes of several units."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
-CONDITION = re.compile(r"\s*([a-z][a-z_]*)\s*(<=|>=|<|>)\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*")
+CONDITION = re.compile(r"\s*([a-z][a-z_]*)\s*(<=|>=|<|>)\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*", re.ASCII)
 
 
 class ExperimentError(ValueError):
@@ -139,7 +140,9 @@ class Experiment(BaseModel):
             if quick:
                 common = {key: value for key, value in self.quick.items() if key not in self.arms}
                 said = merged(merged(said, common), self.quick.get(arm, {}) if arm in self.arms else {})
-            found[arm] = Sweep(folder=self.folder, confined=True, **{"name": self.name or "experiment", **said})
+            found[arm] = Sweep(
+                folder=self.folder, confined=True, **{"name": safe_name(self.name, "experiment"), **said}
+            )
         return found
 
     @cached_property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,11 +64,11 @@ def write(
     quick: bool = False,
     began: float = 0.0,
     progress: Progress | None = None,
-    drawing: Future[list[Path]] | None = None,
+    drawing: Callable[[], list[Path]] | None = None,
 ) -> Outcome:
     """Everything that is made of the runs; returns where it is and the result in sentences.
 
-    `drawing` are the paths of the `SHARED` figures, which a worker draws meanwhile; without it they are drawn here.
+    `drawing` waits for the paths of the `SHARED` figures, which a worker draws meanwhile; without it they are drawn here.
     """
     progress = progress or (lambda doing, done, total: None)
     baseline = runs["baseline"]
@@ -92,7 +91,7 @@ def write(
     progress("figures", 1.01 * work, 1.03 * work)
     mine = [plate for name, plate in shown.items() if drawing is None or name not in SHARED]
     drawn = [path for plate in mine for path in save_figure(folder, plate)]
-    files += sorted(drawn + (drawing.result() if drawing else []))
+    files += sorted(drawn + (drawing() if drawing else []))
     page = folder / "report.html"
     write_text(page, html(shown, folder, story, paired, ranks, targets, runs, quick))
     seconds = time.perf_counter() - began if began else 0.0

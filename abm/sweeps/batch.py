@@ -42,7 +42,8 @@ def sweep(
     scenario
         A built-in scenario, the path of a .toml file, a `Scenario`, or several of them.
     seeds
-        The seeds of the runs, in this order at every point: `abm.simulate(parameters, scenario, seed)` plays one again.
+        The seeds of the runs, in this order at every point (a list, an array, a range, ...):
+        `abm.simulate(parameters, scenario, seed)` plays one again.
     months
         Length of a run, from January 2023.
     out
@@ -62,10 +63,9 @@ def sweep(
     ValueError
         `seeds` is not several.
     """
-    scenarios = tuple(scenario) if isinstance(scenario, list | tuple) else (scenario,)
-    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
+    if isinstance(seeds, str | Mapping) or not isinstance(seeds, Iterable):
         raise ValueError(f"seeds = {short(seeds)}: give several, such as range(50)")
-    spec = Sweep(factors=factors, scenarios=scenarios, seeds=tuple(seeds), months=months, **more)
+    spec = Sweep(factors=factors, scenarios=scenario, seeds=tuple(seeds), months=months, **more)
     how: dict[str, Any] = {"classes": classes, "workers": workers, "executor": executor}
     if out is not None:
         run_sweep(spec, out, **how)
