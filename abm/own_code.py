@@ -6,7 +6,7 @@ import functools
 import operator
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import abm.market  # noqa: F401  # with it all modules of the month are there
@@ -24,7 +24,7 @@ def is_built_in(kind: type) -> bool:
     return kind.__module__.startswith("abm.")
 
 
-def _namespaces() -> Iterator[tuple[str, dict[str, Any]]]:
+def _namespaces() -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every module of the month, and every class that it defines, with what stands in it."""
     for name, module in sorted(sys.modules.items()):
         if name.startswith(MONTH):
@@ -83,5 +83,3 @@ def _warn_once(whose: str, unknown: tuple[str, ...]) -> None:
         stacklevel=2,
     )
 
-
-__all__ = ["Identity", "identity_of_code", "is_built_in", "is_library", "replaced"]

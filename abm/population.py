@@ -63,9 +63,8 @@ class Populations:
         if isinstance(self.classes, type):
             object.__setattr__(self, "classes", [self.classes])
         if not isinstance(self.classes, Mapping):  # a list of classes: each takes over its whole role
-            object.__setattr__(
-                self, "classes", {role_of(kind): {kind: self._count(role_of(kind))} for kind in self.classes}
-            )
+            roles = {kind: role_of(kind) for kind in self.classes}
+            object.__setattr__(self, "classes", {role: {kind: self._count(role)} for kind, role in roles.items()})
         problems = []
         for name, (least, most) in {**SIZES, "network_seed": (0, None)}.items():
             try:
@@ -156,7 +155,7 @@ class Populations:
 
 
 def role_of(kind: Any) -> str:
-    """The role that a class of agents plays, by its base. Raises ValueError where it plays none."""
+    """The role that a class of agents plays. Raises ValueError where it plays none."""
     for role, base in ROLES.items():
         if isinstance(kind, type) and issubclass(kind, base):
             return role

@@ -113,7 +113,10 @@ _jitted: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 @functools.lru_cache(10_000)
 def _read(code: types.CodeType) -> _Code:
-    names, imports, words, steps = set(), set(), set(code.co_names), []
+    names: set[str] = set()
+    imports: set[str] = set()
+    words = set(code.co_names)
+    steps: list[tuple[str, Any]] = []
 
     def constant(value: Any) -> str:
         if isinstance(value, types.CodeType):

@@ -74,7 +74,8 @@ class Plan:
             from abm.population import Populations
 
             for sizes in {tuple(point.sizes.items()) for point in plan.points}:
-                Populations(**{**sweep.populations, **dict(sizes)}, classes=classes)
+                own: dict[str, Any] = {**sweep.populations, **dict(sizes)}
+                Populations(**own, classes=classes)
         return plan
 
     @cached_property
