@@ -152,12 +152,14 @@ def matching_rule() -> str:
 
 @style.styled
 def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Figure:
-    """Day-0 abnormal return of each layer, by mechanism, beside the observed one; `axes`: four of your own."""
+    """Day-0 abnormal return of each layer, by mechanism, beside the observed one; `axes`: four of your own.
+
+    `ensembles`: the names of `MECHANISMS`, `TOGETHER`, and others of your own below them.
+    """
     table = day0_numbers(ensembles)
     figure, panels = style.canvas(axes, 1, 4, (style.TWO_COLUMNS, 2.8), sharex=True, sharey=True)
-    names = [TOGETHER, *MECHANISMS]
     shown = {TOGETHER: "(a)–(d) together"} | MECHANISMS
-    names = [name for name in names if name in ensembles]
+    names = [name for name in shown if name in ensembles] + [name for name in ensembles if name not in shown]
     for ax, (layer, title) in zip(panels, LAYERS.items(), strict=True):
         rows = table[table["layer"] == layer].set_index("mechanism")
         seen = 100 * rows.loc["observed", "mean"]
@@ -171,7 +173,7 @@ def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Fig
             right = bool(rows.loc[name, "sign_right"])
             ax.plot(row["mean"], y, "o", color=colour, markerfacecolor=colour if right else "white", markersize=5)
         ax.axvline(0, color="black", linewidth=0.6)
-        ax.set_yticks(range(len(names)), [shown[name] for name in names])
+        ax.set_yticks(range(len(names)), [style.literal(shown.get(name, name), 28) for name in names])
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_title(title)
         ax.set_xlabel("abnormal return, %")
