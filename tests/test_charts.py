@@ -215,6 +215,28 @@ def test_the_legend_tells_distillation_from_copied_weights(tmp_path):
     assert not lines_of(figures.network(graph, layers=["supply"]))
 
 
+def test_the_page_tells_distillation_from_copied_weights():
+    reacton = pytest.importorskip("reacton")
+    from abm.dashboard.drawing import drawn as on_the_page
+    from abm.dashboard.month_by_month import Legend
+
+    graph = nx.MultiDiGraph(month=0)
+    for name in ("closed_1", "open_1", "open_2"):
+        graph.add_node(name, kind="Lab", role="labs", home="us")
+    graph.add_edge("closed_1", "open_1", layer="access", channel="api", weight=0.02)
+    graph.add_edge("open_2", "open_1", layer="access", channel="weights", weight=1.0)
+    api, weights = sorted(on_the_page(graph, "access")[1], key=lambda line: line["tail"])
+    assert (api["dashed"], weights["dashed"]) == (False, True) and api["colour"] != weights["colour"]
+    assert api["width"] == 1.55  # the largest amount: a copy has none
+    legends = {}
+    for layer in ("access", "supply"):
+        box, context = reacton.render(Legend(layer), handle_error=False)
+        legends[layer] = box.children[0].unsafe_innerHTML
+        context.close()
+    assert "distilled through the API, this month" in legends["access"] and "weights copied" in legends["access"]
+    assert "copied" not in legends["supply"]
+
+
 def test_the_channel_of_an_edge_is_what_the_state_says(run):
     """All distillation of the month, and nothing else, is under "api"."""
     for month in (12, 30):

@@ -205,6 +205,8 @@ def test_numbers_are_written_as_people_write_them():
     assert report.number(float("nan")) == "–"
     assert report.number(True) == "yes"
     assert report.number(3.6e-8) == "3.60\u00a0×\u00a010⁻⁸"
+    assert report.number(-1.6147e10) == "−1.61\u00a0×\u00a010¹⁰"
+    assert report.number(123456789.0) == "123,456,789"
     assert report.words("e - 1 <= -0.5") == "e\u00a0−\u00a01 ≤ −0.5"
     assert report.words("2025-01-27, open-closed, `abm score`") == "2025-01-27, open-closed, <code>abm score</code>"
 

@@ -275,7 +275,7 @@ def heat(material: Material) -> Drawn:
 
 @kind("by", "y")
 def distribution(material: Material) -> Drawn:
-    """Distribution of outcomes over runs in each group of `by`: median, middle half, nine tenths."""
+    """Distribution of outcomes over runs in each group of `by`: median, middle half, 90 %."""
     import pandas as pd
 
     asked, rows = material.asked, material.rows

@@ -17,7 +17,7 @@ __all__ = ["KINDS"]
 
 @kind("by", "y", needed={"layers": list})
 def cross_section(material: Material) -> Drawn:
-    """Mean returns of layers by group of runs, beside what was observed; whiskers are nine tenths of the runs.
+    """Mean returns of layers by group of runs, beside what was observed; whiskers are 90 % of the runs.
 
     y: one outcome a layer, in the order of `options.layers`; `by`: the column that makes the groups.
     """
@@ -39,7 +39,7 @@ def cross_section(material: Material) -> Drawn:
         low, high = np.nanquantile(values, [0.05, 0.95], axis=0)
         mean = np.nanmean(values, axis=0)
         at = np.arange(len(layers))
-        ax.bar(at - 0.2, mean, 0.4, color=style.BLUE, label="model, mean and nine tenths of runs")
+        ax.bar(at - 0.2, mean, 0.4, color=style.BLUE, label="model, mean and 90 % of runs")
         ax.errorbar(
             at - 0.2, mean, yerr=np.stack([mean - low, high - mean]), fmt="none", color=style.BLACK, linewidth=0.8
         )

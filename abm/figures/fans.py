@@ -57,7 +57,7 @@ def fan_chart(
     first: int | None = None,
     width: float = style.TWO_COLUMNS,
 ) -> Figure:
-    """Fan charts, one panel an observable: median, the middle half of runs (dark), nine tenths of them (light).
+    """Fan charts, one panel an observable: median, the middle 50 % of runs (dark), 90 % of them (light).
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def fan_chart(
     """
     by_label = _by_label(runs)
     compared = isinstance(runs, Mapping)
-    words = [key if compared else "median, half and nine tenths of runs" for key, _ in by_label]
+    words = [key if compared else "median, 50 % and 90 % of runs" for key, _ in by_label]
     names = names_of(observables, PRICING_POWER)
     figure, panels = style.canvas(axes, *layout(len(names), width))
     for ax, name in zip(panels, names, strict=False):

@@ -59,7 +59,7 @@ def belief_dispersion_caption(runs: int) -> str:
     """Caption of `belief_dispersion`."""
     return (
         f"Investors around the shock at the end of each month, {runs} paired runs: medians, middle halves (dark)"
-        " and nine tenths (light) of runs. Dispersion is the wealth-weighted standard deviation of mean beliefs"
+        " and 90 % (light) of runs. Dispersion is the wealth-weighted standard deviation of mean beliefs"
         " on compute intensity, appropriability and policy tightness; entropy is that of the sign of each"
         " question, given what all investors together believe (0.69 = nobody knows)."
     )

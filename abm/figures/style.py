@@ -166,7 +166,7 @@ def fan(
     label: str | None = None,
     marker: str | None = None,
 ) -> None:
-    """Fan chart: the median, the middle half of runs (dark) and nine tenths of them (light).
+    """Fan chart: the median, the middle 50 % of runs (dark) and 90 % of them (light).
 
     `bands` has q05, q25, q50, q75 and q95, as `Ensemble.bands` gives them; without q25 and q75 only the light band is
     drawn. The light band has an edge in the median's line style, so that two fans can be told apart in grey.
@@ -182,18 +182,21 @@ def fan(
 
 
 def thousands(axis: Axis) -> None:
-    """Numbers of a thousand or more at the ticks of an axis with their thousands apart, in the unit of the quantity.
+    """Large numbers at the ticks of an axis with their thousands apart (from 10¹⁰ on: times 10⁹).
 
     The unit is that of tables and files, not one that follows the size of what is drawn: two charts of one quantity on a
     page would otherwise have two units.
     """
-    if max(map(abs, axis.get_view_interval())) >= 1e3:
+    largest = max(map(abs, axis.get_view_interval()))
+    if largest >= 1e10:
+        axis.set_major_formatter(lambda value, _: f"{value / 1e9:,.10g}×10⁹".replace("-", "−") if value else "0")
+    elif largest >= 1e3:
         axis.set_major_formatter(lambda value, _: f"{value:,.10g}".replace("-", "−"))
 
 
 def explain_bands(ax: Axes) -> None:
     """The two bands of `fan`, for a legend, without the colour of any one line."""
-    for alpha, words in ((0.35, "middle half of runs"), (0.13, "nine tenths of runs")):
+    for alpha, words in ((0.35, "middle 50 % of runs"), (0.13, "90 % of runs")):
         ax.plot([], [], color=GREY, alpha=alpha, linewidth=7, solid_capstyle="butt", label=words)
 
 
