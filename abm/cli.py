@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,13 +20,24 @@ from abm.cli_calibrate import calibrate
 from abm.cli_compare import compare
 from abm.cli_dashboard import dashboard
 from abm.cli_experiment import Out, export, new_experiment, replay, reproduce
-from abm.cli_input import Commands, Mistake, as_mistake, keep_interrupts, settings, writable
+from abm.cli_input import (
+    Commands,
+    Mistake,
+    as_mistake,
+    complain,
+    keep_interrupts,
+    policy_table,
+    settings,
+    tell_warnings,
+    writable,
+)
 from abm.cli_output import hold_standard_streams
 from abm.cli_profile import profile
 from abm.cli_progress import bar, interruptible
 from abm.cli_score import score
 from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
+from abm.files import write_whole
 from abm.wording import nearest
 
 SEEDS = 400
@@ -56,10 +66,15 @@ def run(
     months: Annotated[int, typer.Option(min=1, help="Length of the run, from January 2023.")] = 60,
     out: Out = None,
 ) -> None:
-    """Run one scenario once and print the headline observables; --out keeps all of them as CSV."""
+    """Run one scenario once and print the headline observables and what acts; --out keeps all of it as CSV.
+
+    A parameter holds from January 2023 on; events of the scenario act on it from their date.
+    """
     folder = writable(out) if out else None
     chosen = settings(set_ or [])
+    from abm.analysis.policy_notes import answers, late
     from abm.playing import Setup
+    from abm.policy import resolved
     from abm.simulation import simulate
 
     with as_mistake():
@@ -69,13 +84,20 @@ def run(
     with interruptible("nothing was kept"), busy, warnings.catch_warnings(record=True) as told:
         result = simulate(chosen, scenario, seed, months=months)
     for warning in told:
-        print(f"abm: warning: {warning.message}", file=sys.stderr)
-    frame = result.frame()
-    Console().print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
+        complain(f"warning: {warning.message}")
+    frame, policy = result.frame(), resolved(result.setup)
+    console = Console()
+    console.print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
+    if own := [one for one in policy if not one.by.startswith("scenario baseline ")]:
+        console.print("", policy_table(own), *answers(result.setup.parameters, own), sep="\n", markup=False)
+    for line in late(result.setup.scenario, months):
+        console.print(escape(f"Note: {line}"))
     if folder:
-        path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
-        frame.to_csv(path, index_label="date")
-        print(path)
+        name = f"{result.setup.scenario.name}_seed{seed}"
+        write_whole(folder / f"{name}.csv", lambda file: frame.to_csv(file, index_label="date"))
+        write_whole(folder / f"{name}_policy.csv", lambda file: result.policy().to_csv(file, index=False))
+        for path in (folder / f"{name}.csv", folder / f"{name}_policy.csv"):
+            print(path)
 
 
 @app.command("list")
@@ -311,6 +333,7 @@ def main() -> None:
     os.environ["ABM_KEEP_TRACED"] = "1"
     hold_standard_streams()
     keep_interrupts()
+    tell_warnings()
     app()
 
 

@@ -9,8 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from abm.cli_input import Mistake, writable
+from abm.cli_input import Mistake, as_mistake, writable
 from abm.cli_progress import bar, stopped
+from abm.files import refuse_links
 
 
 def calibrate(
@@ -47,6 +48,8 @@ def calibrate(
     from abm.analysis.calibration import results
 
     folder = writable(out or Path("output") / f"calibrate_{calibration.name}")
+    with as_mistake():
+        refuse_links(folder, "simulated")
     if fault := results.of_another(calibration, folder):
         raise Mistake(fault)
     runs = writable(folder / "simulated")

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from abm.cli_experiment import Out
-from abm.cli_input import Mistake, settings, writable
-from abm.cli_progress import bar, stopped
+from abm.cli_input import Mistake, as_mistake, policy_table, settings, writable
+from abm.cli_progress import bar, interruptible
 
 
 def compare(
@@ -37,13 +37,15 @@ def compare(
 ) -> None:
     """Compare a changed world with the baseline: same history, same draws, other rules from a month on.
 
-    Without --out the means of the last month are printed; with it, the spec, a table of every month and a figure are kept.
+    A lever of --set holds from --since on, in place of what the scenario's events say of the same instrument. What acts is
+    printed with the means of the last month; with --out the spec, a table of every month, the policy and a figure are kept.
     """
-    from abm.analysis.counterfactual import CounterfactualError, numbers
+    from abm.analysis.counterfactual import kept, numbers
+    from abm.analysis.policy_notes import answers, notes
     from abm.figures.labels import HEADLINES, PRICING_POWER
     from abm.measures import MEASURES
 
-    asked = _asked(spec, set_, scenario, since, exports, seeds, months)
+    asked, told = _asked(spec, set_, scenario, since, exports, seeds, months)
     named = [name.strip() for name in of.split(",")] if of else []
     if unknown := [name for name in named if name not in MEASURES]:
         from abm.wording import OBSERVABLES, meant
@@ -53,25 +55,33 @@ def compare(
     if asked.changes_nothing:
         raise Mistake("nothing is changed: give --set, --scenario or --exports, or a file that does")
     folder = writable(out) if out else None
-    try:
-        asked.changed_scenario()
-        with bar() as (_, count):
-            comparison = asked.run(progress=count)
-    except CounterfactualError as error:
-        raise Mistake(str(error)) from None
-    except KeyboardInterrupt:
-        raise stopped("stopped; nothing was kept") from None
+    with as_mistake():
+        policy = asked.policy()
+        told += notes(asked)
+    with interruptible("nothing was kept"), as_mistake(), bar() as (_, count):
+        comparison = asked.run(progress=count)
     names = named or [name for name in HEADLINES if name in comparison.a.names]
     shown = month_table(numbers(comparison, names))
-    Console().print(escape(f"{asked.words()}; {len(comparison.a.seeds)} paired seeds"), shown, sep="\n")
+    console = Console()
+    console.print(escape(f"{asked.words()}; {len(comparison.a.seeds)} paired seeds"))
+    if policy:
+        console.print(policy_table(policy, "baseline", "changed"))
+    for line in answers(comparison.a.setup.parameters, policy):
+        console.print(escape(line))
+    for line in told:
+        console.print(escape(f"Note: {line}"))
+    console.print("", shown, sep="\n")
     if folder:
         from abm.figures import paired_difference, style
+        from abm.files import write_text, write_whole
+        from abm.policy import frame
 
-        (folder / "compare.toml").write_text(asked.to_toml(), encoding="utf-8")
-        numbers(comparison).to_csv(folder / "compare.csv", index=False)
+        write_text(folder / "compare.toml", asked.annotated())
+        write_whole(folder / "compare.csv", lambda file: kept(asked, comparison).to_csv(file, index=False))
+        write_whole(folder / "policy.csv", lambda file: frame(policy).to_csv(file, index=False))
         figure = paired_difference(comparison, named or PRICING_POWER, label="changed less baseline")
         style.save(figure, folder / "compare.png")
-        for name in ("compare.toml", "compare.csv", "compare.png"):
+        for name in ("compare.toml", "compare.csv", "policy.csv", "compare.png"):
             print(folder / name)
 
 
@@ -93,12 +103,13 @@ def month_table(table: Any) -> Table:
 
 def _asked(
     spec: Path | None, set_: list[str] | None, scenario: Any, since: Any, exports: Any, seeds: Any, months: Any
-) -> Any:
-    """The counterfactual of the file, and what the options say instead."""
+) -> tuple[Any, list[str]]:
+    """The counterfactual of the file under the options, which are given after it; and what of the file they replace."""
     import dataclasses
     import datetime as dt
 
-    from abm.analysis.counterfactual import Counterfactual, CounterfactualError
+    from abm.analysis.counterfactual import EXPORTS, Counterfactual
+    from abm.analysis.policy_notes import taken_back
 
     said: dict[str, Any] = {"scenario": scenario, "exports": exports, "seeds": seeds, "months": months}
     if since:
@@ -111,8 +122,10 @@ def _asked(
     for name, value in settings(set_ or []).items():
         table = value if isinstance(value, dict) else {"default": value}
         levers |= {name if where == "default" else f"{name}.{where}": each for where, each in table.items()}
-    try:
+    with as_mistake():
         given = Counterfactual.load(spec) if spec else Counterfactual()
-        return dataclasses.replace(given, **said, levers={**given.levers, **levers})
-    except CounterfactualError as error:
-        raise Mistake(str(error)) from None
+        before = [name for name in given.levers if name not in levers]
+        back = taken_back(scenario, levers, given.exports if exports is None else "", before)
+        kept_levers = {name: value for name, value in given.levers.items() if name not in back}
+        said = ({"exports": EXPORTS[0]} if "exports" in back else {}) | said
+        return dataclasses.replace(given, **said, levers={**kept_levers, **levers}), list(back.values())

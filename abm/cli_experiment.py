@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from abm.cli_input import Mistake, as_mistake, writable
+from abm.cli_input import Mistake, as_mistake, as_words, writable
 from abm.cli_progress import bar, stopped
+from abm.files import refuse_links
 from abm.wording import nearest
+from abm.workers import Broken
 
 
 def folder(text: str) -> Path:
@@ -123,14 +125,17 @@ def experiments(
     drifted: list[str] = []
     done = []
     for experiment in loaded:
-        place = writable(out if out and not everything else base / f"{experiment.name}{'_quick' if quick else ''}")
+        place = out if out and not everything else base / f"{experiment.name}{'_quick' if quick else ''}"
+        with as_mistake():
+            refuse_links(base, *([place.name] if everything else []))
+        writable(place)
         try:
             with bar() as (progress, _):
                 one = perform(experiment, place, quick, progress, workers or 1)
         except KeyboardInterrupt:
             raise stopped(f"stopped; finished runs are kept in {place / 'runs'}; run it again to go on") from None
         except (RuntimeError, OSError, ValueError) as error:  # figures, every run failed, a damaged or full folder
-            raise Mistake(str(error)) from None
+            raise Mistake(as_words(error)) from None
         done.append(one)
         print(f"{experiment.number:>2}. {experiment.title}: {one.verdict.says}")
         print(f"    {report.deciding_text(experiment, one.result)}")
@@ -184,11 +189,15 @@ def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: P
         raise stopped(f"stopped; {kept}; run it again to go on") from None
     except KeyboardInterrupt:
         raise stopped(f"stopped; all runs are kept in {folder / 'runs'}; run it again to go on") from None
+    except (OSError, ValueError) as error:
+        raise Mistake(as_words(error)) from None
     except BrokenExecutor:
         raise Mistake(
             "a worker process was ended from outside (is there too little memory?); what is finished is kept in"
             f" {folder / 'runs'}: run it again to go on, with fewer --workers"
         ) from None
+    except Broken as fault:
+        raise Mistake(str(fault)) from None
     for line in outcome.headlines:
         print(line, end="\n\n")
     for kind in ("figures", "tables"):

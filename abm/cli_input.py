@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import inspect
 import os
 import re
 import signal
@@ -14,15 +16,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 from typer.core import TyperGroup
 
+from abm.calendar import date_of
 from abm.cli_output import any_output, give_up
-from abm.wording import PARAMETERS, meant, nearest
+from abm.inputs import parse_float
+from abm.wording import PARAMETERS, meant, nearest, printable
+
+if TYPE_CHECKING:
+    from abm.policy import Change
 
 INPUT_ERROR, INTERRUPTED = 2, 130
 AGAIN = 0.2
@@ -41,6 +51,10 @@ IN_WORDS = (
     (r"Input should be a valid number\b.*", "must be a number"),
 )
 """What typer or what it stands on says of an option, and how the rest of the messages say it."""
+
+
+NUMBERS: dict[Any, str] = {int: "integer", int | None: "integer", float: "number", float | None: "number"}
+"""Types of options that are numbers, and what typer calls them."""
 
 
 class Mistake(Exception):
@@ -83,6 +97,16 @@ class Commands(TyperGroup):
         except (KeyboardInterrupt, typer.Abort):
             return INTERRUPTED
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As ever, but numbers are read as everywhere else: `--seeds 1_0`, which Python takes for ten, is none."""
+        found = super().resolve_command(ctx, args)
+        command: Any = found[1]
+        kinds: dict[Any, Any] = get_type_hints(inspect.unwrap(command.callback))
+        for param in command.params:
+            if kind := NUMBERS.get(kinds.get(param.name)):
+                param.process_value = functools.partial(_strictly, kind, param, param.process_value)
+        return found
+
     def _usage(self, error: Any) -> str:
         """What is wrong with the words of the command, and what to do."""
         said = " ".join(error.format_message().split()).rstrip(".")
@@ -95,6 +119,13 @@ class Commands(TyperGroup):
             wrong = wrong.split("'")[0]
             said = f"no command {wrong!r}{nearest(wrong, list(self.commands))}"
         return f"{said}; see `{command} --help`"
+
+
+def _strictly(kind: str, param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    """The number that an option says; what is no number at all is for `process` to refuse."""
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise typer.BadParameter(f"Input should be a valid {kind}", ctx=ctx, param=param)
+    return process(ctx, value)
 
 
 def keep_interrupts() -> None:
@@ -150,7 +181,7 @@ def settings(given: list[str]) -> dict[str, Any]:
         elif dot and where not in JURISDICTIONS:
             problems.append(f"--set {text}: no jurisdiction {where!r}{meant(where, JURISDICTIONS)}")
         try:
-            number = float(value)
+            number = parse_float(value)
         except ValueError:
             problems.append(f"--set {text}: {value!r} is not a number")
             continue
@@ -174,7 +205,14 @@ def as_mistake(*also: type[Exception]) -> Iterator[None]:
     try:
         yield
     except mistakes as error:
-        raise Mistake(str(error)) from None
+        raise Mistake(as_words(error)) from None
+
+
+def as_words(error: Exception) -> str:
+    """What an exception says; of the operating system's without its number, and with the file first."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 def writable(folder: Path) -> Path:
@@ -204,11 +242,41 @@ def _unwritable(folder: Path, error: OSError, option: str) -> Mistake:
     return Mistake(f"{option} {folder}: cannot be written ({reason}); choose another folder")
 
 
+def tell_warnings() -> None:
+    """From now on, the package's warnings are told as mistakes are: one line on the error stream, and no place in the code."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if category.__module__.startswith("abm."):
+            complain(f"warning: {message}")
+        else:
+            usual(message, category, *place)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+
+
 def complain(text: str) -> int:
     """One line a problem on the error stream; the exit code for wrong input."""
     try:
-        for line in text.splitlines():
+        for line in printable(text).splitlines():
             print(f"abm: {line}", file=sys.stderr, flush=True)
     except OSError:  # nobody reads it
         give_up(sys.stderr)
     return INPUT_ERROR
+
+
+def policy_table(changes: Iterable[Change], before: str = "from", after: str = "to") -> Table:
+    """Changes of policy, one a row; no number is cut at 80 columns."""
+    from abm.policy import EVERYWHERE
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("policy", max_width=30, overflow="fold")
+    for heading in (before, after):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("date", no_wrap=True)
+    table.add_column("set by", overflow="fold")
+    for one in changes:
+        where = "" if one.jurisdiction == EVERYWHERE else f" ({one.jurisdiction})"
+        old, _, new = one.step.partition(" to ")
+        table.add_row(escape(one.instrument + where), old, new, f"{date_of(one.month):%Y-%m}", escape(one.by))
+    return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from abm.cli_input import Mistake, as_mistake, complain, could_write, writable
 from abm.cli_sweep import carry_out, describe
+from abm.files import refuse_links, write_text, write_whole
 from abm.wording import meant, nearest
 
 METHODS = ("sobol", "morris")
@@ -96,7 +98,8 @@ def sensitivity(
             describe(one, (1, 1), number)
     if dry_run:
         return could_write(folder)
-    writable(folder)
+    with as_mistake():
+        refuse_links(writable(folder), "runs", "seeds")
     options = dict(accept_changes=accept_changes, retry_failed=retry_failed)
     carry_out(asked, folder / "runs", number=number, options=options)
     if pilot is not None:
@@ -190,7 +193,7 @@ def analysed(
     files = []
     for name, table in tables.items():
         files.append(folder / f"{name}.csv")
-        table.to_csv(files[-1], index=False)
+        write_whole(files[-1], functools.partial(table.to_csv, index=False))
         if name in drawn:
             files.append(folder / f"{name}.png")
             style.save(drawn[name](table, titles), files[-1])
@@ -274,6 +277,8 @@ def replications(
     with contextlib.ExitStack() as stack:
         folder = writable(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="abm_pilot_")))
         options = {"accept_changes": accept_changes}
+        with as_mistake():
+            refuse_links(folder, "runs")
         carry_out(asked, folder / "runs", number=number, options=options, passing=out is None)
         from abm.analysis import replications as analysis
         from abm.analysis.complete import numbers
@@ -290,8 +295,8 @@ def replications(
         if against:
             print(f"own and common draws: for the difference of {against} to it")
         if out:
-            table.to_csv(folder / "replications.csv", index=False)
-            (folder / "replications.md").write_text(analysis.markdown(table, half_width), encoding="utf-8")
+            write_whole(folder / "replications.csv", lambda file: table.to_csv(file, index=False))
+            write_text(folder / "replications.md", analysis.markdown(table, half_width))
             print(folder / "replications.csv")
             print(folder / "replications.md")
 

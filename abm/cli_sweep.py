@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli_input import Mistake, as_mistake, could_write, writable
+from abm.cli_input import Mistake, as_mistake, as_words, could_write, writable
 from abm.cli_progress import bar, interruptible, stopped
 
 
@@ -120,7 +120,7 @@ def rule_of(
 
 def print_plan(asked: Any, folder: Path, part: tuple[int, int], accept_changes: bool, retry_failed: bool) -> None:
     """What a run into this folder would find there."""
-    from abm.sweeps import store
+    from abm.sweeps import parts, store
     from abm.sweeps.plan import Plan
     from abm.sweeps.run import RETRIED
 
@@ -130,7 +130,10 @@ def print_plan(asked: Any, folder: Path, part: tuple[int, int], accept_changes: 
         raise Mistake(str(store.Changed(folder, changes)))
     if changes:
         print(f"would be accepted and recorded: {'; '.join(changes)}")
-    done = store.finished(folder, asked, RETRIED if retry_failed else ())
+    damaged: list[parts.Damaged] = []
+    done = parts.finished(folder, asked, RETRIED if retry_failed else (), damaged, thorough=True)
+    for fault in damaged:
+        print(fault)
     wanted = {run.id for run in plan.runs(part)}
     print(f"{folder}: {len(wanted & done):,} runs are there already, {len(wanted - done):,} to do")
 
@@ -159,10 +162,10 @@ def carry_out(
 
     A `passing` folder goes with the command: then nobody is told to go on with it.
     """
+    from abm.sweeps.parts import finished
     from abm.sweeps.results import open_sweep
     from abm.sweeps.run import Broken, run_sweep
     from abm.sweeps.stopping import run_until
-    from abm.sweeps.store import Changed, Damaged, finished
 
     def kept(then: str) -> str:
         if passing:
@@ -172,11 +175,11 @@ def carry_out(
     try:
         with cluster(dask, number) as executor, bar() as (progress, _):
             options = {**(options or {}), "workers": number, "executor": executor}
-            before = 0
+            before = now = 0
 
             def step(done: int, total: int, failed: int, seconds: float) -> None:
-                nonlocal before
-                before = before if seconds else done  # a round begins
+                nonlocal before, now
+                before, now = before if seconds else done, done  # at 0 seconds a round begins
                 progress(pace(done, total, failed, done - before, seconds), done, total)
 
             if rule:
@@ -186,8 +189,15 @@ def carry_out(
             results = open_sweep(folder)
     except KeyboardInterrupt:
         raise stopped(f"stopped; {kept('run it again to go on')}") from None
-    except (Changed, Damaged, Broken) as fault:
+    except (ValueError, Broken) as fault:
         raise Mistake(str(fault)) from None
+    except FileNotFoundError as error:
+        if (folder / "manifest.json").exists() and (folder / "parts").is_dir():
+            raise Mistake(as_words(error)) from None
+        raise Mistake(
+            f"{folder}: was deleted, renamed or emptied during the run; {now:,} runs were done and are no longer there: run"
+            " it again to begin anew"
+        ) from None
     except OSError as error:
         if error.filename is None and not error.errno:
             raise
@@ -198,6 +208,8 @@ def carry_out(
     if tally.accepted:
         print(f"accepted and recorded: {'; '.join(tally.accepted)}")
     done = sum(tally.counts.values())
+    for line in tally.damaged:
+        print(f"set aside as *.damaged, and its runs done again: {line.partition(';')[0]}")
     print(f"{done:,} runs in {tally.seconds:.0f} seconds, {tally.before:,} were there already")
     return print_counts(results), verdict
 
@@ -211,7 +223,7 @@ def pace(done: int, total: int, failed: int, lately: int, seconds: float) -> str
 def shard_of(text: str | None) -> tuple[int, int]:
     if text is None:
         return 1, 1
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise Mistake(f"--shard {text}: must read K/N, with K from 1 to N (Slurm: --array=1-N)")
     return int(match[1]), int(match[2])
@@ -279,9 +291,8 @@ def print_counts(results: Any) -> int:
 def print_verdict(verdict: Any, rule: Any) -> None:
     unit = "" if rule.absolute else " of the mean"
     if verdict.enough is None:
-        print(
-            f"not reached with {len(verdict.widest) - 1} replications: the widest interval is ± {verdict.widest[-1]:.3g}{unit}"
-        )
+        why = verdict.trouble or f"the widest interval is ± {verdict.widest[-1]:.3g}{unit}"
+        print(f"not reached with {len(verdict.widest) - 1} replications: {why}")
         return
     print(
         f"{verdict.enough} replications are enough for ± {rule.half_width:g}{unit} at every point"

@@ -7,12 +7,16 @@ import re
 import socket
 import stat
 import tomllib
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 LARGEST = 1_000_000
 """Bytes of the largest text file of a user's that is read."""
+DEEPEST = 50
+"""Levels of tables and lists in one another."""
+TOO_DEEP = "tables or brackets in one another, too deep"
 
 
 class Unreadable(ValueError):
@@ -48,16 +52,19 @@ def read_text(path: Path, label: str = "", largest: int = LARGEST) -> str:
 def parse_toml(text: str, label: str) -> dict[str, Any]:
     """What the text of a TOML file says. Raises `Unreadable`, with the line where the syntax is at fault."""
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         at = line[1] if line else text.count("\n") + 1
         what = re.sub(r"at line \d+, (column)", r"\1", str(error))
         raise Unreadable(f"{label}:{at}: TOML syntax: {what}") from None
     except RecursionError:
-        raise Unreadable(f"{label}: cannot be read: brackets in brackets, too deep") from None
+        raise Unreadable(f"{label}: cannot be read: {TOO_DEEP}") from None
     except ValueError as error:  # a number of thousands of digits
         raise Unreadable(f"{label}: cannot be read: {error}") from None
+    if _deep(table):
+        raise Unreadable(f"{label}: cannot be read: {TOO_DEEP}")
+    return table
 
 
 def read_toml(path: Path, label: str = "", largest: int = LARGEST) -> dict[str, Any]:
@@ -65,22 +72,108 @@ def read_toml(path: Path, label: str = "", largest: int = LARGEST) -> dict[str, 
     return parse_toml(read_text(path, label, largest), label or str(path))
 
 
-def write_whole(path: Path, write: Callable[[Any], None]) -> None:
-    """A file that is there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def read_json(path: Path, largest: int) -> Any:
+    """What a JSON file says. Raises `Unreadable`."""
+    try:
+        value = json.loads(read_text(path, largest=largest))
+    except RecursionError:
+        raise Unreadable(f"{path}: cannot be read: {TOO_DEEP}") from None
+    except Unreadable:
+        raise
+    except ValueError as error:
+        raise Unreadable(f"{path}: cannot be read: {error}") from None
+    if _deep(value):
+        raise Unreadable(f"{path}: cannot be read: {TOO_DEEP}")
+    return value
+
+
+def _deep(value: Any) -> bool:
+    """Whether tables and lists are nested deeper than `DEEPEST`: whoever walks through them may recurse."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def safe_name(text: str, otherwise: str, marks: str = "_.-") -> str:
+    """A name of ASCII letters, digits and `marks` from the name of a file or folder: `my_sweep` of `my sweep`.
+
+    At most 64 characters, a letter or digit first; `otherwise` where nothing is left.
+    """
+    letters = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    return re.sub(rf"[^A-Za-z0-9{re.escape(marks)}]+", "_", letters).lstrip("_.-").rstrip("_")[:64] or otherwise
+
+
+def write_whole(path: Path, write: Callable[[Any], None], *, make_folder: bool = True, replace: bool = True) -> None:
+    """A file that is there as a whole or not at all; a link in its place is replaced, never written through.
+
+    With `make_folder` its folder is made if need be. Without `replace` it raises FileExistsError where there is a file
+    already: of several processes that create it at once, one does.
+    """
+    if make_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
     try:
         with half.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(half, path)
+        if replace:
+            os.replace(half, path)
+        else:
+            _link(half, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             half.unlink()
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)
         raise
+
+
+def _link(half: Path, path: Path) -> None:
+    """Give a file its name unless that is taken. Raises FileExistsError."""
+    try:
+        os.link(half, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with path.open("xb") as file:
+            file.write(half.read_bytes())
+    half.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file, as `write_whole` writes."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def refuse_links(folder: Path, *names: str) -> None:
+    """Raise ValueError if one of these files or subfolders of a folder of results, or anything in them, is a symbolic link.
+
+    What is written through a link lands outside the folder, and what is read through one comes from there. The folder
+    itself may be one: whoever names it chose it.
+    """
+    for path in (one for name in names for one in _below(folder / name)):
+        if path.is_symlink():
+            raise ValueError(
+                f"{path}: is a symbolic link, and a folder of results may have none: files would be read or written"
+                " outside of it; put the file or folder itself in its place"
+            )
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """A path and all that is below it, without following links."""
+    yield path
+    if not path.is_symlink():
+        for place, folders, files in os.walk(path):
+            yield from (Path(place, inner) for inner in (*folders, *files))
 
 
 def toml_key(word: str) -> str:

@@ -1,5 +1,7 @@
 """The table of observables: unit and meaning of everything a run reports each month."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -160,4 +162,6 @@ GROUPS = {
     "accounting": _CHECKS,
 }
 
-MEASURES = {name: Measure(*row) for group in GROUPS.values() for name, row in group.items()}
+MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {name: Measure(*row) for group in GROUPS.values() for name, row in group.items()}
+)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import datetime as dt
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,24 +12,22 @@ import jax.numpy as jnp
 import mesa
 import numpy as np
 
+from abm.arrays import read_only
 from abm.calendar import date_of
-from abm.engine import Agent, Draws, Group
+from abm.engine import Agent, Draws, Group, firmly_typed, floats_of
+from abm.engine.agent import FIXED
 from abm.measures import MEASURES
+from abm.model_arguments import by_name, seed_of, whole_months, with_keywords
 from abm.parameters import Parameters
-from abm.playing import HIGHEST_PRICE, Setup, first_market_of, one_month, yes_or_no
-from abm.state import Market, Values
+from abm.phases.accounts import close_labs
+from abm.playing import HIGHEST_PRICE, Setup, device_values, first_market_of, one_month, yes_or_no
+from abm.policy import inert, overridden, warn
+from abm.state import Market
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
-
-
-@dataclasses.dataclass(frozen=True)
-class Reporter:
-    """An attribute of an agent by name. (Mesa's own string reporters of agents cannot be pickled.)"""
-
-    name: str
-
-    def __call__(self, agent: Any) -> Any:
-        return getattr(agent, self.name, None)
+ONLY_LABS = "only labs leave it, as lab.remove() or lab.active = False has it, and the model's own exits"
+INDEXES = {"home": (0, "regulators"), "teacher": (-1, "labs"), "copied_from": (-1, "labs")}
+"""Fields that number agents of another group, and the lowest number that they take."""
 
 
 class MarketModel(mesa.Model):
@@ -40,55 +38,76 @@ class MarketModel(mesa.Model):
     parameters, scenario, months
         As in `abm.simulate`.
     rng
-        Seed (a whole number >= 0). ``MarketModel(rng=s)`` and ``simulate(seed=s)`` give the same numbers.
+        Seed (a whole number >= 0). ``MarketModel(rng=s)`` and ``simulate(seed=s)`` give the same numbers. Without one a
+        seed is drawn, as Mesa has it: every model is another run. `seed` says which, and the data collector has it, too.
+    seed
+        Another name of Mesa's for `rng`; the text of a whole number, as from a text box of a page, will do.
     compiled
         False runs every rule agent by agent in Python, so that breakpoints and Python branches work.
     model_reporters, agent_reporters, agenttype_reporters
         As for `mesa.DataCollector`; all observables are collected by default. Strings name attributes.
-    **options
-        Sizes, classes and networks: see `abm.Populations`; ``pricing`` and ``price_form``.
+    **kwargs
+        Parameters by name (``ip_strength=0.2``); sizes, classes and networks: see `abm.Populations`; ``pricing`` and
+        ``price_form``.
 
     Notes
     -----
     ``model.agents_by_type[ClosedLab]`` is an AgentSet; ``lab.price`` reads, and ``lab.price = [30, 3]`` writes, the
     state that the next step uses. Agents of inactive slots are not shown: entry and exit add and remove agents after a
-    step.
+    step. ``lab.remove()`` closes a lab as the model's own exits do; no other agent can leave, and none can be added.
+    A step that raises leaves the model as it was before it.
     """
 
     def __init__(
         self,
         parameters: Parameters | Mapping[str, Any] | None = None,
         scenario: Any = "baseline",
-        rng: Any = 1,
+        rng: Any = None,
         *,
+        seed: Any = None,
         months: int = 60,
         compiled: bool = True,
         model_reporters: Mapping[str, str | Callable[..., Any]] | None = None,
         agent_reporters: Mapping[str, str | Callable[..., Any]] | None = None,
         agenttype_reporters: Mapping[type, Mapping[str, str | Callable[..., Any]]] | None = None,
-        **options: Any,
+        **kwargs: Any,  # the one name that Mesa's pages know for further arguments
     ) -> None:
-        given = dict(parameters) if isinstance(parameters, Mapping) else parameters
         self._market: Market | None = None  # Mesa's set-up asks for agents before there is a market
         self._failure: BaseException | None = None
+        drawn = rng is None and seed is None
+        self.seed = int(np.random.default_rng().integers(2**31)) if drawn else seed_of(rng, seed)
         self.step = self._attempt  # type: ignore[method-assign]  # what Mesa calls when a month is due
-        super().__init__(rng=rng if rng is None else _seed(rng))
+        super().__init__(rng=self.seed)
         self._mesa_step, self.step = self.step, self._step_or_raise  # type: ignore[method-assign]
-        self.seed = _seed(rng) if rng is not None else int(self.rng.integers(2**31))
         self.compiled = yes_or_no("compiled", compiled)
-        self.setup = Setup.of(given, scenario, months, **options)
-        self._values = Values({name: jnp.asarray(value) for name, value in self.setup.values.items()})
+        self.setup = Setup.of(with_keywords(parameters, kwargs), scenario, months, **kwargs)
+        warn(overridden(self.setup.scenario, self.setup.given, self.setup.months))
+        self._values = device_values(self.setup)
         self._draws = Draws.from_seed(self.seed)
         self._market = first_market_of(self.setup, self.seed, compiled)
         self._rows: dict[tuple[str, int, int], Agent] = {}
+        self._joining: tuple[str, int, int] | None = None
         self._columns: dict[tuple[str, int, str], np.ndarray] = {}
         self._stale = True
-        self.reports: list[dict[str, float]] = []
-        self.daily_returns: np.ndarray | None = None
+        self._reports: list[dict[str, float]] = []
+        self._daily_returns: np.ndarray | None = None
         self.datacollector = mesa.DataCollector(
-            model_reporters={**{name: name for name in MEASURES}, **(model_reporters or {})},
-            agent_reporters=_by_name(agent_reporters) or None,
-            agenttype_reporters={kind: _by_name(table) for kind, table in (agenttype_reporters or {}).items()} or None,
+            model_reporters={
+                **{name: name for name in MEASURES},
+                **({"seed": "seed"} if drawn else {}),
+                **(model_reporters or {}),
+            },
+            agent_reporters=by_name(agent_reporters) or None,
+            agenttype_reporters={kind: by_name(table) for kind, table in (agenttype_reporters or {}).items()} or None,
+        )
+
+    def __repr__(self) -> str:
+        if self._market is None:  # not yet, while Mesa sets it up
+            return f"<{type(self).__name__} with seed {self.seed}>"
+        active = sum(int(np.asarray(getattr(self._market, group).active).sum()) for group in GROUPS)
+        return (
+            f"<{type(self).__name__} with seed {self.seed}: scenario {self.setup.scenario.name!r}, {self.month} of"
+            f" {self.setup.months} months played, {active:,} agents>"
         )
 
     # --- time ---------------------------------------------------------------------------------------------------
@@ -96,7 +115,7 @@ class MarketModel(mesa.Model):
     @property
     def month(self) -> int:
         """Months already simulated; 24 means that January 2025 comes next."""
-        return len(self.reports)
+        return len(self._reports)
 
     if "time" not in vars(mesa.Model):  # Mesa has a clock of its own from 3.4 on
 
@@ -117,9 +136,12 @@ class MarketModel(mesa.Model):
             self.setup, self.market, self._values, self.setup.events(self.month), self._draws, self.compiled
         )
         self.market = market
-        self.reports.append({name: float(value) for name, value in report.observables.items()})
-        self.daily_returns = np.asarray(report.daily_returns)
-        self.running = self.month < self.setup.months
+        self._reports.append({name: float(value) for name, value in report.observables.items()})
+        self._daily_returns = np.asarray(report.daily_returns)
+        if self.month >= self.setup.months:
+            self.running = False
+        if self._rows:  # agents that somebody holds: whoever left is told apart from who takes the slot later
+            self._refresh_agents()
         self.datacollector.collect(self)
 
     def _check_end(self) -> None:
@@ -136,26 +158,47 @@ class MarketModel(mesa.Model):
             raise failure
 
     def _attempt(self) -> None:
-        """One month as Mesa calls it. Mesa drops its schedule when a step raises, so errors wait until it is done."""
+        """One month as Mesa calls it. Mesa drops its schedule when a step raises, so errors wait until it is done.
+
+        What failed half-way, a reporter after the month was played, say, is undone: the month can be tried again.
+        """
+        market, months, returns, running = self.market, self.month, self._daily_returns, self.running
+        columns = getattr(self.datacollector, "model_vars", {})
+        collected = min(map(len, columns.values()), default=0)
         try:
             type(self).step(self)
         except BaseException as error:
             self._failure = error
+            self.market, self._daily_returns, self.running = market, returns, running
+            del self._reports[months:]
+            for values in [*columns.values(), getattr(self.datacollector, "_collection_steps", [])]:  # from Mesa 3.4 on
+                del values[collected:]
+            for records in ("_agent_records", "_agenttype_records"):
+                getattr(self.datacollector, records, {}).pop(self.steps, None)
 
     def run_for(self, duration: int) -> None:
         """`duration` months, one after the other."""
-        if isinstance(duration, bool) or int(duration) != duration or duration < 0:
-            raise ValueError(f"{duration!r} months: give a whole number, 0 or more")
-        for _ in range(int(duration)):
+        for _ in range(whole_months(duration)):
             self.step()
 
     def run_until(self, end_time: int) -> None:
-        """Months until Mesa's clock shows `end_time`."""
-        self.run_for(max(int(end_time - self.time), 0))
+        """Months until Mesa's clock shows `end_time`; none, with a warning as Mesa has it, where it is past that."""
+        if (left := whole_months(end_time) - self.time) < 0:
+            warnings.warn(f"run_until({end_time}): the clock is at {self.time:g} already", RuntimeWarning, stacklevel=2)
+        self.run_for(max(int(left), 0))
 
     def run_model(self) -> None:
-        """All months that are left."""
-        self.run_for(self.setup.months - self.month)
+        """All months that are left, or as many as there are until a step sets `running` to False."""
+        while self.running:
+            self.step()
+
+    def reset_rng(self, rng: Any = None) -> None:
+        """Refused: the draws of every month come from the run's seed."""
+        raise NotImplementedError(
+            f"every draw of the market comes from its seed, {self.seed}: for others make a MarketModel(rng=...)"
+        )
+
+    reset_randomizer = reset_rng  # Mesa's older name
 
     # --- state --------------------------------------------------------------------------------------------------
 
@@ -174,7 +217,17 @@ class MarketModel(mesa.Model):
     @property
     def last_report(self) -> dict[str, float]:
         """Observables of the last month (empty before the first). (`observables` is a name of Mesa's.)"""
-        return self.reports[-1] if self.reports else {}
+        return dict(self._reports[-1]) if self._reports else {}
+
+    @property
+    def reports(self) -> list[dict[str, float]]:
+        """Observables of every month so far."""
+        return [dict(report) for report in self._reports]
+
+    @property
+    def daily_returns(self) -> np.ndarray | None:
+        """Daily log returns (days, firms) of the last month, read-only; None before the first."""
+        return None if self._daily_returns is None else read_only(self._daily_returns)
 
     def __getattr__(self, name: str) -> Any:
         if name in MEASURES:  # `model.lerner_closed` is last month's value
@@ -185,7 +238,7 @@ class MarketModel(mesa.Model):
         """One row a month, one column an observable."""
         import pandas as pd
 
-        return pd.DataFrame(self.reports, index=pd.period_range("2023-01", periods=len(self.reports), freq="M"))
+        return pd.DataFrame(self._reports, index=pd.period_range("2023-01", periods=self.month, freq="M"))
 
     def network(self, layers: tuple[str, ...] | None = None) -> Any:
         """The multilayer network now, a `networkx.MultiDiGraph`."""
@@ -193,32 +246,58 @@ class MarketModel(mesa.Model):
 
         return network_of(self.market, self.setup, layers)
 
-    def branch(self, parameters: Mapping[str, Any] | None = None, scenario: Any = None) -> MarketModel:
-        """An independent copy that goes on from here, on the same draws, under other parameters or another scenario."""
+    def branch(self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: Any = None) -> MarketModel:
+        """An independent copy that goes on from here, on the same draws, under other parameters or another scenario.
+
+        Parameters given to this model stay unless they are given anew; those that its scenario has go with the scenario.
+        What does not act is told by a warning: a policy lever that an event of the scenario sets, and a parameter that no
+        month but the first reads.
+        """
         twin = copy.deepcopy(self)
-        given = {**self.setup.parameters.model_dump(exclude_unset=True), **(parameters or {})}
-        story = self.setup.scenario if scenario is None else scenario
-        twin.setup = self.setup.under(given, story)
-        twin._values = Values({name: jnp.asarray(value) for name, value in twin.setup.values.items()})
+        twin.setup = setup = self.setup.under(parameters, scenario)
+        if parameters is not None or scenario is not None:
+            warn(overridden(setup.scenario, setup.given, setup.months, self.month))
+            warn(inert(setup.values, self.setup.values, self.month))
+        twin._values = device_values(twin.setup)
         return twin
 
     # --- agents -------------------------------------------------------------------------------------------------
 
     @property
     def agents(self) -> Any:
-        """AgentSet of all active agents, made when first asked for."""
+        """AgentSet of all active agents, made when first asked for. A selection: what is taken out of it stays in the market."""
         self._refresh_agents()
-        return super().agents
+        return copy.copy(super().agents)
 
     @property
     def agents_by_type(self) -> Any:
+        """The same, class by class."""
         self._refresh_agents()
-        return super().agents_by_type
+        return {kind: copy.copy(agents) for kind, agents in super().agents_by_type.items()}
 
     @property
     def agent_types(self) -> Any:
         self._refresh_agents()
         return super().agent_types
+
+    def register_agent(self, agent: mesa.Agent) -> None:
+        """As Mesa's, which calls it for every agent that is made; agents of the market are made by the model alone."""
+        if isinstance(agent, Agent) and (*agent._row.address, agent.slot) != self._joining:
+            raise TypeError(f"{type(agent).__name__}: {FIXED}")
+        super().register_agent(agent)
+
+    def deregister_agent(self, agent: mesa.Agent) -> None:
+        """As Mesa's, which calls it for ``agent.remove()``; a lab that is in business is closed first."""
+        if isinstance(agent, Agent) and self._rows.get(key := (*agent._row.address, agent.slot)) is agent:
+            if agent.active:
+                agent.active = False
+            agent._row.leave(agent.fields())
+            del self._rows[key]
+        super().deregister_agent(agent)
+
+    def remove_all_agents(self) -> None:
+        """Refused: without vendors, adopters, investors and regulators there is no month."""
+        raise NotImplementedError(f"a market cannot do without its agents: {ONLY_LABS}")
 
     def column(self, address: tuple[str, int], name: str) -> np.ndarray:
         """Column `name` of population `address` = (group, number), read-only."""
@@ -226,7 +305,7 @@ class MarketModel(mesa.Model):
         if key not in self._columns:
             group, number = address
             self._columns[key] = np.asarray(getattr(self.market, group).populations[number].columns[name])
-        return self._columns[key]
+        return read_only(self._columns[key])
 
     def write(self, address: tuple[str, int], name: str, index: int, value: Any) -> None:
         """Set one agent's field in the state that the next step uses."""
@@ -239,17 +318,39 @@ class MarketModel(mesa.Model):
             raise ValueError(f"{where}: shape {given.shape} given, {column.shape[1:]} expected")
         if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
             raise ValueError(f"{where} = {value!r}: must be finite numbers")
+        if column.dtype.kind == "b" and not np.isin(given, (0, 1)).all():
+            raise ValueError(f"{where} = {value!r}: must be True or False")
+        if column.dtype.kind == "i" and (given != np.floor(given)).any():
+            raise ValueError(f"{where} = {value!r}: must be a whole number")
+        if name in INDEXES:
+            least, of = INDEXES[name]
+            most = getattr(self.market, of).size - 1
+            if not least <= given <= most:
+                raise ValueError(f"{where} = {value!r}: must be a whole number from {least} to {most}")
         if (group, name) == ("labs", "price") and not ((given > 0) & (given <= HIGHEST_PRICE)).all():
             raise ValueError(
                 f"{where} = {value!r}: must be above 0 and at most {HIGHEST_PRICE:.0e} $ per million tokens"
             )
-        populations[number] = populations[number].replace(
-            **{name: column.at[index].set(jnp.asarray(given, column.dtype))}
-        )
+        if name == "active":
+            if not given and column[index]:
+                self._close(address, index)
+            return
+        with floats_of(64):
+            changed_column = column.at[index].set(jnp.asarray(given, column.dtype))
+        populations[number] = populations[number].replace(**{name: changed_column})
         changed = self.market.replace(**{group: Group(*populations)})
         self._market = changed
         self._columns.pop((group, number, name), None)
-        self._stale |= name == "active"
+
+    def _close(self, address: tuple[str, int], index: int) -> None:
+        """Close a lab with what an exit does to the accounts of the month that is over."""
+        group, number = address
+        populations = getattr(self.market, group).populations
+        if group != "labs":
+            raise ValueError(f"a {populations[number].kind.__name__} cannot leave the market: {ONLY_LABS}")
+        leaves = np.arange(self.market.labs.size) == sum(p.size for p in populations[:number]) + index
+        with floats_of(64):
+            self.market = firmly_typed(close_labs(self.market, leaves))
 
     def _refresh_agents(self) -> None:
         """Make Mesa's agents agree with the active rows."""
@@ -263,16 +364,8 @@ class MarketModel(mesa.Model):
                     key = (group, number, int(index))
                     present.add(key)
                     if key not in self._rows:
+                        self._joining = key
                         self._rows[key] = population.kind(self, (group, number), int(index))
+        self._joining = None
         for key in [key for key in self._rows if key not in present]:
-            self._rows.pop(key).remove()
-
-
-def _seed(rng: Any) -> int:
-    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
-        raise ValueError(f"rng = {rng!r}: give a whole number >= 0 (or None for a random one)")
-    return int(rng)
-
-
-def _by_name(reporters: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: Reporter(given) if isinstance(given, str) else given for name, given in (reporters or {}).items()}
+            self._rows[key].remove()

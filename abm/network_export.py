@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 USED = 1e-3  # usage shares and holdings below this are not drawn
 
 
-def network_of(market: Market, setup: Setup, layers: tuple[str, ...] | None = None) -> nx.MultiDiGraph:
+def network_of(market: Market, setup: Setup, layers: str | tuple[str, ...] | None = None) -> nx.MultiDiGraph:
     """Active agents as nodes (`kind`, `home`), and an edge per relation with `layer` and `weight`.
 
-    Layers (`layers` restricts them): ``supply`` vendor -> lab ($ M of chips this month), ``access`` teacher -> student
-    (M exchanges through the API, or 1 for weights that were copied; `channel` says which), ``ownership`` investor ->
-    firm (share of the firm), ``information`` investor -> whom it listens to, ``peers`` adopter -> whom it watches,
-    ``usage`` adopter -> lab (share of its tokens), ``jurisdiction`` regulator -> everyone at home.
+    Layers (`layers` restricts them): ``supply`` vendor -> lab ($ M of chips this month), ``access`` lab -> lab that learns
+    from it, ``ownership`` investor -> firm (share of the firm), ``information`` investor -> whom it listens to, ``peers``
+    adopter -> whom it watches (both shares of its attention, itself included: `information_network` and `peer_network` take
+    them back), ``usage`` adopter -> lab (share of its tokens), ``jurisdiction`` regulator -> everyone at home.
+
+    Edges of ``access`` have a `channel`, and two labs may have one of each. "api": distillation, M exchanges this month.
+    "weights": the lab whose open weights the other copied last, in whichever month; the weight is 1 and no amount.
     """
-    wanted = LAYERS if layers is None else tuple(layers)
+    wanted = LAYERS if layers is None else (layers,) if isinstance(layers, str) else tuple(layers)
     if unknown := set(wanted) - set(LAYERS):
         raise ValueError(f"layers {sorted(unknown)} are not known: choose from {', '.join(LAYERS)}")
     graph = nx.MultiDiGraph(month=int(market.month) - 1)
@@ -91,8 +94,7 @@ def _lists(graph: nx.MultiDiGraph, layer: str, names: list[str], lists: np.ndarr
     for i, row in enumerate(lists):
         heads, times = np.unique(row, return_counts=True)
         for j, n in zip(heads, times, strict=True):
-            if i != j:
-                graph.add_edge(names[i], names[j], layer=layer, weight=float(n / row.size))
+            graph.add_edge(names[i], names[j], layer=layer, weight=float(n / row.size))
 
 
 def _information(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]]) -> None:

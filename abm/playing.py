@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,16 +10,17 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import Draws, interpreted, seed_words
+from abm.engine import Draws, floats_of, interpreted, seed_words
+from abm.inputs import plain, whole
 from abm.market import Events, Month, month
 from abm.observables import ProductRecord
-from abm.parameters import Parameters
+from abm.parameters import Parameters, merged
 from abm.population import Populations, first_market
-from abm.programs import Shape, compiled_month, compiled_start, is_built_in
+from abm.programs import Shape, compiled_month, compiled_start
 from abm.scenarios import Scenario
 from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
-from abm.wording import meant, short
+from abm.wording import meant, nearest, short
 
 LONGEST = 1_200
 """Months: a century. What the model says of such times is another matter."""
@@ -40,11 +40,13 @@ class Setup:
     timeline: dict[str, np.ndarray]
     networks: Networks
     conduct: Conduct = Conduct()
+    given: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Parameters that the user gave, without those of the scenario."""
 
     @classmethod
     def of(
         cls,
-        parameters: Parameters | dict[str, Any] | None = None,
+        parameters: Parameters | Mapping[str, Any] | Any = None,
         scenario: str | Scenario | Any = "baseline",
         months: int = 60,
         populations: Populations | None = None,
@@ -53,41 +55,53 @@ class Setup:
         **sizes: Any,
     ) -> Setup:
         """Check and combine what a user gives; scenario parameters yield to those given explicitly."""
-        if isinstance(months, bool) or not isinstance(months, int | np.integer) or not 1 <= months <= LONGEST:
-            raise ValueError(f"months = {short(months)}: must be a whole number from 1 to {LONGEST}")
+        months = whole("months", months, 1, LONGEST)
         known = [field.name for field in dataclasses.fields(Populations)]
         if isinstance(parameters, str):
             raise TypeError(f"parameters = {short(parameters)}: a scenario is given as scenario={short(parameters)}")
+        if not isinstance(parameters, Parameters | Mapping | None):
+            raise TypeError(f"parameters = {short(parameters)}: give Parameters, or a table of names and values")
         if unknown := [name for name in sizes if name not in known]:
             raise TypeError("\n".join(_no_option(name, known) for name in unknown))
         for name, chosen, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
-            if chosen not in choices:
-                raise ValueError(f"{name} = {chosen!r}: choose {', '.join(choices)}")
-        if isinstance(parameters, dict):
-            parameters = Parameters(**parameters)
+            if not isinstance(chosen, str) or chosen not in choices:
+                raise ValueError(f"{name} = {short(chosen)}: choose {', '.join(choices)}")
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
         world = populations.world()
         story = Scenario.load(scenario)
         story.check_parameters(Parameters.names())
-        given = parameters.model_dump(exclude_unset=True) if parameters else {}
-        merged = Parameters(**{**story.all_parameters, **given})
-        timeline = story.timeline(int(months), world).arrays()
-        conduct = Conduct(pricing, price_form, short_sales=merged.short_sale_constraint < 0.5)
-        return cls(merged, story, populations, int(months), world, timeline, populations.networks(), conduct)
+        given = Parameters.given(parameters)
+        resolved = Parameters(**merged(story.all_parameters, given))
+        timeline = story.timeline(months, world).arrays()
+        conduct = Conduct(pricing, price_form, short_sales=resolved.short_sale_constraint < 0.5)
+        with floats_of(64):
+            networks = populations.networks()
+        return cls(resolved, story, populations, months, world, timeline, networks, conduct, given)
 
-    def under(self, parameters: dict[str, Any], scenario: str | Scenario) -> Setup:
-        """The same populations and months under other parameters and another scenario."""
+    def under(
+        self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: str | Scenario | None = None
+    ) -> Setup:
+        """The same populations and months under other parameters or another scenario.
+
+        Parameters that the user gave before stay where the new ones do not replace them; those of the old scenario go
+        with it.
+        """
         return Setup.of(
-            parameters, scenario, self.months, self.populations, self.conduct.pricing, self.conduct.price_form
+            merged(self.given, Parameters.given(parameters)),
+            self.scenario if scenario is None else scenario,
+            self.months,
+            self.populations,
+            self.conduct.pricing,
+            self.conduct.price_form,
         )
 
     @property
     def values(self) -> dict[str, np.ndarray]:
         return self.parameters.values()
 
-    @functools.cached_property
+    @property
     def shape(self) -> Shape:
-        """What its compiled programs depend on."""
+        """What its compiled programs depend on, the rules as they are now among it."""
         return Shape.of(self)
 
     def events(self, at: int) -> Events:
@@ -100,23 +114,24 @@ def _no_option(name: str, known: list[str]) -> str:
     if name in Parameters.names():
         return f"{name} is a parameter: give Parameters({name}=...)"
     if name in ("seed", "seeds"):
-        return f"no option {name!r} here: simulate takes seed=, ensemble seeds=, MarketModel rng="
+        return f"no option {name!r} here: simulate takes seed=, ensemble seeds=, MarketModel rng= or seed="
     words = [*known, "scenario", "months", "pricing", "price_form", "compiled", "populations"]
-    return f"no option {short(name)}{meant(name, words)}"
+    return f"no option {short(name)}{nearest(name, [*words, *Parameters.names()]) or meant(name, words)}"
 
 
 def whole_seed(seed: Any) -> int:
-    """A seed as it was meant: a whole number, and no other thing that Python turns into one."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
-        raise ValueError(f"seed = {short(seed)}: must be a whole number from 0 to 2^64 - 1")
-    return int(seed)
+    """Check a seed: an integer, not something Python would convert to one."""
+    try:
+        return whole("seed", seed, 0, 2**64 - 1)
+    except ValueError:
+        raise ValueError(f"seed = {short(seed)}: must be a whole number from 0 to 2^64 - 1") from None
 
 
 def yes_or_no(name: str, value: Any) -> bool:
-    """A switch as it was meant: True or False, and nothing that Python takes for one of them."""
-    if not isinstance(value, bool | np.bool_):
+    """Check a switch: True or False, not something Python would take for one of them."""
+    if not isinstance(switch := plain(value), bool):
         raise ValueError(f"{name} = {short(value)}: must be True or False")
-    return bool(value)
+    return switch
 
 
 HIGHEST_PRICE = 1e9
@@ -165,7 +180,7 @@ def warn_of_prices(observables: Mapping[str, Any], seeds: Sequence[int]) -> None
 
 def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
     """The markets of a run one after the other: the first with no report, then one per month."""
-    values, draws = Values({k: jnp.asarray(v) for k, v in setup.values.items()}), Draws.from_seed(int(seed))
+    values, draws = device_values(setup), Draws.from_seed(int(seed))
     market = first_market_of(setup, seed, compiled)
     yield market, None
     for at in range(setup.months):
@@ -173,19 +188,27 @@ def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Ma
         yield market, report
 
 
+def device_values(setup: Setup) -> Values:
+    """Parameters as arrays that a program takes without converting them."""
+    with floats_of(64):
+        return Values({name: jnp.asarray(value) for name, value in setup.values.items()})
+
+
 def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
-    values = {k: jnp.asarray(v) for k, v in setup.values.items()}
-    if compiled:
-        return compiled_start(setup.shape)(values, jnp.asarray(seed_words(seed)), setup.networks)
-    return first_market(Values(values), int(seed), setup.populations, setup.networks, setup.world)
+    values = device_values(setup)
+    with floats_of(64):
+        if compiled:
+            return compiled_start(setup.shape)(values.table, jnp.asarray(seed_words(seed)), setup.networks)
+        return first_market(values, int(seed), setup.populations, setup.networks, setup.world)
 
 
 def one_month(setup: Setup, market: Market, values: Values, events: Events, draws: Draws, compiled: bool = True) -> Any:
-    """`market.month`, compiled or interpreted."""
-    if compiled:
-        return compiled_month(setup.shape)(market, values, events, draws)
-    with interpreted():
-        return month(market, values, events, draws, setup.conduct)
+    """`market.month`, compiled or interpreted, always in 64 bits."""
+    with floats_of(64):
+        if compiled:
+            return compiled_month(setup.shape)(market, values, events, draws)
+        with interpreted():
+            return month(market, values, events, draws, setup.conduct)
 
 
 MAY_BE_UNDEFINED = ("price_at_k",)
@@ -200,7 +223,7 @@ def check_finite(
     observables : arrays (runs, months); products : of one run, where a price may have been the first to go wrong. Raises
     ValueError with the first month, the seed, and whose rules to look at.
     """
-    own_classes = [kind.__name__ for _, kinds in setup.shape.key[0] for kind, _ in kinds if not is_built_in(kind)]
+    own_classes = [kind.__name__ for kind in setup.shape.own_kinds]
     if not own_classes:
         return
     bad = {n: ~np.isfinite(np.asarray(x)) for n, x in observables.items() if not n.startswith(MAY_BE_UNDEFINED)}

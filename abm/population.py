@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,6 +14,7 @@ import numpy as np
 from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
 from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
 from abm.engine import Agent, Draws, Group, Population, firmly_typed
+from abm.inputs import whole
 from abm.networks import static_layer
 from abm.parameters import INSTRUMENTS, JURISDICTIONS
 from abm.phases.common import usual_noise_of
@@ -38,6 +40,10 @@ class Populations:
 
     `classes` maps a role (`vendors`, `closed_labs`, ...) to the classes that play it and how many of each, e.g.
     ``{"closed_labs": {PatientLab: 2, ClosedLab: 3}}``; or it is a list of classes, each taking over its whole role.
+
+    `information_network` says whom investors listen to, `peer_network` whom adopters watch: the name of a generator, or a
+    network of your own, as `abm.networks.static_layer` takes it; `information_order` and `peer_order` list its nodes in
+    the order of the agents, where their names do not say which agent they are.
     """
 
     vendors: int = 4
@@ -48,6 +54,8 @@ class Populations:
     investors: int = 1_000
     information_network: Any = "small_world"
     peer_network: Any = "small_world"
+    information_order: Any = None
+    peer_order: Any = None
     network_seed: int = 0
     classes: Any = field(default_factory=dict)
 
@@ -55,14 +63,14 @@ class Populations:
         if isinstance(self.classes, type):
             object.__setattr__(self, "classes", [self.classes])
         if not isinstance(self.classes, Mapping):  # a list of classes: each takes over its whole role
-            object.__setattr__(
-                self, "classes", {self._role_of(kind): {kind: self._count(kind)} for kind in self.classes}
-            )
+            roles = {kind: role_of(kind) for kind in self.classes}
+            object.__setattr__(self, "classes", {role: {kind: self._count(role)} for kind, role in roles.items()})
         problems = []
-        for name, (least, most) in SIZES.items():
-            size = getattr(self, name)
-            if isinstance(size, bool) or not isinstance(size, int | np.integer) or not least <= size <= most:
-                problems.append(f"{name} = {size!r}: must be a whole number from {least} to {most:,}")
+        for name, (least, most) in {**SIZES, "network_seed": (0, None)}.items():
+            try:
+                object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
+            except ValueError as error:
+                problems.append(str(error))
         for role, kinds in self.classes.items():
             if role not in ROLES:
                 problems.append(f"role {role!r} is not known: choose {', '.join(ROLES)}")
@@ -78,16 +86,14 @@ class Populations:
                 )
         if problems:
             raise ValueError("\n".join(problems))
+        for kind in {kind for kinds in self.classes.values() for kind in kinds if kind.step is not Agent.step}:
+            warnings.warn(
+                f"{kind.__name__}.step: no phase of a month calls it; override a rule instead, or call it yourself:"
+                f" model.agents_by_type[{kind.__name__}].do('step')",
+                stacklevel=3,
+            )
 
-    def _role_of(self, kind: type[Agent]) -> str:
-        for role, base in ROLES.items():
-            if isinstance(kind, type) and issubclass(kind, base):
-                return role
-        bases = ", ".join(base.__name__ for base in ROLES.values())
-        raise ValueError(f"{kind!r} plays no role: subclass one of {bases}")
-
-    def _count(self, kind: type[Agent]) -> int:
-        role = self._role_of(kind)
+    def _count(self, role: str) -> int:
         return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)
 
     def world(self) -> World:
@@ -111,8 +117,20 @@ class Populations:
     def networks(self) -> Networks:
         """The static layers as neighbour lists."""
         return Networks(
-            information=jnp.asarray(static_layer(self.information_network, self.investors, self.network_seed)),
-            peers=jnp.asarray(static_layer(self.peer_network, self.adopters, self.network_seed + 1, neighbours=6)),
+            information=jnp.asarray(
+                static_layer(
+                    self.information_network,
+                    self.investors,
+                    self.network_seed,
+                    layer="information",
+                    order=self.information_order,
+                )
+            ),
+            peers=jnp.asarray(
+                static_layer(
+                    self.peer_network, self.adopters, self.network_seed + 1, layer="peers", order=self.peer_order
+                )
+            ),
         )
 
     def kinds(self, role: str) -> list[tuple[type[Agent], int]]:
@@ -134,6 +152,15 @@ class Populations:
             populations.append(Population.create(kind, number, sizes=sizes, offset=start, **own))
             start += number
         return Group(*populations)
+
+
+def role_of(kind: Any) -> str:
+    """The role that a class of agents plays. Raises ValueError where it plays none."""
+    for role, base in ROLES.items():
+        if isinstance(kind, type) and issubclass(kind, base):
+            return role
+    bases = ", ".join(base.__name__ for base in ROLES.values())
+    raise ValueError(f"{kind!r} plays no role: subclass one of {bases}")
 
 
 def first_market(p: Any, seed: Any, populations: Populations, networks: Networks, world: World) -> Market:

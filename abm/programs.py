@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ import numpy as np
 from abm.engine import compiler_options, on_accelerator, traced
 from abm.market import Month, month, months_of_runs, run, start_runs
 from abm.observables import ProductRecord
-from abm.population import Populations, first_market
+from abm.own_code import identity_of_code, is_built_in
+from abm.population import ROLES, Populations, first_market
 from abm.provenance import source_hash
 from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """What fixes the arrays of a run, and so its compiled program. Equal shapes share one program."""
+    """What fixes the arrays and the rules of a run, and so its compiled program. Equal shapes share one program."""
 
     populations: Populations
     world: World
@@ -35,16 +37,29 @@ class Shape:
 
     @classmethod
     def of(cls, setup: Setup) -> Shape:
-        kinds = tuple(
-            (role, tuple(setup.populations.kinds(role)))
-            for role in ("vendors", "closed_labs", "open_labs", "adopters", "investors", "regulators")
-        )
-        return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct))
+        """With the rules as they are now: a class attribute that has changed since makes another shape.
+
+        Where what the rules do cannot all be known, every set-up has a shape of its own.
+        """
+        kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in ROLES)
+        code = identity_of_code(kind for _, several in kinds for kind, _ in several)
+        rules: Any = Unknown(setup) if code.unknown else code.digest
+        return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct, rules))
+
+    @property
+    def rules(self) -> Any:
+        """Stands for code that is not the package's: empty where there is none."""
+        return self.key[3]
+
+    @property
+    def own_kinds(self) -> list[type]:
+        """Classes of agents that are not the package's."""
+        return [kind for _, kinds in self.key[0] for kind, _ in kinds if not is_built_in(kind)]
 
     @property
     def is_plain(self) -> bool:
-        """Whether all agents are of the package's own classes."""
-        return all(is_built_in(kind) for _, kinds in self.key[0] for kind, _ in kinds)
+        """Whether no code but the package's own takes part."""
+        return bool(self.rules == "")
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -53,9 +68,20 @@ class Shape:
         return isinstance(other, Shape) and self.key == other.key
 
 
-def is_built_in(kind: type) -> bool:
-    """Whether a class is one of the package's."""
-    return kind.__module__.startswith("abm.")
+class Unknown:
+    """Rules that cannot be told apart by looking: equal only for one and the same set-up."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+
+    def __str__(self) -> str:
+        return uuid.uuid4().hex  # nothing that is stored under it is found again
+
+    def __hash__(self) -> int:
+        return id(self.setup)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unknown) and self.setup is other.setup
 
 
 @jax.tree_util.register_pytree_node_class

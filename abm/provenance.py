@@ -24,13 +24,13 @@ NOT_THE_MODEL = (
     "validation",
 )
 """Parts of the package that look at numbers and do not make them; nor do the files of the command line, cli*.py."""
+DECIDING = ("jax", "jaxlib", "numpy", "scipy", "networkx")
+"""Packages whose versions can move the last digits of a result, or more."""
 DEFAULTS = Path("data") / "fits" / "june_2025.csv"
 """Data that the model's defaults come from."""
 
 
-@functools.cache
-def source_hash() -> str:
-    """Hash of the model's source files, and of the fit that its defaults come from."""
+def _hash_of_files() -> str:
     digest = hashlib.sha256()
     for path in [*sorted(PACKAGE.rglob("*.py")), PACKAGE / DEFAULTS]:
         inside = path.relative_to(PACKAGE)
@@ -38,6 +38,16 @@ def source_hash() -> str:
             digest.update(inside.as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+_AT_IMPORT = (
+    _hash_of_files()
+)  # not when first asked for: files may be edited while this process goes on with the old code
+
+
+def source_hash() -> str:
+    """Hash of the model's source files, and of the fit that its defaults come from, as they were when they were imported."""
+    return _AT_IMPORT
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.arrays import read_only
 from abm.samples import LEVELS, quantiles
 from abm.wording import nearest, short
 
@@ -28,15 +29,20 @@ def firm_names(setup: Setup) -> list[str]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result:
-    """One run."""
+    """One run. Its arrays are read-only: copy what you want to change."""
 
     setup: Setup
     seed: int
     report: Month
     compiled: bool = True
+    rules: Any = ""
+    """What the run's rules were (`abm.programs.Shape.rules`)."""
+
+    def __post_init__(self) -> None:
+        read_only(self.report)
 
     def __getitem__(self, observable: str) -> np.ndarray:
-        """Monthly values (months,) of an observable."""
+        """Monthly values (months,) of an observable, read-only."""
         return observable_of(self.report.observables, observable)
 
     def frame(self) -> pd.DataFrame:
@@ -52,7 +58,7 @@ class Result:
         """Daily log returns: index (month, day), one column a listed firm."""
         import pandas as pd
 
-        daily = self.report.daily_returns
+        daily = np.array(self.report.daily_returns)
         index = pd.MultiIndex.from_product([range(daily.shape[0]), range(daily.shape[1])], names=["month", "day"])
         return pd.DataFrame(daily.reshape(-1, daily.shape[2]), index=index, columns=firm_names(self.setup))
 
@@ -70,11 +76,16 @@ class Result:
         return frame[frame["active"]].drop(columns="active").reset_index()
 
     def market(self, month: int) -> Any:
-        """The market's whole state at the end of a month, replayed from the seed."""
+        """The market's whole state at the end of a month, replayed from the seed.
+
+        Raises ValueError for a month that the run has not, and where a rule has been changed since the run.
+        """
         from abm.playing import play
 
         if not 0 <= month < self.setup.months:
             raise ValueError(f"month = {month}: the run has months 0 to {self.setup.months - 1}")
+        if self.rules != self.setup.shape.rules:
+            raise ValueError("rules of this run's agents have been changed since: it cannot be replayed; run it again")
         for at, (market, _) in enumerate(play(self.setup, self.seed, compiled=self.compiled)):
             if at == month + 1:
                 return market
@@ -86,6 +97,10 @@ class Result:
 
         return network_of(self.market(month), self.setup)
 
+    def policy(self) -> pd.DataFrame:
+        """Every change of a policy instrument or parameter: instrument, jurisdiction, from, to, date, set_by."""
+        return policy_of(self.setup)
+
     def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
         """The run over time, a panel an observable; six that tell its story by default (`abm.figures.run_chart`)."""
         from abm.figures.fans import run_chart
@@ -95,15 +110,18 @@ class Result:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Many runs; arrays have the run as first axis, in the order of `seeds`."""
+    """Many runs; arrays have the run as first axis, in the order of `seeds`, and are read-only."""
 
     setup: Setup
     seeds: list[int]
     out: dict[str, Any]
     daily_months: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        read_only(self.out)
+
     def __getitem__(self, observable: str) -> np.ndarray:
-        """Values (runs, months) of an observable."""
+        """Values (runs, months) of an observable, read-only."""
         return observable_of(self.out["observables"], observable)
 
     @property
@@ -129,10 +147,10 @@ class Ensemble:
         return pd.DataFrame(quantiles(self[observable], levels), index=months_index(self.setup))
 
     def daily(self, month: int) -> np.ndarray:
-        """Daily log returns (runs, days, firms) of a month that was kept."""
+        """Daily log returns (runs, days, firms) of a month that was kept, read-only."""
         if month not in self.daily_months:
             raise ValueError(f"daily returns of month {month} were not kept; ask for them with daily=[..., {month}]")
-        return self.out["daily"][:, self.daily_months.index(month)]
+        return read_only(self.out["daily"][:, self.daily_months.index(month)])
 
     @property
     def firms(self) -> list[str]:
@@ -143,6 +161,10 @@ class Ensemble:
         from abm.figures.fans import fan_chart
 
         return fan_chart(self, observables, axes, **look)
+
+    def policy(self) -> pd.DataFrame:
+        """As `Result.policy`."""
+        return policy_of(self.setup)
 
     def failures(self) -> list[int]:
         """Seeds of runs in which a headline observable is not finite."""
@@ -233,6 +255,12 @@ class Comparison:
         return float(stdtrit(runs - 1, 0.5 + self.confidence / 2))
 
 
+def policy_of(setup: Setup) -> pd.DataFrame:
+    from abm.policy import frame, resolved
+
+    return frame(resolved(setup))
+
+
 def months_index(setup: Setup) -> Any:
     import pandas as pd
 
@@ -247,7 +275,7 @@ def observable_of(table: Mapping[str, Any], name: str) -> Any:
         )
     if name not in table:
         raise KeyError(f"no observable {name!r}{nearest(name, table)}; `abm list --observables` has them all")
-    return table[name]
+    return read_only(table[name])  # also of a result that was pickled or copied, which the flag does not survive
 
 
 def compare(a: Ensemble, b: Ensemble, *, confidence: float = 0.95) -> Comparison:

@@ -29,6 +29,7 @@ from abm.calendar import HORIZON
 from abm.events import Event
 from abm.files import Unreadable, parse_toml, read_text, toml_key, toml_value
 from abm.lines import lines_of
+from abm.parameters import merged
 from abm.reading import complaints, read_event
 from abm.timeline import Timeline, World
 from abm.wording import PARAMETERS, meant, short
@@ -147,11 +148,7 @@ class Scenario(BaseModel):
     @property
     def all_parameters(self) -> dict[str, float | dict[str, float]]:
         """Inherited and own overrides; own ones win, jurisdiction by jurisdiction."""
-        merged = {} if self._base is None else self._base.all_parameters
-        for name, value in self.parameters.items():
-            before = merged.get(name)
-            merged[name] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
-        return merged
+        return merged({} if self._base is None else self._base.all_parameters, self.parameters)
 
     def with_event(self, event: Event | Mapping[str, Any] | None = None, /, **said: Any) -> "Scenario":
         """This scenario and one event more, given as an `Event`, a mapping or keywords."""

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import run_many, runs_together, seed_words
+from abm.engine import floats_of, run_many, runs_together, seed_words
+from abm.inputs import plain, whole
 from abm.market import Month
 from abm.parameters import Parameters
-from abm.playing import Setup, check_finite, check_prices, play, warn_of_prices, whole_seed, yes_or_no
+from abm.playing import LONGEST, Setup, check_finite, check_prices, play, warn_of_prices, whole_seed, yes_or_no
+from abm.policy import inert, overridden, warn
 from abm.programs import Program
 from abm.results import Ensemble, Result
 from abm.scenarios import Scenario
 from abm.wording import short
 
+DAILY = (23, 24, 25)
+"""Months whose daily returns an ensemble keeps by default, those of them that it reaches: January 2025 and its neighbours."""
 NEEDED = 3
 """Memory of a run while it is computed, in sizes of its state: at the start, at the end, and between."""
 REPORTED = 700
@@ -27,7 +31,7 @@ REPORTED = 700
 
 
 def simulate(
-    parameters: Parameters | dict[str, Any] | None = None,
+    parameters: Parameters | Mapping[str, Any] | None = None,
     scenario: str | Scenario = "baseline",
     seed: int = 1,
     *,
@@ -40,9 +44,11 @@ def simulate(
     Parameters
     ----------
     parameters
-        `Parameters` or a table of values; defaults are the fitted ones.
+        `Parameters` or a table of values; defaults are the fitted ones. They hold from January 2023 on.
     scenario
-        Name of a built-in scenario, path of a TOML file, or a `Scenario`.
+        Name of a built-in scenario, path of a TOML file, or a `Scenario`. Its own parameters yield to those given here; its
+        dated events act on whatever is given, from their date on. Where an event sets a policy lever that was given to
+        another value, a warning tells so: `result.policy()` has all that acts.
     seed
         Same parameters, scenario and seed give the same numbers, alone or inside an ensemble.
     compiled
@@ -58,6 +64,8 @@ def simulate(
     """
     seed, compiled = whole_seed(seed), yes_or_no("compiled", compiled)
     setup = Setup.of(parameters, scenario, months, **options)
+    warn(overridden(setup.scenario, setup.given, setup.months))
+    rules = setup.shape.rules
     markets = play(setup, seed, compiled=compiled)
     next(markets)
     reports = [report for _, report in markets]
@@ -65,11 +73,11 @@ def simulate(
     report = report._replace(observables=dict(report.observables))
     check_finite({name: np.asarray(x)[None] for name, x in report.observables.items()}, setup, [seed], report.products)
     check_prices(report.products, setup)
-    return Result(setup, seed, report, compiled)
+    return Result(setup, seed, report, compiled, rules)
 
 
 def ensemble(
-    parameters: Parameters | dict[str, Any] | Sequence[Parameters] | None = None,
+    parameters: Parameters | Mapping[str, Any] | Iterable[Parameters] | None = None,
     scenario: str | Scenario = "baseline",
     seeds: Iterable[int] = range(100),
     **options: Any,
@@ -79,7 +87,7 @@ def ensemble(
     Parameters
     ----------
     parameters
-        As in `simulate`; or a sequence with one `Parameters` per seed.
+        As in `simulate`; or one `Parameters` (or table of values) per seed, in a list, an array or a generator.
     seeds
         Whole numbers. Run i of two ensembles with the same seeds sees the same draws: compare them with `compare`.
     **options
@@ -95,19 +103,19 @@ class Setting(NamedTuple):
     member, whatever this one's parameters and scenario say: a counterfactual that shares its history.
     """
 
-    parameters: Parameters | dict[str, Any] | Sequence[Parameters] | None = None
+    parameters: Parameters | Mapping[str, Any] | Iterable[Parameters] | None = None
     scenario: str | Scenario = "baseline"
     months: int | None = None
     branch_at: int = 0
 
 
 def ensembles(
-    settings: Sequence[Setting | tuple[Any, ...]],
+    settings: Iterable[Setting | tuple[Any, ...]],
     seeds: Iterable[int] = range(100),
     *,
     months: int = 60,
     precision: int = 64,
-    daily: Sequence[int] | None = (23, 24, 25),
+    daily: Iterable[int] | None = DAILY,
     products: bool = False,
     chunk: int | None = None,
     progress: Callable[[int, int, float], None] | None = None,
@@ -124,7 +132,7 @@ def ensembles(
     precision
         64 (default) or 32 bits: 32 is faster and meant for large sweeps.
     daily
-        Months whose daily returns are kept (None: all).
+        Months whose daily returns are kept (None: all); of a setting with fewer months those that it has.
     products
         Keep price, capability and releases of every product and month.
     chunk
@@ -136,24 +144,63 @@ def ensembles(
     **options
         Sizes, classes and networks of populations, `pricing`, `price_form`.
     """
-    if not isinstance(seeds, Iterable):
-        raise ValueError(f"seeds = {short(seeds)}: give several, such as range({short(seeds)})")
-    seeds = [whole_seed(s) for s in seeds]
-    if len(set(seeds)) < len(seeds) and not any(isinstance(setting[0], Sequence) for setting in settings if setting):
-        raise ValueError("seeds: one is there twice, and would count as two independent runs")
-    family = [Member.of(Setting(*setting), seeds, months, options) for setting in settings]
-    played = play_members(family, seeds, precision, daily, products, chunk, progress)
+    if isinstance(settings, Setting | str | Mapping) or not isinstance(settings, Iterable):
+        raise TypeError(f"settings = {short(settings)}: give a list, such as [Setting(), Setting(scenario='no_r1')]")
+    members = [checked(setting) for setting in settings]
+    if not members or members[0].branch_at:
+        raise ValueError("settings: give a first one without branch_at, from whose history others may branch")
+    products, chunk = yes_or_no("products", products), None if chunk is None else whole("chunk", chunk, 1)
+    if not (progress is None or callable(progress)):
+        raise TypeError(f"progress = {short(progress)}: give a function of (done, total, seconds)")
+    seeds = distinct(seeds, repeated=any(isinstance(one.parameters, tuple) for one in members))
+    family = [Member.of(member, seeds, months, options) for member in members]
+    warn(dict.fromkeys(sentence for member in family for sentence in member.without_effect(family[0])))
+    days = kept_days(daily, max(member.setup.months for member in family))
+    played = play_members(family, seeds, plain(precision), days, products, chunk, progress)
     for one in played:
         check_finite({name: one[name] for name in one.names}, one.setup, seeds)
         warn_of_prices(one.out["observables"], seeds)
     return played
 
 
+def checked(setting: Any) -> Setting:
+    """A setting with parameters that are one per seed as a tuple, whatever they were. Raises TypeError where it is none."""
+    if isinstance(setting, str) or not isinstance(setting, Sequence) or len(setting) > len(Setting._fields):
+        raise TypeError(f"settings: {short(setting)} is neither a Setting nor a tuple ({', '.join(Setting._fields)})")
+    setting = Setting(*setting)
+    given = setting.parameters
+    if isinstance(given, np.ndarray | Iterator | Sequence) and not isinstance(given, str):
+        return setting._replace(parameters=tuple(given))
+    return setting._replace(parameters=plain(given)) if hasattr(given, "to_dict") else setting  # of pandas
+
+
+def distinct(seeds: Any, repeated: bool) -> list[int]:
+    """Seeds as integers. Raises ValueError for duplicates, unless `repeated` says that each has parameters of its own."""
+    if isinstance(seeds, str | bytes | Mapping) or not isinstance(seeds, Iterable):
+        raise ValueError(f"seeds = {short(seeds)}: give several, such as range({short(seeds)})")
+    numbers = [whole_seed(seed) for seed in seeds]
+    if len(set(numbers)) < len(numbers) and not repeated:
+        raise ValueError("seeds: one is there twice, and would count as two independent runs")
+    return numbers
+
+
+def kept_days(daily: Any, months: int) -> tuple[int, ...] | None:
+    """Months whose daily returns are kept; `months` is the length of the longest run. Raises ValueError for any other."""
+    if daily is None or daily is DAILY:
+        return daily
+    if isinstance(daily, str | Mapping) or not isinstance(daily, Iterable):
+        raise ValueError(f"daily = {short(daily)}: give months, such as [23, 24, 25], or None for all of them")
+    days = tuple(whole("daily month", month, 0, months - 1) for month in daily)
+    if len(set(days)) < len(days):
+        raise ValueError(f"daily = {short(days)}: a month is there twice")
+    return days
+
+
 def play_members(
     family: list[Member],
     seeds: list[int],
     precision: int = 64,
-    daily: Sequence[int] | None = (23, 24, 25),
+    daily: Sequence[int] | None = DAILY,
     products: bool = False,
     chunk: int | None = None,
     progress: Callable[[int, int, float], None] | None = None,
@@ -162,8 +209,8 @@ def play_members(
     """`ensembles` of settings that were made ready; `workers` as in `run_many`."""
     if not seeds:
         raise ValueError("seeds is empty: give at least one seed")
-    if precision not in (32, 64):
-        raise ValueError(f"precision = {precision!r}: choose 64 or 32")
+    if not isinstance(precision, int) or precision not in (32, 64):
+        raise ValueError(f"precision = {short(precision)}: choose 64 or 32")
     kept = [
         tuple(m for m in (range(member.setup.months) if daily is None else daily) if 0 <= m < member.setup.months)
         for member in family
@@ -174,7 +221,7 @@ def play_members(
         reports = jax.device_get(reports if products else [one._replace(products=nothing) for one in reports])
         return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, family, kept, strict=True)]
 
-    with jax.enable_x64(precision == 64):
+    with floats_of(precision):
         usual = runs_together(len(seeds), lambda: 0 if chunk else sum(one.bytes_of_run(precision) for one in family))
         inputs = (
             jnp.asarray(np.stack([seed_words(seed) for seed in seeds])),
@@ -208,11 +255,11 @@ class Member:
 
     @classmethod
     def of(cls, setting: Setting, seeds: list[int], months: int, options: dict[str, Any]) -> Member:
-        parameters, scenario, own_months, branch_at = setting
-        months = own_months or months
-        if not 0 <= branch_at < months:
+        parameters, scenario, own_months, branch_at = checked(setting)
+        months = whole("months", months if own_months is None else own_months, 1, LONGEST)
+        if (branch_at := whole("branch_at", branch_at, 0)) >= months:
             raise ValueError(f"branch_at = {branch_at}: must lie between 0 and {months - 1}, the last month")
-        if not isinstance(parameters, Sequence):
+        if not isinstance(parameters, tuple):
             setup = Setup.of(parameters, scenario, months, **options)
             values = {name: np.broadcast_to(v, (len(seeds), *v.shape)) for name, v in setup.values.items()}
             return cls(setup, values, branch_at)
@@ -223,6 +270,12 @@ class Member:
         setup = dataclasses.replace(setups[0], conduct=setups[0].conduct._replace(short_sales=free))
         tables = [s.values for s in setups]
         return cls(setup, {name: np.stack([table[name] for table in tables]) for name in tables[0]}, branch_at)
+
+    def without_effect(self, first: Member) -> list[str]:
+        """A sentence for each of its parameters that does not act, or not all the time."""
+        setup = self.setup
+        found = overridden(setup.scenario, setup.given, setup.months, self.branch_at)
+        return found + (inert(self.values, first.values, self.branch_at) if self.branch_at else [])
 
     def bytes_of_run(self, precision: int) -> float:
         """About what one run takes while it is computed: its state, and its reports as they come and go."""

@@ -69,10 +69,16 @@ MUST_BE = {
 """What a type of fault says, by how its name begins."""
 
 
+def printable(text: str) -> str:
+    """A text that cannot steer a terminal: escapes and other control characters are written out, line breaks stay."""
+    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+
+
 def short(value: Any) -> str:
     """A value as an error shows it: one line, not long, whatever it holds."""
     try:
         text = str(value) if isinstance(value, dt.date) else repr(value)
     except ValueError:  # an integer too long to print
         return "a very long number"
+    text = printable(text).replace("\n", "\\n")
     return text if len(text) <= 60 else text[:57] + "..."

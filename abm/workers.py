@@ -1,15 +1,35 @@
-"""Processes that work side by side, each with one thread. Importing this is cheap."""
+"""Processes that work side by side, each with one thread, and how long to wait for them. Importing this is cheap."""
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.context
 import multiprocessing.process
 import os
 import signal
+import subprocess
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import time
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from abm.inputs import parse_float
+
+PATIENCE = 600.0
+"""Seconds without a sign of life of any worker after which they are given up (environment: ABM_PATIENCE)."""
+LOOK = 5.0
+"""Seconds between two looks for a sign of life."""
+BUSY = 0.02
+"""Share of a processor that a process uses at least if it computes; one that hangs uses none."""
+DASK_BUSY = 10.0
+"""The same of a Dask worker, in percent: its own housekeeping takes a few."""
+
+
+class Broken(RuntimeError):
+    """Workers cannot be started, have died, or hang; the message says what to do."""
 
 
 @contextmanager
@@ -28,14 +48,105 @@ def worker_pool(number: int, preload: Sequence[str] = ()) -> Iterator[ProcessPoo
         context = multiprocessing.get_context("spawn")  # forking a process in which JAX has threads is not safe
     pool = ProcessPoolExecutor(number, mp_context=context, initializer=_begin)
     try:
-        pool.submit(os.getpid)  # starts the first worker, and the imports
+        try:
+            pool.submit(os.getpid)  # starts the first worker, and the imports
+        except (EOFError, OSError, RuntimeError) as error:
+            why = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
+            raise Broken(f"worker processes cannot be started ({why}): is there too little memory?") from None
         yield pool
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in set(multiprocessing.active_children()) - before:
-            worker.terminate()
+            worker.kill()  # one that hangs may not hear anything else
         raise
     pool.shutdown()
+
+
+def patience() -> float:
+    """Seconds that workers may go without a sign of life. Raises ValueError for an ABM_PATIENCE that is no such number."""
+    text = os.environ.get("ABM_PATIENCE", "")
+    try:
+        seconds = parse_float(text) if text else PATIENCE
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise ValueError(f"ABM_PATIENCE = {text}: must be a number of seconds above 0")
+    return seconds
+
+
+class Watch:
+    """Waits for what an executor's workers do, as long as there is a sign that they work.
+
+    The sign is time that a worker spends on a processor, however long its task takes: of processes that are children or
+    grandchildren of this one, of threads of this process, or of the workers that report it to a Dask scheduler. Of any other
+    executor nothing is known, and there is no limit.
+    """
+
+    def __init__(self, executor: Executor):
+        self.executor, self.patience = executor, patience()
+        self._seen: Any = None
+        self._looked = self._alive = time.monotonic()
+
+    def wait(self, futures: Collection[Future[Any]]) -> set[Future[Any]]:
+        """Those of the futures that are done, at least one. Raises `Broken` where no worker shows a sign of life any more."""
+        self._looked = self._alive = time.monotonic()
+        while True:
+            if done := wait(futures, timeout=min(LOOK, self.patience / 4), return_when=FIRST_COMPLETED).done:
+                return done
+            working, now = self._working(time.monotonic() - self._looked), time.monotonic()
+            self._looked = now
+            if working is not False:
+                self._alive = now
+            elif now - self._alive > self.patience:
+                raise Broken(
+                    f"for {self.patience:.0f} seconds no worker has finished anything or computed: they hang, or nobody is"
+                    " there (too little memory, a scheduler or workers that are gone?); what is finished is kept: run it"
+                    " again to go on (ABM_PATIENCE=SECONDS waits longer)"
+                )
+
+    def _working(self, elapsed: float) -> bool | None:
+        """Whether a worker has computed in the seconds since the last look; None where nobody can know."""
+        before = self._seen
+        client = getattr(self.executor, "_client", None)
+        if hasattr(client, "scheduler"):
+            self._seen = busy_in_dask(client)
+            return bool(self._seen.items() - (before or {}).items())
+        if isinstance(self.executor, ThreadPoolExecutor):
+            self._seen = time.process_time()
+        else:
+            processes = getattr(self.executor, "_processes", None)  # of a process pool: by their ids
+            self._seen = processor_time(list(processes)) if processes else None
+        if self._seen is None or before is None:
+            return None
+        return bool(self._seen - before > BUSY * elapsed)
+
+
+def busy_in_dask(client: Any) -> dict[str, float]:
+    """When the scheduler last heard of each worker that computes. Raises `Broken` where the connection is closed."""
+    if client.status in ("closing", "closed"):
+        raise Broken("the connection to the Dask scheduler is lost; what is finished is kept: run it again to go on")
+    try:
+        workers = client.sync(client.scheduler.identity, callback_timeout=LOOK)["workers"]
+    except Exception:  # of whatever kind: nobody answers
+        return {}
+    return {name: one["last_seen"] for name, one in workers.items() if one["metrics"].get("cpu", 0.0) >= DASK_BUSY}
+
+
+def processor_time(processes: Collection[int]) -> float | None:
+    """Seconds on a processor that processes have used up to now, all together; None where the system does not say."""
+    if Path("/proc/self/stat").exists():
+        ticks = 0
+        for process in processes:
+            with contextlib.suppress(OSError):  # it has just ended
+                fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])  # in user and in kernel mode
+        return ticks / os.sysconf("SC_CLK_TCK")
+    command = ["ps", "-o", "time=", "-p", ",".join(map(str, processes))]
+    try:
+        times = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+        return sum(60.0**power * float(part) for one in times for power, part in enumerate(reversed(one.split(":"))))
+    except (OSError, ValueError):
+        return None
 
 
 def being_born() -> bool:

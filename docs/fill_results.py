@@ -15,6 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from abm.figures.crash import only_raw
+from abm.reproduce.findings import change_in_words, in_percent
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "README.md"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -41,14 +44,16 @@ def power(paired: pd.DataFrame) -> str:
     """The family of pricing-power measures in the first year after R1."""
     row = rows_of(paired, "no_r1", "2025")
     lerner, premium, profit = row("lerner_closed"), row("closed_premium"), row("closed_profit")
+    cheapest = "the cheapest price of about R1's capability"
+    contestable = "the share of spending where the best open model is within a switching cost"
     return (
         f"In 2025 R1 moved the closed labs' Lerner index from {lerner['without']:.3f} to {lerner['with']:.3f}"
-        f" ({change(lerner, 100, 'points')}), the ratio of their prices to those of equal open models by"
-        f" {percent(premium)}, the share of spending where the best open model is within a switching cost by"
-        f" {change(row('contestable_share'), 100, 'points')}, and their profit by {change(profit, 1, '$ M a month')}."
-        f" The cheapest price of about R1's capability changed by {percent(row('price_at_k3'))}, the list price of the"
-        f" frontier model by {percent(row('frontier_price'))}, and the open share of tokens by"
-        f" {change(row('open_token_share'), 100, 'points')}."
+        f" ({change(lerner, 100, 'points')}). It {percent(premium, 'the ratio of their prices to those of equal open models')},"
+        f" {moved(row('contestable_share'), 100, 'points', contestable)}, and"
+        f" {moved(profit, 1, '$ M a month', 'their profit')}. It"
+        f" {percent(row('price_at_k3'), cheapest)},"
+        f" {percent(row('frontier_price'), 'the list price of the frontier model')}, and"
+        f" {moved(row('open_token_share'), 100, 'points', 'the open share of tokens')}."
     )
 
 
@@ -56,7 +61,8 @@ def crash(day0: pd.DataFrame, signs: pd.DataFrame) -> str:
     """27 January 2025 by layer, and each mechanism alone."""
     mean = day0.set_index(["mechanism", "layer"])["mean"]
     parts = [
-        f"{name} {signed(100 * mean[TOGETHER, layer])} % ({signed(100 * mean[OBSERVED, layer])} %)"
+        f"{name} {signed(100 * mean[TOGETHER, layer])} % ({signed(100 * mean[OBSERVED, layer])} %"
+        f"{', a raw return' if layer in only_raw() else ''})"
         for layer, name in LAYERS.items()
     ]
     right = signs.set_index("mechanism")
@@ -74,13 +80,15 @@ def crash(day0: pd.DataFrame, signs: pd.DataFrame) -> str:
 def chips(paired: pd.DataFrame) -> str:
     """Orders and compute."""
     years = [str(y) for y in sorted(paired.loc[paired["comparison"] == "no_r1", "year"].astype(str).unique())]
-    orders = [f"{percent(rows_of(paired, 'no_r1', year)('chip_orders'))} in {year}" for year in years]
+    orders = [
+        f"{percent(rows_of(paired, 'no_r1', year)('chip_orders'), 'them' if at else 'chip orders')} in {year}"
+        for at, year in enumerate(years)
+    ]
     last = rows_of(paired, "no_r1", years[-1])
     stargate = rows_of(paired, "no_stargate", years[-1])
     return (
-        f"R1 changed chip orders by {', '.join(orders)}, and compute installed in {years[-1]} by"
-        f" {percent(last('compute_installed'))}."
-        f" Stargate changed the latter by {percent(stargate('compute_installed'))}."
+        f"R1 {', '.join(orders)}. In {years[-1]} it {percent(last('compute_installed'), 'compute installed')};"
+        f" Stargate {percent(stargate('compute_installed'), 'it')}."
     )
 
 
@@ -107,9 +115,14 @@ def change(row: Any, scale: float, unit: str) -> str:
     return f"{signed(scale * row['difference'])} {unit} [{low}, {high}]"
 
 
-def percent(row: Any) -> str:
-    """A difference of logarithms as a change in percent."""
-    return change({k: 100 * math.expm1(row[k]) for k in ("difference", "low", "high")}, 1, "%")
+def moved(row: Any, scale: float, unit: str, what: str) -> str:
+    """What was done to `what`, in words."""
+    return change_in_words(*(scale * row[k] for k in ("difference", "low", "high")), unit, what, digits)
+
+
+def percent(row: Any, what: str) -> str:
+    """A difference of logarithms as a change of `what` in percent, in words."""
+    return moved(in_percent(row), 1, "%", what)
 
 
 def signed(value: float) -> str:

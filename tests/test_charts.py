@@ -152,19 +152,13 @@ def test_what_is_wrong_is_said(tiny_shock, ask, error, words):
         ask(tiny_shock.runs["baseline"])
 
 
-@pytest.mark.parametrize(
-    ("unit", "largest", "expected"),
-    [
-        ("$ M per month", 900.0, (1.0, "$ M per month")),
-        ("$ M per month", 2e4, (1e3, "$ B per month")),
-        ("$ M", 3e7, (1e6, "$ T")),
-        ("million per month", 5e11, (1e6, "trillion per month")),
-        ("H100e", 2e8, (1e6, "million H100e")),
-        ("share", 1.0, (1.0, "share")),
-    ],
-)
-def test_large_units_are_scaled(unit, largest, expected):
-    assert fans.scaled_unit(unit, largest) == expected
+def test_a_quantity_has_one_unit_in_every_chart(tiny_shock):
+    runs = tiny_shock.runs["baseline"]
+    level = runs.plot("consumer_surplus").axes[0]
+    change = abm.compare(runs, tiny_shock.runs["no_r1"]).plot("consumer_surplus").axes[0]
+    assert level.get_ylim()[1] > 1e4
+    assert (level.get_ylabel(), change.get_ylabel()) == ("$ M per month", "change, $ M per month")
+    assert level.yaxis.get_major_formatter()(-12_500, 0) == "−12,500"
 
 
 # --- products and network ---
@@ -199,6 +193,56 @@ def test_the_network_keeps_the_weights_of_its_layers(run, tmp_path):
     assert figures.network(graph, layers=["peers"]).axes[0].get_title(loc="left") == multilayer.TITLES["peers"]
     with pytest.raises(ValueError, match="not known"):
         figures.network(run, 30, layers=["suply"])
+
+
+def lines_of(figure):
+    """Labels of the lines, not the marks, in the legend of a network."""
+    handles = zip(figure.legends[0].get_lines(), figure.legends[0].get_texts(), strict=True)
+    return {text.get_text(): line.get_linestyle() for line, text in handles if line.get_linestyle() != "None"}
+
+
+def test_the_legend_tells_distillation_from_copied_weights(tmp_path):
+    graph = nx.MultiDiGraph(month=0)
+    for name in ("closed_1", "open_1", "open_2"):
+        graph.add_node(name, kind="Lab", role="labs", home="us")
+    graph.add_edge("closed_1", "open_1", layer="access", channel="api", weight=0.02)
+    graph.add_edge("open_2", "open_1", layer="access", channel="weights", weight=1.0)
+    figure = drawn(lambda: figures.network(graph, layers=["access"]), tmp_path)
+    assert list(lines_of(figure)) == ["distilled through the API, this month", "open weights copied, so far"]
+    assert len(set(lines_of(figure).values())) == 2
+    drawn_lines = [patch for patch in figure.axes[0].patches if patch.get_linewidth() > 0]
+    assert [round(patch.get_linewidth(), 2) for patch in drawn_lines] == [2.6, 1.06]  # the largest amount; no amount
+    assert not lines_of(figures.network(graph, layers=["supply"]))
+
+
+def test_the_page_tells_distillation_from_copied_weights():
+    reacton = pytest.importorskip("reacton")
+    from abm.dashboard.drawing import drawn as on_the_page
+    from abm.dashboard.month_by_month import Legend
+
+    graph = nx.MultiDiGraph(month=0)
+    for name in ("closed_1", "open_1", "open_2"):
+        graph.add_node(name, kind="Lab", role="labs", home="us")
+    graph.add_edge("closed_1", "open_1", layer="access", channel="api", weight=0.02)
+    graph.add_edge("open_2", "open_1", layer="access", channel="weights", weight=1.0)
+    api, weights = sorted(on_the_page(graph, "access")[1], key=lambda line: line["tail"])
+    assert (api["dashed"], weights["dashed"]) == (False, True) and api["colour"] != weights["colour"]
+    assert api["width"] == 1.55  # the largest amount: a copy has none
+    legends = {}
+    for layer in ("access", "supply"):
+        box, context = reacton.render(Legend(layer), handle_error=False)
+        legends[layer] = box.children[0].unsafe_innerHTML
+        context.close()
+    assert "distilled through the API, this month" in legends["access"] and "weights copied" in legends["access"]
+    assert "copied" not in legends["supply"]
+
+
+def test_the_channel_of_an_edge_is_what_the_state_says(run):
+    """All distillation of the month, and nothing else, is under "api"."""
+    for month in (12, 30):
+        edges = [d for _, _, d in run.network(month).edges(data=True) if d["layer"] == "access"]
+        amounts = sum(edge["weight"] for edge in edges if edge["channel"] == "api")
+        assert amounts == pytest.approx(run["distillation_volume"][month])
 
 
 def test_a_firm_stays_in_its_place(run):

@@ -19,11 +19,9 @@ os.setresuid({STRANGER}, -1, -1)  # whose home is looked for; what root may read
 import jax.numpy as jnp, matplotlib, sys
 import abm, abm.simulation, abm.sweeps
 from abm.engine import loop
-from abm.dashboard.serve import _home
+from abm.dashboard.serve import without_home
 print(float(loop(lambda x, i: (x + i, x), jnp.zeros(()), jnp.arange(4.0))[0]))
-with _home():
-    import pathlib
-    print(pathlib.Path.home().is_dir())
+print(os.path.isdir(without_home()))
 from abm.cli import main
 sys.argv = ["abm", "list"]
 main()

@@ -154,6 +154,14 @@ def test_no_curve_passes_behind_the_name_of_an_event(scale):
     assert ax.get_ylim() == (low, high)  # room once, whatever the number of events
 
 
+def test_ensembles_of_ones_own_stand_below_the_mechanisms(results):
+    (named,) = results["crash_mechanisms"]
+    figure = figures.crash_mechanisms(named | {"mine, $1 to $2": named[crash.TOGETHER]})
+    rows = figure.axes[0].get_yticklabels()
+    assert len(rows) == len(named) + 1
+    assert rows[-1]._preprocess_math(rows[-1].get_text()) == ("mine, $1 to $2", False)
+
+
 def test_an_unknown_kind_of_return_is_refused(tiny_shock):
     with pytest.raises(ValueError, match="abnormal"):
         figures.event_window(tiny_shock.runs["baseline"], kind="excess")

@@ -268,7 +268,7 @@ def test_a_kept_trace_gives_the_same_numbers_to_the_last_bit(tmp_path):
         (lambda: simulate(seed=True), "seed = True"),
         (lambda: simulate(seed=None), "seed = None"),
         (lambda: simulate(seed=2**64), "2\\^64 - 1"),
-        (lambda: simulate(months=10**9), "from 1 to 1200"),
+        (lambda: simulate(months=10**9), "from 1 to 1,200"),
         (lambda: simulate(closed_labs=4_000_000_000), "from 1 to 1,000"),
         (lambda: ensemble(seeds=5), "give several, such as range\\(5\\)"),
         (lambda: ensemble(seeds=[1, 1]), "one is there twice"),

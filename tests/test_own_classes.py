@@ -1,14 +1,19 @@
 """What happens when a user's own class is wrong: the rule, the class and the month are named."""
 
+import sys
+import threading
+import time
 import warnings
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import abm
 from abm import MarketModel, Parameters, compare, ensemble, simulate
 from abm.agents import ClosedLab, Investor
 from abm.engine import RuleError
+from abm.experiments.replay import Unplayable, replay_result
 
 FEW = {"adopters": 20, "investors": 30, "months": 3}
 
@@ -116,3 +121,110 @@ def test_natural_mistakes_are_told_what_to_write():
         abm.Scenario.load("baseline").with_event(kind="attention", date="2025-06-31", salience=1.0)
     one = abm.Scenario.load("baseline").with_event(kind="attention", date="2025-06-30", salience=1.0)
     assert str(one.events[-1].date) == "2025-06-30"
+
+
+TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
+FACTOR = 1.2
+
+
+class Marked(ClosedLab):
+    """Sells at a factor over cost, which stands outside the class."""
+
+    def wanted_price(self, p, offer):
+        return FACTOR * self.token_cost
+
+
+def lerner(**more):
+    return simulate(seed=2, months=3, classes=[Marked], **TINY, **more)["lerner_closed"][-1]
+
+
+def test_a_changed_rule_is_what_runs(monkeypatch):
+    dear, cheap = {}, {}
+    for factor, found in ((2.5, dear), (1.2, cheap), (2.5, dear)):
+        monkeypatch.setattr(sys.modules[__name__], "FACTOR", factor)
+        found.setdefault("compiled", []).append(lerner())
+        found["in Python"] = lerner(compiled=False)
+        found["many"] = ensemble(seeds=[2], months=3, classes=[Marked], **TINY)["lerner_closed"][0, -1]
+    assert dear["compiled"] == pytest.approx([dear["in Python"]] * 2)
+    assert cheap["compiled"] == pytest.approx([cheap["in Python"]])
+    assert (dear["many"], cheap["many"]) == pytest.approx((dear["in Python"], cheap["in Python"]))
+    assert dear["compiled"][0] - cheap["compiled"][0] > 0.1
+
+
+def test_a_rule_replaced_in_the_package_is_what_runs_and_no_sweep_keeps_it(monkeypatch, tmp_path):
+    usual = simulate(seed=2, months=3, **TINY)
+    with monkeypatch.context() as patch:
+        patch.setattr(ClosedLab, "wanted_price", Marked.wanted_price)
+        assert simulate(seed=2, months=3, **TINY)["lerner_closed"][-1] == pytest.approx(lerner())
+        with pytest.raises(ValueError, match=r"abm\.agents\.closed_lab\.ClosedLab\.wanted_price: replaced in memory"):
+            abm.sweep({"ip_strength": [0.5]}, seeds=[2], months=3, populations=TINY, out=tmp_path / "x")
+        with pytest.raises(ValueError, match="changed since: it cannot be replayed"):
+            usual.market(1)
+    again = simulate(seed=2, months=3, **TINY)
+    assert np.array_equal(again["lerner_closed"], usual["lerner_closed"])
+
+
+def test_a_rule_changed_between_two_steps_acts_from_the_next(monkeypatch):
+    model = MarketModel(rng=2, months=3, classes=[Marked], **TINY)
+    twin = MarketModel(rng=2, months=3, classes=[Marked], compiled=False, **TINY)
+    for factor in (1.2, 1.2, 2.5):
+        monkeypatch.setattr(sys.modules[__name__], "FACTOR", factor)
+        for one in (model, twin):
+            one.step()
+    found = model.frame()["lerner_closed"].tolist()
+    assert found == pytest.approx(twin.frame()["lerner_closed"].tolist())
+    assert found[-1] == pytest.approx(0.635, abs=1e-3)  # 0.435 if it went on selling at 1.2 times cost
+
+
+def test_a_rule_that_reads_a_clock_is_told_once(recwarn):
+    class Timely(ClosedLab):
+        def wanted_price(self, p, offer):
+            return (2.5 + 0 * time.time()) * self.token_cost
+
+    for _ in range(2):
+        simulate(seed=2, months=1, classes=[Timely], **TINY)
+    told = [str(one.message) for one in recwarn if "Timely" in str(one.message)]
+    assert len(told) == 1
+    assert "Timely.wanted_price uses time" in told[0]
+
+
+def factory(markup):
+    class Made(ClosedLab):
+        def wanted_price(self, p, offer):
+            return markup * self.token_cost
+
+    return Made
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_classes_of_a_function_run_in_a_sweep_and_are_part_of_what_was_run(tmp_path, workers):
+    asked = {"seeds": [2], "months": 3, "populations": TINY, "observables": ["lerner_closed"], "workers": workers}
+    found = abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(2.5)], out=tmp_path / "x", **asked).runs()
+    assert set(found["status"]) == {"ok"}
+    alone = simulate({"ip_strength": 0.5}, seed=2, months=3, classes=[factory(2.5)], **TINY)
+    assert found["lerner_closed_last"].iloc[-1] == pytest.approx(alone["lerner_closed"][-1], rel=1e-9)
+    with pytest.raises(ValueError, match="classes of agents: changed"):
+        abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(1.2)], out=tmp_path / "x", **asked)
+    again = abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(2.5)], out=tmp_path / "x", **asked)
+    assert len(again.sessions()) == 1  # the same rules: nothing is done twice
+
+
+def test_classes_that_cannot_play_or_travel_are_refused(tmp_path):
+    asked = {"seeds": [2], "months": 3, "populations": TINY}
+    with pytest.raises(ValueError, match="classes for closed_labs add up to 3, but there are 1"):
+        abm.sweep({"ip_strength": [0.4]}, classes={"closed_labs": {Marked: 3}}, **asked)
+    with pytest.raises(ValueError, match="plays no role"):
+        abm.sweep({"ip_strength": [0.4]}, classes=[int], **asked)
+    lock = threading.Lock()
+
+    class Locked(ClosedLab):
+        own = lock
+
+    with pytest.warns(UserWarning, match=r"holds a _thread\.lock"), pytest.raises(ValueError, match="cannot be sent"):
+        abm.sweep({"ip_strength": [0.4]}, classes=[Locked], **asked)
+
+
+def test_a_sweep_with_own_classes_says_that_it_cannot_be_replayed_alone(tmp_path):
+    abm.sweep({"ip_strength": [0.5]}, classes=[Marked], seeds=[2], months=3, populations=TINY, out=tmp_path / "x")
+    with pytest.raises(Unplayable, match=r"classes of agents that it does not hold \(Marked\)"):
+        replay_result(tmp_path / "x")

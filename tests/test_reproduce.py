@@ -11,7 +11,7 @@ import pytest
 
 from abm.figures.labels import PRICING_POWER
 from abm.playing import Setup
-from abm.reproduce import Stopped, r1_report, r1_shock, r1_tables, report, store
+from abm.reproduce import Stopped, r1_shock, r1_tables, report, store
 from abm.simulation import ensembles
 from abm.workers import worker_pool
 
@@ -65,7 +65,8 @@ def test_numbers_in_the_text_are_those_of_the_tables(outcome):
     assert len(said) > 20
     for row in said.itertuples():
         assert row.shown in page, row.key
-        assert row.shown.lstrip("+") in (report.number(row.value, 2), report.number(row.value, 3), f"{row.value:.0f}")
+        size = abs(row.value)  # where a verb has the direction, no sign is shown
+        assert row.shown.lstrip("+−") in (report.number(size, 2), report.number(size, 3), f"{size:.0f}")
     paired = pd.read_csv(outcome.folder / "tables" / "paired_differences.csv")
     rows = paired.set_index(["comparison", "observable", "year"])
     lerner = said.set_index("key").loc["lerner_closed points"]
@@ -74,6 +75,20 @@ def test_numbers_in_the_text_are_those_of_the_tables(outcome):
     day0 = pd.read_csv(outcome.folder / "tables" / "crash_mechanisms.csv").set_index(["mechanism", "layer"])
     chips = said.set_index("key").loc["day 0 compute, model", "value"]
     assert chips == pytest.approx(100 * day0.loc[("all together", "compute"), "mean"])
+
+
+def test_the_report_tells_a_direction_once_and_names_raw_returns(outcome):
+    page = re.sub(r"data:image[^\"]*|&nbsp;|\u00a0", " ", outcome.report.read_text(encoding="utf-8"))
+    for text in (page, *outcome.headlines):
+        assert not re.search(r"\b(by|lost|loses?|fell|falls?|rose|rises?|gained?)\s+[−+-]\s*\d", text)
+    assert re.search(r"NVIDIA fell by 13 %: abnormal returns.* \(NVIDIA&#x27;s raw return was −17 %\)", page)
+    assert re.search(r"applications .{0,60}observed \+3.5 %, a raw return\)", page)
+
+
+def test_a_quantity_has_one_unit_in_the_report(outcome):
+    """Levels and differences of money, of whatever size, are in the unit of the tables."""
+    page = re.sub(r"data:image[^\"]*", "", outcome.report.read_text(encoding="utf-8"))
+    assert not re.search(r"\$ [BT]\b|\btrillion\b|\bthousand H100e\b", page.replace("\u00a0", " "))
 
 
 def test_plotted_numbers_are_those_of_the_runs(outcome, tiny_shock):
@@ -190,16 +205,10 @@ def test_numbers_are_written_as_people_write_them():
     assert report.number(float("nan")) == "–"
     assert report.number(True) == "yes"
     assert report.number(3.6e-8) == "3.60\u00a0×\u00a010⁻⁸"
+    assert report.number(-1.6147e10) == "−1.61\u00a0×\u00a010¹⁰"
+    assert report.number(123456789.0) == "123,456,789"
     assert report.words("e - 1 <= -0.5") == "e\u00a0−\u00a01 ≤ −0.5"
     assert report.words("2025-01-27, open-closed, `abm score`") == "2025-01-27, open-closed, <code>abm score</code>"
-
-
-def test_large_amounts_are_told_in_larger_units():
-    row = {"unit": "$ M", "with": 4.6e6, "without": 4.5e6, "difference": 1e5, "low": 9e4, "high": 1.1e5}
-    rows = pd.DataFrame([row | {"difference_in": "$ M"}, row | {"difference_in": "log points"}])
-    own, logs = (one for _, one in r1_report.in_large_units(rows).iterrows())
-    assert (own["unit"], own["difference_in"], own["with"], own["high"]) == ("$ B", "$ B", 4600, 110)
-    assert (logs["unit"], logs["difference_in"], logs["with"], logs["high"]) == ("$ B", "log points", 4600, 1.1e5)
 
 
 def test_text_of_a_report_is_escaped():

@@ -32,7 +32,7 @@ def test_dependencies_point_one_way_and_there_are_no_cycles():
     [
         ('    "agents | reading",\n', ""),  # a part without a place
         ('    "market",\n    "observables', '    "observables'),
-        ('"programs",\n    "market"', '"market",\n    "programs"'),  # an arrow upwards
+        ('"programs",\n    "own_code"', '"own_code",\n    "programs"'),  # an arrow upwards
         ('ignore_imports = ["abm.results -> abm.figures.fans"]\n', ""),  # a cycle of two parts
     ],
 )

@@ -18,15 +18,19 @@ import dataclasses
 import datetime as dt
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 from abm.calendar import HORIZON, date_of, month_of
+from abm.events import Event
 from abm.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.inputs import parse_float, plain
 from abm.lines import Where, line_of, lines_of
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+from abm.policy import CLOSED, FROM_THE_START, Change, resolved, retold, without
 from abm.scenarios import Scenario, ScenarioError
 from abm.wording import PARAMETERS, meant, short
 
@@ -36,22 +40,12 @@ if TYPE_CHECKING:
     from abm.results import Comparison
     from abm.simulation import Setting
 
+USER = "user"
 EXPORTS = ("as enacted", "lifted", "closed to China")
 MOST_SEEDS = 100_000
 FIRST = dt.date(2023, 1, 1)
 LARGEST = 100_000
 """Bytes of the largest file that is read."""
-
-
-FROM_THE_START = (
-    "attention_threshold", "belief_spread", "belief_variance", "capacity_start", "chip_cost_start",
-    "closed_monetisation", "closed_trust", "compute_start", "credibility", "credibility_spread", "developer_compliance",
-    "developer_sensitivity", "difficulty_high", "difficulty_low", "enterprise_compliance", "enterprise_scale",
-    "enterprise_sensitivity", "enterprise_share", "leader_lock_in", "linear_price_scale", "openness_taste",
-    "openness_taste_spread", "power_headroom", "price_adjustment", "quality_taste", "sensitivity_spread",
-    "social_return_ratio", "susceptibility", "token_scale", "trend_share", "usage_elasticity",
-)  # fmt: skip
-"""Parameters that no month reads: what they say is in the agents from the first one on (or in a measure alone)."""
 
 
 class CounterfactualError(ValueError):
@@ -82,7 +76,8 @@ class Counterfactual:
     months: int = HORIZON
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "levers", dict(self.levers) if isinstance(self.levers, Mapping) else self.levers)
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
         if problems := list(self._problems()):
             raise CounterfactualError(problems)
 
@@ -149,7 +144,10 @@ class Counterfactual:
         return found
 
     def changed_scenario(self) -> Scenario:
-        """The changed world's scenario, with its export rules. Raises where it parts from the baseline before `since`."""
+        """The changed world's scenario, with its export rules, and without its events on instruments that levers set.
+
+        Raises where it parts from the baseline before `since`.
+        """
         import numpy as np
 
         story = Scenario.load(self.scenario)
@@ -164,26 +162,38 @@ class Counterfactual:
         own = [
             name
             for name, value in story.all_parameters.items()
-            if Scenario.load("baseline").all_parameters.get(name) != value
+            if Scenario.load("baseline").all_parameters.get(name) != value and name not in self.levers
         ]
         if own and self.month:
             what = (
                 f"scenario {story.name!r} has parameters of its own ({', '.join(own)}), which act from January 2023 on"
             )
             raise CounterfactualError([("scenario", f"{what}: set since = 2023-01-01")])
+        story, _ = without(story, self.parameters())
         if self.exports == "lifted":
-            for event in story.all_events:
-                untold = getattr(event, "question", "") == "policy_tightness" and event.when[0] >= self.month
-                if event.id and (event.kind == "export_control" or untold):  # no rules, and no more news of rules
-                    story = story.without(event.id)
+            story = retold(story, [event for event in story.all_events if not self._lifts(event)])
         if self.exports == "closed to China":
+            ids = {event.id for event in story.all_events}
+            rule, news = (None if name in ids else name for name in (CLOSED, f"{CLOSED}_news"))
             story = story.with_event(
-                kind="export_control", id="closed_to_china", date=self.since, destination="china", availability=0.0
+                kind="export_control", id=rule, date=self.since, destination="china", availability=0.0
             ).with_event(
-                kind="news", id="closed_to_china_news", date=self.since, question="policy_tightness", signal=1.0,
-                precision=2.0, salience=2.0,
+                kind="news", id=news, date=self.since, question="policy_tightness", signal=1.0, precision=2.0, salience=2.0
             )  # fmt: skip
         return story
+
+    def _lifts(self, event: Event) -> bool:
+        """Whether an event does not happen where export rules are lifted: a rule, or news of rules still to come."""
+        untold = getattr(event, "question", "") == "policy_tightness" and event.when[0] >= self.month
+        return event.kind == "export_control" or untold
+
+    def policy(self) -> tuple[Change, ...]:
+        """Every instrument that the changed world sets otherwise than the baseline, from when on, and who sets it."""
+        from abm.playing import Setup
+
+        baseline = Setup.of(months=self.months)
+        changed = Setup.of(self.parameters(), self.changed_scenario(), self.months)
+        return resolved(changed, baseline, self.month, by=USER, exports_by=USER if self.exports != EXPORTS[0] else "")
 
     def settings(self) -> list[Setting]:
         """The baseline and the changed world, as `abm.ensembles` takes them."""
@@ -243,12 +253,16 @@ class Counterfactual:
             lines += ["", "[levers]", *(f"{toml_key(name)} = {float(value)!r}" for name, value in said)]
         return "\n".join(lines) + "\n"
 
+    def annotated(self) -> str:
+        """`to_toml` with what acts in comments."""
+        return "".join(f"# {one}\n" for one in self.policy()) + self.to_toml()
+
     def words(self) -> str:
         """What is changed, and from when on."""
         changed = [f"scenario {self.scenario}"] if self.scenario != "baseline" else []
         changed += [f"export rules {self.exports}"] if self.exports != EXPORTS[0] else []
         changed += [f"{name} = {value:g}" for name, value in self.levers.items()]
-        return f"{', '.join(changed) or 'nothing'} from {self.since:%B %Y}"
+        return f"{', '.join(changed) or 'nothing'} from {self.since:%B %Y} on"
 
     @property
     def changes_nothing(self) -> bool:
@@ -268,8 +282,11 @@ class Counterfactual:
         names = [field.name for field in dataclasses.fields(cls) if field.name != "levers"]
         said: dict[str, Any] = {"levers": {}}
         problems = []
-        for name, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
-            read, what = _READ.get(name, (_decimal, "a number"))
+        pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True)
+        twice = {name for name, number in Counter(name for name, _ in pairs).items() if number > 1}
+        problems += [(name, f"{short(name)} is given twice: leave one of them") for name in twice]
+        for name, text in pairs:
+            read, what = _READ.get(name, (parse_float, "a number"))
             try:
                 (said if name in names else said["levers"])[name] = read(text)
             except ValueError:
@@ -296,12 +313,6 @@ def _whole(text: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII):  # Python reads 1_0 as ten
         raise ValueError(text)
     return int(text)
-
-
-def _decimal(text: str) -> float:
-    if "_" in text:
-        raise ValueError(text)
-    return float(text)
 
 
 _READ: dict[str, tuple[Callable[[str], Any], str]] = {
@@ -336,4 +347,9 @@ def numbers(comparison: Comparison, observables: list[str] | None = None) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
-__all__ = ["EXPORTS", "Counterfactual", "CounterfactualError", "numbers"]
+def kept(asked: Counterfactual, comparison: Comparison) -> pd.DataFrame:
+    """`numbers` as they are kept in a file: with a column that says what acts in the changed world."""
+    return numbers(comparison).assign(policy="; ".join(map(str, asked.policy())))
+
+
+__all__ = ["EXPORTS", "Counterfactual", "CounterfactualError", "kept", "numbers"]

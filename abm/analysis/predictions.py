@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from abm.files import read_text, write_whole
+from abm.inputs import parse_float
 from abm.wording import meant, short
 
 UP, DOWN = 0.55, 0.45
@@ -219,7 +220,7 @@ def _values(said: Mapping[str, str], optional: Sequence[str]) -> tuple[dict[str,
 
 def _number(text: str) -> float:
     try:
-        number = float(text)
+        number = parse_float(text)
     except ValueError:
         raise ValueError("is not a number") from None
     if not math.isfinite(number):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import RUNS, Draws, compiler_options, seed_words
+from abm.engine import RUNS, Draws, compiler_options, floats_of, seed_words
 from abm.engine.devices import CHUNK
 from abm.market import BY_RUN, Events, fix_basket, months_of_runs
 from abm.observables import observe, record_products
@@ -85,7 +85,7 @@ def profile(
 
     if runs < 1 or repeats < 1 or at < 0:
         raise ValueError(f"runs = {runs}, repeats = {repeats}, at = {at}: runs and repeats start at 1, months at 0")
-    with jax.enable_x64(True):
+    with floats_of(64):
         setup, setting, events, markets = eve_of(at, runs, **options)
         conduct = setup.conduct
         rows: dict[str, tuple[float, float]] = {}

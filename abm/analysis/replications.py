@@ -78,7 +78,8 @@ def needed(first: Any, second: Any = None, half_width: float = 0.02) -> list[dic
     row labels, say seeds. `half_width` is a share of
     the size of the mean of `first`, for differences too, as in `abm.sweeps.stopping`. One row a kind of comparison: `kind`,
     `value` (the mean, or the mean difference), `sd`, `sd_low`, `sd_high`, `reached` (the half-width that the pilot has, as
-    such a share), `needed`, `needed_low`, `needed_high`. Infinite where the mean is zero or no number of runs does.
+    such a share), `needed`, `needed_low`, `needed_high`. Infinite where no number of runs does, as for a mean of 0 of runs
+    that differ; an outcome that is the same in every run needs two, whatever its mean.
 
     Raises IncompleteRuns for values that are not finite, ValueError for too few of them, or not as many in both.
     """
@@ -105,7 +106,8 @@ def needed(first: Any, second: Any = None, half_width: float = 0.02) -> list[dic
             from scipy.special import stdtrit
 
             n = both.shape[1]
-            reached = float(stdtrit(2 * (n - 1), 0.5 + CONFIDENCE / 2)) * sd / np.sqrt(n) / level if level else np.inf
+            half = float(stdtrit(2 * (n - 1), 0.5 + CONFIDENCE / 2)) * sd / np.sqrt(n)
+            reached = half / level if level else np.inf if half else 0.0
         else:
             with np.errstate(all="ignore"):
                 reached = float(half_widths(both if kind == KINDS[2] else one[None], rule)[-1])

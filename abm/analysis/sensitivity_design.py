@@ -6,6 +6,7 @@ Beside the outcomes that are asked for it keeps the mean of every year of each o
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from abm.calendar import FIRST_YEAR, month_of
 from abm.files import read_toml
 from abm.measures import MEASURES
+from abm.sweeps.designs import combinations
 from abm.sweeps.spec import SpecError, Sweep
 from abm.wording import OBSERVABLES, meant, short
 
@@ -156,7 +158,8 @@ def noise_sweep(sweep: Sweep, seeds: int) -> Sweep:
     """The same factors at a few points of a Sobol sequence, on many seeds each: how much is the seed's own doing."""
     told = sweep.model_dump(exclude_defaults=True)
     told |= {"scenarios": tuple(sweep.stories.values()), "replications": seeds, "seeds": None}
-    return Sweep(**{**told, "name": "seeds", "design": {"kind": "sobol", "points": NOISE_POINTS}})
+    points = 2 ** int(math.log2(min(NOISE_POINTS, combinations(sweep))))
+    return Sweep(**{**told, "name": "seeds", "design": {"kind": "sobol", "points": points}})
 
 
 def pilot(scenarios: Sequence[Any], of: Sequence[str], seeds: int, months: int) -> Sweep:

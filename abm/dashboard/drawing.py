@@ -6,8 +6,7 @@ from typing import Any
 
 import networkx as nx
 
-from abm.figures import style
-from abm.figures.multilayer import CROWDS, ROLES, network_numbers, short_name
+from abm.figures.multilayer import CHANNELS, CROWDS, ROLES, largest_amount, network_numbers, short_name
 
 SHAPES = {"s": "square", "o": "circle"}
 PATHS = {
@@ -40,7 +39,7 @@ def drawn(graph: nx.MultiDiGraph, layer: str) -> tuple[list[dict[str, Any]], lis
                 "anchor": "start" if beside else "middle",
             }
         )  # fmt: skip
-    largest = float(edges["weight"].max()) if len(edges) else 1.0
+    largest = largest_amount(edges) or 1.0
     lines = []
     for number, row in enumerate(edges.itertuples()):
         copied = row.channel == "weights"
@@ -48,7 +47,7 @@ def drawn(graph: nx.MultiDiGraph, layer: str) -> tuple[list[dict[str, Any]], lis
         lines.append(
             {
                 "id": number, "tail": row.tail, "head": row.head, "path": curve(places[row.tail], places[row.head]),
-                "width": 0.25 + 1.3 * share, "colour": style.VERMILLION if copied else style.GREY,
+                "width": 0.25 + 1.3 * share, "colour": CHANNELS[row.channel or "api"]["color"],
                 "opacity": 0.35 + 0.5 * share, "dashed": copied,
             }
         )  # fmt: skip
@@ -61,8 +60,7 @@ def title_of(row: Any) -> str:
     if row.role in CROWDS:
         return f"{row.agents} {'users' if row.role == 'adopters' else 'investors'}, {short_name(row.node, row.role)}"
     what = kind.get(row.role, "regulator")
-    name = short_name(row.node, row.role) if row.role == "regulators" else row.node.replace("_", " ")
-    return f"{name}, {what}"
+    return f"{short_name(row.node, row.role)}, {what}"
 
 
 def curve(tail: tuple[float, float], head: tuple[float, float]) -> str:

@@ -19,8 +19,9 @@ from abm.dashboard.drawing import drawn
 from abm.dashboard.parts import Picture, when_changed
 from abm.figures import style
 from abm.figures.labels import LABELS, label_of
-from abm.figures.multilayer import ROLES, TITLES
+from abm.figures.multilayer import CHANNELS, ROLES, TITLES
 from abm.figures.products import draw_frontier, month_name
+from abm.inputs import parse_int
 from abm.model import MarketModel
 
 FIRST_SHOWN = 23
@@ -34,7 +35,8 @@ class Walk:
 
     def __init__(self, asked: Counterfactual, seed: int) -> None:
         self.asked, self.seed = asked, seed
-        self.model = MarketModel(rng=seed, months=asked.months)
+        parameters, scenario = (None, "baseline") if asked.month else (asked.parameters(), asked.changed_scenario())
+        self.model = MarketModel(parameters, scenario, seed, months=asked.months)
         self.past: list[dict[str, Any]] = []
 
     def ahead(self) -> Walk:
@@ -45,7 +47,7 @@ class Walk:
 
     def step(self) -> None:
         """One month."""
-        if self.model.month == self.asked.month:
+        if self.model.month == self.asked.month != 0:
             self.model = self.model.branch(self.asked.parameters(), self.asked.changed_scenario())
         with COMPILED:
             self.model.step()
@@ -141,7 +143,7 @@ def Month(
             )  # fmt: skip
             nodes, edges = solara.use_memo(lambda: drawn(graph, layer.value), [at, layer.value])
             Network(nodes=nodes, edges=edges, chosen=chosen.value, label=TITLES[layer.value], event_choose=chosen.set)
-            Legend()
+            Legend(layer.value)
         with solara.Column(gap="0px"):
             Picture(solara.use_memo(lambda: frontier_of(model), [at]), "Price against capability of every product")
             Over(model, observable, at)
@@ -156,11 +158,14 @@ def Network(
 
 
 @solara.component
-def Legend() -> None:
+def Legend(layer: str) -> None:
     marks = {"s": "■", "o": "●", "D": "◆", "^": "▲", "v": "▼", "P": "✚"}
     parts = [
         f'<span style="color:{look["color"]}">{marks[look["marker"]]}</span> {look["label"]}' for look in ROLES.values()
     ]
+    if layer == "access":
+        lines = zip(("━", "┅"), CHANNELS.values(), strict=True)
+        parts += [f'<span style="color:{look["color"]}">{mark}</span> {look["label"]}' for mark, look in lines]
     solara.HTML(tag="div", unsafe_innerHTML=" &nbsp; ".join(parts), style="font-size: 12px; line-height: 1.6")
 
 
@@ -274,7 +279,7 @@ def products_of(model: MarketModel) -> Any:
 def seed_of(text: str) -> tuple[int | None, str]:
     """The seed that was typed, or None and what is wrong with it."""
     try:
-        number = int(text)
+        number = parse_int(text)
     except ValueError:
         number = -1
     if not 0 <= number < 2**64:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,17 +13,20 @@ import reacton.ipyvuetify as v
 import solara
 from solara.lab import use_task
 
-from abm.analysis.counterfactual import EXPORTS, Counterfactual, numbers
-from abm.dashboard.address import LEVER_NAMES, LOOK, SETTINGS, from_address, read, to_address
-from abm.dashboard.levers import LEVERS, Lever
+from abm.analysis.counterfactual import Counterfactual, kept, numbers
+from abm.analysis.policy_notes import answers, notes
+from abm.calendar import date_of
+from abm.dashboard.address import changed, from_address, read, to_address
+from abm.dashboard.look import CSS
 from abm.dashboard.month_by_month import MonthByMonth
-from abm.dashboard.parts import Picture, when_changed
+from abm.dashboard.parts import Picture
 from abm.dashboard.runs import RUNS, Superseded
+from abm.dashboard.settings import Settings
 from abm.figures import fans, style
 from abm.figures.labels import LABELS, PRICING_POWER, in_digits, label_of
 from abm.parameters import Parameters
+from abm.policy import EVERYWHERE
 from abm.results import Comparison, Ensemble
-from abm.scenarios import Scenario
 
 SETTLED = 0.2
 """Seconds without another change before runs begin."""
@@ -33,7 +35,6 @@ BETWEEN = 2.5
 KEPT = ("of", "since", "seeds", "months")
 """What stays when all levers go back."""
 TABLE = (*PRICING_POWER[:4], "open_token_share", "frontier_price", "chip_revenue", "compute_installed", "welfare")
-USUAL = {row["name"]: float(row["default"]) for row in Parameters.table()}
 WIDE = 8.2
 
 
@@ -46,11 +47,16 @@ def Page() -> None:
     sound: Any = solara.use_ref(None)
     if asked is not None:
         sound.current = asked
+    told: solara.Reactive[dict[str, str]] = solara.use_reactive({})  # what the last change took back, by name
+    collisions = [*told.value.values(), *solara.use_memo(lambda: notes(asked) if asked else [], [typed.value])]
 
     def set_(name: str, text: Any) -> None:
-        typed.set({**typed.value, name: "" if text is None else str(text)})
+        after, back = changed(typed.value, name, "" if text is None else str(text))
+        told.set(back)
+        typed.set(after)
 
-    def back() -> None:
+    def reset() -> None:
+        told.set({})
         typed.set({name: text for name, text in typed.value.items() if name in KEPT})
 
     here = solara.use_ref(from_address(router.search or ""))
@@ -65,6 +71,7 @@ def Page() -> None:
         there = from_address(router.search or "")
         if there != here.current:  # the browser went back, or on
             here.current = there
+            told.set({})
             typed.set(there)
 
     solara.use_effect(show, [typed.value])
@@ -80,18 +87,16 @@ def Page() -> None:
                 on_click=lambda: unfolded.set(not unfolded.value), attributes={"aria-expanded": str(unfolded.value).lower()},
             )  # fmt: skip
             with solara.Div(classes=[] if unfolded.value else ["abm-folded"]):
-                Settings(
-                    typed.value,
-                    problems,
-                    set_,
-                    lambda: typed.set({name: text for name, text in typed.value.items() if name in KEPT}),
-                )
+                Settings(typed.value, problems, set_, reset)
         with solara.Column(classes=["abm-page"], gap="8px"):
             with solara.Div():  # there without a message as well, so that what follows stays what it is
                 if problems:
                     lines = "; ".join(line.rstrip("?") for line in dict.fromkeys(problems.values()))
                     shown = "What is shown is from the last settings that were in order." if sound.current else ""
                     solara.Error(f"Not run: {lines}. {shown}", dense=True)
+                elif collisions:
+                    lines = " ".join(f"{line[:1].upper()}{line[1:]}." for line in collisions)
+                    solara.Info(lines, dense=True, classes=["abm-notes"])
             with solara.lab.Tabs(value=tab):
                 solara.lab.Tab("Against the baseline")
                 solara.lab.Tab("Month by month")
@@ -103,79 +108,8 @@ def Page() -> None:
                 Against(sound.current, str(chosen), lambda name: set_("of", name))
             else:
                 MonthByMonth(sound.current)
-
-
-# --- settings ---------------------------------------------------------------------------------------------------
-
-
-@solara.component
-def Settings(typed: dict[str, str], problems: dict[str, str], set_: Any, reset: Any) -> None:
-    """Scenario, dates, export rules, levers; a field says what is wrong with what was typed into it."""
-    with solara.Column(gap="2px", classes=["abm-settings"]):
-        solara.Text("The changed world", classes=["abm-heading"])
-        Choice("Scenario", "scenario", list(Scenario.names()), "baseline", typed, problems, set_)
-        Entry("Changes begin", "since", "2025-01-01", typed, problems, set_, "a date; before it both worlds are one")
-        Choice("Export rules", "exports", list(EXPORTS), EXPORTS[0], typed, problems, set_)
-        for group, levers in LEVERS.items():
-            solara.Text(group, classes=["abm-heading"])
-            for lever in levers:
-                Slider(lever, typed, problems, set_)
-        solara.Text("Runs", classes=["abm-heading"])
-        Entry("Paired seeds", "seeds", "100", typed, problems, set_, "2 or more")
-        Entry("Months", "months", "60", typed, problems, set_, "from January 2023")
-        other = [name for name in typed if name not in SETTINGS and name not in LOOK and name not in LEVER_NAMES]
-        for name in other:  # of an address: a lever that has no slider, or one that is misspelt
-            Entry(name, name, "", typed, problems, set_, "from the address")
-        solara.Button("All levers back", icon_name="mdi-restore", text=True, on_click=reset)
-
-
-@solara.component
-def Entry(
-    label: str, name: str, usual: str, typed: dict[str, str], problems: dict[str, str], set_: Any, hint: str
-) -> None:
-    """A field whose text counts when Enter is pressed or it is left."""
-    field = v.TextField(
-        label=label, v_model=typed.get(name) or usual, error_messages=problems.get(name, []), dense=True, hint=hint,
-        class_="abm-entry", attributes={"data-name": name},
-    )  # fmt: skip
-    when_changed(field, lambda text: set_(name, "" if text == usual else text))
-
-
-@solara.component
-def Choice(
-    label: str, name: str, values: list[str], usual: str, typed: dict[str, str], problems: dict[str, str], set_: Any
-) -> None:
-    """One of several."""
-    v.Select(
-        label=label, items=values, v_model=typed.get(name) or usual, dense=True, error_messages=problems.get(name, []),
-        on_v_model=lambda value: set_(name, "" if value == usual else value), class_=f"abm-choice-{name}",
-    )  # fmt: skip
-
-
-@solara.component
-def Slider(lever: Lever, typed: dict[str, str], problems: dict[str, str], set_: Any) -> None:
-    """A slider, and a field for what the slider cannot say."""
-    usual = f"{USUAL[lever.name]:.4g}"
-    text = typed.get(lever.name) or usual
-    try:
-        at = float(text)
-    except ValueError:
-        at = USUAL[lever.name]
-    at = min(max(at if math.isfinite(at) else USUAL[lever.name], lever.low), lever.high)
-    with solara.Div(classes=["abm-lever"]):
-        solara.Text(f"{lever.label}, {lever.unit}" if lever.unit else lever.label, classes=["abm-label"])
-        slider = v.Slider(
-            v_model=at, min=lever.low, max=lever.high, step=lever.step, dense=True, hide_details=True,
-            class_=f"abm-slider-{lever.name}", attributes={"title": lever.help, "aria-label": lever.label},
-        )  # fmt: skip
-        when_changed(slider, lambda value: set_(lever.name, f"{value:.6g}"))
-        field = v.TextField(
-            v_model=text, dense=True, hide_details=True, error=lever.name in problems,
-            class_=f"abm-field-{lever.name}", attributes={"title": lever.help, "aria-label": lever.label},
-        )  # fmt: skip
-        when_changed(field, lambda value: set_(lever.name, "" if value == usual else value))
-        if lever.name in problems:
-            solara.Text(problems[lever.name], classes=["abm-wrong"])
+            if sound.current is not None:
+                WhatActs(sound.current)
 
 
 # --- against the baseline ---------------------------------------------------------------------------------------
@@ -295,8 +229,8 @@ def Finished(asked: Counterfactual, comparison: Comparison, observable: str) -> 
         solara.FileDownload(
             lambda: figure_file(comparison, observable), f"{observable}.pdf", "Figure", mime_type="application/pdf"
         )
-        solara.FileDownload(lambda: table_file(comparison), "compare.csv", "CSV", mime_type="text/csv")
-        solara.FileDownload(asked.to_toml, "compare.toml", "Spec", mime_type="application/toml")
+        solara.FileDownload(lambda: table_file(asked, comparison), "compare.csv", "CSV", mime_type="text/csv")
+        solara.FileDownload(asked.annotated, "compare.toml", "Spec", mime_type="application/toml")
     solara.HTML(
         tag="p",
         unsafe_innerHTML="On the command line the spec gives the same numbers: <code>abm compare compare.toml --out"
@@ -328,6 +262,28 @@ def Numbers(comparison: Comparison, observable: str) -> None:
     solara.HTML(tag="div", unsafe_innerHTML=f"<table>{inside}</table>", classes=["abm-table"])
 
 
+@solara.component
+def WhatActs(asked: Counterfactual) -> None:
+    """Every instrument that the changed world sets otherwise, from when on, and who sets it."""
+
+    def html() -> str:
+        changes = asked.policy()
+        if not changes:
+            return "<p>The changed world has the policy of the baseline.</p>"
+        names = ("what acts", "baseline", "changed", "from", "set by")
+        rows = ["".join(f"<th>{name}</th>" for name in names)]
+        for one in changes:
+            where = "" if one.jurisdiction == EVERYWHERE else f" ({one.jurisdiction})"
+            before, _, after = one.step.partition(" to ")
+            cells = [one.instrument + where, before, after, f"{date_of(one.month):%B %Y}", one.by]
+            rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
+        answer = " ".join(answers(Parameters(**asked.parameters()), changes))
+        return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table><p>{escape(answer)}</p>"
+
+    inside = solara.use_memo(html, [asked.to_toml()])
+    solara.HTML(tag="div", unsafe_innerHTML=inside, classes=["abm-table", "abm-left", "abm-policy"])
+
+
 def drawing(draw: Any, *what: Any, **more: Any) -> bytes:
     """A figure of one panel as PNG."""
     figure = draw(*what, width=WIDE, **more)
@@ -350,42 +306,6 @@ def figure_file(comparison: Comparison, observable: str) -> bytes:
     return out.getvalue()
 
 
-def table_file(comparison: Comparison) -> bytes:
-    """Every observable and month."""
-    return numbers(comparison).to_csv(index=False).encode()
-
-
-CSS = """
-.abm-layout { display: grid; grid-template-columns: 320px minmax(0, 1fr); gap: 20px; max-width: 1500px; margin: auto;
-  padding: 8px 12px 40px; align-items: start; }
-.abm-side { border-right: 1px solid #e3e3e3; padding-right: 16px; }
-.abm-unfold { display: none; }
-@media (max-width: 800px) {
-  .abm-layout { grid-template-columns: minmax(0, 1fr); gap: 4px; }
-  .abm-side { border-right: none; padding-right: 0; }
-  .abm-unfold { display: block; }
-  .abm-folded { display: none; }
-  .abm-page .v-tab { min-width: 0; padding: 0 10px; letter-spacing: 0; font-size: 12px; }
-}
-.abm-heading { font-weight: 600; margin-top: 8px; }
-.abm-lever { display: grid; grid-template-columns: 1fr 80px; align-items: end; column-gap: 6px; }
-.abm-label { grid-column: 1 / -1; font-size: 13px; color: #444; margin-top: 4px; }
-.abm-settings .v-input:not(.v-input__slider) { margin-top: 10px; }
-.abm-lever .v-input, .abm-lever .v-input:not(.v-input__slider) { margin-top: 0; }
-.abm-settings .v-messages { min-height: 0; line-height: 1.2; }
-.abm-page { justify-content: flex-start; }
-.abm-lever .v-text-field { padding-top: 0; margin-top: 0; }
-.abm-wrong { grid-column: 1 / -1; color: #b71c1c; font-size: 12px; }
-.abm-line { flex-wrap: wrap; row-gap: 14px; padding-top: 8px; }
-.abm-observable { max-width: 420px; min-width: 240px; }
-.abm-progress { min-width: 180px; flex: 1 1 180px; }
-.abm-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); gap: 12px; }
-.abm-picture { width: 100%; height: auto; }
-.abm-table { overflow-x: auto; }
-.abm-table table { border-collapse: collapse; font-size: 14px; }
-.abm-table td, .abm-table th { padding: 2px 10px 2px 0; text-align: right; white-space: nowrap; }
-.abm-table td:first-child, .abm-table th:first-child { text-align: left; white-space: normal; min-width: 180px; }
-.abm-table tr { border-bottom: 1px solid #e3e3e3; }
-.abm-left td, .abm-left th { text-align: left; white-space: normal; vertical-align: top; }
-.abm-left td:first-child, .abm-left th:first-child { min-width: 90px; }
-"""
+def table_file(asked: Counterfactual, comparison: Comparison) -> bytes:
+    """Every observable and month, and what acts."""
+    return kept(asked, comparison).to_csv(index=False).encode()

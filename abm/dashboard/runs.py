@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
-from abm.engine import run_many, seed_words
+from abm.engine import floats_of, run_many, seed_words
 from abm.engine.devices import CHUNK
 from abm.programs import Program
 from abm.results import Comparison, Ensemble, compare
@@ -120,7 +120,7 @@ class Runs:
 
         def run(rows: Any) -> Any:
             numbers, words, values = rows
-            state = baseline.states[int(numbers[0])]
+            state = baseline.states[int(numbers[0])] if asked.month else _start(member, values, words)
             return _program(member).play((values, words), member.setup.timeline, state, asked.months)[2]
 
         return played(run, member, asked.seeds, functools.partial(progress, "changed world"))
@@ -134,8 +134,7 @@ def play_baseline(runs: int, months: int, month: int, progress: Progress) -> Bas
     def run(rows: Any) -> Any:
         numbers, words, values = rows
         program, setting = _program(member), (values, words)
-        markets = program.start(values, words, setup.networks)
-        state = 0, markets, program.blank(markets, setting, setup.timeline)
+        state = _start(member, values, words)
         states[int(numbers[0])] = state = program.play(setting, setup.timeline, state, month)
         return program.play(setting, setup.timeline, state, months)[2]
 
@@ -167,11 +166,18 @@ def played(
 
         progress(done, total, so_far)
 
-    with jax.enable_x64(True):
+    with floats_of(64):
         words = jnp.asarray(np.stack([seed_words(seed) for seed in seeds]))
         inputs = jnp.arange(runs), words, member.values
         out = run_many(numbered, inputs, chunk=CHUNK, pad=True, keep=keep, progress=report_progress)
     return Ensemble(member.setup, seeds, out, ())
+
+
+def _start(member: Member, values: Any, words: Any) -> Any:
+    """The state of runs before their first month, as `Program.play` takes it."""
+    program, setup = _program(member), member.setup
+    markets = program.start(values, words, setup.networks)
+    return 0, markets, program.blank(markets, (values, words), setup.timeline)
 
 
 def _program(member: Member) -> Program:

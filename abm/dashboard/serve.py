@@ -10,68 +10,83 @@ import tempfile
 import threading
 import warnings
 import webbrowser
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from abm.cli_input import INTERRUPTED
+from urllib.parse import SplitResult
 
 SETTINGS = {
     "SOLARA_APP": "abm.dashboard.page",
     "SOLARA_MODE": "production",
     "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "False",  # Solara counts its users unless told not to
-    "SOLARA_ASSETS_CDN": "http://127.0.0.1:9/",  # what solara-assets lacks is asked of nobody
+    "SOLARA_ASSETS_CDN": "http://127.0.0.1:9/",  # what solara-assets lacks is asked of nobody (see `Guard.assets`)
     "SOLARA_THEME_SHOW_BANNER": "False",
     "SOLARA_THEME_LOADER": "plain",
     "SOLARA_CHECK_HOOKS": "off",
     "SOLARA_KERNEL_CULL_TIMEOUT": "2m",  # a page that lost its connection, and its runs, are given up then
 }
+LARGEST_MESSAGE = 1 << 20
+"""Bytes of a message from the page."""
 
 
-def serve(host: str, port: int, open_browser: bool) -> None:
-    """Serve until Ctrl-C. Raises OSError where the port is taken."""
+def serve(host: str, port: int, open_browser: bool, public: SplitResult | None = None) -> None:
+    """Serve until Ctrl-C; `public` is where a proxy serves the page. Raises OSError where the port is taken."""
     family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(place)
-    os.environ.update(SETTINGS)  # before Solara loads: it reads them once
-    with _home():
-        _serve(host, port, open_browser)
-    os._exit(INTERRUPTED)  # nothing is kept, and runs in the background would hold the process up
-
-
-@contextlib.contextmanager
-def _home() -> Iterator[None]:
-    """A home folder for as long as the page is served, where the user has none: Jupyter's packages cannot do without."""
-    try:
-        Path.home()
-    except RuntimeError:
-        with tempfile.TemporaryDirectory(prefix="abm_home_", ignore_cleanup_errors=True) as folder:
-            os.environ["HOME"] = folder
-            yield
-    else:
-        yield
-
-
-def _serve(host: str, port: int, open_browser: bool) -> None:
-    """Load Solara, and serve until Ctrl-C."""
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    root = public.path.rstrip("/") if public else ""
+    own = {"SOLARA_ROOT_PATH": root, "SOLARA_BASE_URL": f"{public.geturl().rstrip('/') if public else address}/"}
+    temporary = without_home()
+    os.environ.update(SETTINGS | own)  # before Solara loads: it reads them once
     os.environ.setdefault("SOLARA_SESSION_SECRET_KEY", os.urandom(16).hex())
     warnings.filterwarnings("ignore", message="Cookies with samesite=none")  # a page of one's own machine has no https
     import uvicorn
 
     threading.Thread(target=_warm, daemon=True).start()  # what the page needs loads while the browser starts
-    import solara.server.starlette
-
-    app = solara.server.starlette.app
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+    app = guarded(host, public)
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1, proxy_headers=False,
+        ws_max_size=LARGEST_MESSAGE,
+    )  # fmt: skip
     server: Any = uvicorn.Server(config)
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     print(f"{address}  (Ctrl-C ends it)", flush=True)
+    if public:
+        print(f"{public.geturl()}  (behind a proxy)", flush=True)
     if open_browser:
         threading.Timer(1.0, webbrowser.open, [address]).start()
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     sys.stdout.flush()
+    shutil.rmtree(temporary, ignore_errors=True)
+    os._exit(INTERRUPTED)  # nothing is kept, and runs in the background would hold the process up
+
+
+def without_home() -> str:
+    """A home folder for a user who has none, since Jupyter's packages cannot do without: its name, or "" for no need."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.mkdtemp(prefix="abm_home_")
+        return os.environ["HOME"]
+    return ""
+
+
+def guarded(host: str, public: SplitResult | None) -> Any:
+    """Solara's application behind the guard; its settings are in the environment."""
+    import solara.server.settings
+    import solara.server.starlette
+    from solara.server import kernel_context
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+    from starlette.staticfiles import StaticFiles
+
+    from abm.dashboard.guard import ASSETS, Guard, names_of
+
+    files = StaticFiles(directory=solara.server.settings.assets.proxy_cache_dir, check_dir=False)
+    assets = Starlette(routes=[Mount(ASSETS, files)])
+    names, any_address = names_of(host, public)
+    return Guard(solara.server.starlette.app, assets, names, any_address, public, lambda: list(kernel_context.contexts))
 
 
 def _warm() -> None:

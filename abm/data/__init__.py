@@ -55,7 +55,6 @@ def fits() -> list[str]:
     )
 
 
-@cache
 def fit(name: str) -> dict[str, dict[str, Any]]:
     """What a calibration found: parameter -> its row of fits/NAME.csv.
 
@@ -63,6 +62,11 @@ def fit(name: str) -> dict[str, dict[str, Any]]:
     `data_to`, the last day of what it was fitted to, and `fitted_on` are dates as text. Raises ValueError, with a
     name that is close, where there is no such fit. Read without pandas, because `Parameters` asks for it.
     """
+    return {parameter: dict(row) for parameter, row in _fit(name).items()}
+
+
+@cache
+def _fit(name: str) -> dict[str, dict[str, Any]]:
     path = files(__name__) / "fits" / f"{name}.csv"
     if name not in fits():
         raise ValueError(f"no fit {name!r}{meant(name, fits()) or ': none is kept'}")

@@ -10,11 +10,12 @@ The engine knows nothing of AI markets. It has five ideas:
 """
 
 from abm.engine.agent import Agent, RuleError
-from abm.engine.compilation import compiler_options, configure
+from abm.engine.compilation import compiler_options, configure, floats_of
 from abm.engine.devices import on_accelerator, runs_together
 from abm.engine.draws import Draws, seed_words
 from abm.engine.ensemble import concatenate_runs, run_many
 from abm.engine.fields import Field
+from abm.engine.identity import Identity, identity_of, is_library
 from abm.engine.modes import (
     RUNS,
     each,
@@ -35,6 +36,7 @@ __all__ = [
     "Draws",
     "Field",
     "Group",
+    "Identity",
     "Population",
     "RuleError",
     "answer_like",
@@ -43,9 +45,12 @@ __all__ = [
     "configure",
     "each",
     "firmly_typed",
+    "floats_of",
+    "identity_of",
     "in_any_run",
     "interpreted",
     "is_interpreted",
+    "is_library",
     "loop",
     "mean_of_neighbours",
     "on_accelerator",

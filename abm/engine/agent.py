@@ -5,6 +5,7 @@ import linecache
 import re
 import traceback
 import warnings
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,28 +19,56 @@ MESAS = ("model", "unique_id", "pos", "cell")
 """What Mesa sets on an agent."""
 
 
+FIXED = (
+    "agents are rows whose number is fixed when the model is made, and none can be added: give it sizes such as"
+    " closed_labs=6, free places for new open labs with entrants=3, or a class of your own with classes=[...]"
+)
+"""Why no agent can be made by calling its class."""
+
+
 class RuleError(TypeError):
     """A rule that cannot be compiled, with the rule, the line and the fields on it."""
 
 
-class _LiveRow:
-    """What a Mesa agent of a running model reads and writes: its row of its population, now."""
+class Vector(np.ndarray):
+    """A field with several numbers, as a live agent gives it.
 
-    __slots__ = ("model", "address", "index")
+    It is read-only, since a change inside it would be lost. ``lab.price += 1`` makes a new vector and assigns that.
+    """
+
+    __iadd__, __isub__, __imul__ = np.ndarray.__add__, np.ndarray.__sub__, np.ndarray.__mul__  # type: ignore[assignment]
+    __itruediv__, __ipow__ = np.ndarray.__truediv__, np.ndarray.__pow__  # type: ignore[assignment]
+    __ifloordiv__, __imod__ = np.ndarray.__floordiv__, np.ndarray.__mod__  # type: ignore[assignment]
+
+
+class _LiveRow:
+    """What a Mesa agent of a running model reads and writes: its row of its population, now.
+
+    An agent that has left keeps its `last` values: its row may be another's by then.
+    """
+
+    __slots__ = ("model", "address", "index", "last")
 
     def __init__(self, model: Any, address: Any, index: int) -> None:
         self.model, self.address, self.index = model, address, index
+        self.last: dict[str, np.ndarray] | None = None
 
     def __getitem__(self, name: str) -> Any:
-        value = np.asarray(self.model.column(self.address, name)[self.index])
+        row = self.last[name] if self.last is not None else self.model.column(self.address, name)[self.index]
+        value = np.array(row)
         if value.ndim == 0:
             return value.item()
-        value = value.view()
-        value.flags.writeable = False  # an in-place change would be lost: assign the whole vector
-        return value
+        value.flags.writeable = False
+        return value.view(Vector)
 
     def __setitem__(self, name: str, value: Any) -> None:
+        if self.last is not None:
+            raise ValueError(f"{name} = {value!r}: this agent has left the market, and nothing reads what it is given")
         self.model.write(self.address, name, self.index, value)
+
+    def leave(self, names: Iterable[str]) -> None:
+        """Keep the values of today."""
+        self.last = {name: self.model.column(self.address, name)[self.index] for name in names}
 
 
 class Agent(mesa.Agent):
@@ -66,9 +95,26 @@ class Agent(mesa.Agent):
                     f"{cls.__name__}.{name} is no rule that anything calls; did you mean {close[0]!r}?", stacklevel=2
                 )
 
-    def __init__(self, model: mesa.Model, address: Any, index: int) -> None:
+    def __init__(self, model: mesa.Model, address: Any = None, index: int = -1) -> None:
+        if address is None:
+            raise TypeError(f"{type(self).__name__}: {FIXED}")
         self._row: Any = _LiveRow(model, address, index)
         super().__init__(model)
+
+    def __repr__(self) -> str:
+        live = isinstance(vars(self).get("_row"), _LiveRow)  # a rule's agent has no slot
+        return f"<{type(self).__name__} in slot {self.slot}>" if live else f"<{type(self).__name__}>"
+
+    def step(self) -> None:
+        """Refused: Mesa's own does nothing, and an agent of this model acts in the phases of a month."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no step of its own: model.step() plays a month of all agents together, and what"
+            " one does in it is changed by overriding a rule in a subclass"
+        )
+
+    def advance(self) -> None:
+        """Refused, as `step` is."""
+        self.step()
 
     @classmethod
     def fields(cls) -> dict[str, Field]:

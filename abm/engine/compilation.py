@@ -4,6 +4,8 @@ import functools
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,23 @@ def configure() -> None:
         if os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK):
             jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", kept_from)
+
+
+_last_width: list[int] = []
+
+
+@contextmanager
+def floats_of(bits: int) -> Iterator[None]:
+    """Inside this block numbers have 64 or 32 bits, whatever JAX is set to outside it.
+
+    Traces that JAX keeps hold constants of NumPy in the width they were traced in, and are found again in the other one.
+    They are dropped when the width changes, which costs a process that alternates some seconds each time.
+    """
+    if _last_width and _last_width[0] != bits:
+        jax.clear_caches()
+    _last_width[:] = [bits]
+    with jax.enable_x64(bits == 64):
+        yield
 
 
 @functools.cache

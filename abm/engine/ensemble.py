@@ -42,7 +42,8 @@ def run_many(
     pad
         Compute whole chunks even where there are fewer runs than one, so that their number never asks for a compilation.
     workers
-        Chunks in flight at once. XLA releases the interpreter lock, so threads use all cores without copying.
+        Chunks in flight at once. XLA releases the interpreter lock, so threads use all cores without copying; one alone
+        computes in the calling thread, since a new one may find no memory.
     keep
         Applied to each chunk's outputs before they are stored: what is dropped here never fills memory.
     progress
@@ -73,6 +74,17 @@ def run_many(
         real = min(chunk, total - start)
         return jax.tree.map(lambda x: np.array(x[:real]), out)
 
+    def store(start: int, part: Any) -> None:
+        nonlocal done
+        parts[start] = part
+        done += min(chunk, total - start)
+        if progress:
+            progress(done, total, time.perf_counter() - began)
+
+    if workers == 1:
+        for start in starts:
+            store(start, task(start))
+        return concatenate_runs([parts[start] for start in starts])
     with ThreadPoolExecutor(workers) as pool:
         pending = {pool.submit(task, 0): 0}
         try:
@@ -81,11 +93,7 @@ def run_many(
             while pending:
                 finished, _ = wait(pending, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    start = pending.pop(future)
-                    parts[start] = future.result()
-                    done += min(chunk, total - start)
-                    if progress:
-                        progress(done, total, time.perf_counter() - began)
+                    store(pending.pop(future), future.result())
         except BaseException:
             for future in pending:
                 future.cancel()

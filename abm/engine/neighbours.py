@@ -9,6 +9,10 @@ from jax.custom_batching import custom_vmap
 
 from abm.engine.devices import on_accelerator
 
+WRITTEN_OUT = 16
+"""Most neighbours whose sum is written out term by term. A user's network may have hundreds, which would take minutes to
+compile."""
+
 
 def mean_of_neighbours(values: Any, lists: Any) -> jax.Array:
     """Mean over each agent's neighbours, shape (agents, ...).
@@ -21,6 +25,8 @@ def mean_of_neighbours(values: Any, lists: Any) -> jax.Array:
 def _one_by_one(values: Any, lists: Any) -> jax.Array:
     """k gathers that fuse with the sum, where one gather of all would write everything to memory between the two."""
     values = jax.lax.optimization_barrier(values)  # else a second round would do the first one's work k times over
+    if lists.shape[1] > WRITTEN_OUT:
+        return _sum(values, lists) / lists.shape[1]
     total = values[lists[:, 0]]
     for i in range(1, lists.shape[1]):
         total = total + values[lists[:, i]]
@@ -49,6 +55,6 @@ def _sum(values: jax.Array, lists: Any) -> jax.Array:
     kept. An accelerator makes one kernel of what is written out, and the loop would cost it two thirds more of a month.
     """
     first, others = values[lists[:, 0]], lists[:, 1:].T
-    if on_accelerator():
+    if on_accelerator() and lists.shape[1] <= WRITTEN_OUT:
         return functools.reduce(lambda total, whom: total + values[whom], others, first)
     return jax.lax.scan(lambda total, whom: (total + values[whom], None), first, others)[0]

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,9 @@ import numpy as np
 
 from abm.engine.compilation import cache_folder
 
+CHECKSUM = 32
+"""Bytes at the head of a kept file: the SHA-256 of the rest."""
+
 
 def is_wanted() -> bool:
     """Whether this process may use kept traces."""
@@ -25,19 +29,25 @@ def is_wanted() -> bool:
 
 
 def kept(name: str, make: Callable[[], bytes]) -> bytes:
-    """The bytes kept under a name, or made and kept; where the disk does not bear it they are only made."""
+    """The bytes kept under a name; made, and kept, where there are none or they are damaged.
+
+    Where the disk does not bear it they are only made.
+    """
     folder = cache_folder()
     if folder is None:
         return make()
     path = folder / "traced" / name
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
+        if hashlib.sha256(content[CHECKSUM:]).digest() == content[:CHECKSUM]:
+            return content[CHECKSUM:]
     except OSError:
-        made = make()
-    half = path.with_name(f"{name}.{os.getpid()}")
+        pass
+    made = make()
+    half = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        half.write_bytes(made)
+        half.write_bytes(hashlib.sha256(made).digest() + made)
         os.replace(half, path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from abm.experiments.replay import Unplayable, manifest_of, sweeps_of
+from abm.files import refuse_links, write_whole
 
 KINDS = {
     ".png": "image/png",
@@ -24,13 +25,17 @@ KINDS = {
 def pack(folder: Path, target: Path) -> Path:
     """Write the result in `folder` as a zipped crate to `target`, the software and the run named as what made it.
 
-    Raises ValueError where `folder` has no result, ImportError where the library is not installed.
+    Raises ValueError where `folder` has no result or symbolic links, or `target` is a folder or a link; ImportError where the
+    library is not installed.
     """
     try:
         from rocrate.model.softwareapplication import SoftwareApplication
         from rocrate.rocrate import ROCrate
     except ImportError:
         raise ImportError("RO-Crates are written by the package rocrate: pip install 'ai-market-abm[crate]'") from None
+    if target.is_dir() or target.is_symlink():
+        what = "a folder" if target.is_dir() else "a symbolic link"
+        raise ValueError(f"{target}: is {what}; name the .zip file to write")
     try:
         said = manifest_of(folder)
         if not {"experiment", "reproduction"} & set(said):
@@ -40,6 +45,7 @@ def pack(folder: Path, target: Path) -> Path:
     except Unplayable as error:
         raise ValueError(str(error)) from None
     folder = folder.resolve()
+    refuse_links(folder, ".")
     title, about = described(folder, said)
     crate = ROCrate()
     crate.name, crate.description = title, about
@@ -54,7 +60,7 @@ def pack(folder: Path, target: Path) -> Path:
         within = path.relative_to(folder).parts
         if kept and within[0] == "runs" and len(within) > 1 and within[1] not in kept:
             continue  # runs of an earlier state of the experiment
-        if not path.is_file() or path.is_symlink() or path.name.startswith("."):
+        if not path.is_file() or path.name.startswith("."):
             continue
         inside = path.relative_to(folder).as_posix()
         properties = {"name": inside, "encodingFormat": KINDS.get(path.suffix, "application/octet-stream")}
@@ -71,7 +77,7 @@ def pack(folder: Path, target: Path) -> Path:
     )
     with tempfile.TemporaryDirectory() as temporary:
         written = crate.write_zip(Path(temporary) / "crate.zip")
-        target.write_bytes(Path(written).read_bytes())
+        write_whole(target, lambda file: file.write(Path(written).read_bytes()))
     return target
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from abm.experiments.spec import Experiment, ExperimentError, Figure, label_of_outcome
 from abm.figures import style
-from abm.figures.fans import scaled_unit
-from abm.figures.labels import parameter_name
+from abm.figures.labels import name_and_unit, parameter_name, spaced
+from abm.figures.style import literal, thousands
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ class Material:
         if isinstance(value, float | np.floating | int | np.integer):
             text = f"{value:g}"
             return self.experiment.labels.get(f"{name}={text}", text.replace("-", "−"))
-        return self.experiment.labels.get(f"{name}={value}", str(value).replace("_", " "))
+        return self.experiment.labels.get(f"{name}={value}", spaced(value))
 
 
 Drawn = tuple["Canvas", "pd.DataFrame"]
@@ -141,10 +141,10 @@ def response(material: Material) -> Drawn:
         table = means(rows, y, asked.x, asked.by)
         tables.append(table)
         lines = groups_of(rows, asked.by) if asked.by else [None]
-        for at, line in enumerate(lines):
+        names = style.legend_names(material.value(asked.by, line) for line in lines) if asked.by else [None]
+        for at, (line, label) in enumerate(zip(lines, names, strict=True)):
             some = table[table[asked.by] == line] if asked.by else table
             look: Any = {"color": COLOURS[at % len(COLOURS)], "linestyle": style.LINES[at % len(style.LINES)]}
-            label = material.value(asked.by, line) if asked.by else None
             ax.fill_between(some[asked.x], some["low"], some["high"], color=look["color"], alpha=0.15, linewidth=0)
             for edge in ("low", "high"):  # bands that cover each other keep their edges
                 ax.plot(some[asked.x], some[edge], linewidth=0.5, alpha=0.6, **look)
@@ -153,7 +153,7 @@ def response(material: Material) -> Drawn:
     for ax in panels[len(asked.y) :]:
         ax.set_visible(False)
     if asked.by:
-        style.shared_legend(figure, panels[0], True, title=material.label(asked.by))
+        style.shared_legend(figure, panels[0], True, title=literal(material.label(asked.by)))
     return figure, pd.concat(tables, ignore_index=True)
 
 
@@ -172,33 +172,29 @@ def room(ax: Axes) -> int:
 def axes_of(ax: Axes, material: Material, y: str) -> None:
     """Title, labels and scales of a panel."""
     asked = material.asked
-    name, _, unit = material.label(y).partition(" (")
-    ax.set_title(wrapped(name, room(ax)))
-    size, unit = (1.0, unit.rstrip(")"))
-    if not asked.options.get("log_y"):
-        size, unit = scaled_unit(unit, max(map(abs, ax.get_ylim())))
-    ax.set_ylabel(unit or "ratio")
-    ax.set_xlabel(wrapped(material.label(asked.x), room(ax)))
+    title_and_unit(ax, material.label(y))
+    ax.set_xlabel(literal(material.label(asked.x), room(ax)))
     if asked.options.get("log_x"):
         ax.set_xscale("log")
         few_decades(ax.xaxis)
     if asked.options.get("log_y"):
         ax.set_yscale("log")
         few_decades(ax.yaxis)
-    if material.runs[asked.x].dtype == object:
+    if material.runs[asked.x].dtype.kind not in "iuf":  # dates
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
         locator = AutoDateLocator(minticks=2, maxticks=4)
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     if not asked.options.get("log_y"):
-        thousands(ax.yaxis, size)
+        thousands(ax.yaxis)
 
 
-def thousands(axis: Axis, size: float = 1.0) -> None:
-    """Large numbers at the ticks of an axis in units of `size`, with their thousands apart."""
-    if max(map(abs, axis.get_view_interval())) >= 1e3:
-        axis.set_major_formatter(lambda value, _: f"{value / size:,.10g}".replace("-", "−"))
+def title_and_unit(ax: Axes, label: str) -> None:
+    """The name of an outcome above its panel, its unit beside it."""
+    name, unit = name_and_unit(label)
+    ax.set_title(literal(name, room(ax)))
+    ax.set_ylabel(literal(unit or "ratio"))
 
 
 def few_decades(axis: Axis) -> None:
@@ -210,12 +206,6 @@ def few_decades(axis: Axis) -> None:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
         axis.set_minor_formatter(NullFormatter())
-
-
-def wrapped(text: str, width: int = 30) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text, width))
 
 
 @kind(optional={"tests": list, "centre": (int, float)})
@@ -241,7 +231,7 @@ def effects(material: Material) -> Drawn:
             names = of
         else:
             names = [f"{test}: {name}" for test, name in zip(some["test"], of, strict=True)]
-        names = [wrapped(name, 48) for name in names]
+        names = [literal(name) for name in names]
         errors = np.abs(np.stack([some["value"] - some["low"], some["high"] - some["value"]]).astype(float))
         ax.errorbar(some["value"], at, xerr=errors, fmt="o", color=style.BLUE, capsize=2, linewidth=1.1)
         ax.axvline(material.asked.options.get("centre", 0), color=style.GREY, linewidth=0.8)
@@ -250,7 +240,7 @@ def effects(material: Material) -> Drawn:
         same = f"{of[0]}, " if len(set(of)) == 1 and unit and of[0].lower() not in unit.lower() else ""
         if unit == "%" and some["test"].nunique() == 1 and not same:
             same = f"{some['test'].iloc[0]}, "
-        ax.set_xlabel(f"{same}{unit or 'value of the statistic'}")
+        ax.set_xlabel(literal(f"{same}{unit or 'value of the statistic'}", 72))
         thousands(ax.xaxis)
     return figure, pd.DataFrame(table)
 
@@ -266,17 +256,16 @@ def heat(material: Material) -> Drawn:
     for ax, y in zip(panels, asked.y, strict=False):
         wide = rows.pivot_table(index=asked.by, columns=asked.x, values=y, aggfunc="mean")
         image = ax.imshow(wide.to_numpy(float), origin="lower", aspect="auto", cmap="cividis")
-        ax.set_xticks(range(wide.shape[1]), [material.value(asked.x, v) for v in wide.columns])
-        ax.set_yticks(range(wide.shape[0]), [material.value(asked.by, v) for v in wide.index])
+        ax.set_xticks(range(wide.shape[1]), [literal(material.value(asked.x, v)) for v in wide.columns])
+        ax.set_yticks(range(wide.shape[0]), [literal(material.value(asked.by, v)) for v in wide.index])
         ax.grid(False)
         axes_of(ax, material, y)
-        ax.set_ylabel(material.label(asked.by))
+        ax.set_ylabel(literal(material.label(asked.by)))
         middle = np.nanmean(wide.to_numpy(float))
         for (i, j), value in np.ndenumerate(wide.to_numpy(float)):
             ink = "white" if value < middle else "black"
             ax.text(j, i, f"{value:.3g}".replace("-", "−"), ha="center", va="center", color=ink, fontsize=7)
-        _, _, unit = material.label(y).partition(" (")
-        figure.colorbar(image, ax=ax, label=unit.rstrip(")"))
+        figure.colorbar(image, ax=ax, label=literal(name_and_unit(material.label(y)).unit or "ratio"))
         long = wide.stack().rename("mean").reset_index()
         out.append(long.assign(y=y))
     for ax in panels[len(asked.y) :]:
@@ -286,7 +275,7 @@ def heat(material: Material) -> Drawn:
 
 @kind("by", "y")
 def distribution(material: Material) -> Drawn:
-    """Distribution of outcomes over runs in each group of `by`: median, middle half, nine tenths."""
+    """Distribution of outcomes over runs in each group of `by`: median, middle half, 90 %."""
     import pandas as pd
 
     asked, rows = material.asked, material.rows
@@ -303,10 +292,9 @@ def distribution(material: Material) -> Drawn:
             out.append(
                 {"y": y, asked.by: group, "q05": q05, "q25": q25, "q50": q50, "q75": q75, "q95": q95, "runs": x.size}
             )
-        ax.set_xticks(range(len(groups)), [wrapped(material.value(asked.by, group), 10) for group in groups])
-        name, _, unit = material.label(y).partition(" (")
-        ax.set_title(wrapped(name, room(ax)))
-        ax.set_ylabel(unit.rstrip(")") or "ratio")
+        ax.set_xticks(range(len(groups)), [literal(material.value(asked.by, group), 10) for group in groups])
+        title_and_unit(ax, material.label(y))
+        thousands(ax.yaxis)
         ax.grid(axis="x", visible=False)
         ax.use_sticky_edges = False  # boxes that end at the edge are not to be cut
         ax.autoscale_view()
@@ -327,16 +315,16 @@ def categories(material: Material) -> Drawn:
         table = means(rows, y, asked.x, asked.by)
         tables.append(table)
         groups = list(dict.fromkeys(rows[asked.by])) if asked.by else [None]
+        names = style.legend_names(material.value(asked.by, group) for group in groups) if asked.by else [None]
         kinds = sorted(rows[asked.x].unique())
-        for at, group in enumerate(groups):
+        for at, (group, label) in enumerate(zip(groups, names, strict=True)):
             some = (table[table[asked.by] == group] if asked.by else table).set_index(asked.x).loc[kinds]
             place = np.arange(len(kinds)) + (at - (len(groups) - 1) / 2) * 0.3
             errors = np.abs(np.stack([some["mean"] - some["low"], some["high"] - some["mean"]]).astype(float))
             look: Any = {"color": COLOURS[at], "marker": style.MARKERS[at], "linestyle": "none", "capsize": 2}
-            label = material.value(asked.by, group) if asked.by else None
             ax.errorbar(place, some["mean"], yerr=errors, label=label, **look)
         axes_of(ax, material, y)
-        ax.set_xticks(range(len(kinds)), [material.value(asked.x, value) for value in kinds])
+        ax.set_xticks(range(len(kinds)), [literal(material.value(asked.x, value), 14) for value in kinds])
         ax.set_xlabel("")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
     for ax in panels[len(asked.y) :]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from abm.experiments.figures import COLOURS, KINDS, Drawn, Material, axes_of, grid, kind, wrapped
+from abm.experiments.figures import COLOURS, KINDS, Drawn, Material, axes_of, grid, kind
 from abm.figures import style
 from abm.figures.labels import LAYERS
+from abm.figures.style import literal
 
 __all__ = ["KINDS"]
 """All kinds, these among them."""
@@ -16,7 +17,7 @@ __all__ = ["KINDS"]
 
 @kind("by", "y", needed={"layers": list})
 def cross_section(material: Material) -> Drawn:
-    """Mean returns of layers by group of runs, beside what was observed; whiskers are nine tenths of the runs.
+    """Mean returns of layers by group of runs, beside what was observed; whiskers are 90 % of the runs.
 
     y: one outcome a layer, in the order of `options.layers`; `by`: the column that makes the groups.
     """
@@ -38,14 +39,14 @@ def cross_section(material: Material) -> Drawn:
         low, high = np.nanquantile(values, [0.05, 0.95], axis=0)
         mean = np.nanmean(values, axis=0)
         at = np.arange(len(layers))
-        ax.bar(at - 0.2, mean, 0.4, color=style.BLUE, label="model, mean and nine tenths of runs")
+        ax.bar(at - 0.2, mean, 0.4, color=style.BLUE, label="model, mean and 90 % of runs")
         ax.errorbar(
             at - 0.2, mean, yerr=np.stack([mean - low, high - mean]), fmt="none", color=style.BLACK, linewidth=0.8
         )
         ax.bar(at + 0.2, 100 * seen, 0.4, facecolor="white", edgecolor=style.BLACK, hatch="////", label="observed")
         ax.axhline(0, color=style.BLACK, linewidth=0.7)
-        ax.set_xticks(at, [words[layer].partition(" (")[0] for layer in layers], rotation=25, ha="right")
-        ax.set_title(wrapped(material.value(asked.by, group), 34))
+        ax.set_xticks(at, [literal(words[layer].partition(" (")[0]) for layer in layers], rotation=25, ha="right")
+        ax.set_title(literal(material.value(asked.by, group), 34))
         if ax in panels[::columns]:
             ax.set_ylabel("abnormal return, %")
         for name, m, lo, hi, real in zip(layers, mean, low, high, seen, strict=True):
@@ -94,10 +95,10 @@ def points(material: Material) -> Drawn:
             ax.plot(
                 [left, right, right, left, left], [bottom, bottom, top, top, bottom], color=style.BLACK, linewidth=1
             )
-        ax.set_title(f"{material.value('class', name)}: {100 * hit.mean():.0f} % of points")
-        ax.set_xlabel(wrapped(material.label(asked.x), 26))
+        ax.set_title(literal(f"{material.value('class', name)}: {100 * hit.mean():.0f} % of points"))
+        ax.set_xlabel(literal(material.label(asked.x), 26))
         if at % 3 == 0:
-            ax.set_ylabel(wrapped(material.label(asked.by), 26))
+            ax.set_ylabel(literal(material.label(asked.by), 26))
         if asked.options.get("log_x"):
             ax.set_xscale("log")
         out.append(pd.DataFrame({asked.x: rows[asked.x], asked.by: rows[asked.by], "class": name, "hit": hit}))
@@ -119,7 +120,9 @@ def elasticities(material: Material) -> Drawn:
     asked, rows = material.asked, material.rows
     figure, (ax,) = style.canvas(None, 1, 1, (5.2, 3.2))
     out = []
-    for at, value in enumerate(sorted(rows[asked.by].unique())):
+    values = sorted(rows[asked.by].unique())
+    names = style.legend_names(material.value(asked.by, value) for value in values)
+    for at, (value, name) in enumerate(zip(values, names, strict=True)):
         some = rows[rows[asked.by] == value]
         for year, (efficiency, use) in enumerate(zip(asked.y[::2], asked.y[1::2], strict=True)):
             _, below = cube(some, asked.x, efficiency)
@@ -134,11 +137,11 @@ def elasticities(material: Material) -> Drawn:
         place = line["year"] + 0.12 * (at - (rows[asked.by].nunique() - 1) / 2)
         errors = np.abs(np.stack([line["mean"] - line["low"], line["high"] - line["mean"]]).astype(float))
         look |= {"marker": style.MARKERS[at], "elinewidth": 0.8, "capsize": 2}
-        ax.errorbar(place, line["mean"], yerr=errors, label=material.value(asked.by, value), **look)
+        ax.errorbar(place, line["mean"], yerr=errors, label=name, **look)
     ax.axhline(1, color=style.GREY, linewidth=0.8)
     ax.set_xlabel("year")
     ax.set_ylabel("elasticity of tokens in efficiency")
-    style.shared_legend(figure, ax, True, title=material.label(asked.by))
+    style.shared_legend(figure, ax, True, title=literal(material.label(asked.by)))
     return figure, pd.DataFrame(out)
 
 
@@ -155,8 +158,9 @@ def against(material: Material) -> Drawn:
     asked, rows = material.asked, material.rows
     figure, panels = style.canvas(None, *grid(len(asked.y), 2))
     out = []
+    names = style.legend_names(material.value(asked.by, group) for group in asked.options["factors"])
     for ax, y in zip(panels, asked.y, strict=False):
-        for at, (group, factor) in enumerate(asked.options["factors"].items()):
+        for at, ((group, factor), name) in enumerate(zip(asked.options["factors"].items(), names, strict=True)):
             some = rows[rows[asked.by] == group]
             table = []
             for value, each in some.groupby(factor):
@@ -167,7 +171,7 @@ def against(material: Material) -> Drawn:
             out.append(frame)
             errors = np.abs(np.stack([frame["mean"] - frame["low"], frame["high"] - frame["mean"]]).astype(float))
             look: Any = {"color": COLOURS[at], "linestyle": style.LINES[at], "marker": style.MARKERS[at], "capsize": 2}
-            ax.errorbar(frame[asked.x], frame["mean"], yerr=errors, label=material.value(asked.by, group), **look)
+            ax.errorbar(frame[asked.x], frame["mean"], yerr=errors, label=name, **look)
         axes_of(ax, material, y)
     for ax in panels[len(asked.y) :]:
         ax.set_visible(False)
@@ -193,8 +197,8 @@ def table_of_effects(material: Material) -> Drawn:
             some["value"], np.arange(len(some)), xerr=errors, fmt="o", color=style.BLUE, capsize=2, linewidth=1.1
         )
         ax.axvline(0, color=style.GREY, linewidth=0.8)
-        ax.set_yticks(np.arange(len(some)), [wrapped(name, 28) for name in some.index])
-        ax.set_title(wrapped(material.experiment.words(y), 20))
+        ax.set_yticks(np.arange(len(some)), [literal(name, 28) for name in some.index])
+        ax.set_title(literal(material.experiment.words(y), 20))
         ax.xaxis.set_major_locator(MaxNLocator(3))
-        ax.set_xlabel(some["unit"].dropna().iloc[0] if some["unit"].notna().any() else "")
+        ax.set_xlabel(literal(some["unit"].dropna().iloc[0], 20) if some["unit"].notna().any() else "")
     return figure, table

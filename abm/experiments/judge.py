@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ LEAST = 2
 """Replications that a verdict rests on, at least."""
 REPORTED = "reported"
 """Of a test that has no conditions."""
+SUPPORTS, AGAINST, NEITHER = "supports", "against", "neither"
+"""What one finding by itself is to the claim: it meets the test's first condition, its second one, or none."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Verdict:
     answers: list[Answer]
 
     def table(self) -> pd.DataFrame:
-        """One row a finding: test, of, value, low, high, p, number, unit, says, and what more there is."""
+        """One row a finding: test, of, value, low, high, p, number, unit, what it says by itself (`mark`) and the test of
+        all its findings (`test_says`), and what more there is."""
         import pandas as pd
 
         rows = []
@@ -53,9 +56,10 @@ class Verdict:
                 more = "; ".join(f"{name} = {value:.4g}" for name, value in one.more.items())
                 rows.append(
                     {"test": answer.test.name, "of": one.of, **one.numbers(), "number": one.number}
-                    | {"unit": answer.test.unit, "says": answer.says, "more": more}
+                    | {"unit": answer.test.unit, "mark": mark(answer.test, vars(one))}
+                    | {"test_says": answer.says, "more": more}
                 )
-        columns = ["test", "of", "value", "low", "high", "p", "number", "unit", "says", "more"]
+        columns = ["test", "of", "value", "low", "high", "p", "number", "unit", "mark", "test_says", "more"]
         return pd.DataFrame(rows, columns=columns)
 
     def plain(self) -> dict[str, Any]:
@@ -117,6 +121,20 @@ def answered(test: Test, table: pd.DataFrame) -> Answer:
     known = all(np.isfinite(one.value) for one in findings)
     supports = met(test.need, test.supported_if, findings) if test.supported_if else known
     return Answer(test, findings, SUPPORTED if supports else UNSUPPORTED)
+
+
+def mark(test: Test, one: Mapping[str, Any]) -> str:
+    """What a finding (fields of `Finding`) is to the claim by itself; empty where the test has no conditions."""
+    if not test.supported_if and not test.falsified_if:
+        return ""
+    numbers = {**one["more"], **{name: one[name] for name in ("value", "low", "high", "p")}}
+    numbers = {name: np.nan if value is None else value for name, value in numbers.items()}
+    if one["number"] < LEAST:
+        return NEITHER
+    if test.falsified_if and holds(test.falsified_if, numbers):
+        return AGAINST
+    supports = holds(test.supported_if, numbers) if test.supported_if else np.isfinite(numbers["value"])
+    return SUPPORTS if supports else NEITHER
 
 
 def met(need: str, condition: str, findings: list[Finding]) -> bool:

@@ -66,9 +66,14 @@ def find(word: str, base: Path | None = None) -> Path | None:
     there = folders(base)
     for folder in there:
         number, _, rest = folder.name.partition("_")
-        if word in (folder.name, rest) or (word.isdigit() and number.isdigit() and int(word) == int(number)):
+        if word in (folder.name, rest) or (_number(word) is not None and _number(word) == _number(number)):
             return folder
     return None
+
+
+def _number(word: str) -> int | None:
+    """The number of an experiment, or None where the word is none."""
+    return int(word) if word.isascii() and word.isdigit() else None
 
 
 def _listed(said: Mapping[str, Any]) -> dict[str, Any]:

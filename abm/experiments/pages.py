@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from abm.experiments import reference
-from abm.experiments.report import deciding_text, in_words
+from abm.experiments.report import deciding_text, family, in_words
 from abm.experiments.spec import Experiment
 from abm.files import write_whole
 
@@ -51,9 +52,14 @@ def current(experiment: Experiment, quick: bool) -> dict[str, Any] | None:
     return found if found and found["key"] == experiment.key(quick) else None
 
 
+ACTIVE = re.compile(r"[|*\\]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\$(?=\S)|~(?=~)")
+"""What Markdown, as GitHub reads it, would take for a sign of its own."""
+
+
 def cell(text: str) -> str:
-    """Text as a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """Text as a cell of a Markdown table, letter by letter; code between backticks stays code."""
+    parts = re.split("(`[^`]*`)", " ".join(text.split()))
+    return "".join(part if at % 2 else ACTIVE.sub(r"\\\g<0>", part) for at, part in enumerate(parts))
 
 
 def block(experiment: Experiment, result: dict[str, Any]) -> str:
@@ -63,16 +69,18 @@ def block(experiment: Experiment, result: dict[str, Any]) -> str:
     if result["failed"]:
         runs += f", {result['failed']} failed"
     lines = [f"**{kind}** ({runs}). Verdict: **{result['verdict']}**.", ""]
-    lines += ["| question | finding | |", "|---|---|---|"]
+    lines += ["| question | answer | findings |", "|---|---|---|"]
     asked = {test.name: test for test in experiment.test}
     for test in result["tests"]:
         spec = asked.get(test["name"])
         if spec is None:
             continue
         question = f"{spec.asks} {spec.name}" if spec.asks.endswith(":") else spec.asks or spec.name
-        lines_of = [in_words(experiment, spec, one) for one in test["findings"]]
-        found = "<br>".join([*lines_of, *([test["trouble"]] if test["trouble"] else [])])
-        lines.append(f"| {cell(question)} | {cell(found)} | {test['says']} |")
+        several = len(test["findings"]) > 1
+        lines_of = [in_words(experiment, spec, one, own=several) for one in test["findings"]]
+        found = "<br>".join(map(cell, [*lines_of, *([test["trouble"]] if test["trouble"] else [])]))
+        says = family(spec, test["says"], test["findings"])
+        lines.append(f"| {cell(question)} | {says} | {found} |")
     return "\n".join(lines)
 
 
@@ -83,12 +91,14 @@ def overview(experiments: Sequence[Experiment], base: Path) -> Path:
         full, quick = current(one, False), current(one, True)
         result = full or quick
         if result is None:
-            lines.append(f"| {one.number} | [{cell(one.title)}]({one.name}) | {cell(one.hypothesis)} | not run yet | |")
+            lines.append(
+                f"| {one.number} | [{cell(one.title)}]({quote(one.name)}) | {cell(one.hypothesis)} | not run yet | |"
+            )
             continue
         note = "" if full else " (quick run)"
         decides = deciding_text(one, result)
         lines.append(
-            f"| {one.number} | [{cell(one.title)}]({one.name}) | {cell(one.hypothesis)} | **{result['verdict']}**{note} |"
+            f"| {one.number} | [{cell(one.title)}]({quote(one.name)}) | {cell(one.hypothesis)} | **{result['verdict']}**{note} |"
             f" {cell(decides)} |"
         )
     path = base / "README.md"

@@ -11,7 +11,9 @@ from abm.experiments import frozen, report
 from abm.experiments.judge import Verdict, judge
 from abm.experiments.runs import run
 from abm.experiments.spec import Experiment
+from abm.files import refuse_links
 from abm.reproduce import Progress
+from abm.reproduce.manifest import FILES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +38,12 @@ def perform(
 ) -> Performed:
     """Run what is not there yet, judge it, and write figures, tables, result.json, manifest.json and report.html.
 
-    Raises KeyboardInterrupt on Ctrl-C; runs that are finished are kept below `folder` and used again.
+    Raises KeyboardInterrupt on Ctrl-C; runs that are finished are kept below `folder` and used again. Raises ValueError where
+    the folder has symbolic links.
     """
     began = time.perf_counter()
+    folder = folder.absolute()  # a folder's own figure.py may change the working directory
+    refuse_links(folder, *FILES)
     runs = run(experiment, folder, quick, progress, workers)
     good = runs[runs["status"] == "ok"]
     if good.empty:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.files import read_json, refuse_links
 from abm.reproduce import Progress
+from abm.reproduce.manifest import FILES
+from abm.sweeps.store import LARGEST_MANIFEST
+from abm.wording import short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +35,8 @@ def replay_result(folder: Path, sample: int | None = None, progress: Progress | 
     Raises `Unplayable` where there is no such result, `Differs` with the first number that does.
     """
     from abm.provenance import source_hash
-    from abm.sweeps.store import Damaged
 
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     manifest = manifest_of(folder)
     stored = manifest.get("source") or manifest.get("source_hash")
     note = "" if stored in (None, source_hash()) else "; the model's source has changed since it was made"
@@ -50,7 +52,7 @@ def replay_result(folder: Path, sample: int | None = None, progress: Progress | 
             check_verdict(folder, places)
     except Differs as difference:
         raise Differs(f"{difference}{note}") from None
-    except Damaged as error:
+    except ValueError as error:  # of a file that is damaged, or of numbers made with other code
         raise Unplayable(str(error)) from None
     part = f" ({sample} replications of each point)" if sample else ""
     also = "; the verdict and every finding follow from them" if "experiment" in manifest else ""
@@ -68,17 +70,19 @@ def check_verdict(folder: Path, places: list[Path]) -> None:
     from abm.sweeps import open_sweep
 
     try:
-        stored = json.loads((folder / "result.json").read_bytes())
+        stored = read_json(folder / "result.json", LARGEST_MANIFEST)
         experiment = load(folder / "experiment")
-    except (OSError, ValueError, ExperimentError) as error:
-        raise Unplayable(f"{folder}: {error}") from None
+    except (ValueError, ExperimentError) as error:
+        raise Unplayable(str(error)) from None
+    if not isinstance(stored, dict) or not isinstance(stored.get("tests"), list):
+        raise Unplayable(f"{folder / 'result.json'}: is no result of an experiment")
     tables = [open_sweep(place).runs().assign(arm=place.name.rpartition("-")[0]) for place in places]
     runs = pd.concat(tables, ignore_index=True)
     verdict = jsonable(judge(experiment, runs[runs["status"] == "ok"]).plain())
-    for one, other in zip(verdict["tests"], stored.get("tests", []), strict=False):
+    for one, other in zip(verdict["tests"], stored["tests"], strict=False):
         if one != other:
             raise Differs(f"{folder / 'result.json'}: test {one['name']!r}: stored {other}, now {one}")
-    if verdict["verdict"] != stored.get("verdict") or len(verdict["tests"]) != len(stored.get("tests", [])):
+    if verdict["verdict"] != stored.get("verdict") or len(verdict["tests"]) != len(stored["tests"]):
         raise Differs(f"{folder / 'result.json'}: stored verdict {stored.get('verdict')!r}, now {verdict['verdict']!r}")
 
 
@@ -92,12 +96,13 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     if folder.is_file():
         raise Unplayable(f"{folder}: is a file; give the folder of a stored result")
+    if not path.exists():
+        raise Unplayable(f"{folder}: no result is stored here (no manifest.json)")
     try:
-        manifest = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise Unplayable(f"{folder}: no result is stored here (no manifest.json)") from None
-    except (OSError, ValueError) as error:
-        raise Unplayable(f"{path}: cannot be read: {error}") from None
+        refuse_links(folder, *FILES)
+        manifest = read_json(path, LARGEST_MANIFEST)
+    except ValueError as error:
+        raise Unplayable(str(error)) from None
     if not isinstance(manifest, dict):
         raise Unplayable(f"{path}: is no manifest")
     return manifest
@@ -119,6 +124,8 @@ def sweeps_of(folder: Path, manifest: dict[str, Any]) -> list[Path]:
     ):
         raise Unplayable(f"{folder / 'manifest.json'}: says neither sweeps nor source; reproduce the experiment again")
     for arm, spec in manifest["sweeps"].items():
+        if Path(arm).name != arm:
+            raise Unplayable(f"{folder / 'manifest.json'}: {short(arm)} is no name of an arm")
         place = folder / "runs" / f"{arm}-{digest([digest(spec), manifest['source'], manifest['packages']])}"
         if not (place / "spec.toml").is_file():
             raise Unplayable(f"{place}: the runs of arm {arm} are not there; reproduce the experiment again")
@@ -134,6 +141,12 @@ def replay_sweep(place: Path, sample: int | None, progress: Progress | None) -> 
         stored = open_sweep(place)
     except FileNotFoundError as error:
         raise Unplayable(str(error)) from None
+    if own := stored.manifest.get("classes"):
+        names = ", ".join(name for kinds in own.values() for name, *_ in kinds)
+        raise Unplayable(
+            f"{place}: was run with classes of agents that it does not hold ({names}); call abm.sweep or abm.run_sweep with"
+            " them and the folder, which says whether they have changed"
+        )
     replications = int(stored.manifest["replications"])
     count = min(sample or replications, replications)
     sweep = stored.sweep.model_copy()
@@ -178,14 +191,20 @@ def replay_shock(folder: Path, manifest: dict[str, Any], progress: Progress | No
 
     from abm.reproduce import REPRODUCTIONS
 
-    if manifest["reproduction"] not in REPRODUCTIONS:
-        raise Unplayable(f"{folder}: no reproduction {manifest['reproduction']!r} is known")
-    work = REPRODUCTIONS[manifest["reproduction"]]
+    name, seeds, quick = (manifest.get(key) for key in ("reproduction", "seeds", "quick"))
+    if not isinstance(name, str) or name not in REPRODUCTIONS:
+        raise Unplayable(f"{folder}: no reproduction {short(name)} is known")
+    if not isinstance(quick, bool) or not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
+        raise Unplayable(f"{folder / 'manifest.json'}: does not say with which seeds it was made")
+    work = REPRODUCTIONS[name]
     largest, count = 0.0, 0
     with tempfile.TemporaryDirectory(prefix="abm_replay_") as temporary:
-        work.run(Path(temporary), manifest["seeds"], bool(manifest["quick"]), progress)
+        work.run(Path(temporary), seeds, quick, progress)
         for path in sorted((folder / "tables").glob("*.csv")):
-            one, other = pd.read_csv(path), pd.read_csv(Path(temporary) / "tables" / path.name)
+            anew = Path(temporary) / "tables" / path.name
+            if not anew.exists():
+                raise Differs(f"{path}: there is no such table now")
+            one, other = pd.read_csv(path), pd.read_csv(anew)
             if one.shape != other.shape:
                 raise Differs(f"{path}: has {one.shape[0]} rows, now {other.shape[0]}")
             for column in one.select_dtypes("number"):

@@ -8,10 +8,20 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from abm.experiments import figures
-from abm.experiments.judge import FALSIFIED, PENDING, REPORTED, SUPPORTED, UNSUPPORTED, Answer, Verdict
-from abm.experiments.sampling import Finding
+from abm.experiments.judge import (
+    AGAINST,
+    FALSIFIED,
+    PENDING,
+    REPORTED,
+    SUPPORTED,
+    SUPPORTS,
+    UNSUPPORTED,
+    Verdict,
+    mark,
+)
 from abm.experiments.spec import Experiment, Test
 from abm.figures import style
 from abm.files import write_whole
@@ -158,8 +168,18 @@ def manifest(experiment: Experiment, quick: bool, seconds: float) -> dict[str, A
 ENDS = {"value": "the value", "low": "the interval's lower end", "high": "the interval's upper end"}
 
 
-def in_words(experiment: Experiment, test: Test, one: Mapping[str, Any], name: bool = True, more: bool = True) -> str:
-    """A finding, as JSON keeps it, in words: what of, value, interval, unit, p, and what else was computed."""
+def in_words(
+    experiment: Experiment,
+    test: Test,
+    one: Mapping[str, Any],
+    name: bool = True,
+    more: bool = True,
+    own: bool = False,
+) -> str:
+    """A finding, as JSON keeps it, in words: what of, value, interval, unit, p, what else was computed.
+
+    `own`: with its own mark, for a finding that is one of several.
+    """
     turned = " (turned round)" if test.options.get("signs", {}).get(one["of"]) == -1 else ""
     turned = " (distance to the next)" if test.statistic == "lowest" else turned
     text = f"{experiment.words(one['of'])}{turned}: " if name else ""
@@ -173,7 +193,9 @@ def in_words(experiment: Experiment, test: Test, one: Mapping[str, Any], name: b
         text += f", p {'< 0.001' if small else '= ' + number(one['p'], 2)}"
     rest = [aside(experiment, test, key, value) for key, value in one["more"].items() if value is not None]
     rest = [each for each in rest if each]
-    return f"{text} ({', '.join(rest)})" if more and rest else text
+    text = f"{text} ({', '.join(rest)})" if more and rest else text
+    alone = mark(test, one) if own else ""
+    return f"{text}: {alone}" if alone else text
 
 
 def rounded(one: Mapping[str, Any], which: str, digits: int) -> str:
@@ -202,8 +224,16 @@ def aside(experiment: Experiment, test: Test, key: str, value: float) -> str:
     )
 
 
-def finding_text(answer: Answer, one: Finding, experiment: Experiment) -> str:
-    return in_words(experiment, answer.test, jsonable({"of": one.of, **one.numbers(), "more": one.more}))
+def family(test: Test, says: str, findings: Sequence[Mapping[str, Any]]) -> str:
+    """What a test says of all its findings, and of several how many say so: "supported: 4 of 6 support it, most must"."""
+    if len(findings) < 2 or says == REPORTED:
+        return says
+    marks = [mark(test, one) for one in findings]
+    if says == FALSIFIED:
+        need = test.falsified_need or test.need
+        return f"{says}: {marks.count(AGAINST)} of {len(marks)} are against it, {need} must be"
+    support = f"{marks.count(SUPPORTS)} of {len(marks)} support it"
+    return f"{says}: {support}, {test.need} must" if test.supported_if else f"{says}: {support}"
 
 
 def in_full(what: str, condition: str, need: str) -> str:
@@ -220,12 +250,6 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {number(p, 2)}"
 
 
-def findings_text(answer: Answer, experiment: Experiment) -> str:
-    if answer.trouble:
-        return answer.trouble
-    return "; ".join(finding_text(answer, one, experiment) for one in answer.findings)
-
-
 def html_of(
     experiment: Experiment, runs: pd.DataFrame, verdict: Verdict, quick: bool, plates: Sequence[tuple[Any, Path]]
 ) -> str:
@@ -233,11 +257,19 @@ def html_of(
     replications = int(runs["replication"].nunique())
     result = paragraph(STANDING[verdict.says], "Verdict")
     result += paragraph(experiment.hypothesis, "Hypothesis")
+    stored = {answer.test.name: jsonable([vars(one) for one in answer.findings]) for answer in verdict.answers}
+    told = {
+        answer.test.name: [
+            in_words(experiment, answer.test, one, own=len(answer.findings) > 1) for one in stored[answer.test.name]
+        ]
+        for answer in verdict.answers
+    }
+    says = {answer.test.name: family(answer.test, answer.says, stored[answer.test.name]) for answer in verdict.answers}
     for answer in verdict.answers:
         if answer.says != REPORTED:
-            result += paragraph(
-                f"{capital(answer.says)}. {capital(findings_text(answer, experiment))}.", capital(answer.test.name)
-            )
+            name = answer.test.name
+            text = answer.trouble or "; ".join(told[name])
+            result += paragraph(f"{capital(says[name])}. {capital(text)}.", capital(name))
     design = [("Treatment", experiment.treatment), ("Outcome", experiment.outcome), ("Expected", experiment.expected)]
     design += [("Falsified if", experiment.falsified), ("Source", capital(experiment.source))]
     blocks = [paragraph(text, topic) for topic, text in design if text]
@@ -252,8 +284,8 @@ def html_of(
     blocks.append(paragraph(how + (f" {failed} runs failed and are left out." if failed else " No run failed.")))
     tests = []
     for answer in verdict.answers:
-        tests.append(paragraph(answer.test.asks, f"{capital(answer.test.name)} ({answer.says})"))
-        lines = [finding_text(answer, one, experiment) for one in answer.findings]
+        tests.append(paragraph(answer.test.asks, f"{capital(answer.test.name)} ({says[answer.test.name]})"))
+        lines = told[answer.test.name]
         tests.append(bullets([*lines, *([answer.trouble] if answer.trouble else [])] or ["no answer"]))
         need, several = answer.test.need, len(answer.findings) > 1
         rules = [("supported if", answer.test.supported_if, need if several else "")]
@@ -270,10 +302,10 @@ def html_of(
     every["unit"] = [experiment.unit(asked[name], of) for name, of in zip(every["test"], every["of"], strict=True)]
     every["of"] = every["of"].map(experiment.words)
     caption = (
-        "Every finding with the ends of its 95 % interval (of a band of runs: of nine tenths of them); n: the"
-        " replications or points it rests on"
+        "Every finding with the ends of its 95 % interval (of a band of runs: of 90 % of them); n: the replications or"
+        " points it rests on; by itself: what the finding is to the claim, whatever the test says of all its findings"
     )
-    findings = table(every, caption, columns | {"says": "answer of the test"})
+    findings = table(every, caption, columns | {"mark": "by itself"})
     sections = [
         Section("What was asked", blocks),
         Section("What came out", tests),
@@ -294,7 +326,7 @@ def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, qu
     """A page over all experiments: verdicts, with links to their own pages."""
     rows = []
     for experiment, result in entries:
-        link = f"{experiment.name}{'_quick' if quick else ''}/report.html"
+        link = quote(f"{experiment.name}{'_quick' if quick else ''}/report.html")
         rows.append(
             f'<tr><td>{experiment.number}</td><td class="text"><a href="{link}">{words(experiment.title)}</a></td>'
             f'<td class="text">{words(experiment.hypothesis)}</td><td class="text">{words(result["verdict"])}</td>'
@@ -342,5 +374,6 @@ def deciding_text(experiment: Experiment, result: dict[str, Any]) -> str:
         return f"{one['name']}: {one['trouble'] or 'no answer'}"
     test = next(t for t in experiment.test if t.name == one["name"])
     several = len(one["findings"]) > 1
-    parts = [in_words(experiment, test, each, name=several, more=False) for each in one["findings"][:6]]
-    return f"{one['name']}: {'; '.join(parts)}"
+    parts = [in_words(experiment, test, each, several, more=False, own=several) for each in one["findings"][:6]]
+    head = f"{one['name']}, {family(test, one['says'], one['findings'])}." if several else f"{one['name']}:"
+    return f"{head} {'; '.join(parts)}"

@@ -11,6 +11,7 @@ from abm.reproduce import Progress
 from abm.reproduce.manifest import PACKAGES
 from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.sweeps.spec import digest
+from abm.sweeps.store import Changed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ def run(
 ) -> pd.DataFrame:
     """Do what is not done yet, and return all runs: one row each, with the arm; those that failed have no outcomes.
 
-    Runs are kept below `folder`; with the same spec and model they are loaded.
+    Runs are kept below `folder`; with the same spec and model they are loaded. Raises ValueError where others lie in their place.
     """
     import pandas as pd
 
@@ -41,7 +42,11 @@ def run(
                 progress(f"{experiment.name}: {before + now} of {total} runs{trouble}", before + now, total)
 
         where = place(folder, arm, sweep)
-        run_sweep(sweep, where, workers=workers, retry_failed=True, accept_changes=True, progress=step)
+        try:
+            run_sweep(sweep, where, workers=workers, retry_failed=True, progress=step)
+        except Changed as error:
+            found = "; ".join(error.differences)
+            raise ValueError(f"{where}: holds runs of something else ({found}); delete it and begin again") from None
         tables.append(open_sweep(where).runs().assign(arm=arm))
         done += sweep.number_of_runs
     return pd.concat(tables, ignore_index=True)

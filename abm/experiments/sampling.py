@@ -117,7 +117,7 @@ def cube(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
     wide = wide.dropna()  # replications without a value at some point
     if wide.empty:
         raise Unanswerable(f"no replication has a {y} at every {x}")
-    if wide.columns.dtype == object:  # dates: calendar days
+    if wide.columns.dtype.kind not in "iuf":  # dates: calendar days
         return np.array([float(date.toordinal()) for date in wide.columns]), wide.to_numpy(float)
     values = wide.columns.to_numpy(float)
     if is_constant(values) or np.diff(values).min() <= 1e-9 * np.ptp(values):  # a slope between the two would be noise

@@ -23,7 +23,8 @@ def scaffold(name: str, base: Path) -> Path:
     there = [path.name for path in base.glob("*") if path.is_dir()] if base.is_dir() else []
     if taken := [each for each in there if each.partition("_")[2] == word]:
         raise ValueError(f"{base / taken[0]} is there already; choose another name")
-    numbers = [int(each.partition("_")[0]) for each in there if each.partition("_")[0].isdigit()]
+    begun = [each.partition("_")[0] for each in there]
+    numbers = [int(each) for each in begun if each.isascii() and each.isdigit()]
     number = max(numbers, default=0) + 1
     folder = base / f"{number:02d}_{word}"
     try:

@@ -28,7 +28,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from abm.figures.labels import Label, label_of
+from abm.figures.labels import Label, label_of, name_and_unit
+from abm.files import safe_name
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.spec import Sweep, digest
 
@@ -37,7 +38,7 @@ ONLY = "all"
 OWN_UNIT = "own unit"
 """Unit of a test over outcomes of several units."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
-CONDITION = re.compile(r"\s*([a-z][a-z_]*)\s*(<=|>=|<|>)\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*")
+CONDITION = re.compile(r"\s*([a-z][a-z_]*)\s*(<=|>=|<|>)\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*", re.ASCII)
 
 
 class ExperimentError(ValueError):
@@ -139,13 +140,15 @@ class Experiment(BaseModel):
             if quick:
                 common = {key: value for key, value in self.quick.items() if key not in self.arms}
                 said = merged(merged(said, common), self.quick.get(arm, {}) if arm in self.arms else {})
-            found[arm] = Sweep(folder=self.folder, confined=True, **{"name": self.name or "experiment", **said})
+            found[arm] = Sweep(
+                folder=self.folder, confined=True, **{"name": safe_name(self.name, "experiment"), **said}
+            )
         return found
 
     @cached_property
     def vocabulary(self) -> dict[str, str]:
         """Columns in words, without units: the experiment's own labels, and those of the observables behind outcomes."""
-        found = {name: text.partition(" (")[0] for name, text in self.labels.items() if "=" not in name}
+        found = {name: name_and_unit(text).name for name, text in self.labels.items() if "=" not in name}
         for sweep in self.sweeps().values():
             for name, outcome in sweep.columns.items():
                 found.setdefault(name, label_of_outcome(outcome).name)
@@ -161,15 +164,15 @@ class Experiment(BaseModel):
         if not names:
             return of.replace("_", " ")
         any_name = "|".join(map(re.escape, names))
-        text = re.sub(rf"(?<![\w.])({any_name})(?![\w.])", lambda found: self.vocabulary[found[0]], of)
-        return text.replace("_", " ")
+        parts = re.split(rf"(?<![\w.])({any_name})(?![\w.])", of)  # every second one is a name
+        return "".join(self.vocabulary[part] if at % 2 else part.replace("_", " ") for at, part in enumerate(parts))
 
     def unit(self, test: Test, of: str) -> str:
         """Unit of a finding: the test's, or where that is "own unit" the outcome's."""
         if test.unit != OWN_UNIT:
             return test.unit
         own = [label_of_outcome(sweep.columns[of]).unit for sweep in self.sweeps().values() if of in sweep.columns]
-        return self.labels[of].partition(" (")[2].rstrip(")") if of in self.labels else "".join(own[:1])
+        return name_and_unit(self.labels[of]).unit if of in self.labels else "".join(own[:1])
 
     def key(self, quick: bool) -> str:
         """Stands for all that is run and asked: equal keys, equal results."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.figures.labels import parameter_name
-from abm.figures.style import BLACK, BLUE, GREY, TWO_COLUMNS, VERMILLION, canvas, shared_legend, styled
+from abm.figures.style import BLACK, BLUE, GREY, TWO_COLUMNS, VERMILLION, canvas, literal, shared_legend, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def moments(outcome: Outcome, axes: Any = None) -> Figure:
     ax.plot(seen[inside], rows[inside], "o", color=BLACK, label="observed")
     if not inside.all():
         ax.plot(seen[~inside], rows[~inside], "X", color=VERMILLION, markersize=6, label="observed, outside its band")
-    ax.set_yticks(rows, [parameter_name(name) for name in bands.index])
+    ax.set_yticks(rows, [literal(parameter_name(name)) for name in bands.index])
     ax.set_xlabel("standard deviations of one measured history from the predictive median")
     ax.set_xlim(min(low.min(), seen.min()) - 0.2, max(high.max(), seen.max()) + 0.2)
     ax.set_ylim(-0.7, len(rows) - 0.3)
@@ -66,7 +66,7 @@ def profiles(outcome: Outcome, axes: Any = None) -> Figure:
             label=f"rise of {found.rise:.1f}: end of a 90 % interval",
         )
         ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2, label="estimate")
-        ax.set_title(parameter_name(name))
+        ax.set_title(literal(parameter_name(name), 24, 2))
         ax.set_ylim(-0.5, 12)
         if spec.priors[name].scale == "log":
             _log_axis(ax, values)
@@ -93,7 +93,7 @@ def posterior(outcome: Outcome, axes: Any = None) -> Figure:
         density = density / density.mean()
         ax.plot(prior.from_unit(fine), density, color=GREY, linestyle="--", linewidth=1, label="prior")
         ax.axvline(outcome.theta[k], color=VERMILLION, linestyle=":", linewidth=1.2, label="estimate")
-        ax.set_title(parameter_name(name))
+        ax.set_title(literal(parameter_name(name), 24, 2))
         ax.set_yticks([])
         ax.grid(axis="y", visible=False)
         if prior.scale == "log":
@@ -116,7 +116,7 @@ def recovery(found: Recovered, spec: Calibration, axes: Any = None) -> Figure:
             ax.vlines(x[at], low[at], high[at], color=color, linewidth=1 if inside else 1.6)
             ax.plot(x[at], middle[at], "o" if inside else "X", color=color, markersize=2.5 if inside else 4)
         ax.plot([prior.low, prior.high], [prior.low, prior.high], color=GREY, linewidth=0.8)
-        ax.set_title(parameter_name(name))
+        ax.set_title(literal(parameter_name(name), 24, 2))
         if prior.scale == "log":
             ends = np.array([prior.low, prior.high])
             _log_axis(ax, ends)

@@ -78,7 +78,7 @@ def event_window(baseline: Ensemble, axes: Any = None, kind: str = "abnormal") -
 
 def _window_legend(figure: Any, ax: Any, own: bool) -> None:
     """Explain bands and dots once, without the colour of any one layer."""
-    ax.plot([], [], color=style.GREY, label="model: median, half, nine tenths of runs")
+    ax.plot([], [], color=style.GREY, label="model: median, 50 % and 90 % of runs")
     ax.plot([], [], "o", color=style.OBSERVED, markersize=2.6, label="observed, mean of firms")
     ax.plot([], [], ".", color=style.GREY, markersize=2, label="observed, single firms")
     ax.plot([], [], "D", color=style.OBSERVED, markerfacecolor="white", label="observed, raw return only")
@@ -89,7 +89,7 @@ def event_window_caption(runs: int, kind: str = "abnormal") -> str:
     """Caption of `event_window`."""
     return (
         f"{kind.capitalize()} returns around 27 January 2025 (day 0; R1 is news on day −4): the model's median"
-        f" over {runs} runs with the bands of half and nine tenths of them, and what was observed. Market model"
+        f" over {runs} runs with the bands of 50 % and 90 % of them, and what was observed. Market model"
         " on 250 earlier trading days; the model's index gives its layers the weight they have in a broad index."
         " Cumulated from day 0, and backwards before it. For Apple and Salesforce only the raw return of day 0"
         " is at hand. A run's median day is smoother than a day of one run: the observed points are one draw and"
@@ -130,6 +130,12 @@ def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
     return table
 
 
+def only_raw() -> tuple[str, ...]:
+    """Layers whose observed return of day 0 is a raw one: there is no abnormal return of theirs."""
+    day = event_study.observed().query("day == 0").set_index("layer")["abnormal"]
+    return tuple(day.index[~np.isfinite(day)])
+
+
 def sign_of(layer: str, value: float, low: float | None = None, high: float | None = None) -> int:
     """-1, 0 or 1. A platform's small return counts as 0; so does a mean whose interval holds zero."""
     unclear = low is not None and high is not None and low <= 0 <= high
@@ -146,12 +152,14 @@ def matching_rule() -> str:
 
 @style.styled
 def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Figure:
-    """Day-0 abnormal return of each layer, by mechanism, beside the observed one; `axes`: four of your own."""
+    """Day-0 abnormal return of each layer, by mechanism, beside the observed one; `axes`: four of your own.
+
+    `ensembles`: the names of `MECHANISMS`, `TOGETHER`, and others of your own below them.
+    """
     table = day0_numbers(ensembles)
     figure, panels = style.canvas(axes, 1, 4, (style.TWO_COLUMNS, 2.8), sharex=True, sharey=True)
-    names = [TOGETHER, *MECHANISMS]
     shown = {TOGETHER: "(a)–(d) together"} | MECHANISMS
-    names = [name for name in names if name in ensembles]
+    names = [name for name in shown if name in ensembles] + [name for name in ensembles if name not in shown]
     for ax, (layer, title) in zip(panels, LAYERS.items(), strict=True):
         rows = table[table["layer"] == layer].set_index("mechanism")
         seen = 100 * rows.loc["observed", "mean"]
@@ -165,7 +173,7 @@ def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Fig
             right = bool(rows.loc[name, "sign_right"])
             ax.plot(row["mean"], y, "o", color=colour, markerfacecolor=colour if right else "white", markersize=5)
         ax.axvline(0, color="black", linewidth=0.6)
-        ax.set_yticks(range(len(names)), [shown[name] for name in names])
+        ax.set_yticks(range(len(names)), [style.literal(shown.get(name, name), 28) for name in names])
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.set_title(title)
         ax.set_xlabel("abnormal return, %")
@@ -175,7 +183,7 @@ def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Fig
     first.plot([], [], "o", color=style.GREY, label="model mean, sign matched")
     first.plot([], [], "o", color=style.GREY, markerfacecolor="white", label="model mean, sign not matched")
     first.plot([], [], color=style.GREY, linewidth=1.6, label="95 % interval (dots hide short ones)")
-    first.plot([], [], color=style.GREY, linewidth=4, alpha=0.25, label="nine tenths of runs")
+    first.plot([], [], color=style.GREY, linewidth=4, alpha=0.25, label="90 % of runs")
     style.shared_legend(figure, first, axes is None)
     return figure
 

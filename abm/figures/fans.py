@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from abm.figures import style
-from abm.figures.labels import OVERVIEW, PRICING_POWER, label_of
+from abm.figures.labels import OVERVIEW, PRICING_POWER, as_text, label_of, spaced
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,36 +25,44 @@ Named = str | Sequence[str] | None
 
 
 def fan_chart_numbers(
-    runs: Ensemble | Mapping[str, Ensemble], observables: Named = None, first: int | None = None
+    runs: Ensemble | Mapping[Any, Ensemble], observables: Named = None, first: int | None = None
 ) -> pd.DataFrame:
     """Long table: observable, ensemble, month, q05, q25, q50, q75, q95, mean; what `fan_chart` draws."""
     import pandas as pd
 
     parts = []
     for name in names_of(observables, PRICING_POWER):
-        for label, each in _by_label(runs).items():
-            begin = first_of(each.setup.months, first)
-            bands = style.quantiles(each[name][:, begin:])
-            head = {"observable": name, "ensemble": label, "month": np.arange(begin, each.setup.months)}
-            parts.append(pd.DataFrame(head | bands))
-    return pd.concat(parts, ignore_index=True)
+        for label, each in _by_label(runs):
+            rows = bands_of(each, name, first)
+            parts.append(rows.assign(observable=name, ensemble=pd.Series([label] * len(rows), dtype=object)))
+    table = pd.concat(parts, ignore_index=True)
+    return table[["observable", "ensemble", *rows.columns]].infer_objects()
+
+
+def bands_of(runs: Ensemble, observable: str, first: int | None = None) -> pd.DataFrame:
+    """One row a month: month, q05, q25, q50, q75, q95, mean over the runs."""
+    import pandas as pd
+
+    begin = first_of(runs.setup.months, first)
+    month = np.arange(begin, runs.setup.months)
+    return pd.DataFrame({"month": month} | style.quantiles(runs[observable][:, begin:]))
 
 
 @style.styled
 def fan_chart(
-    runs: Ensemble | Mapping[str, Ensemble],
+    runs: Ensemble | Mapping[Any, Ensemble],
     observables: Named = None,
     axes: Any = None,
     *,
     first: int | None = None,
     width: float = style.TWO_COLUMNS,
 ) -> Figure:
-    """Fan charts, one panel an observable: median, the middle half of runs (dark), nine tenths of them (light).
+    """Fan charts, one panel an observable: median, the middle 50 % of runs (dark), 90 % of them (light).
 
     Parameters
     ----------
     runs
-        An `Ensemble`, or a table label -> `Ensemble` of up to six to be compared in one panel.
+        An `Ensemble`, or a table label -> `Ensemble` of up to six to be compared in one panel. Any key is a label.
     observables
         One or several of `abm list --observables`; the family of pricing power where nothing is said.
     axes
@@ -71,23 +78,17 @@ def fan_chart(
         The number of axes is another than that of the observables, more than six ensembles, or no month is left.
     """
     by_label = _by_label(runs)
+    compared = isinstance(runs, Mapping)
+    words = [key if compared else "median, 50 % and 90 % of runs" for key, _ in by_label]
     names = names_of(observables, PRICING_POWER)
-    table = fan_chart_numbers(by_label, names, first)
     figure, panels = style.canvas(axes, *layout(len(names), width))
     for ax, name in zip(panels, names, strict=False):
-        for at, label in enumerate(by_label):
-            rows = table[(table["observable"] == name) & (table["ensemble"] == label)]
+        for at, ((_, each), label) in enumerate(zip(by_label, style.legend_names(words), strict=True)):
+            rows = bands_of(each, name, first)
             x = style.dates(int(rows["month"].max()) + 1, int(rows["month"].min()))
             look: Any = {"color": COLOURS[at], "linestyle": style.LINES[at]}
-            style.fan(
-                ax,
-                x,
-                rows,
-                **look,
-                marker="o" if len(x) == 1 else None,
-                label=label or "median, half and nine tenths of runs",
-            )
-        time_panel(ax, name, any(has_r1(each) for each in by_label.values()))
+            style.fan(ax, x, rows, **look, marker="o" if len(x) == 1 else None, label=label)
+        time_panel(ax, name, any(has_r1(each) for _, each in by_label))
     if len(by_label) > 1:
         style.explain_bands(panels[0])
     _finish(figure, panels, len(names), axes is None)
@@ -126,11 +127,12 @@ def paired_difference(
     names = names_of(observables, PRICING_POWER)
     table = paired_difference_numbers(comparison, names, first)
     figure, panels = style.canvas(axes, *layout(len(names), width))
-    said = f"{label or between(comparison)}: mean and {100 * comparison.confidence:g} % interval"
+    what = between(comparison) if label is None else as_text(label)
+    (legend,) = style.legend_names([f"{what}: mean and {100 * comparison.confidence:g} % interval"])
     for ax, name in zip(panels, names, strict=False):
         rows = table[table["observable"] == name]
         x = style.dates(int(rows["month"].max()) + 1, int(rows["month"].min()))
-        look: Any = {"color": style.BLUE, "linestyle": "-", "label": said}
+        look: Any = {"color": style.BLUE, "linestyle": "-", "label": legend}
         style.interval(ax, x, rows["difference"], rows["low"], rows["high"], **look)
         ax.axhline(0, color="black", linewidth=0.7)
         time_panel(ax, name, has_r1(comparison.a) or has_r1(comparison.b), change=True)
@@ -165,9 +167,9 @@ def between(comparison: Comparison) -> str:
     """What a comparison subtracts from what, in words."""
     a, b = comparison.a.setup.scenario.name, comparison.b.setup.scenario.name
     if a != b:
-        return f"{a} less {b}".replace("_", " ")
+        return f"{spaced(a)} less {spaced(b)}"
     plain = not comparison.b.setup.parameters.model_dump(exclude_unset=True)
-    return f"changed less {b}".replace("_", " ") if plain else "first less second"
+    return f"changed less {spaced(b)}" if plain else "first less second"
 
 
 def names_of(observables: Named, usual: Sequence[str]) -> list[str]:
@@ -207,11 +209,10 @@ def has_r1(runs: Ensemble | Result) -> bool:
 def time_panel(ax: Axes, observable: str, r1: bool, change: bool = False) -> None:
     """Title, unit and dates of a panel of an observable over time."""
     label = label_of(observable)
-    ax.set_title(fill(label.name, 27))
-    size, unit = scaled_unit(label.unit, max(map(abs, ax.get_ylim())))
-    ax.set_ylabel(f"change, {unit or 'ratio'}" if change else unit or "ratio")
-    if size != 1:
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value / size:,.10g}".replace("-", "−"))
+    ax.set_title(style.literal(label.name, 27))
+    unit = label.unit or "ratio"
+    ax.set_ylabel(style.literal(f"change, {unit}" if change else unit))
+    style.thousands(ax.yaxis)
     ax.set_xlabel("month")
     if r1:
         style.mark_event(ax, text="R1")
@@ -219,17 +220,8 @@ def time_panel(ax: Axes, observable: str, r1: bool, change: bool = False) -> Non
     style.date_axis(ax, 12 if high - low > 900 else 6 if high - low > 400 else 3)
 
 
-def scaled_unit(unit: str, largest: float) -> tuple[float, str]:
-    """What to divide values of a unit by for an axis that goes up to `largest`, and what the unit is then called."""
-    size, power = next((pair for pair in ((1e6, 2), (1e3, 1)) if largest >= 10 * pair[0]), (1.0, 0))
-    for start, words in ("$ M", ("$ M", "$ B", "$ T")), ("million", ("million", "billion", "trillion")):
-        if unit.startswith(start):
-            return size, words[power] + unit.removeprefix(start)
-    return (size, f"{('', 'thousand', 'million')[power]} {unit}".strip()) if power else (1.0, unit)
-
-
-def _by_label(runs: Ensemble | Mapping[str, Ensemble]) -> dict[str, Ensemble]:
-    by_label = dict(runs) if isinstance(runs, Mapping) else {"": runs}
+def _by_label(runs: Ensemble | Mapping[Any, Ensemble]) -> list[tuple[Any, Ensemble]]:
+    by_label = list(runs.items()) if isinstance(runs, Mapping) else [("", runs)]
     if not 1 <= len(by_label) <= len(COLOURS):
         raise ValueError(f"{len(by_label)} ensembles: one figure tells 1 to {len(COLOURS)} apart")
     return by_label
@@ -238,7 +230,5 @@ def _by_label(runs: Ensemble | Mapping[str, Ensemble]) -> dict[str, Ensemble]:
 def _finish(figure: Figure, panels: list[Axes], used: int, legend: bool) -> None:
     for ax in panels[used:]:
         ax.set_visible(False)
-    if legend:
-        style.shared_legend(figure, panels[0], True)
-    elif panels[0].get_legend_handles_labels()[1]:
-        panels[0].legend()
+    if panels[0].get_legend_handles_labels()[1]:
+        style.shared_legend(figure, panels[0], legend)

@@ -1,6 +1,8 @@
-"""What observables are called on axes and in tables, with units. Imports nothing, so the command line can use it."""
+"""What observables are called on axes and in tables, with units. Imports nothing heavy: the command line uses it."""
 
-from typing import NamedTuple
+import datetime as dt
+import re
+from typing import Any, NamedTuple
 
 
 class Label(NamedTuple):
@@ -13,9 +15,38 @@ class Label(NamedTuple):
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
-def parameter_name(name: str) -> str:
+def as_text(value: Any) -> str:
+    """Any label or key as one line of text.
+
+    Members of a tuple are joined by commas, a date at midnight has no hour, control characters and line breaks are
+    spaces, and a blank is "(blank)", since a legend leaves out what has no name.
+    """
+    if isinstance(value, tuple | list):
+        text = ", ".join(map(as_text, value))
+    else:
+        text = str(value)
+        if isinstance(value, dt.datetime) or type(value).__name__ == "datetime64":
+            text = re.sub(r"[ T]00:00(:00(\.0+)?)?$", "", text)
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split()) or "(blank)"
+
+
+def spaced(name: Any) -> str:
+    """A name with spaces for the underscores between its words; those at its ends are part of the name and stay."""
+    return re.sub(r"(?<=[^\W_])_(?=[^\W_])", " ", as_text(name))
+
+
+def parameter_name(name: Any) -> str:
     """A parameter or factor in words: `ip_strength` is "IP strength"."""
-    return " ".join(WRITTEN.get(word, word) for word in name.split("_"))
+    return " ".join(WRITTEN.get(word, word) for word in spaced(name).split(" "))
+
+
+def name_and_unit(text: str) -> Label:
+    """A label that somebody wrote, taken apart: "Growth (% a year)" is "Growth" in "% a year".
+
+    Only a last pair of brackets is a unit: "Share (of all) (%)" is "Share (of all)" in "%".
+    """
+    match = re.fullmatch(r"(.*\S) \(([^()]*(?:\([^()]*\)[^()]*)*)\)", text)
+    return Label(match[1], match[2]) if match else Label(text)
 
 
 WRITTEN = {"ip": "IP", "h100": "H100", "r1": "R1", "us": "US", "eu": "EU"}

@@ -87,9 +87,7 @@ def constant_capability_price(baseline: Ensemble, axes: Any = None) -> Figure:
     for ax, level in zip(panels, LEVELS, strict=True):
         rows = table[table["level"] == level]
         model, seen = rows[rows["source"] == "model"], rows[rows["source"] == "observed"]
-        style.fan(
-            ax, style.dates(len(model)), model, color=style.BLUE, label="model: median, half, nine tenths of runs"
-        )
+        style.fan(ax, style.dates(len(model)), model, color=style.BLUE, label="model: median, 50 % and 90 % of runs")
         if len(seen):
             _draw_observed(ax, seen)
         else:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from abm.figures import style
-from abm.figures.labels import parameter_name
+from abm.figures.labels import as_text, label_of, parameter_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,15 +97,17 @@ def phase_diagram(
             ax.tricontour(table[x], table[y], value, levels=[zero], colors="black", linewidths=1.2)
         ax.plot(table[x], table[y], ".", color=style.BLACK, markersize=1.5, alpha=0.5)
     ax.grid(False)
-    ax.set_xlabel(factor_name(results, x))
-    ax.set_ylabel(factor_name(results, y))
+    ax.set_xlabel(style.literal(factor_name(results, x)))
+    ax.set_ylabel(style.literal(factor_name(results, y)))
     ax.set_xscale("log" if logs[x] else "linear")
     ax.set_yscale("log" if logs[y] else "linear")
     for values, axis in ((wide.columns, ax.xaxis), (wide.index, ax.yaxis)):
         if len(values) <= MOST_TICKS:
             axis.set_ticks([float(value) for value in values], [f"{value:g}" for value in values], minor=False)
             axis.set_ticks([], minor=True)
-    bar = figure.colorbar(drawn, ax=ax, label=label or outcome_name(results, outcome))
+    bar = figure.colorbar(
+        drawn, ax=ax, label=style.literal(outcome_name(results, outcome) if label is None else label, 42)
+    )
     if zero is not None:
         bar.ax.axhline(zero, color="black", linewidth=1.2)
     return figure
@@ -177,7 +178,8 @@ def tornado(results: Results, outcome: str, ax: Any = None, *, label: str | None
     ax.set_yticks(range(len(factors)), [_ends(results, table, factor) for factor in factors])
     ax.set_ylim(len(factors) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
-    ax.set_xlabel(f"change of {label or outcome_name(results, outcome)}")
+    of = outcome_name(results, outcome) if label is None else as_text(label)
+    ax.set_xlabel(style.literal(f"change of {of}"))
     marks = [Patch(**_ENDS[upper], label=f"at its {'high' if upper else 'low'} end") for upper in (False, True)]
     figure.legend(handles=marks, loc="outside lower center", ncols=2)
     return figure
@@ -192,12 +194,11 @@ _ENDS: dict[bool, dict[str, Any]] = {
 
 def outcome_name(results: Results, outcome: str) -> str:
     """An outcome of a sweep in words, with its unit."""
-    from abm.figures.labels import label_of
     from abm.figures.sensitivity import titles
 
     one = results.sweep.columns[outcome]
     unit = "" if one.date else label_of(one.of).unit
-    return fill(titles({outcome: one})[outcome] + (f" ({unit})" if unit else ""), 42)
+    return titles({outcome: one})[outcome] + (f" ({unit})" if unit else "")
 
 
 def factor_name(results: Results, factor: str) -> str:
@@ -210,9 +211,9 @@ def factor_name(results: Results, factor: str) -> str:
 def _ends(results: Results, table: pd.DataFrame, factor: str) -> str:
     rows = table[table["factor"] == factor]
     values = " to ".join(
-        f"{value:g}" if isinstance(value, int | float | np.number) else str(value) for value in rows["at"]
+        f"{value:g}" if isinstance(value, int | float | np.number) else as_text(value) for value in rows["at"]
     )
-    return fill(f"{parameter_name(factor)}: {values}", 40)
+    return style.literal(f"{parameter_name(factor)}: {values}", 40)
 
 
 def _edges(values: Any, logarithmic: bool) -> np.ndarray:

@@ -33,7 +33,7 @@ def pricing_power_caption(runs: int) -> str:
     """Caption of `pricing_power`."""
     return (
         f"Six measures of the closed labs' pricing power, {runs} paired runs. Lines are medians over runs, dark"
-        " bands the middle half of runs, light bands nine tenths of them. Profit is after research and before"
+        " bands the middle 50 % of runs, light bands 90 % of them. Profit is after research and before"
         " chips are paid; profit per $ of training divides it by the rental value of the machines that train. No"
         " single measure is pricing power: when price-sensitive customers leave, those who stay are captive and"
         " the sales-weighted Lerner index can hold or rise."

@@ -45,8 +45,8 @@ def belief_dispersion(baseline: Ensemble, without: Ensemble, axes: Any = None) -
             rows = table[(table["observable"] == name) & (table["scenario"] == scenario)]
             style.fan(ax, style.dates(int(rows["month"].max()) + 1, int(rows["month"].min())), rows, **look)
         label = label_of(name)
-        ax.set_title(label.name)
-        ax.set_ylabel(label.unit)
+        ax.set_title(style.literal(label.name, 27))
+        ax.set_ylabel(style.literal(label.unit))
         style.mark_event(ax, text="R1" if ax is panels[0] else "")
         style.date_axis(ax, every=6)
         ax.set_xlabel("month")
@@ -59,7 +59,7 @@ def belief_dispersion_caption(runs: int) -> str:
     """Caption of `belief_dispersion`."""
     return (
         f"Investors around the shock at the end of each month, {runs} paired runs: medians, middle halves (dark)"
-        " and nine tenths (light) of runs. Dispersion is the wealth-weighted standard deviation of mean beliefs"
+        " and 90 % (light) of runs. Dispersion is the wealth-weighted standard deviation of mean beliefs"
         " on compute intensity, appropriability and policy tightness; entropy is that of the sign of each"
         " question, given what all investors together believe (0.69 = nobody knows)."
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.figures import style
+from abm.figures.labels import spaced
 from abm.figures.products import month_name
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 LAYERS = {
     "supply": "Supply: chips to labs",
-    "access": "Access: teacher to student",
+    "access": "Access: who learns from whom",
     "usage": "Usage: users to labs",
     "ownership": "Ownership: investors to firms",
     "information": "Information: who listens to whom",
@@ -40,6 +41,12 @@ ROLES: dict[str, dict[str, Any]] = {
     "investors": {"color": style.PURPLE, "marker": "v", "label": "investors, by region"},
 }
 """Look of a role, in the order of the legend."""
+
+CHANNELS: dict[str, dict[str, Any]] = {
+    "api": {"color": style.GREY, "linestyle": "-", "label": "distilled through the API, this month"},
+    "weights": {"color": style.VERMILLION, "linestyle": (0, (3, 2)), "label": "open weights copied, so far"},
+}
+"""Look of the two ways to learn from a lab, in the order of the legend; other lines look like the first."""
 
 CROWDS = ("adopters", "investors")
 
@@ -92,8 +99,9 @@ def network(
     Notes
     -----
     Widths of lines follow the weight, relative to the largest of the layer. Arrows go from supplier to
-    customer, from teacher to student, from user to lab, from owner to firm, from listener to who is heard, from ruler to
-    ruled. Lines to copiers of open weights are dashed, to students at an API solid.
+    customer, from the lab that is learned from to the one that learns, from user to lab, from owner to firm, from listener
+    to who is heard, from ruler to ruled. Lines of copied weights are dashed and all of one width (there is no amount);
+    solid ones are of this month's distillation.
     """
     import networkx as nx
 
@@ -114,7 +122,7 @@ def network(
         ax.set_title(TITLES[layer])
     for ax in panels[len(shown) :]:
         ax.set_visible(False)
-    _legend(figure, panels[0], axes is None, 4 if columns > 1 else 3)
+    _legend(figure, panels[0], axes is None, shown, 4 if columns > 1 else 3)
     if axes is None:
         figure.suptitle(month_name(graph.graph["month"]), x=0.01, ha="left", fontsize=9)
     return figure
@@ -144,7 +152,7 @@ def network_animation(
         if at > max(shown):
             break
     largest = {
-        layer: max((_largest(edges[edges["layer"] == layer]) for _, edges in frames.values()), default=1.0)
+        layer: max((largest_amount(edges[edges["layer"] == layer]) for _, edges in frames.values()), default=1.0)
         for layer in layers
     }
 
@@ -165,7 +173,7 @@ def network_animation(
         return []
 
     draw(shown[0])
-    style.styled(_legend)(figure, panels[0], True)
+    style.styled(_legend)(figure, panels[0], True, layers)
     return FuncAnimation(figure, draw, frames=shown, interval=interval, blit=False)
 
 
@@ -177,14 +185,14 @@ def draw_layer(
     from matplotlib.patheffects import withStroke
 
     at = nodes.set_index("node")[["x", "y"]]
-    most = largest or _largest(edges)
+    most = largest or largest_amount(edges)
     for edge in edges.itertuples():
         tail, head = at.loc[edge.tail], at.loc[edge.head]
-        copied = edge.channel == "weights"
-        share = 0.3 if copied else float(edge.weight / most) if most else 1.0
+        share = 0.3 if edge.channel == "weights" else float(edge.weight / most) if most else 1.0
+        line = CHANNELS[edge.channel or "api"]
         look: Any = {
-            "color": style.VERMILLION if copied else style.GREY, "alpha": 0.3 + 0.5 * share,
-            "linewidth": 0.4 + 2.2 * share, "linestyle": (0, (3, 2)) if copied else "-", "zorder": 1,
+            "color": line["color"], "linestyle": line["linestyle"], "alpha": 0.3 + 0.5 * share,
+            "linewidth": 0.4 + 2.2 * share, "zorder": 1,
         }  # fmt: skip
         if edge.tail == edge.head:
             loop = 0.055
@@ -213,7 +221,7 @@ def draw_layer(
             )  # fmt: skip
     shown = nodes if names else nodes[nodes["role"].isin(["regulators", *CROWDS])]
     for node in shown.itertuples():
-        word = short_name(node.node, node.role)
+        word = style.literal(short_name(node.node, node.role), 24, 2)
         place: dict[str, Any] = {"xytext": (0, -8), "ha": "center", "va": "top"}
         if node.role == "regulators":
             place = {"xytext": (0, 6), "ha": "center", "va": "bottom"}
@@ -234,7 +242,7 @@ def short_name(node: str, role: str) -> str:
     """A node as it is called beside its mark."""
     if role in CROWDS:
         return _REGIONS.get(node.partition("_")[2], node)
-    return _REGIONS.get(node, node) if role == "regulators" else node.replace("_", " ")
+    return _REGIONS.get(node, node) if role == "regulators" else spaced(node)
 
 
 _REGIONS = {"us": "US", "china": "China", "eu": "EU", "row": "rest"}
@@ -278,11 +286,16 @@ def _positions(nodes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _largest(edges: pd.DataFrame) -> float:
-    return float(edges["weight"].max()) if len(edges) else 0.0
+def largest_amount(edges: pd.DataFrame) -> float:
+    """The largest weight, of those that are amounts."""
+    weights = edges.loc[edges["channel"] != "weights", "weight"]
+    return float(weights.max()) if len(weights) else 0.0
 
 
-def _legend(figure: Figure, ax: Axes, own: bool, columns: int = 4) -> None:
+def _legend(figure: Figure, ax: Axes, own: bool, layers: Sequence[str], columns: int = 4) -> None:
     for look in ROLES.values():
         ax.plot([], [], linestyle="none", markersize=5, markeredgecolor="white", **look)
+    if "access" in layers:
+        for look in CHANNELS.values():
+            ax.plot([], [], linewidth=1.2, **look)
     style.shared_legend(figure, ax, own, columns)

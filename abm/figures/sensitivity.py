@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from abm.figures import style
 from abm.figures.labels import LAYERS, label_of, parameter_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
     from matplotlib.figure import Figure
@@ -47,6 +46,11 @@ def leading(table: pd.DataFrame, number: int) -> list[str]:
     return list(largest.sort_values(ascending=False, kind="stable").index[:number])
 
 
+def factor_names(factors: Iterable[Any]) -> list[str]:
+    """Factors as they stand beside their bars."""
+    return [style.literal(parameter_name(factor), 36, 2) for factor in factors]
+
+
 def panels(outcomes: list[str], height: float) -> tuple[Figure, list[Any]]:
     """A page of two columns with a panel an outcome."""
     columns = min(2, len(outcomes))
@@ -75,8 +79,8 @@ def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figu
         shown = leading(own, number)
         at = np.arange(len(shown))
         rows = {order: own[own["order"] == order].set_index("factor").loc[shown] for order in (light, dark)}
-        ax.set_title(fill((names or {}).get(outcome, outcome), 31))
-        ax.set_yticks(at, [parameter_name(name) for name in shown])
+        ax.set_title(style.literal((names or {}).get(outcome, outcome), 31))
+        ax.set_yticks(at, factor_names(shown))
         ax.set_ylim(len(shown) - 0.4, -0.6)
         ax.grid(axis="y", visible=False)
         if own["value"].isna().all():
@@ -137,14 +141,17 @@ def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> 
         own = table[(table["outcome"] == outcome) & table["order"].isin(["total", "mu_star"])]
         last = own[own["n"] == own["n"].max()]
         sizes = sorted(own["n"].unique())
-        for place, factor in enumerate(leading(last, FOLLOWED)):
+        followed = leading(last, FOLLOWED)
+        for place, (factor, name) in enumerate(
+            zip(followed, style.legend_names(map(parameter_name, followed)), strict=True)
+        ):
             rows = own[own["factor"] == factor].sort_values("n")
             ax.errorbar(
                 np.arange(len(sizes)) + 0.06 * (place - 2), rows["value"], yerr=spans(rows), color=colours[place],
                 linestyle=style.LINES[place], marker=style.MARKERS[place], elinewidth=0.8, capsize=1.5,
-                label=parameter_name(factor),
+                label=name,
             )  # fmt: skip
-        ax.set_title(fill((names or {}).get(outcome, outcome), 31))
+        ax.set_title(style.literal((names or {}).get(outcome, outcome), 31))
         ax.set_xticks(np.arange(len(sizes)), [f"{size:,}" for size in sizes])
         morris = "mu_star" in set(own["order"])
         ax.set_xlabel("trajectories" if morris else "N (blocks of the design)")
@@ -178,9 +185,9 @@ def years(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure
             ax.text(
                 column, row, text, ha="center", va="center", fontsize=6.5, color="white" if value > 0.6 else "black"
             )
-        ax.set_title(fill((names or {}).get(outcome, outcome), 31))
+        ax.set_title(style.literal((names or {}).get(outcome, outcome), 31))
         ax.set_xticks(np.arange(cells.shape[1]), [str(year) for year in cells.columns])
-        ax.set_yticks(np.arange(len(cells)), [parameter_name(name) for name in cells.index])
+        ax.set_yticks(np.arange(len(cells)), factor_names(cells.index))
         ax.grid(visible=False)
         ax.tick_params(length=0)
     return figure

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from abm import samples
+from abm.figures.labels import as_text
+from abm.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
@@ -56,6 +62,8 @@ SETTINGS: Any = {
     "savefig.dpi": 200,
     "pdf.fonttype": 42,  # text stays text, as journals ask
     "axes.unicode_minus": True,
+    "text.usetex": False,  # labels hold %, $ and _
+    "text.parse_math": True,  # `literal` writes for this
 }
 
 
@@ -91,6 +99,52 @@ def canvas(axes: Any, rows: int, columns: int, size: tuple[float, float], **opti
     return given[0].figure, given
 
 
+def literal(label: Any, width: int = 48, lines: int = 4) -> str:
+    """A label as text that matplotlib draws letter by letter: every label that is not ours passes through here.
+
+    Two `$` would be mathematics; letters that no font of the figure has would all be the same empty box, and are written
+    as `\\u4e2d`. Wrapped to `width` letters; what does not fit into `lines` is cut off, with an ellipsis.
+    """
+    text = "".join(c if drawable(c) else c.encode("ascii", "backslashreplace").decode() for c in as_text(label))
+    text = "\n".join(wrap(text, width, max_lines=lines, placeholder=" …"))
+    return text.replace("$", r"\$") if text.count("$") > 1 or r"\$" in text else text
+
+
+def drawable(letter: str) -> bool:
+    """Whether a font of the figure has the letter."""
+    if letter < "\u0250":  # Latin, which all have
+        return True
+    import matplotlib as mpl
+
+    return any(font.get_char_index(ord(letter)) for font in fonts(tuple(mpl.rcParams["font.sans-serif"])))
+
+
+@functools.cache
+def fonts(families: tuple[str, ...]) -> list[Any]:
+    """The fonts of these families that are installed."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    found = []
+    for family in families:
+        with contextlib.suppress(ValueError):
+            found.append(get_font(findfont(FontProperties(family=family), fallback_to_default=False)))
+    return found
+
+
+SHOWN = "\u200b"
+"""Zero width: before a leading underscore, by which matplotlib would leave a line out of its legends."""
+
+
+def legend_names(labels: Iterable[Any]) -> list[str]:
+    """Labels of lines: none is left out of a legend, and equal ones are numbered."""
+    texts = [literal(label) for label in labels]
+    names = []
+    for at, text in enumerate(texts):
+        before = texts[:at].count(text)
+        names.append((SHOWN if text.startswith("_") else "") + text + (f" ({before + 1})" if before else ""))
+    return names
+
+
 HEADROOM = 0.13
 """Of the height of an axis, for a word above the curves."""
 R1_DAY = np.datetime64("2025-01-20")
@@ -112,7 +166,7 @@ def fan(
     label: str | None = None,
     marker: str | None = None,
 ) -> None:
-    """Fan chart: the median, the middle half of runs (dark) and nine tenths of them (light).
+    """Fan chart: the median, the middle 50 % of runs (dark) and 90 % of them (light).
 
     `bands` has q05, q25, q50, q75 and q95, as `Ensemble.bands` gives them; without q25 and q75 only the light band is
     drawn. The light band has an edge in the median's line style, so that two fans can be told apart in grey.
@@ -127,9 +181,22 @@ def fan(
     ax.plot(x, q["q50"], color=color, linestyle=linestyle, label=label, marker=marker)
 
 
+def thousands(axis: Axis) -> None:
+    """Large numbers at the ticks of an axis with their thousands apart (from 10¹⁰ on: times 10⁹).
+
+    The unit is that of tables and files, not one that follows the size of what is drawn: two charts of one quantity on a
+    page would otherwise have two units.
+    """
+    largest = max(map(abs, axis.get_view_interval()))
+    if largest >= 1e10:
+        axis.set_major_formatter(lambda value, _: f"{value / 1e9:,.10g}×10⁹".replace("-", "−") if value else "0")
+    elif largest >= 1e3:
+        axis.set_major_formatter(lambda value, _: f"{value:,.10g}".replace("-", "−"))
+
+
 def explain_bands(ax: Axes) -> None:
     """The two bands of `fan`, for a legend, without the colour of any one line."""
-    for alpha, words in ((0.35, "middle half of runs"), (0.13, "nine tenths of runs")):
+    for alpha, words in ((0.35, "middle 50 % of runs"), (0.13, "90 % of runs")):
         ax.plot([], [], color=GREY, alpha=alpha, linewidth=7, solid_capstyle="butt", label=words)
 
 
@@ -176,14 +243,16 @@ def shared_legend(figure: Figure, ax: Axes, own: bool, columns: int = 0, title: 
     handles, labels = ax.get_legend_handles_labels()
     if own:
         columns = min(columns, len(labels)) or columns_of(labels, figure.get_figwidth())
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns, title=title)
+        legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, title=title)
     else:
-        ax.legend(handles, labels, title=title)
+        legend = ax.legend(handles, labels, title=title)
+    for text in legend.get_texts():
+        text.set_text(text.get_text().removeprefix(SHOWN))
 
 
 def columns_of(labels: Sequence[str], width: float) -> int:
     """Into how many columns a legend of these labels is set, so that its rows are filled and it fits in `width` inches."""
-    points = [41 + 4.2 * len(label) for label in labels]  # line, gaps, letters
+    points = [41 + 4.2 * max(map(len, label.split("\n"))) for label in labels]  # line, gaps, letters
     for wide in range(len(labels), 1, -1):
         rows = -(-len(labels) // wide)
         columns = [points[at : at + rows] for at in range(0, len(points), rows)]
@@ -197,4 +266,8 @@ def save(figure: Figure, path: Any) -> None:
     import matplotlib as mpl
 
     with mpl.rc_context(SETTINGS):
-        figure.savefig(path, metadata={"CreationDate": None} if str(path).endswith(".pdf") else None)
+        if not isinstance(path, str | Path):
+            return figure.savefig(path)
+        kind = Path(path).suffix.removeprefix(".")
+        undated: Any = {"CreationDate": None} if kind == "pdf" else None
+        write_whole(Path(path), lambda file: figure.savefig(file, format=kind, metadata=undated))

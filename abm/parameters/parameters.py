@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,19 @@ from abm.wording import PARAMETERS, meant, short
 
 class ParameterError(ValueError):
     """Parameters that do not exist or are out of bounds; the message lists all of them."""
+
+
+class FixedTable(dict[str, float]):
+    """A lever's table of jurisdictions, as fixed as the parameters it belongs to."""
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("parameters do not change: make others with parameters.replace(...)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> Any:
+        return type(self), (dict(self),)
 
 
 class Parameters(Shares, Tokens, Research, Compute, Policy):
@@ -53,6 +66,8 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
                     problems.append(
                         f"{label} = {number:g}: must lie between {extra['low']:g} and {extra['high']:g}{unit}"
                     )
+            if isinstance(value, dict):
+                vars(self)[name] = FixedTable(value)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -78,6 +93,14 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
                 out[name] = np.array(float(value))
         return out
 
+    @staticmethod
+    def given(parameters: Parameters | Mapping[str, Any] | None) -> dict[str, Any]:
+        """What was set explicitly, checked: of `Parameters` the values that are not left at their defaults."""
+        if parameters is None:
+            return {}
+        checked = parameters if isinstance(parameters, Parameters) else Parameters(**parameters)
+        return checked.model_dump(exclude_unset=True)
+
     @classmethod
     def names(cls) -> tuple[str, ...]:
         return tuple(cls.model_fields)
@@ -90,6 +113,24 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
             extra: Any = declared.json_schema_extra
             rows.append({"name": name, "default": declared.default, "meaning": declared.description, **extra})
         return rows
+
+
+def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables of parameters laid over one another: later values win, of a policy lever jurisdiction by jurisdiction.
+
+    A number, or a table with a ``default``, speaks for every jurisdiction and replaces all that was there.
+
+    >>> merged({"ip_strength": 0.7}, {"ip_strength": {"china": 0.2}})
+    {'ip_strength': {'default': 0.7, 'china': 0.2}}
+    """
+    out: dict[str, Any] = {}
+    for name, value in (pair for table in tables for pair in table.items()):
+        before = out.get(name)
+        if isinstance(value, Mapping) and value and "default" not in value and before is not None:
+            out[name] = {**(before if isinstance(before, Mapping) else {"default": before}), **value}
+        else:
+            out[name] = value
+    return out
 
 
 def _at(value: Lever, where: str, name: str) -> float:

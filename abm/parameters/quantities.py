@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from abm.data import fit
+from abm.inputs import plain
 
 JURISDICTIONS = ("us", "china", "eu", "row")
 INSTRUMENTS = (
@@ -23,8 +24,8 @@ INSTRUMENTS = (
 
 
 def _not_a_word(value: Any) -> Any:
-    """True and "0.5" are no numbers here, though Python would make some of them."""
-    if isinstance(value, bool | str | bytes):
+    """Refuse True and "0.5", also NumPy's, which Python would convert to numbers."""
+    if isinstance(plain(value), bool | str | bytes):
         raise PydanticCustomError("no_number", "must be a number")
     return value
 

@@ -181,8 +181,6 @@ def enter_and_exit(market: Market, now: Now) -> Market:
     p, labs = now.p, market.labs
     is_open = is_open_lab(labs)
     leaves = labs.active & (labs.distressed >= p.insolvency_months)
-    rescued = jnp.where(leaves, -jnp.minimum(labs.cash, 0.0), 0.0).sum()
-    written_off = jnp.where(leaves, jnp.maximum(labs.cash, 0.0), 0.0).sum()
 
     forkable = labs.active & is_open & (labs.licence > p.licence_needed)
     source = jnp.argmax(jnp.where(forkable, labs.capability[:, 0], -jnp.inf))
@@ -199,10 +197,11 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         return jnp.where(mask, value, old)
 
     labs_before = labs
+    labs, rescued = leave(labs, leaves)
     forked = labs.capability[source] + jnp.log(p.copy_fidelity)
     labs = labs.replace(
-        active=(labs.active & ~leaves) | enters,
-        cash=jnp.where(leaves, 0.0, started("cash", p.seed_funding)),
+        active=labs.active | enters,
+        cash=started("cash", p.seed_funding),
         capability=started("capability", forked),
         model_size=started("model_size", labs.model_size[source]),
         serving_efficiency=started("serving_efficiency", market.accounts.serving_efficiency),
@@ -227,13 +226,38 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         order_budget=started("order_budget", 0.0),
         profit=started("profit", 0.0),
         distressed=started("distressed", 0.0),
-        exchanges=jnp.where(leaves, 0.0, labs.exchanges),  # who has left learns from nobody
-        teacher=jnp.where(leaves, -1, labs.teacher),
     )
     # Machines stay in the slot of whoever left; an entrant's replace them: negative retirement, for the compute identity.
     brought = (jnp.where(enters, p.seed_machines, labs_before.machines) - labs_before.machines).sum()
-    flows = market.flows.replace(rescued=rescued - written_off, entry=(enters * p.seed_funding).sum())
+    flows = market.flows.replace(rescued=rescued, entry=(enters * p.seed_funding).sum())
     accounts = market.accounts.replace(
         entries=enters.sum() * 1.0, exits=leaves.sum() * 1.0, retired=market.accounts.retired - brought
     )
     return market.replace(labs=labs, flows=flows, accounts=accounts)
+
+
+def leave(labs: Any, leaves: Any) -> tuple[Any, jax.Array]:
+    """Labs after those in the mask (L,) went out of business, and what that cost the public and creditors, $ M.
+
+    They take over debts, which counts as paid to the labs, and write off money that is left, which counts against it.
+    """
+    debts = jnp.where(leaves, -jnp.minimum(labs.cash, 0.0), 0.0).sum()
+    written_off = jnp.where(leaves, jnp.maximum(labs.cash, 0.0), 0.0).sum()
+    labs = labs.replace(
+        active=labs.active & ~leaves,
+        cash=jnp.where(leaves, 0.0, labs.cash),
+        exchanges=jnp.where(leaves, 0.0, labs.exchanges),  # who has left learns from nobody
+        teacher=jnp.where(leaves, -1, labs.teacher),
+    )
+    return labs, debts - written_off
+
+
+def close_labs(market: Market, leaves: Any) -> Market:
+    """The market at the end of a month had the labs in the mask (L,) left in it, with what an exit does to its accounts."""
+    labs, rescued = leave(market.labs, leaves & market.labs.active)
+    exits = market.labs.active.sum() - labs.active.sum()
+    return market.replace(
+        labs=labs,
+        flows=market.flows.replace(rescued=market.flows.rescued + rescued),
+        accounts=market.accounts.replace(exits=market.accounts.exits + exits),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +44,55 @@ class Findings:
 
     def percent(self, key: str, row: Mapping[str, Any], digits: int = 2) -> str:
         """A difference of logarithms as a change in percent."""
-        changed = {name: 100 * np.expm1(float(row[name])) for name in ("difference", "low", "high")}
-        return self.change(key, changed, "%", digits=digits)
+        return self.change(key, in_percent(row), "%", digits=digits)
+
+    def moved(self, key: str, row: Mapping[str, Any], unit: str = "%", scale: float = 1.0, what: str = "") -> str:
+        """A difference, with its interval if it has one, as a clause (`change_in_words`)."""
+        value, low, high = (scale * float(row.get(name, np.nan)) for name in ("difference", "low", "high"))
+        shown = number(value, 2) if low <= 0 <= high else number(abs(value), 2)
+        self.rows.append({"key": key, "value": value, "low": low, "high": high, "unit": unit, "shown": shown})
+        return change_in_words(value, low, high, unit, what)
 
     def table(self) -> pd.DataFrame:
         """Everything that was said: key, value, low, high, unit, shown."""
         import pandas as pd
 
         return pd.DataFrame(self.rows)
+
+
+def in_percent(row: Mapping[str, Any]) -> dict[str, float]:
+    """A difference of logarithms, with its interval, as one in percent."""
+    return {name: 100 * np.expm1(float(row[name])) for name in ("difference", "low", "high")}
+
+
+def change_in_words(
+    value: float,
+    low: float = np.nan,
+    high: float = np.nan,
+    unit: str = "%",
+    what: str = "",
+    show: Callable[[float], str] = lambda value: number(value, 2),
+) -> str:
+    """A change as a clause: "rose by 5.1 points [4.2, 6.0]", or, done to `what`, "raised use by 5.1 points [4.2, 6.0]".
+
+    The verb has the direction, so that the numbers have no sign: "fell by 3.4 % [1.7, 5.1]". Only where the interval
+    holds zero is there no direction, and they keep theirs: "did not clearly change (−0.3 % [−1.2, 0.6])".
+    """
+    of = f" {what}" if what else ""
+    unit = f" {unit}" if unit else ""
+    value, low, high = float(value), float(low), float(high)
+    if not np.isfinite(value):
+        return f"changed{of} by an unknown amount"
+    if value == 0 and not low < 0 < high:
+        return f"did not change{of}"
+    if low <= 0 <= high:
+        return f"did not clearly change{of} ({show(value)}{unit} [{show(low)}, {show(high)}])"
+    if show(abs(value)) == "0":
+        return f"hardly changed{of}"
+    verb = ("raised" if value > 0 else "lowered") if what else ("rose" if value > 0 else "fell")
+    ends = sorted((abs(low), abs(high)))
+    interval = f" [{show(ends[0])}, {show(ends[1])}]" if np.isfinite(ends).all() else ""
+    return f"{verb}{of} by {show(abs(value))}{unit}{interval}"
 
 
 def plus(value: float, digits: int = 2) -> str:

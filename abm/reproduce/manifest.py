@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 PACKAGES = ("ai-market-abm", "jax", "jaxlib", "mesa", "numpy", "scipy", "pandas", "networkx", "matplotlib", "pydantic")
 
+FILES = ("runs", "figures", "tables", "experiment", "manifest.json", "result.json", "report.html", "predictions.csv")
+"""What the folder of a reproduction or an experiment may hold."""
+
 
 def manifest(name: str, runs: dict[str, Ensemble], quick: bool, seconds: float) -> dict[str, Any]:
     """What it takes to do it again."""

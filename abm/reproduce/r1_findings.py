@@ -9,9 +9,9 @@ import numpy as np
 
 from abm import event_study
 from abm.figures.chips import jevons_terms
-from abm.figures.crash import TOGETHER
+from abm.figures.crash import TOGETHER, only_raw
 from abm.figures.labels import LAYERS, MECHANISMS, PRICING_POWER
-from abm.reproduce.findings import Findings, direction, listed
+from abm.reproduce.findings import Findings, direction, in_percent, listed
 from abm.reproduce.report import number
 
 if TYPE_CHECKING:
@@ -99,13 +99,13 @@ def _power(said: Findings, rows: pd.DataFrame) -> list[str]:
             f" of prices to those of equal open models {premium}, contestable share of spending {contest}, closed profit"
             f" {profit}."
         )
-        price = said.percent("price_at_k3", rows.loc[("no_r1", "price_at_k3", year)])
-        share = said.change("open_token_share points", rows.loc[("no_r1", "open_token_share", year)], "points", 100)
-        frontier = said.percent("frontier_price", rows.loc[("no_r1", "frontier_price", year)])
-        sentences.append(
-            f"In {year} the price of the cheapest model of about R1's class (3 nats) changed by {price}, the list"
-            f" price of the frontier model by {frontier} and the open share of tokens by {share}."
-        )
+        cheapest = "the price of the cheapest model of about R1's class (3 nats)"
+        price = said.moved("price_at_k3", in_percent(rows.loc[("no_r1", "price_at_k3", year)]), what=cheapest)
+        dearest = "the list price of the frontier model"
+        frontier = said.moved("frontier_price", in_percent(rows.loc[("no_r1", "frontier_price", year)]), what=dearest)
+        row = rows.loc[("no_r1", "open_token_share", year)]
+        share = said.moved("open_token_share points", row, "points", 100, what="the open share of tokens")
+        sentences.append(f"In {year} R1 {price}, {frontier} and {share}.")
     return sentences
 
 
@@ -119,7 +119,8 @@ def _crash(
         own = said.say(f"day 0 {layer}, model", 100 * model["mean"], "%", signed=True)
         low, high = (said.say(f"day 0 {layer}, model {q}", 100 * model[q], signed=True) for q in ("q05", "q95"))
         real = said.say(f"day 0 {layer}, observed", 100 * seen["mean"], "%", signed=True)
-        parts.append(f"{name.lower()} {own} (nine tenths of runs {low} to {high}; observed {real})")
+        kind = ", a raw return" if layer in only_raw() else ""
+        parts.append(f"{name.lower()} {own} (90 % of runs {low} to {high}; observed {real}{kind})")
     good = ranks.set_index("mechanism")
     together = good.loc[TOGETHER]
     right = said.count("signs right, together", together["signs_right"])
@@ -130,79 +131,86 @@ def _crash(
     alone = [name for name in MECHANISMS if name in good.index]
     complete = [MECHANISMS[name] for name in alone if good.loc[name, "signs_right"] == good.loc[name, "layers"]]
     biggest = min(alone, key=lambda name: at.loc[(name, "compute"), "mean"])
-    fall = said.say(
-        "largest fall of chips by one mechanism", 100 * at.loc[(biggest, "compute"), "mean"], "%", signed=True
-    )
+    alone_most = {"difference": at.loc[(biggest, "compute"), "mean"]}
+    fall = said.moved("largest fall of chips by one mechanism", alone_most, scale=100)
     total = said.say(
         "four alone, chips, summed", 100 * sum(at.loc[(n, "compute"), "mean"] for n in alone), "%", signed=True
     )
     second = (
         f"The whole pattern of signs comes out with {listed(complete) if complete else 'none of the mechanisms'}"
-        f" alone. The largest fall of chips by one mechanism is {fall}, by {MECHANISMS[biggest]}; the four alone"
-        f" add up to {total}."
+        f" alone. Of the four alone {MECHANISMS[biggest]} does most against chips, which {fall}; what chips do under"
+        f" each adds up to {total}."
     )
     if 100 * at.loc[(TOGETHER, "compute"), "mean"] < 1.2 * 100 * sum(at.loc[(n, "compute"), "mean"] for n in alone):
-        second += " Together they do more than that: over-reaction (d) enlarges whatever the other three say."
+        second += " Together the four do more than that."
     seen0 = at.loc[("observed", "compute"), "mean"]
     around, day = event_study.around(baseline), -event_study.WINDOW[0]
     values = around.abnormal["compute"][:, day]
-    leader = said.say(
-        "day 0 leading vendor, model", 100 * float(around.abnormal["leader"][:, day].mean()), "%", signed=True
-    )
-    nvidia = said.say("day 0 leading vendor, observed", 100 * _nvidia(), "%", signed=True)
+    model_leader = {"difference": around.abnormal["leader"][:, day].mean()}
+    leader = said.moved("day 0 leading vendor, model", model_leader, scale=100)
+    seen_leader = _nvidia()
+    nvidia = said.moved("day 0 leading vendor, observed", {"difference": seen_leader["abnormal"]}, scale=100)
+    raw = said.say("day 0 leading vendor, observed raw", 100 * seen_leader["raw"], "%", signed=True)
     as_bad = said.say("share of runs with chips as low as observed", 100 * float((values <= seen0).mean()), "%")
     cumulated = window[(window["layer"] == "compute") & (window["measure"] == "cumulative_abnormal")].set_index("day")
     model = said.say("chips day 0 to 9, model", 100 * cumulated.loc[9, "q50"], "%", signed=True)
     real = said.say("chips day 0 to 9, observed", 100 * cumulated.loc[9, "observed"], "%", signed=True)
     third = (
-        f"The leading vendor alone loses {leader} in the model and NVIDIA lost {nvidia}. In {as_bad} of runs"
-        " chips fall at least as far on the day as they did. Over ten days (0 to 9) the model's median for chips"
-        f" is {model}, observed {real}."
+        f"The leading vendor alone {leader} in the model, and NVIDIA {nvidia}: abnormal returns, net of what the market"
+        f" model expects (NVIDIA's raw return was {raw}). In {as_bad} of runs chips fall at least as far on the day as they"
+        f" did. Over ten days (0 to 9) the model's median for chips is {model}, observed {real}."
     )
     return [first, second, third]
 
 
-def _nvidia() -> float:
+def _nvidia() -> pd.Series:
+    """Its row of day 0, with its raw and its abnormal return."""
     single = event_study.tickers()
-    return float(single[(single["ticker"] == "NVDA") & (single["day"] == 0)]["abnormal"].iloc[0])
+    return single[(single["ticker"] == "NVDA") & (single["day"] == 0)].iloc[0]
 
 
 def _chips(said: Findings, rows: pd.DataFrame, runs: dict[str, Ensemble]) -> list[str]:
     terms = jevons_terms(runs["baseline"], runs["no_r1"])
     last = min(36, runs["baseline"].setup.months)
     year = {name: _interval(values[:, 24:last].mean(1)) for name, values in terms.items()}
-    work, saved, serving = (said.percent(f"{name} 2025", year[name]) for name in ("work", "efficiency", "serving"))
+    named = {
+        "work": "the tokens demanded",
+        "efficiency": "the compute that a token takes",
+        "serving": "the compute that serves tokens",
+    }
+    work, saved, serving = (
+        said.moved(f"{name} 2025", in_percent(year[name]), what=what) for name, what in named.items()
+    )
     way = direction(year["serving"])
     verdict = {
         1: "use grew by more than each token saved (Jevons)",
         -1: "each token saved more than use grew (no Jevons)",
         0: "use and saving about offset each other",
     }[way]
-    first = (
-        f"Serving tokens in 2025: R1 changed the tokens demanded by {work}, the compute that a token takes by {saved},"
-        f" and so the compute that serves tokens by {serving}: {verdict}."
-    )
+    first = f"Serving tokens in 2025: R1 {work}, {saved}, and so {serving}: {verdict}."
     if year["efficiency"]["high"] < 0:
-        rebound = said.say("rebound", -year["work"]["difference"] / year["efficiency"]["difference"])
-        first += f" For each log point of compute saved on a token, use rose by {rebound} log points."
+        ratio = {"difference": -year["work"]["difference"] / year["efficiency"]["difference"]}
+        rebound = said.moved("rebound", ratio, "log points")
+        first += f" For each log point of compute saved on a token, use {rebound}."
     early = _interval(terms["chip_orders"][:, 25 : min(28, last)].mean(1))
-    orders = said.percent("chip orders, first quarter after", early)
+    orders = said.moved("chip orders, first quarter after", in_percent(early), what="orders for chips")
     sentences = [first]
     later = [y for y in ("2025", "2026", "2027") if ("no_r1", "chip_orders", y) in rows.index]
-    by_year = [f"{said.percent(f'chip orders {y}', rows.loc[('no_r1', 'chip_orders', y)])} in {y}" for y in later]
-    installed = said.percent(f"compute installed {later[-1]}", rows.loc[("no_r1", "compute_installed", later[-1])])
-    revenue = said.percent(f"chip revenue {later[-1]}", rows.loc[("no_r1", "chip_revenue", later[-1])])
+
+    def effect(key: str, comparison: str, observable: str, year: str, what: str) -> str:
+        return said.moved(key, in_percent(rows.loc[(comparison, observable, year)]), what=what)
+
+    by_year = [f"{effect(f'chip orders {y}', 'no_r1', 'chip_orders', y, 'them')} in {y}" for y in later]
+    end = later[-1]
+    installed = effect(f"compute installed {end}", "no_r1", "compute_installed", end, "compute installed")
+    revenue = effect(f"chip revenue {end}", "no_r1", "chip_revenue", end, "the vendors' revenue")
     sentences.append(
-        f"Orders for chips changed by {orders} in the quarter after the crash, and by {listed(by_year)}; compute"
-        f" installed by {installed} and the vendors' revenue by {revenue} in {later[-1]}."
+        f"R1 {orders} in the quarter after the crash, and {listed(by_year)}; in {end} it {installed} and {revenue}."
     )
-    if ("no_stargate", "chip_orders", later[-1]) in rows.index:
-        stargate = said.percent("Stargate on installed", rows.loc[("no_stargate", "compute_installed", later[-1])])
-        revenue = said.percent("Stargate on revenue", rows.loc[("no_stargate", "chip_revenue", later[-1])])
-        sentences.append(
-            f"Stargate, announced a day after R1, changed compute installed by {stargate} and the vendors' revenue by"
-            f" {revenue} in {later[-1]}."
-        )
+    if ("no_stargate", "chip_orders", end) in rows.index:
+        stargate = effect("Stargate on installed", "no_stargate", "compute_installed", end, "compute installed")
+        revenue = effect("Stargate on revenue", "no_stargate", "chip_revenue", end, "the vendors' revenue")
+        sentences.append(f"In {end} Stargate, announced a day after R1, {stargate} and {revenue}.")
     return sentences
 
 
@@ -237,7 +245,7 @@ def _misses(said: Findings, window: pd.DataFrame, targets: pd.DataFrame | None) 
     inside = ((days["observed"] >= days["q05"]) & (days["observed"] <= days["q95"])).mean()
     sentences.append(
         f"{said.say('layer-days inside the 90 % band', 100 * inside, '%')} of the observed layer returns of days"
-        " 0 to 20 lie inside the band of nine tenths of runs (90 % would be expected)."
+        " 0 to 20 lie inside the band of 90 % of runs (as many would be expected)."
     )
     day0 = days[days["day"] == 0]
     outside = [LAYERS[row.layer].lower() for row in day0.itertuples() if not row.q05 <= row.observed <= row.q95]

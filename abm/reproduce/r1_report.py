@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from abm import figures
 from abm.figures import chips, crash, list_prices, markups, minds
-from abm.figures.fans import scaled_unit
 from abm.figures.labels import LAYERS, MECHANISMS
+from abm.files import write_text, write_whole
 from abm.provenance import now, version_of
 from abm.reproduce import Outcome, Progress, report
 from abm.reproduce import r1_tables as tables
@@ -65,11 +64,11 @@ def write(
     quick: bool = False,
     began: float = 0.0,
     progress: Progress | None = None,
-    drawing: Future[list[Path]] | None = None,
+    drawing: Callable[[], list[Path]] | None = None,
 ) -> Outcome:
     """Everything that is made of the runs; returns where it is and the result in sentences.
 
-    `drawing` are the paths of the `SHARED` figures, which a worker draws meanwhile; without it they are drawn here.
+    `drawing` waits for the paths of the `SHARED` figures, which a worker draws meanwhile; without it they are drawn here.
     """
     progress = progress or (lambda doing, done, total: None)
     baseline = runs["baseline"]
@@ -92,12 +91,12 @@ def write(
     progress("figures", 1.01 * work, 1.03 * work)
     mine = [plate for name, plate in shown.items() if drawing is None or name not in SHARED]
     drawn = [path for plate in mine for path in save_figure(folder, plate)]
-    files += sorted(drawn + (drawing.result() if drawing else []))
+    files += sorted(drawn + (drawing() if drawing else []))
     page = folder / "report.html"
-    page.write_text(html(shown, folder, story, paired, ranks, targets, runs, quick), encoding="utf-8")
+    write_text(page, html(shown, folder, story, paired, ranks, targets, runs, quick))
     seconds = time.perf_counter() - began if began else 0.0
     how = folder / "manifest.json"
-    how.write_text(json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n", encoding="utf-8")
+    write_text(how, json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n")
     progress("done", work, work)
     headlines = [story.power[0], story.crash[0], story.chips[0], story.chips[1], *story.misses[:1]]
     return Outcome(folder, page, [page, *files, how], headlines, seconds)
@@ -165,8 +164,7 @@ def plates(runs: dict[str, Ensemble]) -> dict[str, Plate]:
 
 def save_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     path = folder / "tables" / f"{name}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(path, index=False)
+    write_whole(path, lambda file: frame.to_csv(file, index=False))
     return path
 
 
@@ -175,7 +173,6 @@ def save_figure(folder: Path, plate: Plate) -> list[Path]:
 
     figure = plate.draw()
     paths = [folder / "figures" / f"{plate.name}.{kind}" for kind in ("png", "pdf")]
-    paths[0].parent.mkdir(parents=True, exist_ok=True)
     for path in paths:
         save(figure, path)
         figure.set_layout_engine("none")  # laid out once, by the first
@@ -239,8 +236,7 @@ def html(
 def effects(paired: pd.DataFrame) -> str:
     """What R1 changed, as a table of the first year after."""
     year = paired["year"].iloc[0]
-    rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)]
-    rows = in_large_units(rows)
+    rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)].copy()
     rows["interval"] = [
         f"{report.number(low)}\u00a0to {report.number(high)}"
         for low, high in zip(rows["low"], rows["high"], strict=True)
@@ -257,18 +253,6 @@ def effects(paired: pd.DataFrame) -> str:
     columns |= {"variance_reduction": "variance reduction"}
     caption = f"Paired differences, means of {year} (geometric means where differences are in log points)"
     return table(rows, caption, columns)
-
-
-def in_large_units(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `tables.paired_differences` in units of a thousand or a million where their numbers are large."""
-    rows = rows.copy()
-    for at, row in rows.iterrows():
-        size, unit = scaled_unit(row["unit"], max(abs(row["with"]), abs(row["without"])))
-        own = ["difference", "low", "high"] if row["difference_in"] == row["unit"] else []
-        for column in ["with", "without", *own]:
-            rows.loc[at, column] = row[column] / size
-        rows.loc[at, ["unit", *(["difference_in"] if own else [])]] = unit
-    return rows
 
 
 def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -18,10 +18,13 @@ from typing import Any
 
 from abm.engine import concatenate_runs
 from abm.figures.labels import MECHANISMS
+from abm.files import refuse_links
 from abm.playing import Setup
 from abm.reproduce import Outcome, Progress, Stopped, store
+from abm.reproduce.manifest import FILES
 from abm.results import Ensemble
 from abm.simulation import Setting, ensembles
+from abm.workers import Watch
 
 MONTHS, CRASH_MONTHS = 60, 26
 ALONE_FROM = 17
@@ -97,9 +100,12 @@ def run(
         Whose workers share the work (`abm.workers.worker_pool`); without one it is done here.
     months, crash_months, **options
         Lengths of the ensembles, and sizes of populations (`adopters=30`), for a smaller job.
+
+    Raises ValueError where the folder has symbolic links.
     """
     began = time.perf_counter()
     progress = progress or (lambda doing, done, total: None)
+    refuse_links(folder, *FILES)
     todo = parts(months, crash_months)
     seeds = [int(seed) for seed in seeds]
     runs = run_parts(todo, Path(folder), seeds, progress, pool, **options)
@@ -107,7 +113,8 @@ def run(
 
     drawing = None
     if pool:  # one worker draws half of the figures: more would load the runs for little
-        drawing = pool.submit(draw_again, todo, Path(folder), seeds, r1_report.SHARED, options)
+        future = pool.submit(draw_again, todo, Path(folder), seeds, r1_report.SHARED, options)
+        drawing = lambda: next(iter(Watch(pool).wait([future]))).result()  # noqa: E731
     return r1_report.write(Path(folder), runs, quick=quick, began=began, progress=progress, drawing=drawing)
 
 
@@ -205,10 +212,12 @@ class Job:
 
     def play_in(self, pool: Executor, blocks: list[Seeds]) -> Iterator[Seeds]:
         """Blocks as they are finished."""
-        futures = [pool.submit(self.play, block) for block in blocks]
-        for left, future in zip(reversed(range(len(futures))), as_completed(futures), strict=True):
-            yield future.result()
-            if left == 1:  # a worker has nothing left to do: its core is free for what drawing needs
+        watch, pending = Watch(pool), {pool.submit(self.play, block) for block in blocks}
+        while pending:
+            for future in watch.wait(pending):
+                pending.remove(future)
+                yield future.result()
+            if len(pending) == 1:  # a worker has nothing left to do: its core is free for what drawing needs
                 for name in (
                     "abm.reproduce.r1_report",
                     "matplotlib.backends.backend_agg",

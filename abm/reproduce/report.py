@@ -157,7 +157,7 @@ def number(value: Any, digits: int = 3) -> str:
     if value == 0:
         return "0"
     power = math.floor(math.log10(abs(value)))
-    if power < -6:
+    if not -6 <= power <= 8:
         return f"{value / 10.0**power:.{digits - 1}f}\u00a0×\u00a010".replace("-", "−") + f"{power}".translate(RAISED)
     decimals = max(digits - 1 - power, 0)
     return f"{value:,.{min(decimals, 6)}f}".replace("-", "−")

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.files import write_whole
-from abm.provenance import source_hash
+from abm.population import ROLES
+from abm.provenance import DECIDING, source_hash, versions
 from abm.results import Ensemble
 
 if TYPE_CHECKING:
@@ -24,25 +25,19 @@ if TYPE_CHECKING:
 
 def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: bool) -> str:
     """Hash of the full specification of an ensemble."""
-    import jax
-
-    populations = setup.populations
-    classes = {
-        role: [(kind.__module__, kind.__qualname__, number) for kind, number in populations.kinds(role)]
-        for role in ("vendors", "closed_labs", "open_labs", "adopters", "investors", "regulators")
-    }
     said = {
         "months": setup.months,
         "seeds": list(map(int, seeds)),
         "daily": list(daily),
         "products": products,
         "price_form": setup.conduct,
-        "classes": classes,
+        "sizes": [(role, list(setup.populations.kinds(role))) for role in ROLES],
+        "rules": str(setup.shape.rules),
         "world": repr(setup.world),
         "parameters": {name: value.tolist() for name, value in setup.values.items()},
-        "jax": jax.__version__,
+        "packages": versions(DECIDING),
     }
-    digest = hashlib.sha256(source_hash().encode() + json.dumps(said, sort_keys=True).encode())
+    digest = hashlib.sha256(source_hash().encode() + json.dumps(said, sort_keys=True, default=repr).encode())
     for name, array in sorted(setup.timeline.items()):
         digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
     for layer in (setup.networks.information, setup.networks.peers):

@@ -25,6 +25,8 @@ def sweep(
     seeds: Iterable[int],
     months: int = 60,
     out: str | Path | None = None,
+    classes: Any = None,
+    workers: int = 1,
     executor: Executor | None = None,
     **more: Any,
 ) -> Results:
@@ -40,13 +42,17 @@ def sweep(
     scenario
         A built-in scenario, the path of a .toml file, a `Scenario`, or several of them.
     seeds
-        The seeds of the runs, in this order at every point: `abm.simulate(parameters, scenario, seed)` plays one again.
+        The seeds of the runs, in this order at every point (a list, an array, a range, ...):
+        `abm.simulate(parameters, scenario, seed)` plays one again.
     months
         Length of a run, from January 2023.
     out
         Folder for the results, where runs that are done count; else a temporary one that lives as long as the results.
-    executor
-        Any `concurrent.futures.Executor`, whose workers must see the folder; else this process, with its threads.
+    classes
+        The user's own classes of agents, as in `abm.simulate`.
+    workers, executor
+        So many processes, or any `concurrent.futures.Executor` whose workers see the folder; else this process, with its
+        threads.
     more
         Any other key of a `Sweep`, such as observables, outcomes, populations, design.
 
@@ -57,13 +63,13 @@ def sweep(
     ValueError
         `seeds` is not several.
     """
-    scenarios = tuple(scenario) if isinstance(scenario, list | tuple) else (scenario,)
-    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
+    if isinstance(seeds, str | Mapping) or not isinstance(seeds, Iterable):
         raise ValueError(f"seeds = {short(seeds)}: give several, such as range(50)")
-    spec = Sweep(factors=factors, scenarios=scenarios, seeds=tuple(seeds), months=months, **more)
+    spec = Sweep(factors=factors, scenarios=scenario, seeds=tuple(seeds), months=months, **more)
+    how: dict[str, Any] = {"classes": classes, "workers": workers, "executor": executor}
     if out is not None:
-        run_sweep(spec, out, executor=executor)
+        run_sweep(spec, out, **how)
         return open_sweep(out)
     temporary = tempfile.TemporaryDirectory(prefix="abm_sweep_")
-    run_sweep(spec, temporary.name, executor=executor)
+    run_sweep(spec, temporary.name, **how)
     return replace(open_sweep(temporary.name), temporary=temporary)

@@ -306,9 +306,9 @@ def _fixed(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
             elif name in SIZES and (what := target_of(name, {}).complaint(value)):
                 problems.append(f"populations.{name}: {what}")
             elif name in ("information_network", "peer_network"):
-                from abm.networks import GENERATORS
+                from abm.network_input import GENERATORS
 
-                if value not in GENERATORS:
+                if not (isinstance(value, str) and value in GENERATORS):  # an array has no one answer to `in`
                     problems.append(f"populations.{name}: unknown network {short(value)}{meant(value, GENERATORS)}")
     return problems
 

@@ -17,7 +17,9 @@ from abm.data import draws
 from abm.results import Ensemble
 from abm.sweeps.faults import Faults
 from abm.sweeps.outcome import Outcome
+from abm.sweeps.parts import made_with, write_part
 from abm.sweeps.plan import Plan, Point, Run, values_of
+from abm.sweeps.rules import Rules
 from abm.sweeps.targets import retold
 
 if TYPE_CHECKING:
@@ -41,12 +43,16 @@ class Task:
     faults: Faults = Faults()
     crashed: str = ""
     """Why its one run is given up without another try."""
+    rules: Rules | None = None
+    """The user's own classes."""
+    made_with: dict[str, str] = field(default_factory=dict)
+    """What the leader makes numbers with, and so every worker must."""
 
     @classmethod
-    def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1) -> Task:
-        bare = Plan(plan.sweep.bare(), plan.replications, plan.classes)  # without what is laid out
+    def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1, rules: Rules | None = None) -> Task:
+        bare = Plan(plan.sweep.bare(), plan.replications)  # without what is laid out
         points = {one.point: plan.points[one.point] for one in runs}
-        return cls(bare, runs, points, folder, threads, Faults.wanted())
+        return cls(bare, runs, points, folder, threads, Faults.wanted(), rules=rules, made_with=made_with())
 
     def halves(self) -> tuple[Task, Task]:
         middle = len(self.runs) // 2
@@ -79,15 +85,20 @@ class Outcomes:
 
 def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
     """Compute a chunk, write its part, and say what came of it; only storage that fails is an exception."""
-    from abm.sweeps import store
-
     began = time.perf_counter()
+    if task.rules:
+        task.rules.classes()
+    if made_with() != task.made_with:
+        raise ValueError(
+            "a worker has other code of the model, or other versions of its packages, than the process that leads the"
+            " sweep: files were edited meanwhile, or another version is installed there; start both again"
+        )
     outcomes = Outcomes()
     if task.crashed:
         outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})
     else:
         try_runs(task, task.runs, outcomes, [], progress)
-    name = store.write_part(task.folder, task.plan, task.points, outcomes)
+    name = write_part(task.folder, task.plan, task.points, outcomes)
     counts = {status: outcomes.status.count(status) for status in set(outcomes.status)}
     seconds = time.perf_counter() - began
     return {"part": name, "counts": counts, "engine": outcomes.engine, "seconds": seconds}
@@ -133,7 +144,7 @@ def play(
     sweep = task.plan.sweep
     points = [task.points[run.point] for run in runs]
     spoilt = task.faults.strike(runs)
-    setup = setup_of(task.plan, points[0])
+    setup = setup_of(task.plan, points[0], task.rules)
     table = {point.id: values_of(point) for point in {point.id: point for point in points}.values()}
     values = {name: np.stack([table[point.id][name] for point in points]) for name in table[points[0].id]}
     if sweep.posterior:
@@ -185,18 +196,18 @@ _SETUPS: dict[tuple[Any, ...], Setup] = {}
 """Of the last few groups of this process, so that worlds and networks are laid out once, not for every chunk."""
 
 
-def setup_of(plan: Plan, point: Point) -> Setup:
+def setup_of(plan: Plan, point: Point, rules: Rules | None) -> Setup:
     """The set-up of a point's group: scenario, populations, networks; parameters come with the runs."""
     from abm.playing import Setup
 
     sweep = plan.sweep
-    key = (sweep.hash, point.group, str(plan.class_sources))
+    key = (sweep.hash, point.group, rules.key if rules else "")
     if key not in _SETUPS:
         if len(_SETUPS) >= 8:
             _SETUPS.pop(next(iter(_SETUPS)))
         sizes: dict[str, Any] = dict(sweep.populations) | point.sizes
-        if plan.classes:
-            sizes["classes"] = plan.classes
+        if rules:
+            sizes["classes"] = rules.classes()
         story = sweep.stories[point.scenario]
         _SETUPS[key] = Setup.of(
             point.parameters, story, sweep.months, pricing=sweep.pricing, price_form=sweep.price_form, **sizes

@@ -30,6 +30,51 @@ def size_of(sweep: Sweep) -> int:
     return sum(design.points)
 
 
+def repeats(sweep: Sweep) -> list[str]:
+    """Complaints of a design that would take a value or a point more than once, and so weigh it more than the others.
+
+    Saltelli and Morris designs may: their estimates want every point of a block, also where two coincide.
+    """
+    design, factors = sweep.design, sweep.factors
+    problems = []
+    for name, factor in factors.items() if design.kind == "grid" else ():
+        found = len(set(grid_values(factor, sweep.targets[name])))
+        if factor.levels and found < factor.levels:
+            even = factor.scale == "linear" and (sweep.targets[name].is_date or sweep.targets[name].whole)
+            cure = f"take levels = {found}" if even else "take fewer levels, or list the values"
+            problems.append(
+                f"factors.{name}: levels = {factor.levels} from {factor.low} to {factor.high} are {found} values only, and"
+                f" some would be there more than once; {cure}"
+            )
+    first: dict[tuple[Any, ...], int] = {}
+    for number, row in enumerate(sweep.rows, start=1):
+        typed = tuple(row[k] if k == "scenario" else sweep.targets[k].typed(row[k]) for k in sweep.rows[0])
+        if first.setdefault(typed, number) != number:
+            problems.append(
+                f"design: row {number} of the table is the same as row {first[typed]}, and would count twice"
+            )
+    if design.kind in ("latin_hypercube", "sobol") and size_of(sweep) > combinations(sweep):
+        problems.append(
+            f"design.points: {size_of(sweep)} points, but the factors have {combinations(sweep):.0f} combinations of values,"
+            " and some would be there more than once; take a grid, or fewer points"
+        )
+    return problems[:3] + ([f"design: {len(problems) - 3} more are there twice"] if len(problems) > 3 else [])
+
+
+def combinations(sweep: Sweep) -> float:
+    """How many different points a design over the sweep's factors can have; infinite with a range of real numbers."""
+    return math.prod(_number_of_values(factor, sweep.targets[name]) for name, factor in sweep.factors.items())
+
+
+def _number_of_values(factor: Factor, target: Target) -> float:
+    low, high = factor.low, factor.high
+    if factor.values:
+        return len(factor.values)
+    if isinstance(low, dt.date) and isinstance(high, dt.date):
+        return (high - low).days + 1
+    return target.typed(high) - target.typed(low) + 1 if target.whole else math.inf
+
+
 def points_of(sweep: Sweep) -> list[dict[str, Any]]:
     """Every point of the design: factor -> value, in the order of the factors.
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
-from abm.parameters import Parameters
+from abm.parameters import Parameters, merged
+from abm.policy import overridden
 from abm.sweeps.designs import points_of
 from abm.sweeps.spec import Sweep, digest
 
@@ -55,17 +57,26 @@ class Plan:
 
     sweep: Sweep
     replications: int
-    classes: Mapping[str, Mapping[type, int]] | None = None
+    classes: Any = None
+    """The user's own classes of agents, as `Populations` takes them."""
 
     @classmethod
     def of(cls, sweep: Sweep, replications: int | None = None, classes: Any = None) -> Plan:
+        """Raises ValueError for more replications than seeds, and for classes that cannot play in every point."""
         replications = sweep.replications if replications is None else replications
         if sweep.seeds and replications > len(sweep.seeds):
             raise ValueError(
                 f"replications = {replications}: the sweep names {len(sweep.seeds)} seeds; name more of them, or give"
                 " replications instead of seeds"
             )
-        return cls(sweep, replications, classes)
+        plan = cls(sweep, replications, classes)
+        if classes:
+            from abm.population import Populations
+
+            for sizes in {tuple(point.sizes.items()) for point in plan.points}:
+                own: dict[str, Any] = {**sweep.populations, **dict(sizes)}
+                Populations(**own, classes=classes)
+        return plan
 
     @cached_property
     def points(self) -> list[Point]:
@@ -92,7 +103,7 @@ class Plan:
         self, factors: dict[str, Any], scenario: str
     ) -> tuple[dict[str, Any], dict[str, int], dict[Any, Any]]:
         """Parameters over the scenario's and the sweep's own; sizes; words of events."""
-        parameters: dict[str, Any] = dict(self.sweep.stories[scenario].all_parameters) | dict(self.sweep.parameters)
+        parameters = merged(self.sweep.stories[scenario].all_parameters, self.sweep.parameters)
         sizes: dict[str, int] = {}
         events: dict[tuple[str, str], Any] = {}
         ordered = sorted(factors.items(), key=lambda pair: self.sweep.targets[pair[0]].key is not None)
@@ -115,13 +126,37 @@ class Plan:
         """Whether words of events are swept, so that every run of a chunk has its own timeline."""
         return any(target.kind == "event" for target in self.sweep.targets.values())
 
+    @property
+    def without_effect(self) -> list[str]:
+        """A sentence for each parameter or factor that an event of a scenario sets to something else."""
+        factors = [target for target in self.sweep.targets.values() if target.kind == "parameter"]
+        given = merged(self.sweep.parameters, *({one.name: {one.key or "default": None}} for one in factors))
+        stories = {point.scenario: self.sweep.stories[point.scenario] for point in self.points}.values()
+        return [one for story in stories for one in overridden(story, given, self.sweep.months)]
+
     @cached_property
-    def class_sources(self) -> Any:
-        """The user's own classes of agents, by their source."""
-        return {
-            role: [(kind.__qualname__, number, digest(inspect.getsource(kind))) for kind, number in kinds.items()]
-            for role, kinds in (self.classes or {}).items()
-        }
+    def class_sources(self) -> dict[str, Any]:
+        """The user's own classes of agents by what their rules do: role -> [(name, number, digest of the code)].
+
+        A class whose rules depend on more than their code has a digest that no other call gives again. Raises ValueError
+        where rules of the package were replaced in memory: workers and whoever reads the results would not know of it.
+        """
+        if "abm.market" not in sys.modules and not self.classes:
+            return {}  # nothing has been replaced in what is not imported yet
+        from abm.own_code import identity_of_code, replaced
+
+        if changed := sorted(replaced()):
+            raise ValueError(
+                f"{', '.join(changed[:3])}: replaced in memory, which workers and the results' readers would not know; put the"
+                " changed rule into a class of your own and give it with classes="
+            )
+        found: dict[str, Any] = {}
+        for role, kinds in class_table(self.classes).items():
+            for kind, number in kinds.items():
+                code = identity_of_code([kind])
+                digest = uuid4().hex if code.unknown else code.digest
+                found.setdefault(role, []).append([kind.__qualname__, number, digest])
+        return found
 
     def seed(self, point: Point, replication: int) -> int:
         """Of a replication: the same at every point (or each point's own), whatever the order or number of runs."""
@@ -137,7 +172,7 @@ class Plan:
         for at, point in enumerate(self.points):
             for k in range((which - 1 - at * self.replications) % shards, self.replications, shards):
                 seed = self.common_seeds[k] if self.common_seeds else self.seed(point, k)
-                yield Run(f"{point.id}-{seed:016x}", at, k, seed)
+                yield Run(run_id(point.id, seed), at, k, seed)
 
     def chunks(
         self, runs: list[Run], workers: int, chunk: int | None = None, accelerated: bool = False
@@ -156,6 +191,25 @@ class Plan:
             chunk = max(8, min(most, -(-len(runs) // parts)))
             chunk = -(-chunk // 8) * 8  # whole batches of the compiled program
         return [members[at : at + chunk] for members in groups.values() for at in range(0, len(members), chunk)]
+
+
+def class_table(classes: Any) -> Mapping[str, Mapping[type, int | None]]:
+    """Role -> class -> number, of classes in any form that `Populations` takes; None: all of the role.
+
+    Raises ValueError for what is no class of an agent with a role.
+    """
+    from abm.population import role_of
+
+    if isinstance(classes, Mapping):
+        return classes
+    table: dict[str, dict[type, int | None]] = {}
+    for kind in [classes] if isinstance(classes, type) else classes or ():
+        table.setdefault(role_of(kind), {})[kind] = None
+    return table
+
+
+def run_id(point_id: str, seed: int) -> str:
+    return f"{point_id}-{seed:016x}"
 
 
 def seed_of(sweep: Sweep, point_id: str, replication: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.sweeps import store
-from abm.sweeps.plan import seed_of
+from abm.calendar import FIRST_YEAR
+from abm.files import Unreadable, read_json, refuse_links
+from abm.sweeps import parts, store
+from abm.sweeps.parts import Damaged, Part
+from abm.sweeps.plan import run_id, seed_of
+from abm.sweeps.query import NO_PANEL, answer
 from abm.sweeps.spec import SpecError, Sweep
 from abm.sweeps.targets import day_of
 from abm.wording import meant, short
@@ -30,23 +34,30 @@ LAST = ("replication", "seed", "status", "error", "seconds")
 def open_sweep(folder: str | Path) -> Results:
     """The results of a sweep, finished or not.
 
-    Raises FileNotFoundError where there is none, `Damaged` where a file that tells its spec or design does not read.
+    Parts that are damaged are named in a warning, and their runs count as missing. Raises FileNotFoundError where there is
+    no sweep, `Damaged` where a file that tells its spec or design does not read, and ValueError where the folder has symbolic
+    links.
     """
-    folder = Path(folder)
-    manifest = store.read_manifest(folder)
-    if manifest is None and (folder / "manifest.json").exists():
-        raise store.Damaged(
-            folder / "manifest.json", "is no manifest", "run the sweep again with accept_changes (--accept-changes)"
-        )
-    if manifest is None:
-        raise FileNotFoundError(
-            f"{folder}: no sweep is kept here (no manifest.json); `abm sweep SPEC --out {folder}` makes one"
-        )
+    folder = Path(folder).absolute()  # the working directory may change before the tables are read
+    refuse_links(folder, *store.FILES)
+    manifest = store.load_manifest(folder)
     try:
         sweep = Sweep.load(folder / "spec.toml")
     except SpecError as error:
-        raise store.Damaged(folder / "spec.toml", error.problems[0].rpartition("spec.toml: ")[2]) from None
-    return Results(folder, manifest, sweep, store.read_design(folder, sweep).to_pandas())
+        raise Damaged(folder / "spec.toml", error.problems[0].rpartition("spec.toml: ")[2]) from None
+    design = store.read_design(folder, sweep, int(manifest["points"]))
+    if manifest.get("design", "") not in ("", parts.digest_of(design)):
+        raise Damaged(folder / "design.parquet", "is not the design that was written with manifest.json")
+    return Results(folder, manifest, sweep, in_pandas(design))
+
+
+def in_pandas(table: pa.Table) -> pd.DataFrame:
+    """A table of factors: dates stay dates, which equal `datetime.date`, and can be written to Stata and Parquet."""
+    import pandas as pd
+    import pyarrow as pa
+
+    date: dict[Any, Any] = {pa.date32(): pd.ArrowDtype(pa.date32())}
+    return table.to_pandas(types_mapper=date.get)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,24 +83,39 @@ class Results:
     def outcomes(self) -> list[str]:
         return list(self.sweep.columns)
 
+    def _still_there(self) -> dict[str, Any]:
+        """The manifest as it is now. Raises FileNotFoundError where the folder is gone, ValueError where it is another's."""
+        if not (self.folder / "parts").is_dir() or not (now := store.read_manifest(self.folder)):
+            raise FileNotFoundError(
+                f"{self.folder}: the sweep is no longer there; it was deleted, renamed or damaged after it was opened:"
+                " open it again where it is now"
+            )
+        if now["spec_hash"] != self.manifest["spec_hash"]:
+            raise ValueError(f"{self.folder}: holds another sweep than when it was opened; open it again")
+        return now
+
     @cached_property
-    def _parts(self) -> list[tuple[pa.Table, Path | None]]:
-        return list(store.parts(self.folder, self.sweep))
+    def _parts(self) -> list[Part]:
+        now, damaged = self._still_there(), list[Damaged]()
+        found = list(parts.parts(self.folder, self.sweep, damaged))
+        if strange := store.foreign([(one.path, one.record.get("made_with", {})) for one in found], now):
+            raise store.Changed(self.folder, strange)
+        for fault in damaged:
+            warnings.warn(f"{fault}; until then its runs count as missing", stacklevel=4)
+        return found
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        import pandas as pd
         import pyarrow as pa
 
-        tables = [runs for runs, _ in self._parts]
-        if not tables:
-            columns = ["run_id", "point_id", *LAST, *self.outcomes]
-            runs = pd.DataFrame(columns=columns)
-        else:
-            runs = pa.concat_tables(tables, promote_options="default").to_pandas()
+        tables = [part.runs for part in self._parts] or [parts.runs_schema(self.sweep).empty_table()]
+        if any(table["seed"].type == pa.uint64() for table in tables):  # pandas would make floats of a mixture
+            unsigned = tables[0].schema.set(parts.SEED, pa.field("seed", pa.uint64()))
+            tables = [table.cast(unsigned) for table in tables]
+        runs = pa.concat_tables(tables).to_pandas()
         # Runs of a sweep as it was before an accepted change stay in the folder; here they are no part of it.
         runs = runs[runs["point_id"].isin(self.design["point_id"])]
-        runs = self._numbered(runs)
+        runs = self._numbered(runs).astype({"seed": self._seed_type})
         # Of a run that was done twice (again after a failure, or by two callers at once) one that is in order counts.
         runs["good"] = runs["status"] == "ok"
         runs = runs.sort_values(["good", "run_id"], ascending=[False, True], kind="stable")
@@ -103,30 +129,30 @@ class Results:
         replications = int(self.manifest["replications"])
         if self.sweep.common_draws:
             numbers = {seed_of(self.sweep, "", k): k for k in range(replications)}
-            runs = runs.assign(replication=runs["seed"].map(numbers)).dropna(subset="replication")
-            return runs.astype({"replication": "int32"})
+            now = np.array([numbers.get(seed, -1) for seed in runs["seed"].tolist()], np.int32)
+            return runs.assign(replication=now)[now >= 0].copy()
         runs = runs[runs["replication"] < replications]
         named = zip(runs["point_id"], runs["replication"], runs["seed"], strict=True)
         return runs[[seed_of(self.sweep, point, k) == seed for point, k, seed in named]].copy()
 
     @cached_property
+    def _doubled(self) -> bool:
+        """Whether a run is in several parts: done again after a failure, or by two callers at once."""
+        ids = [run for part in self._parts for run in parts.with_values(part.runs)]
+        return len({*ids}) < len(ids)
+
+    @cached_property
     def _panels(self) -> list[Path]:
-        """Files with any of the wanted runs: those of before an accepted change may have other columns."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        ids = pa.array(self._table["run_id"], pa.string())
-        return [panel for runs, panel in self._parts if panel and pc.any(pc.is_in(runs["run_id"], ids)).as_py()]
-
-    def _read(self, panel: Path, columns: list[str]) -> pa.Table:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            return pq.read_table(panel, columns=columns, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
-            mend = "delete it and run the sweep again: its runs are then done anew"
-            raise store.Damaged(panel, error, mend) from None
+        """Files with any of the wanted runs, each checked to be whole and of its runs. Raises `Damaged`."""
+        self._still_there()
+        ids, months = {*self._table["run_id"]}, len(self.sweep.kept_months)
+        panels = []
+        for part in self._parts:
+            if part.panel is None or ids.isdisjoint(part.runs["run_id"].to_pylist()):
+                continue  # runs of before an accepted change, which may have other columns
+            parts.check_panel(part, months)
+            panels.append(part.panel)
+        return panels
 
     def runs(self) -> pd.DataFrame:
         """One row a run, by point and replication; outcomes of runs that failed are NaN, and `status` says so."""
@@ -138,20 +164,21 @@ class Results:
         `observables`: one name, or several; all that were kept where none is given. Raises `Damaged` with the name of a file
         that does not read. Memory: eight bytes a number; name the observables that are wanted where there are many runs.
         """
-        import pandas as pd
         import pyarrow as pa
         import pyarrow.compute as pc
 
         names = self._known(observables)
+        if not self.sweep.kept_months:
+            raise ValueError(NO_PANEL)
         wanted = self._table[[*FIRST, *self.factors, "replication", "status"]]
         ids = pa.array(wanted["run_id"], pa.string())
         tables = []
         for panel in self._panels:
-            table = self._read(panel, ["run_id", "month", *names])
-            table = table.set_column(0, "run_id", table["run_id"].cast(pa.string()))
+            with parts.parquet(panel, most_rows=parts.LONGEST * parts.MOST_ROWS) as file:
+                table = parts.plain(file.read(["run_id", "month", *names]))
             tables.append(table.filter(pc.is_in(table["run_id"], value_set=ids)))
         if not tables:
-            return pd.DataFrame(columns=[*FIRST, *self.factors, "replication", "month", *names])
+            tables = [parts.panel_schema(names).empty_table()]
         rows = pa.concat_tables(tables).to_pandas().drop_duplicates(["run_id", "month"])
         table = wanted.drop(columns="status").merge(rows, on="run_id", how="inner")
         return table.sort_values(["point", "replication", "month"], ignore_index=True)
@@ -165,7 +192,9 @@ class Results:
         return list(observables or there)
 
     def to_xarray(self, observables: str | Sequence[str] | None = None) -> xr.Dataset:
-        """(point, replication, month) with scenario and factors beside the points.
+        """(point, replication, month) with scenario and factors beside the points, and the first day of a month beside it.
+
+        Dates are datetime64, so that `.sel(date="2025-01")` finds them and netCDF takes them.
 
         Runs that are missing or failed are NaN, and `status` (point, replication) says which and why.
         """
@@ -174,15 +203,16 @@ class Results:
         except ImportError:
             raise ImportError("to_xarray needs xarray: pip install 'ai-market-abm[xarray]'") from None
 
-        names, runs, panel = self._known(observables), self._table, self.panel(observables)
-        points, replications = len(self.design), int(self.manifest["replications"])
-        months = np.array(self.sweep.kept_months)
-        at = (panel["point"].to_numpy(int), panel["replication"].to_numpy(int), np.searchsorted(months, panel["month"]))
+        runs, points, replications = self._table, len(self.design), int(self.manifest["replications"])
+        months = np.array(self.sweep.kept_months, dtype=int)
         data: dict[str, Any] = {}
-        for name in names:
-            cube = np.full((points, replications, len(months)), np.nan)
-            cube[at] = panel[name]
-            data[name] = (("point", "replication", "month"), cube)
+        if observables is not None or len(months):
+            panel = self.panel(observables)
+            rows = panel["point"].to_numpy(int), panel["replication"].to_numpy(int)
+            for name in self._known(observables):
+                cube = np.full((points, replications, len(months)), np.nan)
+                cube[(*rows, np.searchsorted(months, panel["month"]))] = panel[name]
+                data[name] = (("point", "replication", "month"), cube)
         own = runs["point"].to_numpy(int), runs["replication"].to_numpy(int)
         for name in self.outcomes:
             cells = np.full((points, replications), np.nan)
@@ -191,65 +221,70 @@ class Results:
         status = np.full((points, replications), "missing", dtype="<U9")
         status[own] = runs["status"].to_numpy(str)
         data["status"] = (("point", "replication"), status)
-        beside = {name: ("point", self.design[name].to_numpy()) for name in ("scenario", *self.factors)}
+        beside = {name: ("point", _cells(self.design[name])) for name in ("scenario", *self.factors)}
+        dates = np.datetime64(f"{FIRST_YEAR}-01") + months.astype("timedelta64[M]")
+        if "date" not in data:  # which an outcome may be called
+            beside["date"] = ("month", dates.astype("datetime64[ns]"))
         coords = {"point": np.arange(points), "replication": np.arange(replications), "month": months, **beside}
         return xr.Dataset(data, coords, attrs={"name": self.manifest["name"], "spec_hash": self.manifest["spec_hash"]})
 
     def sql(self, query: str) -> pd.DataFrame:
-        """The answer to a query over the tables `runs` and `panel` (DuckDB; the panel is not read into memory)."""
-        try:
-            import duckdb
-        except ImportError:
-            raise ImportError("sql needs DuckDB: pip install 'ai-market-abm[sql]'") from None
+        """The answer to a query over the tables `runs` and `panel` (DuckDB; the panel is not read into memory).
 
-        panels = [str(panel) for panel in self._panels]
-        with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as db:
-            db.register("runs", self._table)
-            try:
-                if panels:
-                    heads = ", ".join(f'runs."{name}"' for name in ("point", "scenario", *self.factors, "replication"))
-                    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in panels)
-                    db.execute(
-                        f"create view panel as select p.*, {heads} from (select distinct on (run_id, month) * from"
-                        f" read_parquet([{listed}])) p join runs on p.run_id = runs.run_id"
-                    )
-                return db.execute(query).df()
-            except duckdb.Error:
-                for panel in self._panels:
-                    self._read(panel, ["run_id", "month", *self.sweep.observables])  # is it a damaged file?
-                raise
+        Raises ValueError where the query is of the panel and the sweep kept none, and DuckDB's errors for other faults of it.
+        """
+        heads = ["point", "scenario", *self.factors, "replication"]
+        panels = self._panels if self.sweep.kept_months else None
+        return answer(query, self._table, heads, panels, self.sweep.observables, self._doubled)
 
     def failures(self) -> pd.DataFrame:
         """Runs that are not in order, with their reasons, and runs that are missing (status `missing`)."""
         import pandas as pd
 
         runs = self._table
-        bad = runs[runs["status"] != "ok"][[*FIRST, *self.factors, *LAST]]
-        absent = self.missing()
-        absent = absent.assign(status="missing", error="not run yet")
-        return pd.concat([frame for frame in (bad, absent) if len(frame)] or [bad], ignore_index=True)
+        bad = runs[runs["status"] != "ok"]
+        absent = self.missing().assign(status="missing", error="not run yet", seconds=np.nan)
+        tables = [table[[*FIRST, *self.factors, *LAST]] for table in (bad, absent)]
+        return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
     def missing(self) -> pd.DataFrame:
-        """Points and replications that are wanted and not there."""
+        """Runs that are wanted and not there: points and replications, with the ids and seeds that they will have."""
+        import pandas as pd
+
         replications = int(self.manifest["replications"])
-        wanted = self.design.merge(_series(range(replications), "replication"), how="cross").drop(columns="point_id")
-        there = self._table[["point", "replication"]].assign(there=True)
-        table = wanted.merge(there, on=["point", "replication"], how="left")
-        return table[table["there"].isna()].drop(columns="there").reset_index(drop=True)
+        wanted = self.design.merge(_series(range(replications), "replication"), how="cross")
+        there = pd.MultiIndex.from_frame(self._table[["point", "replication"]])
+        table = wanted[~pd.MultiIndex.from_frame(wanted[["point", "replication"]]).isin(there)].reset_index(drop=True)
+        points, numbers = table["point_id"].tolist(), table["replication"].tolist()
+        common = {k: seed_of(self.sweep, "", k) for k in {*numbers}} if self.sweep.common_draws else {}
+        pairs = zip(points, numbers, strict=True)
+        seeds = [common[k] if common else seed_of(self.sweep, point, k) for point, k in pairs]
+        ids = [run_id(point, seed) for point, seed in zip(points, seeds, strict=True)]
+        table = table.assign(run_id=pd.Series(ids, dtype=str), seed=pd.Series(seeds, dtype=self._seed_type))
+        return table[[*FIRST, *self.factors, "replication", "seed"]]
+
+    @property
+    def _seed_type(self) -> str:
+        """One for all tables: pandas makes floats of signed and unsigned integers together."""
+        return "uint64" if max(self.sweep.seeds or (0,)) >= 2**63 else "int64"
 
     def counts(self) -> dict[str, int]:
         """Runs by status, `missing` among them."""
         counts = {str(k): int(v) for k, v in self._table["status"].value_counts().items()}
-        return {**counts, "missing": len(self.missing())}
+        return {**counts, "missing": len(self.design) * int(self.manifest["replications"]) - len(self._table)}
 
     def sessions(self) -> list[dict[str, Any]]:
         """Who ran what, when, in how many seconds, in this order."""
+        self._still_there()
         sessions = []
         for path in sorted((self.folder / "sessions").glob("*.json")):
             try:
-                sessions.append(json.loads(path.read_bytes()))
-            except ValueError as error:
-                raise store.Damaged(path, error, "delete it: it is no more than a record of a call") from None
+                found = read_json(path, store.LARGEST_MANIFEST)
+            except Unreadable as error:
+                found = error
+            if not isinstance(found, dict) or not isinstance(found.get("seconds", 0.0), int | float):
+                raise Damaged(path, found, "delete it: it is no more than a record of a call") from None
+            sessions.append(found)
         return sessions
 
     def compare(
@@ -309,6 +344,15 @@ class Results:
                 cells[(side, *at)] = np.where(good, pairs[column].to_numpy(float), np.nan)
             rows.append(paired(cells[0], cells[1], confidence))
         return Comparison(rows, index=names)
+
+
+def _cells(column: pd.Series) -> np.ndarray:
+    """A factor as xarray and netCDF take it."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return column.to_numpy("datetime64[ns]")
+    return column.to_numpy(object if column.name == "scenario" else None)
 
 
 def _is(column: pd.Series, value: Any) -> np.ndarray:

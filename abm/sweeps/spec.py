@@ -7,11 +7,10 @@
     seed = 0                                # or seeds = [3, 14, 15]: just these, in place of replications and seed
     observables = ["lerner_closed", "open_token_share"]
     panel = "all"                           # of each run: "all", "none", or a list of months
+    posterior = "june_2025"                 # replication k has the k-th draw of a fit's posterior; without it, its estimate
 
     [design]
     kind = "grid"                           # grid, latin_hypercube, sobol, saltelli, morris, table
-
-    posterior = "june_2025"                 # replication k has the k-th draw of a fit's posterior; without it, its estimate
 
     [parameters]                            # the same at every point
     guarantee_share = 0.0
@@ -42,10 +41,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from abm.data import draws
-from abm.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.files import Unreadable, parse_toml, read_text, safe_name, toml_key, toml_value
+from abm.inputs import plain
 from abm.lines import lines_of, placed
 from abm.scenarios import Scenario
 from abm.sweeps.checks import OBSERVABLES, faults
+from abm.sweeps.designs import repeats
 from abm.sweeps.outcome import STRICT, Outcome
 from abm.sweeps.targets import Target, day_of
 from abm.wording import meant, must_be, short
@@ -104,15 +105,6 @@ class Design(BaseModel):
     rows: tuple[dict[str, int | float | dt.date | str], ...] = ()
 
 
-def _plain(value: Any) -> Any:
-    """Lists, ranges and NumPy's arrays as tuples, NumPy's and pandas' scalars as Python's."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list | range):
-        return tuple(_plain(item) for item in value)
-    return {key: _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value
-
-
 class Sweep(BaseModel):
     """The whole of a sweep but where it is kept and who computes it. Raises `SpecError` with all that is wrong.
 
@@ -127,9 +119,9 @@ class Sweep(BaseModel):
     scenarios: tuple[Any, ...] = ("baseline",)
     months: int = Field(60, ge=1, le=1200)
     replications: int = Field(10, ge=1, le=MOST_RUNS)
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, lt=2**64)
     """Decides the seeds of replications and, where points are drawn, the points."""
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] | None = None
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**64)], ...] | None = None
     """The replications' own seeds, in their order, instead of `replications` and those that follow from `seed`."""
     common_draws: bool = True
     """Replication k sees the same draws at every point (False: every point its own)."""
@@ -152,7 +144,7 @@ class Sweep(BaseModel):
 
     def __init__(self, *, folder: Path | None = None, confined: bool = False, **said: Any):
         """`folder` is where relative paths start; `confined` keeps them inside it (files from elsewhere)."""
-        said = {key: _plain(value) for key, value in said.items()}
+        said = {key: plain(value) for key, value in said.items()}
         for key in ("scenarios", "observables"):
             if isinstance(said.get(key), str | Scenario):
                 said[key] = (said[key],)
@@ -172,6 +164,8 @@ class Sweep(BaseModel):
         self._stories, self._targets, self._rows = stories, targets, rows
         if self.number_of_runs > MOST_RUNS:
             raise SpecError([self._too_many()])
+        if repeated := repeats(self):
+            raise SpecError(repeated)
 
     def _too_many(self) -> str:
         """A grid of a thousand million points is refused with its size, before it is laid out."""
@@ -260,7 +254,7 @@ class Sweep(BaseModel):
             inside = path / "spec.toml"
             raise SpecError([f"{error}, {inside}" if inside.is_file() else str(error)]) from None
         try:
-            found = cls(folder=path.parent, confined=True, **changed({"name": path.stem, **said}))
+            found = cls(folder=path.parent, confined=True, **changed({"name": safe_name(path.stem, "sweep"), **said}))
         except SpecError as error:
             lines = lines_of(text)
             raise SpecError([placed(str(path), problem, lines) for problem in error.problems]) from None

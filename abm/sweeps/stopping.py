@@ -55,15 +55,20 @@ class Verdict:
     """(replications + 1,) widest half-width over points, in the unit of the rule; NaN below two replications."""
     left_out: int
     """Runs without a number: failed, missing, not finite."""
+    trouble: str = ""
+    """Why more replications would not help either."""
 
 
 def half_widths(values: np.ndarray, rule: Rule) -> np.ndarray:
     """Widest half-width over points after n replications, n = 0 to their number; NaN below two.
 
-    values : (points, replications), NaN where a run has no number: it is left out at its point.
+    values : (points, replications); a run whose value is not finite is left out at its point. An outcome that is the same in
+    every run has the half-width 0, also as a share of a mean of 0; where the mean is 0 and runs differ, or a point has fewer
+    than two numbers, it is infinite.
     """
     from scipy.special import stdtrit
 
+    values = np.where(np.isfinite(values), values, np.nan)
     points, number = values.shape
     watched = values[1:] - values[:1] if points > 1 else values
     widest = np.full(number + 1, np.nan)
@@ -73,8 +78,9 @@ def half_widths(values: np.ndarray, rule: Rule) -> np.ndarray:
         with np.errstate(all="ignore"):
             sd = np.nanstd(some, axis=1, ddof=1)
             half = stdtrit(np.maximum(counts - 1, 1), 0.5 + rule.confidence / 2) * sd / np.sqrt(counts)
+            half = np.where(counts < 2, np.inf, half).max()
             size = 1.0 if rule.absolute else abs(np.nanmean(values[0, :n]))
-            widest[n] = np.where(counts < 2, np.inf, half).max() / size
+            widest[n] = half / size if half > 0 and np.isfinite(half) else half
     return widest
 
 
@@ -88,7 +94,20 @@ def judge(values: np.ndarray, rule: Rule) -> Verdict:
         if ahead.all() and (len(ahead) == rule.look_ahead + 1 or values.shape[1] >= rule.maximum):
             enough = n
             break
-    return Verdict(enough, widest, int((~np.isfinite(values)).sum()))
+    left_out = int((~np.isfinite(values)).sum())
+    return Verdict(enough, widest, left_out, "" if enough else hopeless(values, rule))
+
+
+def hopeless(values: np.ndarray, rule: Rule) -> str:
+    """Why no number of replications would do, as far as values (points, replications) tell; empty where one might."""
+    blank = ~np.isfinite(values).any(1)
+    if blank.any():
+        return f"no run of point {int(np.argmax(blank))} has a number of {rule.of}"
+    if not rule.absolute and (np.nan_to_num(values[0]) == 0).all() and np.ptp(np.nan_to_num(values)) > 0:
+        return (
+            f"{rule.of} is 0 in every run of the first point, of which there is no share; give a width in its own unit"
+        )
+    return ""
 
 
 def values_of(results: Results, of: str) -> np.ndarray:
@@ -121,7 +140,7 @@ def run_until(
     """Run replications until the rule is met at every point, or its maximum reached; options as in `run_sweep`.
 
     Every round adds about as many as the interval's width says are wanting. What is found does not depend on the rounds,
-    and the tally is of all of them together.
+    and the tally is of all of them together. Where the verdict says that more would not help, there are no more.
     """
     if sweep.seeds:
         raise ValueError("a sweep whose seeds are given cannot grow: give replications and seed instead of seeds")
@@ -135,7 +154,7 @@ def run_until(
         verdict = judge(values_of(open_sweep(folder), name), rule)
         if on_verdict:
             on_verdict(number, verdict)
-        if verdict.enough is not None or number >= rule.maximum:
+        if verdict.enough is not None or verdict.trouble or number >= rule.maximum:
             return whole, verdict
         now = verdict.widest[-1]
         wanted = number * (now / rule.half_width) ** 2 if np.isfinite(now) else 2.0 * number

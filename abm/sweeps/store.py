@@ -1,12 +1,11 @@
 """A sweep on disk: spec.toml, manifest.json, design.parquet, and two Parquet parts a chunk.
 
-    parts/NAME.runs.parquet    one row a run: point, replication, seed, status, error, seconds, outcomes
-    parts/NAME.panel.parquet   one row a run and month: observables
-    sessions/*.json            who ran what, when, with which changes accepted
-    scenarios/*.toml           the scenarios, each whole in one file
+    parts/*.parquet     the runs and their panels, two files a chunk (`abm.sweeps.parts`)
+    sessions/*.json     who ran what, when, with which changes accepted
+    scenarios/*.toml    the scenarios, each whole in one file
 
-A part is there or it is not: it is written beside its place, synced and moved. The part of runs comes last and is the
-only record of what is done; a panel without it, or a file that is no whole Parquet file, counts for nothing.
+A file is there or it is not: it is written beside its place, synced and moved. Of several processes that begin a folder
+at the same moment one creates the manifest; the others find it there and compare.
 """
 
 from __future__ import annotations
@@ -18,26 +17,28 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from abm.files import write_whole
-from abm.provenance import git, machine, now, source_hash, stamp, versions
-from abm.sweeps.plan import Plan, Point
-from abm.sweeps.spec import SpecError, Sweep, digest
+from abm.files import Unreadable, read_json, refuse_links, write_whole
+from abm.provenance import DECIDING, git, machine, now, source_hash, stamp, versions
+from abm.sweeps import parts
+from abm.sweeps.parts import Damaged, made_with
+from abm.sweeps.plan import Plan
+from abm.sweeps.spec import MOST_RUNS, SpecError, Sweep
+from abm.wording import must_be, short
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from abm.sweeps.chunk import Outcomes
+__all__ = ["Changed", "Damaged"]
 
-DECIDING = ("jax", "jaxlib", "numpy", "scipy", "networkx")
-"""Packages whose versions can move the last digits of a result, or more."""
-RUNS = {"run_id", "point_id", "replication", "seed", "status", "error", "seconds"}
-MANIFEST = {"name", "created", "spec", "spec_hash", "replications", "points", "accepted"}
+FILES = ("manifest.json", "spec.toml", "points.csv", "design.parquet", "parts", "scenarios", "sessions")
+LARGEST_MANIFEST = 50_000_000
+"""Bytes."""
 UNKNOWN = "there are parts, but no manifest.json that could be read"
 
 
@@ -53,105 +54,37 @@ class Changed(ValueError):
         )
 
 
-class Damaged(ValueError):
-    """A file of a sweep that is missing or does not read; the same sweep, run again, mends it."""
+class Acceptance(BaseModel):
+    """Changes that were accepted, and when."""
 
-    def __init__(self, path: Path, why: Any, mend: str = "run the sweep again into this folder to mend it"):
-        self.path = path
-        said = (
-            "is missing" if isinstance(why, FileNotFoundError) else f"is damaged ({' '.join(str(why).split())[:160]})"
-        )
-        super().__init__(f"{path}: {said}; {mend}")
+    model_config = ConfigDict(strict=True)
+
+    when: str
+    changes: list[str]
 
 
-# --- writing ---
+class Manifest(BaseModel):
+    """What a manifest says that others rely on, and of what type it must be: a folder may come from a stranger."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    name: str
+    created: str
+    spec: dict[str, Any]
+    spec_hash: str
+    replications: Annotated[int, Field(ge=1, le=MOST_RUNS)]
+    points: Annotated[int, Field(ge=1, le=MOST_RUNS)]
+    accepted: list[Acceptance]
+    model: str = ""
+    versions: dict[str, str] = {}
+    git: dict[str, Any] | None = None
+    made_with: list[dict[str, str]] = []
+    design: str = ""
 
 
-def write_json(path: Path, said: Any) -> None:
-    text = json.dumps(said, indent=1, default=str) + "\n"
-    write_whole(path, lambda file: file.write(text.encode()))
-
-
-def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: Outcomes) -> str:
-    """Two files of one chunk; the name is a hash of its runs."""
-    import pyarrow.parquet as pq
-
-    name = digest([run.id for run in outcomes.runs])
-    runs, panel = runs_table(plan, points, outcomes), panel_table(plan, outcomes)
-
-    def write(table: pa.Table, path: Path) -> None:
-        options: dict[str, Any] = {"compression": "zstd", "row_group_size": 200_000, "write_page_checksum": True}
-        write_whole(path, lambda file: pq.write_table(table, file, **options))
-
-    if plan.sweep.kept_months:
-        write(panel, folder / "parts" / f"{name}.panel.parquet")
-    write(runs, folder / "parts" / f"{name}.runs.parquet")
-    return name
-
-
-def runs_table(plan: Plan, points: dict[int, Point], outcomes: Outcomes) -> pa.Table:
-    import pyarrow as pa
-
-    columns: dict[str, Any] = {
-        "run_id": pa.array([run.id for run in outcomes.runs]),
-        "point_id": pa.array([points[run.point].id for run in outcomes.runs]),
-        "replication": pa.array([run.replication for run in outcomes.runs], pa.int32()),
-        "seed": pa.array([run.seed for run in outcomes.runs], pa.int64()),
-        "status": pa.array(outcomes.status),
-        "error": pa.array(outcomes.error),
-        "seconds": pa.array(outcomes.seconds, pa.float64()),
-    }
-    for column, outcome in plan.sweep.columns.items():
-        cells = [outcome.of_run(values) if values else None for values in outcomes.values]
-        columns[column] = pa.array(cells, pa.float64())
-    return pa.table(columns)
-
-
-def panel_table(plan: Plan, outcomes: Outcomes) -> pa.Table:
-    import pyarrow as pa
-
-    months = np.array(plan.sweep.kept_months, dtype=np.int32)
-    there = [(run.id, values) for run, values in zip(outcomes.runs, outcomes.values, strict=True) if values]
-    numbers = np.repeat(np.arange(len(there), dtype=np.int32), len(months))
-    ids = pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array([name for name, _ in there], pa.string()))
-    columns: dict[str, Any] = {"run_id": ids, "month": pa.array(np.tile(months, len(there)), pa.int32())}
-    for name in plan.sweep.observables:
-        rows = [values[name][months] for _, values in there]
-        columns[name] = pa.array(np.concatenate(rows) if rows else np.zeros(0), pa.float64())
-    return pa.table(columns)
-
-
-# --- what is there ---
-
-
-def parts(folder: Path, sweep: Sweep) -> Iterator[tuple[pa.Table, Path | None]]:
-    """(runs, file of the panel) of every whole part; whatever else lies there is passed over.
-
-    A part is not whole that lacks a column of the sweep, whose panel is wanted and missing or cut short, or of whose runs a
-    byte has changed. The rule is the same for whoever asks what is done and for whoever reads the results.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for path in sorted((folder / "parts").glob("*.runs.parquet")):
-        panel = path.with_name(path.name.replace(".runs.", ".panel.")) if sweep.kept_months else None
-        try:
-            runs = pq.read_table(path, page_checksum_verification=True)
-            there = panel is None or {"run_id", "month", *sweep.observables} <= {*pq.read_schema(panel).names}
-        except (OSError, pa.ArrowException):
-            continue
-        if there and {*RUNS, *sweep.columns} <= {*runs.column_names}:
-            yield runs, panel
-
-
-def finished(folder: Path, sweep: Sweep, retry: Sequence[str] = ()) -> set[str]:
-    """Ids of the runs that are done; those of a status in `retry` are to be done again."""
-    done: set[str] = set()
-    for table, _ in parts(folder, sweep):
-        for run, status in zip(table["run_id"].to_pylist(), table["status"].to_pylist(), strict=True):
-            if status not in retry:
-                done.add(run)
-    return done
+def write_json(path: Path, content: Any, *, replace: bool = True) -> None:
+    text = json.dumps(content, indent=1, default=str) + "\n"
+    write_whole(path, lambda file: file.write(text.encode()), replace=replace)
 
 
 def clear_halves(folder: Path) -> None:
@@ -180,7 +113,7 @@ def differences(folder: Path, plan: Plan) -> list[str]:
     """What differs between the runs that a folder holds and those that are planned; nothing is written."""
     before = read_manifest(folder)
     if before:
-        return compared(before, manifest(plan))
+        return compared(before, manifest(plan)) + foreign(list(parts.makers(folder)), before)
     return [UNKNOWN] if any((folder / "parts").glob("*.parquet")) else []
 
 
@@ -188,20 +121,27 @@ def open_folder(folder: Path, plan: Plan, accept_changes: bool) -> list[str]:
     """Make the folder ready, or check that it holds runs of the same; returns changes that were accepted.
 
     What tells its design and its spec is written anew where it is missing or damaged. Raises `Changed` with the
-    differences, unless they are accepted.
+    differences, unless they are accepted, and ValueError where the folder has symbolic links.
     """
+    refuse_links(folder, *FILES)
     found = differences(folder, plan)
     if found and not accept_changes:
         raise Changed(folder, found)
     (folder / "parts").mkdir(parents=True, exist_ok=True)
     clear_halves(folder)
     before, current = read_manifest(folder), manifest(plan)
+    if not before and not found:
+        if not created(folder, current):  # another process was first, perhaps with another sweep or other code
+            return open_folder(folder, plan, accept_changes)
+        before = dict(current)
     if before:
         current["created"] = before["created"]
         current["replications"] = max(plan.replications, before["replications"] if not found else 0)
         current["accepted"] = before["accepted"]
+        current["made_with"] = union(made_before(before), current["made_with"])
     if found:
         current["accepted"] = [*current["accepted"], {"when": stamp(), "changes": found}]
+        current["made_with"] = union(current["made_with"], [made for _, made in parts.makers(folder)])
     if not spec_is_kept(folder, plan):
         keep_spec(folder, plan)
     if not design_is_kept(folder, plan):
@@ -209,6 +149,48 @@ def open_folder(folder: Path, plan: Plan, accept_changes: bool) -> list[str]:
     if current != before:
         write_json(folder / "manifest.json", current)
     return found
+
+
+def created(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Write the manifest of a new folder; False where another process has just done so."""
+    path = folder / "manifest.json"
+    try:
+        write_json(path, manifest, replace=False)
+    except FileExistsError:
+        if read_manifest(folder):
+            return False
+        write_json(path, manifest)  # it was damaged
+    return True
+
+
+def made_before(manifest: dict[str, Any]) -> list[dict[str, str]]:
+    """What parts of a folder may have been made with; those of earlier versions do not say it."""
+    return manifest.get("made_with") or [
+        {},
+        {"model": manifest.get("model", ""), **{name: manifest["versions"].get(name, "") for name in DECIDING}},
+    ]
+
+
+def union(*lists: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Every entry once, in order."""
+    every = [one for some in lists for one in some]
+    return [one for at, one in enumerate(every) if one not in every[:at]]
+
+
+def foreign(makers: list[tuple[Path, dict[str, str]]], manifest: dict[str, Any]) -> list[str]:
+    """Parts that were made with something else than the manifest says: copied in, or computed by workers with other code."""
+    known = made_before(manifest)
+    strange: dict[str, list[Path]] = {}
+    for path, made in makers:
+        if made not in known:
+            usual = known[-1]
+            what = [
+                "other code of the model" if key == "model" else f"{key} {made.get(key)}"
+                for key in usual
+                if made.get(key) != usual[key]
+            ]
+            strange.setdefault(", ".join(what) if made else "an earlier version of this package", []).append(path)
+    return [f"parts: {len(some)} made with {what}, such as {some[0].name}" for what, some in strange.items()]
 
 
 def spec_is_kept(folder: Path, plan: Plan) -> bool:
@@ -220,24 +202,20 @@ def spec_is_kept(folder: Path, plan: Plan) -> bool:
 
 def design_is_kept(folder: Path, plan: Plan) -> bool:
     try:
-        return read_design(folder, plan.sweep).equals(design_table(plan))
+        return read_design(folder, plan.sweep, len(plan.points)).equals(design_table(plan))
     except Damaged:
         return False
 
 
-def read_design(folder: Path, sweep: Sweep) -> pa.Table:
-    """Raises `Damaged` where it is missing or does not read."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def read_design(folder: Path, sweep: Sweep, points: int) -> pa.Table:
+    """The design of so many points. Raises `Damaged` where it is missing, does not read, or is another's."""
     path = folder / "design.parquet"
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
-        raise Damaged(path, error) from None
-    if table.column_names != ["point", "point_id", "scenario", *sweep.targets]:
-        raise Damaged(path, "its columns are not the factors of spec.toml")
-    return table
+    with parts.parquet(path, most_rows=points) as file:
+        if file.schema_arrow.names != ["point", "point_id", "scenario", *sweep.targets]:
+            raise ValueError("its columns are not the factors of spec.toml")
+        if file.metadata.num_rows != points:
+            raise ValueError(f"it has {file.metadata.num_rows:,} points instead of {points:,}")
+        return parts.plain(file.read())
 
 
 def keep_spec(folder: Path, plan: Plan) -> None:
@@ -277,11 +255,8 @@ class _Text:
 
 
 def write_design(folder: Path, plan: Plan) -> None:
-    import pyarrow.parquet as pq
-
-    table = design_table(plan)
-    options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
-    write_whole(folder / "design.parquet", lambda file: pq.write_table(table, file, **options))
+    content = parts.packed(design_table(plan), {})
+    write_whole(folder / "design.parquet", lambda file: file.write(content))
 
 
 def design_table(plan: Plan) -> pa.Table:
@@ -299,17 +274,41 @@ def design_table(plan: Plan) -> pa.Table:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """What a manifest says; None where it is missing or damaged."""
     try:
-        found: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return load_manifest(folder)
+    except (FileNotFoundError, Damaged):
         return None
-    return found if isinstance(found, dict) and found.keys() >= MANIFEST else None
+
+
+def load_manifest(folder: Path) -> dict[str, Any]:
+    """What a manifest says. Raises FileNotFoundError, or `Damaged` where it does not read or is no manifest."""
+    path = folder / "manifest.json"
+    mend = "run the sweep again with accept_changes (--accept-changes)"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{folder}: no sweep is kept here (no manifest.json); `abm sweep SPEC --out {folder}` makes one"
+        )
+    try:
+        found: dict[str, Any] = read_json(path, LARGEST_MANIFEST)
+        checked = Manifest.model_validate(found)
+    except Unreadable as error:
+        raise Damaged(path, str(error).rpartition("cannot be read: ")[2], mend) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        what = f"{where} = {short(first['input'])}: {must_be(first)}" if first["type"] != "missing" else f"no {where}"
+        raise Damaged(path, f"is no manifest: {what}" if where else "is no manifest", mend) from None
+    if checked.points * checked.replications > MOST_RUNS:
+        runs = f"{checked.points:,} points x {checked.replications:,} replications"
+        raise Damaged(path, f"is no manifest: {runs} are more than {MOST_RUNS:,} runs", mend)
+    return found
 
 
 def manifest(plan: Plan) -> dict[str, Any]:
     """What was run with what."""
     return {
-        "format": 1,
+        "format": 2,
         "name": plan.sweep.name,
         "created": stamp(),
         "spec_hash": plan.sweep.hash,
@@ -317,12 +316,14 @@ def manifest(plan: Plan) -> dict[str, Any]:
         "classes": plan.class_sources,
         "replications": plan.replications,
         "points": len(plan.points),
+        "design": parts.digest_of(design_table(plan)),
         "model": source_hash(),
         "versions": versions(("ai-market-abm", "mesa", *DECIDING, "pandas", "pyarrow", "pydantic")),
         "python": platform.python_version(),
         "git": git(),
         "machine": machine(),
         "accepted": [],
+        "made_with": [made_with()],
     }
 
 

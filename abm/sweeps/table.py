@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from abm.files import read_text
+from abm.inputs import parse_float, parse_int
 from abm.scenarios import Scenario
 from abm.sweeps.targets import day_of
 from abm.wording import meant, short
@@ -77,9 +78,9 @@ def read_rows(
 
 def _cell(text: str) -> Any:
     """A number, a date, or the text as it is, which the check of its factor then refuses."""
-    for kind in (int, float, dt.date.fromisoformat):
+    for kind in (parse_int, parse_float, dt.date.fromisoformat):
         try:
-            return kind(text)  # type: ignore[operator]
+            return kind(text)
         except ValueError:
             continue
     return text

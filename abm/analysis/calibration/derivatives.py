@@ -17,7 +17,7 @@ import numpy as np
 
 from abm.analysis import facts
 from abm.analysis.calibration.simulated import Simulator
-from abm.engine import compiler_options, seed_words
+from abm.engine import compiler_options, floats_of, seed_words
 from abm.market import Month, months_of_runs, run, start_runs
 from abm.playing import Setup
 from abm.results import Ensemble
@@ -43,7 +43,8 @@ def jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.n
     Positions run from 0 to 1 over the priors' ranges. Forward mode: one pass carries all directions. Kept like moments are.
     """
     shape = len(smooth_moments(simulator)), len(simulator.spec.names)
-    return simulator.kept("jacobian-", np.asarray(theta), seeds, shape, lambda: _jacobian(simulator, theta, seeds))
+    with floats_of(64):
+        return simulator.kept("jacobian-", np.asarray(theta), seeds, shape, lambda: _jacobian(simulator, theta, seeds))
 
 
 def _jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -55,7 +56,7 @@ def _jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.
         raise ValueError(f"{len(seeds)} seeds: give {CHUNK} or more")
 
     def part(start: int) -> np.ndarray:
-        with jax.enable_x64(True):
+        with floats_of(64):
             return np.asarray(program(unit, jnp.asarray(words[start : start + CHUNK])))
 
     parts = [part(0)]  # compiles

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.analysis.facts import LAST_MONTH
 from abm.data import targets
-from abm.files import Unreadable, parse_toml, read_text
+from abm.files import Unreadable, parse_toml, read_text, safe_name
 from abm.lines import lines_of, placed
 from abm.parameters import INSTRUMENTS, Parameters
 from abm.wording import PARAMETERS, meant, must_be, short
@@ -240,7 +240,7 @@ class Calibration(BaseModel):
             hint = "" if str(which).endswith(".toml") else f"; built in: {', '.join(built_in())}"
             raise CalibrationError(f"{error}{hint}") from None
         try:
-            return cls(**{"name": Path(str(which)).stem, **said})
+            return cls(**{"name": safe_name(Path(str(which)).stem, "calibration", "_-"), **said})
         except CalibrationError as error:
             lines = lines_of(text)
             raise CalibrationError(

@@ -1,0 +1,57 @@
+"""SQL over the results of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abm.sweeps.parts import panel_schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_PANEL = 'panel: this sweep kept none (panel = "none"); only the table `runs` can be read'
+
+
+def answer(
+    query: str,
+    runs: pd.DataFrame,
+    heads: Sequence[str],
+    panels: Sequence[Path] | None,
+    observables: Sequence[str],
+    doubled: bool,
+) -> pd.DataFrame:
+    """The answer of DuckDB to a query over `runs` and `panel`, which has the columns `heads` of its runs beside its own.
+
+    panels : files of the panel, of which no other is read, whatever their names; None where none was kept. doubled : whether a
+    run may be in several of them. Raises ValueError for a query of a panel that was not kept.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise ImportError("sql needs DuckDB: pip install 'ai-market-abm[sql]'") from None
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+    import pyarrow.fs as fs
+
+    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as db:
+        db.execute("set python_enable_replacements = false")  # else an unknown table may be a variable of this module
+        # The runs are held in memory and the panel is read past them, never the other way round.
+        db.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
+        db.register("runs", pa.Table.from_pandas(runs, preserve_index=False))
+        if panels is not None:
+            # As a table of pyarrow: DuckDB itself takes `[ ] * ?` in a path for a pattern, and `name=1/` for a column.
+            checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+            kind = ds.ParquetFileFormat(default_fragment_scan_options=checked)
+            paths, schema = [str(panel) for panel in panels], panel_schema(observables)
+            db.register("panel_files", ds.dataset(paths, schema, kind, fs.LocalFileSystem(), partitioning=None))
+            files = "(select distinct on (run_id, month) * from panel_files)" if doubled else "panel_files"
+            columns = ", ".join(f'runs."{name}"' for name in heads)
+            db.execute(f"create view panel as select p.*, {columns} from {files} p join runs on p.run_id = runs.run_id")
+        try:
+            return db.execute(query).df()
+        except duckdb.CatalogException:
+            if panels is None and "panel" in map(str.lower, db.get_table_names(query)):
+                raise ValueError(NO_PANEL) from None
+            raise

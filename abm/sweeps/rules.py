@@ -1,0 +1,69 @@
+"""The user's own classes of agents on their way to worker processes."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import cloudpickle
+
+from abm.sweeps.plan import Plan, class_table
+
+_LED: dict[str, Any] = {}
+"""Classes of the last sweeps that this process has led: where a worker is this process, or a thread of it, they go nowhere."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Classes of agents, whole where no module has them under their name: those of a notebook, a script, a function."""
+
+    name: str
+    packed: bytes
+    digest: str
+    """Of the rules' code where the sweep is led; empty where it cannot all be known."""
+    key: str
+    """What the sweep's folder knows them by."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Rules | None:
+        """Those of a plan, None where it has none. Raises ValueError for classes that cannot be sent."""
+        if not plan.classes:
+            return None
+        names = ", ".join(name for kinds in plan.class_sources.values() for name, *_ in kinds)
+        try:
+            packed = cloudpickle.dumps(plan.classes)
+        except Exception as error:
+            raise ValueError(f"classes: {names} cannot be sent to workers: {error}") from None
+        rules = cls(uuid4().hex, packed, _digest(plan.classes), json.dumps(plan.class_sources))
+        while len(_LED) >= 8:
+            _LED.pop(next(iter(_LED)))
+        _LED[rules.name] = plan.classes
+        return rules
+
+    def classes(self) -> Any:
+        """The classes, here. Raises ValueError where they are missing here, or not what they are where the sweep is led."""
+        return _LED[self.name] if self.name in _LED else _unpacked(self)
+
+
+@functools.lru_cache(8)
+def _unpacked(rules: Rules) -> Any:
+    try:
+        classes = cloudpickle.loads(rules.packed)
+    except Exception as error:
+        raise ValueError(f"a worker cannot load the sweep's own classes: {type(error).__name__}: {error}") from None
+    if rules.digest and _digest(classes) != rules.digest:
+        raise ValueError(
+            "a worker has other rules under the names of the sweep's own classes: a module that they come from was edited"
+            " after the sweep's process imported it, or differs there; start both again"
+        )
+    return classes
+
+
+def _digest(classes: Any) -> str:
+    from abm.own_code import identity_of_code
+
+    code = identity_of_code(kind for kinds in class_table(classes).values() for kind in kinds)
+    return "" if code.unknown else code.digest

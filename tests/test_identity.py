@@ -1,0 +1,225 @@
+"""What a rule is: everything that decides what it does changes its digest, and nothing else does."""
+
+import functools
+import importlib.util
+import subprocess
+import sys
+import textwrap
+import types
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from abm.agents import ClosedLab
+from abm.engine import Field, identity_of
+
+
+def module(text, name="rules_of_a_user", **given):
+    """A module of the user's from its text."""
+    made = types.ModuleType(name)
+    vars(made).update(given)
+    exec(compile(textwrap.dedent(text), f"/nowhere/{name}.py", "exec"), vars(made))
+    return made
+
+
+HEAD = "import functools\nimport jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom abm.agents import ClosedLab\n"
+"""What the modules below begin with."""
+PLAIN = "class Lab(ClosedLab):\n    def wanted_price(self, p, offer):\n        return {} * self.token_cost\n"
+
+
+def digest(text, **given):
+    found = identity_of(module(HEAD + text, **given).Lab)
+    assert found.unknown == ()
+    return found.digest
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (PLAIN.format(1.2), PLAIN.format(2.5)),
+        ("FACTOR = 1.2\n" + PLAIN.format("FACTOR"), "FACTOR = 2.5\n" + PLAIN.format("FACTOR")),
+        (PLAIN.format("np.float64(1.2)"), PLAIN.format("np.float32(1.2)")),
+        ("T = np.array([1, 2])\n" + PLAIN.format("T[0]"), "T = np.array([2, 2])\n" + PLAIN.format("T[0]")),
+        ("T = jnp.array([1, 2])\n" + PLAIN.format("T[0]"), "T = jnp.array([2, 2])\n" + PLAIN.format("T[0]")),
+        ("T = {'a': [1.0]}\n" + PLAIN.format("T['a'][0]"), "T = {'a': [2.0]}\n" + PLAIN.format("T['a'][0]")),
+        ("T = {'a', 'b'}\n" + PLAIN.format("len(T)"), "T = {'a', 'c'}\n" + PLAIN.format("len(T)")),
+        ("def f():\n    return 1\n" + PLAIN.format("f()"), "def f():\n    return 2\n" + PLAIN.format("f()")),
+        (
+            "G = 1\ndef g():\n    return G\ndef f():\n    return g()\n" + PLAIN.format("f()"),
+            "G = 2\ndef g():\n    return G\ndef f():\n    return g()\n" + PLAIN.format("f()"),
+        ),
+        ("f = lambda x=1: x\n" + PLAIN.format("f()"), "f = lambda x=2: x\n" + PLAIN.format("f()")),
+        ("f = lambda *, x=1: x\n" + PLAIN.format("f()"), "f = lambda *, x=2: x\n" + PLAIN.format("f()")),
+        (
+            "def make(k):\n    return lambda: k\nf = make(1)\n" + PLAIN.format("f()"),
+            "def make(k):\n    return lambda: k\nf = make(2)\n" + PLAIN.format("f()"),
+        ),
+        (
+            "f = functools.partial(max, 1)\n" + PLAIN.format("f(0)"),
+            "f = functools.partial(max, 2)\n" + PLAIN.format("f(0)"),
+        ),
+        (
+            "@jax.jit\ndef f(x):\n    return x\n" + PLAIN.format("f(1.0)"),
+            "@jax.jit\ndef f(x):\n    return 2 * x\n" + PLAIN.format("f(1.0)"),
+        ),
+        (
+            "class S:\n    def __init__(self, k):\n        self.k = k\ns = S(1)\n" + PLAIN.format("s.k"),
+            "class S:\n    def __init__(self, k):\n        self.k = k\ns = S(2)\n" + PLAIN.format("s.k"),
+        ),
+        (
+            "class S:\n    __slots__ = ('k',)\ns = S()\ns.k = 1\n" + PLAIN.format("s.k"),
+            "class S:\n    __slots__ = ('k',)\ns = S()\ns.k = 2\n" + PLAIN.format("s.k"),
+        ),
+        (
+            "class S:\n    def f(self):\n        return 1\ns = S()\n" + PLAIN.format("s.f()"),
+            "class S:\n    def f(self):\n        return 2\ns = S()\n" + PLAIN.format("s.f()"),
+        ),
+        (PLAIN.format("self.k") + "    k = 1\n", PLAIN.format("self.k") + "    k = 2\n"),
+        (
+            PLAIN.format("self.k()") + "    @staticmethod\n    def k():\n        return 1\n",
+            PLAIN.format("self.k()") + "    @staticmethod\n    def k():\n        return 2\n",
+        ),
+        (
+            PLAIN.format("self.k") + "    @property\n    def k(self):\n        return 1\n",
+            PLAIN.format("self.k") + "    @property\n    def k(self):\n        return 2\n",
+        ),
+        (
+            "from abm.engine import Field\n" + PLAIN.format("self.k") + "    k = Field(1.0)\n",
+            "from abm.engine import Field\n" + PLAIN.format("self.k") + "    k = Field(2.0)\n",
+        ),
+        (
+            PLAIN.format("1.2").replace("Lab(", "Base(") + "class Lab(Base):\n    pass\n",
+            PLAIN.format("2.5").replace("Lab(", "Base(") + "class Lab(Base):\n    pass\n",
+        ),
+        (PLAIN.format("jnp.exp(0.1)"), PLAIN.format("jnp.log(0.1)")),
+        (
+            "from jax.numpy import exp as f\n" + PLAIN.format("f(2)"),
+            "from jax.numpy import log as f\n" + PLAIN.format("f(2)"),
+        ),
+        (PLAIN.format("(lambda x: x + 1)(2)"), PLAIN.format("(lambda x: x + 2)(2)")),
+        (PLAIN.format("(1.0 if 'a' in {'a', 'b'} else 0)"), PLAIN.format("(1.0 if 'a' in {'c', 'b'} else 0)")),
+    ],
+)
+def test_what_decides_a_rule_is_in_its_digest(one, other):
+    assert digest(one) == digest(one)
+    assert digest(one) != digest(other)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        "# a remark\n\n\n" + PLAIN.format("1.2"),
+        PLAIN.format("1.2").replace("        return", "        '''A docstring.'''\n        return"),
+        "UNUSED = 3\n" + PLAIN.format("1.2"),
+        "import os, time, random\n" + PLAIN.format("1.2"),
+        PLAIN.format("1.2").replace("(self, p, offer)", "(self, p: float, offer: object) -> float"),
+    ],
+)
+def test_what_decides_nothing_is_not(same):
+    assert digest(same) == digest(PLAIN.format("1.2"))
+
+
+def test_a_module_counts_by_what_is_asked_of_it():
+    text = "import numpy as np\n" + PLAIN.format("helpers.f()")
+    helpers = [
+        module(f"K = {k}\nOTHER = {other}\ndef f():\n    return K\n", "helpers")
+        for k, other in ((1, 1), (2, 1), (1, 2))
+    ]
+    found = [digest(text, helpers=one) for one in helpers]
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+    helpers[0].K = 2
+    assert digest(text, helpers=helpers[0]) == found[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import time\n" + PLAIN.format("time.time()"), "uses time"),
+        ("import random\n" + PLAIN.format("random.random()"), "uses random"),
+        ("from random import random\n" + PLAIN.format("random()"), "uses random"),
+        (PLAIN.format("np.random.normal()"), "uses numpy.random"),
+        ("r = np.random.default_rng(1)\n" + PLAIN.format("r.normal()"), "uses numpy.random"),
+        ("import os\n" + PLAIN.format("float(os.environ['K'])"), "uses environ"),
+        ("from os import environ\n" + PLAIN.format("float(environ['K'])"), "uses os"),
+        (PLAIN.format("float(open('k').read())"), "uses open"),
+        (PLAIN.format("eval('K')"), "uses eval"),
+        (PLAIN.format("np.loadtxt('k')"), "uses loadtxt"),
+        ("import datetime\n" + PLAIN.format("datetime.date.today().year"), "uses today"),
+        ("t = (n for n in (1, 2))\n" + PLAIN.format("next(t)"), "holds a builtins.generator"),
+    ],
+)
+def test_what_cannot_be_known_is_named(text, reason):
+    unknown = identity_of(module(HEAD + text).Lab).unknown
+    assert any(reason in one for one in unknown), unknown
+    assert any("Lab.wanted_price" in one for one in unknown)
+
+
+@dataclass
+class Plan:
+    """An object that holds itself, a table and arrays."""
+
+    rate: float
+    table: pd.DataFrame
+    own: list = field(default_factory=list)
+
+
+def test_objects_count_by_what_they_hold():
+    def plan(rate, cell):
+        made = Plan(rate, pd.DataFrame({"a": [1.0, cell]}))
+        made.own.append(made)
+        return identity_of(made)
+
+    assert plan(1.0, 2.0) == plan(1.0, 2.0)
+    assert len({plan(1.0, 2.0), plan(1.1, 2.0), plan(1.0, 2.1)}) == 3
+    assert plan(1.0, 2.0).unknown == ()
+
+
+def test_a_class_changed_in_place_is_another():
+    class Lab(ClosedLab):
+        markup = 1.2
+        boldness = Field(1.0)
+
+    before = identity_of(Lab)
+    Lab.markup = 2.5
+    assert identity_of(Lab) != before
+    Lab.markup = 1.2
+    assert identity_of(Lab) == before
+    Lab.wanted_price = lambda self, p, offer: self.token_cost
+    assert identity_of(Lab) != before
+
+
+def test_a_compiled_helper_forgets_what_it_read():
+    made = module(HEAD + "K = 1.0\n@jax.jit\ndef f(x):\n    return K * x\n" + PLAIN.format("f(1.0)"))
+    first = identity_of(made.Lab)
+    assert made.f(1.0) == 1
+    made.K = 2.0
+    assert identity_of(made.Lab) != first
+    assert made.f(1.0) == 2
+
+
+def test_another_process_finds_the_same_digest(tmp_path):
+    text = HEAD + "T = {'a', 'b', 'c', 'd'}\nA = np.arange(3.0)\n" + PLAIN.format("len(T) * A[1]")
+    path = tmp_path / "labs_of_mine.py"
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location("labs_of_mine", path)
+    here = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(here)
+    ask = "import labs_of_mine, abm.engine; print(abm.engine.identity_of(labs_of_mine.Lab).digest)"
+    there = {
+        subprocess.run(
+            [sys.executable, "-c", ask], cwd=tmp_path, env={"PYTHONHASHSEED": str(n), "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()
+        for n in (1, 2)
+    }  # fmt: skip
+    assert there == {identity_of(here.Lab).digest}
+
+
+def test_libraries_stand_by_their_names():
+    assert identity_of(jnp.exp, np.exp, functools.reduce, jax.nn.relu).unknown == ()
+    assert identity_of(ClosedLab).digest == identity_of(ClosedLab).digest

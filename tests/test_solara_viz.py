@@ -1,0 +1,88 @@
+"""Mesa's own page, `SolaraViz`, with a `MarketModel`: rendered as its server renders it, and worked by its widgets."""
+
+import copy
+
+import ipyvuetify
+import pytest
+import solara
+from mesa.visualization import Slider, SolaraViz, make_plot_component
+
+from abm import MarketModel, simulate
+
+SIZES = dict(vendors=1, closed_labs=2, open_labs=2, entrants=1, adopters=3, investors=4)
+PARAMETERS = {
+    "ip_strength": Slider("IP strength", 0.4, 0.0, 1.0, 0.1),
+    "scenario": {"type": "Select", "value": "baseline", "values": ["baseline", "no_r1"], "label": "Scenario"},
+    "seed": {"type": "InputText", "value": 5, "label": "Random seed"},
+    "months": 3,
+    **SIZES,
+}
+
+
+class Page:
+    """The page of a model, its widgets by what is written on them."""
+
+    def __init__(self, model, parameters):
+        self.reactive = solara.reactive(model)
+
+        @solara.component
+        def whole():
+            with solara.AppLayout():
+                SolaraViz(self.reactive, components=[make_plot_component("hhi")], model_params=parameters)
+
+        _, self.rendered = solara.render(whole(), handle_error=False)
+
+    @property
+    def model(self):
+        return self.reactive.value
+
+    def press(self, name):
+        button = next(one for one in self.rendered.find(ipyvuetify.Btn).widgets if one.children == [name])
+        button.click()
+
+    def put(self, kind, label, value):
+        widget = next(one for one in self.rendered.find(kind).widgets if one.label == label)
+        widget.v_model = value
+        if kind is ipyvuetify.TextField:
+            widget.fire_event("keyup.enter", {})  # passes its text on with the key Enter
+
+
+@pytest.fixture(scope="module")
+def _fresh():
+    return MarketModel(rng=3, months=3, **SIZES)
+
+
+@pytest.fixture
+def fresh(_fresh):
+    return copy.deepcopy(_fresh)
+
+
+def test_the_page_steps_and_resets_with_other_parameters(fresh):
+    page = Page(fresh, PARAMETERS)
+    page.press("Step")
+    assert page.model.hhi == simulate(seed=3, months=3, **SIZES)["hhi"][0]
+    page.put(ipyvuetify.Slider, "IP strength", 0.9)
+    page.put(ipyvuetify.TextField, "Random seed", "43")
+    page.put(ipyvuetify.Select, "Scenario", "no_r1")
+    page.press("Reset")
+    assert page.model.month == 0
+    assert repr(page.model) == "<MarketModel with seed 43: scenario 'no_r1', 0 of 3 months played, 19 agents>"
+    assert page.model.setup.parameters.ip_strength == 0.9
+    page.press("Step")
+    page.press("Step")
+    whole = simulate({"ip_strength": 0.9}, "no_r1", seed=43, months=3, **SIZES)
+    assert page.model.frame()["price_index"].tolist() == whole["price_index"][:2].tolist()
+
+
+def test_a_reset_without_a_seed_is_another_run(fresh):
+    page = Page(fresh, {"months": 3, **SIZES})
+    page.press("Reset")
+    first = page.model.seed
+    page.press("Reset")
+    assert len({3, first, page.model.seed}) == 3
+
+
+def test_a_name_that_is_none_is_refused_when_the_model_is_made(fresh):
+    page = Page(fresh, {"ip_strenght": 0.4, "months": 3, **SIZES})
+    with pytest.raises(TypeError, match="did you mean 'ip_strength'"):
+        page.press("Reset")
