@@ -308,7 +308,7 @@ def _fixed(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
             elif name in ("information_network", "peer_network"):
                 from abm.network_input import GENERATORS
 
-                if not (isinstance(value, str) and value in GENERATORS):  # an array has no one answer to `in`
+                if value not in GENERATORS:
                     problems.append(f"populations.{name}: unknown network {short(value)}{meant(value, GENERATORS)}")
     return problems
 
