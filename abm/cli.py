@@ -31,6 +31,7 @@ from abm.cli_input import (
     tell_warnings,
     writable,
 )
+from abm.cli_output import hold_standard_streams
 from abm.cli_profile import profile
 from abm.cli_progress import bar, interruptible
 from abm.cli_score import score
@@ -330,6 +331,7 @@ def headline_table(frame: Any, title: str) -> Table:
 def main() -> None:
     """The command `abm`: a process in which no code runs but the package's own."""
     os.environ["ABM_KEEP_TRACED"] = "1"
+    hold_standard_streams()
     keep_interrupts()
     tell_warnings()
     app()

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import functools
 import inspect
+import os
 import re
 import signal
 import sys
@@ -26,6 +27,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from abm.calendar import date_of
+from abm.cli_output import any_output, give_up
 from abm.inputs import parse_float
 from abm.wording import PARAMETERS, meant, nearest, printable
 
@@ -37,6 +39,9 @@ AGAIN = 0.2
 """Seconds after which an interrupt that was lost is sent once more."""
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this version of typer keeps it
 
+
+CANNOT_WRITE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS)
+"""Errors that a full, read-only or forbidden place gives."""
 
 IN_WORDS = (
     (r"^Invalid value for '(-[\w-]+)': (?=Input should)", r"\1: "),
@@ -60,20 +65,37 @@ class Commands(TyperGroup):
     """Tells mistakes in one line each, without a box, a usage text or a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        code: Any
+        try:
+            with any_output():
+                code = self._code(*args, **kwargs)
+        except OSError as error:
+            if error.filename is not None or error.errno not in (*CANNOT_WRITE, errno.EPIPE):
+                raise
+            give_up(sys.stdout)
+            stopped_reading = error.errno == errno.EPIPE  # as `head` does
+            code = 1 if stopped_reading else complain(f"the output cannot be written ({error.strerror})")
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def _code(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what the words say; the exit code."""
         kwargs["standalone_mode"] = False
         try:
-            code = super().main(*args, **kwargs)
+            os.getcwd()
+        except FileNotFoundError:
+            return complain("the working directory is gone: it was deleted or moved; change to one that is there")
+        try:
+            return super().main(*args, **kwargs)
         except Mistake as mistake:
-            code = complain(str(mistake))
+            return complain(str(mistake))
         except CLICK_ERROR as error:
-            code = complain(self._usage(error))
+            return complain(self._usage(error))
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS):
+            if error.filename is None or error.errno not in CANNOT_WRITE:
                 raise
-            code = complain(f"{error.filename}: cannot be written ({error.strerror})")
+            return complain(f"{error.filename}: cannot be written ({error.strerror})")
         except (KeyboardInterrupt, typer.Abort):
-            code = INTERRUPTED
-        sys.exit(code if isinstance(code, int) else 0)
+            return INTERRUPTED
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As ever, but numbers are read as everywhere else: `--seeds 1_0`, which Python takes for ten, is none."""
@@ -235,8 +257,11 @@ def tell_warnings() -> None:
 
 def complain(text: str) -> int:
     """One line a problem on the error stream; the exit code for wrong input."""
-    for line in printable(text).splitlines():
-        print(f"abm: {line}", file=sys.stderr)
+    try:
+        for line in printable(text).splitlines():
+            print(f"abm: {line}", file=sys.stderr, flush=True)
+    except OSError:  # nobody reads it
+        give_up(sys.stderr)
     return INPUT_ERROR
 
 

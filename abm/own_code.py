@@ -82,4 +82,3 @@ def _warn_once(whose: str, unknown: tuple[str, ...]) -> None:
         " parameters or draws instead",
         stacklevel=2,
     )
-

@@ -6,9 +6,12 @@ import contextlib
 import os
 import socket
 import sys
+import tempfile
 import threading
 import warnings
 import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult
 
@@ -38,6 +41,26 @@ def serve(host: str, port: int, open_browser: bool, public: SplitResult | None =
     root = public.path.rstrip("/") if public else ""
     own = {"SOLARA_ROOT_PATH": root, "SOLARA_BASE_URL": f"{public.geturl().rstrip('/') if public else address}/"}
     os.environ.update(SETTINGS | own)  # before Solara loads: it reads them once
+    with _home():
+        _serve(host, port, open_browser, public)
+    os._exit(INTERRUPTED)  # nothing is kept, and runs in the background would hold the process up
+
+
+@contextlib.contextmanager
+def _home() -> Iterator[None]:
+    """A home folder for as long as the page is served, where the user has none: Jupyter's packages cannot do without."""
+    try:
+        Path.home()
+    except RuntimeError:
+        with tempfile.TemporaryDirectory(prefix="abm_home_", ignore_cleanup_errors=True) as folder:
+            os.environ["HOME"] = folder
+            yield
+    else:
+        yield
+
+
+def _serve(host: str, port: int, open_browser: bool, public: SplitResult | None) -> None:
+    """Load Solara, and serve until Ctrl-C."""
     os.environ.setdefault("SOLARA_SESSION_SECRET_KEY", os.urandom(16).hex())
     warnings.filterwarnings("ignore", message="Cookies with samesite=none")  # a page of one's own machine has no https
     import uvicorn
@@ -57,7 +80,6 @@ def serve(host: str, port: int, open_browser: bool, public: SplitResult | None =
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     sys.stdout.flush()
-    os._exit(INTERRUPTED)  # nothing is kept, and runs in the background would hold the process up
 
 
 def guarded(host: str, public: SplitResult | None) -> Any:

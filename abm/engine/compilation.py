@@ -2,6 +2,8 @@
 
 import functools
 import os
+import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,26 +18,44 @@ ON_PROCESSORS = {
 """Together they take about a fifth off a month of the market (docs/decisions/0009)."""
 
 
-def cache_folder() -> Path:
-    """Folder of compiled programs: $ABM_CACHE, else the user's cache folder."""
-    given = os.environ.get("ABM_CACHE")
-    if given:
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "abm" / "compiled"
+NEVER = 1e9
+"""Seconds that no compilation takes."""
+
+
+def cache_folder() -> Path | None:
+    """Folder of compiled programs: $ABM_CACHE, else the user's cache folder; None where there is no such place.
+
+    A process may have no home: a container's user without an entry in the password file, with HOME unset. A relative
+    $XDG_CACHE_HOME counts as none, as its specification has it.
+    """
+    try:
+        if given := os.environ.get("ABM_CACHE"):
+            return Path(os.path.expanduser(given)).absolute()
+        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        return (base if base.is_absolute() else Path.home() / ".cache") / "abm" / "compiled"
+    except (RuntimeError, OSError):  # no home; a working directory that was deleted
+        return None
 
 
 def configure() -> None:
-    """Use 64-bit floats and a persistent compilation cache (once per process, before the first array)."""
+    """Use 64-bit floats and a persistent compilation cache (once per process, before the first array).
+
+    A cache that cannot be written costs speed, not correctness: what it holds is used, and nothing is added.
+    """
     jax.config.update("jax_enable_x64", True)
-    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
-        folder = cache_folder()
+    kept_from = 0.5  # seconds of compilation
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is None and (folder := cache_folder()):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            return  # a read-only home costs speed, not correctness
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            kept_from = NEVER
+            if os.environ.get("ABM_CACHE"):
+                warnings.warn(f"ABM_CACHE: {folder}: compiled programs cannot be kept ({error.strerror})", stacklevel=2)
+        if os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK):
+            jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", kept_from)
 
 
 _last_width: list[int] = []
