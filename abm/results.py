@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.calendar import FIRST_YEAR
 from abm.wording import nearest, short
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class Ensemble:
         import pandas as pd
 
         runs, months = len(self.seeds), self.setup.months
-        head = {"seed": np.repeat(self.seeds, months), "month": np.tile(np.arange(months), runs)}
+        seeds = pd.Series(self.seeds).to_numpy()  # NumPy makes floats of small and very large integers together
+        head = {"seed": np.repeat(seeds, months), "month": np.tile(np.arange(months), runs)}
         return pd.DataFrame(head | {name: self[name].reshape(-1) for name in self.names})
 
     def bands(self, observable: str, levels: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> pd.DataFrame:
@@ -233,9 +235,10 @@ class Comparison:
 
 
 def months_index(setup: Setup) -> Any:
+    """First days of the months, named `date`: an index that CSV, Parquet, Stata and netCDF take alike."""
     import pandas as pd
 
-    return pd.period_range("2023-01", periods=setup.months, freq="M")
+    return pd.date_range(f"{FIRST_YEAR}-01-01", periods=setup.months, freq="MS", name="date")
 
 
 def observable_of(table: Mapping[str, Any], name: str) -> Any:

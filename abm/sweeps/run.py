@@ -113,12 +113,12 @@ def run_sweep(
     SpecError, Changed
         Before anything is run.
     ValueError
-        The folder has symbolic links, or a worker has other code of the model than this process.
+        The folder has symbolic links.
     OSError
         The disk is full, or the folder cannot be written: what is finished is kept. FileNotFoundError: it was deleted.
     Broken
-        A pool that was handed in has died, or workers do not start: a script that wants several of them must call this
-        below `if __name__ == "__main__":`.
+        A pool that was handed in has died, its workers have other code than this process, or workers do not start: a script
+        that wants several of them must call this below `if __name__ == "__main__":`.
     """
     began = time.perf_counter()
     if being_born():
@@ -152,6 +152,11 @@ def run_sweep(
     )
 
     def finished(result: dict[str, Any]) -> None:
+        if result["part"] is None:
+            raise Broken(
+                "a worker has other code of the model, or other versions of packages, than this process; install the same"
+                " on both: what is finished is kept"
+            )
         tally.parts += 1
         tally.counts.update(result["counts"])
         tally.engine_seconds += result["engine"]
