@@ -242,13 +242,15 @@ def read_part(path: Path, sweep: Sweep, thorough: bool, verify: bool) -> Part | 
         return None
     with parquet(panel, most_rows=LONGEST * max(runs.num_rows, 1)) as file:
         inner, names, rows = record_of(file, PANEL_RECORD), {*file.schema_arrow.names}, file.metadata.num_rows
+    part = Part(path, runs, panel, record)
     if not {"run_id", "month", *sweep.observables} <= names:
+        if record:
+            check_panel(part)  # is it one of other observables, or the name of one that has changed?
         return None
     if bool(record) != bool(inner) or (record and inner["runs"] != digest(with_values(runs))):
         raise Damaged(panel, f"is not of the runs of {path.name}")
     if inner and inner["rows"] != rows:
         raise Damaged(panel, f"has {rows} rows, and had {inner['rows']}")
-    part = Part(path, runs, panel, record)
     if thorough:
         check_panel(part)
     return part

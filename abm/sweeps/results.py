@@ -135,8 +135,8 @@ class Results:
             now = np.array([numbers.get(seed, -1) for seed in runs["seed"].tolist()], np.int32)
             return runs.assign(replication=now)[now >= 0].copy()
         runs = runs[runs["replication"] < replications]
-        named = zip(runs["point_id"], runs["replication"], runs["seed"], strict=True)
-        return runs[[seed_of(self.sweep, point, k) == seed for point, k, seed in named]].copy()
+        named = zip(*(runs[name].tolist() for name in ("point_id", "replication", "seed")), strict=True)
+        return runs[np.array([seed_of(self.sweep, point, k) == seed for point, k, seed in named], bool)].copy()
 
     @cached_property
     def _doubled(self) -> bool:
