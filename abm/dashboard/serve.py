@@ -42,7 +42,7 @@ def serve(host: str, port: int, open_browser: bool, public: SplitResult | None =
     own = {"SOLARA_ROOT_PATH": root, "SOLARA_BASE_URL": f"{public.geturl().rstrip('/') if public else address}/"}
     os.environ.update(SETTINGS | own)  # before Solara loads: it reads them once
     with _home():
-        _serve(host, port, open_browser, public)
+        _serve(host, port, address, open_browser, public)
     os._exit(INTERRUPTED)  # nothing is kept, and runs in the background would hold the process up
 
 
@@ -59,7 +59,7 @@ def _home() -> Iterator[None]:
         yield
 
 
-def _serve(host: str, port: int, open_browser: bool, public: SplitResult | None) -> None:
+def _serve(host: str, port: int, address: str, open_browser: bool, public: SplitResult | None) -> None:
     """Load Solara, and serve until Ctrl-C."""
     os.environ.setdefault("SOLARA_SESSION_SECRET_KEY", os.urandom(16).hex())
     warnings.filterwarnings("ignore", message="Cookies with samesite=none")  # a page of one's own machine has no https
