@@ -160,7 +160,7 @@ def scheduler(folder):
     ("whom", "how", "told"),
     [
         ("scheduler", signal.SIGKILL, "the connection to the Dask scheduler is lost"),
-        ("scheduler", signal.SIGSTOP, "a scheduler or workers that are gone"),
+        pytest.param("scheduler", signal.SIGSTOP, "a scheduler or workers that are gone", marks=pytest.mark.slow),
         ("worker", signal.SIGKILL, "a scheduler or workers that are gone"),
     ],
     ids=["scheduler killed", "scheduler hangs", "worker killed"],
