@@ -177,10 +177,13 @@ def fill_pages(experiments: list[Any]) -> None:
 def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: Path | None) -> None:
     """What the release of R1 did, simulated and compared with the sources."""
     from abm.reproduce import FOLDER, REPRODUCTIONS, Stopped
+    from abm.reproduce.manifest import FILES
 
     work = REPRODUCTIONS[name]
     count = seeds or (work.quick_seeds if quick else work.seeds)
     folder = writable(out or FOLDER / (f"{name}_quick" if quick else name))
+    with as_mistake():
+        refuse_links(folder, *FILES)
     try:
         with bar() as (progress, _):
             outcome = work.run(folder, range(count), quick, progress, workers)
@@ -189,8 +192,6 @@ def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: P
         raise stopped(f"stopped; {kept}; run it again to go on") from None
     except KeyboardInterrupt:
         raise stopped(f"stopped; all runs are kept in {folder / 'runs'}; run it again to go on") from None
-    except (OSError, ValueError) as error:
-        raise Mistake(as_words(error)) from None
     except BrokenExecutor:
         raise Mistake(
             "a worker process was ended from outside (is there too little memory?); what is finished is kept in"

@@ -162,10 +162,12 @@ def carry_out(
 
     A `passing` folder goes with the command: then nobody is told to go on with it.
     """
+    from abm.files import Linked
     from abm.sweeps.parts import finished
     from abm.sweeps.results import open_sweep
     from abm.sweeps.run import Broken, run_sweep
     from abm.sweeps.stopping import run_until
+    from abm.sweeps.store import Changed, Damaged
 
     def kept(then: str) -> str:
         if passing:
@@ -189,7 +191,7 @@ def carry_out(
             results = open_sweep(folder)
     except KeyboardInterrupt:
         raise stopped(f"stopped; {kept('run it again to go on')}") from None
-    except (ValueError, Broken) as fault:
+    except (Changed, Damaged, Linked, Broken) as fault:
         raise Mistake(str(fault)) from None
     except FileNotFoundError as error:
         if (folder / "manifest.json").exists() and (folder / "parts").is_dir():

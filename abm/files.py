@@ -19,6 +19,10 @@ DEEPEST = 50
 TOO_DEEP = "tables or brackets in one another, too deep"
 
 
+class Linked(ValueError):
+    """A symbolic link in a folder of results."""
+
+
 class Unreadable(ValueError):
     """A user's file that cannot be read: which, where and why, in one line, whichever command was to read it."""
 
@@ -155,14 +159,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def refuse_links(folder: Path, *names: str) -> None:
-    """Raise ValueError if one of these files or subfolders of a folder of results, or anything in them, is a symbolic link.
+    """Raise `Linked` if one of these files or subfolders of a folder of results, or anything in them, is a symbolic link.
 
     What is written through a link lands outside the folder, and what is read through one comes from there. The folder
     itself may be one: whoever names it chose it.
     """
     for path in (one for name in names for one in _below(folder / name)):
         if path.is_symlink():
-            raise ValueError(
+            raise Linked(
                 f"{path}: is a symbolic link, and a folder of results may have none: files would be read or written"
                 " outside of it; put the file or folder itself in its place"
             )

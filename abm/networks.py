@@ -51,7 +51,7 @@ def static_layer(
     usual = STATIC[layer or "information"].listens_to
     if not (isinstance(kind, str) and kind in GENERATORS):
         weights = weights_of(kind, size, layer, order)
-        k = neighbours or places_for(weights, usual)
+        k = places_for(weights, usual) if neighbours is None else max(1, neighbours)
         if size * k > LARGEST_TABLE:
             raise NetworkError(
                 f"{size:,} agents with up to {k:,} neighbours: more than a table of {LARGEST_TABLE:,} numbers can hold"
@@ -59,7 +59,7 @@ def static_layer(
         return listened_to(weights, seed, k)
     if order is not None:
         raise NetworkError(f"order is of a network of your own; {kind} names no nodes")
-    k = max(1, min(neighbours or usual, size - 1))
+    k = max(1, min(usual if neighbours is None else neighbours, size - 1))
     if size == 1:
         return np.zeros((1, 1), dtype=np.int32)
     rng = np.random.default_rng((seed, size))

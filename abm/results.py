@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.arrays import read_only
+from abm.calendar import FIRST_YEAR
 from abm.samples import LEVELS, quantiles
 from abm.wording import nearest, short
 
@@ -133,7 +134,8 @@ class Ensemble:
         import pandas as pd
 
         runs, months = len(self.seeds), self.setup.months
-        head = {"seed": np.repeat(self.seeds, months), "month": np.tile(np.arange(months), runs)}
+        seeds = pd.Series(self.seeds).to_numpy()  # NumPy makes floats of small and very large integers together
+        head = {"seed": np.repeat(seeds, months), "month": np.tile(np.arange(months), runs)}
         return pd.DataFrame(head | {name: self[name].reshape(-1) for name in self.names})
 
     def bands(self, observable: str, levels: Iterable[float] = LEVELS) -> pd.DataFrame:
@@ -262,9 +264,10 @@ def policy_of(setup: Setup) -> pd.DataFrame:
 
 
 def months_index(setup: Setup) -> Any:
+    """First days of the months, named `date`: an index that CSV, Parquet, Stata and netCDF take alike."""
     import pandas as pd
 
-    return pd.period_range("2023-01", periods=setup.months, freq="M")
+    return pd.date_range(f"{FIRST_YEAR}-01-01", periods=setup.months, freq="MS", name="date")
 
 
 def observable_of(table: Mapping[str, Any], name: str) -> Any:

@@ -18,7 +18,7 @@ class Table(pd.DataFrame):
 
     def __repr__(self) -> str:
         names = self.index.get_level_values(0)
-        units = [MEASURES[name].unit if name in MEASURES else "" for name in names]
+        units = [MEASURES[name].unit if isinstance(name, str) and name in MEASURES else "" for name in names]
         shown = pd.DataFrame(self).assign(unit=units)
         return str(shown.to_string(float_format="{:.4g}".format, line_width=WIDTH, na_rep="n/a"))
 

@@ -167,13 +167,13 @@ def test_a_rule_replaced_in_the_package_is_what_runs_and_no_sweep_keeps_it(monke
 def test_a_rule_changed_between_two_steps_acts_from_the_next(monkeypatch):
     model = MarketModel(rng=2, months=3, classes=[Marked], **TINY)
     twin = MarketModel(rng=2, months=3, classes=[Marked], compiled=False, **TINY)
-    for factor in (1.2, 1.2, 2.5):
+    for factor in (2.5, 2.5, 1.2):
         monkeypatch.setattr(sys.modules[__name__], "FACTOR", factor)
         for one in (model, twin):
             one.step()
     found = model.frame()["lerner_closed"].tolist()
     assert found == pytest.approx(twin.frame()["lerner_closed"].tolist())
-    assert found[-1] == pytest.approx(0.635, abs=1e-3)  # 0.435 if it went on selling at 1.2 times cost
+    assert found[-1] == pytest.approx(0.435, abs=1e-3)  # 0.635 if it went on selling at 2.5 times cost
 
 
 def test_a_rule_that_reads_a_clock_is_told_once(recwarn):

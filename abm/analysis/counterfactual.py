@@ -339,7 +339,7 @@ def numbers(comparison: Comparison, observables: list[str] | None = None) -> pd.
         with np.errstate(all="ignore"):
             head = {
                 "observable": name,
-                "month": frame.index.to_timestamp(),
+                "month": frame.index,
                 "baseline": comparison.b[name].mean(0),
                 "changed": comparison.a[name].mean(0),
             }

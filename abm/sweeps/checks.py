@@ -12,6 +12,7 @@ from typing import Any
 from abm.calendar import DAYS, month_of, trading_day
 from abm.data import fits
 from abm.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
+from abm.inputs import whole
 from abm.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
 from abm.scenarios import Scenario, ScenarioError
@@ -305,10 +306,15 @@ def _fixed(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
                 problems.append(f"populations.{name}: is a factor, too")
             elif name in SIZES and (what := target_of(name, {}).complaint(value)):
                 problems.append(f"populations.{name}: {what}")
+            elif name == "network_seed":
+                try:
+                    whole(f"populations.{name}", value, 0)
+                except ValueError as error:
+                    problems.append(str(error))
             elif name in ("information_network", "peer_network"):
                 from abm.network_input import GENERATORS
 
-                if not (isinstance(value, str) and value in GENERATORS):  # an array has no one answer to `in`
+                if value not in GENERATORS:
                     problems.append(f"populations.{name}: unknown network {short(value)}{meant(value, GENERATORS)}")
     return problems
 

@@ -84,15 +84,15 @@ class Outcomes:
 
 
 def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
-    """Compute a chunk, write its part, and say what came of it; only storage that fails is an exception."""
+    """Compute a chunk, write its part, and say what came of it; only storage that fails is an exception.
+
+    A worker with other code than its leader computes nothing, and names no part.
+    """
     began = time.perf_counter()
+    if made_with() != task.made_with:
+        return {"part": None}
     if task.rules:
         task.rules.classes()
-    if made_with() != task.made_with:
-        raise ValueError(
-            "a worker has other code of the model, or other versions of its packages, than the process that leads the"
-            " sweep: files were edited meanwhile, or another version is installed there; start both again"
-        )
     outcomes = Outcomes()
     if task.crashed:
         outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})

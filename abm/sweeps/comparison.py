@@ -10,13 +10,17 @@ import pandas as pd
 
 
 class Comparison(pd.DataFrame):
-    """A data frame whose printed form is never cut: the columns that one looks for, with four digits."""
+    """A data frame whose printed form is never cut: the columns that one looks for, with four digits.
+
+    Pairs left out are printed where there are any, and the reduction of the variance is not.
+    """
 
     def __repr__(self) -> str:
-        shown = ["difference", "low", "high", "points", "replications"]
-        if self["left_out"].any():
-            shown.append("left_out")
-        return pd.DataFrame(self)[shown].to_string(float_format="{:.4g}".format)
+        plain = pd.DataFrame(self)
+        none_left_out = not plain.loc[:, plain.columns == "left_out"].to_numpy().any()
+        hidden = ["variance_reduction", *(["left_out"] if none_left_out else [])]
+        shown = [name not in hidden for name in plain.columns]  # whatever columns have been dropped or renamed
+        return plain.loc[:, shown].to_string(float_format="{:.4g}".format)
 
     __str__ = __repr__
 

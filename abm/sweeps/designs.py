@@ -33,7 +33,8 @@ def size_of(sweep: Sweep) -> int:
 def repeats(sweep: Sweep) -> list[str]:
     """Complaints of a design that would take a value or a point more than once, and so weigh it more than the others.
 
-    Saltelli and Morris designs may: their estimates want every point of a block, also where two coincide.
+    Saltelli and Morris designs may: their estimates want every point of a block, also where two coincide. So may a table,
+    whose rows are as they are meant: draws of a posterior may be there several times.
     """
     design, factors = sweep.design, sweep.factors
     problems = []
@@ -43,22 +44,15 @@ def repeats(sweep: Sweep) -> list[str]:
             even = factor.scale == "linear" and (sweep.targets[name].is_date or sweep.targets[name].whole)
             cure = f"take levels = {found}" if even else "take fewer levels, or list the values"
             problems.append(
-                f"factors.{name}: levels = {factor.levels} from {factor.low} to {factor.high} are {found} values only, and"
-                f" some would be there more than once; {cure}"
-            )
-    first: dict[tuple[Any, ...], int] = {}
-    for number, row in enumerate(sweep.rows, start=1):
-        typed = tuple(row[k] if k == "scenario" else sweep.targets[k].typed(row[k]) for k in sweep.rows[0])
-        if first.setdefault(typed, number) != number:
-            problems.append(
-                f"design: row {number} of the table is the same as row {first[typed]}, and would count twice"
+                f"factors.{name}: levels = {factor.levels}, but they give only {found} different values from {factor.low} to"
+                f" {factor.high}, and repeated values would count more than the others; {cure}"
             )
     if design.kind in ("latin_hypercube", "sobol") and size_of(sweep) > combinations(sweep):
         problems.append(
-            f"design.points: {size_of(sweep)} points, but the factors have {combinations(sweep):.0f} combinations of values,"
-            " and some would be there more than once; take a grid, or fewer points"
+            f"design.points: {size_of(sweep)} points, but the factors have only {combinations(sweep):.0f} combinations of"
+            " values, and repeated points would count more than the others; take a grid, or fewer points"
         )
-    return problems[:3] + ([f"design: {len(problems) - 3} more are there twice"] if len(problems) > 3 else [])
+    return problems
 
 
 def combinations(sweep: Sweep) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,7 @@ def answer(
             db.execute(f"create view panel as select p.*, {columns} from {files} p join runs on p.run_id = runs.run_id")
         try:
             return db.execute(query).df()
-        except duckdb.CatalogException:
-            if panels is None and "panel" in map(str.lower, db.get_table_names(query)):
+        except duckdb.CatalogException as error:
+            if panels is None and re.search(r"\bpanel\b", str(error).partition("\n")[0], re.IGNORECASE):
                 raise ValueError(NO_PANEL) from None
             raise

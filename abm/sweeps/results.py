@@ -31,8 +31,10 @@ FIRST = ("run_id", "point", "scenario")
 LAST = ("replication", "seed", "status", "error", "seconds")
 
 
-def open_sweep(folder: str | Path) -> Results:
+def open_sweep(folder: str | Path, *, verify: bool = True) -> Results:
     """The results of a sweep, finished or not.
+
+    Without `verify`, numbers are read that have been changed since they were written.
 
     Parts that are damaged are named in a warning, and their runs count as missing. Raises FileNotFoundError where there is
     no sweep, `Damaged` where a file that tells its spec or design does not read, and ValueError where the folder has symbolic
@@ -48,7 +50,7 @@ def open_sweep(folder: str | Path) -> Results:
     design = store.read_design(folder, sweep, int(manifest["points"]))
     if manifest.get("design", "") not in ("", parts.digest_of(design)):
         raise Damaged(folder / "design.parquet", "is not the design that was written with manifest.json")
-    return Results(folder, manifest, sweep, in_pandas(design))
+    return Results(folder, manifest, sweep, in_pandas(design), verify=verify)
 
 
 def in_pandas(table: pa.Table) -> pd.DataFrame:
@@ -71,6 +73,7 @@ class Results:
     """One row a point: its number, id, scenario and factors."""
     temporary: Any = None
     """Where the folder goes with the results: what removes it."""
+    verify: bool = True
 
     def __repr__(self) -> str:
         return f"<Results of {len(self.design)} points x {self.manifest['replications']} replications in {self.folder}>"
@@ -97,7 +100,7 @@ class Results:
     @cached_property
     def _parts(self) -> list[Part]:
         now, damaged = self._still_there(), list[Damaged]()
-        found = list(parts.parts(self.folder, self.sweep, damaged))
+        found = list(parts.parts(self.folder, self.sweep, damaged, verify=self.verify))
         if strange := store.foreign([(one.path, one.record.get("made_with", {})) for one in found], now):
             raise store.Changed(self.folder, strange)
         for fault in damaged:
@@ -132,8 +135,8 @@ class Results:
             now = np.array([numbers.get(seed, -1) for seed in runs["seed"].tolist()], np.int32)
             return runs.assign(replication=now)[now >= 0].copy()
         runs = runs[runs["replication"] < replications]
-        named = zip(runs["point_id"], runs["replication"], runs["seed"], strict=True)
-        return runs[[seed_of(self.sweep, point, k) == seed for point, k, seed in named]].copy()
+        named = zip(*(runs[name].tolist() for name in ("point_id", "replication", "seed")), strict=True)
+        return runs[np.array([seed_of(self.sweep, point, k) == seed for point, k, seed in named], bool)].copy()
 
     @cached_property
     def _doubled(self) -> bool:

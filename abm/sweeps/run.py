@@ -113,13 +113,13 @@ def run_sweep(
     SpecError, Changed
         Before anything is run.
     ValueError
-        The folder has symbolic links, or a worker has other code of the model than this process.
+        The folder has symbolic links.
     OSError
         The disk is full, or the folder cannot be written: what is finished is kept. FileNotFoundError: it was deleted.
     Broken
-        Workers do not start, die again and again, or hang: for ten minutes (`ABM_PATIENCE` seconds) nothing is finished,
-        and none of them computes. What is finished is kept. A script that wants several workers must call this below
-        `if __name__ == "__main__":`.
+        Workers do not start, die again and again, have other code than this process, or hang: for ten minutes
+        (`ABM_PATIENCE` seconds) nothing is finished, and none of them computes. What is finished is kept. A script that
+        wants several workers must call this below `if __name__ == "__main__":`.
     """
     began = time.perf_counter()
     if being_born():
@@ -156,6 +156,11 @@ def run_sweep(
     )
 
     def finished(result: dict[str, Any]) -> None:
+        if result["part"] is None:
+            raise Broken(
+                "a worker has other code of the model, or other versions of packages, than this process; install the same"
+                " on both: what is finished is kept"
+            )
         tally.parts += 1
         tally.counts.update(result["counts"])
         tally.engine_seconds += result["engine"]

@@ -1,7 +1,7 @@
 """What a sweep is: a `Sweep` in Python, or one TOML file, and the way from one to the other and back.
 
     name = "clear_ip"
-    scenarios = ["baseline", "no_r1"]       # built-in, or .toml files of the same folder
+    scenarios = ["baseline", "export_ban"]  # built-in, or .toml files of the same folder
     months = 60
     replications = 20                       # paired: replication k sees the same draws at every point
     seed = 0                                # or seeds = [3, 14, 15]: just these, in place of replications and seed

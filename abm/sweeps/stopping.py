@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,8 @@ def half_widths(values: np.ndarray, rule: Rule) -> np.ndarray:
     for n in range(2, number + 1):
         some = watched[:, :n]
         counts = np.isfinite(some).sum(1)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, of points without two numbers
             sd = np.nanstd(some, axis=1, ddof=1)
             half = stdtrit(np.maximum(counts - 1, 1), 0.5 + rule.confidence / 2) * sd / np.sqrt(counts)
             half = np.where(counts < 2, np.inf, half).max()

@@ -111,7 +111,11 @@ def _alive(pid: int) -> bool:
 
 def differences(folder: Path, plan: Plan) -> list[str]:
     """What differs between the runs that a folder holds and those that are planned; nothing is written."""
-    before = read_manifest(folder)
+    return unlike(folder, read_manifest(folder), plan)
+
+
+def unlike(folder: Path, before: dict[str, Any] | None, plan: Plan) -> list[str]:
+    """What differs between a plan and a folder with this manifest."""
     if before:
         return compared(before, manifest(plan)) + foreign(list(parts.makers(folder)), before)
     return [UNKNOWN] if any((folder / "parts").glob("*.parquet")) else []
@@ -124,12 +128,12 @@ def open_folder(folder: Path, plan: Plan, accept_changes: bool) -> list[str]:
     differences, unless they are accepted, and ValueError where the folder has symbolic links.
     """
     refuse_links(folder, *FILES)
-    found = differences(folder, plan)
+    before, current = read_manifest(folder), manifest(plan)
+    found = unlike(folder, before, plan)
     if found and not accept_changes:
         raise Changed(folder, found)
     (folder / "parts").mkdir(parents=True, exist_ok=True)
     clear_halves(folder)
-    before, current = read_manifest(folder), manifest(plan)
     if not before and not found:
         if not created(folder, current):  # another process was first, perhaps with another sweep or other code
             return open_folder(folder, plan, accept_changes)

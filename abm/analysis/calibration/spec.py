@@ -2,14 +2,14 @@
 
 name = "june_2025"
 data_to = 2025-06-30            # no moment that was known later may be used
-moments = ["open_discount", "vendor_return_day0"]
+moments = ["open_discount", "open_token_share_2024", "vendor_return_day0"]    # more of them than parameters
 
 [priors]
 closed_trust = { low = 1.0, high = 5.0 }                                    # uniform
 copying_rate = { low = 1.5, high = 9.0, scale = "log", centre = 3.8, sd = 0.3 }   # normal, cut at the ends
 
 [observed]                      # instead of, or besides, the rows of abm/data/targets.csv
-open_discount = { value = 0.5, error = 0.1 }
+open_discount = { value = 0.5, error = 0.1, known = 2025-05-31 }
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""What a result, a model or a table of the package hands out cannot be used to change it."""
+
+import copy
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from abm import Parameters, data, ensemble, simulate
+from abm.measures import MEASURES
+from abm.results import compare
+
+TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2, months=2)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return simulate(seed=2, **TINY)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return ensemble(seeds=[1, 2], daily=[0, 1], products=True, **TINY)
+
+
+def arrays_of(run, runs):
+    """Every array that a run and an ensemble give away, by how it is had."""
+    ours = {f"run[{name}]": run[name] for name in ("hhi", "welfare")}
+    ours |= {f"run.report.observables[{name}]": array for name, array in run.report.observables.items()}
+    ours |= {f"run.report.products.{name}": array for name, array in run.report.products._asdict().items()}
+    ours["run.report.daily_returns"] = run.report.daily_returns
+    ours |= {f"run.setup.timeline[{name}]": array for name, array in run.setup.timeline.items()}
+    ours |= {f"runs[{name}]": runs[name] for name in runs.names}
+    ours |= {f"runs.out[{name}]": runs.out[name] for name in ("daily", "leader")}
+    ours |= {f"runs.out[products].{name}": array for name, array in runs.out["products"]._asdict().items()}
+    return ours | {"runs.daily(1)": runs.daily(1)}
+
+
+def test_arrays_are_read_only(run, runs):
+    for how, array in arrays_of(run, runs).items():
+        assert isinstance(array, np.ndarray), how
+        before = array.copy()
+        with pytest.raises(ValueError, match="read-only"):
+            np.multiply(array, 0, out=array)  # what `array *= 0` does
+        np.testing.assert_array_equal(array, before, err_msg=how)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda result: pickle.loads(pickle.dumps(result))])
+def test_copies_of_results_are_too(run, runs, again):
+    for array in (again(run)["hhi"], again(runs)["hhi"], again(runs).daily(0)):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0.0
+
+
+def test_tables_are_copies(run, runs):
+    difference = compare(runs, runs)
+    for table in (
+        lambda: run.frame().drop(columns="month"),
+        lambda: run.returns,
+        lambda: run.products()[["price"]],
+        lambda: runs.frame().drop(columns=["seed", "month"]),
+        lambda: runs.bands("hhi"),
+        lambda: difference.table("hhi"),
+    ):
+        before, changed = table(), table()
+        changed.iloc[:, :] = 7.0
+        assert table().equals(before)
+    difference.difference("hhi")[:] = 7.0
+    assert not difference.difference("hhi").any()
+
+
+def test_a_market_cannot_be_written_to(run):
+    market = run.market(1)
+    with pytest.raises(ValueError, match="read-only"):
+        np.asarray(market.labs.price)[:] = 0.0
+    with pytest.raises(TypeError, match="immutable"):
+        market.labs.price[0] = 0.0
+    with pytest.raises(TypeError, match="immutable"):
+        run.setup.networks.information[0] = 0
+
+
+def test_parameters_are_fixed_with_their_tables():
+    own = {"us": 0.9, "default": 0.2}
+    given = Parameters(ip_strength=own)
+    own["us"] = 0.1
+    for change in (
+        lambda: given.ip_strength.update(us=7.0),
+        lambda: given.ip_strength.__setitem__("us", 7.0),
+        lambda: given.ip_strength.pop("us"),
+        given.replace(ip_clarity=0.1).ip_strength.clear,
+        lambda: copy.deepcopy(given).ip_strength.setdefault("eu", 7.0),
+        pickle.loads(pickle.dumps(given)).ip_strength.popitem,
+    ):
+        with pytest.raises(TypeError, match=r"make others with parameters\.replace"):
+            change()
+    table = given.ip_strength
+    with pytest.raises(TypeError, match=r"make others with parameters\.replace"):
+        table |= {"us": 7.0}
+    assert given.values()["ip_strength"].tolist() == [0.9, 0.2, 0.2, 0.2]
+    assert given == copy.deepcopy(given) == pickle.loads(pickle.dumps(given))
+    assert json.loads(given.model_dump_json(exclude_unset=True)) == {"ip_strength": {"us": 0.9, "default": 0.2}}
+    plain = given.model_dump(exclude_unset=True)["ip_strength"]
+    plain["us"] = 0.3  # a dump is the user's own
+
+
+def test_data_are_copies():
+    name = data.fits()[0]
+    parameter = next(iter(data.fit(name)))
+    data.fit(name)[parameter]["estimate"] = -1.0
+    data.fit(name).clear()
+    assert data.fit(name)[parameter]["estimate"] != -1.0
+    targets = data.load("targets")
+    targets["value"] = 0.0
+    assert data.load("targets")["value"].any()
+    with pytest.raises(TypeError):
+        MEASURES["hhi"] = None

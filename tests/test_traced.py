@@ -1,0 +1,38 @@
+"""Traces kept on disk: what is damaged is made again."""
+
+import pytest
+
+from abm.engine import traced
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-1],
+        lambda content: content[: traced.CHECKSUM],
+        lambda content: b"",
+        lambda content: content[:40] + bytes([content[40] ^ 1]) + content[41:],
+        lambda content: bytes([content[0] ^ 1]) + content[1:],
+        lambda content: b"what an earlier version kept, without a checksum",
+    ],
+)
+def test_a_damaged_trace_is_made_again(tmp_path, monkeypatch, damage):
+    monkeypatch.setenv("ABM_CACHE", str(tmp_path))
+    made = []
+
+    def make():
+        made.append(1)
+        return b"a trace, " * 20
+
+    assert [traced.kept("name", make) for _ in range(2)] == [b"a trace, " * 20] * 2
+    assert len(made) == 1
+    (path,) = (tmp_path / "traced").iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    assert [traced.kept("name", make) for _ in range(2)] == [b"a trace, " * 20] * 2
+    assert len(made) == 2
+
+
+def test_where_nothing_can_be_kept_it_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("ABM_CACHE", str(tmp_path / "file" / "below"))
+    (tmp_path / "file").write_text("no folder")
+    assert traced.kept("name", lambda: b"a trace") == b"a trace"
