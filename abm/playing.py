@@ -180,7 +180,9 @@ def warn_of_prices(observables: Mapping[str, Any], seeds: Sequence[int]) -> None
 
 def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
     """The markets of a run one after the other: the first with no report, then one per month."""
-    values, draws = device_values(setup), Draws.from_seed(int(seed))
+    values = device_values(setup)
+    with floats_of(64):
+        draws = Draws.from_seed(int(seed))
     market = first_market_of(setup, seed, compiled)
     yield market, None
     for at in range(setup.months):

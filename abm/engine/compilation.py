@@ -1,11 +1,11 @@
 """How JAX is set up: 64-bit floats, compiled programs kept between sessions, options of the compiler."""
 
+import contextlib
 import functools
 import os
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,9 @@ def configure() -> None:
 _last_width: list[int] = []
 
 
-@contextmanager
+@contextlib.contextmanager
 def floats_of(bits: int) -> Iterator[None]:
-    """Inside this block numbers have 64 or 32 bits, whatever JAX is set to outside it.
+    """Inside this block numbers have 64 or 32 bits, and JAX computes as in `own_settings`, whatever it is set to outside.
 
     Traces that JAX keeps hold constants of NumPy in the width they were traced in, and are found again in the other one.
     They are dropped when the width changes, which costs a process that alternates some seconds each time.
@@ -71,7 +71,28 @@ def floats_of(bits: int) -> Iterator[None]:
     if _last_width and _last_width[0] != bits:
         jax.clear_caches()
     _last_width[:] = [bits]
-    with jax.enable_x64(bits == 64):
+    with own_settings(bits):
+        yield
+
+
+@contextlib.contextmanager
+def own_settings(bits: int) -> Iterator[None]:
+    """Inside this block, in this thread, JAX is set as the package is written for, whatever the user's settings are.
+
+    NaN and infinity have a meaning here (no price yet, no limit), so that JAX's checks for them would stop every run; the
+    other settings would refuse programs that are right, run them piece by piece, or round otherwise.
+    """
+    with contextlib.ExitStack() as settings:
+        for setting in (
+            jax.enable_x64(bits == 64),
+            jax.debug_nans(False),
+            jax.debug_infs(False),
+            jax.disable_jit(False),
+            jax.numpy_dtype_promotion("standard"),
+            jax.numpy_rank_promotion("allow"),
+            jax.default_matmul_precision(None),
+        ):
+            settings.enter_context(setting)
         yield
 
 

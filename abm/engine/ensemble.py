@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from abm.engine.compilation import own_settings
+
 
 def concatenate_runs(parts: list[Any]) -> Any:
     """Join outputs of chunks along the run axis."""
@@ -49,7 +51,7 @@ def run_many(
     progress
         Called as ``progress(done, total, seconds)`` after each chunk.
     x64
-        Whether worker threads compute in 64 bits (the setting is thread-local in JAX).
+        Whether worker threads compute in 64 bits (settings are thread-local in JAX).
     """
     total = jax.tree.leaves(inputs)[0].shape[0]
     if total == 0:
@@ -64,7 +66,7 @@ def run_many(
 
     def task(start: int) -> Any:
         try:
-            with jax.enable_x64(x64):
+            with own_settings(64 if x64 else 32):
                 rows = jnp.minimum(jnp.arange(start, start + chunk), total - 1)
                 out = run(jax.tree.map(lambda x: x[rows], inputs))
                 compiled.set()  # a call returns once its program is compiled and has been started

@@ -1,0 +1,46 @@
+"""Whatever a user has set JAX to, a run computes, and gives the same numbers to the last bit."""
+
+import jax
+import numpy as np
+import pytest
+
+import abm
+
+TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2, "months": 2}
+STRICT = {
+    "jax_debug_nans": True,  # an observable that is not defined yet is NaN
+    "jax_debug_infs": True,
+    "jax_disable_jit": True,
+    "jax_numpy_dtype_promotion": "strict",
+    "jax_numpy_rank_promotion": "raise",
+    "jax_default_matmul_precision": "bfloat16",
+}
+
+
+def numbers():
+    """Observables of one run and of an ensemble, traced anew."""
+    jax.clear_caches()
+    run, runs = abm.simulate(seed=2, **TINY), abm.ensemble(seeds=[2, 3], **TINY)
+    return {name: run[name] for name in runs.names}, {name: runs[name] for name in runs.names}
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return numbers()
+
+
+def test_the_users_settings_change_no_number(usual):
+    before = {name: getattr(jax.config, name) for name in STRICT}
+    try:
+        for name, value in STRICT.items():
+            jax.config.update(name, value)
+        strict = numbers()
+        assert {name: getattr(jax.config, name) for name in STRICT} == STRICT, "they are the user's, and stay"
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+    for ours, theirs in zip(usual, strict, strict=True):
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    one, several = strict
+    np.testing.assert_allclose(several["hhi"][0], one["hhi"], rtol=1e-12)
