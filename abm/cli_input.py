@@ -42,6 +42,7 @@ CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever thi
 
 CANNOT_WRITE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS)
 """Errors that a full, read-only or forbidden place gives."""
+GONE = "the working directory is gone: it was deleted or moved; change to one that is there"
 
 IN_WORDS = (
     (r"^Invalid value for '(-[\w-]+)': (?=Input should)", r"\1: "),
@@ -81,16 +82,14 @@ class Commands(TyperGroup):
         """Do what the words say; the exit code."""
         kwargs["standalone_mode"] = False
         try:
-            os.getcwd()
-        except FileNotFoundError:
-            return complain("the working directory is gone: it was deleted or moved; change to one that is there")
-        try:
             return super().main(*args, **kwargs)
         except Mistake as mistake:
-            return complain(str(mistake))
+            return complain(f"{mistake}\n{GONE}" if is_gone() else str(mistake))
         except CLICK_ERROR as error:
             return complain(self._usage(error))
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and is_gone():
+                return complain(GONE)
             if error.filename is None or error.errno not in CANNOT_WRITE:
                 raise
             return complain(f"{error.filename}: cannot be written ({error.strerror})")
@@ -126,6 +125,15 @@ def _strictly(kind: str, param: Any, process: Callable[[Any, Any], Any], ctx: An
     if isinstance(value, str) and ("_" in value or not value.isascii()):
         raise typer.BadParameter(f"Input should be a valid {kind}", ctx=ctx, param=param)
     return process(ctx, value)
+
+
+def is_gone() -> bool:
+    """Whether the working directory was deleted."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def keep_interrupts() -> None:

@@ -1,10 +1,13 @@
 """Whatever a user has set JAX to, a run computes, and gives the same numbers to the last bit."""
 
+import warnings
+
 import jax
 import numpy as np
 import pytest
 
 import abm
+from abm.engine.compilation import EnvironmentWarning, own_settings
 
 TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2, "months": 2}
 STRICT = {
@@ -40,7 +43,8 @@ def test_the_users_settings_change_no_number(usual):
     try:
         for name, value in STRICT.items():
             jax.config.update(name, value)
-        strict = numbers()
+        with warnings.catch_warnings(record=True) as told:
+            strict = numbers()
         assert {name: getattr(jax.config, name) for name in STRICT} == STRICT, "they are the user's, and stay"
     finally:
         for name, value in before.items():
@@ -48,6 +52,16 @@ def test_the_users_settings_change_no_number(usual):
     for ours, theirs in zip(usual, strict, strict=True):
         for name in ours:
             np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    assert not told, "nothing to say of what is put right"
     one, several, model, _ = strict
     np.testing.assert_array_equal(model["hhi"], one["hhi"])
     np.testing.assert_allclose(several["hhi"][0], one["hhi"], rtol=1e-12)
+
+
+def test_a_setting_that_moves_last_digits_is_told():
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        with pytest.warns(EnvironmentWarning, match="numbers differ in their last digits"), own_settings(64):
+            pass
+    finally:
+        jax.config.update("jax_disable_most_optimizations", False)

@@ -126,10 +126,17 @@ def test_a_file_does_not_take_the_number_of_a_closed_stream(tmp_path):
 
 
 def test_a_working_directory_that_was_deleted(tmp_path):
-    (tmp_path / "gone").mkdir()
-    code, _, errors = shell("cd gone; rmdir ../gone; abm list", cwd=tmp_path)
-    assert code == 2
-    assert errors == "abm: the working directory is gone: it was deleted or moved; change to one that is there\n"
+    gone = "abm: the working directory is gone: it was deleted or moved; change to one that is there"
+    for words, code, first in (
+        ("list", 0, ""),
+        ("export stored", 2, gone),
+        ("run own.toml", 2, "abm: own.toml: cannot be read"),
+    ):
+        (tmp_path / "gone").mkdir()
+        done = shell(f"cd gone; rmdir ../gone; abm {words}", cwd=tmp_path)
+        assert done[0] == code
+        assert done[2].startswith(first)
+        assert done[2].strip().endswith(gone if code else "")
 
 
 def test_plain_is_for_writing_only():

@@ -18,6 +18,10 @@ ON_PROCESSORS = {
 """Together they take about a fifth off a month of the market (docs/decisions/0009)."""
 
 
+class EnvironmentWarning(UserWarning):
+    """What the machine or the settings of JAX do to runs."""
+
+
 NEVER = 1e9
 """Seconds that no compilation takes."""
 
@@ -52,7 +56,8 @@ def configure() -> None:
         except OSError as error:
             kept_from = NEVER
             if os.environ.get("ABM_CACHE"):
-                warnings.warn(f"ABM_CACHE: {folder}: compiled programs cannot be kept ({error.strerror})", stacklevel=2)
+                what = f"ABM_CACHE: {folder}: compiled programs cannot be kept ({error.strerror})"
+                warnings.warn(what, EnvironmentWarning, stacklevel=2)
         if os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK):
             jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", kept_from)
@@ -80,8 +85,12 @@ def own_settings(bits: int) -> Iterator[None]:
     """Inside this block, in this thread, JAX is set as the package is written for, whatever the user's settings are.
 
     NaN and infinity have a meaning here (no price yet, no limit), so that JAX's checks for them would stop every run; the
-    other settings would refuse programs that are right, run them piece by piece, or round otherwise.
+    other settings would refuse programs that are right, run them piece by piece, or round otherwise. One that a block
+    cannot change is told.
     """
+    if jax.config.values.get("jax_disable_most_optimizations"):
+        what = "jax_disable_most_optimizations is set: numbers differ in their last digits from those of other sessions"
+        warnings.warn(what, EnvironmentWarning, stacklevel=2)
     with contextlib.ExitStack() as settings:
         for setting in (
             jax.enable_x64(bits == 64),
