@@ -25,7 +25,7 @@ from abm.policy import inert, overridden, warn
 from abm.state import Market
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
-ONLY_LABS = "only labs leave it, as lab.remove() or lab.active = False has it, and the model's own exits"
+ONLY_LABS = "only labs can, by lab.remove() or lab.active = False"
 INDEXES = {"home": (0, "regulators"), "teacher": (-1, "labs"), "copied_from": (-1, "labs")}
 """Fields that number agents of another group, and the lowest number that they take."""
 
@@ -297,7 +297,7 @@ class MarketModel(mesa.Model):
 
     def remove_all_agents(self) -> None:
         """Refused: without vendors, adopters, investors and regulators there is no month."""
-        raise NotImplementedError(f"a market cannot do without its agents: {ONLY_LABS}")
+        raise NotImplementedError(f"the agents of a market cannot all leave it: {ONLY_LABS}")
 
     def column(self, address: tuple[str, int], name: str) -> np.ndarray:
         """Column `name` of population `address` = (group, number), read-only."""
@@ -347,7 +347,7 @@ class MarketModel(mesa.Model):
         group, number = address
         populations = getattr(self.market, group).populations
         if group != "labs":
-            raise ValueError(f"a {populations[number].kind.__name__} cannot leave the market: {ONLY_LABS}")
+            raise ValueError(f"{populations[number].kind.__name__} agents cannot leave the market: {ONLY_LABS}")
         leaves = np.arange(self.market.labs.size) == sum(p.size for p in populations[:number]) + index
         with floats_of(64):
             self.market = firmly_typed(close_labs(self.market, leaves))
