@@ -253,7 +253,8 @@ class MarketModel(mesa.Model):
         What does not act is told by a warning: a policy lever that an event of the scenario sets, and a parameter that no
         month but the first reads.
         """
-        twin = copy.deepcopy(self)
+        with floats_of(64):
+            twin = copy.deepcopy(self)
         twin.setup = setup = self.setup.under(parameters, scenario)
         if parameters is not None or scenario is not None:
             warn(overridden(setup.scenario, setup.given, setup.months, self.month))

@@ -18,10 +18,16 @@ STRICT = {
 
 
 def numbers():
-    """Observables of one run and of an ensemble, traced anew."""
+    """Observables of one run, of an ensemble and of a model and its branch, traced anew."""
     jax.clear_caches()
     run, runs = abm.simulate(seed=2, **TINY), abm.ensemble(seeds=[2, 3], **TINY)
-    return {name: run[name] for name in runs.names}, {name: runs[name] for name in runs.names}
+    model = abm.MarketModel(rng=2, **TINY)
+    model.step()
+    branch = model.branch(scenario="ip_strict")
+    for one in (model, branch):
+        one.step()
+    frames = [one.frame().to_dict("list") for one in (model, branch)]
+    return {name: run[name] for name in runs.names}, {name: runs[name] for name in runs.names}, *frames
 
 
 @pytest.fixture(scope="module")
@@ -42,5 +48,6 @@ def test_the_users_settings_change_no_number(usual):
     for ours, theirs in zip(usual, strict, strict=True):
         for name in ours:
             np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
-    one, several = strict
+    one, several, model, _ = strict
+    np.testing.assert_array_equal(model["hhi"], one["hhi"])
     np.testing.assert_allclose(several["hhi"][0], one["hhi"], rtol=1e-12)
