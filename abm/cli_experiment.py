@@ -11,7 +11,7 @@ import typer
 from abm.cli_input import Mistake, as_mistake, writable
 from abm.cli_progress import bar, stopped
 from abm.wording import nearest
-from abm.workers import Broken
+from abm.workers import Broken, patience
 
 
 def folder(text: str) -> Path:
@@ -176,6 +176,8 @@ def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: P
 
     work = REPRODUCTIONS[name]
     count = seeds or (work.quick_seeds if quick else work.seeds)
+    with as_mistake():
+        patience()
     folder = writable(out or FOLDER / (f"{name}_quick" if quick else name))
     try:
         with bar() as (progress, _):
