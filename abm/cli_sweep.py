@@ -168,6 +168,10 @@ def carry_out(
     from abm.sweeps.run import Broken, run_sweep
     from abm.sweeps.stopping import run_until
     from abm.sweeps.store import Changed, Damaged
+    from abm.workers import patience
+
+    with as_mistake():
+        patience()
 
     def kept(then: str) -> str:
         if passing:
