@@ -16,6 +16,7 @@ from rich.table import Table
 
 from abm.cli_input import Mistake, as_mistake, as_words, could_write, writable
 from abm.cli_progress import bar, interruptible, stopped
+from abm.wording import printable
 
 
 def sweep(
@@ -288,7 +289,9 @@ def print_counts(results: Any) -> int:
         print("failures, with the first of their reasons (all: abm.open_sweep(folder).failures()):")
         for reason, some in bad.groupby("error"):
             first = some.iloc[0]
-            print(f"  {len(some)} {first['status']}: {reason}; first at point {first['point']}, seed {first['seed']}")
+            print(
+                f"  {len(some)} {first['status']}: {printable(str(reason))}; first at point {first['point']}, seed {first['seed']}"
+            )
         if set(bad["status"]) & {"failed", "crashed"}:
             print("--retry-failed does those that failed or crashed again")
     return len(bad)
