@@ -171,7 +171,7 @@ def made_before(manifest: dict[str, Any]) -> list[dict[str, str]]:
     """What parts of a folder may have been made with; those of earlier versions do not say it."""
     return manifest.get("made_with") or [
         {},
-        {"model": manifest.get("model", ""), **{name: manifest["versions"].get(name, "") for name in DECIDING}},
+        {"model": manifest.get("model", ""), **{name: manifest.get("versions", {}).get(name, "") for name in DECIDING}},
     ]
 
 
