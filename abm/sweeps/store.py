@@ -110,7 +110,11 @@ def _alive(pid: int) -> bool:
 
 
 def differences(folder: Path, plan: Plan) -> list[str]:
-    """What differs between the runs that a folder holds and those that are planned; nothing is written."""
+    """What differs between the runs that a folder holds and those that are planned; nothing is written.
+
+    Raises ValueError where the folder has symbolic links.
+    """
+    refuse_links(folder, *FILES)
     return unlike(folder, read_manifest(folder), plan)
 
 
