@@ -126,7 +126,8 @@ def print_plan(asked: Any, folder: Path, part: tuple[int, int], accept_changes: 
     from abm.sweeps.run import RETRIED
 
     plan = Plan.of(asked)
-    changes = store.differences(folder, plan)
+    with as_mistake():
+        changes = store.differences(folder, plan)
     if changes and not accept_changes:
         raise Mistake(str(store.Changed(folder, changes)))
     if changes:

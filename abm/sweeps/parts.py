@@ -342,9 +342,13 @@ def check_panel(part: Part, months: int | None = None) -> None:
     panel, wanted = part.panel, with_values(part.runs)
     assert panel is not None
     if part.record:
-        with panel.open("rb") as content:
-            if hashlib.file_digest(content, "sha256").hexdigest() != part.record["panel"]:
-                raise Damaged(panel, f"is not what was written with {part.path.name}", MEND_PANEL)
+        try:
+            with panel.open("rb") as content:
+                found = hashlib.file_digest(content, "sha256").hexdigest()
+        except FileNotFoundError as error:  # since the runs were read
+            raise Damaged(panel, error) from None
+        if found != part.record["panel"]:
+            raise Damaged(panel, f"is not what was written with {part.path.name}", MEND_PANEL)
         return
     counts: Counter[str] = Counter()
     with parquet(panel, LONGEST * max(part.runs.num_rows, 1), MEND_PANEL) as file:
