@@ -68,13 +68,16 @@ def _columns() -> int:
 
 def hold_standard_streams() -> None:
     """Let /dev/null stand for standard streams that are closed: a file that is opened later would take their number, and
-    what the compiler logs would be written into it.
+    what the compiler logs would be written into it. Python's `print` would put on the output what is meant for a closed
+    error stream.
     """
-    for number in (0, 1, 2):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
 def give_up(stream: Any) -> None:

@@ -1,0 +1,138 @@
+"""Output of the command line on any encoding and width, into a pipe, onto a full device, from a folder that is gone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from abm.cli import app
+from abm.cli_output import plain
+from abm.measures import MEASURES
+from abm.parameters import Parameters
+
+ROOT = Path(__file__).parents[1]
+COMMAND = f"'{sys.executable}' -c 'from abm.cli import main; main()'"
+NOT_UTF = ("ascii", "cp437", "cp850", "latin-1", "cp1252", "shift_jis")
+
+
+def shell(line, cwd=ROOT, **environment):
+    """Exit code, output and error stream of a line of the shell, in which `abm` stands for the command."""
+    said = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    done = subprocess.run(
+        ["bash", "-c", line.replace("abm ", f"{COMMAND} ")],
+        env=said,
+        cwd=cwd,
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    errors = done.stderr.decode("utf-8", "replace")
+    assert "Traceback" not in errors and "Exception ignored" not in errors, errors
+    return done.returncode, done.stdout, errors
+
+
+@pytest.mark.parametrize("encoding", NOT_UTF)
+@pytest.mark.parametrize("words", [["list"], ["list", "--observables"], ["sweep", "--help"], ["run", "no\udce9such"]])
+def test_a_terminal_that_is_not_utf8(encoding, words):
+    """What the encoding lacks is written in other words; names and values are all there."""
+    done = CliRunner(charset=encoding, env={"COLUMNS": "60"}).invoke(app, words)
+    assert done.exit_code == (2 if words[0] == "run" else 0), done.exception
+    assert done.stdout_bytes.decode(encoding).strip() or done.stderr_bytes.decode(encoding).strip()
+    if words == ["list"]:
+        assert "04_chip_demand_at_unit_elasticity" in done.stdout_bytes.decode(encoding)
+
+
+def test_an_interpreter_that_is_not_utf8():
+    c = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "60"}
+    code, output, _ = shell("abm list", **c)
+    assert code == 0
+    assert b"04_chip_demand_at_unit_elasticity" in output
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("± 0.05", b"+/- 0.05"),
+        ("a … b − c", b"a ... b - c"),
+        ("Größe", b"Grosse"),
+        ("\udce9", b"\\udce9"),
+        ("日", b"\\u65e5"),
+    ],
+)
+def test_words_for_what_an_encoding_lacks(text, written):
+    assert text.encode("ascii", "abm.plain") == written
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "20", "60", "79", "²", "many"])
+def test_no_value_is_lost_on_a_narrow_terminal(columns):
+    runner = CliRunner(env={"COLUMNS": columns})
+    output = runner.invoke(app, ["list", "--parameters"]).output
+    rows = [line.split() for line in output.splitlines()]
+    for row in Parameters.table():
+        line = next(line for line in rows if line and line[0] == row["name"])
+        assert line[1] == f"{row['default']:g}"
+        assert f"{row['low']:g} to" in " ".join(line)
+    observables = runner.invoke(app, ["list", "--observables"]).output
+    assert set(MEASURES) <= set(observables.split())
+    assert os.environ.get("COLUMNS") != "80"
+
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+
+
+@needs_full
+@pytest.mark.parametrize("words", ["list", "--help", "version"])
+def test_a_full_device(words):
+    code, _, errors = shell(f"abm {words} > /dev/full")
+    assert (code, errors) == (2, "abm: the output cannot be written (No space left on device)\n")
+
+
+@needs_full
+def test_a_full_error_stream():
+    assert shell("abm run no_such_scenario 2> /dev/full")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("abm list --parameters | head -1", 0),
+        ("abm list --parameters | true; exit ${PIPESTATUS[0]}", 1),
+        ("abm list >&-", 0),
+        ("abm list >&- 2>&-", 0),
+        ("abm list <&-", 0),
+    ],
+)
+def test_a_reader_that_stops_and_streams_that_are_closed(line, code):
+    assert shell(line)[::2] == (code, "")
+
+
+def test_errors_do_not_go_to_the_output_when_their_stream_is_closed():
+    assert shell("abm run no_such_scenario 2>&-")[:2] == (2, b"")
+
+
+def test_a_file_does_not_take_the_number_of_a_closed_stream(tmp_path):
+    """What is printed, and what the compiler logs, would be written into it."""
+    (tmp_path / "one.py").write_text(
+        "from abm.cli_output import hold_standard_streams\n"
+        "hold_standard_streams()\n"
+        "with open('kept', 'w') as kept, open('number', 'w') as number:\n"
+        "    number.write(str(kept.fileno()))\n"
+    )
+    assert shell(f"'{sys.executable}' one.py <&- >&- 2>&-", cwd=tmp_path)[0] == 0
+    assert int((tmp_path / "number").read_text()) > 2
+
+
+def test_a_working_directory_that_was_deleted(tmp_path):
+    (tmp_path / "gone").mkdir()
+    code, _, errors = shell("cd gone; rmdir ../gone; abm list", cwd=tmp_path)
+    assert code == 2
+    assert errors == "abm: the working directory is gone: it was deleted or moved; change to one that is there\n"
+
+
+def test_plain_is_for_writing_only():
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("ascii", "abm.plain")
+    assert plain(UnicodeEncodeError("ascii", "é", 0, 1, ""))[0] == "e"
