@@ -291,7 +291,8 @@ def print_counts(results: Any) -> int:
         for reason, some in bad.groupby("error"):
             first = some.iloc[0]
             print(
-                f"  {len(some)} {first['status']}: {printable(str(reason))}; first at point {first['point']}, seed {first['seed']}"
+                f"  {len(some)} {first['status']}: {printable(str(reason))};"
+                f" first at point {first['point']}, seed {first['seed']}"
             )
         if set(bad["status"]) & {"failed", "crashed"}:
             print("--retry-failed does those that failed or crashed again")
