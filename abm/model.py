@@ -151,11 +151,21 @@ class MarketModel(mesa.Model):
     def _step_or_raise(self) -> None:
         """`model.step()` as users call it: through Mesa's clock, and with an error if the month failed."""
         self._check_end()
+        clock = self.time
         self._mesa_step()
         failure, self._failure = self._failure, None
         if failure is not None:
             self.steps -= 1  # Mesa counted the step before asking for it
+            if self.time > clock:  # and moved its own clock, and from 3.5 on its schedule
+                self.time = clock  # type: ignore[misc]
+                if hasattr(self, "schedule_event"):
+                    self.schedule_event(self._again, at=clock + 1)
             raise failure
+
+    def _again(self) -> None:
+        """The month that failed, when it is due again; Mesa's schedule has the one after it."""
+        self.steps += 1
+        self._attempt()
 
     def _attempt(self) -> None:
         """One month as Mesa calls it. Mesa drops its schedule when a step raises, so errors wait until it is done.
