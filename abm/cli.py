@@ -91,11 +91,10 @@ def run(
     for line in late(result.setup.scenario, months):
         console.print(escape(f"Note: {line}"))
     if folder:
-        name = f"{result.setup.scenario.name}_seed{seed}"
-        frame.to_csv(folder / f"{name}.csv", index_label="date")
-        result.policy().to_csv(folder / f"{name}_policy.csv", index=False)
-        for path in (folder / f"{name}.csv", folder / f"{name}_policy.csv"):
-            print(path)
+        path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
+        moves = ["; ".join(str(one) for one in policy if one.month == month) for month in range(months)]
+        frame.assign(policy=moves).to_csv(path, index_label="date")
+        print(path)
 
 
 @app.command("list")
