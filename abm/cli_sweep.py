@@ -290,10 +290,8 @@ def print_counts(results: Any) -> int:
         print("failures, with the first of their reasons (all: abm.open_sweep(folder).failures()):")
         for reason, some in bad.groupby("error"):
             first = some.iloc[0]
-            print(
-                f"  {len(some)} {first['status']}: {printable(str(reason))};"
-                f" first at point {first['point']}, seed {first['seed']}"
-            )
+            where = f"first at point {first['point']}, seed {first['seed']}"
+            print(f"  {len(some)} {first['status']}: {printable(str(reason))}; {where}")
         if set(bad["status"]) & {"failed", "crashed"}:
             print("--retry-failed does those that failed or crashed again")
     return len(bad)
