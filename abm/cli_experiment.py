@@ -12,7 +12,7 @@ from abm.cli_input import Mistake, as_mistake, as_words, writable
 from abm.cli_progress import bar, stopped
 from abm.files import refuse_links
 from abm.wording import nearest
-from abm.workers import Broken
+from abm.workers import Broken, patience
 
 
 def folder(text: str) -> Path:
@@ -181,6 +181,8 @@ def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: P
 
     work = REPRODUCTIONS[name]
     count = seeds or (work.quick_seeds if quick else work.seeds)
+    with as_mistake():
+        patience()
     folder = writable(out or FOLDER / (f"{name}_quick" if quick else name))
     with as_mistake():
         refuse_links(folder, *FILES)

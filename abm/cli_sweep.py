@@ -16,6 +16,7 @@ from rich.table import Table
 
 from abm.cli_input import Mistake, as_mistake, as_words, could_write, writable
 from abm.cli_progress import bar, interruptible, stopped
+from abm.wording import printable
 
 
 def sweep(
@@ -125,7 +126,8 @@ def print_plan(asked: Any, folder: Path, part: tuple[int, int], accept_changes: 
     from abm.sweeps.run import RETRIED
 
     plan = Plan.of(asked)
-    changes = store.differences(folder, plan)
+    with as_mistake():
+        changes = store.differences(folder, plan)
     if changes and not accept_changes:
         raise Mistake(str(store.Changed(folder, changes)))
     if changes:
@@ -168,6 +170,10 @@ def carry_out(
     from abm.sweeps.run import Broken, run_sweep
     from abm.sweeps.stopping import run_until
     from abm.sweeps.store import Changed, Damaged
+    from abm.workers import patience
+
+    with as_mistake():
+        patience()
 
     def kept(then: str) -> str:
         if passing:
@@ -284,7 +290,8 @@ def print_counts(results: Any) -> int:
         print("failures, with the first of their reasons (all: abm.open_sweep(folder).failures()):")
         for reason, some in bad.groupby("error"):
             first = some.iloc[0]
-            print(f"  {len(some)} {first['status']}: {reason}; first at point {first['point']}, seed {first['seed']}")
+            where = f"first at point {first['point']}, seed {first['seed']}"
+            print(f"  {len(some)} {first['status']}: {printable(str(reason))}; {where}")
         if set(bad["status"]) & {"failed", "crashed"}:
             print("--retry-failed does those that failed or crashed again")
     return len(bad)

@@ -25,7 +25,7 @@ from abm.policy import inert, overridden, warn
 from abm.state import Market
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
-ONLY_LABS = "only labs leave it, as lab.remove() or lab.active = False has it, and the model's own exits"
+ONLY_LABS = "only labs can, by lab.remove() or lab.active = False"
 INDEXES = {"home": (0, "regulators"), "teacher": (-1, "labs"), "copied_from": (-1, "labs")}
 """Fields that number agents of another group, and the lowest number that they take."""
 
@@ -151,11 +151,21 @@ class MarketModel(mesa.Model):
     def _step_or_raise(self) -> None:
         """`model.step()` as users call it: through Mesa's clock, and with an error if the month failed."""
         self._check_end()
+        clock = self.time
         self._mesa_step()
         failure, self._failure = self._failure, None
         if failure is not None:
             self.steps -= 1  # Mesa counted the step before asking for it
+            if self.time > clock:  # and moved its own clock, and from 3.5 on its schedule
+                self.time = clock  # type: ignore[misc]
+                if hasattr(self, "schedule_event"):
+                    self.schedule_event(self._again, at=clock + 1)
             raise failure
+
+    def _again(self) -> None:
+        """The month that failed, when it is due again; Mesa's schedule has the one after it."""
+        self.steps += 1
+        self._attempt()
 
     def _attempt(self) -> None:
         """One month as Mesa calls it. Mesa drops its schedule when a step raises, so errors wait until it is done.
@@ -298,7 +308,7 @@ class MarketModel(mesa.Model):
 
     def remove_all_agents(self) -> None:
         """Refused: without vendors, adopters, investors and regulators there is no month."""
-        raise NotImplementedError(f"a market cannot do without its agents: {ONLY_LABS}")
+        raise NotImplementedError(f"the agents of a market cannot all leave it: {ONLY_LABS}")
 
     def column(self, address: tuple[str, int], name: str) -> np.ndarray:
         """Column `name` of population `address` = (group, number), read-only."""
@@ -348,7 +358,7 @@ class MarketModel(mesa.Model):
         group, number = address
         populations = getattr(self.market, group).populations
         if group != "labs":
-            raise ValueError(f"a {populations[number].kind.__name__} cannot leave the market: {ONLY_LABS}")
+            raise ValueError(f"{populations[number].kind.__name__} agents cannot leave the market: {ONLY_LABS}")
         leaves = np.arange(self.market.labs.size) == sum(p.size for p in populations[:number]) + index
         with floats_of(64):
             self.market = firmly_typed(close_labs(self.market, leaves))

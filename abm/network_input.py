@@ -6,7 +6,7 @@ What it says is used or refused, never left out: names, direction, weights, para
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,7 +74,7 @@ def _weights(network: Any, size: int, layer: str | None, order: Sequence[Any] | 
         if len(nodes) != len(network.index):
             raise NetworkError("two rows of the table have one name")
     elif isinstance(network, nx.Graph):
-        nodes, edges = _of_graph(network, size, layer)
+        nodes, edges = _of_graph(network, layer)
     elif sparse.issparse(network) or hasattr(network, "__array__"):
         edges = _of_array(network)
         nodes = dict.fromkeys(range(edges.shape[0]), {})
@@ -117,7 +117,7 @@ def _of_array(array: Any) -> sparse.coo_array:
     return sparse.coo_array((edges.data.astype(float), (edges.row, edges.col)), shape=edges.shape)
 
 
-def _of_graph(graph: nx.Graph, size: int, layer: str | None) -> tuple[dict[Any, Any], sparse.coo_array]:
+def _of_graph(graph: nx.Graph, layer: str | None) -> tuple[dict[Any, Any], sparse.coo_array]:
     """Nodes with their attributes, and the edges between them by the nodes' place; of an export those of one layer."""
     edges = list(graph.edges(data=True))
     layers = {data.get("layer") for *_, data in edges} - {None}
@@ -165,7 +165,8 @@ def _edge_weights(edges: list[Any]) -> np.ndarray:
     return weights
 
 
-def _check(weights: np.ndarray, name: Any) -> None:
+def _check(weights: np.ndarray, name: Callable[[int], str]) -> None:
+    """Weights are finite and not negative; `name` says whose a number is, by its place."""
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if bad.size:
         raise NetworkError(
@@ -187,14 +188,15 @@ def _agents(nodes: Mapping[Any, Any], layer: str | None, order: Sequence[Any] | 
         return np.array([numbers[node] for node in nodes], dtype=int)
     names = [one.agent for key, one in STATIC.items() if layer in (None, key)]
     marked = any(AGENT in data for data in nodes.values())
+    option = STATIC[layer].option.replace("network", "order") if layer in STATIC else "order"
     found: dict[int, Any] = {}
     for node, data in nodes.items():
         number = _number(data.get(AGENT) if marked else node, names)
         if number is None:
             raise NetworkError(
                 f"which agent is the node {short(node)}? Name the nodes 0 to {len(nodes) - 1} or {names[0]}_0 to"
-                f" {names[0]}_{len(nodes) - 1}, or give each an attribute {AGENT!r} with its number, or say with"
-                " order=[...] which node comes first"
+                f" {names[0]}_{len(nodes) - 1}, or give each an attribute {AGENT!r} with its number, or list them in the"
+                f" order of the agents: {option}=[...]"
             )
         if not 0 <= number < len(nodes):
             raise NetworkError(
@@ -211,11 +213,8 @@ def _number(label: Any, names: Sequence[str]) -> int | None:
     if isinstance(label, str):
         match = re.fullmatch(rf"(?:(?:{'|'.join(names)})_)?(0|[1-9][0-9]*)", label)
         return int(match[1]) if match else None
-    if isinstance(label, bool | np.bool_) or not isinstance(label, int | float | np.integer | np.floating):
-        return None
-    if label != label // 1:
-        return None
-    return int(label)
+    number = isinstance(label, int | float | np.integer | np.floating) and not isinstance(label, bool)
+    return int(label) if number and label == label // 1 else None
 
 
 def places_for(weights: sparse.csr_array, usual: int) -> int:

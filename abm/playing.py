@@ -113,7 +113,7 @@ def _no_option(name: str, known: list[str]) -> str:
     """What is wrong with an option that there is not."""
     if name in Parameters.names():
         return f"{name} is a parameter: give Parameters({name}=...)"
-    if name in ("seed", "seeds"):
+    if name in ("seed", "seeds", "rng"):
         return f"no option {name!r} here: simulate takes seed=, ensemble seeds=, MarketModel rng= or seed="
     words = [*known, "scenario", "months", "pricing", "price_form", "compiled", "populations"]
     return f"no option {short(name)}{nearest(name, [*words, *Parameters.names()]) or meant(name, words)}"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from abm import simulate
 from abm.analysis.counterfactual import EXPORTS, Counterfactual, CounterfactualError, numbers
 from abm.cli import app
 from abm.dashboard.levers import every
@@ -165,8 +166,49 @@ def test_a_scenario_with_parameters_of_its_own_says_from_when_it_can_be_played()
 def test_the_page_has_a_limit():
     from abm.dashboard.runs import Runs
 
-    with pytest.raises(CounterfactualError, match="at most 60,000"):
+    with pytest.raises(CounterfactualError, match="up to 60,000"):
         Runs().run(Counterfactual(seeds=2000), lambda *_: None)
+    with pytest.raises(CounterfactualError, match="2,000 seeds of 30 months take about .* MB: lower seeds to"):
+        Runs().run(Counterfactual(seeds=2000, months=30), lambda *_: None)
+
+
+def test_what_the_page_says_a_run_takes_is_what_it_takes():
+    """A run's state and what is kept of it, of both worlds, within a fifth; a page of the largest size is refused."""
+    from abm.dashboard.runs import BUDGET, Runs, bytes_of, too_much
+
+    runs, asked = Runs(), Counterfactual(levers=STRICT.levers, seeds=10, months=26)
+    runs.run(asked, lambda *_: None)
+    assert runs.nbytes == pytest.approx(bytes_of(asked.seeds, asked.months), rel=0.2)
+    assert too_much(Counterfactual(seeds=1000)) == too_much(Counterfactual(seeds=50, months=1200)) == ""
+    what = too_much(Counterfactual(seeds=2000, months=30))
+    fewer = int(what.partition("lower seeds to ")[2].partition(";")[0].replace(",", ""))
+    assert bytes_of(fewer, 30) <= BUDGET < bytes_of(fewer + 1, 30)
+
+
+def test_a_run_longer_than_a_program_has_rows_compiles_no_other_program():
+    """What the page plays of a long run is in memory a few months at a time, and no length asks for a compilation."""
+    import jax
+    import jax.numpy as jnp
+
+    from abm.dashboard.runs import _months, _program, _start
+    from abm.engine import seed_words
+    from abm.programs import ROWS
+    from abm.simulation import Member, Setting
+
+    tiny = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2)
+    member = Member.of(Setting(scenario="fast_permits"), [5], ROWS + 2, tiny)
+    with jax.enable_x64(True):
+        words = jnp.asarray(seed_words(5)[None])
+        markets = _start(member, member.values, words)
+        markets, first = _months(member, markets, (member.values, words), 0, 24)
+        _, rest = _months(member, markets, (member.values, words), 24, ROWS + 2)
+    assert [part["observables"]["welfare"].shape for part in first + rest] == [(1, 24), (1, ROWS - 24), (1, 2)]
+    shown = np.concatenate([part["observables"]["welfare"][0] for part in first + rest])
+    plain = simulate(scenario="fast_permits", seed=5, months=ROWS + 2, **tiny)
+    np.testing.assert_allclose(shown, plain["welfare"], rtol=1e-9)
+    months = _program(member).months
+    if hasattr(months, "_cache_size"):
+        assert months._cache_size() == 1
 
 
 # --- what is said of it ---

@@ -84,7 +84,7 @@ def test_behind_a_proxy_the_public_address_is_an_origin_and_the_path_is_fixed():
     assert asked("/market/", public=PUBLIC, headers={"Origin": "http://127.0.0.1:8765"})[0] == 200, (
         "on the machine itself"
     )
-    assert asked("/market/", "lab.example.org", public=PUBLIC, headers={"Origin": "http://lab.example.org"})[0] == 403
+    assert asked("/market/", public=PUBLIC, headers={"Origin": "https://lab.example.org:8443"})[0] == 403
     assert asked("/marketing/", "lab.example.org", public=PUBLIC)[0] == 404
 
 

@@ -111,8 +111,8 @@ def test_natural_mistakes_are_told_what_to_write():
         simulate("baseline")
     with pytest.raises(TypeError, match=r"give Parameters\(ip_strength=\.\.\.\)"):
         simulate(ip_strength=0.9)
-    with pytest.raises(TypeError, match="MarketModel rng="):
-        MarketModel(Parameters(), seed=1)
+    with pytest.raises(TypeError, match="MarketModel rng= or seed="):
+        simulate(Parameters(), rng=1, seeds=[1])
     assert MarketModel(classes=ClosedLab, **FEW).setup.populations.closed_labs == 5
     short, long = (ensemble(seeds=range(2), **FEW | {"months": months}) for months in (3, 4))
     with pytest.raises(ValueError, match="3 and 4 months"):

@@ -58,7 +58,7 @@ def test_nodes_are_agents_by_number_in_whatever_order_they_come(nodes, inserted)
 def test_the_example_of_a_path_with_names():
     graph = nx.path_graph(["d", "c", "b", "a"])
     with pytest.raises(
-        ValueError, match=r"which agent is the node 'd'\? Name the nodes 0 to 3 or investor_0 to .*order="
+        ValueError, match=r"which agent is the node 'd'\? Name the nodes 0 to 3 or investor_0 to .*: order="
     ):
         static_layer(graph, 4, neighbours=1)
     lists = static_layer(graph, 4, neighbours=1, order=["a", "b", "c", "d"])
@@ -339,7 +339,9 @@ def test_all_doors_take_the_same_network(run):
         np.asarray(one.setup.networks.information)
     )
     for refused in (simulate, MarketModel):
-        with pytest.raises(ValueError, match=r"information_network: which agent is the node 'e'\?"):
+        with pytest.raises(
+            ValueError, match=r"information_network: which agent is the node 'e'\?.* information_order="
+        ):
             refused(information_network=graph, **TINY)
 
 

@@ -5,6 +5,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -338,7 +339,12 @@ def test_the_commands_print_and_keep_what_acts(tmp_path):
     assert "abm: warning: ip_strength = 0.2 acts until January 2025" in result.stderr
     assert re.search(r"ip_strength +0\.4 +0\.2 +2023-01 +parameters", result.stdout)
     assert re.search(r"ip_strength +0\.2 +0\.9 +2025-02 +scenario ip_strict", result.stdout)
-    assert "ip_strength,all,0.2,0.9,2025-02-01" in (tmp_path / "ip_strict_seed1_policy.csv").read_text()
+    kept_run = pd.read_csv(tmp_path / "ip_strict_seed1.csv", keep_default_na=False)
+    assert kept_run["policy"][0].startswith("ip_strength 0.4 to 0.2 from January 2023, parameters; ")
+    assert kept_run["policy"][1] == ""
+    assert (
+        "ip_strength 0.2 to 0.9 from February 2025, scenario ip_strict (ip_strict_strength)" in kept_run["policy"][25]
+    )
     words = ["compare", "--scenario", "ip_strict", "--set", "ip_strength=0.2", "--seeds", "2", "--months", "26"]
     result = CliRunner().invoke(app, [*words, "--of", "welfare", "--out", str(tmp_path)], env={"COLUMNS": "80"})
     assert result.exit_code == 0, result.output
@@ -353,3 +359,16 @@ def test_a_run_that_ends_before_its_scenario_says_so():
     assert late(Scenario.load("ip_strict"), 60) == []
     (note,) = late(Scenario.load("ip_strict"), 25)
     assert note.startswith("scenario ip_strict is the baseline here: January 2025 is the last month")
+
+
+def test_no_experiment_of_the_package_varies_what_an_event_sets():
+    from abm.experiments import all_experiments
+    from abm.sweeps.plan import Plan
+
+    told = [
+        line
+        for one in all_experiments()
+        for sweep in one.sweeps(True).values()
+        for line in Plan.of(sweep).without_effect
+    ]
+    assert told == []

@@ -7,7 +7,8 @@ exports = "lifted"                 # export rules: "as enacted", "lifted", "clos
 seeds = 100                        # paired runs: seeds 0 to 99
 months = 60
 
-[levers]                           # parameters from that month on; policy moves towards them step by step
+[levers]                           # parameters from that month on, in place of what the scenario's events say of them;
+                                   # policy moves towards them step by step
 ip_strength = 0.9                  # or in one jurisdiction: "ip_strength.china" = 0.9
 distillation_rate = 0.0
 """

@@ -8,7 +8,7 @@ from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.analysis.policy_notes import taken_back
 from abm.calendar import HORIZON
 from abm.dashboard.levers import every
-from abm.dashboard.runs import MOST
+from abm.dashboard.runs import too_much
 from abm.figures.labels import LABELS
 from abm.parameters import INSTRUMENTS, Parameters
 from abm.scenarios import Scenario
@@ -52,10 +52,8 @@ def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:
     try:
         asked = Counterfactual.from_query(urlencode(said))
         asked.changed_scenario()
-        if asked.seeds * asked.months > MOST:
-            problems["seeds"] = (
-                f"seeds x months = {asked.seeds * asked.months:,}: the page plays up to {MOST:,}; abm compare plays more"
-            )
+        if what := too_much(asked):
+            problems["seeds"] = what
     except CounterfactualError as error:
         problems |= error.problems
     return (None, {name: printable(what) for name, what in problems.items()}) if problems else (asked, {})

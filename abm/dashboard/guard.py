@@ -60,7 +60,8 @@ class Guard:
         path = scope["path"] if f"{scope['path']}/".startswith(f"{root}/") else f"{root}{scope['path']}"
         headers = [(name, value) for name, value in scope["headers"] if not HOPS.fullmatch(name.lower())]
         here = {**scope, "headers": headers, "root_path": root, "path": path or "/", "raw_path": path.encode()}
-        if self.public and self.public.scheme == "https" and self.public.hostname in map(_name, _values(here, b"host")):
+        named = self.public is not None and self.public.hostname in [_name(host) for host in _values(here, b"host")]
+        if self.public and named and self.public.scheme == "https":
             here["scheme"] = "https" if scope["type"] == "http" else "wss"
         return here
 

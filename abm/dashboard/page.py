@@ -65,7 +65,7 @@ def Page() -> None:
         said = {name: text for name, text in typed.value.items() if text}
         if asked is not None and said != here.current:
             here.current = said
-            router.push(f"/?{to_address(said)}" if said else "/")
+            router.push(f"?{to_address(said)}")  # with a / Solara leaves the path below which it is served
 
     def follow() -> None:
         there = from_address(router.search or "")
@@ -95,8 +95,7 @@ def Page() -> None:
                     shown = "What is shown is from the last settings that were in order." if sound.current else ""
                     solara.Error(f"Not run: {lines}. {shown}", dense=True)
                 elif collisions:
-                    lines = " ".join(f"{line[:1].upper()}{line[1:]}." for line in collisions)
-                    solara.Info(lines, dense=True, classes=["abm-notes"])
+                    solara.Info(f"Note: {'; '.join(collisions)}.", dense=True, classes=["abm-notes"])
             with solara.lab.Tabs(value=tab):
                 solara.lab.Tab("Against the baseline")
                 solara.lab.Tab("Month by month")

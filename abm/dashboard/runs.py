@@ -20,13 +20,17 @@ import numpy as np
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.engine import floats_of, run_many, seed_words
 from abm.engine.devices import CHUNK
-from abm.programs import Program
+from abm.programs import ROWS, Program
 from abm.results import Comparison, Ensemble, compare
 from abm.simulation import Member, Setting, kept_of
 
 KEPT_BASELINES, KEPT_RESULTS = 2, 6
 MOST = 60_000
 """Runs times months that the page plays at most: a thousand runs of five years, which take a minute or two."""
+BUDGET = 800e6
+"""Bytes that the runs of one page may take while they are played; what is kept for all pages together takes no more."""
+STATE, KEPT = 600e3, 2 * 8 * 120
+"""Bytes: the state in which a run of the baseline is left, and what is kept of a month of a run, of both worlds."""
 
 Progress = Callable[[str, int, int, Callable[[], "Ensemble"]], None]
 """Called with the world that is played, its runs done and in all, and what gives the ensemble of those; what it raises
@@ -43,7 +47,11 @@ class Baseline:
 
     ensemble: Ensemble
     states: dict[int, Any]
-    """First run of the chunk -> state as `Program.play` takes it."""
+    """First run of the chunk -> its markets."""
+
+    @property
+    def nbytes(self) -> float:
+        return _bytes(self.states) + _bytes(self.ensemble.out)
 
 
 class Runs:
@@ -57,6 +65,13 @@ class Runs:
         self._baselines: OrderedDict[tuple[int, int, int], Baseline] = OrderedDict()
         self._results: OrderedDict[str, Comparison] = OrderedDict()
 
+    @property
+    def nbytes(self) -> float:
+        """Bytes of what is kept: baselines with their states, and changed worlds."""
+        return sum(one.nbytes for one in self._baselines.values()) + sum(
+            _bytes(one.a.out) for one in self._results.values()
+        )
+
     def known(self, asked: Counterfactual) -> Comparison | None:
         """The result, where it is at hand."""
         return _recall(self._results, _key(asked))
@@ -67,10 +82,8 @@ class Runs:
         While another session's runs are played, `waiting` is called, or `progress` where they are this baseline.
         """
         settings = asked.settings()  # what is wrong shows here
-        if asked.seeds * asked.months > MOST:
-            raise CounterfactualError(
-                [("seeds", f"the page plays at most {MOST:,} months in all: abm compare plays more")]
-            )
+        if what := too_much(asked):
+            raise CounterfactualError([("seeds", what)])
         key = asked.seeds, asked.months, asked.month
         while not self._turn.acquire(timeout=0.2):
             in_hand = self._in_hand
@@ -85,6 +98,10 @@ class Runs:
                 baseline = self._baseline(*key, progress)
                 found = compare(self._changed(asked, settings[1], baseline, progress), baseline.ensemble)
                 _keep(self._results, _key(asked), found, KEPT_RESULTS)
+                while self.nbytes > BUDGET and len(self._results) > 1:
+                    self._results.popitem(last=False)
+                while self.nbytes > BUDGET and len(self._baselines) > 1:
+                    self._baselines.popitem(last=False)
             return found
         finally:
             self._turn.release()
@@ -120,8 +137,9 @@ class Runs:
 
         def run(rows: Any) -> Any:
             numbers, words, values = rows
-            state = baseline.states[int(numbers[0])] if asked.month else _start(member, values, words)
-            return _program(member).play((values, words), member.setup.timeline, state, asked.months)[2]
+            before = [_part(baseline.ensemble.out, np.asarray(numbers), asked.month / asked.months)]
+            markets = baseline.states[int(numbers[0])] if asked.month else _start(member, values, words)
+            return _joined(before + _months(member, markets, (values, words), asked.month, asked.months)[1])
 
         return played(run, member, asked.seeds, functools.partial(progress, "changed world"))
 
@@ -129,14 +147,13 @@ class Runs:
 def play_baseline(runs: int, months: int, month: int, progress: Progress) -> Baseline:
     """Runs of the baseline on seeds 0, 1, ..., with the states in which a changed world leaves it in `month`."""
     member = Member.of(Setting(), list(range(runs)), months, {})
-    setup, states = member.setup, {}
+    states: dict[int, Any] = {}
 
     def run(rows: Any) -> Any:
         numbers, words, values = rows
-        program, setting = _program(member), (values, words)
-        state = _start(member, values, words)
-        states[int(numbers[0])] = state = program.play(setting, setup.timeline, state, month)
-        return program.play(setting, setup.timeline, state, months)[2]
+        markets, before = _months(member, _start(member, values, words), (values, words), 0, month)
+        states[int(numbers[0])] = markets
+        return _joined(before + _months(member, markets, (values, words), month, months)[1])
 
     return Baseline(played(run, member, runs, functools.partial(progress, "baseline")), states)
 
@@ -152,10 +169,8 @@ def played(
         return rows[0], run(rows)
 
     def keep(out: Any) -> Any:
-        numbers, report = out
-        kept = kept_of(jax.tree.map(np.asarray, report), member.setup.months, (), False)
-        there.append((np.asarray(numbers), kept))
-        return kept
+        there.append((np.asarray(out[0]), out[1]))
+        return out[1]
 
     def report_progress(done: int, total: int, _seconds: float) -> None:
         def so_far() -> Ensemble:
@@ -174,10 +189,63 @@ def played(
 
 
 def _start(member: Member, values: Any, words: Any) -> Any:
-    """The state of runs before their first month, as `Program.play` takes it."""
-    program, setup = _program(member), member.setup
-    markets = program.start(values, words, setup.networks)
-    return 0, markets, program.blank(markets, (values, words), setup.timeline)
+    """The markets of runs before their first month."""
+    return _program(member).start(values, words, member.setup.networks)
+
+
+def _months(member: Member, markets: Any, setting: Any, first: int, stop: int) -> tuple[Any, list[dict[str, Any]]]:
+    """The markets of a chunk at `stop`, and what is kept of the months before, in parts.
+
+    Months are played as many at a time as the program has rows: however long runs are, none is compiled for them, and
+    the record of a few months is all that is in memory.
+    """
+    program, parts = _program(member), []
+    while first < stop:
+        begin = first - first % ROWS
+        window = {name: rows[begin : begin + ROWS] for name, rows in member.setup.timeline.items()}
+        end = min(stop, begin + ROWS)
+        state = first - begin, markets, program.blank(markets, setting, window)
+        _, markets, report = program.play(setting, window, state, end - begin)
+        report = jax.tree.map(functools.partial(_rows, first - begin, end - begin), report)
+        parts.append(kept_of(report, end - first, (), False))
+        first = end
+    return markets, parts
+
+
+def _rows(first: int, stop: int, array: Any) -> np.ndarray:
+    return np.asarray(array)[first:stop]
+
+
+def _part(out: dict[str, Any], numbers: np.ndarray, share: float) -> dict[str, Any]:
+    """Of what is kept of an ensemble, these runs' first share of months (or days)."""
+    return jax.tree.map(lambda x: x[numbers, : round(share * x.shape[1])], out)
+
+
+def _joined(parts: list[dict[str, Any]]) -> Any:
+    """Parts one after the other, months (or days) being the second axis."""
+    return jax.tree.map(lambda *several: np.concatenate(several, axis=1), *parts)
+
+
+def too_much(asked: Counterfactual) -> str:
+    """Why the page does not play these runs, and what would do; empty where it does."""
+    if asked.seeds * asked.months > MOST:
+        return f"seeds x months = {asked.seeds * asked.months:,}: the page plays up to {MOST:,}; abm compare plays more"
+    if (needed := bytes_of(asked.seeds, asked.months)) <= BUDGET:
+        return ""
+    seeds = max(n for n in range(asked.seeds) if bytes_of(n, asked.months) <= BUDGET)
+    return (
+        f"{asked.seeds:,} seeds of {asked.months:,} months take about {needed / 1e6:,.0f} MB, and a page may take"
+        f" {BUDGET / 1e6:,.0f} MB: lower seeds to {seeds:,}; abm compare plays more"
+    )
+
+
+def bytes_of(seeds: int, months: int) -> float:
+    """Bytes that so many paired runs take on the page, about."""
+    return float(seeds * (STATE + KEPT * months))
+
+
+def _bytes(tree: Any) -> float:
+    return float(sum(leaf.nbytes for leaf in jax.tree.leaves(tree)))
 
 
 def _program(member: Member) -> Program:

@@ -32,7 +32,7 @@ def from_table(said: Mapping[str, Any], folder: Path, lines: Mapping[Where, int]
     if "folder" in said:
         raise ExperimentError([f"{path}: folder: unknown key 'folder'"])
     try:
-        experiment = Experiment(**{**_listed(said), "folder": folder})
+        experiment = Experiment(**{**_listed(said), "folder": folder.absolute()})
     except ValidationError as error:
         raise ExperimentError([placed(str(path), line, lines or {}) for line in _complaints(error)]) from None
     if problems := faults(experiment):

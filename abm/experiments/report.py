@@ -29,6 +29,7 @@ from abm.provenance import git, machine, now, source_hash, stamp, version_of, ve
 from abm.reproduce.manifest import PACKAGES
 from abm.reproduce.report import Section, bullets, number, page, paragraph, picture, table, words
 from abm.sweeps.chunk import describe
+from abm.sweeps.plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -274,6 +275,8 @@ def html_of(
     design += [("Falsified if", experiment.falsified), ("Source", capital(experiment.source))]
     blocks = [paragraph(text, topic) for topic, text in design if text]
     blocks += [paragraph(line) for line in experiment.remarks]
+    plans = [Plan.of(sweep) for sweep in experiment.sweeps(quick).values()]
+    blocks += [paragraph(line) for line in dict.fromkeys(line for plan in plans for line in plan.without_effect)]
     how = (
         f"{len(runs):,} runs, {replications} paired replications: replication k has the same draws at every point and in"
         " every arm, and intervals are over replications. Differences are taken within replications, and are known better"

@@ -168,6 +168,9 @@ def divided(task: Task, died: BaseException) -> list[Task]:
     if len(task.runs) > 1:
         return list(task.halves())
     if task.crashed:
-        raise died
+        raise Broken(
+            f"a worker ended while it only recorded that a run had crashed ({type(died).__name__}: {died}): is there too"
+            " little memory? What is finished is kept: run it again to go on"
+        ) from None
     why = f"its worker process ended ({type(died).__name__})"
     return [replace(task, crashed=why)]

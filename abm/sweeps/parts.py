@@ -12,6 +12,7 @@ the panel: no part replaces other numbers. Parts without a record, of earlier ve
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
@@ -94,9 +95,6 @@ def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: Out
 
     Raises FileNotFoundError where the folder of the sweep is gone.
     """
-    place = folder / "parts"
-    if not place.is_dir():  # deleted or renamed: it must not come back with one part in it
-        raise FileNotFoundError(2, "the folder was deleted or renamed during the run", str(folder))
     runs, panel = runs_table(plan, points, outcomes), panel_table(plan, outcomes)
     ids = [run.id for run in outcomes.runs]
     common = {"made_with": made_with()}
@@ -107,10 +105,13 @@ def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: Out
     name = digest([ids, sha])
     record = common | {"rows": runs.num_rows, "panel": sha if content else None}
     record["digest"] = sealed(runs, record)
-    if content:
-        write_whole(place / f"{name}.panel.parquet", lambda file: file.write(content), make_folder=False)
-    content_of_runs = packed(runs, record)
-    write_whole(place / f"{name}.runs.parquet", lambda file: file.write(content_of_runs), make_folder=False)
+    files = ({"panel": content} if content else {}) | {"runs": packed(runs, record)}
+    try:  # without making the folder, which must not come back with one part in it
+        for kind, each in files.items():
+            path = folder / "parts" / f"{name}.{kind}.parquet"
+            write_whole(path, lambda file, each=each: file.write(each), make_folder=False)  # type: ignore[misc]
+    except FileNotFoundError:
+        raise FileNotFoundError(errno.ENOENT, "was deleted or renamed during the run", str(folder)) from None
     return name
 
 
@@ -341,9 +342,13 @@ def check_panel(part: Part, months: int | None = None) -> None:
     panel, wanted = part.panel, with_values(part.runs)
     assert panel is not None
     if part.record:
-        with panel.open("rb") as content:
-            if hashlib.file_digest(content, "sha256").hexdigest() != part.record["panel"]:
-                raise Damaged(panel, f"is not what was written with {part.path.name}", MEND_PANEL)
+        try:
+            with panel.open("rb") as content:
+                found = hashlib.file_digest(content, "sha256").hexdigest()
+        except FileNotFoundError as error:  # since the runs were read
+            raise Damaged(panel, error) from None
+        if found != part.record["panel"]:
+            raise Damaged(panel, f"is not what was written with {part.path.name}", MEND_PANEL)
         return
     counts: Counter[str] = Counter()
     with parquet(panel, LONGEST * max(part.runs.num_rows, 1), MEND_PANEL) as file:

@@ -110,7 +110,11 @@ def _alive(pid: int) -> bool:
 
 
 def differences(folder: Path, plan: Plan) -> list[str]:
-    """What differs between the runs that a folder holds and those that are planned; nothing is written."""
+    """What differs between the runs that a folder holds and those that are planned; nothing is written.
+
+    Raises ValueError where the folder has symbolic links.
+    """
+    refuse_links(folder, *FILES)
     return unlike(folder, read_manifest(folder), plan)
 
 
@@ -171,7 +175,7 @@ def made_before(manifest: dict[str, Any]) -> list[dict[str, str]]:
     """What parts of a folder may have been made with; those of earlier versions do not say it."""
     return manifest.get("made_with") or [
         {},
-        {"model": manifest.get("model", ""), **{name: manifest["versions"].get(name, "") for name in DECIDING}},
+        {"model": manifest.get("model", ""), **{name: manifest.get("versions", {}).get(name, "") for name in DECIDING}},
     ]
 
 

@@ -1,5 +1,6 @@
 """A server of the page, and a browser that the machine has; without one these tests are skipped, and say so."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -42,11 +43,25 @@ def browser():
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """Address of a page that is served."""
-    pytest.importorskip("solara", reason="the page needs the extra 'dashboard'")
-    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with serving(tmp_path_factory.mktemp("server") / "log.txt", free_port()) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def proxied(tmp_path_factory):
+    """Address of a page that is served below a path, as behind a proxy that hands on what it is asked."""
     port = free_port()
+    public = f"http://localhost:{port}/market"
+    with serving(tmp_path_factory.mktemp("proxied") / "log.txt", port, "--url", public):
+        yield public
+
+
+@contextlib.contextmanager
+def serving(log, port, *options):
+    """Run `abm dashboard` until it answers; what it printed must have no fault in it."""
+    pytest.importorskip("solara", reason="the page needs the extra 'dashboard'")
     with log.open("w") as out:
-        command = [sys.executable, "-m", "abm.cli", "dashboard", "--no-open", "--port", str(port)]
+        command = [sys.executable, "-m", "abm.cli", "dashboard", "--no-open", "--port", str(port), *options]
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
         address = f"http://127.0.0.1:{port}"
         try:

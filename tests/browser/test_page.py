@@ -130,6 +130,10 @@ def test_a_bad_value_gives_a_message_and_no_dead_page(server, page, text):
         ("closed_trust=3", "acts in the first month alone"),
         ("seeds=100000", "the page plays up to"),
         ("<script>alert(1)</script>=2", "no parameter"),
+        ("ip_strength=0.2&ip_strength=0.9", "ip_strength = '0.2 and 0.9'"),
+        ("ip_clarity=1&" + "&".join(f"x{i}=1" for i in range(70)), "the address is too long"),
+        ("seeds=1600", "lower seeds to"),
+        ("ip_strength=%1B%5D0;evil%07", r"\x1b]0;evil\x07"),
     ],
 )
 def test_an_address_that_is_wrong_says_so(server, page, query, words):
@@ -142,6 +146,58 @@ def test_an_address_that_is_wrong_says_so(server, page, query, words):
         page.get_by_text("Nothing has been run").wait_for()
     assert page.get_by_text("Traceback").count() == 0
     assert errors == []
+
+
+def policy(page):
+    """Rows of the table of what acts."""
+    rows = page.locator(".abm-policy tr").all_inner_texts()[1:]
+    return [row.split("\t") for row in rows]
+
+
+def test_the_last_that_was_touched_acts_and_is_told(server, page):
+    """A lever under a scenario that sets it, then the scenario again: page, table, address and numbers agree."""
+    page.goto(f"{server}/?{SHORT}&scenario=ip_strict")
+    table(page)
+    assert page.locator(".abm-field-ip_strength input").input_value() == "0.9", "where the scenario puts it"
+    before = first_difference(page)
+    enter(page, "ip_strength", "0.2")
+    low = Counterfactual(scenario="ip_strict", levers={"ip_strength": 0.2}, seeds=10, months=36)
+    same(table(page, before), low)
+    assert policy(page)[0] == ["ip_strength", "0.4", "0.2", "January 2025", "user"]
+    assert policy(page)[1] == [
+        "enforcement_effort",
+        "0.2",
+        "0.4",
+        "February 2025",
+        "scenario ip_strict (ip_strict_effort)",
+    ]
+    page.get_by_text("the event ip_strict_strength does not act on it", exact=False).wait_for()
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="CSV").click()
+    kept = pd.read_csv(waited.value.path())
+    assert set(kept["policy"]) == {"; ".join(map(str, low.policy()))}
+    before = first_difference(page)
+    choose(page, "scenario", "heavy_regulation")
+    table(page, before)
+    assert "ip_strength=0.2" in page.url, "heavy_regulation says nothing of it"
+    before = first_difference(page)
+    choose(page, "scenario", "ip_strict")
+    same(table(page, before), Counterfactual(scenario="ip_strict", seeds=10, months=36))
+    page.get_by_text("ip_strength is taken back: scenario ip_strict sets it to 0.9", exact=False).wait_for()
+    assert "ip_strength" not in page.url
+    assert page.locator(".abm-field-ip_strength input").input_value() == "0.9"
+
+
+def choose(page, name, value):
+    page.locator(f".abm-choice-{name}").first.click()
+    page.locator(".menuable__content__active").get_by_text(value, exact=True).click()
+
+
+def test_a_scenario_that_comes_after_the_runs_is_told(server, page):
+    page.goto(f"{server}/?seeds=10&months=25&scenario=ip_strict")
+    table(page)
+    page.get_by_text("scenario ip_strict is the baseline here", exact=False).wait_for()
+    assert page.locator(".abm-field-ip_strength input").input_value() == "0.4"
 
 
 def test_the_page_answers_while_runs_are_played(server, page):

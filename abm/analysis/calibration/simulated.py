@@ -38,7 +38,7 @@ class Simulator:
     ) -> None:
         from abm.playing import Setup
 
-        self.spec, self.folder = spec, folder
+        self.spec, self.folder = spec, folder.absolute() if folder else None
         self.setup = Setup.of(dict(spec.fixed), spec.scenario, spec.months)
         self.runs = 0
         self.progress = progress or (lambda done: None)

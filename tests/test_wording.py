@@ -1,0 +1,71 @@
+"""What messages echo of a user's or a stranger's input steers no terminal."""
+
+import datetime as dt
+
+import pytest
+from typer.testing import CliRunner
+
+from abm.cli import app
+from abm.wording import printable, short
+
+EVIL = "\x1b]0;owned\x07\x9b31m\u202eabc\r\x08"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", f"{EVIL}.toml"],
+        ["run", EVIL],
+        ["run", "--set", EVIL],
+        ["run", "--set", f"{EVIL}=1"],
+        ["run", "--set", f"ip_strength={EVIL}"],
+        ["run", "--set", f"ip_strength.{EVIL}=1"],
+        ["compare", "--since", EVIL],
+        ["compare", "--of", EVIL],
+        ["compare", "--exports", EVIL],
+        ["compare", f"{EVIL}.toml"],
+        ["sweep", f"{EVIL}.toml"],
+        ["sweep", "--shard", EVIL, "x.toml"],
+        ["validate", EVIL],
+        ["reproduce", EVIL],
+        ["dashboard", "--no-open", "--url", EVIL],
+        [EVIL],
+        ["run", f"--{EVIL}"],
+    ],
+)
+def test_no_message_of_the_command_line_has_control_characters(words):
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "owned" in result.stderr
+    assert [one for one in result.stderr if not one.isprintable() and one != "\n"] == []
+    assert "Traceback" not in result.output
+
+
+def test_a_file_cannot_steer_the_terminal_either(tmp_path):
+    story = tmp_path / "story.toml"
+    story.write_text(r"""extends = "\u001b]0;owned\u0007\u202eabc" """ + '\nname = "x"\n')
+    result = CliRunner().invoke(app, ["run", str(story)])
+    assert result.exit_code == 2
+    assert [one for one in result.stderr if not one.isprintable() and one != "\n"] == []
+
+
+def test_control_characters_are_written_out_and_words_of_any_language_stay():
+    assert printable(EVIL) == r"\x1b]0;owned\x07\x9b31m\u202eabc\r\x08"
+    assert printable("größe\nΔ ± 数") == "größe\nΔ ± 数"
+    assert short(dt.date(2025, 1, 27)) == "2025-01-27"
+    assert short("a\nb") == r"'a\nb'"
+
+    class Odd:
+        def __repr__(self):
+            return "a\x1b[31m\nb"
+
+    assert short(Odd()) == r"a\x1b[31m\nb"
+
+
+def test_the_page_shows_no_control_characters():
+    from abm.dashboard.address import from_address, read
+
+    asked, problems = read(from_address("?ip_strength=%1B%5D0;owned%07&scenario=%1B&of=%1B&%1B=1"))
+    assert asked is None
+    assert len(problems) == 4
+    assert [one for what in problems.values() for one in what if not one.isprintable()] == []
