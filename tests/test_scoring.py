@@ -218,6 +218,13 @@ def with_cell(name, text, line=GOOD):
         ([with_cell("low", "0.05")], ["line 2: low 0.05 is above high 0.04"]),
         ([with_cell("days", "0")], ["line 2: days '0' is not one day or more"]),
         ([with_cell("days", "2.5")], ["line 2: days '2.5' is not a whole number"]),
+        ([with_cell("days", "1.000")], ["line 2: days '1.000' could be one or a thousand"]),
+        ([with_cell("days", "1_0")], ["line 2: days '1_0' is not a number"]),
+        ([with_cell("mean", "\u0660.\u0661")], ["line 2: mean '\u0660.\u0661' is not a number"]),
+        ([with_cell("mean", "\u22120.01")], ["line 2: mean '\u22120.01' is not a number"]),
+        ([with_cell("mean", '"0,01"')], ["line 2: mean '0,01' is not a number"]),
+        ([with_cell("date", "03.02.2031")], ["line 2: date '03.02.2031' is no date such as 2025-06-30"]),
+        ([with_cell("date", "2031-02-03T00:00+02:00")], ["line 2: date '2031-02-03T00:00+02:00' is no date"]),
         ([with_cell("sign", "2")], ["line 2: sign '2' is not -1, 0 or 1"]),
         (
             [with_cell("sign", "0")],

@@ -24,6 +24,7 @@ import csv
 import datetime as dt
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -243,6 +244,8 @@ def _return(text: str) -> float:
 
 
 def _whole(text: str) -> int:
+    if re.fullmatch(r"\d{1,3}(\.\d{3})+", text):
+        raise ValueError("could be one or a thousand: write whole numbers without a point")
     number = _number(text)
     if number != int(number):
         raise ValueError("is not a whole number")
