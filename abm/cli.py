@@ -93,18 +93,13 @@ def run(
     for line in late(result.setup.scenario, months):
         console.print(escape(f"Note: {line}"))
     if folder:
-<<<<<<< HEAD
         name = f"{result.setup.scenario.name}_seed{seed}"
+        moves = ["; ".join(str(one) for one in policy if one.month == month) for month in range(months)]
+        frame = frame.assign(policy=moves)
         write_whole(folder / f"{name}.csv", lambda file: frame.to_csv(file, index_label="date"))
         write_whole(folder / f"{name}_policy.csv", lambda file: result.policy().to_csv(file, index=False))
         for path in (folder / f"{name}.csv", folder / f"{name}_policy.csv"):
             print(path)
-=======
-        path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
-        moves = ["; ".join(str(one) for one in policy if one.month == month) for month in range(months)]
-        frame.assign(policy=moves).to_csv(path, index_label="date")
-        print(path)
->>>>>>> policy
 
 
 @app.command("list")
