@@ -313,18 +313,6 @@ def test_a_table_names_the_line_that_is_short(tmp_path):
         Sweep(design={"kind": "table", "file": "points.csv"}, folder=tmp_path)
 
 
-def test_a_table_has_every_point_once(tmp_path):
-    """Two rows of one point were two runs of one name, of which the results kept one."""
-    (tmp_path / "points.csv").write_text("ip_strength,ip_clarity\n0.1,1\n0.2,1\n0.10,1.0\n", encoding="utf-8")
-    spec = tmp_path / "s.toml"
-    spec.write_text('months = 6\n[design]\nkind = "table"\nfile = "points.csv"\n', encoding="utf-8")
-    with pytest.raises(SpecError, match="'points.csv', line 4: is the same point as line 2"):
-        Sweep.load(spec)
-    rows = [{"ip_strength": 0.1, "ip_clarity": 1}, {"ip_clarity": 1, "ip_strength": 0.1}]
-    with pytest.raises(SpecError, match="row 2: is the same point as design.rows: row 1"):
-        Sweep(months=6, design={"kind": "table", "rows": rows})
-
-
 def test_a_table_takes_blanks_and_blank_rows_and_names_the_line_of_a_wrong_value(tmp_path):
     path = tmp_path / "points.csv"
     path.write_text("ip_strength, adopters\n0.1, 20\n,\n0.2, 30\n", encoding="utf-8")

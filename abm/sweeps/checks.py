@@ -16,7 +16,7 @@ from abm.inputs import whole
 from abm.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
 from abm.scenarios import Scenario, ScenarioError
-from abm.sweeps.table import inside, read_rows, repeated, unknown_scenarios
+from abm.sweeps.table import inside, read_rows, unknown_scenarios
 from abm.sweeps.targets import Target, retold, target_of
 from abm.timeline import SIZES
 from abm.wording import OBSERVABLES as LISTED
@@ -79,7 +79,7 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Chec
     if isinstance(fit := said.get("posterior"), str) and fit not in fits():
         problems.append(f"posterior: no fit {short(fit)}{meant(fit, fits())}")
     problems += _observables(said, names)
-    problems += unknown_scenarios(rows, places, stories) + repeated(rows, places)
+    problems += unknown_scenarios(rows, places, stories)
     return stories, targets, rows, problems
 
 

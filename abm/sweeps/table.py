@@ -86,18 +86,6 @@ def _cell(text: str) -> Any:
     return text
 
 
-def repeated(rows: tuple[dict[str, Any], ...], places: list[str]) -> list[str]:
-    """Complaints of rows that are another one's point: both would be one run under one name, and count double."""
-    first: dict[Any, str] = {}
-    problems = []
-    for row, place in zip(rows, places, strict=True):
-        point = frozenset((name, x if isinstance(x, int | float) else str(x)) for name, x in row.items())
-        there = first.setdefault(point, place)
-        if there != place:
-            problems.append(f"{place}: is the same point as {there.rpartition(', ')[2] or there}")
-    return problems
-
-
 def unknown_scenarios(
     rows: tuple[dict[str, Any], ...], places: list[str], stories: Mapping[str, Scenario]
 ) -> list[str]:
