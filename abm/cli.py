@@ -80,7 +80,7 @@ def run(
     with as_mistake():
         Setup.of(chosen, scenario, months)  # every mistake shows here, before anything is compiled
     console = Console(stderr=True)
-    busy = console.status("running (the first run of a session compiles the model)")
+    busy = console.status("running (the first run of a session compiles the model)", spinner="line")
     with interruptible("nothing was kept"), busy, warnings.catch_warnings(record=True) as told:
         result = simulate(chosen, scenario, seed, months=months)
     for warning in told:
@@ -93,13 +93,10 @@ def run(
     for line in late(result.setup.scenario, months):
         console.print(escape(f"Note: {line}"))
     if folder:
-        name = f"{result.setup.scenario.name}_seed{seed}"
+        path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
         moves = ["; ".join(str(one) for one in policy if one.month == month) for month in range(months)]
-        frame = frame.assign(policy=moves)
-        write_whole(folder / f"{name}.csv", lambda file: frame.to_csv(file, index_label="date"))
-        write_whole(folder / f"{name}_policy.csv", lambda file: result.policy().to_csv(file, index=False))
-        for path in (folder / f"{name}.csv", folder / f"{name}_policy.csv"):
-            print(path)
+        write_whole(path, lambda file: frame.assign(policy=moves).to_csv(file, index_label="date"))
+        print(path)
 
 
 @app.command("list")

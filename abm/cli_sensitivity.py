@@ -104,7 +104,11 @@ def sensitivity(
     carry_out(asked, folder / "runs", number=number, options=options)
     if pilot is not None:
         carry_out(pilot, folder / "seeds", number=number, options=options)
-    with as_mistake(), told_if_incomplete(), Console(stderr=True).status("computing indices and intervals"):
+    with (
+        as_mistake(),
+        told_if_incomplete(),
+        Console(stderr=True).status("computing indices and intervals", spinner="line"),
+    ):
         indices, noise, files = analysed(folder, chosen, logged, time_resolved, pilot is not None)
     show(indices, noise)
     for path in files:

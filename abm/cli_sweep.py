@@ -356,7 +356,7 @@ def selftest(
         table.add_column(heading, overflow="fold")
     bad = 0
     console = Console(stderr=True)
-    with interruptible("nothing was kept"), console.status("starting") as shown:
+    with interruptible("nothing was kept"), console.status("starting", spinner="line") as shown:
         for trial in trials(lambda name: shown.update(f"{name} (one of {len(TRIALS)})")):
             bad += not trial.ok
             table.add_row(trial.name, "yes" if trial.ok else "NO", f"{trial.seconds:.0f}", escape(trial.said))
