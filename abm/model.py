@@ -22,6 +22,7 @@ from abm.parameters import Parameters
 from abm.phases.accounts import close_labs
 from abm.playing import HIGHEST_PRICE, Setup, device_values, first_market_of, one_month, yes_or_no
 from abm.policy import inert, overridden, warn
+from abm.results import months_index
 from abm.state import Market
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
@@ -248,7 +249,7 @@ class MarketModel(mesa.Model):
         """One row a month, one column an observable."""
         import pandas as pd
 
-        return pd.DataFrame(self._reports, index=pd.period_range("2023-01", periods=self.month, freq="M"))
+        return pd.DataFrame(self._reports, index=months_index(self.month))
 
     def network(self, layers: tuple[str, ...] | None = None) -> Any:
         """The multilayer network now, a `networkx.MultiDiGraph`."""

@@ -51,7 +51,7 @@ class Result:
         import pandas as pd
 
         return pd.DataFrame(
-            {"month": np.arange(self.setup.months), **self.report.observables}, index=months_index(self.setup)
+            {"month": np.arange(self.setup.months), **self.report.observables}, index=months_index(self.setup.months)
         )
 
     @property
@@ -146,7 +146,7 @@ class Ensemble:
         """
         import pandas as pd
 
-        return pd.DataFrame(quantiles(self[observable], levels), index=months_index(self.setup))
+        return pd.DataFrame(quantiles(self[observable], levels), index=months_index(self.setup.months))
 
     def daily(self, month: int) -> np.ndarray:
         """Daily log returns (runs, days, firms) of a month that was kept, read-only."""
@@ -208,7 +208,7 @@ class Comparison:
             "variance_reduction": self.variance_reduction(observable),
         }
         longer = self.a if self.a.setup.months <= self.b.setup.months else self.b
-        return pd.DataFrame(table, index=months_index(longer.setup))
+        return pd.DataFrame(table, index=months_index(longer.setup.months))
 
     def variance_reduction(self, observable: str) -> np.ndarray:
         """(months,) variance of the difference without pairing over that with it; 1 = no gain.
@@ -263,11 +263,11 @@ def policy_of(setup: Setup) -> pd.DataFrame:
     return frame(resolved(setup))
 
 
-def months_index(setup: Setup) -> Any:
+def months_index(months: int) -> Any:
     """First days of the months, named `date`: an index that CSV, Parquet, Stata and netCDF take alike."""
     import pandas as pd
 
-    return pd.date_range(f"{FIRST_YEAR}-01-01", periods=setup.months, freq="MS", name="date")
+    return pd.date_range(f"{FIRST_YEAR}-01-01", periods=months, freq="MS", name="date")
 
 
 def observable_of(table: Mapping[str, Any], name: str) -> Any:

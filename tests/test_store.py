@@ -253,7 +253,7 @@ def test_tables_of_a_run_go_to_every_file(tmp_path):
             assert back.sel(date="2023-02-01").sizes == {}
         assert table.to_csv().splitlines()[1].startswith("2023-01-01,")
     both.table(["welfare", "hhi"], month=[0, 1]).reset_index().to_stata(tmp_path / "x.dta")
-    assert str(months_index(a.setup)[-1].date()) == "2023-03-01"
+    assert str(months_index(a.setup.months)[-1].date()) == "2023-03-01"
 
 
 @pytest.mark.parametrize(
