@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 
 
@@ -11,6 +10,8 @@ def read_only(arrays: Any) -> Any:
 
     A result keeps its arrays and gives them away; ``x = run["hhi"]; x *= 0`` would otherwise change the run.
     """
+    import jax
+
     for array in jax.tree.leaves(arrays):
         if isinstance(array, np.ndarray):
             array.flags.writeable = False

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import operator
 import sys
+import types
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import abm.market  # noqa: F401  # with it all modules of the month are there
-from abm.engine import Identity, identity_of, is_library
+from abm.engine import Identity, identity_of, is_by_name, is_library
+from abm.engine.identity import is_library_file
 
 MONTH = tuple(
     f"abm.{part}"
@@ -21,7 +23,7 @@ MONTH = tuple(
 
 def is_built_in(kind: type) -> bool:
     """Whether a class is one of the package's."""
-    return kind.__module__.startswith("abm.")
+    return kind.__module__.startswith("abm.") and is_by_name(kind)
 
 
 def _namespaces() -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -34,12 +36,17 @@ def _namespaces() -> Iterator[tuple[str, Mapping[str, Any]]]:
                     yield f"{name}.{kind.__qualname__}", vars(kind)
 
 
-def _is_foreign(value: Any) -> bool:
-    return callable(value) and isinstance(getattr(value, "__module__", None), str) and not is_library(value.__module__)
+def _is_foreign(name: str, value: Any) -> bool:
+    """Whether a function or class that stands in the package is not the package's: replaced before anything was run."""
+    if name.startswith("__") or not isinstance(value, types.FunctionType | type):
+        return False
+    if isinstance(value, type):
+        return not is_library(value.__module__)
+    return not is_library_file(value.__code__.co_filename)
 
 
 AS_IMPORTED = [
-    (where, space, {name: value for name, value in space.items() if not _is_foreign(value)})
+    (where, space, {name: value for name, value in space.items() if not _is_foreign(name, value)})
     for where, space in _namespaces()
 ]
 
@@ -77,8 +84,8 @@ def identity_of_code(kinds: Iterable[type]) -> Identity:
 @functools.lru_cache(1_000)
 def _warn_once(whose: str, unknown: tuple[str, ...]) -> None:
     warnings.warn(
-        f"{whose}: what the rules do depends on more than their code ({'; '.join(unknown[:3])}). Every run compiles them"
-        " anew, which takes seconds, and what they read is fixed while they are compiled; pass numbers as Fields,"
-        " parameters or draws instead",
+        f"{whose}: what the rules do depends on more than their code ({'; '.join(unknown[:3])}). They are compiled anew for"
+        " every run, which takes seconds, and see what they read as it is at that time; pass numbers as Fields, parameters or"
+        " draws instead",
         stacklevel=2,
     )

@@ -43,7 +43,7 @@ class Shape:
         """
         kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in ROLES)
         code = identity_of_code(kind for _, several in kinds for kind, _ in several)
-        rules: Any = Unknown(setup) if code.unknown else code.digest
+        rules: Any = Unknown(setup, code.digest) if code.unknown else code.digest
         return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct, rules))
 
     @property
@@ -68,20 +68,21 @@ class Shape:
         return isinstance(other, Shape) and self.key == other.key
 
 
+@dataclasses.dataclass(frozen=True)
 class Unknown:
-    """Rules that cannot be told apart by looking: equal only for one and the same set-up."""
+    """Rules of which not all can be known: equal for one and the same set-up, while what is known of them is the same."""
 
-    def __init__(self, setup: Setup) -> None:
-        self.setup = setup
+    setup: Setup
+    digest: str
 
     def __str__(self) -> str:
         return uuid.uuid4().hex  # nothing that is stored under it is found again
 
     def __hash__(self) -> int:
-        return id(self.setup)
+        return hash((id(self.setup), self.digest))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Unknown) and self.setup is other.setup
+        return isinstance(other, Unknown) and self.setup is other.setup and self.digest == other.digest
 
 
 @jax.tree_util.register_pytree_node_class

@@ -86,7 +86,7 @@ class Result:
         if not 0 <= month < self.setup.months:
             raise ValueError(f"month = {month}: the run has months 0 to {self.setup.months - 1}")
         if self.rules != self.setup.shape.rules:
-            raise ValueError("rules of this run's agents have been changed since: it cannot be replayed; run it again")
+            raise ValueError("the agents' rules have changed since this run, so it cannot be replayed; run it again")
         for at, (market, _) in enumerate(play(self.setup, self.seed, compiled=self.compiled)):
             if at == month + 1:
                 return market

@@ -109,6 +109,101 @@ def test_what_decides_a_rule_is_in_its_digest(one, other):
     assert digest(one) != digest(other)
 
 
+RATE = "class Rate(float):\n    pass\nR = Rate({})\n"
+WRAPPED = """
+def scaled(rule):
+    @functools.wraps(rule)
+    def wrapper(self, p, offer):
+        return {} * self.token_cost
+    return wrapper
+
+class Lab(ClosedLab):
+    wanted_price = scaled(ClosedLab.wanted_price)
+"""
+MADE = """
+import types
+
+def fill(space):
+    def wanted_price(self, p, offer):
+        return {} * self.token_cost
+    space["wanted_price"] = wanted_price
+
+Lab = types.new_class("Lab", (ClosedLab,), None, fill)
+"""
+HOLDERS = {
+    "a namespace": "import types\ndef h():\n    return {}\nM = types.SimpleNamespace(h=h)\n",
+    "a deque": "import collections\ndef h():\n    return {}\nM = collections.deque([h])\n",
+    "a default": "import collections\nM = collections.defaultdict(lambda: {})\n",
+    "a series": "import pandas as pd\nM = pd.Series([{}, 2.5], name='m', index=['p', 'q'])\n",
+    "a mask": "M = np.ma.array([1.0, 2.0], mask=[{} > 2, 0])\n",
+    "names of columns": "M = np.zeros(2, [('a' if {} > 2 else 'b', float)])\n",
+    "a hidden slot": "class S:\n    __slots__ = ('__k',)\n    def __init__(self, k):\n        self.__k = k\nM = S({})\n",
+    "a table with attributes": "class T(dict):\n    __getattr__ = dict.__getitem__\nM = T(k={})\n",
+    "a dispatcher": "@functools.singledispatch\ndef M(x):\n    return {}\n",
+    "a vectorised function": "M = np.vectorize(lambda x: {} * x)\n",
+    "a cached property": "class S:\n    @functools.cached_property\n    def k(self):\n        return {}\nM = S()\n",
+    "a wrapper of a library's": "@functools.wraps(jnp.exp)\ndef M(x):\n    return {} * x\n",
+    "a random key": "M = jax.random.key(int({} * 10))\n",
+}
+
+
+@pytest.mark.parametrize(
+    "text", [RATE + PLAIN.format("R"), WRAPPED, MADE, *(h + PLAIN.format("M") for h in HOLDERS.values())]
+)
+def test_nothing_that_only_looks_like_a_librarys_hides_a_rule(text):
+    one, other = (text.replace("{}", number) for number in ("1.2", "2.5"))
+    assert digest(one) == digest(one)
+    assert digest(one) != digest(other)
+
+
+def test_what_a_librarys_function_was_made_of_counts():
+    made = "f = jax.vmap(jnp.interp, in_axes={})\n" + PLAIN.replace("{}", "f")
+    assert digest(made.format("(0, None, None)")) != digest(made.format("(None, 0, None)"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "class Lab(ClosedLab):\n    def first(self):\n        return pkg.A\n    def second(self):\n        return pkg.K\n",
+        "class Lab(ClosedLab):\n    own = pkg\n    def rule(self):\n        return self.own.K\n",
+        "def g(m):\n    return m.K\nclass Lab(ClosedLab):\n    def rule(self):\n        return g(pkg)\n",
+    ],
+)
+def test_a_module_is_asked_by_any_code_that_may_reach_it(text):
+    pkg = module("A = 1\nK = 1.2\n", "pkg")
+    before = digest(text, pkg=pkg)
+    pkg.K = 2.5
+    assert digest(text, pkg=pkg) != before
+
+
+def test_objects_that_know_one_another_are_looked_at_once():
+    text = "class O:\n    pass\nM = [O() for _ in range(60)]\nfor one in M:\n    one.all = M\n" + PLAIN.format("len(M)")
+    assert digest(text) == digest(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "M = []\nfor _ in range(3_000):\n    M = [M]\n",
+        "M = jnp.ones(3)\nM.delete()\n",
+        "class S:\n    def __getattribute__(self, name):\n        raise RuntimeError(name)\nM = S()\n",
+    ],
+)
+def test_what_cannot_be_looked_into_is_named_and_no_error(text):
+    assert identity_of(module(HEAD + text + PLAIN.format("M")).Lab).unknown
+
+
+def test_a_class_that_claims_to_be_the_packages_is_not():
+    from abm.own_code import is_built_in
+
+    class Mine(ClosedLab):
+        pass
+
+    functools.update_wrapper(Mine, ClosedLab, updated=())
+    assert not is_built_in(Mine)
+    assert is_built_in(ClosedLab)
+
+
 @pytest.mark.parametrize(
     "same",
     [
@@ -150,6 +245,8 @@ def test_a_module_counts_by_what_is_asked_of_it():
         (PLAIN.format("eval('K')"), "uses eval"),
         (PLAIN.format("np.loadtxt('k')"), "uses loadtxt"),
         ("import datetime\n" + PLAIN.format("datetime.date.today().year"), "uses today"),
+        ("import sys\n" + PLAIN.format("sys.modules[__name__].K"), "uses modules"),
+        ("import scipy.stats as st\n" + PLAIN.format("st.norm.rvs()"), "uses rvs"),
         ("t = (n for n in (1, 2))\n" + PLAIN.format("next(t)"), "holds a builtins.generator"),
     ],
 )

@@ -355,7 +355,7 @@ def test_a_model_without_a_seed_says_which_it_took():
     assert again.random.random() == MarketModel(rng=one.seed, months=4, **SIZES).random.random()
     assert one.datacollector.get_model_vars_dataframe()["seed"].tolist() == [one.seed]
     assert "seed" not in again.datacollector.model_vars
-    assert f"with seed {one.seed}: scenario 'baseline', 1 of 4 months played, 19 agents" in repr(one)
+    assert f"with seed {one.seed}: scenario 'baseline', 1 of 4 months played, {len(one.agents)} agents" in repr(one)
 
 
 @pytest.mark.parametrize("seed", [7, np.int64(7), "7"])

@@ -15,7 +15,7 @@ from abm.engine.devices import on_accelerator, runs_together
 from abm.engine.draws import Draws, seed_words
 from abm.engine.ensemble import concatenate_runs, run_many
 from abm.engine.fields import Field
-from abm.engine.identity import Identity, identity_of, is_library
+from abm.engine.identity import Identity, identity_of, is_by_name, is_library
 from abm.engine.modes import (
     RUNS,
     each,
@@ -49,6 +49,7 @@ __all__ = [
     "identity_of",
     "in_any_run",
     "interpreted",
+    "is_by_name",
     "is_interpreted",
     "is_library",
     "loop",

@@ -6,58 +6,53 @@ import dis
 import enum
 import functools
 import hashlib
+import importlib.util
 import inspect
-import pickle
 import site
 import sys
 import sysconfig
 import types
 import weakref
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-PACKAGE = __name__.partition(".")[0]
-NOT_CODE = {
-    *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"),
-    *("__static_attributes__", "__abstractmethods__", "_abc_impl", "__annotate_func__", "__annotations_cache__"),
-    *("__dataclass_fields__", "__dataclass_params__", "__match_args__", "__classcell__"),
-}
-"""Attributes of a class that no rule acts on."""
-OUTSIDE = {"random", "secrets", "time", "os", "uuid", "socket", "subprocess", "urllib", "shelve", "sqlite3"}
-"""Standard modules whose answers depend on more than their arguments."""
-READS = {"now", "today", "utcnow", "environ", "getenv", "loadtxt", "genfromtxt", "fromfile"} | {
-    f"read_{form}" for form in ("csv", "parquet", "json", "text", "bytes", "table", "excel")
-}
-"""Names by which code reads a clock, the environment or a file."""
-DYNAMIC = {"open", "input", "eval", "exec", "globals", "vars", "__import__", "compile"}
-"""Built-in functions through which code reaches what cannot be seen in it."""
-TAKES = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
-"""Flags of a function's code that say what it takes and gives."""
-ATOMS = {
-    type(None),
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    bytearray,
-    type(Ellipsis),
-    type(NotImplemented),
-    range,
-    slice,
-}
-LIBRARIES = {
+PACKAGE = Path(__file__).resolve().parents[1]
+LIBRARIES = {PACKAGE} | {
     Path(folder).resolve()
     for folder in (
         *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
         *site.getsitepackages(),
         site.getusersitepackages(),
     )
+}
+"""Folders of code that is not the user's."""
+NO_EFFECT = {
+    *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"),
+    *("__static_attributes__", "__abstractmethods__", "_abc_impl", "__annotate_func__", "__annotations_cache__"),
+    *("__dataclass_fields__", "__dataclass_params__", "__match_args__", "__classcell__"),
+}
+"""Attributes of a class that cannot affect a rule."""
+OUTSIDE = {"random", "secrets", "time", "os", "posix", "uuid", "socket", "subprocess", "urllib", "shelve", "sqlite3"}
+"""Standard modules whose answers depend on more than their arguments."""
+READS = {
+    *("now", "today", "utcnow", "environ", "getenv", "argv", "stdin", "rvs", "open", "load", "loadtxt", "genfromtxt"),
+    *("fromfile", "memmap", "loadmat", "open_dataset", "modules", "import_module", "__globals__", "f_globals"),
+    *(f"read_{form}" for form in ("csv", "parquet", "json", "text", "bytes", "table", "excel", "hdf", "graphml")),
+}
+"""Names by which code reads a clock, the environment, a file, or what cannot be seen in it."""
+DYNAMIC = {"open", "input", "eval", "exec", "globals", "vars", "__import__", "compile"}
+"""Built-in functions that do so."""
+SIGNATURE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
+"""Flags of a function's code that describe its arguments and result."""
+HEAP_TYPE = 1 << 9
+"""Flag of classes that are made while Python runs."""
+ATOMS = {
+    *(type(None), bool, int, float, complex, str, bytes, bytearray, range, slice),
+    *(type(Ellipsis), type(NotImplemented)),
 }
 
 
@@ -71,31 +66,57 @@ class Identity(NamedTuple):
 def identity_of(*things: Any) -> Identity:
     """The identity of classes, functions and data, through everything that their code can reach.
 
-    Followed are a class's attributes, methods and bases; a function's code, defaults and closure, and the globals and
-    attributes of modules that it names. Libraries, this package among them, stand for themselves by name. Two things with
-    one digest do the same, in this process and in another one under the same Python; comments, docstrings, names of files
-    and line numbers do not count. What reads a clock, a file, the environment or random numbers of its own, and objects
-    that cannot be looked into, are named in `unknown`.
+    Followed are a class's attributes, methods and bases; a function's code, defaults and closure, the globals that it
+    names, and what the code at hand may ask of the user's modules. Code of libraries, this package among them, stands for
+    itself by name. Two things with one digest do the same, in this process and in another one under the same Python;
+    comments, docstrings, names of files and line numbers do not count. What reads a clock, a file, the environment or
+    random numbers of its own, and objects that cannot be looked into, are named in `unknown`.
+
+    JAX keeps traces by function objects, whatever globals they read: where a function that was looked at before has changed,
+    its caches are cleared.
     """
     walk = _Walk()
     for thing in things:
         walk.look_at(thing)
+    walk.ask_modules()
+    if walk.changed:
+        jax.clear_caches()
     return Identity(walk.hash.hexdigest()[:32], tuple(dict.fromkeys(walk.unknown)))
 
 
-@functools.cache
-def _is_library_name(top: str) -> bool:
-    if top == PACKAGE or top in sys.stdlib_module_names or top in sys.builtin_module_names:
-        return True
-    module = sys.modules.get(top)
+def is_library(name: Any) -> bool:
+    """Whether a module, by its name, is the standard library's, an installed package's or this package's, by its file."""
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if module is None or name in ("__main__", "__mp_main__"):
+        return False
     spec = getattr(module, "__spec__", None)
-    places = [getattr(module, "__file__", None) or "", *(getattr(spec, "submodule_search_locations", None) or ())]
-    return any(folder in Path(place).resolve().parents for place in places if place for folder in LIBRARIES)
+    origin = getattr(module, "__file__", None) or getattr(spec, "origin", None)
+    if origin is None or origin in ("built-in", "frozen"):
+        places = list(getattr(spec, "submodule_search_locations", None) or ())
+        return all(map(is_library_file, places)) if places else name in sys.stdlib_module_names
+    return is_library_file(str(origin))
 
 
-def is_library(module: str | None) -> bool:
-    """Whether a module, by its name, is the standard library's, an installed package's or this package's."""
-    return bool(module) and _is_library_name(str(module).partition(".")[0])
+@functools.lru_cache(100_000)
+def is_library_file(path: str) -> bool:
+    """Whether code of this file is a library's or this package's."""
+    return path.startswith("<frozen ") or not LIBRARIES.isdisjoint(Path(path).resolve().parents)
+
+
+def is_by_name(value: Any) -> bool:
+    """Whether a library has this very thing under its own name, and, of a function, its code is the library's, too."""
+    try:
+        module, name = value.__module__, getattr(value, "__qualname__", None) or value.__name__
+    except Exception:  # an object may do anything when it is asked for a name that it has not
+        return False
+    if type(module) is not str or type(name) is not str or not is_library(module):
+        return False
+    if type(value) is types.FunctionType and not is_library_file(value.__code__.co_filename):
+        return False
+    found: Any = sys.modules[module]
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part, None)
+    return (found.__func__ if isinstance(found, staticmethod | classmethod) else found) is value
 
 
 class _Code(NamedTuple):
@@ -103,18 +124,16 @@ class _Code(NamedTuple):
 
     digest: str
     globals: tuple[str, ...]
-    imports: tuple[str, ...]
+    imports: tuple[tuple[int, str], ...]
+    """Level and name."""
     words: frozenset[str]
-    """Every name and text in it: attributes it may ask a module for."""
-
-
-_jitted: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+    """Every name and text in it: attributes that it may ask a module for."""
 
 
 @functools.lru_cache(10_000)
 def _read(code: types.CodeType) -> _Code:
     names: set[str] = set()
-    imports: set[str] = set()
+    imports: set[tuple[int, str]] = set()
     words = set(code.co_names)
     steps: list[tuple[str, Any]] = []
 
@@ -132,7 +151,8 @@ def _read(code: types.CodeType) -> _Code:
             words.add(value)
         return f"{type(value).__name__} {value!r}"
 
-    for step in dis.get_instructions(code):
+    instructions = list(dis.get_instructions(code))
+    for at, step in enumerate(instructions):
         if (
             step.opcode in dis.hasconst or step.opname == "KW_NAMES"
         ):  # by value: a docstring moves the numbers of all others
@@ -142,213 +162,275 @@ def _read(code: types.CodeType) -> _Code:
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             names.add(str(step.argval))
         elif step.opname == "IMPORT_NAME":
-            imports.add(str(step.argval))
-    kinds = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & TAKES)
+            imports.add((int(instructions[at - 2].argval or 0), str(step.argval)))
+    kinds = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & SIGNATURE)
     variables = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    content = repr((kinds, variables, steps)).encode() + code.co_exceptiontable
+    content = repr((kinds, variables, steps)).encode(errors="surrogatepass") + code.co_exceptiontable
     return _Code(hashlib.sha256(content).hexdigest(), tuple(sorted(names)), tuple(sorted(imports)), frozenset(words))
 
 
-class _Walk:
-    """One pass over what is reachable."""
+_own: weakref.WeakKeyDictionary[types.FunctionType, str] = weakref.WeakKeyDictionary()
+"""Functions of the user's that were looked at, with a digest of their code and of the data that they read themselves."""
 
-    def __init__(self) -> None:
-        self.hash = hashlib.sha256()
+
+class _Walk:
+    """One pass over what is reachable; a shallow one stops at other functions, classes and modules."""
+
+    def __init__(self, shallow: bool = False) -> None:
+        self.hash, self.shallow = hashlib.sha256(), shallow
         self.unknown: list[str] = []
-        self.seen: dict[int, int] = {}  # functions, classes and modules, which are what they are by identity
-        self.above: list[int] = []  # containers and objects that we are inside of
+        self.seen: dict[Any, int] = {}
         self.alive: list[Any] = []  # so that no id is given out twice
+        self.modules: list[types.ModuleType] = []
+        self.words: set[str] = set()
+        self.changed = False
 
     def note(self, *words: Any) -> None:
         self.hash.update("\x1f".join(map(str, words)).encode(errors="surrogatepass") + b"\x1e")
 
-    def look_at(self, value: Any, words: frozenset[str] = frozenset(), where: str = "") -> None:
-        """Add a value to the digest; `words` are the names that the code which holds it may ask it for."""
-        if type(value) in ATOMS:
-            return self.note(type(value).__name__, repr(value))
-        if isinstance(value, np.ndarray | np.generic | jax.Array):
-            return self.array(np.asarray(value), where)
-        if isinstance(value, types.CodeType):
-            return self.note("code", _read(value).digest)
-        if isinstance(value, types.ModuleType):
-            return self.module(value, words, where)
-        if isinstance(value, types.CellType):
-            try:
-                return self.look_at(value.cell_contents, words, where)
-            except ValueError:
-                return self.note("empty cell")
-        if self.is_named_in_library(value, words, where):
-            return None
-        if isinstance(value, type):
-            return self.once(value, self.kind)
-        if isinstance(value, types.FunctionType):
-            return self.once(value, self.function)
-        self.inside(value, words, where)
+    def look_at(self, value: Any, where: str = "") -> None:
+        """Add a value to the digest; `where` is the rule that reads it."""
+        kind = type(value)
+        if kind in ATOMS:
+            self.note(kind.__name__, repr(value))
+            return
+        try:
+            if self.is_new(value):
+                self.follow(value, kind, where)
+        except Exception as error:  # objects may do anything when they are asked for something
+            self.note("unknown")
+            self.unknown.append(f"{where or 'it'} holds a {kind.__name__} ({type(error).__name__} when looked into)")
 
-    def once(self, value: Any, follow: Any) -> None:
+    def is_new(self, value: Any) -> bool:
+        """Whether a value has not been looked at in this pass."""
         if id(value) in self.seen:
-            return self.note("again", self.seen[id(value)])
+            self.note("again", self.seen[id(value)])
+            return False
         self.seen[id(value)] = len(self.seen)
         self.alive.append(value)
-        return follow(value)
-
-    def is_named_in_library(self, value: Any, words: frozenset[str], where: str) -> bool:
-        """Functions, classes and other objects that a library has under their own name stand by that name."""
-        module, name = (
-            getattr(value, "__module__", None),
-            getattr(value, "__qualname__", getattr(value, "__name__", None)),
-        )
-        if not isinstance(module, str) or not isinstance(name, str) or not is_library(module):
-            return False
-        found: Any = sys.modules.get(module)
-        for part in name.split("."):
-            found = getattr(found, part, None)
-        if not isinstance(value, type | types.FunctionType | types.BuiltinFunctionType) and found is not value:
-            return False
-        if "<locals>" in name and isinstance(value, types.FunctionType):
-            return False  # made by a library out of something else: look into it
-        self.outside(module, words, where, name)
-        self.note("library", module, name)
         return True
 
-    def outside(self, module: str, words: Set[str], where: str, name: str = "") -> None:
-        if module.partition(".")[0] in OUTSIDE or module == "posix" or module.startswith("numpy.random"):
-            self.unknown.append(f"{where or 'it'} uses {module}{'.' * bool(name)}{name}")
+    def follow(self, value: Any, kind: type, where: str) -> None:
+        if issubclass(kind, types.ModuleType):
+            self.module(value, where)
+        elif issubclass(kind, jax.core.Tracer):
+            self.unknown.append(f"{where or 'it'} holds a value of another trace")
+        elif kind is np.ndarray or issubclass(kind, np.generic | jax.Array):
+            self.array(value, where)
+        elif kind is types.CodeType:
+            self.note("code", _read(value).digest)
+        elif is_by_name(value):
+            self.outside(value.__module__, where)
+            self.note("library", value.__module__, getattr(value, "__qualname__", None) or value.__name__)
+        elif issubclass(kind, type):
+            self.kind(value)
+        elif kind is types.FunctionType:
+            self.function(value)
+        else:
+            self.contents(value, kind, where)
 
-    def array(self, value: np.ndarray, where: str) -> None:
-        self.note("array", value.dtype.str, value.shape)
-        if value.dtype.hasobject:
-            return self.look_at(value.ravel().tolist(), where=where)
-        self.hash.update(np.ascontiguousarray(value).tobytes())
+    def outside(self, module: str, where: str) -> None:
+        if module.partition(".")[0] in OUTSIDE or module.startswith("numpy.random"):
+            self.unknown.append(f"{where or 'it'} uses {module}")
 
-    def module(self, value: types.ModuleType, words: frozenset[str], where: str) -> None:
-        """A library by its name; a module of the user's by what the code at hand may ask it for."""
+    def array(self, value: Any, where: str) -> None:
+        if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+            value = jax.random.key_data(value)
+        array = np.asarray(value)
+        self.note("array", array.dtype.descr if array.dtype.names else array.dtype.str, array.shape)
+        if array.dtype.hasobject:
+            self.look_at(array.ravel().tolist(), where)
+        else:
+            self.hash.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+    def module(self, value: types.ModuleType, where: str) -> None:
+        """A library by its name; of a module of the user's, what all the code that is reached may ask it for."""
         self.note("module", value.__name__)
         if is_library(value.__name__):
-            self.outside(value.__name__, words, where)
-            if value.__name__ == "numpy" and "random" in words:
-                self.unknown.append(f"{where or 'it'} uses numpy.random")
-            return
-        for name in sorted(words & vars(value).keys()):
-            key = hash((id(value), name))
-            if key not in self.seen:
-                self.seen[key] = len(self.seen)
-                self.note("attribute", name)
-                self.look_at(vars(value)[name], words, where)
+            self.outside(value.__name__, where)
+        else:
+            self.modules.append(value)
+
+    def ask_modules(self) -> None:
+        """Look at the attributes of the user's modules that any code reached has a word for, until there are no more."""
+        before = -1
+        while before < len(self.seen):
+            before = len(self.seen)
+            for module in list(self.modules):
+                for name in sorted((self.words | {"__getattr__"}) & vars(module).keys()):
+                    if (key := (id(module), name)) not in self.seen:
+                        self.seen[key] = len(self.seen)
+                        self.note("attribute", module.__name__, name)
+                        self.look_at(vars(module)[name], f"{module.__name__}.{name}")
 
     def kind(self, value: type) -> None:
-        """A class of the user's: its name, its bases and all of its attributes."""
+        """A class of the user's: its name, its bases and all of its attributes; shallow, its data."""
         self.note("class", value.__name__, len(value.__bases__))
-        for base in value.__bases__:
-            self.look_at(base)
-        if type(value) is not type:
-            self.look_at(type(value))
-        for name in sorted(vars(value).keys() - NOT_CODE):
+        own = {name: inside for name, inside in vars(value).items() if name not in NO_EFFECT}
+        if self.shallow:
+            own = {name: inside for name, inside in own.items() if not inspect.isroutine(inside)}
+        else:
+            for base in value.__bases__:
+                self.look_at(base)
+            if type(value) is not type:
+                self.look_at(type(value))
+        for name in sorted(own):
             self.note("attribute", name)
-            self.look_at(vars(value)[name], where=f"{value.__name__}.{name}")
+            self.look_at(own[name], f"{value.__name__}.{name}")
 
     def function(self, value: types.FunctionType) -> None:
+        if self.shallow and len(self.seen) > 1:  # not the one that it began with
+            self.note("function", value.__qualname__)
+            return
         code, where = _read(value.__code__), value.__qualname__.replace("<locals>.", "")
         self.note("function", code.digest)
+        attributes = {name: inside for name, inside in vars(value).items() if name != "__wrapped__"}
+        if {"registry", "dispatch"} <= attributes.keys():  # functools.singledispatch: the rest is its memory
+            self.look_at(dict(attributes["registry"]), where)
+            return
+        for part in (value.__defaults__, value.__kwdefaults__, attributes or None):
+            self.look_at(part, where)
+        for cell in value.__closure__ or ():
+            try:
+                self.look_at(cell.cell_contents, where)
+            except ValueError:
+                self.note("empty cell")
+        if is_library_file(value.__code__.co_filename):  # made by a library: what is the user's stands in its closure
+            return
+        self.words |= code.words
         if reads := sorted(READS & code.words):
             self.unknown.append(f"{where} uses {', '.join(reads)}")
-        for part in (value.__defaults__, value.__kwdefaults__, value.__closure__, vars(value)):
-            self.look_at(part or None, code.words, where)
         for name in code.globals:
-            if name in value.__globals__:
-                self.note("global", name)
-                self.look_at(value.__globals__[name], code.words, where)
-            elif name in DYNAMIC:
-                self.unknown.append(f"{where} uses {name}")
-            else:
-                self.note("built-in or absent", name)
-        for name in code.imports:
-            if name in sys.modules:
-                self.look_at(sys.modules[name], code.words, where)
-            elif not is_library(name):
-                self.unknown.append(f"{where} imports {name}")
+            self.global_of(value, name, where)
+        for level, name in code.imports:
+            self.imported(value, level, name, where)
+        if not self.shallow:
+            self.compare(value)
 
-    def inside(self, value: Any, words: frozenset[str], where: str) -> None:
-        """A container or an object, by what it holds."""
-        if id(value) in self.above:
-            return self.note("above", len(self.above) - self.above.index(id(value)))
-        self.above.append(id(value))
-        self.alive.append(value)
-        try:
-            self.contents(value, words, where)
-        finally:
-            self.above.pop()
-
-    def contents(self, value: Any, words: frozenset[str], where: str) -> None:
-        kind = type(value)
-        self.note("object", kind.__qualname__)
-        if isinstance(value, property):
-            parts: Any = (value.fget, value.fset, value.fdel)
-        elif isinstance(value, staticmethod | classmethod):
-            parts = (value.__func__,)
-        elif isinstance(value, types.MethodType):
-            parts = (value.__func__, value.__self__)
-        elif isinstance(value, types.BuiltinFunctionType):  # of an object: a list's append, a generator's draw
-            parts = (value.__name__, value.__self__)
-        elif isinstance(value, functools.partial):
-            parts = (value.func, value.args, value.keywords)
-        elif isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
-            parts = ()
-        elif isinstance(value, enum.Enum):
-            parts = (value.name, value.value)
-        elif isinstance(value, Mapping) and kind.__module__ != "os":
-            parts = tuple(x for pair in value.items() for x in pair)
-        elif isinstance(value, set | frozenset):
-            digests = [identity_of(part) for part in value]
-            self.unknown += [reason for one in digests for reason in one.unknown]
-            parts = tuple(sorted(one.digest for one in digests))
-        elif isinstance(value, tuple | list):
-            parts = tuple(value)
-        elif hasattr(value, "__wrapped__"):
-            parts = (value.__wrapped__,)
-            self.forget_if_changed(value)
-        elif is_library(kind.__module__) and kind.__module__.partition(".")[0] != PACKAGE:
-            return self.foreign(value, where)
+    def global_of(self, value: types.FunctionType, name: str, where: str) -> None:
+        builtin = getattr(sys.modules["builtins"], name, None)
+        if name in value.__globals__:
+            self.note("global", name)
+            found = value.__globals__[name]
+            self.look_at(found, where)
+            if found is np and "random" in _read(value.__code__).words:
+                self.unknown.append(f"{where} uses numpy.random")
+        elif name in DYNAMIC:
+            self.unknown.append(f"{where} uses {name}")
         else:
+            self.note("built-in or absent", name)
+            self.look_at(builtin, where)
+
+    def imported(self, value: types.FunctionType, level: int, name: str, where: str) -> None:
+        package = value.__globals__.get("__package__") or ""
+        full = importlib.util.resolve_name("." * level + name, package) if level else name
+        if full in sys.modules:
+            self.look_at(sys.modules[full], where)
+        else:
+            self.unknown.append(f"{where} imports {full}, which is not there yet")
+
+    def compare(self, value: types.FunctionType) -> None:
+        """Notice a function that has changed, or what it reads itself, since it was looked at before."""
+        shallow = _Walk(shallow=True)
+        shallow.look_at(value)
+        shallow.ask_modules()
+        now = shallow.hash.hexdigest()
+        self.changed |= _own.get(value, now) != now
+        _own[value] = now
+
+    def contents(self, value: Any, kind: type, where: str) -> None:
+        """A container or an object, by what it holds."""
+        self.note("object", kind.__qualname__)
+        if issubclass(kind, property):
+            parts: Any = (value.fget, value.fset, value.fdel)
+        elif issubclass(kind, staticmethod | classmethod):
+            parts = (value.__func__,)
+        elif kind is types.MethodType:
+            parts = (value.__func__, value.__self__)
+        elif kind is types.BuiltinFunctionType:  # of an object: a list's append, a generator's draw
+            parts = (value.__name__, value.__self__)
+        elif issubclass(kind, functools.partial | functools.partialmethod):
+            parts = (value.func, value.args, value.keywords)
+        elif issubclass(kind, functools.cached_property):
+            parts = (value.func,)
+        elif kind in (types.MemberDescriptorType, types.GetSetDescriptorType):
             parts = ()
-        if not is_library(kind.__module__):
-            self.look_at(kind)
-        for part in parts:
-            self.look_at(part, words, where)
-        self.attributes(value, words, where)
-
-    def attributes(self, value: Any, words: frozenset[str], where: str) -> None:
-        """What an object keeps in its dictionary and its slots."""
-        slots = [
-            name
-            for base in type(value).__mro__
-            for name in _names(vars(base).get("__slots__", ()))
-            if name not in ("__dict__", "__weakref__") and hasattr(value, name)
-        ]
-        own = {**{name: getattr(value, name) for name in slots}, **getattr(value, "__dict__", {})}
-        for name in sorted(own, key=str):
-            if name != "__wrapped__":
-                self.note("attribute", name)
-                self.look_at(own[name], words, where)
-
-    def foreign(self, value: Any, where: str) -> None:
-        """An object of a library's: by its pickled form, if it has one."""
-        kind = type(value)
-        self.outside(kind.__module__, frozenset(), where, kind.__name__)
-        try:
-            self.hash.update(pickle.dumps(value, protocol=5))
-        except Exception:
-            self.unknown.append(f"{where or 'it'} holds a {kind.__module__}.{kind.__qualname__}")
-
-    def forget_if_changed(self, value: Any) -> None:
-        """A function compiled by the user keeps its program when a global that it reads changes; let it go then."""
-        if not hasattr(value, "clear_cache"):
+        elif issubclass(kind, enum.Enum):
+            parts = (value.name, value.value)
+        elif kind is types.MappingProxyType or kind is dict:
+            parts = tuple(x for pair in value.items() for x in pair)
+        elif kind in (set, frozenset):
+            parts = self.sorted(value)
+        elif kind in (tuple, list):
+            parts = tuple(value)
+        elif type(wrapped := vars(value).get("__wrapped__") if hasattr(value, "__dict__") else None) is not type(None):
+            parts = (wrapped,)
+        else:
+            self.object(value, kind, where)
             return
-        now = identity_of(value.__wrapped__).digest
-        if _jitted.get(value, now) != now:
-            value.clear_cache()
-        _jitted[value] = now
+        for part in parts:
+            self.look_at(part, where)
+        if _may_be_users(kind):
+            self.object(value, kind, where)
+
+    def sorted(self, values: Iterable[Any]) -> tuple[str, ...]:
+        """Digests of what stands in no order."""
+        found = [identity_of(value) for value in values]
+        self.unknown += [reason for one in found for reason in one.unknown]
+        return tuple(sorted(one.digest for one in found))
+
+    def object(self, value: Any, kind: type, where: str) -> None:
+        """An object by its class and by what it keeps: attributes, slots, and what it would be rebuilt from."""
+        library = is_library(kind.__module__)
+        self.outside(kind.__module__, where)
+        if _may_be_users(kind):
+            self.look_at(kind, where)
+            self.attributes(value, kind, where)
+        if library or any(is_by_name(base) and base is not object for base in kind.__mro__[1:]):
+            self.rebuilt(value, kind, where, must=library)
+
+    def attributes(self, value: Any, kind: type, where: str) -> None:
+        own = dict(getattr(value, "__dict__", {}))
+        for base in kind.__mro__:
+            slots = vars(base).get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                hidden = name.startswith("__") and not name.endswith("__")
+                full = f"_{base.__name__.lstrip('_')}{name}" if hidden else name
+                if name not in ("__dict__", "__weakref__") and hasattr(value, full):
+                    own[full] = getattr(value, full)
+        for name in sorted(own.keys() - _memos(kind), key=str):
+            self.note("attribute", name)
+            self.look_at(own[name], where)
+
+    def rebuilt(self, value: Any, kind: type, where: str, must: bool) -> None:
+        """What an object would be rebuilt from in another process, its state without what it has only remembered."""
+        try:
+            found = value.__reduce_ex__(4)
+        except Exception:
+            if must:
+                self.unknown.append(f"{where or 'it'} holds a {kind.__module__}.{kind.__qualname__}")
+            return
+        if isinstance(found, str):
+            self.note("global object", found)
+            return
+        make, arguments, state, items, pairs = (*found[:5], *[None] * (5 - len(found[:5])))
+        if isinstance(state, dict):
+            state = {name: inside for name, inside in state.items() if name not in _memos(kind)}
+        for part in (make, arguments, state, items and list(items), pairs and list(pairs)):
+            self.look_at(part, where)
 
 
-def _names(slots: str | Iterable[str]) -> Iterable[str]:
-    return (slots,) if isinstance(slots, str) else slots
+def _may_be_users(kind: type) -> bool:
+    """Whether a class is neither Python's own, made in C, nor found in a library under its name."""
+    return bool(kind.__flags__ & HEAP_TYPE) and not is_by_name(kind)
+
+
+def _memos(kind: type) -> set[str]:
+    """Attributes that `functools.cached_property` fills when they are first asked for, and `functools.wraps`."""
+    cached = {
+        name
+        for base in kind.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, functools.cached_property)
+    }
+    return cached | {"__wrapped__"}

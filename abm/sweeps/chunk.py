@@ -127,6 +127,7 @@ def try_runs(
     columns = {one.source for one in task.plan.sweep.columns.values()} | set(kept)
     for name in spoilt:
         at = [run.id for run in runs].index(name)
+        ensemble[kept[0]] = np.array(ensemble[kept[0]])  # a result's own cannot be written to
         ensemble[kept[0]][at, -1] = np.nan
     troubles = nonfinite(ensemble)
     for at, run in enumerate(runs):

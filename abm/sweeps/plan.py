@@ -141,7 +141,9 @@ class Plan:
         A class whose rules depend on more than their code has a digest that no other call gives again. Raises ValueError
         where rules of the package were replaced in memory: workers and whoever reads the results would not know of it.
         """
-        if "abm.market" not in sys.modules and not self.classes:
+        if not self.classes and not any(
+            name.startswith(("abm.agents", "abm.mechanisms", "abm.phases")) for name in sys.modules
+        ):
             return {}  # nothing has been replaced in what is not imported yet
         from abm.own_code import identity_of_code, replaced
 
@@ -154,7 +156,7 @@ class Plan:
         for role, kinds in class_table(self.classes).items():
             for kind, number in kinds.items():
                 code = identity_of_code([kind])
-                digest = uuid4().hex if code.unknown else code.digest
+                digest = f"{code.digest}{uuid4().hex if code.unknown else ''}"
                 found.setdefault(role, []).append([kind.__qualname__, number, digest])
         return found
 

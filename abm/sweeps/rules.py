@@ -21,9 +21,10 @@ class Rules:
     """Classes of agents, whole where no module has them under their name: those of a notebook, a script, a function."""
 
     name: str
+    names: str
     packed: bytes
     digest: str
-    """Of the rules' code where the sweep is led; empty where it cannot all be known."""
+    """Of what is known of the rules where the sweep is led."""
     key: str
     """What the sweep's folder knows them by."""
 
@@ -37,7 +38,7 @@ class Rules:
             packed = cloudpickle.dumps(plan.classes)
         except Exception as error:
             raise ValueError(f"classes: {names} cannot be sent to workers: {error}") from None
-        rules = cls(uuid4().hex, packed, _digest(plan.classes), json.dumps(plan.class_sources))
+        rules = cls(uuid4().hex, names, packed, _digest(plan.classes), json.dumps(plan.class_sources))
         while len(_LED) >= 8:
             _LED.pop(next(iter(_LED)))
         _LED[rules.name] = plan.classes
@@ -54,10 +55,10 @@ def _unpacked(rules: Rules) -> Any:
         classes = cloudpickle.loads(rules.packed)
     except Exception as error:
         raise ValueError(f"a worker cannot load the sweep's own classes: {type(error).__name__}: {error}") from None
-    if rules.digest and _digest(classes) != rules.digest:
+    if _digest(classes) != rules.digest:
         raise ValueError(
-            "a worker has other rules under the names of the sweep's own classes: a module that they come from was edited"
-            " after the sweep's process imported it, or differs there; start both again"
+            f"classes {rules.names}: a worker finds other rules or data under these names than the process that leads the"
+            " sweep; if a module was edited after it was imported, start both again"
         )
     return classes
 
@@ -65,5 +66,4 @@ def _unpacked(rules: Rules) -> Any:
 def _digest(classes: Any) -> str:
     from abm.own_code import identity_of_code
 
-    code = identity_of_code(kind for kinds in class_table(classes).values() for kind in kinds)
-    return "" if code.unknown else code.digest
+    return identity_of_code(kind for kinds in class_table(classes).values() for kind in kinds).digest
