@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import abm.market  # noqa: F401  # with it all modules of the month are there
-from abm.engine import Identity, identity_of, is_by_name, is_library
-from abm.engine.identity import is_library_file
+from abm.engine import Identity, identity_of, is_by_name, is_library, is_library_file
 
 MONTH = tuple(
     f"abm.{part}"

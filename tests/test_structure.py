@@ -1,6 +1,7 @@
 """The structure of the package: dependencies point one way, files are short, nobody needs another's privates."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,10 @@ def test_nobody_imports_what_another_file_keeps_to_itself():
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("abm"):
                 taken += [f"{path.relative_to(ROOT)}: {alias.name}" for alias in node.names if alias.name[0] == "_"]
     assert not taken
+
+
+def test_every_promise_names_tests_that_exist():
+    text = (ROOT / "docs/explanation/guarantees.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"test_\w+\.py", text))
+    assert len(named) > 15
+    assert {name for name in named if not (ROOT / "tests" / name).exists()} == set()

@@ -10,12 +10,13 @@ The engine knows nothing of AI markets. It has five ideas:
 """
 
 from abm.engine.agent import Agent, RuleError
+from abm.engine.code import is_by_name, is_library, is_library_file
 from abm.engine.compilation import compiler_options, configure, floats_of
 from abm.engine.devices import on_accelerator, runs_together
 from abm.engine.draws import Draws, seed_words
 from abm.engine.ensemble import concatenate_runs, run_many
 from abm.engine.fields import Field
-from abm.engine.identity import Identity, identity_of, is_by_name, is_library
+from abm.engine.identity import Identity, identity_of
 from abm.engine.modes import (
     RUNS,
     each,
@@ -52,6 +53,7 @@ __all__ = [
     "is_by_name",
     "is_interpreted",
     "is_library",
+    "is_library_file",
     "loop",
     "mean_of_neighbours",
     "on_accelerator",

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import dis
 import enum
 import functools
 import hashlib
 import importlib.util
 import inspect
-import site
 import sys
-import sysconfig
 import types
 import weakref
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-PACKAGE = Path(__file__).resolve().parents[1]
-LIBRARIES = {PACKAGE} | {
-    Path(folder).resolve()
-    for folder in (
-        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-        *site.getsitepackages(),
-        site.getusersitepackages(),
-    )
-}
-"""Folders of code that is not the user's."""
+from abm.engine.code import is_by_name, is_library, is_library_file, read_code
+
 NO_EFFECT = {
     *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__"),
     *("__static_attributes__", "__abstractmethods__", "_abc_impl", "__annotate_func__", "__annotations_cache__"),
@@ -46,8 +34,6 @@ READS = {
 """Names by which code reads a clock, the environment, a file, or what cannot be seen in it."""
 DYNAMIC = {"open", "input", "eval", "exec", "globals", "vars", "__import__", "compile"}
 """Built-in functions that do so."""
-SIGNATURE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
-"""Flags of a function's code that describe its arguments and result."""
 HEAP_TYPE = 1 << 9
 """Flag of classes that are made while Python runs."""
 ATOMS = {
@@ -82,91 +68,6 @@ def identity_of(*things: Any) -> Identity:
     if walk.changed:
         jax.clear_caches()
     return Identity(walk.hash.hexdigest()[:32], tuple(dict.fromkeys(walk.unknown)))
-
-
-def is_library(name: Any) -> bool:
-    """Whether a module, by its name, is the standard library's, an installed package's or this package's, by its file."""
-    module = sys.modules.get(name) if isinstance(name, str) else None
-    if module is None or name in ("__main__", "__mp_main__"):
-        return False
-    spec = getattr(module, "__spec__", None)
-    origin = getattr(module, "__file__", None) or getattr(spec, "origin", None)
-    if origin is None or origin in ("built-in", "frozen"):
-        places = list(getattr(spec, "submodule_search_locations", None) or ())
-        return all(map(is_library_file, places)) if places else name in sys.stdlib_module_names
-    return is_library_file(str(origin))
-
-
-@functools.lru_cache(100_000)
-def is_library_file(path: str) -> bool:
-    """Whether code of this file is a library's or this package's."""
-    return path.startswith("<frozen ") or not LIBRARIES.isdisjoint(Path(path).resolve().parents)
-
-
-def is_by_name(value: Any) -> bool:
-    """Whether a library has this very thing under its own name, and, of a function, its code is the library's, too."""
-    try:
-        module, name = value.__module__, getattr(value, "__qualname__", None) or value.__name__
-    except Exception:  # an object may do anything when it is asked for a name that it has not
-        return False
-    if type(module) is not str or type(name) is not str or not is_library(module):
-        return False
-    if type(value) is types.FunctionType and not is_library_file(value.__code__.co_filename):
-        return False
-    found: Any = sys.modules[module]
-    for part in name.split("."):
-        found = inspect.getattr_static(found, part, None)
-    return (found.__func__ if isinstance(found, staticmethod | classmethod) else found) is value
-
-
-class _Code(NamedTuple):
-    """What a code object says by itself, its nested functions included."""
-
-    digest: str
-    globals: tuple[str, ...]
-    imports: tuple[tuple[int, str], ...]
-    """Level and name."""
-    words: frozenset[str]
-    """Every name and text in it: attributes that it may ask a module for."""
-
-
-@functools.lru_cache(10_000)
-def _read(code: types.CodeType) -> _Code:
-    names: set[str] = set()
-    imports: set[tuple[int, str]] = set()
-    words = set(code.co_names)
-    steps: list[tuple[str, Any]] = []
-
-    def constant(value: Any) -> str:
-        if isinstance(value, types.CodeType):
-            inner = _read(value)
-            names.update(inner.globals)
-            imports.update(inner.imports)
-            words.update(inner.words)
-            return inner.digest
-        if isinstance(value, tuple | frozenset):
-            parts = [constant(part) for part in value]
-            return f"{type(value).__name__}({', '.join(parts if isinstance(value, tuple) else sorted(parts))})"
-        if isinstance(value, str):
-            words.add(value)
-        return f"{type(value).__name__} {value!r}"
-
-    instructions = list(dis.get_instructions(code))
-    for at, step in enumerate(instructions):
-        if (
-            step.opcode in dis.hasconst or step.opname == "KW_NAMES"
-        ):  # by value: a docstring moves the numbers of all others
-            steps.append((step.opname, constant(code.co_consts[step.arg or 0])))
-        else:
-            steps.append((step.opname, step.arg))
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            names.add(str(step.argval))
-        elif step.opname == "IMPORT_NAME":
-            imports.add((int(instructions[at - 2].argval or 0), str(step.argval)))
-    kinds = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & SIGNATURE)
-    variables = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    content = repr((kinds, variables, steps)).encode(errors="surrogatepass") + code.co_exceptiontable
-    return _Code(hashlib.sha256(content).hexdigest(), tuple(sorted(names)), tuple(sorted(imports)), frozenset(words))
 
 
 _own: weakref.WeakKeyDictionary[types.FunctionType, str] = weakref.WeakKeyDictionary()
@@ -218,7 +119,7 @@ class _Walk:
         elif kind is np.ndarray or issubclass(kind, np.generic | jax.Array):
             self.array(value, where)
         elif kind is types.CodeType:
-            self.note("code", _read(value).digest)
+            self.note("code", read_code(value).digest)
         elif is_by_name(value):
             self.outside(value.__module__, where)
             self.note("library", value.__module__, getattr(value, "__qualname__", None) or value.__name__)
@@ -282,7 +183,7 @@ class _Walk:
         if self.shallow and len(self.seen) > 1:  # not the one that it began with
             self.note("function", value.__qualname__)
             return
-        code, where = _read(value.__code__), value.__qualname__.replace("<locals>.", "")
+        code, where = read_code(value.__code__), value.__qualname__.replace("<locals>.", "")
         self.note("function", code.digest)
         attributes = {name: inside for name, inside in vars(value).items() if name != "__wrapped__"}
         if {"registry", "dispatch"} <= attributes.keys():  # functools.singledispatch: the rest is its memory
@@ -313,7 +214,7 @@ class _Walk:
             self.note("global", name)
             found = value.__globals__[name]
             self.look_at(found, where)
-            if found is np and "random" in _read(value.__code__).words:
+            if found is np and "random" in read_code(value.__code__).words:
                 self.unknown.append(f"{where} uses numpy.random")
         elif name in DYNAMIC:
             self.unknown.append(f"{where} uses {name}")
@@ -413,7 +314,7 @@ class _Walk:
         if isinstance(found, str):
             self.note("global object", found)
             return
-        make, arguments, state, items, pairs = (*found[:5], *[None] * (5 - len(found[:5])))
+        make, arguments, state, items, pairs = (*found, None, None, None)[:5]
         if isinstance(state, dict):
             state = {name: inside for name, inside in state.items() if name not in _memos(kind)}
         for part in (make, arguments, state, items and list(items), pairs and list(pairs)):

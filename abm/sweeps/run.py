@@ -158,8 +158,8 @@ def run_sweep(
     def finished(result: dict[str, Any]) -> None:
         if result["part"] is None:
             raise Broken(
-                "a worker has other code of the model, or other versions of packages, than this process; install the same"
-                " on both: what is finished is kept"
+                "a worker has other code of the model, or other versions of packages, than this process: files were edited"
+                " meanwhile, or another version is installed there. What is finished is kept; start it again"
             )
         tally.parts += 1
         tally.counts.update(result["counts"])

@@ -1,0 +1,111 @@
+"""Whose code it is, and what a code object says."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import hashlib
+import inspect
+import site
+import sys
+import sysconfig
+import types
+from pathlib import Path
+from typing import Any, NamedTuple
+
+PACKAGE = Path(__file__).resolve().parents[1]
+LIBRARIES = {PACKAGE} | {
+    Path(folder).resolve()
+    for folder in (
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+    )
+}
+"""Folders of code that is not the user's."""
+SIGNATURE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
+"""Flags of a function's code that describe its arguments and result."""
+
+
+def is_library(name: Any) -> bool:
+    """Whether a module, by its name, is the standard library's, an installed package's or this package's, by its file."""
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if module is None or name in ("__main__", "__mp_main__"):
+        return False
+    spec = getattr(module, "__spec__", None)
+    origin = getattr(module, "__file__", None) or getattr(spec, "origin", None)
+    if origin is None or origin in ("built-in", "frozen"):
+        places = list(getattr(spec, "submodule_search_locations", None) or ())
+        return all(map(is_library_file, places)) if places else name in sys.stdlib_module_names
+    return is_library_file(str(origin))
+
+
+@functools.lru_cache(100_000)
+def is_library_file(path: str) -> bool:
+    """Whether code of this file is a library's or this package's."""
+    return path.startswith("<frozen ") or not LIBRARIES.isdisjoint(Path(path).resolve().parents)
+
+
+def is_by_name(value: Any) -> bool:
+    """Whether a library has this very thing under its own name, and, of a function, its code is the library's, too."""
+    try:
+        module, name = value.__module__, getattr(value, "__qualname__", None) or value.__name__
+    except Exception:  # an object may do anything when it is asked for a name that it has not
+        return False
+    if type(module) is not str or type(name) is not str or not is_library(module):
+        return False
+    if type(value) is types.FunctionType and not is_library_file(value.__code__.co_filename):
+        return False
+    found: Any = sys.modules[module]
+    for part in name.split("."):
+        found = inspect.getattr_static(found, part, None)
+    return (found.__func__ if isinstance(found, staticmethod | classmethod) else found) is value
+
+
+class Code(NamedTuple):
+    """What a code object says by itself, its nested functions included."""
+
+    digest: str
+    globals: tuple[str, ...]
+    imports: tuple[tuple[int, str], ...]
+    """Level and name."""
+    words: frozenset[str]
+    """Every name and text in it: attributes that it may ask a module for."""
+
+
+@functools.lru_cache(10_000)
+def read_code(code: types.CodeType) -> Code:
+    """What a code object says, the constants by their values: a docstring moves the numbers of all others."""
+    names: set[str] = set()
+    imports: set[tuple[int, str]] = set()
+    words = set(code.co_names)
+    steps: list[tuple[str, Any]] = []
+
+    def constant(value: Any) -> str:
+        if isinstance(value, types.CodeType):
+            inner = read_code(value)
+            names.update(inner.globals)
+            imports.update(inner.imports)
+            words.update(inner.words)
+            return inner.digest
+        if isinstance(value, tuple | frozenset):
+            parts = [constant(part) for part in value]
+            return f"{type(value).__name__}({', '.join(parts if isinstance(value, tuple) else sorted(parts))})"
+        if isinstance(value, str):
+            words.add(value)
+        return f"{type(value).__name__} {value!r}"
+
+    instructions = list(dis.get_instructions(code))
+    for at, step in enumerate(instructions):
+        if step.opcode in dis.hasconst or step.opname == "KW_NAMES":
+            steps.append((step.opname, constant(code.co_consts[step.arg or 0])))
+        else:
+            steps.append((step.opname, step.arg))
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            names.add(str(step.argval))
+        elif step.opname == "IMPORT_NAME":
+            imports.add((int(instructions[at - 2].argval or 0), str(step.argval)))
+    kinds = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & SIGNATURE)
+    variables = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+    content = repr((kinds, variables, steps)).encode(errors="surrogatepass") + code.co_exceptiontable
+    return Code(hashlib.sha256(content).hexdigest(), tuple(sorted(names)), tuple(sorted(imports)), frozenset(words))
