@@ -37,7 +37,7 @@ from abm.cli_progress import bar, interruptible
 from abm.cli_score import score
 from abm.cli_sensitivity import replications, sensitivity
 from abm.cli_sweep import selftest, sweep
-from abm.files import write_whole
+from abm.files import write_text, write_whole
 from abm.wording import nearest
 
 SEEDS = 400
@@ -206,7 +206,7 @@ def validate(
     whole = not name and not any(result.skipped for result in results)  # a page without a rung would hide it
     page = out or (Path("docs/validation.md") if whole and Path("docs").is_dir() else None)
     if page:
-        page.write_text(markdown(results), encoding="utf-8")
+        write_text(page, markdown(results))
         print(page)
     elif not name and Path("docs").is_dir():
         print("docs/validation.md is left as it is: a rung was skipped (--out writes a page all the same)")

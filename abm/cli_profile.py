@@ -12,6 +12,7 @@ from rich.table import Table
 
 from abm.cli_input import Mistake, as_mistake, could_write
 from abm.cli_progress import bar, stopped
+from abm.files import write_text
 
 LAST_MONTH = 119
 
@@ -52,5 +53,5 @@ def profile(
     if json_:
         said = {"runs": runs, "month": month, "adopters": adopters, "investors": investors}
         numbers = {"phases": found.phases.to_dict("index"), "compiling": found.compiling}
-        json_.write_text(json.dumps(said | numbers, indent=1) + "\n", encoding="utf-8")
+        write_text(json_, json.dumps(said | numbers, indent=1) + "\n")
         print(json_)

@@ -29,9 +29,9 @@ def plain(value: Any) -> Any:
 
 
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """`value` as an int. Raises ValueError unless it is an integer from `low` to `high`; True, 2.0 and "2" are none."""
+    """`value` as an int. Raises ValueError unless it is an integer from `low` to `high`; True, 2.0 and "2" are refused."""
     number = plain(value)
-    if isinstance(number, bool) or not isinstance(number, int) or number < low or (high and number > high):
+    if isinstance(number, bool) or not isinstance(number, int) or number < low or (high is not None and number > high):
         wanted = f", {low} or more" if high is None else f" from {low} to {high:,}"
         raise ValueError(f"{name} = {short(value)}: must be a whole number{wanted}")
     return number

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from abm.files import read_text
+from abm.inputs import parse_float
 from abm.wording import short
 
 GENERATORS = ("small_world", "scale_free", "core_periphery", "random", "complete")
@@ -22,6 +23,9 @@ LARGEST_FILE = 100_000_000
 """Bytes of GraphML."""
 MOST_PLACES = 64
 """Places that an agent's neighbours get at most to have exactly the shares that their weights say."""
+NUMBER_KEY = re.compile(r'<(?:\w+:)?key\b(?=[^>]*\battr\.type="(?:int|long|float|double)")[^>]*\bid="([^"]*)"')
+DATA = re.compile(r'<(?:\w+:)?data\b[^>]*\bkey="([^"]*)"[^>]*>([^<]*)<')
+"""Of GraphML: the keys of numbers, and key and text of data."""
 AGENT = "agent"
 """Node attribute that says which agent a node is."""
 
@@ -96,6 +100,10 @@ def _read(path: Path) -> nx.Graph:
     try:
         if len(re.findall(r"<(?:\w+:)?graph[\s>]", text)) > 1:
             raise NetworkError("it holds several graphs; keep one")
+        numbers = set(NUMBER_KEY.findall(text))
+        for key, content in DATA.findall(text):
+            if key in numbers:
+                parse_float(content.strip())  # which networkx would read as Python does: 1_000
         return nx.parse_graphml(text)
     except KeyError as error:  # what networkx looks up by the file's words
         raise NetworkError(f"{path}: cannot be read as GraphML: unknown type or key {error}") from None

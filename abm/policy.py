@@ -246,7 +246,10 @@ def overridden(story: Scenario, given: Mapping[str, Any], months: int, since: in
             span = event.span
             ended = span.stop is not None and span.stop <= since
             if span.start < months and not ended and any(_covers(value, (at,)) for at in _rows(event)):
-                acts = f"acts until {date_of(span.start - 1):%B %Y}" if span.start > since else "does not act"
+                before = f"until {date_of(span.start - 1):%B %Y}" if span.start > since else ""
+                ends = span.stop is not None and span.stop < months
+                after = f"from {date_of(span.stop):%B %Y} on" if ends else ""
+                acts = f"acts {' and '.join(filter(None, (before, after)))}" if before or after else "does not act"
                 found.append(f"{_words(name, value)} {acts}: {sentence(story, event)}")
     return found
 

@@ -117,6 +117,8 @@ class Ensemble:
     seeds: list[int]
     out: dict[str, Any]
     daily_months: tuple[int, ...]
+    own_parameters: bool = False
+    """Whether every run has parameters of its own; those of the set-up are the first run's."""
 
     def __post_init__(self) -> None:
         read_only(self.out)
@@ -165,7 +167,11 @@ class Ensemble:
         return fan_chart(self, observables, axes, **look)
 
     def policy(self) -> pd.DataFrame:
-        """As `Result.policy`."""
+        """As `Result.policy`. Raises ValueError where every run has parameters of its own."""
+        if self.own_parameters:
+            raise ValueError(
+                "every run of this ensemble has parameters of its own: ask abm.simulate(...).policy() of one"
+            )
         return policy_of(self.setup)
 
     def failures(self) -> list[int]:

@@ -238,7 +238,10 @@ def play_members(
             progress=progress,
             x64=precision == 64,
         )
-    return [Ensemble(m.setup, seeds, out, days) for m, out, days in zip(family, outs, kept, strict=True)]
+    return [
+        Ensemble(m.setup, seeds, out, days, own_parameters=bool(m.given))
+        for m, out, days in zip(family, outs, kept, strict=True)
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,6 +255,8 @@ class Member:
     values: dict[str, np.ndarray]
     branch_at: int = 0
     timelines: dict[str, np.ndarray] | None = None
+    given: tuple[dict[str, Any], ...] = ()
+    """What was set explicitly, run by run, where every run has parameters of its own."""
 
     @classmethod
     def of(cls, setting: Setting, seeds: list[int], months: int, options: dict[str, Any]) -> Member:
@@ -269,12 +274,17 @@ class Member:
         free = all(s.conduct.short_sales for s in setups)  # one constrained run makes all pass through the kink
         setup = dataclasses.replace(setups[0], conduct=setups[0].conduct._replace(short_sales=free))
         tables = [s.values for s in setups]
-        return cls(setup, {name: np.stack([table[name] for table in tables]) for name in tables[0]}, branch_at)
+        values = {name: np.stack([table[name] for table in tables]) for name in tables[0]}
+        return cls(setup, values, branch_at, given=tuple(s.given for s in setups))
 
     def without_effect(self, first: Member) -> list[str]:
         """A sentence for each of its parameters that does not act, or not all the time."""
         setup = self.setup
-        found = overridden(setup.scenario, setup.given, setup.months, self.branch_at)
+        found = [
+            sentence
+            for given in self.given or (setup.given,)
+            for sentence in overridden(setup.scenario, given, setup.months, self.branch_at)
+        ]
         return found + (inert(self.values, first.values, self.branch_at) if self.branch_at else [])
 
     def bytes_of_run(self, precision: int) -> float:

@@ -166,6 +166,8 @@ def test_what_a_librarys_function_was_made_of_counts():
     [
         "class Lab(ClosedLab):\n    def first(self):\n        return pkg.A\n    def second(self):\n        return pkg.K\n",
         "class Lab(ClosedLab):\n    own = pkg\n    def rule(self):\n        return self.own.K\n",
+        "class Lab(ClosedLab):\n    def rule(self, p):\n        return getattr(pkg, p.name)\n",
+        "import operator\nget = operator.attrgetter('K')\nclass Lab(ClosedLab):\n    def rule(self):\n        return get(pkg)\n",
         "def g(m):\n    return m.K\nclass Lab(ClosedLab):\n    def rule(self):\n        return g(pkg)\n",
     ],
 )
@@ -274,6 +276,15 @@ def test_objects_count_by_what_they_hold():
     assert plan(1.0, 2.0) == plan(1.0, 2.0)
     assert len({plan(1.0, 2.0), plan(1.1, 2.0), plan(1.0, 2.1)}) == 3
     assert plan(1.0, 2.0).unknown == ()
+
+
+def test_what_is_put_over_a_cached_property_counts_and_its_first_use_does_not():
+    made = module(HEAD + HOLDERS["a cached property"].format("1.2") + PLAIN.format("M.k"))
+    before = identity_of(made.Lab)
+    assert made.M.k == 1.2
+    assert identity_of(made.Lab) == before
+    made.M.k = 2.5
+    assert identity_of(made.Lab) != before
 
 
 def test_a_class_changed_in_place_is_another():

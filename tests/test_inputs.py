@@ -416,3 +416,8 @@ def test_a_dry_run_of_a_file_with_a_blank_in_its_name(tmp_path):
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "my_sweep: grid; 1 point x 2 replications" in done.stdout
+
+
+def test_the_only_month_of_a_run_is_the_last_that_can_be_kept():
+    with pytest.raises(ValueError, match="daily month = 99: must be a whole number from 0 to 0"):
+        ensemble(seeds=[1], months=1, daily=[99])

@@ -175,6 +175,16 @@ def test_what_jax_keeps_of_a_rule_goes_when_the_rule_changes(monkeypatch):
     assert found == pytest.approx([0.43535, 0.43535, 0.63519, 0.63519], abs=1e-4)
 
 
+def test_a_helper_that_is_defined_again_is_what_runs(monkeypatch):
+    module = sys.modules[__name__]
+    monkeypatch.setattr(module, "rate", lambda: 1.2, raising=False)
+    monkeypatch.setattr(module, "dear", lambda cost: rate() * cost)  # noqa: F821
+    first = simulate(seed=2, months=3, classes=[Branching], compiled=False, **TINY)["lerner_closed"][-1]
+    monkeypatch.setattr(module, "rate", lambda: 2.5)
+    again = simulate(seed=2, months=3, classes=[Branching], compiled=False, **TINY)["lerner_closed"][-1]
+    assert (first, again) == pytest.approx((0.43535, 0.63519), abs=1e-4)
+
+
 def test_a_sweep_refuses_rules_that_were_replaced_before_anything_was_run(tmp_path):
     script = f"""
 from abm.agents import ClosedLab

@@ -263,7 +263,8 @@ def test_events_of_single_jurisdictions_and_of_a_while():
     assert overridden(story, {"ip_strength": 0.2}, 30, since=17) == []
     (one,) = overridden(story, {"ip_strength": {"eu": 0.2}}, 30)
     assert one == (
-        "ip_strength = 0.2 (eu) acts until December 2023: scenario baseline sets it to 0.8 in eu from January 2024 to May 2024"
+        "ip_strength = 0.2 (eu) acts until December 2023 and from June 2024 on: scenario baseline sets it to 0.8 in eu from"
+        " January 2024 to May 2024"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from abm.analysis.facts import LAST_MONTH, moments, run, run_at
 from abm.data import draws, targets
+from abm.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,7 +207,7 @@ def write_markdown(table: pd.DataFrame, path: Any, command: str) -> None:
         " posterior of the fit to June 2025 (`abm/data/fits`), and the error of measurement."
         "\n\n\\* The target is a sign or a bound: the share of runs that meet it.\n"
     )
-    Path(path).write_text(text, encoding="utf-8")
+    write_text(Path(path), text)
 
 
 def p_value_of(row: Any, digits: str) -> str:

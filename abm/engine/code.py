@@ -43,7 +43,9 @@ def is_library(name: Any) -> bool:
 @functools.lru_cache(100_000)
 def is_library_file(path: str) -> bool:
     """Whether code of this file is a library's or this package's."""
-    return path.startswith("<frozen ") or not LIBRARIES.isdisjoint(Path(path).resolve().parents)
+    if not Path(path).is_absolute():  # what was typed, or a script of the working directory
+        return path.startswith("<frozen ")
+    return not LIBRARIES.isdisjoint(Path(path).resolve().parents)
 
 
 def is_by_name(value: Any) -> bool:

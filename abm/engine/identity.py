@@ -6,7 +6,7 @@ import enum
 import functools
 import hashlib
 import importlib.util
-import inspect
+import itertools
 import sys
 import types
 import weakref
@@ -34,6 +34,8 @@ READS = {
 """Names by which code reads a clock, the environment, a file, or what cannot be seen in it."""
 DYNAMIC = {"open", "input", "eval", "exec", "globals", "vars", "__import__", "compile"}
 """Built-in functions that do so."""
+COMPUTED = {"getattr", "__dict__", "attrgetter", "methodcaller"}
+"""Names by which code may ask for an attribute that it does not name."""
 HEAP_TYPE = 1 << 9
 """Flag of classes that are made while Python runs."""
 ATOMS = {
@@ -72,6 +74,10 @@ def identity_of(*things: Any) -> Identity:
 
 _own: weakref.WeakKeyDictionary[types.FunctionType, str] = weakref.WeakKeyDictionary()
 """Functions of the user's that were looked at, with a digest of their code and of the data that they read themselves."""
+
+
+_serials: weakref.WeakKeyDictionary[types.FunctionType, int] = weakref.WeakKeyDictionary()
+_numbers = itertools.count()
 
 
 class _Walk:
@@ -158,19 +164,20 @@ class _Walk:
         while before < len(self.seen):
             before = len(self.seen)
             for module in list(self.modules):
-                for name in sorted((self.words | {"__getattr__"}) & vars(module).keys()):
+                names = vars(module).keys() & (self.words | {"__getattr__"})
+                if self.words & COMPUTED:
+                    names = {name for name in vars(module) if not name.startswith("__")}
+                for name in sorted(names):
                     if (key := (id(module), name)) not in self.seen:
                         self.seen[key] = len(self.seen)
                         self.note("attribute", module.__name__, name)
                         self.look_at(vars(module)[name], f"{module.__name__}.{name}")
 
     def kind(self, value: type) -> None:
-        """A class of the user's: its name, its bases and all of its attributes; shallow, its data."""
+        """A class of the user's: its name, its bases and all of its attributes; a shallow walk leaves out its bases."""
         self.note("class", value.__name__, len(value.__bases__))
         own = {name: inside for name, inside in vars(value).items() if name not in NO_EFFECT}
-        if self.shallow:
-            own = {name: inside for name, inside in own.items() if not inspect.isroutine(inside)}
-        else:
+        if not self.shallow:
             for base in value.__bases__:
                 self.look_at(base)
             if type(value) is not type:
@@ -180,8 +187,8 @@ class _Walk:
             self.look_at(own[name], f"{value.__name__}.{name}")
 
     def function(self, value: types.FunctionType) -> None:
-        if self.shallow and len(self.seen) > 1:  # not the one that it began with
-            self.note("function", value.__qualname__)
+        if self.shallow and len(self.seen) > 1:  # not the one that it began with: by which one it is
+            self.note("function", _serials.setdefault(value, next(_numbers)))
             return
         code, where = read_code(value.__code__), value.__qualname__.replace("<locals>.", "")
         self.note("function", code.digest)
@@ -299,7 +306,9 @@ class _Walk:
                 full = f"_{base.__name__.lstrip('_')}{name}" if hidden else name
                 if name not in ("__dict__", "__weakref__") and hasattr(value, full):
                     own[full] = getattr(value, full)
-        for name in sorted(own.keys() - _memos(kind), key=str):
+        own.pop("__wrapped__", None)
+        own |= {name: getattr(value, name) for name in _cached(kind)}  # before or after they were first asked for
+        for name in sorted(own, key=str):
             self.note("attribute", name)
             self.look_at(own[name], where)
 
@@ -315,8 +324,10 @@ class _Walk:
             self.note("global object", found)
             return
         make, arguments, state, items, pairs = (*found, None, None, None)[:5]
-        if isinstance(state, dict):
-            state = {name: inside for name, inside in state.items() if name not in _memos(kind)}
+        if isinstance(state, dict):  # without what it only remembers
+            state = {name: inside for name, inside in state.items() if name not in {"__wrapped__", *_cached(kind)}}
+        if kind.__module__ == "operator":  # attrgetter, methodcaller
+            self.words |= COMPUTED
         for part in (make, arguments, state, items and list(items), pairs and list(pairs)):
             self.look_at(part, where)
 
@@ -326,12 +337,11 @@ def _may_be_users(kind: type) -> bool:
     return bool(kind.__flags__ & HEAP_TYPE) and not is_by_name(kind)
 
 
-def _memos(kind: type) -> set[str]:
-    """Attributes that `functools.cached_property` fills when they are first asked for, and `functools.wraps`."""
-    cached = {
+def _cached(kind: type) -> set[str]:
+    """Attributes that `functools.cached_property` fills when they are first asked for."""
+    return {
         name
         for base in kind.__mro__
         for name, value in vars(base).items()
         if isinstance(value, functools.cached_property)
     }
-    return cached | {"__wrapped__"}

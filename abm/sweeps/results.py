@@ -34,7 +34,7 @@ LAST = ("replication", "seed", "status", "error", "seconds")
 def open_sweep(folder: str | Path, *, verify: bool = True) -> Results:
     """The results of a sweep, finished or not.
 
-    Without `verify`, numbers are read that have been changed since they were written.
+    Without `verify`, tables of runs are read even where numbers were changed since they were written.
 
     Parts that are damaged are named in a warning, and their runs count as missing. Raises FileNotFoundError where there is
     no sweep, `Damaged` where a file that tells its spec or design does not read, and ValueError where the folder has symbolic
@@ -69,18 +69,25 @@ class Results:
     folder: Path
     manifest: dict[str, Any]
     sweep: Sweep
-    design: pd.DataFrame
+    _design: pd.DataFrame
     """One row a point: its number, id, scenario and factors."""
     temporary: Any = None
     """Where the folder goes with the results: what removes it."""
     verify: bool = True
 
+    @property
+    def design(self) -> pd.DataFrame:
+        """One row a point: its number, id, scenario and factors."""
+        return self._design.copy()
+
     def __repr__(self) -> str:
-        return f"<Results of {len(self.design)} points x {self.manifest['replications']} replications in {self.folder}>"
+        return (
+            f"<Results of {len(self._design)} points x {self.manifest['replications']} replications in {self.folder}>"
+        )
 
     @cached_property
     def factors(self) -> list[str]:
-        return [name for name in self.design.columns if name not in ("point", "point_id", "scenario")]
+        return [name for name in self._design.columns if name not in ("point", "point_id", "scenario")]
 
     @property
     def outcomes(self) -> list[str]:
@@ -117,13 +124,13 @@ class Results:
             tables = [table.cast(unsigned) for table in tables]
         runs = pa.concat_tables(tables).to_pandas()
         # Runs of a sweep as it was before an accepted change stay in the folder; here they are no part of it.
-        runs = runs[runs["point_id"].isin(self.design["point_id"])]
+        runs = runs[runs["point_id"].isin(self._design["point_id"])]
         runs = self._numbered(runs).astype({"seed": self._seed_type})
         # Of a run that was done twice (again after a failure, or by two callers at once) one that is in order counts.
         runs["good"] = runs["status"] == "ok"
         runs = runs.sort_values(["good", "run_id"], ascending=[False, True], kind="stable")
         runs = runs.drop_duplicates("run_id").drop(columns="good")
-        table = self.design.merge(runs, on="point_id", how="inner")
+        table = self._design.merge(runs, on="point_id", how="inner")
         table = table.sort_values(["point", "replication"], ignore_index=True)
         return table[[*FIRST, *self.factors, *LAST, *(c for c in self.outcomes if c in table)]]
 
@@ -206,7 +213,7 @@ class Results:
         except ImportError:
             raise ImportError("to_xarray needs xarray: pip install 'ai-market-abm[xarray]'") from None
 
-        runs, points, replications = self._table, len(self.design), int(self.manifest["replications"])
+        runs, points, replications = self._table, len(self._design), int(self.manifest["replications"])
         months = np.array(self.sweep.kept_months, dtype=int)
         data: dict[str, Any] = {}
         if observables is not None or len(months):
@@ -224,7 +231,7 @@ class Results:
         status = np.full((points, replications), "missing", dtype="<U9")
         status[own] = runs["status"].to_numpy(str)
         data["status"] = (("point", "replication"), status)
-        beside = {name: ("point", _cells(self.design[name])) for name in ("scenario", *self.factors)}
+        beside = {name: ("point", _cells(self._design[name])) for name in ("scenario", *self.factors)}
         dates = np.datetime64(f"{FIRST_YEAR}-01") + months.astype("timedelta64[M]")
         if "date" not in data:  # which an outcome may be called
             beside["date"] = ("month", dates.astype("datetime64[ns]"))
@@ -255,7 +262,7 @@ class Results:
         import pandas as pd
 
         replications = int(self.manifest["replications"])
-        wanted = self.design.merge(_series(range(replications), "replication"), how="cross")
+        wanted = self._design.merge(_series(range(replications), "replication"), how="cross")
         there = pd.MultiIndex.from_frame(self._table[["point", "replication"]])
         table = wanted[~pd.MultiIndex.from_frame(wanted[["point", "replication"]]).isin(there)].reset_index(drop=True)
         points, numbers = table["point_id"].tolist(), table["replication"].tolist()
@@ -274,7 +281,7 @@ class Results:
     def counts(self) -> dict[str, int]:
         """Runs by status, `missing` among them."""
         counts = {str(k): int(v) for k, v in self._table["status"].value_counts().items()}
-        return {**counts, "missing": len(self.design) * int(self.manifest["replications"]) - len(self._table)}
+        return {**counts, "missing": len(self._design) * int(self.manifest["replications"]) - len(self._table)}
 
     def sessions(self) -> list[dict[str, Any]]:
         """Who ran what, when, in how many seconds, in this order."""
@@ -321,9 +328,9 @@ class Results:
         replications = int(self.manifest["replications"])
         sides = []
         for value in (a, b):
-            points = self.design[_is(self.design[factor], value)]
+            points = self._design[_is(self._design[factor], value)]
             if not len(points):
-                there = self.design[factor].drop_duplicates().tolist()
+                there = self._design[factor].drop_duplicates().tolist()
                 more = ", ..." if len(there) > 8 else ""
                 raise ValueError(f"{factor} is never {short(value)}; it takes {', '.join(map(str, there[:8]))}{more}")
             runs = self._table[self._table["point"].isin(points["point"])]

@@ -17,6 +17,7 @@ import os
 import platform
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -165,8 +166,10 @@ def created(folder: Path, manifest: dict[str, Any]) -> bool:
     try:
         write_json(path, manifest, replace=False)
     except FileExistsError:
-        if read_manifest(folder):
-            return False
+        for _ in range(20):  # where files cannot be linked, another process may be just writing it
+            if read_manifest(folder):
+                return False
+            time.sleep(0.1)
         write_json(path, manifest)  # it was damaged
     return True
 

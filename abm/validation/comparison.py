@@ -8,6 +8,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from abm.files import write_text
+
 
 @dataclass(frozen=True)
 class Number:
@@ -96,4 +98,4 @@ def fill(page: Path, **parts: str) -> None:
             raise ValueError(f"{page}: expected one '{begin.strip()}' and one '{end.strip()}'")
         before, rest = text.split(begin)
         text = before + begin + content + end + rest.split(end)[1]
-    page.write_text(text, encoding="utf-8")
+    write_text(page, text)
