@@ -116,7 +116,7 @@ def _asked(
         try:
             said["since"] = dt.date.fromisoformat(f"{since}-01" if len(since) == len("2025-01") else since)
         except ValueError:
-            raise Mistake(f"--since {since}: is no date; give one such as 2025-01 or 2025-01-01") from None
+            raise Mistake(f"--since {since}: is not a date; give one such as 2025-01 or 2025-01-01") from None
     said = {name: value for name, value in said.items() if value is not None}
     levers: dict[str, float] = {}
     for name, value in settings(set_ or []).items():

@@ -29,7 +29,7 @@ from typer.core import TyperGroup
 from abm.calendar import date_of
 from abm.cli_output import any_output, give_up
 from abm.inputs import parse_float
-from abm.wording import PARAMETERS, meant, nearest, printable
+from abm.wording import PARAMETERS, AbmWarning, meant, nearest, printable
 
 if TYPE_CHECKING:
     from abm.policy import Change
@@ -121,7 +121,7 @@ class Commands(TyperGroup):
 
 
 def _strictly(kind: str, param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    """The number that an option says; what is no number at all is for `process` to refuse."""
+    """The number that an option says; what is not a number at all is for `process` to refuse."""
     if isinstance(value, str) and ("_" in value or not value.isascii()):
         raise typer.BadParameter(f"Input should be a valid {kind}", ctx=ctx, param=param)
     return process(ctx, value)
@@ -255,7 +255,7 @@ def tell_warnings() -> None:
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
-        if category.__module__.startswith("abm."):
+        if issubclass(category, AbmWarning):
             complain(f"warning: {message}")
         else:
             usual(message, category, *place)

@@ -33,7 +33,7 @@ def read_text(path: Path, label: str = "", largest: int = LARGEST) -> str:
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind):
-            what = "it is a folder; give the file" if stat.S_ISDIR(kind) else "it is no file of text"
+            what = "it is a folder; give the file" if stat.S_ISDIR(kind) else "it is not a text file"
             raise Unreadable(f"{label}: cannot be read: {what}")
         with path.open("rb") as file:
             content = file.read(largest + 1)
@@ -50,7 +50,7 @@ def read_text(path: Path, label: str = "", largest: int = LARGEST) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise Unreadable(f"{label}:{line}: cannot be read: it is no text in UTF-8") from None
+        raise Unreadable(f"{label}:{line}: cannot be read: it is not UTF-8 text") from None
 
 
 def parse_toml(text: str, label: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from abm.engine import RUNS, Draws, firmly_typed, stretch
-from abm.observables import ProductRecord, observe, record_products
+from abm.observables import ProductRecord, observe, of_a_market, record_products
 from abm.phases.accounts import close_books
 from abm.phases.chips import trade_chips
 from abm.phases.common import is_open_lab, per_product, quantities
@@ -49,7 +49,8 @@ def month(market: Market, p: Values, events: Any, draws: Draws, conduct: Conduct
     market, daily_returns = trade_equities(market, now)  # 8. Equities
     market = fix_basket(market)
 
-    report = Month(observe(before, market, now), record_products(market), daily_returns)  # 9. Observe
+    products = record_products(market)
+    report = Month(of_a_market(observe(before, market, now), products), products, daily_returns)  # 9. Observe
     return firmly_typed((market.replace(month=market.month + 1), report))
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import mesa
 import numpy as np
@@ -20,7 +21,7 @@ from abm.measures import MEASURES
 from abm.model_arguments import by_name, seed_of, whole_months, with_keywords
 from abm.parameters import Parameters
 from abm.phases.accounts import close_labs
-from abm.playing import HIGHEST_PRICE, Setup, device_values, first_market_of, one_month, yes_or_no
+from abm.playing import HIGHEST_PRICE, Setup, check_run, device_values, first_market_of, one_month, yes_or_no
 from abm.policy import inert, overridden, warn
 from abm.results import months_index
 from abm.state import Market
@@ -136,6 +137,8 @@ class MarketModel(mesa.Model):
         market, report = one_month(
             self.setup, self.market, self._values, self.setup.events(self.month), self._draws, self.compiled
         )
+        if not self.setup.shape.is_plain:
+            check_run(jax.tree.map(lambda x: np.asarray(x)[None], report), self.setup, self.seed, self.month)
         self.market = market
         self._reports.append({name: float(value) for name, value in report.observables.items()})
         self._daily_returns = np.asarray(report.daily_returns)

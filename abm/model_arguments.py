@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from abm.parameters import Parameters
-from abm.wording import short
+from abm.playing import whole_seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +29,7 @@ def seed_of(rng: Any, seed: Any) -> int:
     name, value = ("seed", seed) if rng is None else ("rng", rng)
     if name == "seed" and isinstance(value, str) and value.isascii() and value.isdecimal():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 <= value < 2**64:
-        raise ValueError(f"{name} = {short(value)}: give a whole number from 0 to 2^64 - 1 (or None for a random one)")
-    return int(value)
+    return whole_seed(value, name)
 
 
 def with_keywords(parameters: Any, kwargs: dict[str, Any]) -> Any:

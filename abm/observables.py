@@ -48,6 +48,15 @@ def observe(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
     )
 
 
+def of_a_market(observables: dict[str, jax.Array], products: ProductRecord) -> dict[str, jax.Array]:
+    """The observables, where every price on sale is a finite number above 0; otherwise none of them is a number.
+
+    A price that a user's rule gets wrong would otherwise look like a market without sales, or without costs.
+    """
+    wrong = jnp.any(products.active & ~((products.price > 0) & jnp.isfinite(products.price)))
+    return {name: jnp.where(wrong, jnp.nan, value) for name, value in observables.items()}
+
+
 def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
     """The family of MODEL 6.2: no single member tells the story (Frank and Salkever 1997)."""
     p, labs = now.p, market.labs

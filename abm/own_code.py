@@ -12,6 +12,7 @@ from typing import Any
 
 import abm.market  # noqa: F401  # with it all modules of the month are there
 from abm.engine import Identity, identity_of, is_by_name, is_library, is_library_file
+from abm.wording import AbmWarning
 
 MONTH = tuple(
     f"abm.{part}"
@@ -83,8 +84,9 @@ def identity_of_code(kinds: Iterable[type]) -> Identity:
 @functools.lru_cache(1_000)
 def _warn_once(whose: str, unknown: tuple[str, ...]) -> None:
     warnings.warn(
-        f"{whose}: what the rules do depends on more than their code ({'; '.join(unknown[:3])}). They are compiled anew for"
-        " every run, which takes seconds, and see what they read as it is at that time; pass numbers as Fields, parameters or"
+        f"{whose}: what the rules do depends on more than their code ({'; '.join(unknown[:3])}). They are recompiled for"
+        " every run, which takes some seconds, and use the values found at that moment; pass numbers as Fields, parameters or"
         " draws instead",
+        AbmWarning,
         stacklevel=2,
     )

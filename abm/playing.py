@@ -20,7 +20,7 @@ from abm.programs import Shape, compiled_month, compiled_start
 from abm.scenarios import Scenario
 from abm.state import Conduct, Market, Networks, Values
 from abm.timeline import World
-from abm.wording import meant, nearest, short
+from abm.wording import AbmWarning, meant, nearest, short
 
 LONGEST = 1_200
 """Months: a century. What the model says of such times is another matter."""
@@ -119,12 +119,12 @@ def _no_option(name: str, known: list[str]) -> str:
     return f"no option {short(name)}{nearest(name, [*words, *Parameters.names()]) or meant(name, words)}"
 
 
-def whole_seed(seed: Any) -> int:
+def whole_seed(seed: Any, name: str = "seed") -> int:
     """Check a seed: an integer, not something Python would convert to one."""
     try:
-        return whole("seed", seed, 0, 2**64 - 1)
+        return whole(name, seed, 0, 2**64 - 1)
     except ValueError:
-        raise ValueError(f"seed = {short(seed)}: must be a whole number from 0 to 2^64 - 1") from None
+        raise ValueError(f"{name} = {short(seed)}: must be a whole number from 0 to 2^64 - 1") from None
 
 
 def yes_or_no(name: str, value: Any) -> bool:
@@ -138,27 +138,28 @@ HIGHEST_PRICE = 1e9
 """$ per million tokens: a thousand dollars a token, more than a million times the dearest list price to June 2025."""
 
 
-def check_prices(products: ProductRecord, setup: Setup) -> None:
-    """A rule of a user's that gives a price which is none must not pass for a market without sales.
+def check_prices(products: ProductRecord, setup: Setup, first: int = 0) -> None:
+    """Reject prices that are not finite and positive, and warn of those that nobody would ever ask.
 
-    products : arrays (months, labs, tiers). Raises ValueError with the first lab and month; of a price that nobody
-    would ever ask, as parameters that are extreme together can give one, it warns.
+    products : arrays (months, labs, tiers) from month `first` on. Raises ValueError with the first lab and month. Parameters
+    that are extreme together can give prices beyond any market: of these it warns.
     """
     bad = np.asarray(products.active) & ~((np.asarray(products.price) > 0) & np.isfinite(products.price))
     if bad.any():
         month, lab, tier = np.argwhere(bad)[0]
         price = np.asarray(products.price)[month, lab, tier]
         raise ValueError(
-            f"the price of {setup.world.labs[lab]} in month {month} is {price:g}: a price must be a finite number above 0;"
-            " look at the rules that this run overrides"
+            f"the price of {setup.world.labs[lab]} in month {first + month} is {price:g}: a price must be a finite number"
+            " above 0; look at the rules that this run overrides"
         )
     dear = np.asarray(products.active) & (np.asarray(products.price) > HIGHEST_PRICE)
     if dear.any():
         month, lab, tier = np.argwhere(dear)[0]
         price = np.asarray(products.price)[month, lab, tier]
         warnings.warn(
-            f"the price of {setup.world.labs[lab]} in month {month} is {price:.3g} $ per million tokens, above"
+            f"the price of {setup.world.labs[lab]} in month {first + month} is {price:.3g} $ per million tokens, above"
             f" {HIGHEST_PRICE:.0e}: this run is of no market; look at its parameters and rules",
+            AbmWarning,
             stacklevel=3,
         )
 
@@ -173,6 +174,7 @@ def warn_of_prices(observables: Mapping[str, Any], seeds: Sequence[int]) -> None
                 f"{name} of {int(dear.any(1).sum())} of {len(seeds)} runs is above {HIGHEST_PRICE:.0e} $ per million"
                 f" tokens, first in month {month} of seed {seeds[run]}: those runs are of no market; look at their"
                 " parameters and rules",
+                AbmWarning,
                 stacklevel=3,
             )
             return
@@ -218,24 +220,32 @@ MAY_BE_UNDEFINED = ("price_at_k",)
 """Observables, by their beginning, that have no value where nothing of the kind is on sale."""
 
 
-def check_finite(
-    observables: Mapping[str, Any], setup: Setup, seeds: Sequence[int], products: ProductRecord | None = None
-) -> None:
-    """A rule of a user's that gives NaN or infinity must not pass for a result.
+def check_finite(observables: Mapping[str, Any], setup: Setup, seeds: Sequence[int], first: int = 0) -> None:
+    """Reject a run in which a user's rule gave NaN or infinity, or a price that is not above 0 (`observables.of_a_market`).
 
-    observables : arrays (runs, months); products : of one run, where a price may have been the first to go wrong. Raises
-    ValueError with the first month, the seed, and whose rules to look at.
+    observables : arrays (runs, months) from month `first` on. Raises ValueError with the first month, the seed, and whose
+    rules to look at.
     """
-    own_classes = [kind.__name__ for kind in setup.shape.own_kinds]
-    if not own_classes:
+    if setup.shape.is_plain:
         return
     bad = {n: ~np.isfinite(np.asarray(x)) for n, x in observables.items() if not n.startswith(MAY_BE_UNDEFINED)}
-    first = {name: int(np.argmax(wrong.any(0))) for name, wrong in bad.items() if wrong.any()}
-    if first:
-        name = min(first, key=lambda one: first[one])
-        if products is not None:
-            check_prices(ProductRecord(*(np.asarray(x)[: first[name] + 1] for x in products)), setup)
-        seed = seeds[int(np.argmax(bad[name][:, first[name]]))]
+    begin = {name: int(np.argmax(wrong.any(0))) for name, wrong in bad.items() if wrong.any()}
+    if begin:
+        name = min(begin, key=lambda one: begin[one])
+        seed = seeds[int(np.argmax(bad[name][:, begin[name]]))]
+        whose = ", ".join(kind.__name__ for kind in setup.shape.own_kinds) or "the package that were replaced"
         raise ValueError(
-            f"{name} is no finite number from month {first[name]} on (seed {seed}): look at the rules of {', '.join(own_classes)}"
+            f"{name} is not a finite number from month {first + begin[name]} on (seed {seed}): look at the rules of {whose},"
+            " which gave NaN, infinity or a price that is not above 0"
         )
+
+
+def check_run(report: Month, setup: Setup, seed: int, first: int = 0) -> None:
+    """Both checks of one run; report : arrays (months, ...) from month `first` on."""
+    values = {name: np.asarray(x)[None] for name, x in report.observables.items()}
+    wrong = [~np.isfinite(x[0]) for name, x in values.items() if not name.startswith(MAY_BE_UNDEFINED)]
+    until = (
+        int(np.argmax(np.any(wrong, axis=0))) + 1 if np.any(wrong) else None
+    )  # what came of it later is nobody's price
+    check_prices(ProductRecord(*(np.asarray(x)[:until] for x in report.products)), setup, first)
+    check_finite(values, setup, [seed], first)

@@ -20,6 +20,7 @@ from abm.events import Event, ExportControl, Policy, Rule
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios import Scenario
 from abm.timeline import NO_CAP
+from abm.wording import AbmWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -260,13 +261,13 @@ def inert(values: Mapping[str, Any], before: Mapping[str, Any], month: int) -> l
     values, before : parameters by name as the compiled model takes them.
     """
     return [
-        f"{name} has no effect: it acts in the first month alone, and the branch begins in {date_of(month):%B %Y}"
+        f"{name} has no effect: it acts in the first month only, and the branch begins in {date_of(month):%B %Y}"
         for name in FROM_THE_START
         if not np.array_equal(values[name], before[name])
     ]
 
 
-class PolicyWarning(UserWarning):
+class PolicyWarning(AbmWarning):
     """A parameter that was given does not act, or not all the time."""
 
 

@@ -20,6 +20,7 @@ from abm.parameters import INSTRUMENTS, JURISDICTIONS
 from abm.phases.common import usual_noise_of
 from abm.state import QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
 from abm.timeline import SIZES, World
+from abm.wording import AbmWarning
 
 LONGEST_LAG = 48  # months
 HISTORY = 12  # months of capability that a delay can reach back
@@ -87,11 +88,9 @@ class Populations:
         if problems:
             raise ValueError("\n".join(problems))
         for kind in {kind for kinds in self.classes.values() for kind in kinds if kind.step is not Agent.step}:
-            warnings.warn(
-                f"{kind.__name__}.step: no phase of a month calls it; override a rule instead, or call it yourself:"
-                f" model.agents_by_type[{kind.__name__}].do('step')",
-                stacklevel=3,
-            )
+            call = f"model.agents_by_type[{kind.__name__}].do('step')"
+            message = f"{kind.__name__}.step: no phase of a month calls it; override a rule instead, or call it yourself: {call}"
+            warnings.warn(message, AbmWarning, stacklevel=3)
 
     def _count(self, role: str) -> int:
         return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)

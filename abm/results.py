@@ -193,8 +193,7 @@ class Comparison:
 
     def difference(self, observable: str) -> np.ndarray:
         """(runs, months) differences, a - b, seed by seed."""
-        months = min(self.a.setup.months, self.b.setup.months)
-        return self.a[observable][:, :months] - self.b[observable][:, :months]
+        return np.asarray(self.a[observable] - self.b[observable])
 
     def frame(self, observable: str) -> pd.DataFrame:
         """One row a month: mean difference, low and high end of its interval, and the variance reduction of pairing.
@@ -213,8 +212,7 @@ class Comparison:
             "high": mean + half,
             "variance_reduction": self.variance_reduction(observable),
         }
-        longer = self.a if self.a.setup.months <= self.b.setup.months else self.b
-        return pd.DataFrame(table, index=months_index(longer.setup.months))
+        return pd.DataFrame(table, index=months_index(months))
 
     def variance_reduction(self, observable: str) -> np.ndarray:
         """(months,) variance of the difference without pairing over that with it; 1 = no gain.
@@ -225,7 +223,7 @@ class Comparison:
         months = difference.shape[1]
         if difference.shape[0] < 2:
             return np.full(months, np.nan)
-        apart = self.a[observable][:, :months].var(0, ddof=1) + self.b[observable][:, :months].var(0, ddof=1)
+        apart = self.a[observable].var(0, ddof=1) + self.b[observable].var(0, ddof=1)
         spread = difference.var(0, ddof=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(apart == 0, 1.0, np.where(spread == 0, np.nan, apart / spread))
@@ -239,7 +237,7 @@ class Comparison:
 
         from abm.tables import Table
 
-        months = min(self.a.setup.months, self.b.setup.months)
+        months = self.a.setup.months
         asked = [month] if isinstance(month, int | np.integer) else list(month)
         if wrong := [one for one in asked if not -months <= one < months]:
             raise ValueError(f"month = {wrong[0]}: both have months 0 to {months - 1}")

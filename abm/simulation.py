@@ -15,7 +15,7 @@ from abm.engine import floats_of, run_many, runs_together, seed_words
 from abm.inputs import plain, whole
 from abm.market import Month
 from abm.parameters import Parameters
-from abm.playing import LONGEST, Setup, check_finite, check_prices, play, warn_of_prices, whole_seed, yes_or_no
+from abm.playing import LONGEST, Setup, check_finite, check_run, play, warn_of_prices, whole_seed, yes_or_no
 from abm.policy import inert, overridden, warn
 from abm.programs import Program
 from abm.results import Ensemble, Result
@@ -71,8 +71,7 @@ def simulate(
     reports = [report for _, report in markets]
     report = jax.tree.map(lambda *rows: np.stack([np.asarray(r) for r in rows]), *reports)
     report = report._replace(observables=dict(report.observables))
-    check_finite({name: np.asarray(x)[None] for name, x in report.observables.items()}, setup, [seed], report.products)
-    check_prices(report.products, setup)
+    check_run(report, setup, seed)
     return Result(setup, seed, report, compiled, rules)
 
 

@@ -13,7 +13,7 @@ WIDTH = 80
 class Table(pd.DataFrame):
     """A data frame, one row an observable, whose printed form has every column, and units beside the numbers.
 
-    It is printed with four digits, and n/a where there is no number; the numbers themselves have all of theirs.
+    It is printed with four digits, and n/a where there is not a number; the numbers themselves have all of theirs.
     """
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""How what is wrong is told: the word that was perhaps meant, what a value must be, and values in a few letters."""
+"""Building blocks of messages: suggestions, requirements, shortened values, and the class of warnings."""
 
 import datetime as dt
 import re
@@ -10,6 +10,10 @@ PARAMETERS, OBSERVABLES = "abm list --parameters", "abm list --observables"
 """Commands that list what there are too many of to name in a message."""
 CLOSE = 0.65
 """Least likeness, from 0 to 1, of a word that is proposed: `rnu` has it of `run`, `mars` of no jurisdiction."""
+
+
+class AbmWarning(UserWarning):
+    """A warning of this package; the command line prints it in one line, as it does mistakes."""
 
 
 def meant(word: Any, words: Sequence[str], listed: str = "") -> str:

@@ -99,8 +99,8 @@ class Watch:
                 self._alive = now
             elif now - self._alive > self.patience:
                 raise Broken(
-                    f"for {self.patience:.0f} seconds no worker has finished anything or computed: they hang, or nobody is"
-                    " there (too little memory, a scheduler or workers that are gone?); what is finished is kept: run it"
+                    f"for {self.patience:.0f} seconds no worker has finished anything or computed: they hang or have"
+                    " gone (out of memory? has the scheduler stopped?); what is finished is kept: run it"
                     " again to go on (ABM_PATIENCE=SECONDS waits longer)"
                 )
 

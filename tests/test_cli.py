@@ -56,7 +56,7 @@ def test_help(words):
         (["rnu"], "did you mean 'run'"),
         (["run", "baseline", "--out", ""], "--out"),
         (["compare"], "nothing is changed"),
-        (["compare", "--since", "2025-13"], "is no date"),
+        (["compare", "--since", "2025-13"], "is not a date"),
         (["profile", "--json", "."], "is a folder"),
         (["new-experiment", "all"], "choose another name"),
         (["new-experiment", "mine", "--into", "/proc"], "choose another with --into"),

@@ -337,7 +337,7 @@ def test_a_spec_finds_its_scenario_from_another_folder(tmp_path):
     ("words", "said"),
     [
         (["--set", "ip_strength=7"], "ip_strength = 7.0: must be a number from 0 to 1"),
-        (["--since", "soon"], "--since soon: is no date"),
+        (["--since", "soon"], "--since soon: is not a date"),
         (["--of", "welfar"], "did you mean 'welfare'"),
         (["nosuch.toml"], "nosuch.toml: cannot be read"),
         (["--exports", "none"], "choose"),

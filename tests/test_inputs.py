@@ -79,7 +79,7 @@ def test_only_plain_digits_are_a_number(text, tmp_path):
         READ["value"](text)
     assert not CONDITION.fullmatch(f"value > {text}")
     (tmp_path / "points.csv").write_text(f"adopters\n{text}\n", encoding="utf-8")
-    with pytest.raises(SpecError, match="is no number"):
+    with pytest.raises(SpecError, match="is not a number"):
         Sweep(design={"kind": "table", "file": "points.csv"}, folder=tmp_path)
     assert find(text) is None
 
@@ -221,9 +221,9 @@ def test_a_data_frame_is_a_table_of_points():
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"factors": {"ip_strength": np.array([True, False])}}, "True is no number"),
-        ({"factors": {"r1.date": [pd.Timestamp("2025-01-20 09:30")]}}, "is no date"),
-        ({"factors": {"r1.date": [pd.NaT]}}, "is no date"),
+        ({"factors": {"ip_strength": np.array([True, False])}}, "True is not a number"),
+        ({"factors": {"r1.date": [pd.Timestamp("2025-01-20 09:30")]}}, "is not a date"),
+        ({"factors": {"r1.date": [pd.NaT]}}, "is not a date"),
         ({"parameters": {"ip_strength": np.bool_(True)}}, "must be a number"),
         ({"populations": {"network_seed": -1}}, "populations.network_seed = -1: must be a whole number"),
         ({"populations": {"network_seed": "a"}}, "populations.network_seed = 'a': must be a whole number"),

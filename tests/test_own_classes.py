@@ -62,7 +62,7 @@ def test_a_rule_that_gives_nan_is_no_result():
         lambda: ensemble(seeds=[4, 9], classes=[Undecided], **FEW),
     ):
         with pytest.raises(
-            ValueError, match=r"no finite number from month 0 on \(seed \d\): look at the rules of Undecided"
+            ValueError, match=r"is not a finite number from month 0 on \(seed \d\): look at the rules of Undecided"
         ):
             play()
     with pytest.raises(ValueError, match=r"the price of closed_\d in month \d is nan"):
@@ -151,6 +151,40 @@ def test_a_changed_rule_is_what_runs(monkeypatch):
     assert cheap["compiled"] == pytest.approx([cheap["in Python"]])
     assert (dear["many"], cheap["many"]) == pytest.approx((dear["in Python"], cheap["in Python"]))
     assert dear["compiled"][0] - cheap["compiled"][0] > 0.1
+
+
+class Paying(ClosedLab):
+    """Pays its customers."""
+
+    def wanted_price(self, p, offer):
+        return -1.0 * self.token_cost
+
+
+def played_by_steps(**options):
+    model = MarketModel(rng=2, **options)
+    model.run_model()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_price_that_is_not_above_0_is_no_result_of_any_run(compiled):
+    asked = dict(months=3, classes=[Paying], **TINY)
+    for play in (
+        lambda: simulate(seed=2, compiled=compiled, **asked),
+        lambda: played_by_steps(compiled=compiled, **asked),
+    ):
+        with pytest.raises(
+            ValueError, match=r"price of closed_1 in month 2 is -\d.*: a price must be a finite number above 0"
+        ):
+            play()
+    if compiled:
+        with pytest.raises(ValueError, match=r"from month 2 on \(seed 2\): look at the rules of Paying"):
+            ensemble(seeds=[2], **asked)
+        found = abm.sweep(
+            {"ip_strength": [0.5]}, seeds=[2], months=3, populations=TINY, classes=[Paying],
+            observables=["welfare"],
+        ).runs()  # fmt: skip
+        assert found["status"].tolist() == ["nonfinite"]
+        assert found["error"][0].startswith("not finite: active_closed_labs from month 2")
 
 
 def dear(cost):

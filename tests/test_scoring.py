@@ -223,14 +223,14 @@ def with_cell(name, text, line=GOOD):
         ([with_cell("mean", "\u0660.\u0661")], ["line 2: mean '\u0660.\u0661' is not a number"]),
         ([with_cell("mean", "\u22120.01")], ["line 2: mean '\u22120.01' is not a number"]),
         ([with_cell("mean", '"0,01"')], ["line 2: mean '0,01' is not a number"]),
-        ([with_cell("date", "03.02.2031")], ["line 2: date '03.02.2031' is no date such as 2025-06-30"]),
-        ([with_cell("date", "2031-02-03T00:00+02:00")], ["line 2: date '2031-02-03T00:00+02:00' is no date"]),
+        ([with_cell("date", "03.02.2031")], ["line 2: date '03.02.2031' is not a date such as 2025-06-30"]),
+        ([with_cell("date", "2031-02-03T00:00+02:00")], ["line 2: date '2031-02-03T00:00+02:00' is not a date"]),
         ([with_cell("sign", "2")], ["line 2: sign '2' is not -1, 0 or 1"]),
         (
             [with_cell("sign", "0")],
             ["line 2: sign 0 does not go with probability_up 0.7 (1 from 0.55 up, -1 from 0.45"],
         ),
-        ([with_cell("date", "3 February")], ["line 2: date '3 February' is no date such as 2025-06-30"]),
+        ([with_cell("date", "3 February")], ["line 2: date '3 February' is not a date such as 2025-06-30"]),
         ([with_cell("layer", "")], ["line 2: layer is blank"]),
         ([with_cell("fitted_to", "2031-01-11")], ["line 2: fitted_to 2031-01-11 is after made_on 2031-01-10"]),
         ([GOOD, OTHER, GOOD], ["line 4: first, chips is there already, in line 2"]),
@@ -319,7 +319,7 @@ def test_files_that_cannot_be_read(tmp_path):
     for path, fault in (
         (tmp_path / "none.csv", ": cannot be read: there is no such file"),
         (tmp_path, ": cannot be read: it is a folder; give the file"),
-        (binary, ":1: cannot be read: it is no text in UTF-8"),
+        (binary, ":1: cannot be read: it is not UTF-8 text"),
         (large, ": cannot be read: more than 1,000,000 bytes"),
     ):
         assert complaints("score", str(path), "--outcomes", str(there)) == [f"{path}{fault}"]

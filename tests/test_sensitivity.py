@@ -299,7 +299,7 @@ def test_a_skewed_output_is_told_and_its_logarithm_analysed():
 
 
 def test_what_is_no_design_is_refused():
-    with pytest.raises(ValueError, match="5 outputs a block"):
+    with pytest.raises(ValueError, match="5 outputs per block"):
         sobol_indices(np.arange(321.0), ["a", "b", "c"])
     with pytest.raises(ValueError, match="two factors or more"):
         sobol_indices(np.arange(9.0), ["a"])

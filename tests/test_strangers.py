@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_told_in_the_same_words_by_all(tmp_path, k
         assert told() == f"{path}: cannot be read: it is a folder; give the file"
         path.rmdir()
     path.write_bytes(b"\xff\xfe")
-    assert told() == f"{path}:1: cannot be read: it is no text in UTF-8"
+    assert told() == f"{path}:1: cannot be read: it is not UTF-8 text"
     path.write_bytes(b"#" * 1_000_001)
     limit = "100,000" if kind == "counterfactual" else "1,000,000"
     assert told() == f"{path}: cannot be read: more than {limit} bytes"

@@ -38,6 +38,7 @@ from abm.wording import PARAMETERS, meant, short
 if TYPE_CHECKING:
     import pandas as pd
 
+    from abm.playing import Setup
     from abm.results import Comparison
     from abm.simulation import Setting
 
@@ -192,9 +193,14 @@ class Counterfactual:
         """Every instrument that the changed world sets otherwise than the baseline, from when on, and who sets it."""
         from abm.playing import Setup
 
-        baseline = Setup.of(months=self.months)
-        changed = Setup.of(self.parameters(), self.changed_scenario(), self.months)
-        return resolved(changed, baseline, self.month, by=USER, exports_by=USER if self.exports != EXPORTS[0] else "")
+        exports_by = USER if self.exports != EXPORTS[0] else ""
+        return resolved(self.changed_setup(), Setup.of(months=self.months), self.month, by=USER, exports_by=exports_by)
+
+    def changed_setup(self) -> Setup:
+        """The changed world, checked and ready."""
+        from abm.playing import Setup
+
+        return Setup.of(self.parameters(), self.changed_scenario(), self.months)
 
     def settings(self) -> list[Setting]:
         """The baseline and the changed world, as `abm.ensembles` takes them."""

@@ -55,7 +55,7 @@ def check_saltelli(x: np.ndarray | None, outputs: int, factors: int, second_orde
             return
         likely = f"; they are {outputs // others} blocks of {other} order" if is_whole(outputs, others) else ""
         raise ValueError(
-            f"{outputs} outputs of {factors} factors: a design of {asked} order has {size} outputs a block, and a power of two"
+            f"{outputs} outputs of {factors} factors: a design of {asked} order has {size} outputs per block and a power of two"
             f" of blocks{likely}: pass second_order={not second_order} if they are of {other} order, or the points as x so"
             " that any number of blocks can be checked"
         )

@@ -268,7 +268,7 @@ def _date(text: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise ValueError("is no date such as 2025-06-30") from None
+        raise ValueError("is not a date such as 2025-06-30") from None
 
 
 READ: dict[str, Any] = {

@@ -231,7 +231,7 @@ def _cases(x: pd.DataFrame | Any, hit: Any) -> tuple[list[Any], np.ndarray, np.n
     if frame.columns.has_duplicates:
         raise ValueError("names of inputs must differ")
     if wrong := [name for name, kind in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]:
-        raise ValueError(f"inputs {wrong} are no numbers; give a category as one flag for each value")
+        raise ValueError(f"inputs {wrong} are not numbers; give a category as one flag for each value")
     values = frame.to_numpy(dtype=float, na_value=np.nan)
     if hit.shape != values.shape[:1]:
         raise ValueError(f"hit {hit.shape} must have one entry for each of the {len(values)} cases of x")

@@ -24,7 +24,6 @@ from abm.dashboard.runs import RUNS, Superseded
 from abm.dashboard.settings import Settings
 from abm.figures import fans, style
 from abm.figures.labels import LABELS, PRICING_POWER, in_digits, label_of
-from abm.parameters import Parameters
 from abm.policy import EVERYWHERE
 from abm.results import Comparison, Ensemble
 
@@ -276,7 +275,7 @@ def WhatActs(asked: Counterfactual) -> None:
             before, _, after = one.step.partition(" to ")
             cells = [one.instrument + where, before, after, f"{date_of(one.month):%B %Y}", one.by]
             rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
-        answer = " ".join(answers(Parameters(**asked.parameters()), changes))
+        answer = " ".join(answers(asked.changed_setup().parameters, changes))
         return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table><p>{escape(answer)}</p>"
 
     inside = solara.use_memo(html, [asked.to_toml()])

@@ -14,6 +14,7 @@ import mesa
 import numpy as np
 
 from abm.engine.fields import Field
+from abm.wording import AbmWarning
 
 MESAS = ("model", "unique_id", "pos", "cell")
 """What Mesa sets on an agent."""
@@ -92,7 +93,9 @@ class Agent(mesa.Agent):
         for name in [name for name in vars(cls) if inspect.isfunction(vars(cls)[name]) and name not in inherited]:
             if close := get_close_matches(name, inherited, n=1, cutoff=0.85):
                 warnings.warn(
-                    f"{cls.__name__}.{name} is no rule that anything calls; did you mean {close[0]!r}?", stacklevel=2
+                    f"{cls.__name__}.{name} is not a rule that anything calls; did you mean {close[0]!r}?",
+                    AbmWarning,
+                    stacklevel=2,
                 )
 
     def __init__(self, model: mesa.Model, address: Any = None, index: int = -1) -> None:

@@ -55,10 +55,10 @@ def identity_of(*things: Any) -> Identity:
     """The identity of classes, functions and data, through everything that their code can reach.
 
     Followed are a class's attributes, methods and bases; a function's code, defaults and closure, the globals that it
-    names, and what the code at hand may ask of the user's modules. Code of libraries, this package among them, stands for
-    itself by name. Two things with one digest do the same, in this process and in another one under the same Python;
-    comments, docstrings, names of files and line numbers do not count. What reads a clock, a file, the environment or
-    random numbers of its own, and objects that cannot be looked into, are named in `unknown`.
+    names, and what the code at hand may ask of the user's modules. Library code, this package's included, is identified by
+    name only. Two things with one digest do the same, in this process and in another one under the same Python; comments,
+    docstrings, names of files and line numbers do not count. What reads a clock, a file, the environment or random numbers
+    of its own, and objects that cannot be looked into, are named in `unknown`.
 
     JAX keeps traces by function objects, whatever globals they read: where a function that was looked at before has changed,
     its caches are cleared.

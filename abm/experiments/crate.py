@@ -91,5 +91,5 @@ def described(folder: Path, said: dict[str, object]) -> tuple[str, str]:
                 result["title"]
             ), f"Experiment {result['experiment']}: {result['verdict']}; {result['runs']} runs."
         except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{path}: is no result") from None
+            raise ValueError(f"{path}: is not a result") from None
     return str(said.get("reproduction", folder.name)), "Figures, tables, runs and report of a reproduction."

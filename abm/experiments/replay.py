@@ -75,7 +75,7 @@ def check_verdict(folder: Path, places: list[Path]) -> None:
     except (ValueError, ExperimentError) as error:
         raise Unplayable(str(error)) from None
     if not isinstance(stored, dict) or not isinstance(stored.get("tests"), list):
-        raise Unplayable(f"{folder / 'result.json'}: is no result of an experiment")
+        raise Unplayable(f"{folder / 'result.json'}: is not the result of an experiment")
     tables = [open_sweep(place).runs().assign(arm=place.name.rpartition("-")[0]) for place in places]
     runs = pd.concat(tables, ignore_index=True)
     verdict = jsonable(judge(experiment, runs[runs["status"] == "ok"]).plain())
@@ -104,7 +104,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise Unplayable(str(error)) from None
     if not isinstance(manifest, dict):
-        raise Unplayable(f"{path}: is no manifest")
+        raise Unplayable(f"{path}: is not a manifest")
     return manifest
 
 
@@ -125,7 +125,7 @@ def sweeps_of(folder: Path, manifest: dict[str, Any]) -> list[Path]:
         raise Unplayable(f"{folder / 'manifest.json'}: says neither sweeps nor source; reproduce the experiment again")
     for arm, spec in manifest["sweeps"].items():
         if Path(arm).name != arm:
-            raise Unplayable(f"{folder / 'manifest.json'}: {short(arm)} is no name of an arm")
+            raise Unplayable(f"{folder / 'manifest.json'}: {short(arm)} is not the name of an arm")
         place = folder / "runs" / f"{arm}-{digest([digest(spec), manifest['source'], manifest['packages']])}"
         if not (place / "spec.toml").is_file():
             raise Unplayable(f"{place}: the runs of arm {arm} are not there; reproduce the experiment again")

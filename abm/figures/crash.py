@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm import event_study
+from abm import event_study, samples
 from abm.figures import style
 from abm.figures.labels import LAYERS, MECHANISMS
 
@@ -33,7 +33,7 @@ def event_window_numbers(baseline: Ensemble) -> pd.DataFrame:
         for measure, values in ((kind, getattr(window, kind)), (f"cumulative_{kind}", window.cumulative(kind))):
             for layer in LAYERS:
                 head = {"layer": layer, "measure": measure, "day": window.days}
-                parts.append(pd.DataFrame(head | style.quantiles(values[layer])))
+                parts.append(pd.DataFrame(head | samples.quantiles(values[layer])))
     table = pd.concat(parts, ignore_index=True)
     seen = event_study.observed().melt(
         ["layer", "day"], ["raw", "abnormal", "cumulative_raw", "cumulative_abnormal"], "measure", "observed"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm import samples
 from abm.figures import style
 from abm.figures.labels import OVERVIEW, PRICING_POWER, as_text, label_of, spaced
 
@@ -45,7 +46,7 @@ def bands_of(runs: Ensemble, observable: str, first: int | None = None) -> pd.Da
 
     begin = first_of(runs.setup.months, first)
     month = np.arange(begin, runs.setup.months)
-    return pd.DataFrame({"month": month} | style.quantiles(runs[observable][:, begin:]))
+    return pd.DataFrame({"month": month} | samples.quantiles(runs[observable][:, begin:]))
 
 
 @style.styled

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm import samples
 from abm.calendar import month_of
 from abm.figures import style
 
@@ -71,7 +72,7 @@ def constant_capability_price_numbers(baseline: Ensemble) -> pd.DataFrame:
     for level in LEVELS:
         values = baseline[f"price_at_k{level}"][:, :months]
         reached = np.isfinite(values).mean(0)
-        bands = {name: np.where(reached >= 0.5, q, np.nan) for name, q in style.quantiles(values).items()}
+        bands = {name: np.where(reached >= 0.5, q, np.nan) for name, q in samples.quantiles(values).items()}
         head = {"level": level, "index": intercept + slope * level}
         parts.append(pd.DataFrame(head | {"source": "model", "month": np.arange(months), "share": reached} | bands))
         seen = cheapest_on_sale(intercept + slope * level)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm import samples
 from abm.figures import style
 from abm.figures.labels import label_of
 
@@ -30,7 +31,7 @@ def belief_dispersion_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataF
         pd.DataFrame({"observable": name, "scenario": scenario, "month": np.arange(first, last)} | bands)
         for name in OBSERVABLES
         for scenario, runs in (("baseline", baseline), ("no_r1", without))
-        for bands in [style.quantiles(runs[name][:, first:last])]
+        for bands in [samples.quantiles(runs[name][:, first:last])]
     ]
     return pd.concat(parts, ignore_index=True)
 

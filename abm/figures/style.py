@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from abm import samples
 from abm.figures.labels import as_text
 from abm.files import write_whole
 
@@ -204,9 +203,6 @@ def interval(ax: Axes, x: Any, mean: Any, low: Any, high: Any, *, color: str, **
     """A mean with its confidence interval; `line` are linestyle, label and what else `plot` takes."""
     ax.fill_between(x, np.asarray(low, float), np.asarray(high, float), color=color, alpha=0.2, linewidth=0)
     ax.plot(x, np.asarray(mean, float), color=color, **line)
-
-
-quantiles = samples.quantiles  # of what `fan` draws
 
 
 def mark_event(ax: Axes, at: Any = R1_DAY, text: str = "") -> None:

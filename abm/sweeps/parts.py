@@ -262,12 +262,12 @@ def read_runs(path: Path, verify: bool = True) -> tuple[pa.Table, dict[str, Any]
     with parquet(path) as file:
         record = record_of(file, RUNS_RECORD)
         if not {*COLUMNS} <= {*file.schema_arrow.names}:
-            raise ValueError("it is no part of a sweep")
+            raise ValueError("it is not part of a sweep")
         table = plain(file.read())
         if record and record.pop("digest") != sealed(table, record) and verify:
             raise ValueError("its numbers are not those that were written")
         if not all(pa.types.is_integer(table[name].type) for name in ("replication", "seed")):
-            raise ValueError("its seeds are no whole numbers")
+            raise ValueError("its seeds are not whole numbers")
         if len(table["run_id"].unique()) < table.num_rows or table["run_id"].null_count:
             raise ValueError("a run is in it twice, or without its id")
     return table, record
@@ -302,7 +302,7 @@ def parquet(path: Path, most_rows: int = MOST_ROWS, mend: str = MEND) -> Iterato
 
     try:
         if path.exists() and not path.is_file():
-            raise ValueError("it is no file")
+            raise ValueError("it is not a file")
         with pa.OSFile(str(path)) as source:
             metadata = pq.read_metadata(source)
             groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]

@@ -20,7 +20,7 @@ from abm.sweeps.plan import run_id, seed_of
 from abm.sweeps.query import NO_PANEL, answer
 from abm.sweeps.spec import SpecError, Sweep
 from abm.sweeps.targets import day_of
-from abm.wording import meant, short
+from abm.wording import AbmWarning, meant, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +111,7 @@ class Results:
         if strange := store.foreign([(one.path, one.record.get("made_with", {})) for one in found], now):
             raise store.Changed(self.folder, strange)
         for fault in damaged:
-            warnings.warn(f"{fault}; until then its runs count as missing", stacklevel=4)
+            warnings.warn(f"{fault}; until then its runs count as missing", AbmWarning, stacklevel=4)
         return found
 
     @cached_property

@@ -13,7 +13,7 @@ import cloudpickle
 from abm.sweeps.plan import Plan, class_table
 
 _LED: dict[str, Any] = {}
-"""Classes of the last sweeps that this process has led: where a worker is this process, or a thread of it, they go nowhere."""
+"""Classes of the last sweeps that this process has led: so that workers in this process need not unpickle them."""
 
 
 @dataclass(frozen=True)

@@ -293,7 +293,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def load_manifest(folder: Path) -> dict[str, Any]:
-    """What a manifest says. Raises FileNotFoundError, or `Damaged` where it does not read or is no manifest."""
+    """What a manifest says. Raises FileNotFoundError, or `Damaged` where it does not read or is not a manifest."""
     path = folder / "manifest.json"
     mend = "run the sweep again with accept_changes (--accept-changes)"
     if not path.exists():
@@ -309,10 +309,10 @@ def load_manifest(folder: Path) -> dict[str, Any]:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         what = f"{where} = {short(first['input'])}: {must_be(first)}" if first["type"] != "missing" else f"no {where}"
-        raise Damaged(path, f"is no manifest: {what}" if where else "is no manifest", mend) from None
+        raise Damaged(path, f"is not a manifest: {what}" if where else "is not a manifest", mend) from None
     if checked.points * checked.replications > MOST_RUNS:
         runs = f"{checked.points:,} points x {checked.replications:,} replications"
-        raise Damaged(path, f"is no manifest: {runs} are more than {MOST_RUNS:,} runs", mend)
+        raise Damaged(path, f"is not a manifest: {runs} are more than {MOST_RUNS:,} runs", mend)
     return found
 
 

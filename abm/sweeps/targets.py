@@ -29,9 +29,9 @@ class Target:
     def complaint(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
         if self.is_date:
-            return None if type(value) is dt.date else f"{short(value)} is no date (such as 2025-01-27)"
+            return None if type(value) is dt.date else f"{short(value)} is not a date (such as 2025-01-27)"
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"{short(value)} is no number"
+            return f"{short(value)} is not a number"
         try:
             finite = math.isfinite(value)
         except OverflowError:
@@ -39,7 +39,7 @@ class Target:
         if not finite:
             return f"{value} is not finite"
         if self.whole and value != int(value):
-            return f"{value} is no whole number"
+            return f"{value} is not a whole number"
         low, high = self.bounds or (-math.inf, math.inf)
         if not low <= value <= high:
             unit = f" {self.unit}" if self.unit else ""
