@@ -29,7 +29,7 @@ from typer.core import TyperGroup
 from abm.calendar import date_of
 from abm.cli_output import any_output, give_up
 from abm.inputs import parse_float
-from abm.wording import PARAMETERS, AbmWarning, meant, nearest, printable
+from abm.wording import PARAMETERS, meant, nearest, printable
 
 if TYPE_CHECKING:
     from abm.policy import Change
@@ -255,7 +255,7 @@ def tell_warnings() -> None:
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
-        if issubclass(category, AbmWarning):
+        if category.__module__.startswith("abm."):
             complain(f"warning: {message}")
         else:
             usual(message, category, *place)

@@ -28,6 +28,7 @@ class ProductRecord(NamedTuple):
 
 
 def record_products(market: Market) -> ProductRecord:
+    """What each lab offers in the month, and how much of it is bought."""
     labs = market.labs
     on = jnp.broadcast_to(labs.active[:, None], (labs.size, TIERS))
     volume = quantities(market).sum(0).reshape(labs.size, TIERS)

@@ -13,7 +13,7 @@ CLOSE = 0.65
 
 
 class AbmWarning(UserWarning):
-    """A warning of this package; the command line prints it in one line, as it does mistakes."""
+    """What the user should know of a result that is given all the same."""
 
 
 def meant(word: Any, words: Sequence[str], listed: str = "") -> str:

@@ -365,7 +365,7 @@ def test_seed_is_another_name_of_rng(seed):
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "seven", "٧", 2**64])
 def test_a_seed_is_a_whole_number(seed):
-    with pytest.raises(ValueError, match=r"seed = .*: give a whole number from 0 to 2\^64 - 1"):
+    with pytest.raises(ValueError, match=r"seed = .*: must be a whole number from 0 to 2\^64 - 1"):
         MarketModel(seed=seed)
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abm.figures import style
 from abm.results import Ensemble
-from abm.samples import by_label, in_order, quantile_name
+from abm.samples import by_label, in_order, quantile_name, quantiles
 
 RUNS = np.random.default_rng(1).normal(size=(500, 3))
 RUNS[:, 0] = np.nan
@@ -29,7 +28,7 @@ def test_every_quantile_has_a_column_of_its_own():
 def test_the_usual_columns_are_called_as_before():
     usual = ["q05", "q25", "q50", "q75", "q95", "mean"]
     assert list(ENSEMBLE.bands("hhi")) == usual
-    assert list(style.quantiles(RUNS)) == usual
+    assert list(quantiles(RUNS)) == usual
     assert quantile_name(0.1 + 0.2) == "q30"
 
 

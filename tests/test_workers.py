@@ -160,8 +160,8 @@ def scheduler(folder):
     ("whom", "how", "told"),
     [
         ("scheduler", signal.SIGKILL, "the connection to the Dask scheduler is lost"),
-        pytest.param("scheduler", signal.SIGSTOP, "a scheduler or workers that are gone", marks=pytest.mark.slow),
-        ("worker", signal.SIGKILL, "a scheduler or workers that are gone"),
+        pytest.param("scheduler", signal.SIGSTOP, "has the scheduler stopped", marks=pytest.mark.slow),
+        ("worker", signal.SIGKILL, "has the scheduler stopped"),
     ],
     ids=["scheduler killed", "scheduler hangs", "worker killed"],
 )

@@ -14,7 +14,6 @@ import mesa
 import numpy as np
 
 from abm.engine.fields import Field
-from abm.wording import AbmWarning
 
 MESAS = ("model", "unique_id", "pos", "cell")
 """What Mesa sets on an agent."""
@@ -29,6 +28,10 @@ FIXED = (
 
 class RuleError(TypeError):
     """A rule that cannot be compiled, with the rule, the line and the fields on it."""
+
+
+class RuleWarning(UserWarning):
+    """A rule that nothing calls."""
 
 
 class Vector(np.ndarray):
@@ -94,7 +97,7 @@ class Agent(mesa.Agent):
             if close := get_close_matches(name, inherited, n=1, cutoff=0.85):
                 warnings.warn(
                     f"{cls.__name__}.{name} is not a rule that anything calls; did you mean {close[0]!r}?",
-                    AbmWarning,
+                    RuleWarning,
                     stacklevel=2,
                 )
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import jax
 
-from abm.wording import AbmWarning
-
 ON_PROCESSORS = {
     "xla_cpu_experimental_ynn_fusion_type": "",  # its kernels take tens of ns a number where sums are two or four long
     "xla_cpu_copy_insertion_use_region_analysis": True,  # fewer copies around loops and branches
@@ -20,7 +18,7 @@ ON_PROCESSORS = {
 """Together they take about a fifth off a month of the market (docs/decisions/0009)."""
 
 
-class EnvironmentWarning(AbmWarning):
+class EnvironmentWarning(UserWarning):
     """The machine or JAX's settings affect runs."""
 
 
