@@ -11,26 +11,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from abm.model import MarketModel
+    from abm.runs.mesa_model import MarketModel
     from abm.parameters import ParameterError, Parameters
-    from abm.population import Populations
-    from abm.results import compare
-    from abm.scenarios import Scenario, ScenarioError
-    from abm.simulation import Setting, ensemble, ensembles, simulate
+    from abm.market.start import Populations
+    from abm.runs.results import compare
+    from abm.scenarios.scenario import Scenario, ScenarioError
+    from abm.runs.simulate import Setting, ensemble, ensembles, simulate
     from abm.sweeps import Sweep, open_sweep, run_sweep, sweep
 
 _HOME = {
-    "MarketModel": "abm.model",
+    "MarketModel": "abm.runs.mesa_model",
     "ParameterError": "abm.parameters",
     "Parameters": "abm.parameters",
-    "Populations": "abm.population",
-    "Scenario": "abm.scenarios",
-    "ScenarioError": "abm.scenarios",
-    "Setting": "abm.simulation",
-    "compare": "abm.results",
-    "ensemble": "abm.simulation",
-    "ensembles": "abm.simulation",
-    "simulate": "abm.simulation",
+    "Populations": "abm.market.start",
+    "Scenario": "abm.scenarios.scenario",
+    "ScenarioError": "abm.scenarios.scenario",
+    "Setting": "abm.runs.simulate",
+    "compare": "abm.runs.results",
+    "ensemble": "abm.runs.simulate",
+    "ensembles": "abm.runs.simulate",
+    "simulate": "abm.runs.simulate",
     "Sweep": "abm.sweeps",
     "open_sweep": "abm.sweeps",
     "run_sweep": "abm.sweeps",

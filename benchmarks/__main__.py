@@ -80,7 +80,7 @@ median of what to expect. Sections that say when they were written have benchmar
 
 def draw(found: dict[str, Any], folder: Path) -> None:
     """The figures beside the page."""
-    from abm.figures.style import save
+    from abm.charts.style import save
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, module in PARTS.items():

@@ -31,7 +31,7 @@ return row && document.querySelector('.abm-done') && row.dataset.difference !== 
 
 def served(browser: Any, cache: Path, levers: int) -> dict[str, Any]:
     """One server from its start: seconds to the first chart and the whole one, and to a new one for each lever."""
-    command = [sys.executable, "-m", "abm.cli", "dashboard", "--no-open", "--port", str(PORT)]
+    command = [sys.executable, "-m", "abm.cli.app", "dashboard", "--no-open", "--port", str(PORT)]
     environment = os.environ | {"ABM_CACHE": str(cache)}
     began = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -14,8 +14,8 @@ import numpy as np
 import abm
 from abm.engine import seed_words
 from abm.engine.devices import CHUNK
-from abm.programs import Program, Shape
-from abm.simulation import Member, Setting
+from abm.runs.programs import Program, Shape
+from abm.runs.simulate import Member, Setting
 
 LIMIT = 1.05
 """Largest power of the number of agents that cost may grow with."""

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 import abm
-from abm.measures import MEASURES
-from abm.playing import Setup, play
-from abm.workers import processors, worker_pool
+from abm.market.measures import MEASURES
+from abm.runs.months import Setup, play
+from abm.support.workers import processors, worker_pool
 from benchmarks.plain_mesa import check, start
 from benchmarks.plain_mesa.model import PlainMarket
 from benchmarks.plain_mesa.runner import batch
@@ -37,7 +37,7 @@ def engine_runs(first: int, runs: int, months: int, precision: int = 64) -> floa
 def engine_in_processes(runs: int, months: int, precision: int = 64) -> float:
     """Seconds a run with a process for every processor, each with one thread, started and compiled before."""
     number = processors()
-    with worker_pool(number, preload=["abm.simulation"]) as pool:
+    with worker_pool(number, preload=["abm.runs.simulate"]) as pool:
         list(pool.map(engine_runs, [0] * number, [10] * number, [months] * number, [precision] * number))
         firsts = range(0, number * runs, runs)
         seconds = list(pool.map(engine_runs, firsts, [runs] * number, [months] * number, [precision] * number))
@@ -124,7 +124,7 @@ Interactive months: median of {len(found["plain_month"])} and {len(found["engine
 
 def figure(found: dict[str, Any]) -> Any:
     """Seconds of each month of one run, both ways."""
-    from abm.figures import style
+    from abm.charts import style
 
     @style.styled
     def draw() -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from abm.sweeps import Sweep, open_sweep, run_sweep
-from abm.workers import processors
+from abm.support.workers import processors
 from benchmarks.page import PAGE, ROOT, machine
 
 BEGIN, END = "<!-- sweeps:begin -->", "<!-- sweeps:end -->"

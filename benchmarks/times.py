@@ -86,7 +86,7 @@ def help_seconds() -> list[float]:
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "abm.cli", "--help"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([sys.executable, "-m", "abm.cli.app", "--help"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
         seconds.append(time.perf_counter() - began)
     return seconds
 

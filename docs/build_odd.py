@@ -2,8 +2,8 @@
 says whether they fit).
 
 Parameters come from `abm.parameters`, state variables from the `Field` declarations of `abm.agents` and the records of
-`abm.state`, the schedule and the draws from the source of `abm.market` and `abm.phases`, inputs from `abm.timeline`
-and `abm.events`, observables from `abm.measures`. Each table stands between two markers, and only what is between
+`abm.market.state`, the schedule and the draws from the source of `abm.market.month` and `abm.market.phases`, inputs from `abm.scenarios.timeline`
+and `abm.scenarios.events`, observables from `abm.market.measures`. Each table stands between two markers, and only what is between
 them is replaced.
 """
 
@@ -82,9 +82,9 @@ def state() -> str:
 
 
 def record(name: str) -> tuple[type, list[list[str]]]:
-    """A record of `abm.state` and what the comments of its source say of its attributes."""
-    from abm import state as module
-    from abm.measures import MEASURES
+    """A record of `abm.market.state` and what the comments of its source say of its attributes."""
+    from abm.market import state as module
+    from abm.market.measures import MEASURES
 
     kind = getattr(module, name)
     rows = []
@@ -96,7 +96,7 @@ def record(name: str) -> tuple[type, list[list[str]]]:
                 words = f"scalar, {MEASURES[attribute].meaning}"
             rows.append([attribute, words or ""])
     if [n for n, _ in rows] != list(kind.names()):
-        raise SystemExit(f"abm/state.py: every attribute of {name} stands on a line of its own")
+        raise SystemExit(f"abm/market/state.py: every attribute of {name} stands on a line of its own")
     return kind, rows
 
 
@@ -110,7 +110,7 @@ def default_of(declared: Any) -> str:
 
 def observables() -> str:
     """What a run reports each month."""
-    from abm.measures import GROUPS
+    from abm.market.measures import GROUPS
 
     parts = []
     for title, group in GROUPS.items():
@@ -124,8 +124,8 @@ def observables() -> str:
 
 def inputs() -> str:
     """Kinds of event, and the arrays that they are written on."""
-    from abm.events import KINDS, Event
-    from abm.timeline import INSTRUMENTS, Timeline
+    from abm.scenarios.events import KINDS, Event
+    from abm.scenarios.timeline import INSTRUMENTS, Timeline
 
     common = set(Event.model_fields)
     rows = []
@@ -166,8 +166,8 @@ def cast() -> str:
     """What the agents of the default cast start with, at default parameters."""
     from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
     from abm.parameters import Parameters
-    from abm.population import Populations, first_labs, first_vendors
-    from abm.state import QUESTIONS, STAGES, TIERS, Values
+    from abm.market.start import Populations, first_labs, first_vendors
+    from abm.market.state import QUESTIONS, STAGES, TIERS, Values
 
     p, populations = Values(Parameters().values()), Populations()
     world = populations.world()

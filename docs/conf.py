@@ -67,7 +67,7 @@ class Help(Directive):
     def run(self):
         from typer.testing import CliRunner
 
-        from abm.cli import app
+        from abm.cli.app import app
 
         def said(*words):
             done = CliRunner().invoke(

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from abm.analysis.profile import PHASES
-from abm.calendar import DAYS
-from abm.figures import style
-from abm.figures.multilayer import CHANNELS, ROLES
+from abm.scenarios.calendar import DAYS
+from abm.charts import style
+from abm.figures.multilayer_network import CHANNELS, ROLES
 from abm.parameters import JURISDICTIONS
-from abm.population import Populations
+from abm.market.start import Populations
 
 OUT = Path(__file__).parent / "images" / "model.png"
 SIZES = Populations()

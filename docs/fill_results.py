@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from abm.figures.crash import only_raw
-from abm.reproduce.findings import change_in_words, in_percent
+from abm.experiments.r1.sentences import change_in_words, in_percent
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "README.md"

@@ -28,7 +28,7 @@ def tiny_shock(tmp_path_factory):
 
     `runs` by name, the `folder` they are kept in, the `steps` of progress, and what it takes to ask for them again.
     """
-    from abm.reproduce import r1_shock
+    from abm.experiments.r1 import job as r1_shock
 
     options = {"months": 31, "crash_months": 31, "adopters": 24, "investors": 40}
     sizes = {name: options[name] for name in ("adopters", "investors")}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abm.analysis import baseline
-from abm.scenarios import Scenario
+from abm.scenarios.scenario import Scenario
 
 STORED = json.loads((Path(__file__).parent / "baseline.json").read_text(encoding="utf-8"))
 

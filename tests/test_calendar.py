@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import abm.calendar
-from abm.calendar import DAYS, UNSCHEDULED_CLOSURES, date_of, is_trading_day, market_holidays, month_of, trading_day
+import abm.scenarios.calendar
+from abm.scenarios.calendar import DAYS, UNSCHEDULED_CLOSURES, date_of, is_trading_day, market_holidays, month_of, trading_day
 
 # https://www.nyse.com/markets/hours-calendars, as published year by year; 2025-01-09 was announced in December 2024.
 PUBLISHED = {
@@ -84,4 +84,4 @@ def test_date_of_knows_no_other_days():
 
 
 def test_examples():
-    assert doctest.testmod(abm.calendar).failed == 0
+    assert doctest.testmod(abm.scenarios.calendar).failed == 0

@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from abm import cli, data
-from abm.analysis.calibration import Calibration, CalibrationError, Prior, Simulator, Undefined, results
-from abm.analysis.calibration import posterior as smc
-from abm.analysis.calibration.criterion import Criterion
-from abm.analysis.calibration.identification import identify
-from abm.analysis.calibration.predictive import bands
-from abm.analysis.calibration.recovery import recover
-from abm.analysis.calibration.refinement import gauss_newton
-from abm.analysis.calibration.search import objective, search
-from abm.analysis.calibration.spec import Posterior, built_in
-from abm.figures import calibration as figures
+from abm.cli.app import app
+from abm import data
+from abm.calibration import Calibration, CalibrationError, Prior, Simulator, Undefined, pages
+from abm.calibration import posterior as smc
+from abm.calibration.criterion import Criterion
+from abm.calibration.identification import identify
+from abm.calibration.predictive import bands
+from abm.calibration.recovery import recover
+from abm.calibration.refinement import gauss_newton
+from abm.calibration.search import objective, search
+from abm.calibration.spec import Posterior, built_in
+from abm.calibration import figures
 from abm.mechanisms import demand
 from abm.parameters import Parameters
 
@@ -379,7 +380,7 @@ def test_draws_have_the_weights_of_particles():
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
     simulator_spec = spec(posterior={"particles": 100, "runs": 400})
-    import abm.analysis.calibration.recovery as module
+    import abm.calibration.recovery as module
 
     original = module.Simulator
     module.Simulator = Linear
@@ -477,7 +478,7 @@ def test_a_wrong_file_is_told_in_a_line(tmp_path):
         'data_to = 2025-06-30\nmoments = ["open_discont"]\n[priors]\nclosed_trust = { low = 1, high = 2 }\n'
     )
     for what, says in ((str(path), "did you mean 'open_discount'?"), ("june_2052", "built in: ")):
-        result = CliRunner().invoke(cli.app, ["calibrate", what, "--out", str(tmp_path / "out")])
+        result = CliRunner().invoke(app, ["calibrate", what, "--out", str(tmp_path / "out")])
         assert result.exit_code == 2
         assert says in result.stderr and "Traceback" not in result.stderr
 
@@ -487,16 +488,16 @@ def test_results_of_another_spec_are_not_mixed_with_new_ones(tmp_path):
     path.write_text(SMALL_FIT)
     out.mkdir()
     (out / "fit.json").write_text(json.dumps({"spec_hash": Calibration.load(path).hash}))
-    assert results.of_another(Calibration.load(path), out) == ""
-    assert results.of_another(Calibration.load(path), tmp_path) == ""
+    assert pages.of_another(Calibration.load(path), out) == ""
+    assert pages.of_another(Calibration.load(path), tmp_path) == ""
     path.write_text(SMALL_FIT.replace("generations = 3", "generations = 4"))
     for more in ([], ["--recover", "3"]):
-        result = CliRunner().invoke(cli.app, ["calibrate", str(path), "--out", str(out), *more])
+        result = CliRunner().invoke(app, ["calibrate", str(path), "--out", str(out), *more])
         assert (result.exit_code, result.stdout) == (2, "")
         said = f"abm: {out / 'fit.json'}: is of another spec than small is now; choose another folder, or delete this file\n"
         assert result.stderr == said
     (out / "fit.json").write_text("[")
-    assert results.of_another(Calibration.load(path), out)
+    assert pages.of_another(Calibration.load(path), out)
 
 
 def test_ctrl_c_says_how_many_runs_are_kept(tmp_path, monkeypatch):
@@ -510,8 +511,8 @@ def test_ctrl_c_says_how_many_runs_are_kept(tmp_path, monkeypatch):
         (out / "simulated" / f"{'x' * 24}.npy").write_bytes(b"not numpy")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["abm.analysis.calibration.calibrate"], "calibrate", stop)
-    result = CliRunner().invoke(cli.app, ["calibrate", str(path), "--out", str(out)])
+    monkeypatch.setattr(sys.modules["abm.calibration.calibrate"], "calibrate", stop)
+    result = CliRunner().invoke(app, ["calibrate", str(path), "--out", str(out)])
     assert result.exit_code == 130
     said = f"abm: stopped; 1,000 runs are kept in {out / 'simulated'}; run it again to go on"
     assert result.stderr.splitlines()[-1] == said
@@ -519,7 +520,7 @@ def test_ctrl_c_says_how_many_runs_are_kept(tmp_path, monkeypatch):
 
 def test_a_file_where_runs_should_be_kept_is_told_in_a_line(tmp_path):
     (tmp_path / "simulated").touch()
-    result = CliRunner().invoke(cli.app, ["calibrate", "june_2025", "--out", str(tmp_path)])
+    result = CliRunner().invoke(app, ["calibrate", "june_2025", "--out", str(tmp_path)])
     assert (result.exit_code, result.stdout) == (2, "")
     where = tmp_path / "simulated"
     assert result.stderr == f"abm: --out {where}: cannot be written (a file is in the way); choose another folder\n"
@@ -535,7 +536,7 @@ def test_a_file_where_runs_should_be_kept_is_told_in_a_line(tmp_path):
 )
 def test_the_report_says_what_the_last_generations_brought(history, says):
     outcome = SimpleNamespace(search=SimpleNamespace(history=np.array(history, float), settled=False))
-    assert results._ended(outcome) == says
+    assert pages._ended(outcome) == says
 
 
 def test_dotted_and_dashed_lines_are_explained():
@@ -588,7 +589,7 @@ def test_composite_rivals_have_derivatives_where_products_are_missing():
 
 @pytest.mark.slow
 def test_moments_are_differentiated_through_the_whole_run():
-    from abm.analysis.calibration import derivatives
+    from abm.calibration import derivatives
 
     priors = {
         "diagnostic_weight": {"low": 0.5, "high": 4, "scale": "log"},
@@ -636,18 +637,18 @@ runs = 240
 def test_a_fit_from_its_file_to_its_report_and_again(tmp_path):
     path, out = tmp_path / "small.toml", tmp_path / "out"
     path.write_text(SMALL_FIT)
-    first = CliRunner().invoke(cli.app, ["calibrate", str(path), "--out", str(out)])
+    first = CliRunner().invoke(app, ["calibrate", str(path), "--out", str(out)])
     assert first.exit_code == 0, first.output
     assert "of 4 moments inside" in first.output
     names = ["estimates.csv", "moments.csv", "profiles.csv", "derivatives.csv", "draws.csv", "fit.json", "report.md"]
     before = {name: (out / name).read_bytes() for name in names}
     kept = {each.name for each in (out / "simulated").iterdir()}
-    again = CliRunner().invoke(cli.app, ["calibrate", str(path), "--out", str(out)])
+    again = CliRunner().invoke(app, ["calibrate", str(path), "--out", str(out)])
     assert again.exit_code == 0
     assert {name: (out / name).read_bytes() for name in names} == before
     assert {each.name for each in (out / "simulated").iterdir()} == kept
     page = (out / "report.md").read_text()
     assert "particles are effective (Kish). Of the 400 stored draws" in page
     assert f"Written by `abm calibrate {path}`" in page
-    refused = CliRunner().invoke(cli.app, ["calibrate", str(path), "--store", "--out", str(out)])
+    refused = CliRunner().invoke(app, ["calibrate", str(path), "--store", "--out", str(out)])
     assert refused.exit_code == 2 and "the package's own fits" in refused.stderr

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 import abm
 from abm import figures
-from abm.figures import fans, maps, multilayer, products, style
-from abm.figures.labels import LABELS, OVERVIEW, PRICING_POWER
+from abm.charts import fans, style
+from abm.figures import sweeps as maps, network as multilayer, products
+from abm.charts.labels import LABELS, OVERVIEW, PRICING_POWER
 
 SIZES = {"adopters": 24, "investors": 40}
 CHARTS = (

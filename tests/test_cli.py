@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import abm.analysis.fit_table
-import abm.reproduce
-import abm.simulation
-from abm.cli import app
-from abm.events import KINDS, Event
-from abm.market import Month
-from abm.reproduce import Outcome, Reproduction, Stopped
-from abm.results import Result
+import abm.calibration.fit_table
+import abm.experiments.reproductions
+import abm.runs.simulate
+from abm.cli.app import app
+from abm.scenarios.events import KINDS, Event
+from abm.market.month import Month
+from abm.experiments.reproductions import Outcome, Reproduction, Stopped
+from abm.runs.results import Result
 
 ROOT = Path(__file__).parents[1]
 runner = CliRunner()
@@ -36,10 +36,10 @@ def complaints(*words):
 
 def test_help_loads_nothing_heavy():
     """What takes time at the start is importing (`abm --help` is timed by `make bench`)."""
-    code = "import sys, abm.cli; print([m for m in ('jax', 'mesa', 'pandas', 'matplotlib') if m in sys.modules])"
+    code = "import sys, abm.cli.app; print([m for m in ('jax', 'mesa', 'pandas', 'matplotlib') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert found.stdout.strip() == "[]"
-    shown = subprocess.run([sys.executable, "-m", "abm.cli", "--help"], capture_output=True, text=True, check=True)
+    shown = subprocess.run([sys.executable, "-m", "abm.cli.app", "--help"], capture_output=True, text=True, check=True)
     assert "reproduce" in shown.stdout
 
 
@@ -131,7 +131,7 @@ def one_run(tiny_shock, monkeypatch):
         observables = {name: runs[name][0] for name in runs.names}
         return Result(runs.setup, seed, Month(observables, None, None))
 
-    monkeypatch.setattr(abm.simulation, "simulate", simulate)
+    monkeypatch.setattr(abm.runs.simulate, "simulate", simulate)
     return asked
 
 
@@ -152,13 +152,13 @@ def test_run_prints_headlines_and_writes_csv(one_run, tmp_path):
 
 
 def test_what_a_run_warns_of_is_one_line(one_run, monkeypatch):
-    usual = abm.simulation.simulate
+    usual = abm.runs.simulate.simulate
 
     def simulate(*given, **more):
         warnings.warn("the price is 1e+30", stacklevel=1)
         return usual(*given, **more)
 
-    monkeypatch.setattr(abm.simulation, "simulate", simulate)
+    monkeypatch.setattr(abm.runs.simulate, "simulate", simulate)
     result = runner.invoke(app, ["run", "--months", "31"])
     assert result.exit_code == 0
     assert "abm: warning: the price is 1e+30" in result.stderr.splitlines()
@@ -193,7 +193,7 @@ def test_reproduce_prints_the_result_and_where_it_is(job):
 def test_reproduce_quickly(job):
     assert runner.invoke(app, ["reproduce", "r1_shock", "--quick"]).exit_code == 0
     assert job["quick"]
-    assert job["seeds"] == abm.reproduce.REPRODUCTIONS["r1_shock"].quick_seeds
+    assert job["seeds"] == abm.experiments.reproductions.REPRODUCTIONS["r1_shock"].quick_seeds
     assert runner.invoke(app, ["reproduce", "r1_shock", "--seeds", "5", "--out", "here"]).exit_code == 0
     assert job["seeds"] == 5
     assert str(job["folder"]) == "here"
@@ -209,7 +209,7 @@ def test_ctrl_c_says_what_was_kept(job, tmp_path):
 
 LOST = """
 import gc, signal, time
-from abm import cli
+from abm.cli import app as cli
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells take from what runs in the background
 lost = []
@@ -276,7 +276,7 @@ def test_facts(monkeypatch, tmp_path):
         rows = [fitted(len(seeds)), fitted(len(seeds), "hazard", undefined_runs=2, undefined_draws=1)]
         return pd.DataFrame(rows)
 
-    monkeypatch.setattr(abm.analysis.fit_table, "table", table)
+    monkeypatch.setattr(abm.calibration.fit_table, "table", table)
     out = tmp_path / "facts.md"
     result = runner.invoke(app, ["facts", "--seeds", "50", "--out", str(out)])
     assert result.exit_code == 0, result.output
@@ -296,7 +296,7 @@ def test_facts(monkeypatch, tmp_path):
 def test_facts_of_few_runs_are_means_alone(monkeypatch, tmp_path):
     none = dict.fromkeys(("band_low", "band_high", "inside", "p_value"), float("nan"))
     table = pd.DataFrame([fitted(3, **none)])
-    monkeypatch.setattr(abm.analysis.fit_table, "table", lambda **_: table)
+    monkeypatch.setattr(abm.calibration.fit_table, "table", lambda **_: table)
     result = runner.invoke(app, ["facts", "--seeds", "3", "--out", str(tmp_path / "facts.md")])
     assert result.exit_code == 0, result.output
     assert "Bands and p-values take 40 seeds or more." in result.stdout.splitlines()

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from abm import simulate
 from abm.analysis.counterfactual import EXPORTS, Counterfactual, CounterfactualError, numbers
-from abm.cli import app
+from abm.cli.app import app
 from abm.dashboard.levers import every
-from abm.figures.labels import HEADLINES
+from abm.charts.labels import HEADLINES
 from abm.parameters import Parameters
 
 STRICT = Counterfactual(levers={"ip_strength": 0.9, "distillation_rate": 0.0}, seeds=4, months=30)
@@ -128,9 +128,9 @@ def test_levers_that_no_month_reads_are_refused():
 
     from abm.analysis.counterfactual import FROM_THE_START
     from abm.engine import Draws
-    from abm.market import month
-    from abm.playing import Setup, first_market_of
-    from abm.state import Values
+    from abm.market.month import month
+    from abm.runs.months import Setup, first_market_of
+    from abm.market.state import Values
 
     setup = Setup.of(adopters=8, investors=12)
     values = {name: jnp.asarray(value) for name, value in setup.values.items()}
@@ -192,8 +192,8 @@ def test_a_run_longer_than_a_program_has_rows_compiles_no_other_program():
 
     from abm.dashboard.runs import _months, _program, _start
     from abm.engine import seed_words
-    from abm.programs import ROWS
-    from abm.simulation import Member, Setting
+    from abm.runs.programs import ROWS
+    from abm.runs.simulate import Member, Setting
 
     tiny = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2)
     member = Member.of(Setting(scenario="fast_permits"), [5], ROWS + 2, tiny)
@@ -307,8 +307,8 @@ def test_the_table_of_a_month_is_as_that_of_a_run_and_fits_80_columns(value):
     import pandas as pd
     from rich.console import Console
 
-    from abm.cli import headline_table
-    from abm.cli_compare import month_table
+    from abm.cli.app import headline_table
+    from abm.cli.compare import month_table
 
     row = dict.fromkeys(("baseline", "changed", "difference", "low", "high"), value)
     table = pd.DataFrame([{"observable": name, "month": pd.Timestamp(2027, 12, 1)} | row for name in HEADLINES])

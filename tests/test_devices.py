@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import abm
-from abm import programs, simulation
+from abm.runs import programs, simulate
 from abm.engine import devices, mean_of_neighbours, neighbours, run_many, runs_together
-from abm.simulation import Member, Setting
+from abm.runs.simulate import Member, Setting
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
-from abm.workers import processors, usual_workers
+from abm.support.workers import processors, usual_workers
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_chunks_that_an_accelerator_would_choose_change_no_number(accelerator, m
     accelerator(1e12)
     monkeypatch.setattr(programs, "on_accelerator", lambda: True)
     sizes = []
-    monkeypatch.setattr(simulation, "run_many", lambda *given, **more: sizes.append(more) or run_many(*given, **more))
+    monkeypatch.setattr(simulate, "run_many", lambda *given, **more: sizes.append(more) or run_many(*given, **more))
     other = abm.ensemble(seeds=range(35), months=3)
     assert [(one["chunk"], one["workers"]) for one in sizes] == [(100, 2)]
     for name in plain.names:  # a program of another size may round otherwise

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from abm.analysis.calibration.spec import Calibration
+from abm.calibration.spec import Calibration
 from abm.analysis.counterfactual import Counterfactual
 from abm.experiments.spec import Experiment
-from abm.scenarios import Scenario
+from abm.scenarios.scenario import Scenario
 from abm.sweeps import Sweep
 
 PACKAGE = Path(__file__).parents[1] / "abm"
 LOADERS = {
-    "abm.scenarios": Scenario.load,
+    "abm.scenarios.scenario": Scenario.load,
     "abm.sweeps.spec": Sweep.load,
-    "abm.analysis.calibration.spec": Calibration.load,
+    "abm.calibration.spec": Calibration.load,
     "abm.analysis.counterfactual": Counterfactual.load,
 }
 FRAGMENTS = {"abm.experiments.spec", "abm.experiments.frozen"}

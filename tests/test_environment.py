@@ -17,14 +17,14 @@ WORK = f"""
 import os
 os.setresuid({STRANGER}, -1, -1)  # whose home is looked for; what root may read can still be read
 import jax.numpy as jnp, matplotlib, sys
-import abm, abm.simulation, abm.sweeps
+import abm, abm.runs.simulate, abm.sweeps
 from abm.engine import loop
 from abm.dashboard.serve import _home
 print(float(loop(lambda x, i: (x + i, x), jnp.zeros(()), jnp.arange(4.0))[0]))
 with _home():
     import pathlib
     print(pathlib.Path.home().is_dir())
-from abm.cli import main
+from abm.cli.app import main
 sys.argv = ["abm", "list"]
 main()
 """

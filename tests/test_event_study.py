@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abm import event_study
+from abm.runs import event_study
 from abm.data import load
 
 FIRMS = ["leader", "follower", "closed_1", "open_1", "power", "platforms", "applications"]

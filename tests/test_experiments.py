@@ -20,8 +20,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import abm
-from abm import event_study
-from abm.cli import app
+from abm.runs import event_study
+from abm.cli.app import app
 from abm.experiments import ExperimentError, find, report
 from abm.experiments.checks import of_condition
 from abm.experiments.judge import FALSIFIED, PENDING, SUPPORTED, UNSUPPORTED, answered, judge

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abm.analysis import fit_table as facts
+from abm.calibration import fit_table
 from abm.data import targets
 
 
@@ -17,8 +17,8 @@ def target(name):
 
 def test_a_history_like_the_models_is_no_surprise():
     draws = 0.65 + 0.03 * np.random.default_rng(1).normal(size=400)
-    assert facts.predictive_p_value(draws, target("closed_margin_before_r1")) > 0.5
-    assert facts.predictive_p_value(draws + 1, target("closed_margin_before_r1")) == pytest.approx(2 / 401)
+    assert fit_table.predictive_p_value(draws, target("closed_margin_before_r1")) > 0.5
+    assert fit_table.predictive_p_value(draws + 1, target("closed_margin_before_r1")) == pytest.approx(2 / 401)
 
 
 def test_p_values_are_uniform_under_the_model():
@@ -27,47 +27,47 @@ def test_p_values_are_uniform_under_the_model():
     found = []
     for _ in range(400):
         row["value"] = rng.normal()
-        found.append(facts.predictive_p_value(rng.normal(size=199), row))
+        found.append(fit_table.predictive_p_value(rng.normal(size=199), row))
     assert np.mean(np.array(found) <= 0.1) == pytest.approx(0.1, abs=0.04)
 
 
 def test_a_bound_counts_the_runs_that_meet_it():
-    assert facts.is_bound(target("sign_power")) and facts.is_bound(target("return_excess_kurtosis"))
-    assert not facts.is_bound(target("vendor_return_day0"))
-    assert facts.predictive_p_value(np.array([2.0, 4.0, 5.0, np.nan]), target("return_excess_kurtosis")) == 2 / 3
-    assert facts.predictive_p_value(np.array([-0.1, -0.2, 0.1, -0.3]), target("sign_power")) == 0.75
+    assert fit_table.is_bound(target("sign_power")) and fit_table.is_bound(target("return_excess_kurtosis"))
+    assert not fit_table.is_bound(target("vendor_return_day0"))
+    assert fit_table.predictive_p_value(np.array([2.0, 4.0, 5.0, np.nan]), target("return_excess_kurtosis")) == 2 / 3
+    assert fit_table.predictive_p_value(np.array([-0.1, -0.2, 0.1, -0.3]), target("sign_power")) == 0.75
 
 
 def test_a_moment_that_no_run_defines_has_no_p_value():
-    assert np.isnan(facts.predictive_p_value(np.array([np.nan]), target("vendor_return_day0")))
+    assert np.isnan(fit_table.predictive_p_value(np.array([np.nan]), target("vendor_return_day0")))
 
 
 def test_moments_on_a_log_scale_have_a_geometric_mean():
-    mean, error = facts.mean_of(np.array([1.0, 4.0]), True)
+    mean, error = fit_table.mean_of(np.array([1.0, 4.0]), True)
     assert mean == pytest.approx(2.0)
     assert error == pytest.approx(2.0 * np.log(4) / 2)
-    assert facts.mean_of(np.array([1.0, 4.0]), False)[0] == pytest.approx(2.5)
+    assert fit_table.mean_of(np.array([1.0, 4.0]), False)[0] == pytest.approx(2.5)
 
 
 def test_a_band_holds_the_error_of_measurement_and_leaves_out_what_is_undefined():
     row = target("closed_margin_before_r1")
     draws = 0.65 + 0.02 * np.random.default_rng(3).normal(size=4000)
-    found = facts.band(np.append(draws, np.nan), row, 1)
+    found = fit_table.band(np.append(draws, np.nan), row, 1)
     assert found["band_high"] - found["band_low"] == pytest.approx(2 * 1.645 * np.hypot(0.02, 0.05), rel=0.05)
     assert found["inside"] and found["undefined_draws"] == 1
-    assert np.isnan(facts.band(draws, target("return_acf1"), 1)["band_low"])
+    assert np.isnan(fit_table.band(draws, target("return_acf1"), 1)["band_low"])
 
 
 def test_few_histories_have_neither_band_nor_p_value():
     row = target("closed_margin_before_r1")
     draws = 0.65 + 0.02 * np.random.default_rng(4).normal(size=400)
-    for number, undefined in ((facts.LEAST - 1, 0), (400, 361)):
+    for number, undefined in ((fit_table.LEAST - 1, 0), (400, 361)):
         values = np.where(np.arange(number) < undefined, np.nan, draws[:number])
-        found = facts.band(values, row, 1)
+        found = fit_table.band(values, row, 1)
         assert np.isnan([found["band_low"], found["p_value"], found["inside"]]).all()
         assert found["undefined_draws"] == undefined
-    assert facts.band(draws[: facts.LEAST], row, 1)["inside"]
-    assert np.isnan(facts.band(draws[:3], target("sign_power"), 1)["p_value"])
+    assert fit_table.band(draws[: fit_table.LEAST], row, 1)["inside"]
+    assert np.isnan(fit_table.band(draws[:3], target("sign_power"), 1)["p_value"])
 
 
 def test_a_moment_without_a_band_is_counted_as_one():
@@ -75,7 +75,7 @@ def test_a_moment_without_a_band_is_counted_as_one():
     names = ["open_discount", "open_lag_2023", "sign_power"]
     inside = [True, np.nan, np.nan]
     table = pd.DataFrame({"target": names, "inside": inside, "runs": 400})
-    assert facts.inside_band(table).startswith(
+    assert fit_table.inside_band(table).startswith(
         "1 of the 2 moments of the fit (1 without a band), and 0 of 0 others, lie"
     )
 

@@ -8,7 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from abm import figures
-from abm.figures import chips, crash, labels, list_prices, style
+from abm.figures import chips, crash, list_prices
+from abm.charts import labels, style
 
 GRIDS = {
     "pricing_power": (2, 3),

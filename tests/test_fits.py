@@ -9,8 +9,8 @@ import pytest
 
 import abm
 from abm import data
-from abm.analysis.calibration.posterior import effective
-from abm.analysis.calibration.results import distinct, outside
+from abm.calibration.posterior import effective
+from abm.calibration.pages import distinct, outside
 from abm.analysis.predictions import called_sign, read_predictions
 from abm.experiments import ExperimentError, frozen
 from abm.experiments.load import from_table, load
@@ -132,7 +132,7 @@ def test_the_committed_predictions_are_of_the_frozen_fit():
     ],
 )
 def test_what_cannot_be_predicted_is_told(change, says):
-    from abm.files import read_toml
+    from abm.support.files import read_toml
 
     said = read_toml(SIXTEEN / "experiment.toml")
     for key, value in change.items():

@@ -135,7 +135,7 @@ def test_so_many_pages_and_no_more():
 def test_an_address_that_is_none_is_a_mistake(text):
     from typer.testing import CliRunner
 
-    from abm.cli import app
+    from abm.cli.app import app
 
     result = CliRunner().invoke(app, ["dashboard", "--no-open", "--url", text])
     assert result.exit_code == 2

@@ -165,7 +165,7 @@ def test_what_cannot_be_looked_into_is_named_and_no_error(text):
 
 
 def test_a_class_that_claims_to_be_the_packages_is_not():
-    from abm.own_code import is_built_in
+    from abm.runs.own_code import is_built_in
 
     class Mine(ClosedLab):
         pass

@@ -11,15 +11,15 @@ import pytest
 
 import abm
 from abm import Parameters, Populations, Setting, Sweep, ensemble, ensembles, simulate
-from abm.analysis.calibration.spec import Calibration
+from abm.calibration.spec import Calibration
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.analysis.predictions import READ
 from abm.analysis.sensitivity_design import Wanted, load, noise_sweep
-from abm.cli_input import Mistake, settings
+from abm.cli.mistakes import Mistake, settings
 from abm.experiments.load import find
 from abm.experiments.spec import CONDITION
-from abm.files import safe_name
-from abm.inputs import parse_float, parse_int, plain, whole
+from abm.support.files import safe_name
+from abm.support.inputs import parse_float, parse_int, plain, whole
 from abm.sweeps import SpecError
 from abm.sweeps.designs import points_of
 
@@ -100,7 +100,7 @@ def test_ordinary_numbers_are_still_numbers():
     ],
 )
 def test_the_command_line_reads_plain_digits_only(words, told, capsys):
-    from abm.cli import app
+    from abm.cli.app import app
 
     with pytest.raises(SystemExit) as end:
         app(words)
@@ -109,7 +109,7 @@ def test_the_command_line_reads_plain_digits_only(words, told, capsys):
 
 
 def test_a_shard_is_told_in_plain_digits(tmp_path, capsys):
-    from abm.cli import app
+    from abm.cli.app import app
 
     spec = tmp_path / "x.toml"
     spec.write_text("replications = 2\n", encoding="utf-8")
@@ -412,7 +412,7 @@ def test_folders_whose_number_is_no_number_are_passed_over(tmp_path):
 
 def test_a_dry_run_of_a_file_with_a_blank_in_its_name(tmp_path):
     (tmp_path / "my sweep.toml").write_text("replications = 2\n", encoding="utf-8")
-    line = [sys.executable, "-m", "abm.cli", "sweep", "my sweep.toml", "--dry-run"]
+    line = [sys.executable, "-m", "abm.cli.app", "sweep", "my sweep.toml", "--dry-run"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "my_sweep: grid; 1 point x 2 replications" in done.stdout

@@ -13,8 +13,9 @@ from abm import figures
 from abm.experiments.figures import KINDS, Material
 from abm.experiments.spec import Experiment
 from abm.experiments.spec import Figure as Figure_
-from abm.figures import fans, sensitivity, style
-from abm.figures.labels import as_text, name_and_unit, parameter_name, spaced
+from abm.charts import fans, style
+from abm.figures import sensitivity
+from abm.charts.labels import as_text, name_and_unit, parameter_name, spaced
 
 TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
 

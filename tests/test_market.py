@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from abm import Parameters, Scenario, compare, ensemble, ensembles, simulate
 from abm.agents import ClosedLab
-from abm.measures import MEASURES
-from abm.observables import ProductRecord
-from abm.playing import Setup, check_prices
+from abm.market.measures import MEASURES
+from abm.market.observables import ProductRecord
+from abm.runs.months import Setup, check_prices
 
 SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
 COMPACT = dict(adopters=24, investors=40)
@@ -210,7 +210,7 @@ def test_every_observable_is_described():
 
 @pytest.mark.parametrize("network", ["small_world", "scale_free", "core_periphery", "random", "complete"])
 def test_static_layers_list_real_neighbours(network):
-    from abm.networks import static_layer
+    from abm.market.networks import static_layer
 
     lists = static_layer(network, 60, seed=3)
     assert lists.shape == (60, 8) and lists.min() >= 0 and lists.max() < 60

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from abm.analysis.inverted_u import lind_mehlum
-from abm.mechanisms import diffusion, epidemics, growth_of_firms, influence, race, scaling, vertical_chain
+from abm.validation.theory import diffusion, epidemics, growth_of_firms, influence, race, scaling, vertical_chain
 
 
 def test_bass_adoption_solves_its_equation():

@@ -10,9 +10,9 @@ import pytest
 
 from abm import MarketModel, ensemble, simulate
 from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
-from abm.measures import MEASURES
-from abm.networks import LAYERS
-from abm.state import TIERS
+from abm.market.measures import MEASURES
+from abm.market.networks import LAYERS
+from abm.market.state import TIERS
 
 SIZES = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
 # Prices follow at once what a lab wants to charge.
@@ -383,13 +383,13 @@ def test_stepping_past_the_end(model):
 
 
 def test_a_month_that_failed_can_be_tried_again(model, reference, monkeypatch):
-    import abm.model
+    import abm.runs.mesa_model
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(abm.model, "one_month", interrupted)
+        patch.setattr(abm.runs.mesa_model, "one_month", interrupted)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 model.step()

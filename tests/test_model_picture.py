@@ -9,7 +9,7 @@ from matplotlib.image import imread
 from matplotlib.patches import FancyBboxPatch
 
 import abm
-from abm.figures.multilayer import ROLES, network_numbers
+from abm.figures.multilayer_network import ROLES, network_numbers
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -68,7 +68,7 @@ def attributes():
 
 
 def inputs():
-    from abm.timeline import Timeline
+    from abm.scenarios.timeline import Timeline
 
     return list(Timeline.__dataclass_fields__)
 
@@ -165,7 +165,7 @@ def test_everything_is_used_in_the_text():
 
 
 def test_observables_are_explained():
-    from abm.measures import MEASURES
+    from abm.market.measures import MEASURES
 
     text = by_hand().split("### 7.9 ")[1] + by_hand().split("## 7. ")[1]
     families = (

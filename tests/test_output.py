@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from abm.cli import app
-from abm.cli_output import plain
-from abm.measures import MEASURES
+from abm.cli.app import app
+from abm.cli.output import plain
+from abm.market.measures import MEASURES
 from abm.parameters import Parameters
 
 ROOT = Path(__file__).parents[1]
-COMMAND = f"'{sys.executable}' -c 'from abm.cli import main; main()'"
+COMMAND = f"'{sys.executable}' -c 'from abm.cli.app import main; main()'"
 NOT_UTF = ("ascii", "cp437", "cp850", "latin-1", "cp1252", "shift_jis")
 
 
@@ -116,7 +116,7 @@ def test_errors_do_not_go_to_the_output_when_their_stream_is_closed():
 def test_a_file_does_not_take_the_number_of_a_closed_stream(tmp_path):
     """What is printed, and what the compiler logs, would be written into it."""
     (tmp_path / "one.py").write_text(
-        "from abm.cli_output import hold_standard_streams\n"
+        "from abm.cli.output import hold_standard_streams\n"
         "hold_standard_streams()\n"
         "with open('kept', 'w') as kept, open('number', 'w') as number:\n"
         "    number.write(str(kept.fileno()))\n"

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from abm import MarketModel, Populations, simulate
 from abm.engine import mean_of_neighbours
-from abm.networks import static_layer
+from abm.market.networks import static_layer
 from abm.sweeps import SpecError, Sweep
 
 TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=4, investors=5, months=2)

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from abm.playing import Setup, play
-from abm.state import Conduct
+from abm.runs.months import Setup, play
+from abm.market.state import Conduct
 from benchmarks import plain_mesa
 from benchmarks.plain_mesa import PlainMarket, check
 from benchmarks.plain_mesa.headlines import HEADLINES

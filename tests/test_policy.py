@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from abm import MarketModel, Parameters, Scenario, Setting, ensemble, ensembles, simulate
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError, kept
 from abm.analysis.policy_notes import answers, late, notes, taken_back
-from abm.cli import app
-from abm.playing import Setup
-from abm.policy import PolicyWarning, frame, overridden, resolved
-from abm.results import compare
+from abm.cli.app import app
+from abm.runs.months import Setup
+from abm.runs.policy import PolicyWarning, frame, overridden, resolved
+from abm.runs.results import compare
 
 TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2)
 MONTHS = 27
@@ -317,7 +317,7 @@ def test_an_address_that_says_something_twice_is_refused():
 
 def test_the_file_comes_before_the_options(tmp_path):
     """What `abm compare FILE --scenario ...` takes of the file; nothing is played."""
-    from abm.cli_compare import _asked
+    from abm.cli.compare import _asked
 
     spec = tmp_path / "spec.toml"
     spec.write_text('exports = "lifted"\n[levers]\nip_strength = 0.2\n"ip_clarity.eu" = 0.1\n')

@@ -6,11 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from abm.analysis import profile
-from abm.cli import app
+from abm.cli.app import app
 from abm.engine import Draws
-from abm.market import month
-from abm.playing import Setup, play
-from abm.state import Now, Values
+from abm.market.month import month
+from abm.runs.months import Setup, play
+from abm.market.state import Now, Values
 
 SIZES = {"adopters": 24, "investors": 40}
 

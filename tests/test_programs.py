@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from abm.playing import Setup
-from abm.programs import KEPT, Program, compiled_month
+from abm.runs.months import Setup
+from abm.runs.programs import KEPT, Program, compiled_month
 
 
 def shape_of(investors, **options):
@@ -39,7 +39,7 @@ def test_programs_of_shapes_long_not_played_are_let_go():
 
 SHAPES = """
 import abm
-from abm.programs import KEPT
+from abm.runs.programs import KEPT
 
 def maps():
     return sum(1 for _ in open("/proc/self/maps"))

@@ -5,7 +5,7 @@ import re
 
 from rich.console import Console
 
-from abm.cli_progress import Pace, bar
+from abm.cli.progress import Pace, bar
 
 
 def test_the_time_left_runs_down_between_reports():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from abm import Parameters, data, ensemble, simulate
-from abm.measures import MEASURES
-from abm.results import compare
+from abm.market.measures import MEASURES
+from abm.runs.results import compare
 
 TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2, months=2)
 

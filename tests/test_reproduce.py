@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abm.figures.labels import PRICING_POWER
-from abm.playing import Setup
-from abm.reproduce import Stopped, r1_shock, r1_tables, report, store
-from abm.simulation import ensembles
-from abm.workers import worker_pool
+from abm.charts.labels import PRICING_POWER
+from abm.runs.months import Setup
+from abm.experiments.reproductions import Stopped
+from abm.experiments.r1 import job as r1_shock, tables as r1_tables, store
+from abm.experiments import html
+from abm.runs.simulate import ensembles
+from abm.support.workers import worker_pool
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def test_numbers_in_the_text_are_those_of_the_tables(outcome):
     for row in said.itertuples():
         assert row.shown in page, row.key
         size = abs(row.value)  # where a verb has the direction, no sign is shown
-        assert row.shown.lstrip("+−") in (report.number(size, 2), report.number(size, 3), f"{size:.0f}")
+        assert row.shown.lstrip("+−") in (html.number(size, 2), html.number(size, 3), f"{size:.0f}")
     paired = pd.read_csv(outcome.folder / "tables" / "paired_differences.csv")
     rows = paired.set_index(["comparison", "observable", "year"])
     lerner = said.set_index("key").loc["lerner_closed points"]
@@ -172,7 +174,7 @@ def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_workers_do_what_one_process_does(tiny_shock, tmp_path):
-    with worker_pool(1, ["abm.reproduce.r1_shock"]) as pool:
+    with worker_pool(1, ["abm.experiments.r1.job"]) as pool:
         outcome = r1_shock.run(tmp_path, tiny_shock.seeds, quick=True, pool=pool, **tiny_shock.options)
     assert sum(path.suffix in (".png", ".pdf") for path in outcome.files) == 14
     assert all(path.stat().st_size > 0 for path in outcome.files)
@@ -199,21 +201,21 @@ def test_progress_goes_forward(tiny_shock):
 
 
 def test_numbers_are_written_as_people_write_them():
-    assert report.number(-0.01234, 2) == "−0.012"
-    assert report.number(1234567.0) == "1,234,567"
-    assert report.number(0.0) == "0"
-    assert report.number(float("nan")) == "–"
-    assert report.number(True) == "yes"
-    assert report.number(3.6e-8) == "3.60\u00a0×\u00a010⁻⁸"
-    assert report.number(-1.6147e10) == "−1.61\u00a0×\u00a010¹⁰"
-    assert report.number(123456789.0) == "123,456,789"
+    assert html.number(-0.01234, 2) == "−0.012"
+    assert html.number(1234567.0) == "1,234,567"
+    assert html.number(0.0) == "0"
+    assert html.number(float("nan")) == "–"
+    assert html.number(True) == "yes"
+    assert html.number(3.6e-8) == "3.60\u00a0×\u00a010⁻⁸"
+    assert html.number(-1.6147e10) == "−1.61\u00a0×\u00a010¹⁰"
+    assert html.number(123456789.0) == "123,456,789"
     assert report.words("e - 1 <= -0.5") == "e\u00a0−\u00a01 ≤ −0.5"
     assert report.words("2025-01-27, open-closed, `abm score`") == "2025-01-27, open-closed, <code>abm score</code>"
 
 
 def test_text_of_a_report_is_escaped():
     frame = pd.DataFrame({"a": ["<b>"], "b": [1.0]})
-    page = report.page(
+    page = html.page(
         "T & T", "lead", "", [report.Section("One <two>", [report.table(frame, "c", {"a": "a"})])], "end"
     )
     assert "<b>" not in page

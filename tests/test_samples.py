@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abm.results import Ensemble
-from abm.samples import by_label, in_order, quantile_name, quantiles
+from abm.runs.results import Ensemble
+from abm.support.samples import by_label, in_order, quantile_name, quantiles
 
 RUNS = np.random.default_rng(1).normal(size=(500, 3))
 RUNS[:, 0] = np.nan

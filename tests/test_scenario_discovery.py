@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from typer.testing import CliRunner
 
 from abm.analysis.scenario_discovery import Box, _prim, choose, measure, reproduce, significant, trajectory
-from abm.cli import app
+from abm.cli.app import app
 
 NAMES = ["price", "compute", "talent", "noise"]
 

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import abm.scenarios
-from abm.events import KINDS, Event, Policy, Release
-from abm.scenarios import BUILT_IN, Scenario, ScenarioError
-from abm.timeline import DAYS, INSTRUMENTS, QUESTIONS, Timeline, World
+import abm.scenarios.scenario
+from abm.scenarios.events import KINDS, Event, Policy, Release
+from abm.scenarios.scenario import BUILT_IN, Scenario, ScenarioError
+from abm.scenarios.timeline import DAYS, INSTRUMENTS, QUESTIONS, Timeline, World
 
 BASELINE = Scenario.load("baseline")
 EMPTY = Scenario(name="empty")
@@ -701,10 +701,10 @@ def as_toml(value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{abm.files.toml_value(key)} = {as_toml(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{abm.support.files.toml_value(key)} = {as_toml(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(as_toml, value)) + "]"
-    return abm.files.toml_value(value)
+    return abm.support.files.toml_value(value)
 
 
 @given(SCENARIOS)
@@ -782,7 +782,7 @@ def test_no_file_takes_long(tmp_path, text):
 
 def test_imports_are_light():
     for name in ("calendar", "timeline", "events", "scenarios"):
-        tree = ast.parse((Path(abm.scenarios.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+        tree = ast.parse((Path(abm.scenarios.scenario.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
         roots = {
             (alias.name if isinstance(node, ast.Import) else node.module).split(".")[0]
             for node in ast.walk(tree)
@@ -793,10 +793,10 @@ def test_imports_are_light():
 
 
 def test_examples():
-    assert doctest.testmod(abm.scenarios).failed == 0
+    assert doctest.testmod(abm.scenarios.scenario).failed == 0
 
 
 def test_the_example_of_the_module_is_a_scenario(tmp_path):
-    text = abm.scenarios.__doc__.split("\n\n", 1)[1].split("A file is data")[0]
+    text = abm.scenarios.scenario.__doc__.split("\n\n", 1)[1].split("A file is data")[0]
     scenario = Scenario.load(write(tmp_path, text))
     assert scenario.timeline().export_availability[24, 0, 1] == 0

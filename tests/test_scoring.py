@@ -19,7 +19,7 @@ from abm.analysis.predictions import (
     write_predictions,
 )
 from abm.analysis.scoring import coins, score
-from abm.cli import app
+from abm.cli.app import app
 
 MADE, FITTED = dt.date(2031, 1, 10), dt.date(2030, 12, 31)
 LAYERS = ("chips", "power", "platforms", "applications")

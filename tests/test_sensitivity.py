@@ -18,8 +18,8 @@ from abm.analysis.replications import enough, markdown, needed, replications, sp
 from abm.analysis.seed_noise import components, seed_noise, shares
 from abm.analysis.sensitivity import morris_effects, of_sweep, positive, sobol_indices, subsets
 from abm.analysis.sensitivity_design import BUILT_IN, Wanted, load, noise_sweep, pilot, years_of
-from abm.cli import app
-from abm.cli_sensitivity import seeds_needed
+from abm.cli.app import app
+from abm.cli.sensitivity import seeds_needed
 from abm.figures import sensitivity as figures
 from abm.parameters import Parameters
 from abm.sweeps import Sweep, open_sweep, run_sweep
@@ -522,7 +522,7 @@ def test_a_dry_run_says_how_much(tmp_path):
 
 
 def test_the_commands_load_nothing_heavy():
-    code = "import sys, abm.cli; print([m for m in ('SALib', 'scipy', 'numpy', 'pandas', 'jax') if m in sys.modules])"
+    code = "import sys, abm.cli.app; print([m for m in ('SALib', 'scipy', 'numpy', 'pandas', 'jax') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert found.stdout.strip() == "[]"
 

@@ -62,7 +62,7 @@ def test_a_sweep_of_an_outcome_that_is_0_is_enough_with_the_fewest(tmp_path):
 
 
 def test_a_sweep_that_more_runs_cannot_help_stops_and_says_so(tmp_path, capsys):
-    from abm.cli import app
+    from abm.cli.app import app
 
     spec = tmp_path / "tiny.toml"
     spec.write_text(tiny("price_at_k6").to_toml(), encoding="utf-8")

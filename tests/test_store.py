@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 import abm
-from abm.cli import app
-from abm.results import months_index
+from abm.cli.app import app
+from abm.runs.results import months_index
 from abm.sweeps import Sweep, chunk, open_sweep, parts, run_sweep, store
 from abm.sweeps.comparison import Comparison
 from abm.sweeps.plan import Plan

@@ -34,7 +34,7 @@ def test_dependencies_point_one_way_and_there_are_no_cycles():
         ('    "agents | reading",\n', ""),  # a part without a place
         ('    "market",\n    "observables', '    "observables'),
         ('"programs",\n    "own_code"', '"own_code",\n    "programs"'),  # an arrow upwards
-        ('ignore_imports = ["abm.results -> abm.figures.fans"]\n', ""),  # a cycle of two parts
+        ('ignore_imports = ["abm.runs.results -> abm.charts.fans"]\n', ""),  # a cycle of two parts
     ],
 )
 def test_an_arrow_that_points_the_other_way_is_found(tmp_path, was, now):

@@ -914,8 +914,8 @@ def test_replications_are_added_until_the_interval_is_narrow(tmp_path):
 def test_help_and_bare_workers_import_little():
     heavy = ["mesa", "pandas", "scipy.stats", "matplotlib", "jax", "distributed", "SALib", "duckdb"]
     lines = [
-        "import abm.cli",
-        "import abm.workers",
+        "import abm.cli.app",
+        "import abm.support.workers",
         "import abm.sweeps.run, abm.sweeps.plan, abm.sweeps.chunk, abm.sweeps.stopping",
     ]
     for line in lines:
@@ -927,7 +927,7 @@ def test_help_and_bare_workers_import_little():
 def command(*words):
     from typer.testing import CliRunner
 
-    from abm.cli import app
+    from abm.cli.app import app
 
     return CliRunner().invoke(app, list(map(str, words)))
 

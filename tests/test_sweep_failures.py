@@ -23,7 +23,7 @@ from abm.sweeps.selftest import (
     small,
     tables,
 )
-from abm.workers import worker_pool
+from abm.support.workers import worker_pool
 
 pytestmark = pytest.mark.timeout(400)  # a sweep that hangs fails
 

@@ -11,11 +11,11 @@ from scipy.optimize import minimize_scalar
 
 from abm.agents.lab import METERED
 from abm.engine import Draws
-from abm.phases import tokens
-from abm.phases.accounts import consumer_surplus
-from abm.phases.common import adoption, is_open_lab, products_of
-from abm.playing import Setup, play
-from abm.state import TIERS, Now, Values
+from abm.market.phases import tokens
+from abm.market.phases.accounts import consumer_surplus
+from abm.market.phases.common import adoption, is_open_lab, products_of
+from abm.runs.months import Setup, play
+from abm.market.state import TIERS, Now, Values
 
 SMALL = dict(vendors=2, closed_labs=4, open_labs=3, entrants=2, adopters=30, investors=5)
 AT, SEED = 26, 3

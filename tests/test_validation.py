@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from abm.cli import app
+from abm.cli.app import app
 from abm.engine import interpreted
-from abm.mechanisms import beliefs, compute, disclosure, influence, investment, pricing, race, research, vertical_chain
+from abm.mechanisms import beliefs, compute, disclosure, investment, pricing, research
+from abm.validation.theory import influence, race, vertical_chain
 from abm.validation import ladder
 from abm.validation.ladder import Rung, Skipped, above, below, between, check, climb, markdown, reported
 from abm.validation.models import epidemic, firms, step_by_step

@@ -5,8 +5,8 @@ import datetime as dt
 import pytest
 from typer.testing import CliRunner
 
-from abm.cli import app
-from abm.wording import printable, short
+from abm.cli.app import app
+from abm.support.messages import printable, short
 
 EVIL = "\x1b]0;owned\x07\x9b31m\u202eabc\r\x08"
 

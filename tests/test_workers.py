@@ -15,7 +15,7 @@ import pytest
 
 from abm.engine import run_many
 from abm.sweeps import Sweep, open_sweep, parallel, run_sweep
-from abm.workers import Broken, Watch, patience, processor_time, worker_pool
+from abm.support.workers import Broken, Watch, patience, processor_time, worker_pool
 
 pytestmark = pytest.mark.timeout(300)  # a sweep that hangs fails
 
@@ -193,7 +193,7 @@ def test_a_dask_cluster_that_is_gone_is_given_up(whom, how, told, monkeypatch, t
 
 
 def test_the_command_line_says_so_in_one_line_with_exit_code_2(monkeypatch, tmp_path, capsys):
-    from abm.cli import app
+    from abm.cli.app import app
 
     spec = tmp_path / "tiny.toml"
     spec.write_text(tiny().to_toml(), encoding="utf-8")

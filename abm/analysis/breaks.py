@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from abm.samples import by_label, is_constant
+from abm.support.samples import by_label, is_constant
 
 RADEMACHER = np.array([-1.0, 1.0])
 WEBB = np.sqrt([0.5, 1.0, 1.5]).repeat(2) * np.tile([-1.0, 1.0], 3)

@@ -25,22 +25,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
-from abm.calendar import HORIZON, date_of, month_of
-from abm.events import Event
-from abm.files import Unreadable, parse_toml, read_text, toml_key, toml_value
-from abm.inputs import parse_float, plain
-from abm.lines import Where, line_of, lines_of
+from abm.scenarios.calendar import HORIZON, date_of, month_of
+from abm.scenarios.events import Event
+from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.support.inputs import parse_float, plain
+from abm.support.toml_lines import Where, line_of, lines_of
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
-from abm.policy import CLOSED, FROM_THE_START, Change, resolved, retold, without
-from abm.scenarios import Scenario, ScenarioError
-from abm.wording import PARAMETERS, meant, short
+from abm.runs.policy import CLOSED, FROM_THE_START, Change, resolved, retold, without
+from abm.scenarios.scenario import Scenario, ScenarioError
+from abm.support.messages import PARAMETERS, meant, short
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from abm.playing import Setup
-    from abm.results import Comparison
-    from abm.simulation import Setting
+    from abm.runs.months import Setup
+    from abm.runs.results import Comparison
+    from abm.runs.simulate import Setting
 
 USER = "user"
 EXPORTS = ("as enacted", "lifted", "closed to China")
@@ -191,20 +191,20 @@ class Counterfactual:
 
     def policy(self) -> tuple[Change, ...]:
         """Every instrument that the changed world sets otherwise than the baseline, from when on, and who sets it."""
-        from abm.playing import Setup
+        from abm.runs.months import Setup
 
         exports_by = USER if self.exports != EXPORTS[0] else ""
         return resolved(self.changed_setup(), Setup.of(months=self.months), self.month, by=USER, exports_by=exports_by)
 
     def changed_setup(self) -> Setup:
         """The changed world, checked and ready."""
-        from abm.playing import Setup
+        from abm.runs.months import Setup
 
         return Setup.of(self.parameters(), self.changed_scenario(), self.months)
 
     def settings(self) -> list[Setting]:
         """The baseline and the changed world, as `abm.ensembles` takes them."""
-        from abm.simulation import Setting
+        from abm.runs.simulate import Setting
 
         return [Setting(), Setting(self.parameters(), self.changed_scenario(), branch_at=self.month)]
 
@@ -213,8 +213,8 @@ class Counterfactual:
 
         `progress` as in `abm.ensembles`.
         """
-        from abm.results import compare
-        from abm.simulation import ensembles
+        from abm.runs.results import compare
+        from abm.runs.simulate import ensembles
 
         runs = range(self.seeds)
         baseline, changed = ensembles(self.settings(), runs, months=self.months, daily=(), progress=progress)

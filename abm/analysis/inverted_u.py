@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from abm.samples import by_label, is_constant
+from abm.support.samples import by_label, is_constant
 
 
 class InvertedU(NamedTuple):

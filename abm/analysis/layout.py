@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from abm.samples import by_label, in_order
-from abm.wording import short
+from abm.support.samples import by_label, in_order
+from abm.support.messages import short
 
 
 def distinct(names: Sequence[str]) -> list[str]:

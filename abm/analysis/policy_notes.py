@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abm.calendar import date_of
-from abm.events import Event, Policy
+from abm.scenarios.calendar import date_of
+from abm.scenarios.events import Event, Policy
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
-from abm.policy import ANSWERED, EVERYWHERE, Change, owner, sentence, without
-from abm.scenarios import Scenario
-from abm.timeline import Timeline
+from abm.runs.policy import ANSWERED, EVERYWHERE, Change, owner, sentence, without
+from abm.scenarios.scenario import Scenario
+from abm.scenarios.timeline import Timeline
 
 if TYPE_CHECKING:
     from abm.analysis.counterfactual import Counterfactual

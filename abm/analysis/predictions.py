@@ -30,9 +30,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from abm.files import read_text, write_whole
-from abm.inputs import parse_float
-from abm.wording import meant, short
+from abm.support.files import read_text, write_whole
+from abm.support.inputs import parse_float
+from abm.support.messages import meant, short
 
 UP, DOWN = 0.55, 0.45
 """A sign is called from here. Two standard errors of a share near a half over 400 runs, as many as experiment 16 makes."""

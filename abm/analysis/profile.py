@@ -13,20 +13,20 @@ import numpy as np
 
 from abm.engine import RUNS, Draws, compiler_options, floats_of, seed_words
 from abm.engine.devices import CHUNK
-from abm.market import BY_RUN, Events, fix_basket, months_of_runs
-from abm.observables import observe, record_products
-from abm.phases.accounts import close_books
-from abm.phases.chips import trade_chips
-from abm.phases.enforcement import enforce
-from abm.phases.equities import trade_equities
-from abm.phases.policy import adjust_policy
-from abm.phases.release import release_models
-from abm.phases.research import do_research
-from abm.phases.tokens import trade_tokens
-from abm.playing import Setup
-from abm.programs import Program
-from abm.simulation import Member, Setting
-from abm.state import Conduct, Market, Now, Values
+from abm.market.month import BY_RUN, Events, fix_basket, months_of_runs
+from abm.market.observables import observe, record_products
+from abm.market.phases.accounts import close_books
+from abm.market.phases.chips import trade_chips
+from abm.market.phases.enforcement import enforce
+from abm.market.phases.equities import trade_equities
+from abm.market.phases.policy import adjust_policy
+from abm.market.phases.release import release_models
+from abm.market.phases.research import do_research
+from abm.market.phases.tokens import trade_tokens
+from abm.runs.months import Setup
+from abm.runs.programs import Program
+from abm.runs.simulate import Member, Setting
+from abm.market.state import Conduct, Market, Now, Values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ PHASES: dict[str, Callable[[Market, Now], Any]] = {
     "accounts": close_books,
     "equities": lambda market, now: trade_equities(market, now)[0],
 }
-"""What `abm.market.month` does, in its order, before it reports; a test holds the two together."""
+"""What `abm.market.month.month` does, in its order, before it reports; a test holds the two together."""
 
 
 class Profile(NamedTuple):
@@ -116,7 +116,7 @@ def profile(
 
 
 def in_turn(market: Market, now: Now) -> Market:
-    """The month as `PHASES` has it: what the test compares with `abm.market.month`."""
+    """The month as `PHASES` has it: what the test compares with `abm.market.month.month`."""
     for phase in PHASES.values():
         market = phase(market, now)
     market = fix_basket(market)

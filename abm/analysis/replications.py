@@ -18,7 +18,7 @@ import numpy as np
 
 from abm.analysis.complete import all_finite
 from abm.analysis.sensitivity import CONFIDENCE
-from abm.samples import by_label, is_constant
+from abm.support.samples import by_label, is_constant
 from abm.sweeps.stopping import Rule, half_widths
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from abm.samples import by_label
+from abm.support.samples import by_label
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -25,9 +25,9 @@ import numpy as np
 
 from abm.analysis.complete import all_finite, numbers
 from abm.analysis.layout import block_size, check_saltelli, distinct, in_unit_cube, paired
-from abm.samples import is_constant
+from abm.support.samples import is_constant
 from abm.sweeps.designs import points_of, unit_cube
-from abm.wording import meant, short
+from abm.support.messages import meant, short
 
 if TYPE_CHECKING:
     import pandas as pd

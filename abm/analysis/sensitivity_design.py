@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from abm.calendar import FIRST_YEAR, month_of
-from abm.files import read_toml
-from abm.measures import MEASURES
+from abm.scenarios.calendar import FIRST_YEAR, month_of
+from abm.support.files import read_toml
+from abm.market.measures import MEASURES
 from abm.sweeps.designs import combinations
 from abm.sweeps.spec import SpecError, Sweep
-from abm.wording import OBSERVABLES, meant, short
+from abm.support.messages import OBSERVABLES, meant, short
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "sensitivity.toml"
 """Twenty-one parameters and six outcomes."""

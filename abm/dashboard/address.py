@@ -6,13 +6,13 @@ from urllib.parse import parse_qsl, urlencode
 
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.analysis.policy_notes import taken_back
-from abm.calendar import HORIZON
+from abm.scenarios.calendar import HORIZON
 from abm.dashboard.levers import every
 from abm.dashboard.runs import too_much
-from abm.figures.labels import LABELS
+from abm.charts.labels import LABELS
 from abm.parameters import INSTRUMENTS, Parameters
-from abm.scenarios import Scenario
-from abm.wording import printable, short
+from abm.scenarios.scenario import Scenario
+from abm.support.messages import printable, short
 
 LOOK = ("of",)
 """What an address says beside the counterfactual: the observable that is shown."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import networkx as nx
 
-from abm.figures.multilayer import CHANNELS, CROWDS, ROLES, largest_amount, network_numbers, short_name
+from abm.figures.multilayer_network import CHANNELS, CROWDS, ROLES, largest_amount, network_numbers, short_name
 
 SHAPES = {"s": "square", "o": "circle"}
 PATHS = {

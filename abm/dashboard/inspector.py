@@ -9,10 +9,10 @@ import numpy as np
 
 from abm.agents import Lab
 from abm.engine import Agent
-from abm.figures.labels import in_digits, parameter_name
-from abm.figures.multilayer import TITLES, network_numbers
+from abm.charts.labels import in_digits, parameter_name
+from abm.figures.multilayer_network import TITLES, network_numbers
 from abm.figures.products import month_name
-from abm.model import MarketModel
+from abm.runs.mesa_model import MarketModel
 
 DECISIONS = {
     "labs": ("price", "released", "revision", "research_spending", "order_budget", "teacher", "copied_from"),

@@ -20,9 +20,9 @@ import numpy as np
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.engine import floats_of, run_many, seed_words
 from abm.engine.devices import CHUNK
-from abm.programs import ROWS, Program
-from abm.results import Comparison, Ensemble, compare
-from abm.simulation import Member, Setting, kept_of
+from abm.runs.programs import ROWS, Program
+from abm.runs.results import Comparison, Ensemble, compare
+from abm.runs.simulate import Member, Setting, kept_of
 
 KEPT_BASELINES, KEPT_RESULTS = 2, 6
 MOST = 60_000

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult
 
-from abm.cli_input import INTERRUPTED
+from abm.cli.mistakes import INTERRUPTED
 
 SETTINGS = {
     "SOLARA_APP": "abm.dashboard.page",

@@ -12,9 +12,9 @@ from abm.analysis.counterfactual import EXPORTS
 from abm.dashboard.address import LEVER_NAMES, LOOK, SETTINGS, standing
 from abm.dashboard.levers import LEVERS, Lever
 from abm.dashboard.parts import when_changed
-from abm.inputs import parse_float
-from abm.scenarios import Scenario
-from abm.wording import printable
+from abm.support.inputs import parse_float
+from abm.scenarios.scenario import Scenario
+from abm.support.messages import printable
 
 
 @solara.component

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from abm.wording import meant, nearest
+from abm.support.messages import meant, nearest
 
 if TYPE_CHECKING:
     import pandas as pd

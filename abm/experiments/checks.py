@@ -11,7 +11,7 @@ from abm.experiments.spec import CONDITION, Experiment, Figure, Test
 from abm.experiments.special import STATISTICS
 from abm.experiments.statistics import NUMBER, Statistic
 from abm.sweeps.spec import SpecError, Sweep
-from abm.wording import meant, short
+from abm.support.messages import meant, short
 
 SIDES = ("a", "b", "c", "d")
 WORDS = {bool: "true or false", str: "a text", NUMBER: "a number", list: "a list of names", dict: "a table"}
@@ -96,7 +96,7 @@ def of_test(test: Test, columns: Mapping[str, bool]) -> list[str]:
 
 def names_inside(test: Test, columns: Mapping[str, bool]) -> list[str]:
     """Columns named inside lists and tables of options."""
-    from abm.event_study import LAYERS
+    from abm.runs.event_study import LAYERS
 
     named: list[Any] = []
     options = test.options

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from abm.experiments.replay import Unplayable, manifest_of, sweeps_of
-from abm.files import refuse_links, write_whole
+from abm.support.files import refuse_links, write_whole
 
 KINDS = {
     ".png": "image/png",

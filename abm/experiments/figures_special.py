@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from abm.experiments.figures import COLOURS, KINDS, Drawn, Material, axes_of, grid, kind
-from abm.figures import style
-from abm.figures.labels import LAYERS
-from abm.figures.style import literal
+from abm.charts import style
+from abm.charts.labels import LAYERS
+from abm.charts.style import literal
 
 __all__ = ["KINDS"]
 """All kinds, these among them."""

@@ -19,7 +19,7 @@ import numpy as np
 from abm import data
 from abm.analysis.predictions import Prediction, called_sign, write_predictions
 from abm.experiments.spec import Experiment
-from abm.provenance import now
+from abm.support.provenance import now
 from abm.sweeps import Outcome
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from abm.experiments.checks import faults
 from abm.experiments.spec import Experiment, ExperimentError, Figure, Test
-from abm.files import Unreadable, parse_toml, read_text
-from abm.lines import Where, lines_of, placed
-from abm.wording import meant, must_be, short
+from abm.support.files import Unreadable, parse_toml, read_text
+from abm.support.toml_lines import Where, lines_of, placed
+from abm.support.messages import meant, must_be, short
 
 
 def load(folder: Path) -> Experiment:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from abm.experiments import reference
 from abm.experiments.report import deciding_text, family, in_words
 from abm.experiments.spec import Experiment
-from abm.files import write_whole
+from abm.support.files import write_whole
 
 BEGIN, END = "<!-- written by `abm reproduce --accept`; do not edit between the markers -->", "<!-- end -->"
 

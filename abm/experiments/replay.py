@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.files import read_json, refuse_links
-from abm.reproduce import Progress
-from abm.reproduce.manifest import FILES
+from abm.support.files import read_json, refuse_links
+from abm.experiments.reproductions import Progress
+from abm.experiments.manifest import FILES
 from abm.sweeps.store import LARGEST_MANIFEST
-from abm.wording import short
+from abm.support.messages import short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def replay_result(folder: Path, sample: int | None = None, progress: Progress | 
 
     Raises `Unplayable` where there is no such result, `Differs` with the first number that does.
     """
-    from abm.provenance import source_hash
+    from abm.support.provenance import source_hash
 
     folder = Path(folder).absolute()
     manifest = manifest_of(folder)
@@ -189,7 +189,7 @@ def replay_shock(folder: Path, manifest: dict[str, Any], progress: Progress | No
     """A stored reproduction of the R1 shock: every number of its tables."""
     import pandas as pd
 
-    from abm.reproduce import REPRODUCTIONS
+    from abm.experiments.reproductions import REPRODUCTIONS
 
     name, seeds, quick = (manifest.get(key) for key in ("reproduction", "seeds", "quick"))
     if not isinstance(name, str) or name not in REPRODUCTIONS:

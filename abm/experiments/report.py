@@ -23,11 +23,11 @@ from abm.experiments.judge import (
     mark,
 )
 from abm.experiments.spec import Experiment, Test
-from abm.figures import style
-from abm.files import write_whole
-from abm.provenance import git, machine, now, source_hash, stamp, version_of, versions
-from abm.reproduce.manifest import PACKAGES
-from abm.reproduce.report import Section, bullets, number, page, paragraph, picture, table, words
+from abm.charts import style
+from abm.support.files import write_whole
+from abm.support.provenance import git, machine, now, source_hash, stamp, version_of, versions
+from abm.experiments.manifest import PACKAGES
+from abm.experiments.html import Section, bullets, number, page, paragraph, picture, table, words
 from abm.sweeps.chunk import describe
 from abm.sweeps.plan import Plan
 

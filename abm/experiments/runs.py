@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abm.experiments.spec import Experiment
-from abm.provenance import source_hash, versions
-from abm.reproduce import Progress
-from abm.reproduce.manifest import PACKAGES
+from abm.support.provenance import source_hash, versions
+from abm.experiments.reproductions import Progress
+from abm.experiments.manifest import PACKAGES
 from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.sweeps.spec import digest
 from abm.sweeps.store import Changed

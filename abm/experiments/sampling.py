@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.experiments.spec import Test
-from abm.samples import is_constant
+from abm.support.samples import is_constant
 
 if TYPE_CHECKING:
     import pandas as pd

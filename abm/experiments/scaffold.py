@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from abm.reproduce import REPRODUCTIONS
+from abm.experiments.reproductions import REPRODUCTIONS
 
 TEMPLATE = Path(__file__).parents[1] / "data" / "new_experiment.toml"
 

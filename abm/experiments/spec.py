@@ -28,8 +28,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from abm.figures.labels import Label, label_of, name_and_unit
-from abm.files import safe_name
+from abm.charts.labels import Label, label_of, name_and_unit
+from abm.support.files import safe_name
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.spec import Sweep, digest
 

@@ -25,7 +25,7 @@ from abm.experiments.sampling import (
 )
 from abm.experiments.spec import Test
 from abm.experiments.statistics import NUMBER, STATISTICS, TABLE, WORD, WORDS, statistic
-from abm.samples import is_constant
+from abm.support.samples import is_constant
 
 if TYPE_CHECKING:
     import pandas as pd

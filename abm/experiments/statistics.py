@@ -31,7 +31,7 @@ from abm.experiments.sampling import (
     slopes_between,
 )
 from abm.experiments.spec import Test
-from abm.samples import is_constant
+from abm.support.samples import is_constant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -360,7 +360,7 @@ def cross_section(table: pd.DataFrame, test: Test) -> list[Finding]:
 
 def observed_returns(layers: list[str]) -> np.ndarray:
     """Abnormal returns of layers on 27 January 2025, raw ones where no abnormal one is known; "leader" is NVIDIA."""
-    from abm import event_study
+    from abm.runs import event_study
 
     day = event_study.observed()
     day = day[day["day"] == 0].set_index("layer")

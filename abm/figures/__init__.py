@@ -7,22 +7,22 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "belief_dispersion": "minds",
-    "constant_capability_price": "list_prices",
-    "crash_mechanisms": "crash",
-    "event_window": "crash",
-    "fan_chart": "fans",
-    "frontier": "products",
-    "frontier_animation": "products",
-    "jevons": "chips",
-    "network": "multilayer",
-    "network_animation": "multilayer",
-    "paired_difference": "fans",
-    "phase_diagram": "maps",
-    "pricing_power": "markups",
-    "pricing_power_change": "markups",
-    "run_chart": "fans",
-    "tornado": "maps",
+    "belief_dispersion": "abm.figures.beliefs",
+    "constant_capability_price": "abm.figures.list_prices",
+    "crash_mechanisms": "abm.figures.crash",
+    "event_window": "abm.figures.crash",
+    "fan_chart": "abm.charts.fans",
+    "frontier": "abm.figures.products",
+    "frontier_animation": "abm.figures.products",
+    "jevons": "abm.figures.chips",
+    "network": "abm.figures.multilayer_network",
+    "network_animation": "abm.figures.multilayer_network",
+    "paired_difference": "abm.charts.fans",
+    "phase_diagram": "abm.figures.sweeps",
+    "pricing_power": "abm.figures.markups",
+    "pricing_power_change": "abm.figures.markups",
+    "run_chart": "abm.charts.fans",
+    "tornado": "abm.figures.sweeps",
 }
 
 __all__ = [
@@ -48,5 +48,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Drawing loads when a figure is asked for: labels are used by the command line, which must start at once.
     if name in _HOME:
-        return getattr(import_module(f"abm.figures.{_HOME[name]}"), name)
+        return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'abm.figures' has no attribute {name!r}")

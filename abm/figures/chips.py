@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.figures import style
+from abm.charts import style
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from abm.results import Ensemble
+    from abm.runs.results import Ensemble
 
 FIRST_MONTH = 21
 SERVING = ("work", "efficiency", "serving")

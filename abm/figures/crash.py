@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm import event_study, samples
-from abm.figures import style
-from abm.figures.labels import LAYERS, MECHANISMS
+from abm.runs import event_study
+from abm.support import samples
+from abm.charts import style
+from abm.charts.labels import LAYERS, MECHANISMS
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from abm.results import Ensemble
+    from abm.runs.results import Ensemble
 
 TOGETHER = "all together"
 NEAR_ZERO = 0.05

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm import samples
-from abm.calendar import month_of
-from abm.figures import style
+from abm.support import samples
+from abm.scenarios.calendar import month_of
+from abm.charts import style
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from abm.results import Ensemble
+    from abm.runs.results import Ensemble
 
 LEVELS = (0, 1, 2, 3)
 """Capabilities, nats above the frontier of January 2023, at which prices are followed."""

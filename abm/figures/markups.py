@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from abm.figures import fans, style
-from abm.figures.labels import PRICING_POWER
+from abm.charts import fans, style
+from abm.charts.labels import PRICING_POWER
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from abm.results import Ensemble
+    from abm.runs.results import Ensemble
 
 FIRST_MONTH = fans.FIRST_MONTH
 
@@ -42,14 +42,14 @@ def pricing_power_caption(runs: int) -> str:
 
 def pricing_power_change_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataFrame:
     """Long table: observable, month, difference with R1 less without, low, high, variance_reduction."""
-    from abm.results import compare
+    from abm.runs.results import compare
 
     return fans.paired_difference_numbers(compare(baseline, without), PRICING_POWER, FIRST_MONTH)
 
 
 def pricing_power_change(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
     """What R1 changed: mean paired difference of each member with its 95 % interval; `axes`: six of your own."""
-    from abm.results import compare
+    from abm.runs.results import compare
 
     paired = compare(baseline, without)
     return fans.paired_difference(paired, PRICING_POWER, axes, label="with R1 less without", first=FIRST_MONTH)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.figures import style
+from abm.charts import style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from abm.results import Result
+    from abm.runs.results import Result
 
 LOOKS: dict[str, dict[str, Any]] = {
     "closed": {"color": style.BLUE, "marker": "s", "label": "closed"},
@@ -147,6 +147,6 @@ def months_of(result: Result, months: Sequence[int] | None) -> list[int]:
 
 def month_name(month: int) -> str:
     """`January 2025` for 24."""
-    from abm.calendar import date_of
+    from abm.scenarios.calendar import date_of
 
     return f"{date_of(month, 0):%B %Y}"

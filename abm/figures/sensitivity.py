@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.figures import style
-from abm.figures.labels import LAYERS, label_of, parameter_name
+from abm.charts import style
+from abm.charts.labels import LAYERS, label_of, parameter_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

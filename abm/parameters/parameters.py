@@ -15,7 +15,7 @@ from abm.parameters.quantities import INSTRUMENTS, JURISDICTIONS, Lever
 from abm.parameters.research import Research
 from abm.parameters.shares import Shares
 from abm.parameters.tokens import Tokens
-from abm.wording import PARAMETERS, meant, short
+from abm.support.messages import PARAMETERS, meant, short
 
 
 class ParameterError(ValueError):

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from abm.data import fit
-from abm.inputs import plain
+from abm.support.inputs import plain
 
 JURISDICTIONS = ("us", "china", "eu", "row")
 INSTRUMENTS = (

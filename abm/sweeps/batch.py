@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from abm.sweeps.results import Results, open_sweep
 from abm.sweeps.run import run_sweep
 from abm.sweeps.spec import Sweep
-from abm.wording import short
+from abm.support.messages import short
 
 if TYPE_CHECKING:
-    from abm.scenarios import Scenario
+    from abm.scenarios.scenario import Scenario
 
 
 def sweep(

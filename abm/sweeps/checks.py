@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from abm.calendar import DAYS, month_of, trading_day
+from abm.scenarios.calendar import DAYS, month_of, trading_day
 from abm.data import fits
-from abm.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
-from abm.inputs import whole
-from abm.measures import MEASURES
+from abm.runs.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
+from abm.support.inputs import whole
+from abm.market.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
-from abm.scenarios import Scenario, ScenarioError
+from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.sweeps.table import inside, read_rows, unknown_scenarios
 from abm.sweeps.targets import Target, retold, target_of
-from abm.timeline import SIZES
-from abm.wording import OBSERVABLES as LISTED
-from abm.wording import meant, short
+from abm.scenarios.timeline import SIZES
+from abm.support.messages import OBSERVABLES as LISTED
+from abm.support.messages import meant, short
 
 MOST = 10_000_000
 """Points, levels, trajectories: more than can be run at all."""
@@ -312,7 +312,7 @@ def _fixed(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
                 except ValueError as error:
                     problems.append(str(error))
             elif name in ("information_network", "peer_network"):
-                from abm.network_input import GENERATORS
+                from abm.market.network_input import GENERATORS
 
                 if value not in GENERATORS:
                     problems.append(f"populations.{name}: unknown network {short(value)}{meant(value, GENERATORS)}")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm import event_study
-from abm.calendar import DAYS, month_of, trading_day
+from abm.runs import event_study
+from abm.scenarios.calendar import DAYS, month_of, trading_day
 from abm.data import draws
-from abm.results import Ensemble
-from abm.sweeps.faults import Faults
+from abm.runs.results import Ensemble
+from abm.sweeps.injected_failures import Faults
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.parts import made_with, write_part
 from abm.sweeps.plan import Plan, Point, Run, values_of
@@ -23,7 +23,7 @@ from abm.sweeps.rules import Rules
 from abm.sweeps.targets import retold
 
 if TYPE_CHECKING:
-    from abm.playing import Setup
+    from abm.runs.months import Setup
 
 UNDEFINED = tuple(f"price_at_k{k}" for k in range(7))
 """Observables that have no value before the first model that reaches a level: there NaN is an answer, not a failure."""
@@ -140,7 +140,7 @@ def play(
     task: Task, runs: Sequence[Run], outcomes: Outcomes, progress: Callable[[int], None] | None = None
 ) -> tuple[dict[str, np.ndarray], set[str]]:
     """Observables (runs, months) of runs of one group."""
-    from abm.simulation import Member, play_members
+    from abm.runs.simulate import Member, play_members
 
     sweep = task.plan.sweep
     points = [task.points[run.point] for run in runs]
@@ -199,7 +199,7 @@ _SETUPS: dict[tuple[Any, ...], Setup] = {}
 
 def setup_of(plan: Plan, point: Point, rules: Rules | None) -> Setup:
     """The set-up of a point's group: scenario, populations, networks; parameters come with the runs."""
-    from abm.playing import Setup
+    from abm.runs.months import Setup
 
     sweep = plan.sweep
     key = (sweep.hash, point.group, rules.key if rules else "")

@@ -18,7 +18,7 @@ class Outcome(BaseModel):
     The mean, last, ... of an observable over months `first` to `last`, both included (`volatility`: the standard deviation
     of its monthly changes, in logarithms where it is positive throughout). With a `date` the daily returns of a listed
     layer, `abnormal_LAYER` or `raw_LAYER`, over trading days `first` to `last` around it (`trough`: the day on which their
-    sum from the first day on is lowest): an event study of every run, with the market model of `abm.event_study`.
+    sum from the first day on is lowest): an event study of every run, with the market model of `abm.runs.event_study`.
     """
 
     model_config = STRICT

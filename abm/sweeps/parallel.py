@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from abm.sweeps.chunk import Task, carry_out
-from abm.workers import LOOK, Broken, Watch, busy_in_dask, worker_pool
+from abm.support.workers import LOOK, Broken, Watch, busy_in_dask, worker_pool
 
-PRELOAD = ("abm.sweeps.chunk", "abm.simulation", "pyarrow.parquet")
+PRELOAD = ("abm.sweeps.chunk", "abm.runs.simulate", "pyarrow.parquet")
 MOST_DEATHS = 40
 """Workers that may die one after the other without a single run that ends well: halving takes ten to find one bad run of a
 thousand, and as many as that to find twenty that are all bad."""

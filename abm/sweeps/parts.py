@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.files import write_whole
-from abm.provenance import DECIDING, source_hash, versions
+from abm.support.files import write_whole
+from abm.support.provenance import DECIDING, source_hash, versions
 from abm.sweeps.plan import Plan, Point
 from abm.sweeps.spec import Sweep, digest
 

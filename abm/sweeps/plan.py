@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 
 from abm.parameters import Parameters, merged
-from abm.policy import overridden
+from abm.runs.policy import overridden
 from abm.sweeps.designs import points_of
 from abm.sweeps.spec import Sweep, digest
 
@@ -71,7 +71,7 @@ class Plan:
             )
         plan = cls(sweep, replications, classes)
         if classes:
-            from abm.population import Populations
+            from abm.market.start import Populations
 
             for sizes in {tuple(point.sizes.items()) for point in plan.points}:
                 own: dict[str, Any] = {**sweep.populations, **dict(sizes)}
@@ -142,10 +142,10 @@ class Plan:
         where rules of the package were replaced in memory: workers and whoever reads the results would not know of it.
         """
         if not self.classes and not any(
-            name.startswith(("abm.agents", "abm.mechanisms", "abm.phases")) for name in sys.modules
+            name.startswith(("abm.agents", "abm.mechanisms", "abm.market.phases")) for name in sys.modules
         ):
             return {}  # nothing has been replaced in what is not imported yet
-        from abm.own_code import identity_of_code, replaced
+        from abm.runs.own_code import identity_of_code, replaced
 
         if changed := sorted(replaced()):
             raise ValueError(
@@ -200,7 +200,7 @@ def class_table(classes: Any) -> Mapping[str, Mapping[type, int | None]]:
 
     Raises ValueError for what is no class of an agent with a role.
     """
-    from abm.population import role_of
+    from abm.market.start import role_of
 
     if isinstance(classes, Mapping):
         return classes

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.calendar import FIRST_YEAR
-from abm.files import Unreadable, read_json, refuse_links
+from abm.scenarios.calendar import FIRST_YEAR
+from abm.support.files import Unreadable, read_json, refuse_links
 from abm.sweeps import parts, store
 from abm.sweeps.parts import Damaged, Part
 from abm.sweeps.plan import run_id, seed_of
 from abm.sweeps.query import NO_PANEL, answer
 from abm.sweeps.spec import SpecError, Sweep
 from abm.sweeps.targets import day_of
-from abm.wording import AbmWarning, meant, short
+from abm.support.messages import AbmWarning, meant, short
 
 if TYPE_CHECKING:
     import pandas as pd

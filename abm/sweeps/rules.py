@@ -64,6 +64,6 @@ def _unpacked(rules: Rules) -> Any:
 
 
 def _digest(classes: Any) -> str:
-    from abm.own_code import identity_of_code
+    from abm.runs.own_code import identity_of_code
 
     return identity_of_code(kind for kinds in class_table(classes).values() for kind in kinds).digest

@@ -41,15 +41,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from abm.data import draws
-from abm.files import Unreadable, parse_toml, read_text, safe_name, toml_key, toml_value
-from abm.inputs import plain
-from abm.lines import lines_of, placed
-from abm.scenarios import Scenario
+from abm.support.files import Unreadable, parse_toml, read_text, safe_name, toml_key, toml_value
+from abm.support.inputs import plain
+from abm.support.toml_lines import lines_of, placed
+from abm.scenarios.scenario import Scenario
 from abm.sweeps.checks import OBSERVABLES, faults
 from abm.sweeps.designs import repeats
 from abm.sweeps.outcome import STRICT, Outcome
 from abm.sweeps.targets import Target, day_of
-from abm.wording import meant, must_be, short
+from abm.support.messages import meant, must_be, short
 
 MOST_RUNS = 10_000_000
 """Larger sweeps are refused: at a tenth of a second a run they take weeks."""

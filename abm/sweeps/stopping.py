@@ -123,7 +123,7 @@ def values_of(results: Results, of: str) -> np.ndarray:
 
 def column(sweep: Sweep, of: str) -> str:
     """The outcome that a name stands for: its own, or the mean of the observable of that name."""
-    from abm.wording import meant, short
+    from abm.support.messages import meant, short
 
     for name in (of, f"{of}_mean"):
         if name in sweep.columns:

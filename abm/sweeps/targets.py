@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
-from abm.scenarios import Scenario, ScenarioError
-from abm.timeline import SIZES
-from abm.wording import PARAMETERS, meant, short
+from abm.scenarios.scenario import Scenario, ScenarioError
+from abm.scenarios.timeline import SIZES
+from abm.support.messages import PARAMETERS, meant, short
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
-from abm.mechanisms import demand, diffusion
+from abm.mechanisms import demand
+from abm.validation.theory import diffusion
 from abm.validation.ladder import Check, check, rung
 from abm.validation.models import bass
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from abm.mechanisms import capacity, compute, demand, vertical_chain
+from abm.mechanisms import capacity, compute, demand
+from abm.validation.theory import vertical_chain
 from abm.validation.ladder import Check, check, rung
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from abm.files import write_text
+from abm.support.files import write_text
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def save_figure(figure: Any, path: Path) -> None:
     """Write a figure as PNG with a palette of 128 colours: a line drawing needs no more, and a third of the bytes."""
     from PIL import Image
 
-    from abm.figures import style
+    from abm.charts import style
 
     style.save(figure, path)
     with Image.open(path) as image:

@@ -10,6 +10,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import lambertw
 
 from abm.mechanisms import demand, pricing, tokens
+from abm.validation.theory import nash
 from abm.validation.ladder import Check, check, rung
 
 
@@ -21,7 +22,7 @@ def symmetric_logit() -> Iterator[Check]:
 
     def price(sellers: int, outside: bool = True) -> jax.Array:
         offers, there = (np.full(10, quality / mu), np.full(10, cost)), np.arange(10) < sellers
-        return pricing.nash_prices(*offers, price_sensitivity=1 / mu, outside=outside, available=there)[0]
+        return nash.nash_prices(*offers, price_sensitivity=1 / mu, outside=outside, available=there)[0]
 
     for sellers, target in {1: 2.0, 2: 1.799470931, 3: 1.696467659, 5: 1.612099212, 10: 1.553139871}.items():
         yield check(f"price, N = {sellers}", price(sellers), target, absolute=1e-6)
@@ -63,7 +64,7 @@ def asymmetric_logit() -> Iterator[Check]:
     }  # fmt: skip
     surplus = {"a": 0.8610161994, "b": 0.7196657781}
     for case, (choice, conduct, prices, parts) in cases.items():
-        found = pricing.nash_prices(
+        found = nash.nash_prices(
             quality, cost, price_sensitivity=1 / mu, at_cost=np.arange(4) == 3, **choice, **conduct
         )
         share = demand.shares(quality, found, price_sensitivity=1 / mu, **choice)
@@ -83,7 +84,7 @@ def gap_to_markup() -> Iterator[Check]:
     """Logit duopoly without outside option; the leader is ahead by a gap in quality net of cost, in units of mu."""
     for gap, target in {0: 1.0, 0.5: 1.180758, 1: 1.390054, 2: 1.891395, 3: 2.489567, 5: 3.896547}.items():
         quality = np.array([gap, 0.0])
-        margin = pricing.nash_prices(quality, np.zeros(2), price_sensitivity=1.0, outside=False)
+        margin = nash.nash_prices(quality, np.zeros(2), price_sensitivity=1.0, outside=False)
         share = demand.shares(quality, margin, price_sensitivity=1.0, outside=False)
         odds = share[0] / share[1]
         yield check(f"odds of the leader, gap {gap:g} mu", odds, target, absolute=1e-5)
@@ -101,7 +102,7 @@ def atkeson_burstein() -> Iterator[Check]:
     quality, cost = np.array([1.0, 0.4, 0.0]), np.array([1.0, 0.8, 1.3])
     for sigma, usage, outside in ((4.0, 1.11, False), (4.0, 0.5, False), (1.5, 6.0, True)):
         choice = dict(price_sensitivity=sigma, price_form="log", outside=outside)
-        found = pricing.nash_prices(quality, cost, usage_elasticity=usage, **choice)
+        found = nash.nash_prices(quality, cost, usage_elasticity=usage, **choice)
         oracle = best_replies(quality, cost, sigma, usage, outside)
         share = demand.shares(quality, found, **choice)
         lerner = pricing.lerner_from_elasticity(sigma * (1 - share) + usage * share)

@@ -13,10 +13,10 @@ from abm.agents import Adopter, ChipVendor, Investor
 from abm.engine import Draws, Population
 from abm.mechanisms import attention, beliefs, capacity, compute, enforcement, imitation, pricing, research, welfare
 from abm.parameters import Parameters
-from abm.phases import chips
-from abm.phases.common import Products
-from abm.playing import Setup, first_market_of
-from abm.state import Now, Values
+from abm.market.phases import chips
+from abm.market.phases.common import Products
+from abm.runs.months import Setup, first_market_of
+from abm.market.state import Now, Values
 from abm.validation.ladder import Check, check, rung
 
 QUALITY, PRICE = np.array([-0.2, -0.9, -2.5]), np.array([9.0, 2.5, 0.4])

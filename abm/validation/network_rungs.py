@@ -8,8 +8,8 @@ import numpy as np
 from jax.experimental import sparse
 from scipy.sparse.linalg import eigsh
 
-from abm.mechanisms import epidemics, influence
-from abm.networks import layer_graph
+from abm.validation.theory import epidemics, influence
+from abm.market.networks import layer_graph
 from abm.validation.ladder import Check, above, below, check, rung
 from abm.validation.models import epidemic
 

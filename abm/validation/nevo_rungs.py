@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.mechanisms import demand, pricing, welfare
+from abm.mechanisms import demand, welfare
+from abm.validation.theory import nash
 from abm.validation.ladder import Check, Skipped, check, rung
 
 # Where the search begins: the documented estimates, rounded. From farther away it ends in the same place, minutes later.
@@ -97,7 +98,7 @@ def priced(estimates: Any, products: Any, agents: Any) -> dict[str, Any]:
         cost = paid + np.linalg.solve((slope * owned).T, share)
         out["own"][here] = np.diag(slope) * price[here] / share
         out["cost"][here] = cost - SHIFT
-        raised = pricing.nash_prices(quality, cost, price_sensitivity=sensitivity, owner=merged[here], size=weight)
+        raised = nash.nash_prices(quality, cost, price_sensitivity=sensitivity, owner=merged[here], size=weight)
         out["prices"][here] = np.asarray(raised) - SHIFT
         before.append(concentration(share, firm[here]))
         after.append(concentration(np.asarray(bought(raised)), merged[here]))

@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm import event_study
+from abm.runs import event_study
 from abm.agents.investor import Investor
 from abm.engine import Draws, Group, Population, loop
-from abm.mechanisms import growth_of_firms
+from abm.validation.theory import growth_of_firms
 from abm.parameters import Parameters
-from abm.phases import equities
-from abm.state import Conduct, Exchange, Now, Values
+from abm.market.phases import equities
+from abm.market.state import Conduct, Exchange, Now, Values
 from abm.validation.ladder import Check, above, below, between, check, reported, rung
 from abm.validation.models import firms
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from abm.state import DAYS
+from abm.market.state import DAYS
 
 
 def measure(quick: bool) -> dict[str, Any]:

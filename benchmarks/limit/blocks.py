@@ -18,9 +18,9 @@ from numba import njit
 from abm.analysis.profile import eve_of, of_runs
 from abm.engine import compiler_options
 from abm.engine.devices import CHUNK
-from abm.phases import equities, tokens
-from abm.phases.common import adoption, products_of
-from abm.state import DAYS, Market, Now
+from abm.market.phases import equities, tokens
+from abm.market.phases.common import adoption, products_of
+from abm.market.state import DAYS, Market, Now
 from benchmarks.limit import adopters, investors
 
 PRECISION = 1e-9

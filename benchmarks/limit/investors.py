@@ -1,4 +1,4 @@
-"""A month's trading days of all investors of one run, as hand-written loops: what `abm.phases.equities` compiles to, at best.
+"""A month's trading days of all investors of one run, as hand-written loops: what `abm.market.phases.equities` compiles to, at best.
 
 One pass over an investor's numbers a day, nothing stored in between. Arguments are plain arrays of one run; those that
 the month changes are changed in place.

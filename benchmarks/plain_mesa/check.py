@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Draws
-from abm.playing import Setup, play
-from abm.state import DAYS, Market
+from abm.runs.months import Setup, play
+from abm.market.state import DAYS, Market
 from benchmarks.plain_mesa.draws import GivenDraws
 from benchmarks.plain_mesa.headlines import HEADLINES
 from benchmarks.plain_mesa.model import PlainMarket

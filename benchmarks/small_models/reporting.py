@@ -102,7 +102,7 @@ def section(results: dict[str, Any]) -> str:
 
 def figure(results: dict[str, Any]) -> Figure:
     """Seconds per step and to set up against the number of agents, one line per framework, one column per model."""
-    from abm.figures import style
+    from abm.charts import style
 
     colours = [style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE, style.BLACK]
     drawn = [name for name in FRAMEWORKS if name != "engine_32"]  # nobody could tell its line from that in 64 bits

@@ -61,7 +61,7 @@ def serving(log, port, *options):
     """Run `abm dashboard` until it answers; what it printed must have no fault in it."""
     pytest.importorskip("solara", reason="the page needs the extra 'dashboard'")
     with log.open("w") as out:
-        command = [sys.executable, "-m", "abm.cli", "dashboard", "--no-open", "--port", str(port), *options]
+        command = [sys.executable, "-m", "abm.cli.app", "dashboard", "--no-open", "--port", str(port), *options]
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
         address = f"http://127.0.0.1:{port}"
         try:

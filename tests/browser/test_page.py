@@ -7,7 +7,7 @@ import pytest
 
 from abm.analysis.counterfactual import Counterfactual, numbers
 from abm.dashboard.inspector import as_text
-from abm.model import MarketModel
+from abm.runs.mesa_model import MarketModel
 
 pytestmark = pytest.mark.browser
 

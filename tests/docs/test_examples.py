@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from abm.cli import app
+from abm.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

@@ -8,7 +8,7 @@ import networkx as nx
 import numpy as np
 
 from abm.engine import Agent, Draws, Field, Population, loop, run_many, seed_words
-from abm.mechanisms import epidemics
+from abm.validation.theory import epidemics
 
 SUSCEPTIBLE, INFECTED, RECOVERED = 0, 1, 2
 ROUNDS = 60

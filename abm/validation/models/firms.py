@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Agent, Draws, Field, Population, loop
-from abm.mechanisms import growth_of_firms
+from abm.validation.theory import growth_of_firms
 
 VOLATILITY = 0.1  # per period: small, because the formula holds where periods are short
 PERIODS, EVERY = 6000, 500

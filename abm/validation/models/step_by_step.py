@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Agent, Draws, Field, Population, loop, run_many, seed_words
-from abm.mechanisms import race
+from abm.validation.theory import race
 
 STEPS = 100  # innovations of every industry: an even number, so that it ends as level as it began
 

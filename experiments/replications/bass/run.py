@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from abm.figures import style
+from abm.charts import style
 from abm.validation import comparison
 from abm.validation.comparison import Number
 from abm.validation.models import bass

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from abm.figures import style
+from abm.charts import style
 from abm.validation import comparison
 from abm.validation.comparison import Number
 from abm.validation.models import nelson_winter as model

@@ -1,0 +1,335 @@
+"""What is fitted to what: a `Calibration`, in Python or as one TOML file.
+
+name = "june_2025"
+data_to = 2025-06-30            # no moment that was known later may be used
+moments = ["open_discount", "open_token_share_2024", "vendor_return_day0"]    # more of them than parameters
+
+[priors]
+closed_trust = { low = 1.0, high = 5.0 }                                    # uniform
+copying_rate = { low = 1.5, high = 9.0, scale = "log", centre = 3.8, sd = 0.3 }   # normal, cut at the ends
+
+[observed]                      # instead of, or besides, the rows of abm/data/targets.csv
+open_discount = { value = 0.5, error = 0.1, known = 2025-05-31 }
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from abm.calibration.facts import LAST_MONTH
+from abm.data import targets
+from abm.support.files import Unreadable, parse_toml, read_text, safe_name
+from abm.support.toml_lines import lines_of, placed
+from abm.parameters import INSTRUMENTS, Parameters
+from abm.support.messages import PARAMETERS, meant, must_be, short
+
+STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+LEAST_SPREAD = 1e-3
+"""Of a normal prior, as a share of its range."""
+
+
+class CalibrationError(ValueError):
+    """A calibration that cannot be carried out; the message lists every fault."""
+
+
+class Prior(BaseModel):
+    """What is believed of a parameter beforehand: uniform between its ends, or normal around `centre`, cut there.
+
+    `sd` is in the units of the scale: 0.3 on a log scale is about 30 %.
+    """
+
+    model_config = STRICT
+
+    low: float
+    high: float
+    scale: Literal["level", "log"] = "level"
+    centre: float | None = None
+    sd: float | None = Field(None, gt=0)
+    source: str = ""
+
+    def faults(self, name: str) -> list[str]:
+        bounds: Any = Parameters.model_fields[name].json_schema_extra
+        if not self.low < self.high:
+            return [f"priors.{name}: low {self.low:g} must be below high {self.high:g}"]
+        if self.scale == "log" and self.low <= 0:
+            return [f"priors.{name}: low {self.low:g} must be above 0 on a log scale"]
+        found = []
+        if self.low < bounds["low"] or self.high > bounds["high"]:
+            found.append(
+                f"priors.{name}: must lie within {bounds['low']:g} and {bounds['high']:g}, the parameter's bounds"
+            )
+        if (self.centre is None) != (self.sd is None):
+            found.append(f"priors.{name}: centre and sd go together")
+        elif self.centre is not None and not self.low <= self.centre <= self.high:
+            found.append(f"priors.{name}: centre {self.centre:g} must lie between {self.low:g} and {self.high:g}")
+        elif self.bell and self.bell[1] < LEAST_SPREAD:
+            found.append(f"priors.{name}: sd {self.sd:g} is too small to be told from a fixed value; use [fixed]")
+        return found
+
+    def to_unit(self, value: Any) -> Any:
+        """Position between the ends, 0 to 1, on the prior's scale."""
+        if self.scale == "log":
+            return (np.log(value) - np.log(self.low)) / (np.log(self.high) - np.log(self.low))
+        return (np.asarray(value, float) - self.low) / (self.high - self.low)
+
+    def from_unit(self, unit: Any) -> Any:
+        """Value at a position between 0 and 1."""
+        unit = np.clip(unit, 0.0, 1.0)
+        if self.scale == "log":
+            value = np.exp(np.log(self.low) + unit * (np.log(self.high) - np.log(self.low)))
+        else:
+            value = self.low + unit * (self.high - self.low)
+        return np.clip(value, self.low, self.high)
+
+    @property
+    def bell(self) -> tuple[float, float] | None:
+        """Centre and standard deviation in unit positions; None for a uniform prior."""
+        if self.centre is None or self.sd is None:
+            return None
+        width = np.log(self.high / self.low) if self.scale == "log" else self.high - self.low
+        return float(self.to_unit(self.centre)), float(self.sd / width)
+
+
+class Observed(BaseModel):
+    """A moment's measured value, its standard error, and the scale that both are compared on: by default that of targets.csv.
+
+    `known` is the day by which the value was known.
+    """
+
+    model_config = STRICT
+
+    value: float
+    error: float = Field(ge=0)
+    known: dt.date
+    scale: Literal["level", "log"] | None = None
+
+
+class Search(BaseModel):
+    """Global search: CMA-ES, whole populations on the same seeds."""
+
+    model_config = STRICT
+
+    population: int = Field(default=16, ge=4, le=1000)
+    generations: int = Field(default=50, ge=1, le=10_000)
+    seeds: int = Field(default=20, ge=2, le=10_000)
+    spread: float = Field(default=0.15, gt=0, le=0.5)
+    """First standard deviation of the population, share of the priors' ranges."""
+
+
+class Posterior(BaseModel):
+    """Sequential Monte Carlo: particles, share of them kept from one generation to the next, and when to stop."""
+
+    model_config = STRICT
+
+    particles: int = Field(default=800, ge=20, le=1_000_000)
+    quantile: float = Field(default=0.5, gt=0, lt=1)
+    runs: int = Field(default=30_000, ge=100)
+    """No new generation once so many runs are done."""
+    least_acceptance: float = Field(default=0.02, gt=0, lt=1)
+    """... or once fewer proposals than this share were accepted."""
+
+
+class Calibration(BaseModel):
+    """The whole of a calibration but where it is kept. Raises `CalibrationError` with all that is wrong."""
+
+    model_config = STRICT
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    data_to: dt.date
+    moments: tuple[str, ...] = Field(min_length=1)
+    priors: dict[str, Prior] = Field(min_length=1)
+    observed: dict[str, Observed] = {}
+    fixed: dict[str, float] = {}
+    scenario: str = "baseline"
+    months: int = Field(default=LAST_MONTH, ge=LAST_MONTH, le=120)
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    search: Search = Search()
+    posterior: Posterior = Posterior()
+    profile_seeds: int = Field(default=40, ge=2)
+    profile_points: int = Field(default=7, ge=3)
+
+    def __init__(self, /, **said: Any):
+        try:
+            super().__init__(**said)
+        except ValidationError as error:
+            raise CalibrationError("\n".join(_complaints(error))) from None
+        if problems := self._faults():
+            raise CalibrationError("\n".join(problems))
+
+    def _faults(self) -> list[str]:
+        known, problems = targets(), []
+        for name in (*self.priors, *self.fixed):
+            where = "priors" if name in self.priors else "fixed"
+            if name not in Parameters.model_fields:
+                problems.append(
+                    f"{where}.{short(name)}: no such parameter{meant(name, Parameters.names(), PARAMETERS)}"
+                )
+            elif name in INSTRUMENTS:
+                what = "fitted" if name in self.priors else "fixed here; set it in a scenario"
+                problems.append(f"{where}.{name}: a policy lever differs by jurisdiction and cannot be {what}")
+            elif name in self.priors:
+                problems += self.priors[name].faults(name)
+        if both := sorted(set(self.priors) & set(self.fixed)):
+            problems.append(f"fixed: {', '.join(both)} cannot be fixed and fitted")
+        if len(set(self.moments)) < len(self.moments):
+            problems.append("moments: one is there twice")
+        if len(self.priors) >= len(self.moments):
+            problems.append(
+                f"moments: {len(self.moments)} for {len(self.priors)} parameters; there must be more of them than parameters"
+            )
+        if self.posterior.runs < 4 * self.posterior.particles:
+            problems.append(
+                "posterior.runs: must be four times the particles or more, or nothing is learnt from the data"
+            )
+        for name in self.moments:
+            if name not in known.index:
+                problems.append(f"moments: no moment {short(name)}{meant(name, list(known.index))}")
+                continue
+            own, row = self.observed.get(name), known.loc[name]
+            scale = (own and own.scale) or row["scale"]
+            if not isinstance(scale, str):
+                problems.append(
+                    f"moments: {name} is a sign or a bound, which has no distance; it is checked, not fitted"
+                )
+                continue
+            day = own.known if own else dt.date.fromisoformat(row["known"])
+            if day > self.data_to:
+                problems.append(f"moments: {name} was known on {day}, after data_to {self.data_to}")
+            if scale == "log" and own and own.value <= 0:
+                problems.append(
+                    f'observed.{name}: {own.value:g} has no logarithm; give a positive value, or scale = "level"'
+                )
+        problems += [
+            f"observed.{short(name)}: not among moments{meant(name, list(self.moments))}"
+            for name in self.observed
+            if name not in self.moments
+        ]
+        return problems + self._setup_faults()
+
+    def _setup_faults(self) -> list[str]:
+        """What is wrong with the scenario or the values of fixed parameters, as a run would say it."""
+        from abm.runs.months import Setup
+
+        fixed = {n: v for n, v in self.fixed.items() if n in Parameters.model_fields and n not in INSTRUMENTS}
+        try:
+            Setup.of(fixed, self.scenario, self.months)
+        except (OSError, ValueError) as error:  # ScenarioError and ParameterError are ValueErrors
+            return str(error).split("\n")
+        return []
+
+    @classmethod
+    def load(cls, which: str | Path) -> Calibration:
+        """A built-in calibration by its name, or the path of a TOML file."""
+        if str(which) in built_in():
+            path: Any = files("abm.data") / "fits" / f"{which}.toml"
+        else:
+            path = Path(which)
+        try:
+            text = read_text(path, str(which))
+            said = parse_toml(text, str(which))
+        except Unreadable as error:
+            hint = "" if str(which).endswith(".toml") else f"; built in: {', '.join(built_in())}"
+            raise CalibrationError(f"{error}{hint}") from None
+        try:
+            return cls(**{"name": safe_name(Path(str(which)).stem, "calibration", "_-"), **said})
+        except CalibrationError as error:
+            lines = lines_of(text)
+            raise CalibrationError(
+                "\n".join(placed(str(which), problem, lines) for problem in str(error).split("\n"))
+            ) from None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that are fitted, in the order of the columns of theta."""
+        return tuple(self.priors)
+
+    @cached_property
+    def data(self) -> dict[str, Observed]:
+        """Moment -> what was observed."""
+        table, found = targets(), {}
+        for name in self.moments:
+            row = {key: table.loc[name, key] for key in ("value", "error", "known", "scale")}
+            own = self.observed.get(name)
+            found[name] = Observed(**({**row, **own.model_dump(exclude_none=True)} if own else row))
+        return found
+
+    def to_unit(self, theta: Any) -> np.ndarray:
+        """(..., parameters) as positions in the priors' ranges."""
+        theta = np.asarray(theta, float)
+        return np.stack([prior.to_unit(theta[..., i]) for i, prior in enumerate(self.priors.values())], axis=-1)
+
+    def from_unit(self, unit: Any) -> np.ndarray:
+        """The reverse of `to_unit`; what lies outside is moved to the end."""
+        unit = np.asarray(unit, float)
+        return np.stack([prior.from_unit(unit[..., i]) for i, prior in enumerate(self.priors.values())], axis=-1)
+
+    def log_prior(self, unit: Any) -> np.ndarray:
+        """(...,) log density at positions (..., parameters), up to a constant; -inf outside the cube."""
+        unit = np.asarray(unit, float)
+        out = np.where(((unit >= 0) & (unit <= 1)).all(-1), 0.0, -np.inf)
+        for i, prior in enumerate(self.priors.values()):
+            if prior.bell:
+                out = out - 0.5 * ((unit[..., i] - prior.bell[0]) / prior.bell[1]) ** 2
+        return out
+
+    def draw_prior(self, rng: np.random.Generator, number: int) -> np.ndarray:
+        """(number, parameters) positions drawn from the priors."""
+        from scipy.stats import truncnorm
+
+        columns = []
+        for prior in self.priors.values():
+            u = rng.random(number)
+            if prior.bell:
+                centre, sd = prior.bell
+                u = truncnorm.ppf(u, (0 - centre) / sd, (1 - centre) / sd, loc=centre, scale=sd)
+            columns.append(u)
+        return np.stack(columns, axis=-1)
+
+    @cached_property
+    def start(self) -> np.ndarray:
+        """(parameters,) where the search begins: the centres of the priors, or midway between their ends.
+
+        Not the model's defaults: they may come from an earlier fit, and a search that began there could not be repeated.
+        """
+        return np.array([p.from_unit(0.5) if p.centre is None else p.centre for p in self.priors.values()], dtype=float)
+
+    @cached_property
+    def hash(self) -> str:
+        """Of all that decides what is computed."""
+        said = {**self.model_dump(mode="json"), "data": {k: o.model_dump() for k, o in self.data.items()}}
+        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def built_in() -> list[str]:
+    """Names of the calibrations that come with the package."""
+    folder = files("abm.data") / "fits"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    known: dict[str, type[BaseModel]] = {
+        "priors": Prior,
+        "observed": Observed,
+        "search": Search,
+        "posterior": Posterior,
+    }
+    lines = []
+    for fault in error.errors():
+        where = [str(part) for part in fault["loc"]]
+        if fault["type"] == "extra_forbidden":
+            fields = list(known.get(where[0], Calibration).model_fields if len(where) > 1 else Calibration.model_fields)
+            lines.append(f"{'.'.join(where)}: unknown key{meant(where[-1], fields)}")
+        elif fault["type"] == "missing":
+            lines.append(f"{'.'.join(where)}: is missing")
+        else:
+            lines.append(f"{'.'.join(where)} = {short(fault['input'])}: {must_be(fault)}")
+    return list(dict.fromkeys(lines))

@@ -1,0 +1,1 @@
+"""How every figure looks: style, labels, fans, and figures in notebooks."""

@@ -1,0 +1,181 @@
+"""What observables are called on axes and in tables, with units. Imports nothing heavy: the command line uses it."""
+
+import datetime as dt
+import re
+from typing import Any, NamedTuple
+
+
+class Label(NamedTuple):
+    """Name of a quantity for people, and its unit ("" for a pure number)."""
+
+    name: str
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+def as_text(value: Any) -> str:
+    """Any label or key as one line of text.
+
+    Members of a tuple are joined by commas, a date at midnight has no hour, control characters and line breaks are
+    spaces, and a blank is "(blank)", since a legend leaves out what has no name.
+    """
+    if isinstance(value, tuple | list):
+        text = ", ".join(map(as_text, value))
+    else:
+        text = str(value)
+        if isinstance(value, dt.datetime) or type(value).__name__ == "datetime64":
+            text = re.sub(r"[ T]00:00(:00(\.0+)?)?$", "", text)
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split()) or "(blank)"
+
+
+def spaced(name: Any) -> str:
+    """A name with spaces for the underscores between its words; those at its ends are part of the name and stay."""
+    return re.sub(r"(?<=[^\W_])_(?=[^\W_])", " ", as_text(name))
+
+
+def parameter_name(name: Any) -> str:
+    """A parameter or factor in words: `ip_strength` is "IP strength"."""
+    return " ".join(WRITTEN.get(word, word) for word in spaced(name).split(" "))
+
+
+def name_and_unit(text: str) -> Label:
+    """A label that somebody wrote, taken apart: "Growth (% a year)" is "Growth" in "% a year".
+
+    Only a last pair of brackets is a unit: "Share (of all) (%)" is "Share (of all)" in "%".
+    """
+    match = re.fullmatch(r"(.*\S) \(([^()]*(?:\([^()]*\)[^()]*)*)\)", text)
+    return Label(match[1], match[2]) if match else Label(text)
+
+
+WRITTEN = {"ip": "IP", "h100": "H100", "r1": "R1", "us": "US", "eu": "EU"}
+
+LABELS = {
+    # pricing power
+    "lerner_closed": Label("Lerner index, closed labs", "share of price"),
+    "lerner_open": Label("Lerner index, open models", "share of price"),
+    "lerner_basket": Label("Lerner, pre-shock basket", "share of price"),
+    "closed_premium": Label("Premium over equal open", "log points"),
+    "contestable_share": Label("Contestable spending", "share"),
+    "closed_profit": Label("Profit of closed labs", "$ M per month"),
+    "closed_profit_per_training": Label("Profit per $ of training", "ratio"),
+    "open_token_share": Label("Open share of tokens", "share"),
+    "open_revenue_share": Label("Open share of revenue", "share"),
+    "hhi": Label("Concentration (HHI of revenue)", "0 to 1"),
+    "token_volume": Label("Tokens", "million per month"),
+    "token_revenue": Label("Token revenue", "$ M per month"),
+    # prices
+    "price_index": Label("Quality-adjusted price index", "$ per million tokens"),
+    "frontier_price": Label("List price, frontier model", "$ per million tokens"),
+    "mean_price_paid": Label("Mean price paid", "$ per million tokens"),
+    # race
+    "frontier": Label("Frontier capability", "nats above January 2023"),
+    "open_frontier": Label("Open frontier", "nats above January 2023"),
+    "open_closed_gap": Label("Open-closed gap", "nats"),
+    "research_spending": Label("Research spending", "$ M per month"),
+    "distillation_volume": Label("Distillation", "million exchanges per month"),
+    "active_labs": Label("Active labs", "number"),
+    # compute and chips
+    "chip_revenue": Label("Chip revenue, all vendors", "$ M per month"),
+    "leader_revenue": Label("Chip revenue, leading vendor", "$ M per month"),
+    "leader_margin": Label("Margin of the leading vendor", "share of price"),
+    "chip_price": Label("Chip price", "$ M per H100e"),
+    "chip_orders": Label("Chip orders", "H100e per month"),
+    "chip_deliveries": Label("Chip deliveries", "H100e per month"),
+    "compute_installed": Label("Compute installed", "H100e"),
+    "compute_utilisation": Label("Utilisation of cloud compute", "share"),
+    "rental_price": Label("Rental price of compute", "$ M per H100e month"),
+    "capex": Label("Spending on chips", "$ M per month"),
+    # beliefs and equities
+    "belief_dispersion": Label("Dispersion of beliefs", "nats"),
+    "winner_entropy": Label("Entropy of open questions", "nats"),
+    "posterior_variance": Label("Mean posterior variance", "nats²"),
+    "attention": Label("Attentive investors", "share of wealth"),
+    "equity_chips": Label("Market value of chip vendors", "$ M"),
+    "equity_leader": Label("Market value of the leading vendor", "$ M"),
+    # welfare
+    "consumer_surplus": Label("Consumer surplus", "$ M per month"),
+    "producer_surplus": Label("Producer surplus", "$ M per month"),
+    "welfare": Label("Welfare", "$ M per month"),
+}
+
+PRICING_POWER = (
+    "lerner_closed",
+    "lerner_basket",
+    "closed_premium",
+    "contestable_share",
+    "closed_profit",
+    "closed_profit_per_training",
+)
+"""The family of MODEL 6.2: no member alone is pricing power (Frank and Salkever 1997)."""
+
+OVERVIEW = (
+    "lerner_closed",
+    "open_token_share",
+    "open_closed_gap",
+    "frontier_price",
+    "chip_revenue",
+    "equity_chips",
+)
+"""What a figure of one run shows: margins, openness, race, prices, chips, shares."""
+
+HEADLINES = (
+    "lerner_closed",
+    "closed_premium",
+    "contestable_share",
+    "closed_profit",
+    "frontier_price",
+    "mean_price_paid",
+    "open_token_share",
+    "hhi",
+    "open_closed_gap",
+    "leader_revenue",
+    "leader_margin",
+    "compute_installed",
+    "equity_chips",
+    "belief_dispersion",
+    "active_labs",
+    "welfare",
+)
+"""What `abm run` prints."""
+
+LAYERS = {
+    "compute": "Compute (chips)",
+    "power": "Power",
+    "platforms": "Platforms",
+    "applications": "Applications",
+}
+"""Layers of listed firms that were observed on 27 January 2025."""
+
+MECHANISMS = {
+    "crash_capacity": "(a) saturation, capacity",
+    "crash_rents": "(b) rents, capex",
+    "crash_rivals": "(c) rivals, export rules",
+    "crash_beliefs": "(d) narrative, over-reaction",
+}
+
+
+def label_of(observable: str) -> Label:
+    """Label of an observable; one without an entry is shown by its own name and the unit it is measured in."""
+    if observable.startswith("price_at_k"):
+        return Label(f"Cheapest price at {observable.removeprefix('price_at_k')} nats", "$ per million tokens")
+    if observable in LABELS:
+        return LABELS[observable]
+    from abm.market.measures import MEASURES
+
+    measure = MEASURES.get(observable)
+    return Label(observable.replace("_", " "), measure.unit if measure else "")
+
+
+def brief(value: float) -> str:
+    """A number as tables of the command line show it: three digits, thousands apart up to a million, n/a for none."""
+    if value != value:
+        return "n/a"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def in_digits(value: float, digits: int = 3) -> str:
+    """A number with so many digits; larger ones whole, thousands apart."""
+    text = f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+    return text.replace("-", "−")

@@ -1,0 +1,330 @@
+"""The command line: run a scenario, reproduce a result, list what there is.
+
+JAX, Mesa, pandas and matplotlib load when a command needs them, so that `abm --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from abm.cli.calibrate import calibrate
+from abm.cli.compare import compare
+from abm.cli.dashboard import dashboard
+from abm.cli.experiments import Out, export, new_experiment, replay, reproduce
+from abm.cli.mistakes import Commands, Mistake, as_mistake, complain, keep_interrupts, policy_table, settings, tell_warnings, writable
+from abm.cli.output import hold_standard_streams
+from abm.cli.profile import profile
+from abm.cli.progress import bar, interruptible
+from abm.cli.score import score
+from abm.cli.sensitivity import replications, sensitivity
+from abm.cli.sweep import selftest, sweep
+from abm.support.files import write_text, write_whole
+from abm.support.messages import nearest
+
+SEEDS = 400
+"""Runs of `abm facts`."""
+
+app = typer.Typer(cls=Commands, add_completion=False, help="An agent-based model of the AI industry.")
+
+
+@app.callback(invoke_without_command=True)
+def start(context: typer.Context) -> None:
+    """An agent-based model of the AI industry: who keeps pricing power when models can be copied."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def run(
+    scenario: Annotated[
+        str, typer.Argument(help="A built-in scenario (see `abm list`) or the path of a .toml file.")
+    ] = "baseline",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="NAME=VALUE", help="A parameter; NAME.JURISDICTION for a policy lever."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Same seed, same numbers.")] = 1,
+    months: Annotated[int, typer.Option(min=1, help="Length of the run, from January 2023.")] = 60,
+    out: Out = None,
+) -> None:
+    """Run one scenario once and print the headline observables and what acts; --out keeps all of it as CSV.
+
+    A parameter holds from January 2023 on; events of the scenario act on it from their date.
+    """
+    folder = writable(out) if out else None
+    chosen = settings(set_ or [])
+    from abm.analysis.policy_notes import answers, late
+    from abm.runs.months import Setup
+    from abm.runs.policy import resolved
+    from abm.runs.simulate import simulate
+
+    with as_mistake():
+        Setup.of(chosen, scenario, months)  # every mistake shows here, before anything is compiled
+    console = Console(stderr=True)
+    busy = console.status("running (the first run of a session compiles the model)", spinner="line")
+    with interruptible("nothing was kept"), busy, warnings.catch_warnings(record=True) as told:
+        result = simulate(chosen, scenario, seed, months=months)
+    for warning in told:
+        complain(f"warning: {warning.message}")
+    frame, policy = result.frame(), resolved(result.setup)
+    console = Console()
+    console.print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
+    if own := [one for one in policy if not one.by.startswith("scenario baseline ")]:
+        console.print("", policy_table(own), *answers(result.setup.parameters, own), sep="\n", markup=False)
+    for line in late(result.setup.scenario, months):
+        console.print(escape(f"Note: {line}"))
+    if folder:
+        path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
+        moves = ["; ".join(str(one) for one in policy if one.month == month) for month in range(months)]
+        write_whole(path, lambda file: frame.assign(policy=moves).to_csv(file, index_label="date"))
+        print(path)
+
+
+@app.command("list")
+def list_(
+    parameters: Annotated[bool, typer.Option("--parameters", help="Every parameter with its unit and bounds.")] = False,
+    observables: Annotated[bool, typer.Option("--observables", help="Everything that is measured each month.")] = False,
+    events: Annotated[
+        bool, typer.Option("--events", help="What a scenario may say, and the keys of each event.")
+    ] = False,
+) -> None:
+    """List scenarios, reproductions and experiments; or all parameters, observables, kinds of events."""
+    console = Console()
+    tables = [
+        make
+        for asked, make in ((observables, observable_table), (parameters, parameter_table), (events, event_table))
+        if asked
+    ]
+    for at, make in enumerate(tables):
+        console.print(*([""] if at else []), make(), sep="\n")
+    if tables:
+        return
+    from abm.experiments.reproductions import REPRODUCTIONS
+    from abm.scenarios.scenario import Scenario
+
+    table = Table("scenario", "", box=None, pad_edge=False)
+    for name in Scenario.names():
+        table.add_row(name, escape(Scenario.load(name).summary))
+    console.print(table)
+    table = Table("reproduction", "", box=None, pad_edge=False)
+    for name, work in REPRODUCTIONS.items():
+        table.add_row(name, f"{work.summary} ({work.seeds} seeds, {work.quick_seeds} with --quick)")
+    console.print()
+    console.print(table)
+    from abm.experiments import ExperimentError, all_experiments
+
+    with contextlib.suppress(ExperimentError):  # said by `abm reproduce`
+        table = Table("experiment", "", box=None, pad_edge=False)
+        for one in all_experiments():
+            table.add_row(one.name, escape(one.hypothesis))
+        console.print()
+        console.print(table)
+    console.print("\nMore: `abm list --parameters`, `abm list --observables`, `abm list --events`")
+
+
+@app.command()
+def facts(
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Number of runs; bands and p-values take 40 or more.")
+    ] = SEEDS,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file for the table.")] = None,
+) -> None:
+    """Compare the model with the moments it was fitted to: means within bounds, and posterior predictive p-values."""
+    if out:
+        if out.is_dir():
+            raise Mistake(f"--out {out}: is a folder; give the name of a file")
+        writable(out.parent)
+    from abm.calibration import fit_table as stylised
+
+    with interruptible("nothing was kept"), bar() as (_, count):
+        table = stylised.table(seeds=range(seeds), progress=count)
+    Console().print(fit_table_of(table))
+    star = "; * share of runs that meet a sign or bound" if table["p_value"].notna().any() else ""
+    print(f"{int(table['within'].sum())} of {len(table)} within their bounds (ok){star}")
+    print(stylised.inside_band(table))
+    for line in stylised.undefined(table):
+        print(line)
+    if out:
+        stylised.write_markdown(table, out, f"abm facts{f' --seeds {seeds}' * (seeds != SEEDS)} --out {out}")
+        print(out)
+
+
+@app.command()
+def validate(
+    rung: Annotated[str | None, typer.Argument(help="V1 to V19; all of them if left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file for the tables.")] = None,
+) -> None:
+    """Check the model's mechanisms against cases whose answers are known; exit code 1 if one is missed.
+
+    A run of all rungs, none skipped, is written to docs/validation.md where there is a folder docs.
+    """
+    if out:
+        if out.is_dir():
+            raise Mistake(f"--out {out}: is a folder; give the name of a file")
+        writable(out.parent)
+    from abm.validation.ladder import all_rungs, cells, climb, markdown, summary
+
+    rungs = all_rungs()
+    name = rung.upper() if rung else None
+    if name and name not in rungs:
+        raise Mistake(f"no rung {rung!r}{nearest(name, rungs)}; there are V1 to V{len(rungs)}")
+    with interruptible("nothing was kept"), bar() as (progress, _):
+        results = climb([rungs[name]] if name else rungs.values(), progress)
+    console = Console()
+    for result in results:
+        console.print(f"\n[bold]{result.rung.name} {escape(result.rung.title)}[/] [dim]({result.seconds:.1f} s)[/]")
+        console.print(f"[dim]{escape(result.rung.source)}[/]")
+        if result.skipped:
+            console.print(f"skipped: {escape(result.skipped)}")
+            continue
+        table = Table(box=None, pad_edge=False)
+        for heading in ("check", "target", "model", "difference", "tolerance", "met"):
+            table.add_column(heading, justify="left" if heading in ("check", "met") else "right")
+        for one in result.checks:
+            table.add_row(*map(escape, cells(one)), style=None if one.ok else "bold red")
+        console.print(table)
+    print(f"\n{summary(results)} ({sum(result.seconds for result in results):.0f} seconds)")
+    whole = not name and not any(result.skipped for result in results)  # a page without a rung would hide it
+    page = out or (Path("docs/validation.md") if whole and Path("docs").is_dir() else None)
+    if page:
+        write_text(page, markdown(results))
+        print(page)
+    elif not name and Path("docs").is_dir():
+        print("docs/validation.md is left as it is: a rung was skipped (--out writes a page all the same)")
+    if not all(result.ok for result in results):
+        raise typer.Exit(1)
+
+
+app.command("reproduce")(reproduce)
+app.command("replay")(replay)
+app.command("new-experiment")(new_experiment)
+app.command("export")(export)
+app.command("compare")(compare)
+app.command("dashboard")(dashboard)
+app.command("sweep")(sweep)
+app.command("calibrate")(calibrate)
+app.command("score")(score)
+app.command("profile")(profile)
+app.command("sensitivity")(sensitivity)
+app.command("replications")(replications)
+app.command("selftest")(selftest)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as of
+
+    try:
+        print(of("ai-market-abm"))
+    except PackageNotFoundError:
+        print("not installed")
+
+
+def observable_table() -> Table:
+    """Everything that is measured each month."""
+    from abm.market.measures import MEASURES
+
+    table = Table("observable", "unit", "meaning", box=None, pad_edge=False)
+    for name, measure in MEASURES.items():
+        table.add_row(name, escape(measure.unit), escape(measure.meaning))
+    return table
+
+
+def parameter_table() -> Table:
+    """Every parameter with its unit and bounds."""
+    from abm.parameters import Parameters
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "default", "unit", "bounds", "meaning"):
+        table.add_column(heading, no_wrap=heading == "parameter", overflow="fold")
+    for row in Parameters.table():
+        bounds = f"{row['low']:g} to {row['high']:g}"
+        table.add_row(row["name"], f"{row['default']:g}", escape(row["unit"]), bounds, escape(row["meaning"]))
+    return table
+
+
+def event_table() -> Table:
+    """Kinds of events, with the keys of each and their units; what must be given comes first."""
+    from abm.scenarios.events import KINDS, Event
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("event", "must have", "may have", "what it is"):
+        table.add_column(heading, no_wrap=heading == "event", overflow="fold")
+    for name, kind in KINDS.items():
+        fields = {
+            key: field for key, field in kind.model_fields.items() if key not in Event.model_fields and key != "kind"
+        }
+        said = {key: f"{key} ({field.description})" if field.description else key for key, field in fields.items()}
+        needed = [said[key] for key, field in fields.items() if field.is_required()]
+        others = [said[key] for key, field in fields.items() if not field.is_required()]
+        table.add_row(
+            name, escape(", ".join(needed)), escape(", ".join(others)), escape((kind.__doc__ or "").split("\n")[0])
+        )
+    table.caption = "All have a date (or month and day), and may have id, note and source."
+    table.caption_justify = "left"
+    return table
+
+
+def fit_table_of(fitted: Any) -> Table:
+    """Targets beside the model's means and bands, which need enough runs; fits 80 columns."""
+    from abm.calibration.fit_table import p_value_of
+
+    columns: dict[str, list[str]] = {
+        "target": [str(name) for name in fitted["target"]],
+        "data": [f"{value:g}" for value in fitted["observed"]],
+        "mean": [f"{value:.3g}" for value in fitted["model"]],
+        "ok": ["yes" if within else "NO" for within in fitted["within"]],
+    }
+    if fitted["p_value"].notna().any():
+        rows = list(fitted.itertuples())
+        columns["90 % band"] = [
+            f"{row.band_low:.3g} to {row.band_high:.3g}" if row.band_low == row.band_low else "" for row in rows
+        ]
+        columns["in"] = ["" if row.inside != row.inside else "yes" if row.inside else "NO" for row in rows]
+        columns["p"] = [p_value_of(row, ".2f") for row in rows]
+    table = Table(*(Column(name, no_wrap=name != "target", overflow="fold") for name in columns), box=None)
+    table.pad_edge, table.collapse_padding = False, True
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
+    return table
+
+
+def headline_table(frame: Any, title: str) -> Table:
+    """Headline observables at the start, before the shock, a year later and at the end; fits 80 columns."""
+    from abm.charts.labels import HEADLINES, brief, label_of
+
+    last = len(frame) - 1
+    at = sorted({month for month in (0, 23, 35, last) if month <= last})
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("observable", no_wrap=True)
+    for month in at:
+        table.add_column(str(frame.index[month]), justify="right", no_wrap=True)
+    table.add_column("unit", style="dim")
+    for name in HEADLINES:
+        label = label_of(name)
+        table.add_row(label.name, *(brief(frame[name].iloc[month]) for month in at), escape(label.unit))
+    return table
+
+
+def main() -> None:
+    """The command `abm`: a process in which no code runs but the package's own."""
+    os.environ["ABM_KEEP_TRACED"] = "1"
+    hold_standard_streams()
+    keep_interrupts()
+    tell_warnings()
+    app()
+
+
+if __name__ == "__main__":
+    main()

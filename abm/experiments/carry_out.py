@@ -1,0 +1,62 @@
+"""An experiment from its file to its page."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abm.experiments import frozen, report
+from abm.experiments.judge import Verdict, judge
+from abm.experiments.runs import run
+from abm.experiments.spec import Experiment
+from abm.support.files import refuse_links
+from abm.experiments.reproductions import Progress
+from abm.experiments.manifest import FILES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Performed:
+    """What came of an experiment, and where it lies."""
+
+    experiment: Experiment
+    verdict: Verdict
+    result: dict[str, Any]
+    runs: pd.DataFrame
+    """Those that are in order."""
+    folder: Path
+    files: list[Path]
+    seconds: float
+
+
+def perform(
+    experiment: Experiment, folder: Path, quick: bool = False, progress: Progress | None = None, workers: int = 1
+) -> Performed:
+    """Run what is not there yet, judge it, and write figures, tables, result.json, manifest.json and report.html.
+
+    Raises KeyboardInterrupt on Ctrl-C; runs that are finished are kept below `folder` and used again. Raises ValueError where
+    the folder has symbolic links.
+    """
+    began = time.perf_counter()
+    folder = folder.absolute()  # a folder's own figure.py may change the working directory
+    refuse_links(folder, *FILES)
+    runs = run(experiment, folder, quick, progress, workers)
+    good = runs[runs["status"] == "ok"]
+    if good.empty:
+        first = runs["error"].iloc[0] if len(runs) else "there are no runs"
+        raise RuntimeError(
+            f"{experiment.name}: every run failed, the first with: {first}; runs that failed are done again when it is"
+            " reproduced again"
+        )
+    if progress:
+        progress(f"{experiment.name}: drawing", len(runs), len(runs))
+    verdict = judge(experiment, good)
+    files = report.write(experiment, folder, runs, verdict, quick, time.perf_counter() - began)
+    if experiment.predictions:
+        files.append(frozen.keep(experiment, good, folder))
+    result = report.jsonable(report.result_of(experiment, runs, verdict, quick))
+    return Performed(experiment, verdict, result, good, folder, files, time.perf_counter() - began)

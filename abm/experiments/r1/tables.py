@@ -1,0 +1,181 @@
+"""Tables of the R1 job: paired differences, the day of the crash by layer, targets."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abm.charts.labels import PRICING_POWER, label_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from abm.runs.results import Ensemble
+
+SHOCK = 24
+"""January 2025."""
+WINDOWS = {"2025": (24, 36), "2026": (36, 48), "2027": (48, 60)}
+"""Months of the calendar years after the shock."""
+COMPARED = (
+    *PRICING_POWER,
+    "open_token_share",
+    "hhi",
+    "frontier_price",
+    "mean_price_paid",
+    "price_index",
+    "price_at_k2",
+    "price_at_k3",
+    "frontier",
+    "open_closed_gap",
+    "research_spending",
+    "token_volume",
+    "token_revenue",
+    "compute_installed",
+    "chip_orders",
+    "chip_revenue",
+    "leader_margin",
+    "rental_price",
+    "capex",
+    "equity_chips",
+    "belief_dispersion",
+    "winner_entropy",
+    "attention",
+    "active_labs",
+    "consumer_surplus",
+    "producer_surplus",
+    "welfare",
+)
+IN_LOGS = (
+    "frontier_price",
+    "mean_price_paid",
+    "price_index",
+    "price_at_k2",
+    "price_at_k3",
+    "research_spending",
+    "token_volume",
+    "token_revenue",
+    "compute_installed",
+    "chip_orders",
+    "chip_revenue",
+    "rental_price",
+    "capex",
+    "equity_chips",
+)
+"""Positive quantities that grow by orders of magnitude: their differences are of logarithms."""
+
+
+def paired(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -> dict[str, float]:
+    """Difference a - b of the mean over months `first` to `last` - 1, seed by seed, with a 95 % interval.
+
+    Logarithms for the observables of `IN_LOGS`. Pairs without a value in both are left out (`runs` says how many stay).
+    `with` and `without` are means of levels. `variance_reduction`: var(a) + var(b) over var(a - b).
+    """
+    from scipy.special import stdtrit
+
+    x, y = (_window(runs, observable, first, last) for runs in (a, b))
+    good = np.isfinite(x) & np.isfinite(y)
+    x, y = x[good], y[good]
+    gap, n = x - y, int(good.sum())
+    out = {"with": np.nan, "without": np.nan, "difference": np.nan, "low": np.nan, "high": np.nan}
+    out |= {"variance_reduction": np.nan, "runs": n}
+    if n == 0:
+        return out
+    level = np.exp if observable in IN_LOGS else np.asarray  # geometric means of what is compared in logarithms
+    out |= {"with": float(level(x.mean())), "without": float(level(y.mean())), "difference": gap.mean()}
+    if n > 1:
+        half = float(stdtrit(n - 1, 0.975)) * gap.std(ddof=1) / np.sqrt(n)
+        spread, apart = gap.var(ddof=1), x.var(ddof=1) + y.var(ddof=1)
+        reduction = np.inf if spread == 0 else apart / spread
+        out |= {"low": gap.mean() - half, "high": gap.mean() + half, "variance_reduction": reduction}
+    return out
+
+
+def _window(runs: Ensemble, observable: str, first: int, last: int) -> np.ndarray:
+    values = runs[observable][:, first:last]
+    if observable in IN_LOGS:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.log(values)
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known.any(1), np.where(known, values, 0.0).sum(1) / known.sum(1), np.nan)
+
+
+def windows(months: int) -> dict[str, tuple[int, int]]:
+    """The years of `WINDOWS` that a run of that length reaches, the last one cut where it ends."""
+    return {name: (first, min(last, months)) for name, (first, last) in WINDOWS.items() if first < months}
+
+
+def paired_differences(baseline: Ensemble, others: dict[str, Ensemble]) -> pd.DataFrame:
+    """One row a comparison, observable and year."""
+    import pandas as pd
+
+    rows = []
+    for comparison, runs in others.items():
+        for observable in COMPARED:
+            label = label_of(observable)
+            of = "log points" if observable in IN_LOGS else label.unit
+            for year, (first, last) in windows(min(runs.setup.months, baseline.setup.months)).items():
+                head = {
+                    "comparison": comparison,
+                    "observable": observable,
+                    "name": label.name,
+                    "unit": label.unit,
+                    "difference_in": of,
+                    "year": year,
+                }
+                rows.append(head | paired(baseline, runs, observable, first, last))
+    return pd.DataFrame(rows)
+
+
+def monthly_differences(baseline: Ensemble, others: dict[str, Ensemble]) -> pd.DataFrame:
+    """One row a comparison, observable and month, as `compare(...).frame` has them."""
+    import pandas as pd
+
+    from abm.runs.results import compare
+
+    frames = []
+    for comparison, runs in others.items():
+        difference = compare(baseline, runs)
+        for observable in COMPARED:
+            frame = difference.frame(observable)
+            head = pd.DataFrame({"comparison": comparison, "observable": observable, "month": np.arange(len(frame))})
+            frames.append(pd.concat([head, frame.reset_index(drop=True)], axis=1))
+    return pd.concat(frames, ignore_index=True)
+
+
+def with_daily(runs: Ensemble, months: tuple[int, ...]) -> Ensemble:
+    """The same ensemble with the daily returns of fewer months."""
+    at = [runs.daily_months.index(month) for month in months]
+    return dataclasses.replace(runs, out=runs.out | {"daily": runs.out["daily"][:, at]}, daily_months=tuple(months))
+
+
+def targets(baseline: Ensemble) -> pd.DataFrame | None:
+    """The moments of the calibration on these runs; None where they are too short for them."""
+    from abm.calibration import facts, fit_table
+
+    if baseline.setup.months <= facts.LAST_MONTH:
+        return None
+    with np.errstate(all="ignore"):  # a run may leave a moment undefined: the table counts those
+        return fit_table.tabulate(facts.moments(with_daily(baseline, tuple(facts.EVENT_MONTHS))))
+
+
+def rank_correlation(day0: pd.DataFrame) -> pd.DataFrame:
+    """One row a mechanism: how many signs are right, and Spearman's rank correlation with what was observed."""
+    import pandas as pd
+
+    seen = day0[day0["mechanism"] == "observed"].set_index("layer")["mean"]
+    rows = []
+    for name, group in day0[day0["mechanism"] != "observed"].groupby("mechanism", sort=False):
+        own = group.set_index("layer")["mean"].reindex(seen.index)
+        ranks = np.corrcoef(own.rank(), seen.rank())[0, 1]
+        rows.append(
+            {
+                "mechanism": name,
+                "signs_right": int(group["sign_right"].sum()),
+                "layers": len(group),
+                "rank_correlation": ranks,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,255 @@
+"""A user's own network: which node is which agent, and whom each listens to with what weight.
+
+What it says is used or refused, never left out: names, direction, weights, parallel edges and edges to oneself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import networkx as nx
+import numpy as np
+from scipy import sparse
+
+from abm.support.files import read_text
+from abm.support.inputs import parse_float
+from abm.support.messages import short
+
+GENERATORS = ("small_world", "scale_free", "core_periphery", "random", "complete")
+LARGEST_FILE = 100_000_000
+"""Bytes of GraphML."""
+MOST_PLACES = 64
+"""Places that an agent's neighbours get at most to have exactly the shares that their weights say."""
+NUMBER_KEY = re.compile(r'<(?:\w+:)?key\b(?=[^>]*\battr\.type="(?:int|long|float|double)")[^>]*\bid="([^"]*)"')
+DATA = re.compile(r'<(?:\w+:)?data\b[^>]*\bkey="([^"]*)"[^>]*>([^<]*)<')
+"""Of GraphML: the keys of numbers, and key and text of data."""
+AGENT = "agent"
+"""Node attribute that says which agent a node is."""
+
+
+class Static(NamedTuple):
+    """A layer that a user may give: the option that takes it, and who its nodes are."""
+
+    option: str
+    role: str
+    agent: str
+    listens_to: int
+    """Neighbours that an agent of a generated network listens to."""
+
+
+STATIC = {
+    "information": Static("information_network", "investors", "investor", 8),
+    "peers": Static("peer_network", "adopters", "adopter", 6),
+}
+ROLES = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
+"""Values of the node attribute `role` in a network that the model exports."""
+
+
+class NetworkError(ValueError):
+    """A network that cannot be used as it is: what is wrong, and what to do."""
+
+
+def weights_of(
+    network: Any, size: int, layer: str | None = None, order: Sequence[Any] | None = None
+) -> sparse.csr_array:
+    """Weights (size, size) of a user's network: row i whom agent i listens to, parallel edges added up.
+
+    `network` is a networkx graph, a square NumPy or SciPy array, a pandas table of adjacency, or the path of a GraphML
+    file. Raises NetworkError.
+    """
+    where = STATIC[layer].option if layer in STATIC else "network"
+    try:
+        return _weights(network, size, layer, order)
+    except NetworkError as error:
+        raise NetworkError(f"{where}: {error}") from None
+
+
+def _weights(network: Any, size: int, layer: str | None, order: Sequence[Any] | None) -> sparse.csr_array:
+    if isinstance(network, str | Path) and str(network).endswith(".graphml"):
+        network = _read(Path(network))
+    if hasattr(network, "columns") and hasattr(network, "index"):  # a pandas table
+        if [str(name) for name in network.index] != [str(name) for name in network.columns]:
+            raise NetworkError("the table's rows and columns must have the same names in the same order")
+        nodes: dict[Any, Any] = dict.fromkeys(network.index, {})
+        edges = _of_array(network.to_numpy())
+        if len(nodes) != len(network.index):
+            raise NetworkError("two rows of the table have one name")
+    elif isinstance(network, nx.Graph):
+        nodes, edges = _of_graph(network, layer)
+    elif sparse.issparse(network) or hasattr(network, "__array__"):
+        edges = _of_array(network)
+        nodes = dict.fromkeys(range(edges.shape[0]), {})
+    else:
+        raise NetworkError(
+            f"{short(network)} is not known: choose {', '.join(GENERATORS)}, or give a networkx graph, a NumPy or SciPy"
+            " array, or the path of a .graphml file"
+        )
+    if len(nodes) != size:
+        raise NetworkError(f"the network has {len(nodes):,} nodes but there are {size:,} agents: make them equal")
+    agents = _agents(nodes, layer, order)
+    weights = sparse.coo_array((edges.data, (agents[edges.row], agents[edges.col])), shape=(size, size)).tocsr()
+    weights.eliminate_zeros()
+    return weights
+
+
+def _read(path: Path) -> nx.Graph:
+    text = read_text(path, largest=LARGEST_FILE)
+    try:
+        if len(re.findall(r"<(?:\w+:)?graph[\s>]", text)) > 1:
+            raise NetworkError("it holds several graphs; keep one")
+        numbers = set(NUMBER_KEY.findall(text))
+        for key, content in DATA.findall(text):
+            if key in numbers:
+                parse_float(content.strip())  # which networkx would read as Python does: 1_000
+        return nx.parse_graphml(text)
+    except KeyError as error:  # what networkx looks up by the file's words
+        raise NetworkError(f"{path}: cannot be read as GraphML: unknown type or key {error}") from None
+    except (nx.NetworkXError, NetworkError, SyntaxError, ValueError, TypeError, AttributeError) as error:
+        raise NetworkError(f"{path}: cannot be read as GraphML: {error}") from None
+
+
+def _of_array(array: Any) -> sparse.coo_array:
+    """Edges of a square array; a zero is no edge."""
+    if np.ma.isMaskedArray(array):
+        raise NetworkError("a masked array: say with numbers which edges there are, such as array.filled(0)")
+    array = sparse.coo_array(array) if sparse.issparse(array) else np.asarray(array)
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        raise NetworkError(f"an array of shape {array.shape}: must be square, row i whom agent i listens to")
+    if array.dtype.kind not in "biuf":
+        raise NetworkError(f"an array of type {array.dtype}: must hold numbers")
+    edges = sparse.coo_array(array)
+    _check(edges.data.astype(float), lambda at: f"row {edges.row[at]}, column {edges.col[at]}")
+    return sparse.coo_array((edges.data.astype(float), (edges.row, edges.col)), shape=edges.shape)
+
+
+def _of_graph(graph: nx.Graph, layer: str | None) -> tuple[dict[Any, Any], sparse.coo_array]:
+    """Nodes with their attributes, and the edges between them by the nodes' place; of an export those of one layer."""
+    edges = list(graph.edges(data=True))
+    layers = {data.get("layer") for *_, data in edges} - {None}
+    layer = next(iter(layers)) if layer is None and len(layers) == 1 else layer
+    nodes = dict(graph.nodes(data=True))
+    if layers:
+        if layer not in layers:
+            which = f"none of layer {layer!r}" if layer else "which of them is meant is not said (layer=...)"
+            raise NetworkError(f"its edges are of the layers {', '.join(sorted(map(str, layers)))}, {which}")
+        if any("layer" not in data for *_, data in edges):
+            tail, head = next((a, b) for a, b, data in edges if "layer" not in data)
+            raise NetworkError(f"the edge {short(tail)} - {short(head)} has no layer, and others have: give it one")
+        edges = [edge for edge in edges if edge[2]["layer"] == layer]
+        others = [role for role in ROLES if layer not in STATIC or role != STATIC[layer].role]
+        nodes = {node: data for node, data in nodes.items() if data.get("role") not in others}
+    place = {node: i for i, node in enumerate(nodes)}
+    if strays := [edge for edge in edges if edge[0] not in place or edge[1] not in place]:
+        tail, head = strays[0][:2]
+        raise NetworkError(f"the edge {short(tail)} - {short(head)} of layer {layer!r} leads out of it")
+    weights = _edge_weights(edges)
+    tails, heads = (np.array([place[edge[end]] for edge in edges], dtype=int) for end in (0, 1))
+    if not graph.is_directed():  # both listen
+        apart = tails != heads
+        tails, heads = np.append(tails, heads[apart]), np.append(heads, tails[apart])
+        weights = np.append(weights, weights[apart])
+    return nodes, sparse.coo_array((weights, (tails, heads)), shape=(len(nodes), len(nodes)))
+
+
+def _edge_weights(edges: list[Any]) -> np.ndarray:
+    """The attribute `weight` of every edge; 1 where none has it."""
+    given = [data.get("weight") for *_, data in edges]
+
+    def name(at: int) -> str:
+        return f"the edge {short(edges[at][0])} - {short(edges[at][1])}"
+
+    if all(weight is None for weight in given):
+        return np.ones(len(edges))
+    for at, weight in enumerate(given):
+        if weight is None:
+            raise NetworkError(f"{name(at)} has no weight, and others have: give it one")
+        if isinstance(weight, str) or np.ndim(weight) or np.asarray(weight).dtype.kind not in "biuf":
+            raise NetworkError(f"{name(at)} has the weight {short(weight)}: must be a number")
+    weights = np.array(given, dtype=float)
+    _check(weights, name)
+    return weights
+
+
+def _check(weights: np.ndarray, name: Callable[[int], str]) -> None:
+    """Weights are finite and not negative; `name` says whose a number is, by its place."""
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if bad.size:
+        raise NetworkError(
+            f"{name(int(bad[0]))} has the weight {weights[bad[0]]:g}: must be a finite number, 0 or more"
+        )
+
+
+def _agents(nodes: Mapping[Any, Any], layer: str | None, order: Sequence[Any] | None) -> np.ndarray:
+    """(nodes,) which agent each node is."""
+    if order is not None:
+        order = list(order)
+        numbers = {node: i for i, node in enumerate(order)}
+        if strange := [node for node in order if node not in nodes]:
+            raise NetworkError(f"order names {short(strange[0])}, which is no node of the network")
+        if len(numbers) != len(order):
+            raise NetworkError("order names a node twice")
+        if missing := [node for node in nodes if node not in numbers]:
+            raise NetworkError(f"order leaves out the node {short(missing[0])}")
+        return np.array([numbers[node] for node in nodes], dtype=int)
+    names = [one.agent for key, one in STATIC.items() if layer in (None, key)]
+    marked = any(AGENT in data for data in nodes.values())
+    option = STATIC[layer].option.replace("network", "order") if layer in STATIC else "order"
+    found: dict[int, Any] = {}
+    for node, data in nodes.items():
+        number = _number(data.get(AGENT) if marked else node, names)
+        if number is None:
+            raise NetworkError(
+                f"which agent is the node {short(node)}? Name the nodes 0 to {len(nodes) - 1} or {names[0]}_0 to"
+                f" {names[0]}_{len(nodes) - 1}, or give each an attribute {AGENT!r} with its number, or list them in the"
+                f" order of the agents: {option}=[...]"
+            )
+        if not 0 <= number < len(nodes):
+            raise NetworkError(
+                f"the node {short(node)} is agent {number}, but agents are numbered from 0 to {len(nodes) - 1}"
+            )
+        if number in found:
+            raise NetworkError(f"the nodes {short(found[number])} and {short(node)} are both agent {number}")
+        found[number] = node
+    return np.array(list(found), dtype=int)
+
+
+def _number(label: Any, names: Sequence[str]) -> int | None:
+    """The agent that a label means: a whole number, its text, or `investor_12`."""
+    if isinstance(label, str):
+        match = re.fullmatch(rf"(?:(?:{'|'.join(names)})_)?(0|[1-9][0-9]*)", label)
+        return int(match[1]) if match else None
+    number = isinstance(label, int | float | np.integer | np.floating) and not isinstance(label, bool)
+    return int(label) if number and label == label // 1 else None
+
+
+def places_for(weights: sparse.csr_array, usual: int) -> int:
+    """Places in the table of neighbours: `usual`, or more where an agent has more neighbours or shares come out even then."""
+    number = np.diff(weights.indptr)
+    least = max(usual, int(number.max()))
+    of_row = np.repeat(np.arange(len(number)), number)
+    shares = weights.data / np.asarray(weights.sum(axis=1))[of_row]
+    exact = (k for k in range(least, MOST_PLACES + 1) if np.allclose(k * shares, np.round(k * shares), 0, 1e-9))
+    return next(exact, least)
+
+
+def listened_to(weights: sparse.csr_array, seed: int, neighbours: int) -> np.ndarray:
+    """Whom each agent listens to (size, neighbours), its places shared out in proportion to the weights.
+
+    Where that does not come out even the rest is drawn, so that a neighbour has its share in expectation, and at most
+    one place more or less. An agent without neighbours listens to itself.
+    """
+    size = weights.shape[0]
+    rng = np.random.default_rng((seed, size))
+    lists = np.repeat(np.arange(size, dtype=np.int32)[:, None], neighbours, axis=1)
+    weights.sort_indices()
+    for agent in np.flatnonzero(np.diff(weights.indptr)):
+        row = slice(weights.indptr[agent], weights.indptr[agent + 1])
+        shuffled = rng.permutation(row.stop - row.start)
+        share = weights.data[row][shuffled] / weights.data[row].max()
+        ends = np.round(neighbours * np.cumsum(share) / share.sum(), 9)  # rounded: a whole share is a whole number
+        places = np.searchsorted(ends, rng.random() + np.arange(neighbours), side="right")
+        lists[agent] = weights.indices[row][shuffled][np.minimum(places, share.size - 1)]
+    return lists

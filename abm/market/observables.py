@@ -1,0 +1,296 @@
+"""9. Observe: what a run reports every month, with units."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
+from abm.mechanisms import beliefs, capacity, investment, welfare
+from abm.parameters import JURISDICTIONS
+from abm.market.phases.accounts import consumer_surplus, outlook_of
+from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, per_product, quantities
+from abm.market.state import QUESTIONS, TIERS, Market, Now
+
+LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+"""Capabilities (nats) at which the cheapest price is followed."""
+
+
+class ProductRecord(NamedTuple):
+    """Every product, every month (L, T)."""
+
+    price: Any  # $ per M tokens
+    capability: Any  # nats
+    released: Any  # bool
+    revision: Any  # ln change of list price without a release
+    active: Any  # bool
+    volume: Any  # M tokens
+
+
+def record_products(market: Market) -> ProductRecord:
+    """What each lab offers in the month, and how much of it is bought."""
+    labs = market.labs
+    on = jnp.broadcast_to(labs.active[:, None], (labs.size, TIERS))
+    volume = quantities(market).sum(0).reshape(labs.size, TIERS)
+    return ProductRecord(labs.price, labs.capability, labs.released, labs.revision, on, volume)
+
+
+def observe(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
+    """All observables of the month; `before` is the market at its start (for the accounting residuals)."""
+    return (
+        pricing_power(market, now)
+        | prices(market, now)
+        | race(market, now)
+        | chips_and_compute(market, now)
+        | enforcement_and_entry(market, now)
+        | beliefs_and_equities(market, now)
+        | surpluses(market, now)
+        | residuals(before, market, now)
+    )
+
+
+def of_a_market(observables: dict[str, jax.Array], products: ProductRecord) -> dict[str, jax.Array]:
+    """The observables, where every price on sale is a finite number above 0; otherwise none of them is a number.
+
+    A price that a user's rule gets wrong would otherwise look like a market without sales, or without costs.
+    """
+    wrong = jnp.any(products.active & ~((products.price > 0) & jnp.isfinite(products.price)))
+    return {name: jnp.where(wrong, jnp.nan, value) for name, value in observables.items()}
+
+
+def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
+    """The family of MODEL 6.2: no single member tells the story (Frank and Salkever 1997)."""
+    p, labs = now.p, market.labs
+    is_open, on = is_open_lab(labs), labs.active
+    by_product = quantities(market) * per_product(on)
+    volume = by_product.sum(0)
+    price, cost = labs.price.reshape(-1), labs.token_cost.reshape(-1)
+    closed, opened = per_product(~is_open & on), per_product(is_open & on)
+    basket = market.accounts.basket
+    by_segment = welfare.lerner_index(price, cost, by_product)
+    capability = labs.capability.reshape(-1)
+    as_good = opened[None, :] & (capability[None, :] >= capability[:, None] - p.capability_slack)
+    cheapest_open = jnp.min(jnp.where(as_good, price[None, :], jnp.inf), axis=1)
+    comparable = closed & jnp.isfinite(cheapest_open)
+    weight = jnp.where(comparable, volume, 0.0)
+    premium = jnp.where(comparable, jnp.log(price) - jnp.log(jnp.where(comparable, cheapest_open, 1.0)), 0.0)
+    closed_profit = jnp.where(on & ~is_open, labs.profit, 0.0).sum()
+    variable = volume * (price - cost)
+    developers = (quantities(market) * ~market.adopters.enterprise[:, None]).sum(0) * per_product(on)
+    training = jnp.where(on & ~is_open, p.training_share * labs.machines, 0.0).sum() * market.cloud.rental_price
+    return {
+        "lerner_closed": welfare.lerner_index(price, cost, volume * closed),
+        "lerner_open": welfare.lerner_index(price, cost, volume * opened),
+        "lerner_basket": (basket * by_segment).sum() / jnp.maximum(basket.sum(), 1e-12),
+        "closed_premium": (premium * weight).sum() / jnp.maximum(weight.sum(), 1e-12),
+        "contestable_share": market.accounts.contestable_share,
+        "closed_profit": closed_profit,
+        "closed_profit_per_training": closed_profit / jnp.maximum(training, 1e-9),
+        "closed_margin_share": (variable * closed).sum() / jnp.maximum((variable * (closed | opened)).sum(), 1e-12),
+        "open_token_share": (volume * opened).sum() / jnp.maximum(volume.sum(), 1e-12),
+        "open_revenue_share": (volume * price * opened).sum() / jnp.maximum((volume * price).sum(), 1e-12),
+        "open_developer_share": (developers * opened).sum() / jnp.maximum(developers.sum(), 1e-12),
+        "hhi": welfare.herfindahl((volume * price).reshape(labs.size, TIERS).sum(-1)),
+        "token_volume": volume.sum(),
+        "token_revenue": (volume * price).sum() * 1e-6,
+    }
+
+
+def prices(market: Market, now: Now) -> dict[str, jax.Array]:
+    labs, adopters = market.labs, market.adopters
+    on = per_product(labs.active)
+    price, capability = labs.price.reshape(-1), labs.capability.reshape(-1)
+    weight = adopters.spending / jnp.maximum(adopters.spending.sum(), 1e-12)
+    best = jnp.argmax(jnp.where(on, capability, -jnp.inf))
+    out = {
+        "price_index": jnp.exp((weight * jnp.log(adopters.price_index)).sum()),
+        "frontier_price": price[best],
+        "mean_price_paid": adopters.spending.sum() * 1e6 / jnp.maximum(adopters.tokens.sum(), 1e-9),
+        "price_revisions": jnp.where(labs.active[:, None], jnp.abs(labs.revision) > 1e-9, False).sum()
+        / jnp.maximum(labs.active.sum() * TIERS, 1),
+    }
+    for level in LEVELS:
+        cheapest = jnp.min(jnp.where(on & (capability >= level), price, jnp.inf))
+        out[f"price_at_k{level:.0f}"] = jnp.where(jnp.isfinite(cheapest), cheapest, jnp.nan)
+    return out
+
+
+def race(market: Market, now: Now) -> dict[str, jax.Array]:
+    labs = market.labs
+    on = labs.active * 1.0
+    mean = on / jnp.maximum(on.sum(), 1.0)  # over labs in business
+    us, china = (jnp.max(jnp.where(labs.active & (labs.home == i), labs.capability.max(-1), NOTHING)) for i in range(2))
+    outlook = outlook_of(market, now)
+    multiple = investment.option_multiple(now.p.interest_rate, now.p.payout_rate, outlook.volatility)
+    wages = (labs.research_spending * on).sum()
+    return {
+        "frontier": frontier(market),
+        "open_frontier": open_frontier(market),
+        "open_closed_gap": frontier(market) - open_frontier(market),
+        "open_closed_lag": jnp.maximum((market.accounts.closed_path >= open_frontier(market)).sum() - 1.0, 0.0),
+        "us_china_gap": us - china,
+        "research_intensity": (labs.research_intensity * mean).sum(),
+        "research_to_sales": wages / jnp.maximum((labs.revenue * on).sum(), 1e-9),
+        "research_spending": wages,
+        "option_multiple": (multiple * mean).sum(),
+        "releases": (labs.released & labs.active[:, None]).sum() * 1.0,
+        "distillation_volume": (labs.exchanges * on).sum(),
+        "distilled_share": (labs.distilled_share * mean).sum(),
+        "vigilance": (labs.vigilance * mean).sum(),
+    }
+
+
+def chips_and_compute(market: Market, now: Now) -> dict[str, jax.Array]:
+    p, vendors, cloud, labs = now.p, market.vendors, market.cloud, market.labs
+    installed = cloud.installed.sum() + (labs.machines * labs.active).sum()
+    utilisation = jnp.minimum(cloud.demand / jnp.maximum(cloud.installed.sum(), 1e-9), 1.0)
+    margin = 1 - vendors.unit_cost / vendors.chip_price
+    chips = (margin * vendors.revenue).sum()
+    sold = quantities(market).sum(0) * per_product(labs.active)
+    tokens = (sold * (labs.price - labs.token_cost).reshape(-1)).sum() * 1e-6
+    return {
+        "leader_revenue": vendors.revenue[0],
+        "leader_margin": margin[0],
+        "hardware_share": chips / jnp.maximum(chips + tokens, 1e-9),
+        "leader_profit": vendors.profit[0],
+        "chip_revenue": vendors.revenue.sum(),
+        "chip_profit": vendors.profit.sum(),
+        "chip_price": vendors.chip_price[0],
+        "chip_margin": chips / jnp.maximum(vendors.revenue.sum(), 1e-9),
+        "chip_orders": market.accounts.chip_demand,
+        "chip_deliveries": market.accounts.deliveries,
+        "capacity_pressure": vendors.orders[0] / jnp.maximum(vendors.capacity[0], 1e-9),
+        "leader_share": vendors.revenue[0] / jnp.maximum(vendors.revenue.sum(), 1e-9),
+        "compute_installed": installed,
+        "compute_utilisation": utilisation,
+        "rental_price": cloud.rental_price,
+        "serving_efficiency": market.accounts.serving_efficiency,
+        "stranded_value": capacity.stranded_value(
+            cloud.book_value.sum(), cloud.installed.sum(), vendors.chip_price[0], utilisation, p
+        ),
+        "capex": market.flows.chips_platforms + market.flows.chips_labs,
+    }
+
+
+def enforcement_and_entry(market: Market, now: Now) -> dict[str, jax.Array]:
+    labs, accounts = market.labs, market.accounts
+    return {
+        "detections": accounts.detections,
+        "suits_lost": accounts.suits_lost,
+        "damages": market.flows.damages,
+        "active_labs": labs.active.sum() * 1.0,
+        "active_closed_labs": (labs.active & ~is_open_lab(labs)).sum() * 1.0,
+        "entries": accounts.entries,
+        "exits": accounts.exits,
+        "lab_cash": jnp.where(labs.active, labs.cash, 0.0).sum(),
+        "ip_strength": market.regulators.ip_strength.mean(),
+    }
+
+
+def beliefs_and_equities(market: Market, now: Now) -> dict[str, jax.Array]:
+    investors, exchange = market.investors, market.exchange
+    weight = jnp.where(investors.active, investors.wealth, 0.0)
+    weight = weight / weight.sum()
+    mean = (weight[:, None] * investors.belief).sum(0)
+    spread = jnp.sqrt((weight[:, None] * (investors.belief - mean) ** 2).sum(0))
+    posterior = (weight[:, None] * investors.uncertainty).sum(0)
+    vendors, labs, layers = market.vendors, market.labs, market.infrastructure
+    value = jnp.exp(exchange.log_price) * exchange.shares
+    v, n = vendors.size, labs.size
+    is_open, on = is_open_lab(labs), labs.active
+    lab_value, layer_value = value[v : v + n], value[v + n :]
+    out = {
+        "equity_leader": value[0],
+        "equity_chips": value[:v].sum(),
+        "equity_closed": jnp.where(on & ~is_open, lab_value, 0.0).sum(),
+        "equity_open": jnp.where(on & is_open, lab_value, 0.0).sum(),
+        "equity_power": jnp.where(layers.layer == POWER, layer_value, 0.0).sum(),
+        "equity_platforms": jnp.where(layers.layer == PLATFORMS, layer_value, 0.0).sum(),
+        "equity_applications": jnp.where(layers.layer == APPLICATIONS, layer_value, 0.0).sum(),
+        "belief_dispersion": spread[:3].mean(),
+        "posterior_variance": posterior[:3].mean(),
+        "winner_entropy": beliefs.entropy(mean[:3], posterior[:3] + spread[:3] ** 2).mean(),
+        "attention": (weight * investors.attentive).sum(),
+        "trend_share": (weight * investors.trend_share).sum(),
+    }
+    names = ("intensity", "appropriability", "tightness", "credibility")
+    return out | {f"belief_{names[i]}": mean[i] for i in range(QUESTIONS)}
+
+
+def surpluses(market: Market, now: Now) -> dict[str, jax.Array]:
+    """Welfare: what users gain after all that they pay, and what producers earn less the machines they buy.
+
+    On a cash basis: machines are charged when they are bought. Power is taken at cost, since the model has no resource
+    cost of energy: its profit is left out. Delays and compliance are in profits and surplus already, and debts of labs
+    that fail were losses before; what research gives to others outside the model is reported and not added.
+    """
+    p, flows, labs, adopters = now.p, market.flows, market.labs, market.adopters
+    gross = consumer_surplus(market, now)
+    charged = p.application_share * jnp.maximum(gross, 0.0)
+    weight = adopters.spending / jnp.maximum(adopters.spending.sum(), 1e-12)
+    segment = gross - charged - flows.fees * weight
+    on = labs.active * 1.0
+    lab_gain = (labs.profit - labs.chip_bill) * on
+    spillover = p.social_return_ratio * labs.research_spending * on
+    compliance = on * (
+        market.regulators.compliance_fixed[labs.home]
+        + market.regulators.compliance_proportional[labs.home] * labs.revenue
+    )
+    waiting = market.cloud.ordered.sum() + (labs.ordered.sum(-1) * on).sum()
+    chip_profit = market.vendors.profit
+    layers = market.infrastructure.profit - market.infrastructure.other_income
+    layers = jnp.where(market.infrastructure.layer == POWER, 0.0, layers)
+    out = {
+        "consumer_surplus": segment.sum(),
+        "producer_surplus": lab_gain.sum() + chip_profit.sum() + layers.sum() - flows.chips_platforms,
+        "research_spillover": spillover.sum(),
+        "compliance_cost": compliance.sum(),
+        "delay_loss": waiting * market.vendors.chip_price[0] * p.interest_rate / 12,
+    }
+    out["welfare"] = out["consumer_surplus"] + out["producer_surplus"]
+    for i, name in enumerate(JURISDICTIONS):
+        users = jnp.where(adopters.home == i, segment, 0.0).sum()
+        firms = jnp.where(labs.home == i, lab_gain, 0.0).sum()
+        makers = jnp.where(market.vendors.home == i, chip_profit, 0.0).sum()
+        out[f"welfare_{name}"] = users + firms + makers
+    return out
+
+
+def residuals(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
+    """Accounting identities: change of every stock less what explains it, relative to the flows; should be zero."""
+    f = market.flows
+    labs_in = f.tokens - _hosted(f) + f.fees + f.advertising + f.tuition + f.damages + f.funding + f.rescued + f.entry
+    labs_out = f.rent_labs + f.wages + f.energy_labs + f.compliance + f.tuition + f.damages + f.chips_labs
+    labs = market.labs.cash.sum() - before.labs.cash.sum() - (labs_in - labs_out)
+    vendors_in = f.chips_labs + f.chips_platforms - f.chip_costs
+    paid = now.p.payout_ratio * jnp.maximum(market.vendors.profit, 0.0).sum()
+    vendors = market.vendors.cash.sum() - before.vendors.cash.sum() - (vendors_in - paid)
+    layers_in = f.energy_labs + f.energy_platforms + f.rent_labs + f.rent_hosts + f.rent_internal + f.applications
+    layers_in = layers_in + market.infrastructure.other_income.sum()
+    layers_out = f.energy_platforms + f.chips_platforms + f.dividends - paid
+    layers = market.infrastructure.cash.sum() - before.infrastructure.cash.sum() - (layers_in - layers_out)
+    owners = (
+        market.investors.money.sum()
+        + market.exchange.dealer_cash
+        - before.investors.money.sum()
+        - before.exchange.dealer_cash
+    )
+    owners = owners - (f.dividends - f.funding)
+    stocks = (market.labs.cash, market.infrastructure.cash, market.investors.money)
+    held = sum((jnp.abs(stock).sum() for stock in stocks), jnp.abs(market.exchange.dealer_cash))
+    scale = jnp.maximum(labs_in + vendors_in + layers_in, 1.0 + 1e-6 * held)  # stocks large enough to round in flows
+
+    machines = _machines(market) - _machines(before) - (market.accounts.deliveries - market.accounts.retired)
+    return {
+        "money_residual": jnp.max(jnp.abs(jnp.stack([labs, vendors, layers, owners]))) / scale,
+        "compute_residual": jnp.abs(machines) / jnp.maximum(_machines(market), 1.0),
+    }
+
+
+def _hosted(flows: Any) -> jax.Array:
+    return flows.rent_hosts + flows.hosts_margin
+
+
+def _machines(market: Market) -> jax.Array:
+    labs = market.labs
+    return labs.machines.sum() + labs.ordered.sum() + market.cloud.installed.sum() + market.cloud.ordered.sum()

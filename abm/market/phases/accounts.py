@@ -1,0 +1,263 @@
+"""7. Accounts: profit, cash, plans for the next month; entry and exit."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
+from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
+from abm.mechanisms import enforcement, welfare
+from abm.market.phases.common import adoption, frontier, is_open_lab, quantities
+from abm.market.state import TIERS, Market, Now
+
+
+class Books(NamedTuple):
+    """A lab's month (L,), $ M; `lerner` is a ratio."""
+
+    income: Any
+    serving: Any
+    wages: Any
+    power: Any
+    compliance: Any
+    teachers: Any
+    tuition: Any
+    damages: Any
+    awards: Any
+    defence: Any
+    funding: Any
+    chips: Any
+    lerner: Any
+
+
+class Outlook(NamedTuple):
+    """What a lab expects when it plans research (L,)."""
+
+    research_cost: Any  # $ M a month of trend research
+    lead_duration: Any  # months a nat of lead lasts
+    volatility: Any  # per year, of the value of research
+    standing: Any  # $ M a month per nat: what owners pay for being nearer the frontier
+
+
+def close_books(market: Market, now: Now) -> Market:
+    """Income by monetisation, costs, money; then R&D and compute plans; then entry and exit."""
+    p, labs = now.p, market.labs
+    books, flows = lab_books(market, now)
+    labs = labs.replace(funded=jnp.zeros(labs.size))  # a lab that left raised nothing this month
+    labs = labs.do("close_books", p, books=books)
+    market = layers_close_books(market.replace(labs=labs, flows=flows), now)
+    labs = market.labs.do("plan", p, outlook=outlook_of(market, now))
+    return enter_and_exit(market.replace(labs=labs), now)
+
+
+def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
+    """The month's income and costs of every lab, and the same as payments between sectors."""
+    p, labs, adopters = now.p, market.labs, market.adopters
+    is_open = is_open_lab(labs)
+    on = labs.active * 1.0
+    by_product = quantities(market)
+    volume = by_product.sum(0).reshape(labs.size, TIERS) * on[:, None]
+    sales = (volume * labs.price).sum(-1) * 1e-6
+    cost = (volume * labs.token_cost).sum(-1) * 1e-6
+    own_share = jnp.where(is_open, labs.first_party_share, 1.0)
+
+    elasticity = jnp.clip(market.accounts.demand_elasticity, p.elasticity_floor, p.elasticity_ceiling)
+    fee = jnp.where(labs.monetisation == SUBSCRIPTION, p.subscription_capture * sales / (elasticity - 1), 0.0)
+    enterprise = (by_product * adopters.enterprise[:, None]).sum(0).reshape(labs.size, TIERS) * on[:, None]
+    enterprise_sales = (enterprise * labs.price).sum(-1) * 1e-6
+    fee = fee + jnp.where(labs.monetisation == OPEN_CORE, p.open_core_fee * enterprise_sales, 0.0)
+    advertising = jnp.where(labs.monetisation == COMPLEMENT, p.complement_benefit * cost, 0.0)
+    income = sales * own_share + fee + advertising
+
+    wages = labs.research_spending * on
+    power = p.energy_cost * labs.machines * on
+    regulators = market.regulators
+    compliance = on * (regulators.compliance_fixed[labs.home] + regulators.compliance_proportional[labs.home] * income)
+    student = (labs.teacher >= 0) & labs.active
+    paid = jnp.where(student, labs.exchanges * labs.price[labs.teacher, 0] * p.tokens_per_exchange, 0.0)
+    to_teacher = jax.nn.one_hot(labs.teacher, labs.size)
+    claimants = labs.active & ~is_open
+    leader = jax.nn.one_hot(jnp.argmax(jnp.where(claimants, labs.capability[:, 0], -jnp.inf)), labs.size)
+    winner = jnp.where(student[:, None], to_teacher, leader[None, :])  # whoever has no teacher now pays the leader
+    damages = enforcement.damages(labs.legal_exposure, income, labs.cash, p) * on
+    damages = jnp.where(claimants.any(), jnp.minimum(damages, labs.legal_exposure), 0.0)  # nobody is left to sue
+    defence = p.vigilance_cost * labs.vigilance * on
+    exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
+    value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]
+    thirst = 1 / (1 + jnp.maximum(labs.cash, 0.0) / jnp.maximum(p.cash_target * (wages + labs.chip_bill + 1.0), 1.0))
+    funding = on * p.funding_rate * value * thirst
+    lerner = welfare.lerner_index(labs.price, labs.token_cost, volume)
+    books = Books(
+        income=income,
+        serving=cost * own_share,
+        wages=wages,
+        power=power,
+        compliance=compliance,
+        teachers=paid,
+        tuition=to_teacher.T @ paid,
+        damages=damages,
+        awards=winner.T @ damages,
+        defence=defence,
+        funding=funding,
+        chips=labs.chip_bill * on,
+        lerner=lerner,
+    )
+    hosted = ((1 - own_share) * sales).sum()
+    hosted_cost = ((1 - own_share) * cost).sum()
+    flows = market.flows.replace(
+        tokens=sales.sum(),
+        fees=fee.sum(),
+        advertising=advertising.sum(),
+        rent_labs=books.serving.sum(),
+        rent_hosts=hosted_cost,
+        hosts_margin=hosted - hosted_cost,
+        energy_labs=power.sum(),
+        wages=(wages + defence).sum(),
+        compliance=compliance.sum(),
+        tuition=paid.sum(),
+        damages=damages.sum(),
+        funding=funding.sum(),
+    )
+    return books, flows
+
+
+def layers_close_books(market: Market, now: Now) -> Market:
+    """Power earns energy, platforms earn rent, applications earn part of what users gain."""
+    p, flows, cloud = now.p, market.flows, market.cloud
+    layers = market.infrastructure
+    rent_internal = cloud.internal * cloud.rental_price
+    energy_platforms = p.energy_cost * cloud.installed.sum()
+    applications = p.application_share * jnp.maximum(consumer_surplus(market, now), 0.0).sum()
+    income = jnp.select(
+        [layers.layer == POWER, layers.layer == PLATFORMS, layers.layer == APPLICATIONS],
+        [flows.energy_labs + energy_platforms, flows.rent_labs + flows.rent_hosts + rent_internal, applications],
+    )
+    costs = jnp.where(layers.layer == PLATFORMS, energy_platforms, 0.0)
+    investment = jnp.where(layers.layer == PLATFORMS, flows.chips_platforms, 0.0)
+    before = layers.cash
+    layers = layers.do("close_books", p, income=income, costs=costs, investment=investment)
+    layer_dividends = (before + layers.profit - investment - layers.cash).sum()
+    vendor_dividends = p.payout_ratio * jnp.maximum(market.vendors.profit, 0.0).sum()
+    flows = flows.replace(
+        rent_internal=rent_internal,
+        energy_platforms=energy_platforms,
+        applications=applications,
+        dividends=layer_dividends + vendor_dividends,
+    )
+    return market.replace(infrastructure=layers, flows=flows)
+
+
+def consumer_surplus(market: Market, now: Now) -> jax.Array:
+    """Gain of each segment (J,) over doing without models, $ M a month: area under demand down to its price index."""
+    p, adopters, form = now.p, market.adopters, now.conduct.price_form
+    status_quo = p.outside_price if form == "log" else jnp.exp(p.outside_price / p.linear_price_scale)
+    scale = adopters.ask("scale_at_one", p, form, adoption(market, now))
+    surplus = welfare.surplus_of_use(
+        scale, adopters.price_index, status_quo, adopters.usage_elasticity, form, price_scale=p.linear_price_scale
+    )
+    return surplus * 1e-6
+
+
+def outlook_of(market: Market, now: Now) -> Outlook:
+    """Cost of research on trend, how long a lead lasts before it is imitated, and how uncertain its value is."""
+    p, labs, regulators = now.p, market.labs, market.regulators
+    cost = p.research_cost_start * jnp.exp(p.research_burden_growth * market.month / 12)
+    hazard = p.copying_rate * (1 - p.ip_copy_block * regulators.ip_strength[labs.home])
+    hazard = jnp.where(is_open_lab(labs), hazard, p.closed_leak * hazard) / 12
+    effect = 1 - jnp.exp(-labs.exchanges.sum() / p.exchange_scale)
+    hazard = hazard + p.distillation_rate * effect / 12 * p.imitation_loss + p.lead_decay / 12
+    ruling = enforcement.ruling_variance(regulators.ip_strength, regulators.ip_clarity, p)
+    variance = p.demand_volatility**2 + ruling + regulators.policy_uncertainty**2
+    return Outlook(
+        research_cost=jnp.full(labs.size, cost),
+        lead_duration=1 / (hazard + p.interest_rate / 12),
+        volatility=jnp.sqrt(variance)[labs.home] * (1 - p.guarantee_share * p.guarantee_insurance),
+        standing=p.interest_rate / 12 * p.lab_option_value * jnp.exp(labs.capability[:, 0] - frontier(market)),
+    )
+
+
+def enter_and_exit(market: Market, now: Now) -> Market:
+    """Labs without money for too long leave; financed forks of the best open weights take free slots."""
+    p, labs = now.p, market.labs
+    is_open = is_open_lab(labs)
+    leaves = labs.active & (labs.distressed >= p.insolvency_months)
+
+    forkable = labs.active & is_open & (labs.licence > p.licence_needed)
+    source = jnp.argmax(jnp.where(forkable, labs.capability[:, 0], -jnp.inf))
+    climate = jnp.exp(jnp.clip(market.exchange.momentum[market.vendors.size + source] * 20, -1.0, 1.0))
+    chance = p.entry_rate / 12 * climate * (1 + p.guarantee_share)
+    fixed = market.regulators.compliance_fixed[labs.home]
+    chance = chance * jnp.exp(-fixed * p.insolvency_months / p.seed_funding * p.entry_cost_weight)
+    free = ~labs.active & is_open & forkable.any() & (labs.cash <= 0.0)
+    enters = free & (now.draws.uniform("entry", labs) < chance) & (p.entry_rate > 0)
+
+    def started(column: str, value: Any) -> jax.Array:
+        old = getattr(labs, column)
+        mask = enters.reshape(enters.shape + (1,) * (old.ndim - 1))
+        return jnp.where(mask, value, old)
+
+    labs_before = labs
+    labs, rescued = leave(labs, leaves)
+    forked = labs.capability[source] + jnp.log(p.copy_fidelity)
+    labs = labs.replace(
+        active=labs.active | enters,
+        cash=started("cash", p.seed_funding),
+        capability=started("capability", forked),
+        model_size=started("model_size", labs.model_size[source]),
+        serving_efficiency=started("serving_efficiency", market.accounts.serving_efficiency),
+        price=started("price", labs.price[source]),
+        token_cost=started("token_cost", labs.token_cost[source]),
+        efficiency=started("efficiency", labs.efficiency[source] - 0.5),
+        copied=started("copied", forked[0]),
+        untaught=started("untaught", forked[0]),
+        distilled_share=started("distilled_share", 1.0),
+        age=started("age", 0.0),
+        machines=started("machines", p.seed_machines),
+        monetisation=started("monetisation", HOSTING),
+        licence=started("licence", 1.0),
+        first_party_share=started("first_party_share", p.first_party_share),
+        research_intensity=started("research_intensity", p.research_floor),
+        run_compute=started("run_compute", 0.0),
+        run_cost=started("run_cost", 0.0),
+        programme_cost=started("programme_cost", 0.0),
+        distilled=started("distilled", NEVER),
+        access_cut=started("access_cut", 0.0),
+        legal_exposure=started("legal_exposure", 0.0),
+        order_budget=started("order_budget", 0.0),
+        profit=started("profit", 0.0),
+        distressed=started("distressed", 0.0),
+    )
+    # Machines stay in the slot of whoever left; an entrant's replace them: negative retirement, for the compute identity.
+    brought = (jnp.where(enters, p.seed_machines, labs_before.machines) - labs_before.machines).sum()
+    flows = market.flows.replace(rescued=rescued, entry=(enters * p.seed_funding).sum())
+    accounts = market.accounts.replace(
+        entries=enters.sum() * 1.0, exits=leaves.sum() * 1.0, retired=market.accounts.retired - brought
+    )
+    return market.replace(labs=labs, flows=flows, accounts=accounts)
+
+
+def leave(labs: Any, leaves: Any) -> tuple[Any, jax.Array]:
+    """Labs after those in the mask (L,) went out of business, and what that cost the public and creditors, $ M.
+
+    They take over debts, which counts as paid to the labs, and write off money that is left, which counts against it.
+    """
+    debts = jnp.where(leaves, -jnp.minimum(labs.cash, 0.0), 0.0).sum()
+    written_off = jnp.where(leaves, jnp.maximum(labs.cash, 0.0), 0.0).sum()
+    labs = labs.replace(
+        active=labs.active & ~leaves,
+        cash=jnp.where(leaves, 0.0, labs.cash),
+        exchanges=jnp.where(leaves, 0.0, labs.exchanges),  # who has left learns from nobody
+        teacher=jnp.where(leaves, -1, labs.teacher),
+    )
+    return labs, debts - written_off
+
+
+def close_labs(market: Market, leaves: Any) -> Market:
+    """The market at the end of a month had the labs in the mask (L,) left in it, with what an exit does to its accounts."""
+    labs, rescued = leave(market.labs, leaves & market.labs.active)
+    exits = market.labs.active.sum() - labs.active.sum()
+    return market.replace(
+        labs=labs,
+        flows=market.flows.replace(rescued=market.flows.rescued + rescued),
+        accounts=market.accounts.replace(exits=market.accounts.exits + exits),
+    )

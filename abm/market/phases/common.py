@@ -1,0 +1,94 @@
+"""What several phases look at: who is open, where the frontier is, what is on sale, how noisy a share is."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from abm.agents import OpenLab
+from abm.agents.infrastructure import POWER
+from abm.engine import Group
+from abm.mechanisms import trading
+from abm.market.state import TIERS, Market, Now
+
+NOTHING = -30.0
+"""Capability (nats) of a market on which nothing is sold."""
+
+
+class Products(NamedTuple):
+    """Everything on sale, one row per lab and tier (L x T): what an adopter looks at."""
+
+    capability: Any  # nats
+    price: Any  # $ per M tokens
+    cost: Any  # $ per M tokens
+    trust: Any  # utils
+    brand: Any  # utils
+    is_open: Any
+    available: Any
+    nest: Any  # 0 closed, 1 open; a constant
+    owner: Any  # lab; a constant
+
+
+def is_open_lab(labs: Group) -> jax.Array:
+    """Mask (L,) of labs whose class releases weights."""
+    return jnp.asarray(labs.is_kind(OpenLab))
+
+
+def frontier(market: Market) -> jax.Array:
+    """Best capability on sale, nats."""
+    return jnp.max(jnp.where(market.labs.active, market.labs.capability.max(-1), NOTHING))
+
+
+def open_frontier(market: Market) -> jax.Array:
+    """Best open capability on sale, nats."""
+    labs = market.labs
+    return jnp.max(jnp.where(labs.active & is_open_lab(labs), labs.capability.max(-1), NOTHING))
+
+
+def per_product(values: jax.Array) -> jax.Array:
+    """(L,) repeated over tiers, shape (L x T,)."""
+    return jnp.repeat(values, TIERS)
+
+
+def products_of(labs: Group, p: Any) -> Products:
+    """The product list of the month."""
+    is_open = labs.is_kind(OpenLab)
+    return Products(
+        capability=labs.capability.reshape(-1),
+        price=labs.price.reshape(-1),
+        cost=labs.token_cost.reshape(-1),
+        trust=per_product(labs.trust),
+        brand=per_product(labs.brand),
+        is_open=jnp.asarray(np.repeat(is_open, TIERS), dtype=float),
+        available=per_product(labs.active),
+        nest=np.repeat(is_open.astype(int), TIERS),
+        owner=np.repeat(np.arange(labs.size), TIERS),
+    )
+
+
+def quantities(market: Market) -> jax.Array:
+    """Tokens by segment and product, M a month, shape (J, L x T)."""
+    return market.adopters.tokens
+
+
+def adoption(market: Market, now: Now) -> jax.Array:
+    """Scale of use relative to the start: diffusion of a general-purpose technology, logistic in time (Griliches 1957)."""
+    p = now.p
+    late = 1 / (1 + jnp.exp(-p.adoption_speed * (market.month - p.adoption_midpoint) / 12))
+    start = 1 / (1 + jnp.exp(p.adoption_speed * p.adoption_midpoint / 12))
+    return late / start
+
+
+def price_paid(market: Market, now: Now) -> jax.Array:
+    """Average price paid, $ per million tokens."""
+    quantity = quantities(market).sum(0)
+    paid = (quantity * market.labs.price.reshape(-1)).sum() / jnp.maximum(quantity.sum(), 1e-9)
+    return jnp.where(quantity.sum() > 0, paid, now.p.token_cost_start)
+
+
+def usual_noise_of(market: Market, p: Any) -> jax.Array:
+    """Daily noise in quiet times of every listed firm (A,): power is few firms, platforms and applications are many."""
+    layers = market.infrastructure.layer
+    single = jnp.zeros(market.vendors.size + market.labs.size, bool)
+    return trading.usual_noise(jnp.concatenate([single, layers != POWER]), p)

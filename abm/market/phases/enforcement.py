@@ -1,0 +1,37 @@
+"""4. Enforcement: detection, cut-off, litigation."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.mechanisms import enforcement
+from abm.market.state import Market, Now
+
+
+class Threat(NamedTuple):
+    """What a teacher stands to lose (L,): $ M a month, M exchanges a month taken from it, alarm raised by events."""
+
+    loss: Any
+    exchanges: Any
+    alarm: Any
+
+
+def enforce(market: Market, now: Now) -> Market:
+    """Teachers choose how hard to defend; some students are caught; some of those lose in court."""
+    p, labs, regulators = now.p, market.labs, market.regulators
+    taught = labs.teacher >= 0
+    received = jax.nn.one_hot(labs.teacher, labs.size) * labs.exchanges[:, None]  # student x teacher; -1 gives zeros
+    loss = p.imitation_loss * jnp.maximum(labs.marginal_value, 0.0)
+    labs = labs.do("defend", p, threat=Threat(loss, received.sum(0), now.events.vigilance))
+
+    effort = labs.vigilance[labs.teacher] + regulators.enforcement_effort[labs.home] + now.events.allegation
+    probability = enforcement.detection_probability(labs.exchanges, effort, p)
+    detected = taught & labs.active & (now.draws.uniform("detection", labs) < probability)
+    chance = enforcement.win_probability(
+        regulators.ip_strength[labs.home], regulators.ip_clarity[labs.home], now.draws.normal("ruling", labs), p
+    )
+    lost = detected & (now.draws.uniform("court", labs) < chance)
+    labs = labs.do("answer_case", p, detected=detected, lost=lost)
+    accounts = market.accounts.replace(detections=detected.sum() * 1.0, suits_lost=lost.sum() * 1.0)
+    return market.replace(labs=labs, accounts=accounts)

@@ -1,0 +1,273 @@
+"""8. Equities: 21 days on which news spreads, beliefs move, investors trade and prices form; they talk at weekends."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
+from abm.engine import Draws, in_any_run, loop, mean_of_neighbours, stretch, when
+from abm.mechanisms import attention, trading
+from abm.market.phases.common import is_open_lab, usual_noise_of
+from abm.market.phases.news import DailyNews, news_of_month
+from abm.market.state import DAYS, Exchange, Market, Now
+
+WEEK = 5  # trading days
+ROUNDS = 2  # a story passes on this many times in a trading day
+
+
+class Assets(NamedTuple):
+    """What an investor knows of the assets on a day (A,), loadings (A, Q)."""
+
+    base: Any  # ln capitalised earnings per share
+    log_price: Any
+    momentum: Any
+    loadings: Any
+    usual_noise: Any  # standard deviation of daily noise in quiet times
+
+
+class PublicNews(NamedTuple):
+    """All news of the run so far, pooled: what an attentive investor can look up."""
+
+    signal: Any  # (Q,) precision x signal
+    precision: Any  # (Q,)
+    claims: Any  # (2,)
+    salience: Any
+
+
+def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
+    """Run the month's trading days and settle; returns the market and the daily log returns (D, A)."""
+    opening, listed = market.exchange.log_price, is_listed(market)
+    loadings, investors, exchange, profits, returns = trading_days(market, now)
+    market = market.replace(investors=investors, exchange=exchange)
+    return settle(market, now, loadings, profits, opening, listed), returns
+
+
+def is_listed(market: Market) -> jax.Array:
+    """Which assets (A,) are traded."""
+    return jnp.concatenate([group.active for group in (market.vendors, market.labs, market.infrastructure)])
+
+
+def trading_days(market: Market, now: Now) -> Any:
+    """The days one after the other: loadings (A, Q), investors, exchange, strategies' profits (2,), log returns (D, A)."""
+    target = jnp.log(capitalised(market, now)) - jnp.log(market.exchange.shares)
+    exchange = market.exchange.replace(target_base=target)
+    start = exchange.base
+    loadings, usual = loadings_of(market, now), usual_noise_of(market, now.p)
+    news = news_of_month(market, now)
+
+    listed = is_listed(market)
+
+    def day(carry: Any, today: Any) -> tuple[Any, jax.Array]:
+        investors, exchange, profits = carry
+        index, arriving = today
+        luck = day_luck(now.draws.at(index), market)
+        investors, exchange = spread_news(investors, exchange, arriving, luck, market, now)
+        base = start + (target - start) * (index + 1) / DAYS
+        assets = Assets(base, exchange.log_price, exchange.momentum, loadings, usual)
+        exchange, change, gains = form_prices(investors, exchange.replace(base=base), assets, luck, listed, now)
+        return (investors, exchange, profits + gains), change
+
+    days = (jnp.arange(DAYS), news)
+
+    def talk(group: Any) -> Any:
+        listened = market.networks.information
+        return group.do("talk", now.p, neighbours_belief=mean_of_neighbours(group.belief, listened))
+
+    def week(carry: Any, number: Any) -> Any:
+        state, returns = carry
+        bounds = number * WEEK, jnp.minimum((number + 1) * WEEK, DAYS)
+        (investors, *rest), returns = stretch(day, state, days, bounds, returns)
+        investors = when(number < DAYS // WEEK, talk, investors)
+        return ((investors, *rest), returns), None
+
+    opened = (market.investors, exchange, jnp.zeros(2)), jnp.zeros((DAYS, listed.size))
+    weeks = jnp.arange(-(-DAYS // WEEK))  # the last one is short
+    (((investors, exchange, profits), returns), _) = loop(week, opened, weeks)
+    return loadings, investors, exchange, profits, returns
+
+
+class DayLuck(NamedTuple):
+    """Draws of a day."""
+
+    attention: Any  # (I,) uniform
+    own: Any  # (A,) normal
+    common: Any  # (1,) normal
+
+
+def day_luck(draws: Draws, market: Market) -> DayLuck:
+    """The day's draws: who comes across the news, and what noise traders do."""
+    return DayLuck(
+        attention=draws.uniform("attention", market.investors),
+        own=jnp.concatenate(
+            [draws.normal("price noise", g) for g in (market.vendors, market.labs, market.infrastructure)]
+        ),
+        common=draws.market_normal("market noise", 1),
+    )
+
+
+def spread_news(
+    investors: Any, exchange: Exchange, arriving: DailyNews, luck: DayLuck, market: Market, now: Now
+) -> Any:
+    """Today's news joins the public record; some notice it, pass it on and learn from it."""
+    p = now.p
+    exchange = exchange.replace(
+        signal=exchange.signal + arriving.signal,
+        precision=exchange.precision + arriving.precision,
+        claims=exchange.claims + arriving.claims,
+        salience=attention.fading(exchange.salience, arriving.salience, p),
+    )
+    news = PublicNews(exchange.signal, exchange.precision, exchange.claims, exchange.salience)
+    listened = market.networks.information
+    investors = investors.do("notice", p, news, luck=luck.attention)
+
+    def pass_on(group: Any) -> Any:
+        for _ in range(ROUNDS):
+            group = group.do("hear", p, news, neighbours=mean_of_neighbours(group.attentive, listened))
+        return group
+
+    investors = when(in_any_run(attention.is_talked_about(news.salience, p)), pass_on, investors)
+    return investors.do("learn", p, news), exchange
+
+
+def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuck, listed_firms: Any, now: Now) -> Any:
+    """The market maker moves each price by the order it faces over its depth, shading quotes against its inventory."""
+    p = now.p
+    wanted, slope = market_demand(investors, assets, now)
+    # A dealer left with stock quotes lower until it is sold (Ho and Stoll 1981).
+    order = wanted - exchange.position - p.inventory_aversion * (1 - wanted)
+    noise = jnp.sqrt(1 - p.noise_correlation) * luck.own + jnp.sqrt(p.noise_correlation) * luck.common
+    change = trading.price_change(order, slope, p.market_depth) + trading.liquidity_noise(
+        noise, exchange.variance, assets.usual_noise, p
+    )
+    change = jnp.clip(change, -p.price_limit, p.price_limit)
+    mispricing = (wanted - 1) / p.demand_per_mispricing
+    listed = listed_firms * 1.0
+    both = jnp.stack([change * mispricing, change * p.trend_strength * exchange.momentum])
+    gains = (both * listed).sum(1) / listed.sum()
+    exchange = exchange.replace(
+        log_price=exchange.log_price + change,
+        position=wanted - slope * change,
+        momentum=exchange.momentum + p.momentum_update * (change - exchange.momentum),
+        variance=trading.update_variance(exchange.variance, change, assets.usual_noise, p),
+    )
+    return exchange, change, gains
+
+
+def market_demand(investors: Any, assets: Assets, now: Now) -> tuple[jax.Array, jax.Array]:
+    """All investors' positions together, and how fast they fall in the log price, both by firm (A,).
+
+    Without a short-sale constraint the schedules are added up first; with it every position has its own kink.
+    """
+    p = now.p
+    schedules = investors.ask("schedule", p)
+    active = investors.active * 1.0
+    if now.conduct.short_sales:
+        total = jax.tree.map(lambda rows: jnp.tensordot(active, rows, 1), schedules)
+        return trading.position(total, assets, p), jnp.full(assets.log_price.shape, total.value)
+    positions = jax.vmap(lambda one: trading.position(one, assets, p))(schedules) * active[:, None]
+    slopes = jnp.where(positions > 0, schedules.value[:, None], 0.0) * active[:, None]
+    return positions.sum(0), slopes.sum(0)
+
+
+def settle(
+    market: Market, now: Now, loadings: jax.Array, profits: jax.Array, opening: jax.Array, listed: jax.Array
+) -> Market:
+    """Month's end: positions and money, strategies, wealth; labs' new shares."""
+    p, exchange = now.p, market.exchange
+    assets = Assets(exchange.base, exchange.log_price, exchange.momentum, loadings, usual_noise_of(market, p))
+    value = jnp.exp(exchange.log_price) * exchange.shares * listed  # an empty slot is worth nothing to anybody
+    funding, dividends = payments_with_owners(market, now)
+    payouts = dividends - funding
+    before = market.investors
+    investors = before.do("settle", p, assets, value, payouts)
+    bought = investors.money.sum() - before.money.sum()
+    owed = payouts.sum()
+    investors = investors.do("choose_strategy", p, profits * p.strategy_scale)
+    investors = investors.do("grow", p, value, jnp.exp(exchange.log_price - opening))
+    total = jnp.where(investors.active, investors.wealth, 0.0).sum()
+    investors = investors.replace(wealth=investors.wealth / total)
+    held = jnp.where(investors.active[:, None], investors.holdings, 0.0).sum(0)
+    exchange = exchange.replace(
+        position=held,
+        shares=exchange.shares + funding / jnp.exp(exchange.log_price),
+        dealer_cash=exchange.dealer_cash + owed - bought,
+    )
+    return market.replace(investors=investors, exchange=exchange)
+
+
+def payments_with_owners(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
+    """What owners paid in and were paid out this month, by asset (A,), $ M."""
+    p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
+    funding = jnp.concatenate([jnp.zeros(vendors.size), labs.funded, jnp.zeros(layers.size)])
+    paid = p.payout_ratio * jnp.maximum(jnp.concatenate([vendors.profit, jnp.zeros(labs.size), layers.profit]), 0.0)
+    return funding, paid
+
+
+def capitalised(market: Market, now: Now) -> jax.Array:
+    """Value of each firm at its multiple of sales or profit, $ M (A,)."""
+    p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
+    chips = p.multiple_chips * 12 * jnp.maximum(vendors.revenue, 20.0)
+    option = p.lab_option_value * jnp.exp(jnp.clip(labs.capability[:, 0] - frontier_of(labs), -5.0, 0.0))
+    lab = p.multiple_labs * 12 * jnp.maximum(labs.revenue, 0.0) + option + jnp.maximum(labs.cash, 0.0)
+    lab = jnp.where(labs.active, jnp.maximum(lab, 1.0), 1.0)
+    layer = 12 * p.multiple_layers * jnp.maximum(layers.profit, 10.0)
+    smooth = p.earnings_smoothing
+    now_value = jnp.concatenate([chips, lab, layer])
+    before = jnp.exp(market.exchange.target_base) * market.exchange.shares
+    return jnp.exp((1 - smooth) * jnp.log(before) + smooth * jnp.log(now_value))
+
+
+def frontier_of(labs: Any) -> jax.Array:
+    return jnp.max(jnp.where(labs.active, labs.capability[:, 0], -jnp.inf))
+
+
+def loadings_of(market: Market, now: Now) -> jax.Array:
+    """How a nat of belief on each question moves each firm's log value (A, Q): crash mechanisms (a)-(d), switchable.
+
+    On compute intensity x (efficiency lowers x): an unconstrained isoelastic seller gains (eps - 1) from efficiency, so
+    its loading is -(eps - 1); with saturating demand and binding capacity revenue moves by (eps_s - 1)/eps_s, so (a)
+    makes the loading (1 - eps_s)/eps_s. (b) lower rents of labs cut capex: a loading on appropriability y. (c) rivals
+    and export rules: a loading on policy tightness z. (d) the narrative that efficiency means fewer chips, whatever the
+    elasticities say.
+    """
+    p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
+    binding = p.crash_capacity * (1 - p.saturation_elasticity) / p.saturation_elasticity
+    slack = (1 - p.crash_capacity) * (1 - p.chip_demand_elasticity)
+    narrative = p.crash_beliefs * p.narrative_loading
+    chips_x = binding + slack + narrative
+    quantity_x = p.crash_capacity * (1 - p.saturation_elasticity) + slack + narrative
+    domestic = vendors.home == 1
+    chips = jnp.stack(
+        [
+            jnp.full(vendors.size, 1.0) * chips_x,
+            jnp.full(vendors.size, 1.0) * p.crash_rents * p.chip_rent_exposure,
+            jnp.where(domestic, 1.0, -1.0) * p.crash_rivals * p.chip_policy_exposure,
+            jnp.zeros(vendors.size),
+        ],
+        axis=1,
+    )
+    is_open = is_open_lab(labs)
+    lab = jnp.stack(
+        [
+            jnp.zeros(labs.size),
+            jnp.where(is_open, -p.open_rent_exposure, p.closed_rent_exposure),
+            jnp.full(labs.size, -0.1),
+            jnp.zeros(labs.size),
+        ],
+        axis=1,
+    )
+    kind = layers.layer
+    x = jnp.select(
+        [kind == POWER, kind == PLATFORMS], [p.power_leverage * quantity_x, p.platform_exposure * quantity_x], 0.0
+    )
+    y = jnp.select(
+        [kind == POWER, kind == PLATFORMS, kind == APPLICATIONS],
+        [
+            p.power_leverage * p.crash_rents * p.chip_rent_exposure,
+            p.platform_rent_exposure,
+            -p.application_rent_exposure,
+        ],
+    )
+    layer = jnp.stack([x, y, jnp.zeros(layers.size), jnp.zeros(layers.size)], axis=1)
+    return jnp.concatenate([chips, lab, layer])

@@ -1,0 +1,119 @@
+"""What the month's news says about the open questions, day by day."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.mechanisms import disclosure
+from abm.market.phases.common import is_open_lab
+from abm.market.state import DAYS, QUESTIONS, Market, Now
+
+INTENSITY, APPROPRIABILITY, TIGHTNESS, CREDIBILITY = range(QUESTIONS)
+
+
+class DailyNews(NamedTuple):
+    """News by day (D, ...), as it adds to the public record."""
+
+    signal: Any  # (D, Q) precision x signal
+    precision: Any  # (D, Q)
+    claims: Any  # (D, 2) of cost claims on compute intensity: precision x signal, precision
+    salience: Any  # (D,)
+
+
+def news_of_month(market: Market, now: Now) -> DailyNews:
+    """Scenario news, cost claims and audits, capex plans, and what releases and earnings reveal."""
+    events = now.events
+    day, released = release_days(market, now)
+    signal, precision = events.news_signal_precision, events.news_precision
+    for add_signal, add_precision in (
+        release_news(market, now, day),
+        capex_news(market, now),
+        audit_news(market, now),
+        earnings_news(market, now),
+    ):
+        signal, precision = signal + add_signal, precision + add_precision
+    endogenous = (jnp.abs(market.accounts.release_surprise) * released) @ day
+    salience = events.salience + now.p.release_salience * endogenous
+    return DailyNews(signal, precision, claim_news(market, now, day), salience)
+
+
+def release_days(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
+    """Day on which each lab's release becomes news, one-hot (L, D), and which labs released of their own accord."""
+    labs, events = market.labs, now.events
+    forced = events.release > 0.5
+    drawn = jnp.floor(now.draws.uniform("release day", labs) * DAYS)
+    index = jnp.where(forced, events.release_day, drawn).astype(int)
+    released = labs.released[:, 0] & labs.active
+    return jax.nn.one_hot(index, DAYS) * released[:, None], released & ~forced
+
+
+def expected_cost(market: Market) -> jax.Array:
+    """What a frontier model is believed to cost: the largest cost disclosed by a closed lab so far, $ M."""
+    labs = market.labs
+    return jnp.maximum(jnp.max(jnp.where(labs.active & ~is_open_lab(labs), labs.claimed_cost, 0.0)), 1.0)
+
+
+def claim_news(market: Market, now: Now, day: jax.Array) -> jax.Array:
+    """Cost claims against expectations, on compute intensity, as far as the market believes reports (D, 2).
+
+    A claim is discounted by the price response of Fischer and Verrecchia (2000): reporters have motives.
+    """
+    p, events = now.p, now.events
+    with_release = (events.release_claimed_cost[:, None] * day).max(0)
+    claimed = jnp.maximum(events.claimed_cost, with_release)
+    made = claimed > 0
+    surprise = jnp.log(jnp.where(made, claimed, 1.0)) - jnp.log(expected_cost(market))
+    beta = disclosure.price_response(p.claim_value_sd, p.claim_motive_sd, p.claim_bias_cost)
+    precision = jnp.where(made, p.claim_precision, 0.0)
+    return jnp.stack([precision * p.cost_to_intensity * beta * surprise, precision], axis=1)
+
+
+def audit_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
+    """An audit estimates the whole programme, with noise: the other cost concept."""
+    p, audited = now.p, now.events.audit_cost
+    made = audited > 0
+    noise = p.audit_noise * now.draws.market_normal("audit", DAYS)
+    surprise = jnp.log(jnp.where(made, audited, 1.0)) - jnp.log(expected_cost(market)) + noise
+    precision = jnp.where(made, p.audit_precision, 0.0)
+    return on_question(precision * p.cost_to_intensity * surprise, precision, INTENSITY)
+
+
+def capex_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
+    """A capex programme says that those who build expect compute to be needed."""
+    p, amount = now.p, now.events.capex_news
+    precision = jnp.where(amount > 0, p.capex_precision, 0.0)
+    signal = p.capex_to_intensity * jnp.log1p(amount / p.capex_news_scale)
+    return on_question(precision * signal, precision, INTENSITY)
+
+
+def release_news(market: Market, now: Now, day: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A release that narrows the open-closed gap lowers appropriability; one from abroad also raises tightness."""
+    p, labs = now.p, market.labs
+    surprise = market.accounts.release_surprise
+    precision = p.release_precision * (jnp.abs(surprise)[:, None] * day).sum(0)
+    s1, q1 = on_question(
+        p.release_precision * p.gap_to_rents * ((surprise * jnp.abs(surprise))[:, None] * day).sum(0),
+        precision,
+        APPROPRIABILITY,
+    )
+    abroad = jnp.where((labs.home != 0) & is_open_lab(labs), jnp.abs(surprise), 0.0)
+    weight = p.release_precision * (abroad[:, None] * day).sum(0)
+    s2, q2 = on_question(
+        p.rivals_to_tightness * p.release_precision * ((abroad**2)[:, None] * day).sum(0), weight, TIGHTNESS
+    )
+    return s1 + s2, q1 + q2
+
+
+def earnings_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
+    """On one day a month the leading vendor's orders against its capacity say how much compute is wanted."""
+    p, vendors = now.p, market.vendors
+    pressure = jnp.log(jnp.maximum(vendors.orders[0], 1e-9) / jnp.maximum(vendors.capacity[0], 1e-9))
+    on_day = (jnp.arange(DAYS) == p.earnings_day) * p.earnings_precision
+    return on_question(on_day * p.orders_to_intensity * jnp.clip(pressure, -1.0, 1.0), on_day, INTENSITY)
+
+
+def on_question(signal: jax.Array, precision: jax.Array, question: int) -> tuple[jax.Array, jax.Array]:
+    """Put (D,) precision x signal and precision on one question, (D, Q) each."""
+    column = (jnp.arange(QUESTIONS) == question).astype(float)
+    return signal[:, None] * column, precision[:, None] * column

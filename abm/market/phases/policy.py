@@ -1,0 +1,43 @@
+"""1. Policy: events of the scenario apply; regulators adjust their instruments."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.parameters import INSTRUMENTS
+from abm.market.phases.common import NOTHING, is_open_lab, price_paid
+from abm.market.state import Market, Now, jurisdiction_sum
+
+
+class Pressure(NamedTuple):
+    """What presses on each regulator (R,): about zero in ordinary times, about one when strong."""
+
+    closed_profit: Any
+    price_level: Any
+    open_risk: Any
+    foreign_lead: Any
+
+
+def adjust_policy(market: Market, now: Now) -> Market:
+    """Every regulator takes a damped step towards the scenario's policy, shifted by lobbying, rivals, safety, users."""
+    p, labs, regulators = now.p, market.labs, market.regulators
+    base = jnp.stack([getattr(p, name) for name in INSTRUMENTS], axis=-1)
+    base = base * now.events.policy_scale + now.events.policy_add
+    jurisdictions = regulators.size
+    is_open = is_open_lab(labs)
+    flagship = jnp.where(labs.active, labs.capability[:, 0], -jnp.inf)
+    here = jax.nn.one_hot(labs.home, jurisdictions, dtype=bool).T
+    own = jnp.max(jnp.where(here, flagship, NOTHING), axis=1)
+    foreign = jnp.max(jnp.where(here, NOTHING, flagship), axis=1)
+    closed_profit = jurisdiction_sum(jnp.where(is_open | ~labs.active, 0.0, labs.profit), labs.home, jurisdictions)
+    open_frontier = jnp.max(jnp.where(is_open & labs.active, flagship, NOTHING))
+    price_level = jnp.log(price_paid(market, now)) - jnp.log(p.token_cost_start)
+    pressure = Pressure(
+        closed_profit=jnp.tanh(closed_profit / p.lobbying_scale),
+        price_level=jnp.full(jurisdictions, jnp.tanh(price_level)),
+        open_risk=jnp.full(jurisdictions, jnp.tanh(jnp.maximum(open_frontier - p.risk_threshold, 0.0))),
+        foreign_lead=jnp.tanh(jnp.maximum(foreign - own, 0.0)),
+    )
+    noise = now.draws.normal("policy announcement", regulators)
+    return market.replace(regulators=regulators.do("adjust", p, base=base, pressure=pressure, noise=noise))

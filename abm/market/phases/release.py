@@ -1,0 +1,72 @@
+"""5. Release: new models, with disclosed and true cost. Releases are news."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from abm.agents import OpenLab
+from abm.engine import Group
+from abm.mechanisms import disclosure
+from abm.market.phases.common import frontier, is_open_lab, open_frontier
+from abm.market.state import TIERS, Market, Now
+
+
+class ReleaseNews(NamedTuple):
+    """What a lab takes into account when it releases (L,) or (L, T)."""
+
+    forced: Any  # the scenario makes it release this month
+    capability: Any  # nats, of a forced release
+    size_step: Any  # ln parameters
+    undercut: Any  # nats by which rivals undercut the lab more than it is used to
+    luck: Any  # uniform draw per tier
+    claimed_cost: Any  # $ M, 0 none given by the scenario
+    report_ratio: Any  # disclosed over true marginal cost
+    serving_efficiency: Any  # nats
+
+
+def release_models(market: Market, now: Now) -> Market:
+    """Labs release what is better by their threshold; how far each one surprises in the open-closed race is kept."""
+    p, labs, events = now.p, market.labs, now.events
+    is_open = is_open_lab(labs)
+    top, top_open = frontier(market), open_frontier(market)
+    beta = disclosure.price_response(p.claim_value_sd, p.claim_motive_sd, p.claim_bias_cost)
+    bias = beta * p.claim_motive_sd * jnp.abs(now.draws.normal("disclosure motive", labs)) / p.claim_bias_cost
+    news = ReleaseNews(
+        forced=(events.release > 0.5) & labs.active,
+        capability=jnp.where(events.release_gap > -1e5, top + events.release_gap, labs.ask("candidate", p)),
+        size_step=events.size_step,
+        undercut=jnp.maximum(market.accounts.undercut - market.accounts.accustomed, 0.0).max(-1),
+        luck=now.draws.uniform("release", labs, (TIERS,)),
+        claimed_cost=events.release_claimed_cost,
+        report_ratio=jnp.exp(-bias),
+        serving_efficiency=jnp.full(labs.size, market.accounts.serving_efficiency),
+    )
+    labs = labs.do("release", p, news=news)
+    programme = jnp.where(events.release_programme_cost > 0, events.release_programme_cost, labs.true_cost)
+    labs = labs.replace(true_cost=jnp.where(labs.released[:, 0], programme, labs.true_cost))
+    labs = licence_models(labs, top, p)
+
+    # A closed release widens the lead and an open one narrows it, by more or less than its field was expecting.
+    flagship = labs.capability[:, 0]
+    expected = jnp.where(is_open, jnp.maximum(top_open, top - p.expected_open_gap), top)
+    surprise = jnp.maximum(flagship - expected, 0.0) * jnp.where(is_open, -1.0, 1.0)
+    release_surprise = jnp.where(labs.released[:, 0] & labs.active, surprise, 0.0)
+    history = jnp.concatenate([flagship[None, :], market.accounts.capability_history[:-1]])
+    closed = jnp.max(jnp.where(labs.active & ~is_open, flagship, -jnp.inf))
+    closed_path = jnp.concatenate([closed[None], market.accounts.closed_path[:-1]])
+    accounts = market.accounts.replace(
+        release_surprise=release_surprise, capability_history=history, closed_path=closed_path
+    )
+    return market.replace(labs=labs, accounts=accounts)
+
+
+def licence_models(labs: Group, top: Any, p: Any) -> Group:
+    """Open labs choose how freely the next release may be used."""
+    frontier_seen = jnp.full(labs.size, top)
+    parts = labs.split(frontier_seen)
+    return Group(
+        *(
+            population.do("choose_licence", p, frontier=seen) if issubclass(population.kind, OpenLab) else population
+            for population, seen in zip(labs.populations, parts, strict=True)
+        )
+    )

@@ -1,0 +1,83 @@
+"""3. Research: algorithmic progress; training; copying of open weights; distillation."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from abm.market.phases.common import is_open_lab
+from abm.market.state import Market, Now
+
+
+class Setting(NamedTuple):
+    """What a lab works with (L,): scarcity of compute, published knowledge, the law at home, the price of compute."""
+
+    scarcity: Any  # nats
+    published_efficiency: Any  # nats
+    ip_strength: Any
+    rental_price: Any  # $ M per H100e month
+    serving_efficiency: Any  # nats, best inference stack
+
+
+class Teaching(NamedTuple):
+    """Whom a lab could learn from (L,): a closed teacher's outputs at a price and a risk, and the best open weights."""
+
+    teacher: Any  # lab, -1 nobody
+    ceiling: Any  # nats: ln rho + k_teacher(t - delay)
+    exchange_price: Any  # $ M per M exchanges
+    expected_penalty: Any  # $ M per M exchanges
+    open_source: Any  # lab, -1 nobody
+    open_capability: Any  # nats
+    ip_strength: Any
+
+
+def do_research(market: Market, now: Now) -> Market:
+    """Every lab makes its own progress and trains on; then it distils and copies what it may reach."""
+    p = now.p
+    luck = now.draws.normal("research luck", market.labs)
+    gain = now.events.efficiency_gain
+    labs = market.labs.do("research", p, setting=setting_of(market, now), luck=luck, efficiency_gain=gain)
+    teaching = teaching_of(market.replace(labs=labs), now)
+    labs = labs.do("choose_exchanges", p, teaching=teaching).do("imitate", p, teaching=teaching)
+    return market.replace(labs=labs)
+
+
+def setting_of(market: Market, now: Now) -> Setting:
+    """The working conditions of every lab this month."""
+    labs = market.labs
+    lag = jnp.where(is_open_lab(labs), 0.0, now.p.publication_gap)
+    published = jnp.max(jnp.where(labs.active, labs.efficiency - lag, -jnp.inf))
+    each = jnp.ones(labs.size)
+    return Setting(
+        scarcity=market.accounts.scarcity[labs.home],
+        published_efficiency=published * each,
+        ip_strength=market.regulators.ip_strength[labs.home],
+        rental_price=market.cloud.rental_price * each,
+        serving_efficiency=market.accounts.serving_efficiency * each,
+    )
+
+
+def teaching_of(market: Market, now: Now) -> Teaching:
+    """For every lab the best closed teacher but itself, what its outputs cost and risk, and the best open weights."""
+    p, labs, regulators = now.p, market.labs, market.regulators
+    is_open = is_open_lab(labs)
+    teaches = labs.active & ~is_open
+    delay = jnp.asarray(p.access_delay - 1).astype(int)
+    seen = jnp.where(teaches, market.accounts.capability_history[delay], -jnp.inf)
+    others = jnp.where(jnp.eye(labs.size, dtype=bool), -jnp.inf, seen[None, :])  # student x teacher
+    teacher = jnp.argmax(others, axis=1)
+    best = jnp.max(others, axis=1)
+    effort = labs.vigilance[teacher] + regulators.enforcement_effort[labs.home] + now.events.allegation
+    damages = p.damages_multiple * jnp.maximum(labs.revenue, p.damages_floor)
+    penalty = p.detection_rate * effort * regulators.announced[labs.home] * damages
+    forkable = labs.active & is_open & (labs.licence > p.licence_needed)
+    weights = jnp.where(forkable, labs.capability[:, 0], -50.0)
+    open_best, open_source = jnp.max(weights), jnp.argmax(weights)
+    return Teaching(
+        teacher=jnp.where(jnp.isfinite(best), teacher, -1),
+        ceiling=jnp.where(jnp.isfinite(best), jnp.log(p.distillation_ceiling) + best, -50.0),
+        exchange_price=labs.price[teacher, 0] * p.tokens_per_exchange,
+        expected_penalty=penalty,
+        open_source=jnp.where(forkable.any(), open_source, -1) * jnp.ones(labs.size, int),
+        open_capability=open_best * jnp.ones(labs.size),
+        ip_strength=regulators.ip_strength[labs.home],
+    )

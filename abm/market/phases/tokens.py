@@ -1,0 +1,236 @@
+"""6. Tokens: labs price, adopters choose, tokens are served, money moves."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.engine import loop, mean_of_neighbours, when
+from abm.mechanisms import capacity, pricing, tokens
+from abm.market.phases.common import Products, adoption, is_open_lab, products_of, quantities
+from abm.market.phases.research import setting_of
+from abm.market.state import TIERS, Market, Now
+
+OWN_NEST = (0,) * TIERS + (0, 1)
+"""Nests of a lab's own products, of the others in its nest as one, and of the other nest as one."""
+NASH_STEPS = 40  # halves the distance to the fixed point at least every other step
+
+
+class Offer(NamedTuple):
+    """What a lab knows when it prices (L,) or (L, T)."""
+
+    elasticity: Any  # of demand for its models at one common markup
+    margin: Any  # $ per M tokens over cost under linear utility, 0 under log
+    hosts: Any  # hosts of its weights
+    undercut: Any  # nats by which rivals undercut each tier
+    luck: Any  # uniform draw per tier
+    price_factor: Any  # price war of the scenario
+
+
+class Tastes(NamedTuple):
+    """What segments think of the products of the month, before price: (J, L x T) each."""
+
+    quality: Any  # utils
+    peer: Any  # average usage shares of an adopter's peers
+
+
+def trade_tokens(market: Market, now: Now) -> Market:
+    """Costs, prices, choice, habit, use; then what a lab would earn from a little more capability."""
+    p, labs = now.p, market.labs
+    labs = labs.do("cost_tokens", p, setting=setting_of(market, now))
+    market = market.replace(labs=labs)
+
+    products = products_of(labs, p)
+    tastes = Tastes(market.adopters.ask("quality", p, products), peer_shares(market))
+    elasticity, margin = best_response(market, now, products, tastes)
+    undercut = how_undercut(labs, products, p)
+    offer = Offer(
+        elasticity=elasticity,
+        margin=margin,
+        hosts=hosts_of(market, now),
+        undercut=undercut,
+        luck=now.draws.uniform("price change", labs, (TIERS,)),
+        price_factor=now.events.price_factor,
+    )
+    if now.conduct.pricing == "nash":
+        offer = nash_offer(market, now, offer, tastes)
+    labs = labs.do("set_prices", p, now.conduct.pricing, offer=offer)
+
+    products = products_of(labs, p)
+    market = market.replace(labs=labs)
+    target, _ = choose(market, now, products, tastes)
+    adopters = market.adopters.do("adopt", p, products, target=target)
+    form, growth = now.conduct.price_form, adoption(market, now)
+    adopters = adopters.do("use", p, products, form, growth, quality=tastes.quality, peer_share=tastes.peer)
+    market = market.replace(adopters=adopters)
+    # Budgets are made by the quarter, and this is the dearest number of the month.
+    labs = when(
+        market.month % 3 == 0,
+        lambda group: group.replace(marginal_value=marginal_values(market, now, products, tastes)),
+        labs,
+    )
+    before = market.accounts.accustomed
+    accounts = market.accounts.replace(
+        demand_elasticity=elasticity,
+        undercut=undercut,
+        accustomed=before + p.accustoming * (undercut - before),
+        contestable_share=contestable_share(market, now, products, tastes),
+    )
+    return serve(market.replace(labs=labs, accounts=accounts), now)
+
+
+def choose(market: Market, now: Now, products: Products, tastes: Tastes) -> tuple[jax.Array, jax.Array]:
+    """Target shares (J, L x T) and price indices (J,) of all segments."""
+    return market.adopters.ask(
+        "choose", now.p, products, now.conduct.price_form, quality=tastes.quality, peer_share=tastes.peer
+    )
+
+
+def peer_shares(market: Market) -> jax.Array:
+    """Average usage shares of an adopter's peers, (J, L x T)."""
+    return mean_of_neighbours(market.adopters.usage, market.networks.peers)
+
+
+def best_response(market: Market, now: Now, products: Products, tastes: Tastes) -> tuple[jax.Array, jax.Array]:
+    """Elasticity (L,) of a lab's sales in its common markup at the choices customers would make today, and, under
+    linear utility, the common margin (L,) that solves the first-order condition at them.
+
+    Linear: with tokens x_j, own share s_j, share w_j of the nest and L the price scale, m = sum_j x_j / sum_j x_j
+    [alpha_j ((1 - rho w_j) / (1 - rho) - s_j) + epsilon_j s_j / L].
+    """
+    p, adopters, labs, form = now.p, market.adopters, market.labs, now.conduct.price_form
+    target, index = choose(market, now, products, tastes)
+    own = target.reshape(adopters.size, labs.size, TIERS).sum(-1)
+    nest = products.nest.reshape(labs.size, TIERS)[:, 0]
+    closed, opened = (jnp.where(nest == g, own, 0.0).sum(1, keepdims=True) for g in (0, 1))
+    of_nest = jnp.where(nest == 0, closed, opened)
+    within = own / jnp.where(of_nest > 0, of_nest, 1.0)
+    wanted = adopters.ask("wanted", p, products, form, 1.0, shares=target, price_index=index)
+    nests = dict(within=within, nest_correlation=p.nest_correlation)
+    if form == "linear":
+        # The same weights on the slopes of ln demand in a common margin: its inverse is the margin.
+        volume = wanted.reshape(adopters.size, labs.size, TIERS).sum(-1)
+        alpha, spread = adopters.ask("sensitivity", p, form), adopters.usage_elasticity / p.linear_price_scale
+        slope = pricing.common_markup_elasticity(volume, own, alpha, spread, **nests)
+        return jnp.full(labs.size, 2.0), 1 / slope
+    # Weights are spending: one markup on all tiers moves sales in proportion to what is spent on them.
+    paid = (wanted * products.price).reshape(adopters.size, labs.size, TIERS).sum(-1)
+    sigma, epsilon = adopters.price_sensitivity, adopters.usage_elasticity
+    elasticity = pricing.common_markup_elasticity(paid, own, sigma, epsilon, share_of="spending", **nests)
+    return elasticity, jnp.zeros(labs.size)
+
+
+def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
+    """Elasticities at the Bertrand-Nash prices of the month: best responses repeated, damped, until they agree.
+
+    A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be one. A lab
+    replies with one markup (under linear utility one margin) to the shares that customers are moving to, not to those
+    of this month's habits.
+    """
+    p, labs = now.p, market.labs
+
+    def respond(state: Any, _: Any) -> tuple[Any, None]:
+        elasticity, margin = state
+        wanted = labs.ask("wanted_price", p, offer=offer._replace(elasticity=elasticity, margin=margin))
+        products = products_of(labs, p)._replace(price=wanted.reshape(-1))
+        new_elasticity, new_margin = best_response(market, now, products, tastes)
+        return (0.5 * (elasticity + new_elasticity), 0.5 * (margin + new_margin)), None
+
+    (elasticity, margin), _ = loop(respond, (offer.elasticity, offer.margin), jnp.arange(NASH_STEPS))
+    return offer._replace(elasticity=elasticity, margin=margin)
+
+
+def how_undercut(labs: Any, products: Products, p: Any) -> jax.Array:
+    """ln own price over the cheapest rival's at least as capable offer, (L, T), nats >= 0."""
+    owner = jnp.repeat(jnp.arange(labs.size), TIERS)
+    rival = (owner[:, None] != owner[None, :]) & products.available[None, :]
+    as_good = rival & (products.capability[None, :] >= products.capability[:, None] - p.capability_slack)
+    cheapest = jnp.min(jnp.where(as_good, products.price[None, :], 1e9), axis=1)
+    return jnp.maximum(jnp.log(products.price) - jnp.log(cheapest), 0.0).reshape(labs.size, TIERS)
+
+
+def hosts_of(market: Market, now: Now) -> jax.Array:
+    """Number of competing hosts of each lab's weights (L,): entry until a host's margin pays its fixed cost."""
+    p, labs = now.p, market.labs
+    volume = quantities(market).sum(0).reshape(labs.size, TIERS)
+    sales = (volume * labs.token_cost).sum(-1) * 1e-6  # $ M a month
+    square = p.host_differentiation * sales * jnp.maximum(labs.licence, 0.0) / p.host_fixed_cost
+    some = square > 0  # the root has no derivative where nobody hosts
+    return 1 + jnp.where(some, jnp.sqrt(jnp.where(some, square, 1.0)), 0.0)
+
+
+def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
+    """Derivative (L,) of each lab's token profit in its own capability, $ M per month per nat, prices given.
+
+    Exact, by forward differentiation of the token market as the lab meets it: its own products beside all others, which
+    stay as they are and therefore enter as two composite products (`demand.rivals_as_one`).
+    """
+    p, labs, adopters, form = now.p, market.labs, market.adopters, now.conduct.price_form
+    same, other = adopters.ask(
+        "rest_of_market", p, products, form, quality=tastes.quality, peer_share=tastes.peer
+    )  # (J, L) each
+    growth = adoption(market, now)
+
+    def own_derivative(lab: Any) -> jax.Array:
+        def own(rows: Any, number: int = TIERS) -> jax.Array:
+            return jax.lax.dynamic_slice_in_dim(jnp.asarray(rows), lab * number, number, axis=-1)
+
+        mine = jax.tree.map(own, products)
+        besides = jnp.concatenate([own(same, 1), own(other, 1)], axis=1)
+        market_of_lab = mine._replace(
+            price=jnp.append(mine.price, jnp.full(2, 0.0 if form == "linear" else 1.0)),  # utilities after price
+            available=jnp.append(mine.available, jnp.ones(2, bool)),
+            nest=OWN_NEST,
+        )
+        peer = jnp.concatenate([own(tastes.peer), jnp.zeros((adopters.size, 2))], axis=1)
+
+        def profit(step: jax.Array) -> jax.Array:
+            quality = adopters.ask("quality", p, mine._replace(capability=mine.capability + step))
+            offers = jnp.concatenate([quality, besides], axis=1)
+            target, index = adopters.ask("choose", p, market_of_lab, form, quality=offers, peer_share=peer)
+            wanted = adopters.ask("wanted", p, market_of_lab, form, growth, shares=target, price_index=index)
+            volume = wanted[:, :TIERS].sum(0)
+            return (volume * (mine.price - mine.cost)).sum() * 1e-6
+
+        return jax.jvp(profit, (jnp.zeros(()),), (jnp.ones(()),))[1]
+
+    # Lab after lab: all of them at once would be the largest arrays of a run.
+    _, value = loop(lambda _, lab: (None, own_derivative(lab)), None, jnp.arange(labs.size))
+    return value * labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0)
+
+
+def contestable_share(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
+    """Share of spending of the segments whose best open offer is within one switching cost of their best closed one."""
+    adopters = market.adopters
+    linear = now.conduct.price_form == "linear"
+    sensitivity = adopters.ask("sensitivity", now.p, now.conduct.price_form)
+    utility = tastes.quality - sensitivity[:, None] * (products.price if linear else jnp.log(products.price))
+    best_open, best_closed = (
+        jnp.max(jnp.where(products.available & (products.nest == nest), utility, -1e9), axis=1) for nest in (1, 0)
+    )
+    contestable = best_open >= best_closed - now.p.switching_cost
+    spending = adopters.spending
+    return jnp.where(contestable, spending, 0.0).sum() / jnp.maximum(spending.sum(), 1e-12)
+
+
+def serve(market: Market, now: Now) -> Market:
+    """Tokens need compute; the rental price of compute moves with demand over supply; inference gets more efficient."""
+    p, labs, cloud = now.p, market.labs, market.cloud
+    volume = quantities(market).sum(0)
+    saved = labs.serving_efficiency + p.serving_retrofit * (
+        market.accounts.serving_efficiency - labs.serving_efficiency
+    )
+    need = tokens.compute_per_token(labs.model_size, saved, p).reshape(-1)
+    serving = (volume * need).sum()
+    growth = capacity.workload_growth(market.month, p)
+    supply = cloud.installed.sum()
+    relative = cloud.rental_price / p.rental_price_start
+    internal = p.workload_scale * jnp.exp(growth) * relative ** (-p.chip_demand_elasticity)
+    internal = internal * jnp.exp((p.chip_demand_elasticity - 1) * market.accounts.serving_efficiency)
+    wanted = serving + internal
+    rental = capacity.rental_price(cloud.rental_price, wanted, supply, p)
+    rental = jnp.maximum(rental, p.energy_cost)
+    served = jnp.minimum(internal, jnp.maximum(supply - serving, 0.0))
+    cloud = cloud.replace(demand=wanted, serving=serving, internal=served, rental_price=rental)
+    efficiency = market.accounts.serving_efficiency + p.inference_efficiency_growth / 12
+    return market.replace(cloud=cloud, accounts=market.accounts.replace(serving_efficiency=efficiency))

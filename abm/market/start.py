@@ -1,0 +1,399 @@
+"""How many there are of each kind, which classes they have, and what they start with."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
+from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
+from abm.engine import Agent, Draws, Group, Population, firmly_typed
+from abm.support.inputs import whole
+from abm.market.networks import static_layer
+from abm.parameters import INSTRUMENTS, JURISDICTIONS
+from abm.market.phases.common import usual_noise_of
+from abm.market.state import QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
+from abm.scenarios.timeline import SIZES, World
+from abm.support.messages import AbmWarning
+
+LONGEST_LAG = 48  # months
+HISTORY = 12  # months of capability that a delay can reach back
+
+ROLES: dict[str, type[Agent]] = {
+    "vendors": ChipVendor,
+    "closed_labs": ClosedLab,
+    "open_labs": OpenLab,
+    "adopters": Adopter,
+    "investors": Investor,
+    "regulators": Regulator,
+}
+
+
+@dataclass(frozen=True)
+class Populations:
+    """Sizes, classes and networks: everything about a run that decides the shapes of its arrays.
+
+    `classes` maps a role (`vendors`, `closed_labs`, ...) to the classes that play it and how many of each, e.g.
+    ``{"closed_labs": {PatientLab: 2, ClosedLab: 3}}``; or it is a list of classes, each taking over its whole role.
+
+    `information_network` says whom investors listen to, `peer_network` whom adopters watch: the name of a generator, or a
+    network of your own, as `abm.market.networks.static_layer` takes it; `information_order` and `peer_order` list its nodes in
+    the order of the agents, where their names do not say which agent they are.
+    """
+
+    vendors: int = 4
+    closed_labs: int = 5
+    open_labs: int = 6
+    entrants: int = 3
+    adopters: int = 200
+    investors: int = 1_000
+    information_network: Any = "small_world"
+    peer_network: Any = "small_world"
+    information_order: Any = None
+    peer_order: Any = None
+    network_seed: int = 0
+    classes: Any = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.classes, type):
+            object.__setattr__(self, "classes", [self.classes])
+        if not isinstance(self.classes, Mapping):  # a list of classes: each takes over its whole role
+            roles = {kind: role_of(kind) for kind in self.classes}
+            object.__setattr__(self, "classes", {role: {kind: self._count(role)} for kind, role in roles.items()})
+        problems = []
+        for name, (least, most) in {**SIZES, "network_seed": (0, None)}.items():
+            try:
+                object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
+            except ValueError as error:
+                problems.append(str(error))
+        for role, kinds in self.classes.items():
+            if role not in ROLES:
+                problems.append(f"role {role!r} is not known: choose {', '.join(ROLES)}")
+                continue
+            problems += [
+                f"{kind.__name__} cannot play {role}: it must be a subclass of {ROLES[role].__name__}"
+                for kind in kinds
+                if not issubclass(kind, ROLES[role])
+            ]
+            if role != "regulators" and sum(kinds.values()) != getattr(self, role):
+                problems.append(
+                    f"classes for {role} add up to {sum(kinds.values())}, but there are {getattr(self, role)}"
+                )
+        if problems:
+            raise ValueError("\n".join(problems))
+        for kind in {kind for kinds in self.classes.values() for kind in kinds if kind.step is not Agent.step}:
+            call = f"model.agents_by_type[{kind.__name__}].do('step')"
+            message = f"{kind.__name__}.step: no phase of a month calls it; override a rule instead, or call it yourself: {call}"
+            warnings.warn(message, AbmWarning, stacklevel=3)
+
+    def _count(self, role: str) -> int:
+        return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)
+
+    def world(self) -> World:
+        """Names and homes, for scenarios: the default cast, cut or extended to these sizes."""
+        base = World()
+        cycle = base.jurisdictions
+
+        def cast(names: list[str], homes: dict[str, str]) -> tuple[str, ...]:
+            return tuple(homes.get(name, cycle[i % len(cycle)]) for i, name in enumerate(names))
+
+        vendor_names = [*base.vendors, *(f"vendor_{i}" for i in range(5, self.vendors + 1))][: self.vendors]
+        lab_names = [f"closed_{i + 1}" for i in range(self.closed_labs)] + [
+            f"open_{i + 1}" for i in range(self.open_labs)
+        ]
+        homes = dict(zip(base.labs, base.lab_home, strict=True)) | dict(
+            zip(base.vendors, base.vendor_home, strict=True)
+        )
+        world = World(tuple(vendor_names), cast(vendor_names, homes), tuple(lab_names), cast(lab_names, homes), cycle)
+        return world.with_entrants(self.entrants)
+
+    def networks(self) -> Networks:
+        """The static layers as neighbour lists."""
+        return Networks(
+            information=jnp.asarray(
+                static_layer(
+                    self.information_network,
+                    self.investors,
+                    self.network_seed,
+                    layer="information",
+                    order=self.information_order,
+                )
+            ),
+            peers=jnp.asarray(
+                static_layer(
+                    self.peer_network, self.adopters, self.network_seed + 1, layer="peers", order=self.peer_order
+                )
+            ),
+        )
+
+    def kinds(self, role: str) -> list[tuple[type[Agent], int]]:
+        size = 4 if role == "regulators" else getattr(self, role)
+        kinds = list(self.classes.get(role, {ROLES[role]: size}).items())
+        if role == "open_labs" and self.entrants:  # free slots belong to the last class
+            kind, number = kinds[-1]
+            kinds[-1] = (kind, number + self.entrants)
+        return kinds
+
+    def group(self, role: str, sizes: dict[str, int], columns: dict[str, Any]) -> Group:
+        """The populations of a role; `columns` have one row per agent of the role."""
+        populations, start = [], 0
+        for kind, number in self.kinds(role):
+            own = {
+                name: np.asarray(v)[start : start + number] if isinstance(v, np.ndarray) else v[start : start + number]
+                for name, v in columns.items()
+            }
+            populations.append(Population.create(kind, number, sizes=sizes, offset=start, **own))
+            start += number
+        return Group(*populations)
+
+
+def role_of(kind: Any) -> str:
+    """The role that a class of agents plays. Raises ValueError where it plays none."""
+    for role, base in ROLES.items():
+        if isinstance(kind, type) and issubclass(kind, base):
+            return role
+    bases = ", ".join(base.__name__ for base in ROLES.values())
+    raise ValueError(f"{kind!r} plays no role: subclass one of {bases}")
+
+
+def first_market(p: Any, seed: Any, populations: Populations, networks: Networks, world: World) -> Market:
+    """The market on the eve of January 2023. `seed` and `p` may be traced; everything else fixes shapes."""
+    draws = Draws.from_seed(seed).at(1_000_003)  # a period no month has
+    labs = len(world.labs)
+    sizes = {
+        "tier": TIERS,
+        "stage": STAGES,
+        "question": QUESTIONS,
+        "pair": 2,
+        "product": labs * TIERS,
+        "vendor": len(world.vendors),
+    }
+    sizes["asset"] = len(world.vendors) + labs + 3
+    lab_group = first_labs(p, populations, sizes, world)
+    market_parts: dict[str, Any] = dict(
+        vendors=first_vendors(p, populations, sizes, world),
+        labs=lab_group,
+        adopters=first_adopters(p, draws, populations, sizes, lab_group),
+        investors=first_investors(p, draws, populations, sizes),
+        regulators=populations.group(
+            "regulators",
+            sizes,
+            {"home": jnp.arange(4), "announced": p.ip_strength} | {name: getattr(p, name) for name in INSTRUMENTS},
+        ),
+        infrastructure=Group(
+            Population.create(
+                InfrastructureFirm,
+                3,
+                layer=jnp.arange(3),
+                revenue=jnp.array([200.0, 1_000.0, 100.0]),
+                other_income=jnp.array([300.0, 15_000.0, 2_000.0]),
+                profit=jnp.array([300.0, 15_000.0, 2_000.0]),
+            )
+        ),
+        networks=networks,
+    )
+    region = jnp.stack([p.region_us, p.region_china, p.region_eu, p.region_row])
+    installed = p.compute_start * region
+    ordered = (0.08 * installed)[:, None] * jnp.ones(STAGES)
+    cloud = Cloud(
+        installed=installed,
+        ordered=ordered,
+        power=installed * p.power_headroom,
+        book_value=installed * p.chip_price_start * 0.6,
+        rental_price=p.rental_price_start,
+        demand=p.workload_scale,
+        serving=jnp.zeros(()),
+        internal=p.workload_scale,
+    )
+    zero = jnp.zeros(())
+    accounts = Accounts(
+        capability_history=jnp.broadcast_to(lab_group.capability[:, 0], (HISTORY, labs)),
+        closed_path=jnp.full(LONGEST_LAG, -jnp.inf),
+        demand_elasticity=jnp.full(labs, 2.0),
+        undercut=jnp.zeros((labs, TIERS)),
+        accustomed=jnp.ones((labs, TIERS)),
+        contestable_share=zero, detections=zero, suits_lost=zero, entries=zero, exits=zero,
+        chip_demand=zero, deliveries=zero, retired=zero,
+        serving_efficiency=zero,
+        scarcity=jnp.zeros(4),
+        release_surprise=jnp.zeros(labs),
+        basket=jnp.zeros(populations.adopters),
+    )  # fmt: skip
+    flows = Flows(**dict.fromkeys(Flows.names(), zero))
+    market = Market(
+        **market_parts, cloud=cloud, exchange=cast(Any, None), accounts=accounts, flows=flows, month=jnp.zeros((), int)
+    )
+    return firmly_typed(with_exchange(market, p, sizes["asset"]))
+
+
+def with_exchange(market: Market, p: Any, assets: int) -> Market:
+    """Open the exchange at values, every firm held by investors in proportion to wealth."""
+    vendors, labs, layers = market.vendors, market.labs, market.infrastructure
+    chips = p.multiple_chips * 12 * p.chip_price_start * vendors.capacity
+    lab = jnp.where(labs.active, p.lab_option_value * jnp.exp(jnp.minimum(labs.capability[:, 0], 0.0)) + labs.cash, 1.0)
+    base = jnp.log(jnp.concatenate([chips, lab, 12 * p.multiple_layers * layers.profit]))
+    exchange = Exchange(
+        log_price=base, base=base, target_base=base,
+        shares=jnp.ones(assets), position=jnp.ones(assets), momentum=jnp.zeros(assets),
+        variance=usual_noise_of(market, p) ** 2,
+        dealer_cash=jnp.zeros(()), signal=jnp.zeros(QUESTIONS), precision=jnp.zeros(QUESTIONS), claims=jnp.zeros(2),
+        salience=jnp.zeros(()),
+    )  # fmt: skip
+    held = market.investors.wealth[:, None] * jnp.ones(assets)
+    return market.replace(exchange=exchange, investors=market.investors.replace(holdings=held))
+
+
+def homes(luck: Any, shares: tuple[float, ...]) -> Any:
+    """Jurisdictions (n,) with the given shares of the world's users or wealth."""
+    return jnp.searchsorted(jnp.cumsum(jnp.array(shares[:-1])), luck).astype(int)
+
+
+def pick(options: list[float], size: int, beyond: float) -> np.ndarray:
+    """The listed starting values, then `beyond` for agents added to the default cast."""
+    return np.array([*options, *([beyond] * size)][:size], dtype=float)
+
+
+def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], world: World) -> Group:
+    n = populations.vendors
+    share = pick([1.0, 0.12, 0.2, 0.06], n, 0.05)
+    cost = pick([1.0, 1.25, 1.0, 1.8], n, 1.4)
+    lock_in = jnp.asarray(pick([1.0, 0.0, 0.0, 0.0], n, 0.0)) * p.leader_lock_in + pick([0.0, 0.0, 0.3, -0.8], n, -0.5)
+    home = np.array([world.jurisdictions.index(h) for h in world.vendor_home])
+    unit_cost = p.chip_cost_start * cost
+    capacity = p.capacity_start * share
+    return populations.group(
+        "vendors",
+        sizes,
+        {
+            "home": home,
+            "chip_price": p.chip_price_start * pick([1.0, 0.85, 0.8, 1.2], n, 0.9),
+            "unit_cost": unit_cost,
+            "base_cost": unit_cost,
+            "capacity": capacity,
+            "orders": capacity,
+            "expansion": capacity[:, None] * jnp.array([1.0, 0.7, 0.5]),
+            "generation_output": 36 * capacity,
+            "experience": 36 * capacity,
+            "lock_in": lock_in,
+            "revenue": p.chip_price_start * capacity,
+            "generation_age": pick([3.0, 1.0, 8.0, 6.0], n, 6.0),
+            "cash": jnp.asarray(share) * 15_000.0,
+        },
+    )
+
+
+def first_labs(p: Any, populations: Populations, sizes: dict[str, int], world: World) -> Group:
+    n_closed, n_open, free = populations.closed_labs, populations.open_labs, populations.entrants
+    home = np.array([world.jurisdictions.index(h) for h in world.lab_home])
+    capability = pick([0.0, -0.5, -1.0, -1.4, -2.2], n_closed, -2.0)
+    machines = pick([20_000, 25_000, 8_000, 6_000, 5_000], n_closed, 5_000)
+    cash = pick([10_000, 8_000, 2_000, 1_500, 1_500], n_closed, 1_500)
+    monetisation = pick([METERED, COMPLEMENT, METERED, SUBSCRIPTION, METERED], n_closed, METERED)
+    common = jnp.round(p.closed_monetisation).astype(int)
+    closed: dict[str, Any] = dict(
+        home=home[:n_closed],
+        capability=capability,
+        machines=machines,
+        cash=cash,
+        monetisation=jnp.where(common < 0, monetisation.astype(int), common),
+    )
+    capability = pick([-2.4, -1.6, -2.4, -2.8, -2.6, -3.0], n_open, -2.8)
+    machines = pick([2_000, 4_000, 2_000, 900, 1_000, 800], n_open, 800)
+    cash = pick([1_500, 6_000, 2_000, 600, 800, 600], n_open, 600)
+    monetisation = pick([HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING], n_open, HOSTING)
+    opened = dict(
+        home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=monetisation.astype(int)
+    )
+    if free:
+        opened = {
+            k: np.concatenate([np.asarray(v)[:n_open], np.zeros(free, np.asarray(v).dtype)]) if k != "home" else v
+            for k, v in opened.items()
+        }
+
+    def columns(given: dict[str, np.ndarray], is_open: bool, inactive: int) -> dict[str, Any]:
+        flagship = given["capability"]
+        size = flagship.size
+        steps = jnp.stack([0.0 * p.tier_size_step, p.tier_size_step])
+        model_size = 0.5 * flagship[:, None] - steps[None, :]
+        cost = p.token_cost_start * jnp.exp(model_size)
+        active = np.arange(size) < size - inactive
+        # A run begun some months ago: enough compute to matter, so that the first releases fall in the first year.
+        run = 3.0 * given["machines"]
+        return given | {
+            "active": active,
+            "capability": flagship[:, None] - jnp.stack([0.0 * p.tier_step, p.tier_step]),
+            "untaught": flagship,
+            "efficiency": 0.35 * flagship,
+            "run_compute": run,
+            "run_cost": run * p.rental_price_start,
+            "claimed_cost": np.where(active, 50.0 * np.exp(flagship), 0.0),
+            "model_size": model_size,
+            "price": cost * (1.25 if is_open else 2.8),
+            "token_cost": cost,
+            "trust": (0.0 if is_open else p.closed_trust) * jnp.ones(size),
+            "licence": np.full(size, 0.7 if is_open else 0.0),
+            "first_party_share": (p.first_party_share if is_open else 1.0) * jnp.ones(size),
+            "ordered": 0.1 * np.repeat(given["machines"][:, None], STAGES, axis=1),
+            "age": np.tile(np.array([[3.0, 1.0]]), (size, 1)) + np.arange(size)[:, None] % 4,
+            "research_spending": p.research_cost_start * jnp.ones(size),
+        }
+
+    closed_group = populations.group("closed_labs", sizes, columns(closed, False, 0))
+    open_group = populations.group("open_labs", sizes, columns(opened, True, free))
+    return Group(*closed_group.populations, *open_group.populations)
+
+
+def first_adopters(p: Any, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group) -> Group:
+    n = populations.adopters
+    slots = Population.create(Adopter, n, sizes=sizes)
+    enterprise = draws.uniform("enterprise", slots) < p.enterprise_share
+    spread = jnp.exp(p.sensitivity_spread * draws.normal("price sensitivity", slots))
+    difficulty = p.difficulty_low + (p.difficulty_high - p.difficulty_low) * draws.uniform("difficulty", slots)
+    scale = jnp.where(enterprise, p.enterprise_scale, 1.0) * jnp.exp(0.7 * draws.normal("scale", slots) - 0.245)
+    return populations.group(
+        "adopters",
+        sizes,
+        {
+            "home": homes(draws.uniform("home", slots), (0.4, 0.2, 0.2, 0.2)),
+            "difficulty": difficulty,
+            "price_sensitivity": jnp.where(enterprise, p.enterprise_sensitivity, p.developer_sensitivity) * spread,
+            "quality_taste": p.quality_taste * jnp.exp(0.2 * draws.normal("quality taste", slots)),
+            "compliance_need": jnp.where(enterprise, p.enterprise_compliance, p.developer_compliance) * jnp.ones(n),
+            "openness_taste": p.openness_taste + p.openness_taste_spread * draws.normal("openness taste", slots),
+            "scale": p.token_scale / n * scale,
+            "usage_elasticity": p.usage_elasticity * jnp.ones(n),
+            "enterprise": enterprise,
+            "usage": jnp.zeros((n, sizes["product"])),
+        },
+    )
+
+
+def first_investors(p: Any, draws: Draws, populations: Populations, sizes: dict[str, int]) -> Group:
+    n = populations.investors
+    slots = Population.create(Investor, n, sizes=sizes)
+    wealth = jnp.exp(0.8 * draws.normal("wealth", slots))
+    opinion = p.belief_spread * draws.normal("opinion", slots, (QUESTIONS,))
+    logit = jax.scipy.special.logit(p.credibility) + p.credibility_spread * draws.normal("credibility", slots)
+    return populations.group(
+        "investors",
+        sizes,
+        {
+            "home": homes(draws.uniform("home", slots), (0.6, 0.1, 0.15, 0.15)),
+            "wealth": wealth / wealth.sum(),
+            "belief": opinion,
+            "reference": opinion,
+            "anchor": opinion,
+            "uncertainty": p.belief_variance * jnp.ones((n, QUESTIONS)),
+            "susceptibility": jnp.clip(p.susceptibility * (0.5 + draws.uniform("susceptibility", slots)), 0.0, 1.0),
+            "credibility": jax.nn.sigmoid(logit),
+            "threshold": jnp.clip(p.attention_threshold * (0.5 + draws.uniform("threshold", slots)), 0.0, 1.0),
+            "trend_share": p.trend_share * jnp.ones(n),
+            "aggressiveness": jnp.exp(0.5 * draws.normal("aggressiveness", slots) - 0.125),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Runs: what they are made of, playing their months, and their results."""

@@ -1,0 +1,235 @@
+"""Abnormal returns around an event, computed from the model's daily returns as they were from the market's.
+
+Market model (MacKinlay 1997, *Journal of Economic Literature* 35): R_it = alpha_i + beta_i R_mt + e_it by ordinary
+least squares on simple returns over the 250 trading days that end 11 days before the event; abnormal return
+AR = R - (alpha + beta R_m), cumulated CAR = sum AR, t = CAR / (sigma sqrt(L)).
+
+**The index.** The observed study uses the S&P 500, of which chips were about a tenth. The firms listed in the model are
+AI firms only, and a value-weighted index of them is its own benchmark: value-weighted abnormal returns then add up to
+zero, so that a fall of chips *must* come out as a rise of something else. The default index therefore gives the model's
+layers the weight they have in a broad index (`BROAD_INDEX`), applications standing for the rest of the economy;
+`value_weights` gives the other choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.scenarios.calendar import DAYS
+from abm.support.samples import by_label, is_constant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from abm.runs.results import Ensemble
+
+EVENT = (24, 16)
+"""27 January 2025: month and trading day, counted from 0."""
+WINDOW = (-5, 20)
+ESTIMATION = (-260, -11)
+"""First and last trading day of the estimation window, relative to the event, both included."""
+LEAST_ESTIMATION = 30
+ESTIMATION_MONTHS = 6
+"""Months before an event whose daily returns are kept where nothing else is said."""
+
+BROAD_INDEX = {"leader": 0.07, "platforms": 0.40, "applications": 0.45, "power": 0.08}
+"""Weights of listed firms in the index; those absent weigh nothing."""
+LAYERS = ("leader", "compute", "power", "platforms", "applications", "closed", "open")
+
+
+@dataclass(frozen=True)
+class MarketModelFit:
+    """Ordinary least squares of a return on the index: arrays have the shape of the returns without the day axis."""
+
+    alpha: Any
+    beta: Any
+    sigma: Any  # standard deviation of the residual, T - 2 degrees of freedom
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Layer returns around an event: (runs, days) arrays by layer, simple returns as fractions."""
+
+    days: np.ndarray
+    raw: dict[str, np.ndarray]
+    abnormal: dict[str, np.ndarray]
+    sigma: dict[str, np.ndarray]
+
+    def cumulative(self, kind: str = "abnormal") -> dict[str, np.ndarray]:
+        """Sums from day 0 on; before it, minus what was still to come, so that the curve passes zero on day -1."""
+        out = {}
+        for layer, returns in getattr(self, kind).items():
+            total = np.cumsum(returns, axis=-1)
+            before = total[..., self.days == -1]
+            out[layer] = total - (before if before.size else 0.0)
+        return out
+
+
+def market_model(returns: Any, index: Any) -> MarketModelFit:
+    """Fit `returns` (..., T) on `index` (..., T or broadcastable), day by day; Series are paired by their labels.
+
+    Raises ValueError for fewer days than `LEAST_ESTIMATION`, for returns and an index of different days, for values that are
+    not finite, and for an index that does not vary but for rounding and so has no slope on it. With an index for each run
+    (two dimensions or more) the last two give NaN for the runs concerned.
+    """
+    returns, index = by_label(returns=returns, index=index)
+    returns, index = np.asarray(returns, float), np.asarray(index, float)
+    days = returns.shape[-1]
+    if days < LEAST_ESTIMATION:
+        raise ValueError(
+            f"{days} days to estimate the market model on, and it takes {LEAST_ESTIMATION}: keep more months of"
+            " daily returns"
+        )
+    if index.shape[-1] != days:
+        raise ValueError(f"returns of {days} days and an index of {index.shape[-1]}: both must have the same days")
+    varies = ~is_constant(index, -1)
+    if index.ndim == 1 and not (np.isfinite(returns).all() and np.isfinite(index).all()):
+        raise ValueError("returns or index are not finite: take days on which both have a value")
+    if index.ndim == 1 and not varies:
+        raise ValueError("the index does not vary over the days of estimation: there is no slope on it to estimate")
+    centred = index - index.mean(-1, keepdims=True)
+    beta = (centred * returns).sum(-1) / np.where(varies, (centred**2).sum(-1), np.nan)
+    alpha = returns.mean(-1) - beta * index.mean(-1)
+    residual = returns - alpha[..., None] - beta[..., None] * index
+    return MarketModelFit(alpha, beta, np.sqrt((residual**2).sum(-1) / (days - 2)))
+
+
+def abnormal_returns(returns: np.ndarray, index: np.ndarray, model: MarketModelFit) -> np.ndarray:
+    """R - (alpha + beta R_m), shape of `returns`."""
+    return returns - model.alpha[..., None] - model.beta[..., None] * index
+
+
+def t_statistic(abnormal: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """CAR / (sigma sqrt(L)) over the last axis, L its length."""
+    return abnormal.sum(-1) / (sigma * np.sqrt(abnormal.shape[-1]))
+
+
+def layers_of(firms: list[str], vendors: int, closed: int) -> dict[str, list[int]]:
+    """Columns of the asset axis by layer.
+
+    Compute is the vendors that a buyer of shares could buy, the leader and its follower: the platforms' own chips are
+    not listed apart, and the domestic vendor gains from what the others lose. Labs were not listed when the event was
+    observed.
+    """
+    labs = len(firms) - vendors - 3
+    return {
+        "leader": [0],
+        "compute": list(range(min(vendors, 2))),
+        "power": [firms.index("power")],
+        "platforms": [firms.index("platforms")],
+        "applications": [firms.index("applications")],
+        "closed": list(range(vendors, vendors + closed)),
+        "open": list(range(vendors + closed, vendors + labs)),
+    }
+
+
+def broad_weights(firms: list[str]) -> np.ndarray:
+    """Weights (firms,) of the broad index; see the module's text."""
+    weights = np.array([BROAD_INDEX.get(firm, 0.0) for firm in firms])
+    return weights / weights.sum()
+
+
+def value_weights(ensemble: Ensemble, month: int) -> np.ndarray:
+    """Weights (runs, firms) by market value at the end of `month`.
+
+    Values are reported by layer: firms of a layer, but for the leading vendor, are taken to share its value evenly.
+    """
+    groups = _layers(ensemble)
+    firms = ensemble.firms
+    vendors = len(ensemble.setup.world.vendors)
+    value = {name: ensemble[f"equity_{name}"][:, month] for name in ("chips", "leader", "closed", "open")}
+    weights = np.zeros((len(ensemble.seeds), len(firms)))
+    weights[:, 0] = value["leader"]
+    weights[:, 1:vendors] = (value["chips"] - value["leader"])[:, None] / max(vendors - 1, 1)
+    for name in ("closed", "open"):
+        weights[:, groups[name]] = value[name][:, None] / len(groups[name])
+    for name in ("power", "platforms", "applications"):
+        weights[:, groups[name]] = ensemble[f"equity_{name}"][:, month][:, None]
+    return weights / weights.sum(1, keepdims=True)
+
+
+def around(
+    ensemble: Ensemble,
+    event: tuple[int, int] = EVENT,
+    window: tuple[int, int] = WINDOW,
+    weights: np.ndarray | None = None,
+) -> Window:
+    """Layer returns of every run in the window around the event.
+
+    A layer's return is the even mean of its firms'. `weights` (firms,) or (runs, firms) make the index; default
+    `broad_weights`. The ensemble must have kept consecutive months of daily returns that cover the window; the
+    estimation window is as much of `ESTIMATION` as was kept, and ends before a window that begins earlier than it ends.
+
+    Raises ValueError for days that were not kept, and for a window without days.
+    """
+    if not 0 <= event[1] < DAYS:
+        raise ValueError(f"event {event}: days of a month are counted from 0 to {DAYS - 1}")
+    if window[0] > window[1]:
+        raise ValueError(f"window {window}: its first day comes after its last")
+    months = ensemble.daily_months
+    if list(months) != list(range(months[0], months[-1] + 1)):
+        raise ValueError(f"daily returns of months {list(months)} were kept: the event study takes consecutive months")
+    day0 = (event[0] - months[0]) * DAYS + event[1]
+    daily = ensemble.out["daily"]  # (runs, months, days, firms)
+    simple = np.expm1(daily.reshape(daily.shape[0], -1, daily.shape[-1]))
+    first, last = day0 + window[0], day0 + window[1]
+    if first < 0 or last >= simple.shape[1]:
+        raise ValueError(
+            f"days {window[0]} to {window[1]} around month {event[0]}, day {event[1]} reach beyond the daily"
+            f" returns kept (months {months[0]} to {months[-1]})"
+        )
+    past = slice(max(0, day0 + ESTIMATION[0]), max(0, min(day0 + ESTIMATION[1] + 1, first)))
+    weights = broad_weights(ensemble.firms) if weights is None else weights
+    index = np.einsum("rtf,rf->rt", simple, np.broadcast_to(weights, (simple.shape[0], simple.shape[2])))
+    raw, abnormal, sigma = {}, {}, {}
+    for layer, firms in _layers(ensemble).items():
+        own = simple[:, :, firms].mean(-1)
+        model = market_model(own[:, past], index[:, past])
+        raw[layer] = own[:, first : last + 1]
+        abnormal[layer] = abnormal_returns(own, index, model)[:, first : last + 1]
+        sigma[layer] = model.sigma
+    return Window(np.arange(window[0], window[1] + 1), raw, abnormal, sigma)
+
+
+def _layers(ensemble: Ensemble) -> dict[str, list[int]]:
+    closed = sum(lab.startswith("closed") for lab in ensemble.setup.world.labs)
+    return layers_of(ensemble.firms, len(ensemble.setup.world.vendors), closed)
+
+
+def observed() -> pd.DataFrame:
+    """What the market did: one row a layer and day, fractions: raw, abnormal, their cumulated sums, number of firms.
+
+    Layers are even means over tickers. Applications have one reported raw return each, on day 0, and no abnormal one.
+    """
+    import pandas as pd
+
+    from abm.data import load
+
+    daily = load("event_window")
+    table = daily.groupby(["layer", "day"]).agg(
+        raw=("return_pct", "mean"), abnormal=("abnormal_return_pct", "mean"), firms=("ticker", "nunique")
+    )
+    day0 = load("event_returns")
+    day0 = day0[(day0["event_date"] == pd.Timestamp(2025, 1, 27)) & (day0["layer"] == "applications")]
+    missing = "applications" not in table.index.get_level_values("layer")
+    if missing and len(day0):
+        table.loc[("applications", 0), :] = [day0["return_day0_pct"].mean(), np.nan, len(day0)]
+    table = table.sort_index()
+    table[["raw", "abnormal"]] /= 100
+    for kind in ("raw", "abnormal"):
+        sums = table[kind].groupby(level="layer").cumsum()
+        base = sums.xs(-1, level="day").reindex(sums.index.get_level_values("layer")).to_numpy()
+        table[f"cumulative_{kind}"] = sums - np.nan_to_num(base)
+    return table.reset_index()
+
+
+def tickers() -> pd.DataFrame:
+    """Single firms: layer, ticker, day, raw and abnormal return as fractions."""
+    from abm.data import load
+
+    daily = load("event_window")
+    daily["raw"], daily["abnormal"] = daily["return_pct"] / 100, daily["abnormal_return_pct"] / 100
+    return daily[["layer", "ticker", "day", "date", "raw", "abnormal"]]

@@ -1,0 +1,221 @@
+"""The compiled programs of a market: one for each shape of it, whatever its parameters, seeds and scenarios."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from abm.engine import compiler_options, on_accelerator, traced
+from abm.market.month import Month, month, months_of_runs, run, start_runs
+from abm.market.observables import ProductRecord
+from abm.runs.own_code import identity_of_code, is_built_in
+from abm.market.start import ROLES, Populations, first_market
+from abm.support.provenance import source_hash
+from abm.market.state import Conduct, Market, Networks, Values
+from abm.scenarios.timeline import World
+
+if TYPE_CHECKING:
+    from abm.runs.months import Setup
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What fixes the arrays and the rules of a run, and so its compiled program. Equal shapes share one program."""
+
+    populations: Populations
+    world: World
+    conduct: Conduct
+    key: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, setup: Setup) -> Shape:
+        """With the rules as they are now: a class attribute that has changed since makes another shape.
+
+        Where what the rules do cannot all be known, every set-up has a shape of its own.
+        """
+        kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in ROLES)
+        code = identity_of_code(kind for _, several in kinds for kind, _ in several)
+        rules: Any = Unknown(setup, code.digest) if code.unknown else code.digest
+        return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct, rules))
+
+    @property
+    def rules(self) -> Any:
+        """Stands for code that is not the package's: empty where there is none."""
+        return self.key[3]
+
+    @property
+    def own_kinds(self) -> list[type]:
+        """Classes of agents that are not the package's."""
+        return [kind for _, kinds in self.key[0] for kind, _ in kinds if not is_built_in(kind)]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no code but the package's own takes part."""
+        return bool(self.rules == "")
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shape) and self.key == other.key
+
+
+@dataclasses.dataclass(frozen=True)
+class Unknown:
+    """Rules of which not all can be known: equal for one and the same set-up, while what is known of them is the same."""
+
+    setup: Setup
+    digest: str
+
+    def __str__(self) -> str:
+        return uuid.uuid4().hex  # nothing that is stored under it is found again
+
+    def __hash__(self) -> int:
+        return hash((id(self.setup), self.digest))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unknown) and self.setup is other.setup and self.digest == other.digest
+
+
+@jax.tree_util.register_pytree_node_class
+class Row(Mapping[str, Any]):
+    """Numbers by name that a program hands over as one array (..., names): a hundred arrays take milliseconds."""
+
+    def __init__(self, names: tuple[str, ...], array: Any) -> None:
+        self.names, self.array = names, array
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, Any]) -> Row:
+        return cls(tuple(numbers), jnp.stack([jnp.asarray(number, float) for number in numbers.values()], axis=-1))
+
+    def __getitem__(self, name: str) -> Any:
+        if not isinstance(self.array, np.ndarray):
+            self.array = np.asarray(self.array)
+        return self.array[..., self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def tree_flatten(self) -> tuple[tuple[Any], tuple[str, ...]]:
+        return (self.array,), self.names
+
+    @classmethod
+    def tree_unflatten(cls, names: tuple[str, ...], children: tuple[Any, ...]) -> Row:
+        return cls(names, *children)
+
+
+KEPT = 8
+"""Shapes whose programs are kept in a process. Each maps some 2,500 stretches of memory, and Linux ends one with 65,530."""
+
+
+@functools.lru_cache(KEPT)
+def compiled_month(shape: Shape) -> Callable[..., Any]:
+    """`market.month`, compiled; its observables are a `Row`."""
+    conduct = shape.conduct
+
+    def one(market: Market, p: Values, events: Any, draws: Any) -> tuple[Market, Month]:
+        market, report = month(market, p, events, draws, conduct)
+        return market, report._replace(observables=Row.of(report.observables))
+
+    return jax.jit(one, compiler_options=compiler_options())
+
+
+@functools.lru_cache(KEPT)
+def compiled_start(shape: Shape) -> Callable[..., Market]:
+    def start(p: Any, seed: Any, networks: Networks) -> Market:
+        return first_market(Values(p), seed, shape.populations, networks, shape.world)
+
+    return jax.jit(start, compiler_options=compiler_options())
+
+
+ROWS = 60
+"""A program's timeline has this many rows or a multiple: shorter runs use the same program."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Program:
+    """The compiled parts of an ensemble: first markets, and months from one to another."""
+
+    start: Callable[..., Market]
+    month: Callable[..., Any]
+    months: Callable[..., Any]
+    identity: str = ""
+    """Stands for what decides the traces, where they are kept (`abm.engine.traced`)."""
+
+    @staticmethod
+    @functools.lru_cache(KEPT)
+    def of(shape: Shape, precision: int, own_timelines: bool = False) -> Program:
+        month = months_of_runs(shape.conduct, own_timelines)
+
+        def months(markets: Any, setting: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
+            return run(markets, setting, timeline, bounds, reports, month)
+
+        options = compiler_options()
+        start = jax.jit(functools.partial(start_runs, populations=shape.populations), compiler_options=options)
+        if not (traced.is_wanted() and shape.is_plain):
+            return Program(start, month, jax.jit(months, compiler_options=options))
+        identity = f"{source_hash()} {shape.key} {own_timelines} {sorted(options)}"
+        traced_months = traced.Traced(months, lambda markets, *more: (markets, more[-1]), identity, options)
+        return Program(start, month, traced_months, identity)
+
+    def blank(self, markets: Market, setting: Any, timeline: dict[str, Any]) -> Month:
+        """Reports to be filled."""
+        events = {name: np.asarray(rows[0]) for name, rows in timeline.items()}
+
+        def shapes() -> Month:
+            return jax.eval_shape(self.month, markets, setting, events)[1]
+
+        report = _kept_shapes(self.identity, (markets, setting, events), shapes) if self.identity else shapes()
+        rows = _rows(len(timeline["capex"]))
+        # On an accelerator they are made where they are needed; here JAX would compile a program for each of them.
+        zeros: Any = jnp.zeros if on_accelerator() else np.zeros
+        return jax.tree.map(lambda x: zeros((rows, *x.shape), x.dtype), report)
+
+    def play(self, setting: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:
+        """From state (month, markets, reports) to the state at `stop`; timeline (months, ...) or (months, runs, ...)."""
+        month, markets, reports = state
+        if stop <= month:
+            return state
+
+        def filled(x: Any) -> Any:
+            return np.concatenate([x, np.repeat(x[-1:], _rows(len(x)) - len(x), 0)])
+
+        rows = {name: filled(np.asarray(x)) for name, x in timeline.items()}
+        markets, reports = self.months(markets, setting, rows, (month, stop), reports)
+        return stop, markets, reports
+
+
+def _kept_shapes(identity: str, arguments: Any, shapes: Callable[[], Month]) -> Month:
+    """Shapes and types of a month's report, from disk where another process has traced it."""
+
+    def plain() -> bytes:
+        report = shapes()
+        parts = {
+            "observables": report.observables,
+            "products": report.products._asdict(),
+            "returns": report.daily_returns,
+        }
+        return json.dumps(jax.tree.map(lambda x: f"{x.dtype} {json.dumps(x.shape)}", parts)).encode()
+
+    def shape(words: str) -> Any:
+        kind, _, size = words.partition(" ")
+        return jax.ShapeDtypeStruct(tuple(json.loads(size)), np.dtype(kind))
+
+    name = traced.key_of(f"report {identity}", jax.tree.leaves(arguments))
+    parts = jax.tree.map(shape, json.loads(traced.kept(name, plain)))
+    return Month(parts["observables"], ProductRecord(**parts["products"]), parts["returns"])
+
+
+def _rows(months: int) -> int:
+    return -(-months // ROWS) * ROWS

@@ -1,0 +1,1 @@
+"""Scenarios: dated events on a timeline, from files or Python."""

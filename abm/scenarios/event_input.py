@@ -1,0 +1,47 @@
+"""Events as a file or a caller says them, and what is wrong with what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from abm.scenarios.events import KINDS, Event
+from abm.scenarios.timeline import World
+from abm.support.messages import meant, must_be, short
+
+
+def read_event(
+    raw: Any, world: World | None = None, horizon: int | None = None
+) -> tuple[Event | None, list[tuple[str | None, str]]]:
+    """An event from what a file or a caller says of it, and all that is wrong with it as (key, message)."""
+    raw = {key: value for key, value in raw if value is not None} if isinstance(raw, Event) else raw
+    if not isinstance(raw, Mapping) or not all(isinstance(key, str) for key in raw):
+        return None, [(None, f"an event is a table [[event]] of its own, not {short(raw)}")]
+    kind = raw.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        return None, [("kind", ("missing field 'kind'" if kind is None else "unknown kind") + meant(kind, list(KINDS)))]
+    problems = list(KINDS[kind].conflicts(dict(raw), horizon))
+    try:
+        return KINDS[kind].model_validate(dict(raw), context={"world": world}), problems
+    except ValidationError as error:
+        return None, list(dict.fromkeys([*problems, *complaints(error, KINDS[kind])]))
+
+
+def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[str | None, str]]:
+    """pydantic's findings as (key, message) in the words of the file, but for those that are found without it."""
+    for found in error.errors(include_url=False):
+        if not found["loc"] or (found["loc"][0] == "parameters" and len(found["loc"]) > 1):
+            continue  # said by `Event.conflicts`, and by abm.scenarios.scenario
+        key = str(found["loc"][0])
+        if found["type"] == "missing":
+            yield None, f"missing field {key!r}"
+        elif found["type"] == "extra_forbidden":
+            words = ["event" if word == "events" else word for word in model.model_fields]
+            yield key, f"unknown key {short(key)}{meant(key, words)}"
+        elif found["type"] == "value_error":
+            yield key, str(found["ctx"]["error"])
+        else:
+            unit = model.model_fields[key].description
+            yield key, f"{key}{f' ({unit})' if unit else ''}: {must_be(found)}, not {short(found['input'])}"

@@ -1,0 +1,1 @@
+"""What every part uses and no part of the model is: files, messages, workers, provenance."""

@@ -1,0 +1,1 @@
+"""Models with known solutions that the market is checked against."""
