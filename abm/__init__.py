@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from abm.runs.mesa_model import MarketModel
+    from abm.market.populations import Populations
     from abm.parameters import ParameterError, Parameters
-    from abm.market.start import Populations
+    from abm.runs.mesa_model import MarketModel
     from abm.runs.results import compare
-    from abm.scenarios.scenario import Scenario, ScenarioError
     from abm.runs.simulate import Setting, ensemble, ensembles, simulate
+    from abm.scenarios.scenario import Scenario, ScenarioError
     from abm.sweeps import Sweep, open_sweep, run_sweep, sweep
 
 _HOME = {

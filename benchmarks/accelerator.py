@@ -105,7 +105,8 @@ def one_month(precision: int, runs: int) -> dict[str, Any]:
     import numpy as np
 
     from abm.engine import seed_words
-    from abm.runs.programs import Program, Shape
+    from abm.runs.programs import Program
+    from abm.runs.setup import Shape
     from abm.runs.simulate import Member, Setting
 
     with jax.enable_x64(precision == 64):

@@ -14,7 +14,8 @@ import numpy as np
 import abm
 from abm.engine import seed_words
 from abm.engine.devices import CHUNK
-from abm.runs.programs import Program, Shape
+from abm.runs.programs import Program
+from abm.runs.setup import Shape
 from abm.runs.simulate import Member, Setting
 
 LIMIT = 1.05

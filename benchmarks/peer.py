@@ -16,7 +16,8 @@ import numpy as np
 
 import abm
 from abm.market.measures import MEASURES
-from abm.runs.months import Setup, play
+from abm.runs.months import play
+from abm.runs.setup import Setup
 from abm.support.workers import processors, worker_pool
 from benchmarks.plain_mesa import check, start
 from benchmarks.plain_mesa.model import PlainMarket

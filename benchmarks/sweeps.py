@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 
-from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.support.workers import processors
+from abm.sweeps import Sweep, open_sweep, run_sweep
 from benchmarks.page import PAGE, ROOT, machine
 
 BEGIN, END = "<!-- sweeps:begin -->", "<!-- sweeps:end -->"

@@ -2,9 +2,9 @@
 says whether they fit).
 
 Parameters come from `abm.parameters`, state variables from the `Field` declarations of `abm.agents` and the records of
-`abm.market.state`, the schedule and the draws from the source of `abm.market.month` and `abm.market.phases`, inputs from `abm.scenarios.timeline`
-and `abm.scenarios.events`, observables from `abm.market.measures`. Each table stands between two markers, and only what is between
-them is replaced.
+`abm.market.state`, the schedule and the draws from the source of `abm.market.month` and `abm.market.phases`, inputs from
+`abm.scenarios.timeline` and `abm.scenarios.events`, observables from `abm.market.measures`. Each table stands between two
+markers, and only what is between them is replaced.
 """
 
 from __future__ import annotations
@@ -165,9 +165,10 @@ def attribute_docs(path: Path, name: str) -> dict[str, str]:
 def cast() -> str:
     """What the agents of the default cast start with, at default parameters."""
     from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
-    from abm.parameters import Parameters
-    from abm.market.start import Populations, first_labs, first_vendors
+    from abm.market.populations import Populations
+    from abm.market.start import first_labs, first_vendors
     from abm.market.state import QUESTIONS, STAGES, TIERS, Values
+    from abm.parameters import Parameters
 
     p, populations = Values(Parameters().values()), Populations()
     world = populations.world()

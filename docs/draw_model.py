@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from abm.analysis.profile import PHASES
-from abm.scenarios.calendar import DAYS
 from abm.charts import style
 from abm.figures.multilayer_network import CHANNELS, ROLES
+from abm.market.populations import Populations
 from abm.parameters import JURISDICTIONS
-from abm.market.start import Populations
+from abm.scenarios.calendar import DAYS
 
 OUT = Path(__file__).parent / "images" / "model.png"
 SIZES = Populations()

@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from abm.figures.crash import only_raw
 from abm.experiments.r1.sentences import change_in_words, in_percent
+from abm.figures.crash import only_raw
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "README.md"

@@ -5,7 +5,7 @@ import pytest
 
 from abm import MarketModel, Parameters, Scenario, ensembles
 from abm.parameters import merged
-from abm.runs.months import Setup
+from abm.runs.setup import Setup
 from abm.runs.simulate import Setting
 
 TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2)

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import abm.scenarios.calendar
-from abm.scenarios.calendar import DAYS, UNSCHEDULED_CLOSURES, date_of, is_trading_day, market_holidays, month_of, trading_day
+from abm.scenarios.calendar import (
+    DAYS,
+    UNSCHEDULED_CLOSURES,
+    date_of,
+    is_trading_day,
+    market_holidays,
+    month_of,
+    trading_day,
+)
 
 # https://www.nyse.com/markets/hours-calendars, as published year by year; 2025-01-09 was announced in December 2024.
 PUBLISHED = {

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from abm.cli.app import app
 from abm import data
-from abm.calibration import Calibration, CalibrationError, Prior, Simulator, Undefined, pages
+from abm.calibration import Calibration, CalibrationError, Prior, Simulator, Undefined, figures, pages
 from abm.calibration import posterior as smc
 from abm.calibration.criterion import Criterion
 from abm.calibration.identification import identify
@@ -22,7 +21,7 @@ from abm.calibration.recovery import recover
 from abm.calibration.refinement import gauss_newton
 from abm.calibration.search import objective, search
 from abm.calibration.spec import Posterior, built_in
-from abm.calibration import figures
+from abm.cli.app import app
 from abm.mechanisms import demand
 from abm.parameters import Parameters
 

@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 import abm
 from abm import figures
 from abm.charts import fans, style
-from abm.figures import sweeps as maps, network as multilayer, products
 from abm.charts.labels import LABELS, OVERVIEW, PRICING_POWER
+from abm.figures import network as multilayer
+from abm.figures import products
+from abm.figures import sweeps as maps
 
 SIZES = {"adopters": 24, "investors": 40}
 CHARTS = (

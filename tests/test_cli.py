@@ -15,10 +15,10 @@ import abm.calibration.fit_table
 import abm.experiments.reproductions
 import abm.runs.simulate
 from abm.cli.app import app
-from abm.scenarios.events import KINDS, Event
-from abm.market.month import Month
 from abm.experiments.reproductions import Outcome, Reproduction, Stopped
+from abm.market.month import Month
 from abm.runs.results import Result
+from abm.scenarios.events import KINDS, Event
 
 ROOT = Path(__file__).parents[1]
 runner = CliRunner()

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from abm import simulate
 from abm.analysis.counterfactual import EXPORTS, Counterfactual, CounterfactualError, numbers
+from abm.charts.labels import HEADLINES
 from abm.cli.app import app
 from abm.dashboard.levers import every
-from abm.charts.labels import HEADLINES
 from abm.parameters import Parameters
 
 STRICT = Counterfactual(levers={"ip_strength": 0.9, "distillation_rate": 0.0}, seeds=4, months=30)
@@ -129,8 +129,9 @@ def test_levers_that_no_month_reads_are_refused():
     from abm.analysis.counterfactual import FROM_THE_START
     from abm.engine import Draws
     from abm.market.month import month
-    from abm.runs.months import Setup, first_market_of
     from abm.market.state import Values
+    from abm.runs.months import first_market_of
+    from abm.runs.setup import Setup
 
     setup = Setup.of(adopters=8, investors=12)
     values = {name: jnp.asarray(value) for name, value in setup.values.items()}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import abm
-from abm.runs import programs, simulate
 from abm.engine import devices, mean_of_neighbours, neighbours, run_many, runs_together
+from abm.runs import programs, simulate
 from abm.runs.simulate import Member, Setting
+from abm.support.workers import processors, usual_workers
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
-from abm.support.workers import processors, usual_workers
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from abm.calibration.spec import Calibration
 from abm.analysis.counterfactual import Counterfactual
+from abm.calibration.spec import Calibration
 from abm.experiments.spec import Experiment
 from abm.scenarios.scenario import Scenario
 from abm.sweeps import Sweep

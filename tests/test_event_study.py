@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abm.runs import event_study
 from abm.data import load
+from abm.runs import event_study
 
 FIRMS = ["leader", "follower", "closed_1", "open_1", "power", "platforms", "applications"]
 

@@ -20,7 +20,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import abm
-from abm.runs import event_study
 from abm.cli.app import app
 from abm.experiments import ExperimentError, find, report
 from abm.experiments.checks import of_condition
@@ -31,6 +30,7 @@ from abm.experiments.sampling import Unanswerable
 from abm.experiments.spec import Test, holds, merged
 from abm.experiments.special import STATISTICS
 from abm.experiments.statistics import observed_returns
+from abm.runs import event_study
 from abm.sweeps import SpecError, Sweep
 
 ROOT = Path(__file__).parents[1]

@@ -8,8 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from abm import figures
-from abm.figures import chips, crash, list_prices
 from abm.charts import labels, style
+from abm.figures import chips, crash, list_prices
 
 GRIDS = {
     "pricing_power": (2, 3),

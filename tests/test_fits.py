@@ -9,9 +9,9 @@ import pytest
 
 import abm
 from abm import data
-from abm.calibration.posterior import effective
-from abm.calibration.pages import distinct, outside
 from abm.analysis.predictions import called_sign, read_predictions
+from abm.calibration.pages import distinct, outside
+from abm.calibration.posterior import effective
 from abm.experiments import ExperimentError, frozen
 from abm.experiments.load import from_table, load
 from abm.parameters import Parameters

@@ -11,17 +11,17 @@ import pytest
 
 import abm
 from abm import Parameters, Populations, Setting, Sweep, ensemble, ensembles, simulate
-from abm.calibration.spec import Calibration
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.analysis.predictions import READ
 from abm.analysis.sensitivity_design import Wanted, load, noise_sweep
+from abm.calibration.spec import Calibration
 from abm.cli.mistakes import Mistake, settings
 from abm.experiments.load import find
 from abm.experiments.spec import CONDITION
 from abm.support.files import safe_name
 from abm.support.inputs import parse_float, parse_int, plain, whole
 from abm.sweeps import SpecError
-from abm.sweeps.designs import points_of
+from abm.sweeps.plan import points_of
 
 TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
 DAY = dt.date(2025, 1, 20)

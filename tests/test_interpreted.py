@@ -6,8 +6,9 @@ import pytest
 from abm import MarketModel, Scenario, simulate
 from abm.agents import ClosedLab
 from abm.engine import Draws, RuleError
-from abm.runs.months import Setup, one_month, play
 from abm.market.state import Values
+from abm.runs.months import one_month, play
+from abm.runs.setup import Setup
 
 SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
 FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}  # prices follow at once what a lab wants to charge

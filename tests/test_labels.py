@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 import abm
 from abm import figures
+from abm.charts import fans, style
+from abm.charts.labels import as_text, name_and_unit, parameter_name, spaced
 from abm.experiments.figures import KINDS, Material
 from abm.experiments.spec import Experiment
 from abm.experiments.spec import Figure as Figure_
-from abm.charts import fans, style
 from abm.figures import sensitivity
-from abm.charts.labels import as_text, name_and_unit, parameter_name, spaced
 
 TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
 

@@ -7,8 +7,8 @@ import pytest
 from abm import Parameters
 from abm.agents import OpenLab
 from abm.engine import Population
-from abm.mechanisms import imitation
 from abm.market.state import Values
+from abm.mechanisms import imitation
 
 SIZES = {"tier": 2, "stage": 3, "product": 4, "vendor": 2, "question": 4, "pair": 2, "asset": 5}
 

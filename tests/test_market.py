@@ -14,7 +14,8 @@ from abm import Parameters, Scenario, compare, ensemble, ensembles, simulate
 from abm.agents import ClosedLab
 from abm.market.measures import MEASURES
 from abm.market.observables import ProductRecord
-from abm.runs.months import Setup, check_prices
+from abm.runs.guards import check_prices
+from abm.runs.setup import Setup
 
 SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
 COMPACT = dict(adopters=24, investors=40)

@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import lambertw
 
-from abm.validation.theory import bertrand
 from abm.mechanisms import demand
 from abm.mechanisms.pricing import common_markup_elasticity, lerner_from_elasticity
+from abm.validation.theory import bertrand
 from abm.validation.theory.nash import nash_prices, zeta_markup_step
 
 QUALITY, COST = np.array([4.0, 3.0, 2.0]), np.array([1.0, 0.6, 0.2])  # V2: delta / mu, c, with mu = 0.5

@@ -15,8 +15,9 @@ from oracle import tokens
 from abm.engine import Draws
 from abm.market.phases.chips import trade_chips
 from abm.market.phases.policy import adjust_policy
-from abm.runs.months import Setup, play
 from abm.market.state import Accounts, Cloud, Exchange, Flows, Now, Values
+from abm.runs.months import play
+from abm.runs.setup import Setup
 
 TINY = dict(vendors=2, closed_labs=4, open_labs=3, entrants=2, adopters=4, investors=5)  # every monetisation
 MONTHS, SEED, PRECISION = 36, 3, 1e-9  # R1 is in month 24

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 import pytest
 
-from abm.runs.months import Setup, play
 from abm.market.state import Conduct
+from abm.runs.months import play
+from abm.runs.setup import Setup
 from benchmarks import plain_mesa
 from benchmarks.plain_mesa import PlainMarket, check
 from benchmarks.plain_mesa.headlines import HEADLINES

@@ -13,9 +13,9 @@ from abm import MarketModel, Parameters, Scenario, Setting, ensemble, ensembles,
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError, kept
 from abm.analysis.policy_notes import answers, late, notes, taken_back
 from abm.cli.app import app
-from abm.runs.months import Setup
 from abm.runs.policy import PolicyWarning, frame, overridden, resolved
 from abm.runs.results import compare
+from abm.runs.setup import Setup
 
 TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2)
 MONTHS = 27

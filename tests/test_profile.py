@@ -9,8 +9,9 @@ from abm.analysis import profile
 from abm.cli.app import app
 from abm.engine import Draws
 from abm.market.month import month
-from abm.runs.months import Setup, play
 from abm.market.state import Now, Values
+from abm.runs.months import play
+from abm.runs.setup import Setup
 
 SIZES = {"adopters": 24, "investors": 40}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from abm.runs.months import Setup
 from abm.runs.programs import KEPT, Program, compiled_month
+from abm.runs.setup import Setup
 
 
 def shape_of(investors, **options):

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from abm.charts.labels import PRICING_POWER
-from abm.runs.months import Setup
-from abm.experiments.reproductions import Stopped
-from abm.experiments.r1 import job as r1_shock, tables as r1_tables, store
 from abm.experiments import html
+from abm.experiments.r1 import job as r1_shock
+from abm.experiments.r1 import store
+from abm.experiments.r1 import tables as r1_tables
+from abm.experiments.reproductions import Stopped
+from abm.runs.setup import Setup
 from abm.runs.simulate import ensembles
 from abm.support.workers import worker_pool
 
@@ -209,15 +211,13 @@ def test_numbers_are_written_as_people_write_them():
     assert html.number(3.6e-8) == "3.60\u00a0×\u00a010⁻⁸"
     assert html.number(-1.6147e10) == "−1.61\u00a0×\u00a010¹⁰"
     assert html.number(123456789.0) == "123,456,789"
-    assert report.words("e - 1 <= -0.5") == "e\u00a0−\u00a01 ≤ −0.5"
-    assert report.words("2025-01-27, open-closed, `abm score`") == "2025-01-27, open-closed, <code>abm score</code>"
+    assert html.words("e - 1 <= -0.5") == "e\u00a0−\u00a01 ≤ −0.5"
+    assert html.words("2025-01-27, open-closed, `abm score`") == "2025-01-27, open-closed, <code>abm score</code>"
 
 
 def test_text_of_a_report_is_escaped():
     frame = pd.DataFrame({"a": ["<b>"], "b": [1.0]})
-    page = html.page(
-        "T & T", "lead", "", [report.Section("One <two>", [report.table(frame, "c", {"a": "a"})])], "end"
-    )
+    page = html.page("T & T", "lead", "", [html.Section("One <two>", [html.table(frame, "c", {"a": "a"})])], "end")
     assert "<b>" not in page
     assert "T &amp; T" in page
     assert '<section id="one--two">' in page

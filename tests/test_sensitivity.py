@@ -23,8 +23,8 @@ from abm.cli.sensitivity import seeds_needed
 from abm.figures import sensitivity as figures
 from abm.parameters import Parameters
 from abm.sweeps import Sweep, open_sweep, run_sweep
-from abm.sweeps.designs import points_of, unit_cube
-from abm.sweeps.plan import Plan
+from abm.sweeps.designs import unit_cube
+from abm.sweeps.plan import Plan, points_of
 from abm.sweeps.stopping import Rule, half_widths, judge
 
 runner = CliRunner()
@@ -522,7 +522,9 @@ def test_a_dry_run_says_how_much(tmp_path):
 
 
 def test_the_commands_load_nothing_heavy():
-    code = "import sys, abm.cli.app; print([m for m in ('SALib', 'scipy', 'numpy', 'pandas', 'jax') if m in sys.modules])"
+    code = (
+        "import sys, abm.cli.app; print([m for m in ('SALib', 'scipy', 'numpy', 'pandas', 'jax') if m in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert found.stdout.strip() == "[]"
 

@@ -13,15 +13,15 @@ import pytest
 from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
-from abm.calibration.spec import Calibration, CalibrationError
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
+from abm.calibration.spec import Calibration, CalibrationError
+from abm.charts import style
 from abm.cli.app import app
 from abm.experiments import ExperimentError
 from abm.experiments.load import load as load_experiment
 from abm.experiments.replay import Unplayable, replay_result
-from abm.charts import style
-from abm.support.files import write_text, write_whole
 from abm.scenarios.scenario import Scenario, ScenarioError
+from abm.support.files import write_text, write_whole
 from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
 from abm.sweeps.store import Damaged
 

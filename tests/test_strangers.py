@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abm.calibration.spec import Calibration, CalibrationError
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.analysis.predictions import read_outcomes, read_predictions
+from abm.calibration.spec import Calibration, CalibrationError
 from abm.cli.mistakes import Mistake
 from abm.cli.mistakes import settings as settings_of
 from abm.experiments import ExperimentError
 from abm.experiments.load import load as load_experiment
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, ParameterError, Parameters
 from abm.scenarios.scenario import Scenario, ScenarioError
-from abm.sweeps import SpecError, Sweep
 from abm.support.messages import meant, nearest
+from abm.sweeps import SpecError, Sweep
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "experiments" / "10_clarity" / "experiment.toml"

@@ -17,9 +17,8 @@ import abm
 from abm.agents import ClosedLab
 from abm.sweeps import Design, Results, SpecError, Sweep, open_sweep, run_sweep, store
 from abm.sweeps.comparison import paired
-from abm.sweeps.designs import points_of
 from abm.sweeps.estimate import time_of
-from abm.sweeps.plan import Plan
+from abm.sweeps.plan import Plan, points_of
 from abm.sweeps.stopping import Rule, half_widths, judge, run_until
 from abm.sweeps.store import Changed
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from abm.support.workers import worker_pool
 from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.sweeps.selftest import (
     TRIALS,
@@ -23,7 +24,6 @@ from abm.sweeps.selftest import (
     small,
     tables,
 )
-from abm.support.workers import worker_pool
 
 pytestmark = pytest.mark.timeout(400)  # a sweep that hangs fails
 

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from abm.cli.app import app
 from abm.engine import interpreted
 from abm.mechanisms import beliefs, compute, disclosure, investment, pricing, research
-from abm.validation.theory import influence, race, vertical_chain
 from abm.validation import ladder
 from abm.validation.ladder import Rung, Skipped, above, below, between, check, climb, markdown, reported
 from abm.validation.models import epidemic, firms, step_by_step
+from abm.validation.theory import influence, race, vertical_chain
 
 RUNGS = ladder.all_rungs()
 runner = CliRunner()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from abm.runs import event_study
 from abm.experiments.r1.sentences import Findings, change_in_words
+from abm.runs import event_study
 
 ROOT = Path(__file__).parents[1]
 NAN = float("nan")

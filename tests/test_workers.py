@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from abm.engine import run_many
-from abm.sweeps import Sweep, open_sweep, parallel, run_sweep
 from abm.support.workers import Broken, Watch, patience, processor_time, worker_pool
+from abm.sweeps import Sweep, open_sweep, parallel, run_sweep
 
 pytestmark = pytest.mark.timeout(300)  # a sweep that hangs fails
 

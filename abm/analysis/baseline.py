@@ -44,8 +44,8 @@ FILE = Path("tests") / "baseline.json"
 
 def headlines(size: str) -> dict[str, Any]:
     """By scenario, observable and month: mean over seeds and its standard error."""
-    from abm.scenarios.scenario import Scenario
     from abm.runs.simulate import Setting, ensembles
+    from abm.scenarios.scenario import Scenario
 
     names = Scenario.names()
     chosen = SIZES[size]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abm.sweeps.plan import seed_of
 from abm.support.messages import meant, short
+from abm.sweeps.plan import seed_of
 
 if TYPE_CHECKING:
     from abm.sweeps.results import Results

@@ -25,21 +25,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
-from abm.scenarios.calendar import HORIZON, date_of, month_of
-from abm.scenarios.events import Event
-from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
-from abm.support.inputs import parse_float, plain
-from abm.support.toml_lines import Where, line_of, lines_of
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.runs.policy import CLOSED, FROM_THE_START, Change, resolved, retold, without
+from abm.scenarios.calendar import HORIZON, date_of, month_of
+from abm.scenarios.events import Event
 from abm.scenarios.scenario import Scenario, ScenarioError
+from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.support.inputs import parse_float, plain
 from abm.support.messages import PARAMETERS, meant, short
+from abm.support.toml_lines import Where, line_of, lines_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from abm.runs.months import Setup
     from abm.runs.results import Comparison
+    from abm.runs.setup import Setup
     from abm.runs.simulate import Setting
 
 USER = "user"
@@ -191,14 +191,14 @@ class Counterfactual:
 
     def policy(self) -> tuple[Change, ...]:
         """Every instrument that the changed world sets otherwise than the baseline, from when on, and who sets it."""
-        from abm.runs.months import Setup
+        from abm.runs.setup import Setup
 
         exports_by = USER if self.exports != EXPORTS[0] else ""
         return resolved(self.changed_setup(), Setup.of(months=self.months), self.month, by=USER, exports_by=exports_by)
 
     def changed_setup(self) -> Setup:
         """The changed world, checked and ready."""
-        from abm.runs.months import Setup
+        from abm.runs.setup import Setup
 
         return Setup.of(self.parameters(), self.changed_scenario(), self.months)
 

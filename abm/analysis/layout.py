@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from abm.support.samples import by_label, in_order
 from abm.support.messages import short
+from abm.support.samples import by_label, in_order
 
 
 def distinct(names: Sequence[str]) -> list[str]:

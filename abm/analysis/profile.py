@@ -13,7 +13,7 @@ import numpy as np
 
 from abm.engine import RUNS, Draws, compiler_options, floats_of, seed_words
 from abm.engine.devices import CHUNK
-from abm.market.month import BY_RUN, Events, fix_basket, months_of_runs
+from abm.market.month import fix_basket
 from abm.market.observables import observe, record_products
 from abm.market.phases.accounts import close_books
 from abm.market.phases.chips import trade_chips
@@ -23,10 +23,10 @@ from abm.market.phases.policy import adjust_policy
 from abm.market.phases.release import release_models
 from abm.market.phases.research import do_research
 from abm.market.phases.tokens import trade_tokens
-from abm.runs.months import Setup
-from abm.runs.programs import Program
+from abm.market.state import Conduct, Events, Market, Now, Values
+from abm.runs.programs import BY_RUN, Program, months_of_runs
+from abm.runs.setup import Setup
 from abm.runs.simulate import Member, Setting
-from abm.market.state import Conduct, Market, Now, Values
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from abm.analysis.sensitivity import CONFIDENCE, logarithm
-from abm.support.samples import is_constant
 from abm.support.messages import meant, short
+from abm.support.samples import is_constant
 
 if TYPE_CHECKING:
     import pandas as pd

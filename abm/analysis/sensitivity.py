@@ -25,9 +25,10 @@ import numpy as np
 
 from abm.analysis.complete import all_finite, numbers
 from abm.analysis.layout import block_size, check_saltelli, distinct, in_unit_cube, paired
-from abm.support.samples import is_constant
-from abm.sweeps.designs import points_of, unit_cube
 from abm.support.messages import meant, short
+from abm.support.samples import is_constant
+from abm.sweeps.designs import unit_cube
+from abm.sweeps.plan import points_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +219,7 @@ def of_sweep(
         raise ValueError(f"a {kind} design has neither Sobol indices nor Morris effects: use saltelli or morris")
     if len(sweep.stories) > 1 or not sweep.common_draws:
         raise ValueError("a sensitivity analysis takes one scenario, and replications with common draws")
-    cube = unit_cube(sweep)
+    cube = unit_cube(sweep.design, len(sweep.factors), sweep.seed)
     if not is_current_layout(results):
         raise ValueError(
             f"{results.folder}: the design is not the one that this version of SALib lays out; run it again"

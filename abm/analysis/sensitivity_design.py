@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from abm.market.measures import MEASURES
 from abm.scenarios.calendar import FIRST_YEAR, month_of
 from abm.support.files import read_toml
-from abm.market.measures import MEASURES
+from abm.support.messages import OBSERVABLES, meant, short
 from abm.sweeps.designs import combinations
 from abm.sweeps.spec import SpecError, Sweep
-from abm.support.messages import OBSERVABLES, meant, short
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "sensitivity.toml"
 """Twenty-one parameters and six outcomes."""
@@ -158,7 +158,7 @@ def noise_sweep(sweep: Sweep, seeds: int) -> Sweep:
     """The same factors at a few points of a Sobol sequence, on many seeds each: how much is the seed's own doing."""
     told = sweep.model_dump(exclude_defaults=True)
     told |= {"scenarios": tuple(sweep.stories.values()), "replications": seeds, "seeds": None}
-    points = 2 ** int(math.log2(min(NOISE_POINTS, combinations(sweep))))
+    points = 2 ** int(math.log2(min(NOISE_POINTS, combinations(sweep.factors, sweep.targets))))
     return Sweep(**{**told, "name": "seeds", "design": {"kind": "sobol", "points": points}})
 
 

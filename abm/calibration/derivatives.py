@@ -18,9 +18,10 @@ import numpy as np
 from abm.calibration import facts
 from abm.calibration.simulated import Simulator
 from abm.engine import compiler_options, floats_of, seed_words
-from abm.market.month import Month, months_of_runs, run, start_runs
-from abm.runs.months import Setup
+from abm.market.month import Month
+from abm.runs.programs import months_of_runs, run, start_runs
 from abm.runs.results import Ensemble
+from abm.runs.setup import Setup
 from abm.runs.simulate import kept_of
 from abm.support.workers import processors
 

@@ -14,8 +14,8 @@ import numpy as np
 from abm.agents import OpenLab
 
 if TYPE_CHECKING:
-    from abm.runs.months import Setup
     from abm.runs.results import Ensemble
+    from abm.runs.setup import Setup
 
 R1_MONTH, CRASH_DAY = 24, 16  # 27 January 2025, trading days counted from 0
 LAST_MONTH = 30  # end of the data, June 2025

@@ -43,7 +43,7 @@ def predicted(
     number: int, progress: Callable[[int, int, float], None] | None = None, fit: str = FIT, **options: Any
 ) -> dict[str, np.ndarray]:
     """Moments by run (number,), each run with a draw of a fit's posterior and a seed of its own."""
-    from abm.runs.months import Setup
+    from abm.runs.setup import Setup
 
     table = draws(fit)
     at = np.arange(number) % len(table)

@@ -23,7 +23,6 @@ from abm.calibration.criterion import Criterion
 from abm.calibration.posterior import adjusted, from_prior, intervals, sample, with_distances
 from abm.calibration.simulated import Simulator
 from abm.calibration.spec import Calibration, Posterior
-from abm.support.files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,43 +116,3 @@ def summary(recovered: Recovered) -> str:
         f" {least.min():.0%} ({least.idxmin()}) to {least.max():.0%} of {len(recovered.truth)} data sets, where right intervals"
         f" give {low / len(recovered.truth):.0%} to {high / len(recovered.truth):.0%} in 19 cases of 20"
     )
-
-
-def write(recovered: Recovered, folder: Path, spec: Calibration, asked: str = "") -> list[Path]:
-    """recovery.csv (one row a data set and parameter), recovery.md and recovery.png in `folder`.
-
-    `asked` is what was asked for on the command line: the path of a file, where it was one.
-    """
-    import pandas as pd
-
-    from abm.calibration.figures import recovery as draw
-
-    sets, number = recovered.truth.shape
-    columns = {"data_set": np.repeat(np.arange(sets), number), "parameter": np.tile(recovered.names, sets)}
-    columns |= {name: getattr(recovered, name).reshape(-1) for name in ("truth", "low", "median", "high", "inside")}
-    paths = [folder / f"recovery.{kind}" for kind in ("csv", "md", "png")]
-    text = pd.DataFrame(columns).to_csv(index=False, float_format="%.5g", lineterminator="\n")
-    write_whole(paths[0], lambda file: file.write(text.encode()))
-    lines = [
-        f"# Recovery of known parameters: `{spec.name}`",
-        "",
-        f"Written by `abm calibrate {asked or spec.name} --recover {sets}`; do not edit by hand.",
-        "",
-        f"{summary(recovered)}.",
-        "",
-        f"Generations after the prior's: {recovered.generations.min()} to {recovered.generations.max()}. As near to the data"
-        f" as the last tolerance are {recovered.nearest.min():.1%} to {recovered.nearest.max():.1%} of histories drawn"
-        f" from the prior (median {np.median(recovered.nearest):.1%}).",
-        "",
-        "| parameter | truth inside | correlation of median and truth | width of the interval over the prior's |",
-        "| --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| `{name}` | {row['inside']:.0%} | {row['correlation']:.2f} | {row['width']:.0%} |"
-        for name, row in recovered.table().iterrows()
-    ]
-    lines += ["", "![Truth and intervals](recovery.png)", ""]
-    write_whole(paths[1], lambda file: file.write("\n".join(lines).encode()))
-    figure = draw(recovered, spec)
-    write_whole(paths[2], lambda file: figure.savefig(file, format="png"))
-    return paths

@@ -36,7 +36,7 @@ class Simulator:
     def __init__(
         self, spec: Calibration, folder: Path | None = None, progress: Callable[[int], None] | None = None
     ) -> None:
-        from abm.runs.months import Setup
+        from abm.runs.setup import Setup
 
         self.spec, self.folder = spec, folder.absolute() if folder else None
         self.setup = Setup.of(dict(spec.fixed), spec.scenario, spec.months)

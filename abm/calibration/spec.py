@@ -27,10 +27,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.calibration.facts import LAST_MONTH
 from abm.data import targets
-from abm.support.files import Unreadable, parse_toml, read_text, safe_name
-from abm.support.toml_lines import lines_of, placed
 from abm.parameters import INSTRUMENTS, Parameters
+from abm.support.files import Unreadable, parse_toml, read_text, safe_name
 from abm.support.messages import PARAMETERS, meant, must_be, short
+from abm.support.toml_lines import lines_of, placed
 
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 LEAST_SPREAD = 1e-3
@@ -217,7 +217,7 @@ class Calibration(BaseModel):
 
     def _setup_faults(self) -> list[str]:
         """What is wrong with the scenario or the values of fixed parameters, as a run would say it."""
-        from abm.runs.months import Setup
+        from abm.runs.setup import Setup
 
         fixed = {n: v for n, v in self.fixed.items() if n in Parameters.model_fields and n not in INSTRUMENTS}
         try:

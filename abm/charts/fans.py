@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from abm.support import samples
 from abm.charts import style
 from abm.charts.labels import OVERVIEW, PRICING_POWER, as_text, label_of, spaced
+from abm.support import samples
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from abm.runs.results import Comparison, Ensemble, Result
 
 FIRST_MONTH = 12
 """January 2024: the first year is the model settling from its starting values."""
@@ -25,8 +23,32 @@ COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.ORANGE
 Named = str | Sequence[str] | None
 
 
+class Runs(Protocol):
+    """An `abm.runs.results.Ensemble`, with values (runs, months) by observable, or one `Result`, with (months,)."""
+
+    @property
+    def setup(self) -> Any: ...
+
+    def __getitem__(self, observable: str) -> np.ndarray: ...
+
+
+class Pair(Protocol):
+    """An `abm.runs.results.Comparison`: two ensembles on the same seeds."""
+
+    @property
+    def a(self) -> Any: ...
+
+    @property
+    def b(self) -> Any: ...
+
+    @property
+    def confidence(self) -> float: ...
+
+    def frame(self, observable: str) -> pd.DataFrame: ...
+
+
 def fan_chart_numbers(
-    runs: Ensemble | Mapping[Any, Ensemble], observables: Named = None, first: int | None = None
+    runs: Runs | Mapping[Any, Runs], observables: Named = None, first: int | None = None
 ) -> pd.DataFrame:
     """Long table: observable, ensemble, month, q05, q25, q50, q75, q95, mean; what `fan_chart` draws."""
     import pandas as pd
@@ -40,7 +62,7 @@ def fan_chart_numbers(
     return table[["observable", "ensemble", *rows.columns]].infer_objects()
 
 
-def bands_of(runs: Ensemble, observable: str, first: int | None = None) -> pd.DataFrame:
+def bands_of(runs: Runs, observable: str, first: int | None = None) -> pd.DataFrame:
     """One row a month: month, q05, q25, q50, q75, q95, mean over the runs."""
     import pandas as pd
 
@@ -51,7 +73,7 @@ def bands_of(runs: Ensemble, observable: str, first: int | None = None) -> pd.Da
 
 @style.styled
 def fan_chart(
-    runs: Ensemble | Mapping[Any, Ensemble],
+    runs: Runs | Mapping[Any, Runs],
     observables: Named = None,
     axes: Any = None,
     *,
@@ -96,9 +118,7 @@ def fan_chart(
     return figure
 
 
-def paired_difference_numbers(
-    comparison: Comparison, observables: Named = None, first: int | None = None
-) -> pd.DataFrame:
+def paired_difference_numbers(comparison: Pair, observables: Named = None, first: int | None = None) -> pd.DataFrame:
     """Long table: observable, month, difference, low, high, variance_reduction; what `paired_difference` draws."""
     import pandas as pd
 
@@ -112,7 +132,7 @@ def paired_difference_numbers(
 
 @style.styled
 def paired_difference(
-    comparison: Comparison,
+    comparison: Pair,
     observables: Named = None,
     axes: Any = None,
     *,
@@ -143,7 +163,7 @@ def paired_difference(
 
 @style.styled
 def run_chart(
-    result: Result,
+    result: Runs,
     observables: Named = None,
     axes: Any = None,
     *,
@@ -164,7 +184,7 @@ def run_chart(
     return figure
 
 
-def between(comparison: Comparison) -> str:
+def between(comparison: Pair) -> str:
     """What a comparison subtracts from what, in words."""
     a, b = comparison.a.setup.scenario.name, comparison.b.setup.scenario.name
     if a != b:
@@ -202,7 +222,7 @@ def first_of(months: int, first: int | None) -> int:
     return first
 
 
-def has_r1(runs: Ensemble | Result) -> bool:
+def has_r1(runs: Runs) -> bool:
     """Whether R1 is released in these runs."""
     return any(event.id == "r1" and event.when[0] < runs.setup.months for event in runs.setup.scenario.all_events)
 
@@ -221,7 +241,7 @@ def time_panel(ax: Axes, observable: str, r1: bool, change: bool = False) -> Non
     style.date_axis(ax, 12 if high - low > 900 else 6 if high - low > 400 else 3)
 
 
-def _by_label(runs: Ensemble | Mapping[Any, Ensemble]) -> list[tuple[Any, Ensemble]]:
+def _by_label(runs: Runs | Mapping[Any, Runs]) -> list[tuple[Any, Runs]]:
     by_label = list(runs.items()) if isinstance(runs, Mapping) else [("", runs)]
     if not 1 <= len(by_label) <= len(COLOURS):
         raise ValueError(f"{len(by_label)} ensembles: one figure tells 1 to {len(COLOURS)} apart")

@@ -20,7 +20,17 @@ from abm.cli.calibrate import calibrate
 from abm.cli.compare import compare
 from abm.cli.dashboard import dashboard
 from abm.cli.experiments import Out, export, new_experiment, replay, reproduce
-from abm.cli.mistakes import Commands, Mistake, as_mistake, complain, keep_interrupts, policy_table, settings, tell_warnings, writable
+from abm.cli.mistakes import (
+    Commands,
+    Mistake,
+    as_mistake,
+    complain,
+    keep_interrupts,
+    policy_table,
+    settings,
+    tell_warnings,
+    writable,
+)
 from abm.cli.output import hold_standard_streams
 from abm.cli.profile import profile
 from abm.cli.progress import bar, interruptible
@@ -63,8 +73,8 @@ def run(
     folder = writable(out) if out else None
     chosen = settings(set_ or [])
     from abm.analysis.policy_notes import answers, late
-    from abm.runs.months import Setup
     from abm.runs.policy import resolved
+    from abm.runs.setup import Setup
     from abm.runs.simulate import simulate
 
     with as_mistake():

@@ -106,12 +106,12 @@ def stopped_with(runs: Path) -> typer.Exit:
 
 def print_recovery(calibration: Any, folder: Path, data_sets: int, spec: str) -> None:
     """Whether the truth lies in the intervals of synthetic data sets, by parameter."""
-    from abm.calibration import recovery
+    from abm.calibration import recovery, recovery_page
 
     try:
         with bar() as (progress, _):
             recovered = recovery.recover(calibration, folder / "simulated", data_sets, progress=progress)
-        paths = recovery.write(recovered, folder, calibration, spec)
+        paths = recovery_page.write(recovered, folder, calibration, spec)
     except KeyboardInterrupt:
         raise stopped_with(folder / "simulated") from None
     except (ValueError, OSError) as error:

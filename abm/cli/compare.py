@@ -72,10 +72,10 @@ def compare(
         console.print(escape(f"Note: {line}"))
     console.print("", shown, sep="\n")
     if folder:
-        from abm.figures import paired_difference
         from abm.charts import style
-        from abm.support.files import write_text, write_whole
+        from abm.figures import paired_difference
         from abm.runs.policy import frame
+        from abm.support.files import write_text, write_whole
 
         write_text(folder / "compare.toml", asked.annotated())
         write_whole(folder / "compare.csv", lambda file: kept(asked, comparison).to_csv(file, index=False))

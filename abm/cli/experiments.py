@@ -91,8 +91,8 @@ def experiments(
 ) -> None:
     """Experiments one after the other; what is wrong in any file is said before anything runs."""
     from abm.experiments.load import load
-    from abm.experiments.spec import ExperimentError
     from abm.experiments.reproductions import FOLDER
+    from abm.experiments.spec import ExperimentError
 
     loaded, problems = [], []
     for folder in folders:
@@ -176,8 +176,8 @@ def fill_pages(experiments: list[Any]) -> None:
 
 def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: Path | None) -> None:
     """What the release of R1 did, simulated and compared with the sources."""
-    from abm.experiments.reproductions import FOLDER, REPRODUCTIONS, Stopped
     from abm.experiments.manifest import FILES
+    from abm.experiments.reproductions import FOLDER, REPRODUCTIONS, Stopped
 
     work = REPRODUCTIONS[name]
     count = seeds or (work.quick_seeds if quick else work.seeds)

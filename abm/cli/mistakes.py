@@ -26,15 +26,14 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from abm.scenarios.calendar import date_of
 from abm.cli.output import any_output, give_up
+from abm.scenarios.calendar import date_of
 from abm.support.inputs import parse_float
-from abm.support.messages import PARAMETERS, meant, nearest, printable
+from abm.support.messages import INPUT_ERROR, INTERRUPTED, PARAMETERS, meant, nearest, printable
 
 if TYPE_CHECKING:
     from abm.runs.policy import Change
 
-INPUT_ERROR, INTERRUPTED = 2, 130
 AGAIN = 0.2
 """Seconds after which an interrupt that was lost is sent once more."""
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this version of typer keeps it

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import typer
 from rich.console import Console
 
-from abm.cli.mistakes import INTERRUPTED, complain
+from abm.cli.mistakes import complain
+from abm.support.messages import INTERRUPTED
 
 
 @contextlib.contextmanager

@@ -179,8 +179,8 @@ def analysed(
 
     from abm.analysis.seed_noise import seed_noise
     from abm.analysis.sensitivity import of_sweep
-    from abm.figures import sensitivity as figures
     from abm.charts import style
+    from abm.figures import sensitivity as figures
     from abm.sweeps.results import open_sweep
 
     results = open_sweep(folder / "runs")

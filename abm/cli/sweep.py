@@ -165,12 +165,12 @@ def carry_out(
     A `passing` folder goes with the command: then nobody is told to go on with it.
     """
     from abm.support.files import Linked
+    from abm.support.workers import patience
     from abm.sweeps.parts import finished
     from abm.sweeps.results import open_sweep
     from abm.sweeps.run import Broken, run_sweep
     from abm.sweeps.stopping import run_until
     from abm.sweeps.store import Changed, Damaged
-    from abm.support.workers import patience
 
     with as_mistake():
         patience()
@@ -250,7 +250,8 @@ def outline(asked: Any, replications: int, share: str = "") -> str:
 
 def describe(asked: Any, part: tuple[int, int], workers: int) -> None:
     """How many runs, how long, how much."""
-    from abm.sweeps.estimate import bytes_of, size, time_of
+    from abm.support.messages import size
+    from abm.sweeps.estimate import bytes_of, time_of
 
     which, shards = part
     share = f" (this shard: {(asked.number_of_runs - which + shards) // shards:,})" if shards > 1 else ""

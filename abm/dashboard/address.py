@@ -6,11 +6,11 @@ from urllib.parse import parse_qsl, urlencode
 
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.analysis.policy_notes import taken_back
-from abm.scenarios.calendar import HORIZON
+from abm.charts.labels import LABELS
 from abm.dashboard.levers import every
 from abm.dashboard.runs import too_much
-from abm.charts.labels import LABELS
 from abm.parameters import INSTRUMENTS, Parameters
+from abm.scenarios.calendar import HORIZON
 from abm.scenarios.scenario import Scenario
 from abm.support.messages import printable, short
 

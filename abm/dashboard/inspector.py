@@ -8,8 +8,8 @@ import networkx as nx
 import numpy as np
 
 from abm.agents import Lab
-from abm.engine import Agent
 from abm.charts.labels import in_digits, parameter_name
+from abm.engine import Agent
 from abm.figures.multilayer_network import TITLES, network_numbers
 from abm.figures.products import month_name
 from abm.runs.mesa_model import MarketModel

@@ -14,15 +14,15 @@ import solara
 from solara.lab import use_task
 
 from abm.analysis.counterfactual import Counterfactual
+from abm.charts import style
+from abm.charts.labels import LABELS, label_of
 from abm.dashboard import inspector
 from abm.dashboard.drawing import drawn
 from abm.dashboard.parts import Picture, when_changed
-from abm.charts import style
-from abm.charts.labels import LABELS, label_of
 from abm.figures.multilayer_network import CHANNELS, ROLES, TITLES
 from abm.figures.products import draw_frontier, month_name
-from abm.support.inputs import parse_int
 from abm.runs.mesa_model import MarketModel
+from abm.support.inputs import parse_int
 
 FIRST_SHOWN = 23
 """December 2024: where a run is first looked at."""

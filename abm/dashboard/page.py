@@ -15,17 +15,17 @@ from solara.lab import use_task
 
 from abm.analysis.counterfactual import Counterfactual, kept, numbers
 from abm.analysis.policy_notes import answers, notes
-from abm.scenarios.calendar import date_of
+from abm.charts import fans, style
+from abm.charts.labels import LABELS, PRICING_POWER, in_digits, label_of
 from abm.dashboard.address import changed, from_address, read, to_address
 from abm.dashboard.look import CSS
 from abm.dashboard.month_by_month import MonthByMonth
 from abm.dashboard.parts import Picture
 from abm.dashboard.runs import RUNS, Superseded
 from abm.dashboard.settings import Settings
-from abm.charts import fans, style
-from abm.charts.labels import LABELS, PRICING_POWER, in_digits, label_of
 from abm.runs.policy import EVERYWHERE
 from abm.runs.results import Comparison, Ensemble
+from abm.scenarios.calendar import date_of
 
 SETTLED = 0.2
 """Seconds without another change before runs begin."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult
 
-from abm.cli.mistakes import INTERRUPTED
+from abm.support.messages import INTERRUPTED
 
 SETTINGS = {
     "SOLARA_APP": "abm.dashboard.page",

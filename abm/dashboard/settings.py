@@ -12,8 +12,8 @@ from abm.analysis.counterfactual import EXPORTS
 from abm.dashboard.address import LEVER_NAMES, LOOK, SETTINGS, standing
 from abm.dashboard.levers import LEVERS, Lever
 from abm.dashboard.parts import when_changed
-from abm.support.inputs import parse_float
 from abm.scenarios.scenario import Scenario
+from abm.support.inputs import parse_float
 from abm.support.messages import printable
 
 

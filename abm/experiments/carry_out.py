@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from abm.experiments import frozen, report
 from abm.experiments.judge import Verdict, judge
+from abm.experiments.manifest import FILES
+from abm.experiments.reproductions import Progress
 from abm.experiments.runs import run
 from abm.experiments.spec import Experiment
 from abm.support.files import refuse_links
-from abm.experiments.reproductions import Progress
-from abm.experiments.manifest import FILES
 
 if TYPE_CHECKING:
     import pandas as pd

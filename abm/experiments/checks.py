@@ -10,8 +10,8 @@ from abm.experiments.figures_special import KINDS
 from abm.experiments.spec import CONDITION, Experiment, Figure, Test
 from abm.experiments.special import STATISTICS
 from abm.experiments.statistics import NUMBER, Statistic
-from abm.sweeps.spec import SpecError, Sweep
 from abm.support.messages import meant, short
+from abm.sweeps.spec import SpecError, Sweep
 
 SIDES = ("a", "b", "c", "d")
 WORDS = {bool: "true or false", str: "a text", NUMBER: "a number", list: "a list of names", dict: "a table"}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.experiments.spec import Experiment, ExperimentError, Figure, label_of_outcome
 from abm.charts import style
 from abm.charts.labels import name_and_unit, parameter_name, spaced
 from abm.charts.style import literal, thousands
+from abm.experiments.spec import Experiment, ExperimentError, Figure, label_of_outcome
 
 if TYPE_CHECKING:
     import pandas as pd

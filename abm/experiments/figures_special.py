@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from abm.experiments.figures import COLOURS, KINDS, Drawn, Material, axes_of, grid, kind
 from abm.charts import style
 from abm.charts.labels import LAYERS
 from abm.charts.style import literal
+from abm.experiments.figures import COLOURS, KINDS, Drawn, Material, axes_of, grid, kind
 
 __all__ = ["KINDS"]
 """All kinds, these among them."""

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from abm.experiments.checks import faults
 from abm.experiments.spec import Experiment, ExperimentError, Figure, Test
 from abm.support.files import Unreadable, parse_toml, read_text
-from abm.support.toml_lines import Where, lines_of, placed
 from abm.support.messages import meant, must_be, short
+from abm.support.toml_lines import Where, lines_of, placed
 
 
 def load(folder: Path) -> Experiment:

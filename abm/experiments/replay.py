@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.support.files import read_json, refuse_links
-from abm.experiments.reproductions import Progress
 from abm.experiments.manifest import FILES
-from abm.sweeps.store import LARGEST_MANIFEST
+from abm.experiments.reproductions import Progress
+from abm.support.files import read_json, refuse_links
 from abm.support.messages import short
+from abm.sweeps.store import LARGEST_MANIFEST
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from abm.charts import style
 from abm.experiments import figures
+from abm.experiments.html import Section, bullets, number, page, paragraph, picture, table, words
 from abm.experiments.judge import (
     AGAINST,
     FALSIFIED,
@@ -22,12 +24,10 @@ from abm.experiments.judge import (
     Verdict,
     mark,
 )
+from abm.experiments.manifest import PACKAGES
 from abm.experiments.spec import Experiment, Test
-from abm.charts import style
 from abm.support.files import write_whole
 from abm.support.provenance import git, machine, now, source_hash, stamp, version_of, versions
-from abm.experiments.manifest import PACKAGES
-from abm.experiments.html import Section, bullets, number, page, paragraph, picture, table, words
 from abm.sweeps.chunk import describe
 from abm.sweeps.plan import Plan
 

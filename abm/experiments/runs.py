@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abm.experiments.manifest import PACKAGES
+from abm.experiments.reproductions import Progress
 from abm.experiments.spec import Experiment
 from abm.support.provenance import source_hash, versions
-from abm.experiments.reproductions import Progress
-from abm.experiments.manifest import PACKAGES
 from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.sweeps.spec import digest
 from abm.sweeps.store import Changed

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.support import samples
 from abm.charts import style
 from abm.charts.labels import label_of
+from abm.support import samples
 
 if TYPE_CHECKING:
     import pandas as pd

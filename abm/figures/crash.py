@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.runs import event_study
-from abm.support import samples
 from abm.charts import style
 from abm.charts.labels import LAYERS, MECHANISMS
+from abm.runs import event_study
+from abm.support import samples
 
 if TYPE_CHECKING:
     import pandas as pd

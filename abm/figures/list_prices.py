@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.support import samples
-from abm.scenarios.calendar import month_of
 from abm.charts import style
+from abm.scenarios.calendar import month_of
+from abm.support import samples
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -138,8 +138,8 @@ def network_animation(
     """
     from matplotlib.animation import FuncAnimation
 
-    from abm.runs.network import network_of
     from abm.runs.months import play
+    from abm.runs.network import network_of
 
     last = result.setup.months
     shown = list(range(0, last, 3)) if months is None else [int(month) for month in months]

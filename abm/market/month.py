@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
-from abm.engine import RUNS, Draws, firmly_typed, stretch
+from abm.engine import Draws, firmly_typed
 from abm.market.observables import ProductRecord, observe, of_a_market, record_products
 from abm.market.phases.accounts import close_books
 from abm.market.phases.chips import trade_chips
@@ -19,8 +18,7 @@ from abm.market.phases.policy import adjust_policy
 from abm.market.phases.release import release_models
 from abm.market.phases.research import do_research
 from abm.market.phases.tokens import trade_tokens
-from abm.market.start import Populations, first_market
-from abm.market.state import Conduct, Market, Networks, Now, Values
+from abm.market.state import Conduct, Market, Now, Values
 
 USUAL = Conduct()
 SHOCK_MONTH = 24  # January 2025
@@ -60,46 +58,3 @@ def fix_basket(market: Market) -> Market:
     spent = quantities(market) @ (closed * market.labs.price.reshape(-1)) * 1e-6
     basket = jnp.where(market.month < SHOCK_MONTH, spent, market.accounts.basket)
     return market.replace(accounts=market.accounts.replace(basket=basket))
-
-
-BY_RUN = Market(**{name: 0 for name in Market.names() if name not in ("networks", "month")}, networks=None, month=None)  # type: ignore[arg-type]
-"""Which parts of the market differ between the runs of an ensemble (axis 0), and which they share."""
-
-
-def start_runs(p: dict[str, Any], seeds: Any, networks: Networks, populations: Populations) -> Market:
-    """The first markets of the runs of a chunk: parameters (runs, ...), seeds as words (runs, 2)."""
-    world = populations.world()
-
-    def start(values: dict[str, Any], seed: Any) -> Market:
-        return first_market(Values(values), seed, populations, networks, world)
-
-    return jax.vmap(start, out_axes=BY_RUN)(p, seeds)
-
-
-def months_of_runs(conduct: Conduct, own_events: bool = False) -> Any:
-    """`month` of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> (markets, reports).
-
-    With `own_events` every run has its own, first axis; otherwise all share one month's events.
-    """
-
-    def one(market: Market, setting: Any, events: dict[str, Any]) -> tuple[Market, Month]:
-        values, seed = setting
-        return month(market, Values(values), Events(events), Draws.from_seed(seed), conduct)
-
-    return jax.jit(jax.vmap(one, in_axes=(BY_RUN, 0, 0 if own_events else None), out_axes=(BY_RUN, 0), axis_name=RUNS))
-
-
-def run(
-    markets: Market, setting: Any, timeline: dict[str, Any], bounds: tuple[Any, Any], reports: Any, months: Any
-) -> tuple[Market, Any]:
-    """Months ``bounds[0]`` to ``bounds[1] - 1`` of a chunk of runs: one loop, compiled by whoever calls it.
-
-    `months` is what `months_of_runs` gives; the reports of the months played replace their rows of `reports`
-    (months, runs, ...).
-    """
-    return stretch(lambda market, events: months(market, setting, events), markets, timeline, bounds, reports)
-
-
-@jax.tree_util.register_pytree_node_class
-class Events(Values):
-    """One month of a timeline, with attribute access."""

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.mechanisms import beliefs, capacity, investment, welfare
-from abm.parameters import JURISDICTIONS
 from abm.market.phases.accounts import consumer_surplus, outlook_of
 from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, per_product, quantities
 from abm.market.state import QUESTIONS, TIERS, Market, Now
+from abm.mechanisms import beliefs, capacity, investment, welfare
+from abm.parameters import JURISDICTIONS
 
 LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 """Capabilities (nats) at which the cheapest price is followed."""

@@ -1,5 +1,7 @@
 """The whole state of the market: who there is, what stands between them, and what moved this month."""
 
+from __future__ import annotations
+
 import dataclasses
 from typing import Any, NamedTuple, Self, TypeVar, cast, dataclass_transform
 
@@ -185,5 +187,10 @@ class Values:
         return tuple(self.table.values()), tuple(self.table)
 
     @classmethod
-    def tree_unflatten(cls, names: tuple[str, ...], children: tuple[Any, ...]) -> "Values":
+    def tree_unflatten(cls, names: tuple[str, ...], children: tuple[Any, ...]) -> Values:
         return cls(dict(zip(names, children, strict=True)))
+
+
+@jax.tree_util.register_pytree_node_class
+class Events(Values):
+    """One month of a timeline, with attribute access."""

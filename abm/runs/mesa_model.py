@@ -13,18 +13,20 @@ import jax.numpy as jnp
 import mesa
 import numpy as np
 
-from abm.support.arrays import read_only
-from abm.scenarios.calendar import date_of
 from abm.engine import Agent, Draws, Group, firmly_typed, floats_of
 from abm.engine.agent import FIXED
 from abm.market.measures import MEASURES
-from abm.runs.model_arguments import by_name, seed_of, whole_months, with_keywords
-from abm.parameters import Parameters
 from abm.market.phases.accounts import close_labs
-from abm.runs.months import HIGHEST_PRICE, Setup, check_run, device_values, first_market_of, one_month, yes_or_no
+from abm.market.state import Market
+from abm.parameters import Parameters
+from abm.runs.guards import HIGHEST_PRICE, check_run
+from abm.runs.model_arguments import by_name, seed_of, whole_months, with_keywords
+from abm.runs.months import device_values, first_market_of, one_month
 from abm.runs.policy import inert, overridden, warn
 from abm.runs.results import months_index
-from abm.market.state import Market
+from abm.runs.setup import Setup, yes_or_no
+from abm.scenarios.calendar import date_of
+from abm.support.arrays import read_only
 
 GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
 ONLY_LABS = "only labs can, by lab.remove() or lab.active = False"

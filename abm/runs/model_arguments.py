@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from abm.parameters import Parameters
-from abm.runs.months import whole_seed
+from abm.runs.setup import whole_seed
 
 
 @dataclasses.dataclass(frozen=True)

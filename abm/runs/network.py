@@ -10,8 +10,8 @@ import numpy as np
 from abm.market.networks import LAYERS
 
 if TYPE_CHECKING:
-    from abm.runs.months import Setup
     from abm.market.state import Market
+    from abm.runs.setup import Setup
 
 USED = 1e-3  # usage shares and holdings below this are not drawn
 

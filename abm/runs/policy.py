@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios.calendar import date_of
 from abm.scenarios.events import Event, ExportControl, Policy, Rule
-from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios.scenario import Scenario
 from abm.scenarios.timeline import NO_CAP
 from abm.support.messages import AbmWarning
@@ -25,7 +25,7 @@ from abm.support.messages import AbmWarning
 if TYPE_CHECKING:
     import pandas as pd
 
-    from abm.runs.months import Setup
+    from abm.runs.setup import Setup
 
 FROM_THE_START = (
     "attention_threshold", "belief_spread", "belief_variance", "capacity_start", "chip_cost_start",

@@ -5,84 +5,58 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import compiler_options, on_accelerator, traced
-from abm.market.month import Month, month, months_of_runs, run, start_runs
+from abm.engine import RUNS, Draws, compiler_options, on_accelerator, stretch, traced
+from abm.market.month import Month, month
 from abm.market.observables import ProductRecord
-from abm.runs.own_code import identity_of_code, is_built_in
-from abm.market.start import ROLES, Populations, first_market
+from abm.market.populations import Populations
+from abm.market.start import first_market
+from abm.market.state import Conduct, Events, Market, Networks, Values
+from abm.runs.setup import Shape
 from abm.support.provenance import source_hash
-from abm.market.state import Conduct, Market, Networks, Values
-from abm.scenarios.timeline import World
 
-if TYPE_CHECKING:
-    from abm.runs.months import Setup
+BY_RUN = Market(**{name: 0 for name in Market.names() if name not in ("networks", "month")}, networks=None, month=None)  # type: ignore[arg-type]
+"""Which parts of the market differ between the runs of an ensemble (axis 0), and which they share."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Shape:
-    """What fixes the arrays and the rules of a run, and so its compiled program. Equal shapes share one program."""
+def start_runs(p: dict[str, Any], seeds: Any, networks: Networks, populations: Populations) -> Market:
+    """The first markets of the runs of a chunk: parameters (runs, ...), seeds as words (runs, 2)."""
+    world = populations.world()
 
-    populations: Populations
-    world: World
-    conduct: Conduct
-    key: tuple[Any, ...]
+    def start(values: dict[str, Any], seed: Any) -> Market:
+        return first_market(Values(values), seed, populations, networks, world)
 
-    @classmethod
-    def of(cls, setup: Setup) -> Shape:
-        """With the rules as they are now: a class attribute that has changed since makes another shape.
-
-        Where what the rules do cannot all be known, every set-up has a shape of its own.
-        """
-        kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in ROLES)
-        code = identity_of_code(kind for _, several in kinds for kind, _ in several)
-        rules: Any = Unknown(setup, code.digest) if code.unknown else code.digest
-        return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct, rules))
-
-    @property
-    def rules(self) -> Any:
-        """Stands for code that is not the package's: empty where there is none."""
-        return self.key[3]
-
-    @property
-    def own_kinds(self) -> list[type]:
-        """Classes of agents that are not the package's."""
-        return [kind for _, kinds in self.key[0] for kind, _ in kinds if not is_built_in(kind)]
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether no code but the package's own takes part."""
-        return bool(self.rules == "")
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Shape) and self.key == other.key
+    return jax.vmap(start, out_axes=BY_RUN)(p, seeds)
 
 
-@dataclasses.dataclass(frozen=True)
-class Unknown:
-    """Rules of which not all can be known: equal for one and the same set-up, while what is known of them is the same."""
+def months_of_runs(conduct: Conduct, own_events: bool = False) -> Any:
+    """`month` of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> (markets, reports).
 
-    setup: Setup
-    digest: str
+    With `own_events` every run has its own, first axis; otherwise all share one month's events.
+    """
 
-    def __str__(self) -> str:
-        return uuid.uuid4().hex  # nothing that is stored under it is found again
+    def one(market: Market, setting: Any, events: dict[str, Any]) -> tuple[Market, Month]:
+        values, seed = setting
+        return month(market, Values(values), Events(events), Draws.from_seed(seed), conduct)
 
-    def __hash__(self) -> int:
-        return hash((id(self.setup), self.digest))
+    return jax.jit(jax.vmap(one, in_axes=(BY_RUN, 0, 0 if own_events else None), out_axes=(BY_RUN, 0), axis_name=RUNS))
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Unknown) and self.setup is other.setup and self.digest == other.digest
+
+def run(
+    markets: Market, setting: Any, timeline: dict[str, Any], bounds: tuple[Any, Any], reports: Any, months: Any
+) -> tuple[Market, Any]:
+    """Months ``bounds[0]`` to ``bounds[1] - 1`` of a chunk of runs: one loop, compiled by whoever calls it.
+
+    `months` is what `months_of_runs` gives; the reports of the months played replace their rows of `reports`
+    (months, runs, ...).
+    """
+    return stretch(lambda market, events: months(market, setting, events), markets, timeline, bounds, reports)
 
 
 @jax.tree_util.register_pytree_node_class

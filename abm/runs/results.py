@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.support.arrays import read_only
 from abm.scenarios.calendar import FIRST_YEAR
-from abm.support.samples import LEVELS, quantiles
+from abm.support.arrays import read_only
 from abm.support.messages import nearest, short
+from abm.support.samples import LEVELS, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from abm.market.month import Month
-    from abm.runs.months import Setup
+    from abm.runs.setup import Setup
 
 
 def firm_names(setup: Setup) -> list[str]:

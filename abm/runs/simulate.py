@@ -12,14 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import floats_of, run_many, runs_together, seed_words
-from abm.support.inputs import plain, whole
 from abm.market.month import Month
 from abm.parameters import Parameters
-from abm.runs.months import LONGEST, Setup, check_finite, check_run, play, warn_of_prices, whole_seed, yes_or_no
+from abm.runs.guards import check_finite, check_run, warn_of_prices
+from abm.runs.months import play
 from abm.runs.policy import inert, overridden, warn
 from abm.runs.programs import Program
 from abm.runs.results import Ensemble, Result
+from abm.runs.setup import LONGEST, Setup, whole_seed, yes_or_no
 from abm.scenarios.scenario import Scenario
+from abm.support.inputs import plain, whole
 from abm.support.messages import short
 
 DAILY = (23, 24, 25)

@@ -25,14 +25,14 @@ from typing import Any, Union
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SerializeAsAny, ValidationError
 
-from abm.scenarios.calendar import HORIZON
-from abm.scenarios.events import Event
-from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
-from abm.support.toml_lines import lines_of
 from abm.parameters import merged
+from abm.scenarios.calendar import HORIZON
 from abm.scenarios.event_input import complaints, read_event
+from abm.scenarios.events import Event
 from abm.scenarios.timeline import Timeline, World
+from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
 from abm.support.messages import PARAMETERS, meant, short
+from abm.support.toml_lines import lines_of
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "scenarios"
 DEEPEST = 16

@@ -1,5 +1,7 @@
 """Building blocks of messages: suggestions, requirements, shortened values, and the class of warnings."""
 
+from __future__ import annotations
+
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,3 +88,21 @@ def short(value: Any) -> str:
         return "a very long number"
     text = printable(text).replace("\n", "\\n")
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    for unit, length in (("years", 31_557_600), ("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:,.0f} {unit}" if seconds >= 10 * length else f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def size(number: float) -> str:
+    for unit, length in (("GB", 1e9), ("MB", 1e6)):
+        if number >= length:
+            return f"{number / length:.1f} {unit}"
+    return f"{number / 1e3:.0f} kB"
+
+
+INPUT_ERROR, INTERRUPTED = 2, 130

@@ -1,9 +1,10 @@
 """Batch parameter sweeps: what is run (`Sweep`), running it (`run_sweep`), reading it (`open_sweep`); all in one: `sweep`."""
 
 from abm.sweeps.batch import sweep
+from abm.sweeps.factors import Design, Factor
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.results import Results, open_sweep
 from abm.sweeps.run import run_sweep
-from abm.sweeps.spec import Design, Factor, SpecError, Sweep
+from abm.sweeps.spec import SpecError, Sweep
 
 __all__ = ["Design", "Factor", "Outcome", "Results", "SpecError", "Sweep", "open_sweep", "run_sweep", "sweep"]

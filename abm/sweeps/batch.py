@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from abm.support.messages import short
 from abm.sweeps.results import Results, open_sweep
 from abm.sweeps.run import run_sweep
 from abm.sweeps.spec import Sweep
-from abm.support.messages import short
 
 if TYPE_CHECKING:
     from abm.scenarios.scenario import Scenario

@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from abm.scenarios.calendar import DAYS, month_of, trading_day
 from abm.data import fits
-from abm.runs.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
-from abm.support.inputs import whole
 from abm.market.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
+from abm.runs.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
+from abm.scenarios.calendar import DAYS, month_of, trading_day
 from abm.scenarios.scenario import Scenario, ScenarioError
-from abm.sweeps.table import inside, read_rows, unknown_scenarios
-from abm.sweeps.targets import Target, retold, target_of
 from abm.scenarios.timeline import SIZES
+from abm.support.inputs import whole
 from abm.support.messages import OBSERVABLES as LISTED
 from abm.support.messages import meant, short
+from abm.sweeps.table import inside, read_rows, unknown_scenarios
+from abm.sweeps.targets import Target, retold, target_of
 
 MOST = 10_000_000
 """Points, levels, trajectories: more than can be run at all."""

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.runs import event_study
-from abm.scenarios.calendar import DAYS, month_of, trading_day
 from abm.data import draws
+from abm.runs import event_study
 from abm.runs.results import Ensemble
+from abm.scenarios.calendar import DAYS, month_of, trading_day
 from abm.sweeps.injected_failures import Faults
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.parts import made_with, write_part
 from abm.sweeps.plan import Plan, Point, Run, values_of
+from abm.sweeps.record import Outcomes
 from abm.sweeps.rules import Rules
 from abm.sweeps.targets import retold
 
 if TYPE_CHECKING:
-    from abm.runs.months import Setup
+    from abm.runs.setup import Setup
 
 UNDEFINED = tuple(f"price_at_k{k}" for k in range(7))
 """Observables that have no value before the first model that reaches a level: there NaN is an answer, not a failure."""
@@ -60,27 +61,6 @@ class Task:
 
     def only(self, runs: list[Run]) -> Task:
         return replace(self, runs=runs, points={one.point: self.points[one.point] for one in runs})
-
-
-@dataclass
-class Outcomes:
-    """What came of runs: status, error, seconds by run, and the observables that are kept."""
-
-    runs: list[Run] = field(default_factory=list)
-    status: list[str] = field(default_factory=list)
-    error: list[str] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    values: list[dict[str, np.ndarray]] = field(default_factory=list)
-    """Observable -> (months,) for each run; empty for a run that failed."""
-    engine: float = 0.0
-    """Seconds in the compiled ensemble."""
-
-    def add(self, run: Run, status: str, error: str, seconds: float, values: dict[str, np.ndarray]) -> None:
-        self.runs.append(run)
-        self.status.append(status)
-        self.error.append(error)
-        self.seconds.append(seconds)
-        self.values.append(values)
 
 
 def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
@@ -199,7 +179,7 @@ _SETUPS: dict[tuple[Any, ...], Setup] = {}
 
 def setup_of(plan: Plan, point: Point, rules: Rules | None) -> Setup:
     """The set-up of a point's group: scenario, populations, networks; parameters come with the runs."""
-    from abm.runs.months import Setup
+    from abm.runs.setup import Setup
 
     sweep = plan.sweep
     key = (sweep.hash, point.group, rules.key if rules else "")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from abm.support.messages import duration
+
 if TYPE_CHECKING:
     from abm.sweeps.spec import Sweep
 
@@ -25,7 +27,7 @@ def seconds_of(sweep: Sweep, workers: int) -> float:
     swept = [name for name in sweep.targets if name in MONTH]
     rows: list[dict[str, Any]] = [{}]
     if swept:
-        from abm.sweeps.designs import points_of
+        from abm.sweeps.plan import points_of
 
         rows = points_of(sweep)
     months = 0.0
@@ -40,18 +42,3 @@ def bytes_of(sweep: Sweep) -> float:
     return sweep.number_of_runs * (
         len(sweep.kept_months) * (8.0 * len(sweep.observables) + 1) + 8 * len(sweep.columns) + 40
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    for unit, length in (("years", 31_557_600), ("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:,.0f} {unit}" if seconds >= 10 * length else f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} seconds"
-
-
-def size(number: float) -> str:
-    for unit, length in (("GB", 1e9), ("MB", 1e6)):
-        if number >= length:
-            return f"{number / length:.1f} {unit}"
-    return f"{number / 1e3:.0f} kB"

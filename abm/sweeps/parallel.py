@@ -10,8 +10,8 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import replace
 from typing import Any
 
-from abm.sweeps.chunk import Task, carry_out
 from abm.support.workers import LOOK, Broken, Watch, busy_in_dask, worker_pool
+from abm.sweeps.chunk import Task, carry_out
 
 PRELOAD = ("abm.sweeps.chunk", "abm.runs.simulate", "pyarrow.parquet")
 MOST_DEATHS = 40

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from abm.sweeps.chunk import Outcomes
+    from abm.sweeps.record import Outcomes
 
 COLUMNS = ("run_id", "point_id", "replication", "seed", "status", "error", "seconds")
 """Of a table of runs; outcomes follow."""

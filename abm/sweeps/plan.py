@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 
 from abm.parameters import Parameters, merged
 from abm.runs.policy import overridden
-from abm.sweeps.designs import points_of
+from abm.sweeps.designs import grid_values, scaled, unit_cube
 from abm.sweeps.spec import Sweep, digest
 
 LARGEST_CHUNK = 1_000
@@ -71,7 +72,7 @@ class Plan:
             )
         plan = cls(sweep, replications, classes)
         if classes:
-            from abm.market.start import Populations
+            from abm.market.populations import Populations
 
             for sizes in {tuple(point.sizes.items()) for point in plan.points}:
                 own: dict[str, Any] = {**sweep.populations, **dict(sizes)}
@@ -200,7 +201,7 @@ def class_table(classes: Any) -> Mapping[str, Mapping[type, int | None]]:
 
     Raises ValueError for what is no class of an agent with a role.
     """
-    from abm.market.start import role_of
+    from abm.market.populations import role_of
 
     if isinstance(classes, Mapping):
         return classes
@@ -225,3 +226,20 @@ def seed_of(sweep: Sweep, point_id: str, replication: int) -> int:
 def values_of(point: Point) -> dict[str, np.ndarray]:
     """Parameters as the compiled model takes them."""
     return Parameters(**point.parameters).values()
+
+
+def points_of(sweep: Sweep) -> list[dict[str, Any]]:
+    """Every point of the design: factor -> value, in the order of the factors.
+
+    A grid varies its last factor fastest. The first points of a Sobol, Saltelli or Morris design with more points are the
+    same ones, and so are those of the first Latin hypercubes of a list.
+    """
+    names = list(sweep.factors)
+    if sweep.design.kind == "table":
+        return [{k: v for k, v in row.items() if k != "scenario"} for row in sweep.rows]
+    if sweep.design.kind == "grid":
+        axes = [grid_values(sweep.factors[name], sweep.targets[name]) for name in names]
+        return [dict(zip(names, values, strict=True)) for values in itertools.product(*axes)]
+    cube = unit_cube(sweep.design, len(names), sweep.seed)
+    columns = [scaled(cube[:, i], sweep.factors[name], sweep.targets[name]) for i, name in enumerate(names)]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

@@ -14,13 +14,13 @@ import numpy as np
 
 from abm.scenarios.calendar import FIRST_YEAR
 from abm.support.files import Unreadable, read_json, refuse_links
+from abm.support.messages import AbmWarning, meant, short
 from abm.sweeps import parts, store
 from abm.sweeps.parts import Damaged, Part
 from abm.sweeps.plan import run_id, seed_of
 from abm.sweeps.query import NO_PANEL, answer
 from abm.sweeps.spec import SpecError, Sweep
 from abm.sweeps.targets import day_of
-from abm.support.messages import AbmWarning, meant, short
 
 if TYPE_CHECKING:
     import pandas as pd

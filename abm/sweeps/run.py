@@ -11,16 +11,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from abm.support.inputs import whole
 from abm.runs.policy import warn
+from abm.support.inputs import whole
+from abm.support.messages import short
+from abm.support.workers import Broken, being_born, patience
 from abm.sweeps import parts, store
 from abm.sweeps.chunk import Task, carry_out
 from abm.sweeps.parallel import Workers, in_parallel
 from abm.sweeps.plan import Plan
 from abm.sweeps.rules import Rules
 from abm.sweeps.spec import MOST_RUNS, Sweep
-from abm.support.messages import short
-from abm.support.workers import Broken, being_born, patience
 
 __all__ = ["FAILED", "RETRIED", "Broken", "Progress", "Tally", "run_sweep"]
 

@@ -30,7 +30,6 @@ A file is data: nothing in it is run, and it reaches no file outside its folder.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -38,18 +37,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from abm.data import draws
+from abm.scenarios.scenario import Scenario
 from abm.support.files import Unreadable, parse_toml, read_text, safe_name, toml_key, toml_value
 from abm.support.inputs import plain
+from abm.support.messages import meant, must_be, short
 from abm.support.toml_lines import lines_of, placed
-from abm.scenarios.scenario import Scenario
 from abm.sweeps.checks import OBSERVABLES, faults
-from abm.sweeps.designs import repeats
+from abm.sweeps.designs import repeats, size_of
+from abm.sweeps.factors import Design, Factor
 from abm.sweeps.outcome import STRICT, Outcome
 from abm.sweeps.targets import Target, day_of
-from abm.support.messages import meant, must_be, short
 
 MOST_RUNS = 10_000_000
 """Larger sweeps are refused: at a tenth of a second a run they take weeks."""
@@ -70,39 +70,6 @@ class SpecError(ValueError):
 
     def __reduce__(self) -> Any:
         return type(self), (list(self.problems),)
-
-
-class Factor(BaseModel):
-    """Values that one factor takes: a list of them, or a range (with `levels` for a grid).
-
-    `scale = "log"` spaces the range in logarithms. `unit`, where it is given, must be the one the factor is measured in.
-    """
-
-    model_config = STRICT
-
-    values: tuple[int | float | dt.date, ...] = ()
-    low: int | float | dt.date | None = None
-    high: int | float | dt.date | None = None
-    levels: int | None = None
-    scale: Literal["linear", "log"] = "linear"
-    unit: str | None = None
-
-
-class Design(BaseModel):
-    """How points are laid out. `points` is the number of them (Sobol and Saltelli: a power of two; a list: one Latin
-    hypercube after the other, so that a sweep can grow); Morris takes `trajectories`; a table a CSV `file` or `rows`.
-    """
-
-    model_config = STRICT
-
-    kind: Literal["grid", "latin_hypercube", "sobol", "saltelli", "morris", "table"] = "grid"
-    points: Annotated[tuple[int, ...], BeforeValidator(lambda x: (x,) if isinstance(x, int) else x)] = ()
-    trajectories: int | None = None
-    levels: int | None = None
-    """Of a Morris design: 4 where nothing is said."""
-    second_order: bool = False
-    file: str | None = None
-    rows: tuple[dict[str, int | float | dt.date | str], ...] = ()
 
 
 class Sweep(BaseModel):
@@ -164,12 +131,12 @@ class Sweep(BaseModel):
         self._stories, self._targets, self._rows = stories, targets, rows
         if self.number_of_runs > MOST_RUNS:
             raise SpecError([self._too_many()])
-        if repeated := repeats(self):
+        if repeated := repeats(self.design, self.factors, self.targets):
             raise SpecError(repeated)
 
     def _too_many(self) -> str:
         """A grid of a thousand million points is refused with its size, before it is laid out."""
-        from abm.sweeps.estimate import duration
+        from abm.support.messages import duration
 
         fewer = {
             "grid": "levels, or a Sobol or Latin hypercube design",
@@ -200,9 +167,9 @@ class Sweep(BaseModel):
     @cached_property
     def number_of_points(self) -> int:
         """Points of all scenarios together."""
-        from abm.sweeps.designs import size_of
-
-        return size_of(self) * (1 if any("scenario" in row for row in self.rows) else len(self.scenarios))
+        return size_of(self.design, self.factors, len(self.rows)) * (
+            1 if any("scenario" in row for row in self.rows) else len(self.scenarios)
+        )
 
     @property
     def number_of_runs(self) -> int:

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.support.files import Unreadable, read_json, refuse_links, write_whole
+from abm.support.messages import must_be, short
 from abm.support.provenance import DECIDING, git, machine, now, source_hash, stamp, versions
 from abm.sweeps import parts
 from abm.sweeps.parts import Damaged, made_with
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import MOST_RUNS, SpecError, Sweep
-from abm.support.messages import must_be, short
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from abm.scenarios.scenario import Scenario
 from abm.support.files import read_text
 from abm.support.inputs import parse_float, parse_int
-from abm.scenarios.scenario import Scenario
-from abm.sweeps.targets import day_of
 from abm.support.messages import meant, short
+from abm.sweeps.targets import day_of
 
 LARGEST_TABLE = 200_000_000  # bytes
 

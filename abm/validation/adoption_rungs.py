@@ -9,9 +9,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from abm.mechanisms import demand
-from abm.validation.theory import diffusion
 from abm.validation.ladder import Check, check, rung
 from abm.validation.models import bass
+from abm.validation.theory import diffusion
 
 
 @rung("V5", "Network tipping and Bass adoption", "Brock & Durlauf (2001); Bass (1969)")

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from abm.mechanisms import capacity, compute, demand
-from abm.validation.theory import vertical_chain
 from abm.validation.ladder import Check, check, rung
+from abm.validation.theory import vertical_chain
 
 
 @rung("V9", "Jevons: efficiency and the demand for chips", "Saunders (1992); derived")

@@ -10,8 +10,8 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import lambertw
 
 from abm.mechanisms import demand, pricing, tokens
-from abm.validation.theory import nash
 from abm.validation.ladder import Check, check, rung
+from abm.validation.theory import nash
 
 
 @rung("V1", "Symmetric logit oligopoly", "Anderson, de Palma & Thisse (1992), ch. 7; Lambert function for monopoly")

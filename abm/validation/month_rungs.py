@@ -11,12 +11,13 @@ from scipy.optimize import minimize_scalar
 
 from abm.agents import Adopter, ChipVendor, Investor
 from abm.engine import Draws, Population
-from abm.mechanisms import attention, beliefs, capacity, compute, enforcement, imitation, pricing, research, welfare
-from abm.parameters import Parameters
 from abm.market.phases import chips
 from abm.market.phases.common import Products
-from abm.runs.months import Setup, first_market_of
 from abm.market.state import Now, Values
+from abm.mechanisms import attention, beliefs, capacity, compute, enforcement, imitation, pricing, research, welfare
+from abm.parameters import Parameters
+from abm.runs.months import first_market_of
+from abm.runs.setup import Setup
 from abm.validation.ladder import Check, check, rung
 
 QUALITY, PRICE = np.array([-0.2, -0.9, -2.5]), np.array([9.0, 2.5, 0.4])

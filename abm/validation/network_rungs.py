@@ -8,10 +8,10 @@ import numpy as np
 from jax.experimental import sparse
 from scipy.sparse.linalg import eigsh
 
-from abm.validation.theory import epidemics, influence
 from abm.market.networks import layer_graph
 from abm.validation.ladder import Check, above, below, check, rung
 from abm.validation.models import epidemic
+from abm.validation.theory import epidemics, influence
 
 SIZE, NEIGHBOURS, SEED = 5000, 6, 1
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.mechanisms import demand, welfare
-from abm.validation.theory import nash
 from abm.validation.ladder import Check, Skipped, check, rung
+from abm.validation.theory import nash
 
 # Where the search begins: the documented estimates, rounded. From farther away it ends in the same place, minutes later.
 SIGMA = np.diag([0.558, 3.31, -0.00578, 0.0934])

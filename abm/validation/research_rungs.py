@@ -11,9 +11,9 @@ from scipy.optimize import brentq, minimize_scalar
 
 from abm.analysis.inverted_u import lind_mehlum
 from abm.mechanisms import imitation, research
-from abm.validation.theory import race, scaling
 from abm.validation.ladder import Check, above, below, check, rung
 from abm.validation.models import step_by_step
+from abm.validation.theory import race, scaling
 
 
 @rung(

@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.runs import event_study
 from abm.agents.investor import Investor
 from abm.engine import Draws, Group, Population, loop
-from abm.validation.theory import growth_of_firms
-from abm.parameters import Parameters
 from abm.market.phases import equities
 from abm.market.state import Conduct, Exchange, Now, Values
+from abm.parameters import Parameters
+from abm.runs import event_study
 from abm.validation.ladder import Check, above, below, between, check, reported, rung
 from abm.validation.models import firms
+from abm.validation.theory import growth_of_firms
 
 ASSETS, INVESTORS, DAYS = 60, 20, 20_000
 EVENT_DAYS, ESTIMATION, GAP = 5, 250, 10

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Draws
-from abm.runs.months import Setup, play
 from abm.market.state import DAYS, Market
+from abm.runs.months import play
+from abm.runs.setup import Setup
 from benchmarks.plain_mesa.draws import GivenDraws
 from benchmarks.plain_mesa.headlines import HEADLINES
 from benchmarks.plain_mesa.model import PlainMarket

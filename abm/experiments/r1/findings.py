@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.runs import event_study
+from abm.charts.labels import LAYERS, MECHANISMS, PRICING_POWER
+from abm.experiments.html import number
+from abm.experiments.r1.sentences import Findings, direction, in_percent, listed
 from abm.figures.chips import jevons_terms
 from abm.figures.crash import TOGETHER, only_raw
-from abm.charts.labels import LAYERS, MECHANISMS, PRICING_POWER
-from abm.experiments.r1.sentences import Findings, direction, in_percent, listed
-from abm.experiments.html import number
+from abm.runs import event_study
 
 if TYPE_CHECKING:
     import pandas as pd

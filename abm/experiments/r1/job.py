@@ -16,15 +16,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from abm.engine import concatenate_runs
 from abm.charts.labels import MECHANISMS
-from abm.support.files import refuse_links
-from abm.runs.months import Setup
-from abm.experiments.reproductions import Outcome, Progress, Stopped
-from abm.experiments.r1 import store
+from abm.engine import concatenate_runs
 from abm.experiments.manifest import FILES
+from abm.experiments.r1 import store
+from abm.experiments.reproductions import Outcome, Progress, Stopped
 from abm.runs.results import Ensemble
+from abm.runs.setup import Setup
 from abm.runs.simulate import Setting, ensembles
+from abm.support.files import refuse_links
 from abm.support.workers import Watch
 
 MONTHS, CRASH_MONTHS = 60, 26

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abm import figures
-from abm.figures import chips, crash, list_prices, markups, beliefs
 from abm.charts.labels import LAYERS, MECHANISMS
+from abm.experiments import html
+from abm.experiments.html import Section, bullets, paragraph, picture, table
+from abm.experiments.manifest import manifest
+from abm.experiments.r1 import tables
+from abm.experiments.r1.findings import Story, tell
+from abm.experiments.reproductions import Outcome, Progress
+from abm.figures import beliefs, chips, crash, list_prices, markups
 from abm.support.files import write_text, write_whole
 from abm.support.provenance import now, version_of
-from abm.experiments.reproductions import Outcome, Progress
-from abm.experiments import html
-from abm.experiments.r1 import tables
-from abm.experiments.manifest import manifest
-from abm.experiments.r1.findings import Story, tell
-from abm.experiments.html import Section, bullets, paragraph, picture, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +94,7 @@ def write(
     drawn = [path for plate in mine for path in save_figure(folder, plate)]
     files += sorted(drawn + (drawing() if drawing else []))
     page = folder / "report.html"
-    write_text(page, html(shown, folder, story, paired, ranks, targets, runs, quick))
+    write_text(page, page_of(shown, folder, story, paired, ranks, targets, runs, quick))
     seconds = time.perf_counter() - began if began else 0.0
     how = folder / "manifest.json"
     write_text(how, json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n")
@@ -180,7 +180,7 @@ def save_figure(folder: Path, plate: Plate) -> list[Path]:
     return paths
 
 
-def html(
+def page_of(
     shown: dict[str, Plate],
     folder: Path,
     story: Story,
@@ -239,8 +239,7 @@ def effects(paired: pd.DataFrame) -> str:
     year = paired["year"].iloc[0]
     rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)].copy()
     rows["interval"] = [
-        f"{html.number(low)}\u00a0to {html.number(high)}"
-        for low, high in zip(rows["low"], rows["high"], strict=True)
+        f"{html.number(low)}\u00a0to {html.number(high)}" for low, high in zip(rows["low"], rows["high"], strict=True)
     ]
     rows["difference_in"] = rows["difference_in"].where(rows["difference_in"] != rows["unit"], "same unit")
     columns = {

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.support.files import write_whole
-from abm.market.start import ROLES
-from abm.support.provenance import DECIDING, source_hash, versions
+from abm.market.populations import ROLES
 from abm.runs.results import Ensemble
+from abm.support.files import write_whole
+from abm.support.provenance import DECIDING, source_hash, versions
 
 if TYPE_CHECKING:
-    from abm.runs.months import Setup
+    from abm.runs.setup import Setup
 
 
 def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: bool) -> str:

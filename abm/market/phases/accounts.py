@@ -7,9 +7,9 @@ import jax.numpy as jnp
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
-from abm.mechanisms import enforcement, welfare
 from abm.market.phases.common import adoption, frontier, is_open_lab, quantities
 from abm.market.state import TIERS, Market, Now
+from abm.mechanisms import enforcement, welfare
 
 
 class Books(NamedTuple):

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.mechanisms import capacity, compute, demand, pricing
 from abm.market.state import Market, Now, jurisdiction_sum
+from abm.mechanisms import capacity, compute, demand, pricing
 
 
 class Delivery(NamedTuple):

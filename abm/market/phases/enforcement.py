@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.mechanisms import enforcement
 from abm.market.state import Market, Now
+from abm.mechanisms import enforcement
 
 
 class Threat(NamedTuple):

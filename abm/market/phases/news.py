@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.mechanisms import disclosure
 from abm.market.phases.common import is_open_lab
 from abm.market.state import DAYS, QUESTIONS, Market, Now
+from abm.mechanisms import disclosure
 
 INTENSITY, APPROPRIABILITY, TIGHTNESS, CREDIBILITY = range(QUESTIONS)
 

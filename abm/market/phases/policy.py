@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from abm.parameters import INSTRUMENTS
 from abm.market.phases.common import NOTHING, is_open_lab, price_paid
 from abm.market.state import Market, Now, jurisdiction_sum
+from abm.parameters import INSTRUMENTS
 
 
 class Pressure(NamedTuple):

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 
 from abm.agents import OpenLab
 from abm.engine import Group
-from abm.mechanisms import disclosure
 from abm.market.phases.common import frontier, is_open_lab, open_frontier
 from abm.market.state import TIERS, Market, Now
+from abm.mechanisms import disclosure
 
 
 class ReleaseNews(NamedTuple):

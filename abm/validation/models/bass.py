@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Agent, Draws, Field, Population, loop, run_many
-from abm.validation.theory.diffusion import bass_adoption, bass_hazard
 from abm.validation.models.seeds import run_seeds
+from abm.validation.theory.diffusion import bass_adoption, bass_hazard
 
 
 class Adopter(Agent):

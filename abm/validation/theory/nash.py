@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.validation.theory.bertrand import BLOCK, as_market, block_shape, deviation, zeta
 from abm.mechanisms.demand import check_choice, group_labels, not_finite, reject
+from abm.validation.theory.bertrand import BLOCK, as_market, block_shape, deviation, zeta
 
 
 def nash_prices(

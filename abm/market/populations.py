@@ -1,0 +1,156 @@
+"""How many there are of each kind, which classes they have, and the networks between them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from abm.agents import Adopter, ChipVendor, ClosedLab, Investor, OpenLab, Regulator
+from abm.engine import Agent, Group, Population
+from abm.market.networks import static_layer
+from abm.market.state import Networks
+from abm.parameters import JURISDICTIONS
+from abm.scenarios.timeline import SIZES, World
+from abm.support.inputs import whole
+from abm.support.messages import AbmWarning
+
+ROLES: dict[str, type[Agent]] = {
+    "vendors": ChipVendor,
+    "closed_labs": ClosedLab,
+    "open_labs": OpenLab,
+    "adopters": Adopter,
+    "investors": Investor,
+    "regulators": Regulator,
+}
+
+
+@dataclass(frozen=True)
+class Populations:
+    """Sizes, classes and networks: everything about a run that decides the shapes of its arrays.
+
+    `classes` maps a role (`vendors`, `closed_labs`, ...) to the classes that play it and how many of each, e.g.
+    ``{"closed_labs": {PatientLab: 2, ClosedLab: 3}}``; or it is a list of classes, each taking over its whole role.
+
+    `information_network` says whom investors listen to, `peer_network` whom adopters watch: the name of a generator, or a
+    network of your own, as `abm.market.networks.static_layer` takes it; `information_order` and `peer_order` list its nodes in
+    the order of the agents, where their names do not say which agent they are.
+    """
+
+    vendors: int = 4
+    closed_labs: int = 5
+    open_labs: int = 6
+    entrants: int = 3
+    adopters: int = 200
+    investors: int = 1_000
+    information_network: Any = "small_world"
+    peer_network: Any = "small_world"
+    information_order: Any = None
+    peer_order: Any = None
+    network_seed: int = 0
+    classes: Any = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.classes, type):
+            object.__setattr__(self, "classes", [self.classes])
+        if not isinstance(self.classes, Mapping):  # a list of classes: each takes over its whole role
+            roles = {kind: role_of(kind) for kind in self.classes}
+            object.__setattr__(self, "classes", {role: {kind: self._count(role)} for kind, role in roles.items()})
+        problems = []
+        for name, (least, most) in {**SIZES, "network_seed": (0, None)}.items():
+            try:
+                object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
+            except ValueError as error:
+                problems.append(str(error))
+        for role, kinds in self.classes.items():
+            if role not in ROLES:
+                problems.append(f"role {role!r} is not known: choose {', '.join(ROLES)}")
+                continue
+            problems += [
+                f"{kind.__name__} cannot play {role}: it must be a subclass of {ROLES[role].__name__}"
+                for kind in kinds
+                if not issubclass(kind, ROLES[role])
+            ]
+            if role != "regulators" and sum(kinds.values()) != getattr(self, role):
+                problems.append(
+                    f"classes for {role} add up to {sum(kinds.values())}, but there are {getattr(self, role)}"
+                )
+        if problems:
+            raise ValueError("\n".join(problems))
+        for kind in {kind for kinds in self.classes.values() for kind in kinds if kind.step is not Agent.step}:
+            call = f"model.agents_by_type[{kind.__name__}].do('step')"
+            message = f"{kind.__name__}.step: no phase of a month calls it; override a rule instead, or call it yourself: {call}"
+            warnings.warn(message, AbmWarning, stacklevel=3)
+
+    def _count(self, role: str) -> int:
+        return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)
+
+    def world(self) -> World:
+        """Names and homes, for scenarios: the default cast, cut or extended to these sizes."""
+        base = World()
+        cycle = base.jurisdictions
+
+        def cast(names: list[str], homes: dict[str, str]) -> tuple[str, ...]:
+            return tuple(homes.get(name, cycle[i % len(cycle)]) for i, name in enumerate(names))
+
+        vendor_names = [*base.vendors, *(f"vendor_{i}" for i in range(5, self.vendors + 1))][: self.vendors]
+        lab_names = [f"closed_{i + 1}" for i in range(self.closed_labs)] + [
+            f"open_{i + 1}" for i in range(self.open_labs)
+        ]
+        homes = dict(zip(base.labs, base.lab_home, strict=True)) | dict(
+            zip(base.vendors, base.vendor_home, strict=True)
+        )
+        world = World(tuple(vendor_names), cast(vendor_names, homes), tuple(lab_names), cast(lab_names, homes), cycle)
+        return world.with_entrants(self.entrants)
+
+    def networks(self) -> Networks:
+        """The static layers as neighbour lists."""
+        return Networks(
+            information=jnp.asarray(
+                static_layer(
+                    self.information_network,
+                    self.investors,
+                    self.network_seed,
+                    layer="information",
+                    order=self.information_order,
+                )
+            ),
+            peers=jnp.asarray(
+                static_layer(
+                    self.peer_network, self.adopters, self.network_seed + 1, layer="peers", order=self.peer_order
+                )
+            ),
+        )
+
+    def kinds(self, role: str) -> list[tuple[type[Agent], int]]:
+        size = 4 if role == "regulators" else getattr(self, role)
+        kinds = list(self.classes.get(role, {ROLES[role]: size}).items())
+        if role == "open_labs" and self.entrants:  # free slots belong to the last class
+            kind, number = kinds[-1]
+            kinds[-1] = (kind, number + self.entrants)
+        return kinds
+
+    def group(self, role: str, sizes: dict[str, int], columns: dict[str, Any]) -> Group:
+        """The populations of a role; `columns` have one row per agent of the role."""
+        populations, start = [], 0
+        for kind, number in self.kinds(role):
+            own = {
+                name: np.asarray(v)[start : start + number] if isinstance(v, np.ndarray) else v[start : start + number]
+                for name, v in columns.items()
+            }
+            populations.append(Population.create(kind, number, sizes=sizes, offset=start, **own))
+            start += number
+        return Group(*populations)
+
+
+def role_of(kind: Any) -> str:
+    """The role that a class of agents plays. Raises ValueError where it plays none."""
+    for role, base in ROLES.items():
+        if isinstance(kind, type) and issubclass(kind, base):
+            return role
+    bases = ", ".join(base.__name__ for base in ROLES.values())
+    raise ValueError(f"{kind!r} plays no role: subclass one of {bases}")

@@ -1,0 +1,34 @@
+"""What came of the runs of a chunk, until it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abm.sweeps.plan import Run
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass
+class Outcomes:
+    """What came of runs: status, error, seconds by run, and the observables that are kept."""
+
+    runs: list[Run] = field(default_factory=list)
+    status: list[str] = field(default_factory=list)
+    error: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    values: list[dict[str, np.ndarray]] = field(default_factory=list)
+    """Observable -> (months,) for each run; empty for a run that failed."""
+    engine: float = 0.0
+    """Seconds in the compiled ensemble."""
+
+    def add(self, run: Run, status: str, error: str, seconds: float, values: dict[str, np.ndarray]) -> None:
+        self.runs.append(run)
+        self.status.append(status)
+        self.error.append(error)
+        self.seconds.append(seconds)
+        self.values.append(values)
