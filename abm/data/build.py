@@ -1,7 +1,7 @@
 """Derive the tables of this folder from a folder of raw tables: python -m abm.data.build RAW_FOLDER [OUTPUT_FOLDER].
 
 Every function takes the raw folder and returns one table. `targets.csv` is not derived: its values and tolerances
-are choices, kept by hand and held against these tables by tests/test_data.py.
+are choices, kept by hand and held against these tables by tests/data/test_data.py.
 """
 
 import argparse

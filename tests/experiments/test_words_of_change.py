@@ -11,7 +11,7 @@ import pytest
 from abm.experiments.r1.sentences import Findings, change_in_words
 from abm.runs import event_study
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAN = float("nan")
 TWICE = re.compile(r"\b(by|lost|loses?|fell|falls?|rose|rises?|gained?)\s+[−+-]\s*\d")
 """A direction told twice: "lost −13 %"."""

@@ -9,7 +9,7 @@ import pytest
 
 from abm.parameters import Parameters
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def words(text):

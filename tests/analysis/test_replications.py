@@ -14,7 +14,7 @@ from abm.validation import comparison
 from abm.validation.models import arthur, bass, brock_hommes, cobweb, nelson_winter
 from abm.validation.models.seeds import run_seeds
 
-PAGES = Path(__file__).parents[1] / "experiments" / "replications"
+PAGES = Path(__file__).parents[2] / "experiments" / "replications"
 NAMES = ("arthur", "bass", "brock_hommes", "nelson_winter")
 
 

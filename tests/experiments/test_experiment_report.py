@@ -13,7 +13,7 @@ from abm.experiments.load import folders, load
 from abm.experiments.sampling import Finding
 from abm.experiments.spec import Test
 
-ALL = folders(Path(__file__).parents[1] / "experiments")
+ALL = folders(Path(__file__).parents[2] / "experiments")
 
 
 def stored(folder, quick=False):

@@ -19,7 +19,7 @@ from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.support.messages import meant, nearest
 from abm.sweeps import SpecError, Sweep
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "experiments" / "10_clarity" / "experiment.toml"
 PREDICTIONS = ROOT / "experiments" / "16_frozen_prediction" / "predictions.csv"
 

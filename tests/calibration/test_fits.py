@@ -18,7 +18,7 @@ from abm.parameters import Parameters
 from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
 
 SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
-SIXTEEN = Path(__file__).parents[1] / "experiments" / "16_frozen_prediction"
+SIXTEEN = Path(__file__).parents[2] / "experiments" / "16_frozen_prediction"
 
 
 def small(**said):
@@ -66,7 +66,7 @@ def test_an_unknown_fit_is_told_and_a_known_one_is_part_of_what_is_said(tmp_path
 @pytest.mark.parametrize("name", data.fits())
 def test_the_pages_of_fits_say_what_the_stored_numbers_show(name):
     """Estimates outside their own intervals, and how few draws there are."""
-    page = (Path(__file__).parents[1] / "docs" / "fits" / f"{name}.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "fits" / f"{name}.md").read_text()
     for said in outside(pd.DataFrame(data.fit(name)).T)[:1]:
         assert f"\n\n{said}\n\n" in page
     assert distinct(data.draws(name).to_numpy()) in page

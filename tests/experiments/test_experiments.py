@@ -33,7 +33,7 @@ from abm.experiments.statistics import observed_returns
 from abm.runs import event_study
 from abm.sweeps import SpecError, Sweep
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ALL = folders(ROOT / "experiments")
 
 

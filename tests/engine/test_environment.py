@@ -10,7 +10,7 @@ import pytest
 from abm.engine.compilation import cache_folder
 from abm.engine.traced import kept
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STRANGER = 54321
 """A number of a user that no password file names, as containers give it to a process."""
 WORK = f"""

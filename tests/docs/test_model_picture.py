@@ -11,7 +11,7 @@ from matplotlib.patches import FancyBboxPatch
 import abm
 from abm.figures.multilayer_network import ROLES, network_numbers
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def drawing():

@@ -11,7 +11,7 @@ import pytest
 from abm.analysis import baseline
 from abm.scenarios.scenario import Scenario
 
-STORED = json.loads((Path(__file__).parent / "baseline.json").read_text(encoding="utf-8"))
+STORED = json.loads((Path(__file__).parents[1] / "baseline.json").read_text(encoding="utf-8"))
 
 
 def changed(size):

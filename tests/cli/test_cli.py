@@ -20,7 +20,7 @@ from abm.market.month import Month
 from abm.runs.results import Result
 from abm.scenarios.events import KINDS, Event
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 runner = CliRunner()
 
 

@@ -90,7 +90,7 @@ def test_a_moment_without_a_band_is_counted_as_one():
     ],
 )
 def test_a_missed_target_does_not_look_inside_its_bounds(value, low, high, shown):
-    path = Path(__file__).parents[1] / "docs" / "fill_results.py"
+    path = Path(__file__).parents[2] / "docs" / "fill_results.py"
     spec = importlib.util.spec_from_file_location("fill_results", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

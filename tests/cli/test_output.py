@@ -13,7 +13,7 @@ from abm.cli.output import plain
 from abm.market.measures import MEASURES
 from abm.parameters import Parameters
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMAND = f"'{sys.executable}' -c 'from abm.cli.app import main; main()'"
 NOT_UTF = ("ascii", "cp437", "cp850", "latin-1", "cp1252", "shift_jis")
 
