@@ -9,10 +9,7 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.optimize import brentq
-from scipy.stats import kstest
 
 import abm.engine
 from abm.engine import (
@@ -21,7 +18,6 @@ from abm.engine import (
     Field,
     Group,
     Population,
-    RuleError,
     each,
     interpreted,
     loop,
@@ -30,10 +26,13 @@ from abm.engine import (
     stretch,
     when,
 )
-from abm.engine.draws import threefry
 
 PEOPLE, DAYS = 60, 25
+
+
 GRAPH = nx.to_numpy_array(nx.random_regular_graph(4, PEOPLE, seed=1))
+
+
 SUSCEPTIBLE, INFECTED, RECOVERED = range(3)
 
 
@@ -169,78 +168,6 @@ def test_boltzmann_wealth():
     assert wealth.std() == pytest.approx(mean, rel=0.15), "an exponential law has its mean as standard deviation"
 
 
-# --- draws ---
-
-
-@pytest.mark.parametrize(
-    ("key", "counter", "words"),
-    [
-        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
-        ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
-        ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
-    ],
-)
-def test_threefry_known_answers(key, counter, words):
-    """The published test vectors of Threefry-2x32-20 (Random123)."""
-    x, y = threefry(jnp.asarray(np.array(key, np.uint32)), np.uint32(counter[0]), np.uint32(counter[1]))
-    assert (int(x), int(y)) == words
-
-
-@settings(max_examples=12, deadline=None)
-@given(
-    seed=st.integers(0, 2**64 - 1), slots=st.integers(1, 5), more=st.integers(0, 3),
-    time=st.integers(0, 10_000), shape=st.sampled_from([(), (3,), (2, 2)]),
-)  # fmt: skip
-def test_more_slots_leave_the_draws(seed, slots, more, time, shape):
-    draws = Draws.from_seed(seed).at(time)
-    few, many = Population.create(Person, slots), Population.create(Person, slots + more)
-    for kind in ("uniform", "normal"):
-        alone = getattr(draws, kind)("decision", few, shape)
-        assert alone.shape == (slots, *shape)
-        np.testing.assert_array_equal(getattr(draws, kind)("decision", many, shape)[:slots], alone)
-
-
-def test_draws_depend_on_what_they_are_named_after():
-    people, traders = Population.create(Person, 5), Population.create(Trader, 5)
-    draws = Draws.from_seed(1)
-    base = draws.at(2).uniform("x", people)
-    for other in (
-        draws.at(3).uniform("x", people),
-        draws.at(2).uniform("y", people),
-        draws.at(2).uniform("x", traders),
-        draws.at(2).at(2).uniform("x", people),
-        Draws.from_seed(2).at(2).uniform("x", people),
-        Draws.from_seed(1 + 2**32).at(2).uniform("x", people),
-    ):
-        assert not np.isin(other, base).any()
-    np.testing.assert_array_equal(Draws.from_seed(1).at(2).uniform("x", people), base)
-    every = draws.each(jnp.arange(4), lambda at: at.uniform("x", people))
-    np.testing.assert_array_equal(every[2], base)
-    with interpreted():
-        np.testing.assert_array_equal(draws.each(jnp.arange(4), lambda at: at.uniform("x", people)), every)
-
-
-def test_distributions():
-    people = Population.create(Person, 20_000)
-    draws = Draws.from_seed(11)
-    uniform, normal = np.asarray(draws.uniform("u", people)), np.asarray(draws.normal("n", people))
-    assert uniform.min() > 0
-    assert uniform.max() < 1
-    assert kstest(uniform, "uniform").pvalue > 0.01
-    assert kstest(normal, "norm").pvalue > 0.01
-    assert kstest(np.asarray(draws.market_normal("m", 20_000)), "norm").pvalue > 0.01
-    assert abs(np.corrcoef(uniform[1:], uniform[:-1])[0, 1]) < 0.03
-
-
-@pytest.mark.parametrize("seed", [-1, 2**64])
-def test_seeds_out_of_range(seed):
-    with pytest.raises(ValueError, match="between 0 and 2"):
-        Draws.from_seed(seed)
-
-
-# --- groups ---
-
-
 class Careful(Person):
     def live(self, infection, recovery, sick_neighbours, luck):
         super().live(infection / 2, recovery, sick_neighbours, luck)
@@ -249,6 +176,9 @@ class Careful(Person):
 class Loner(Person):
     stream = "loner"
     solitude = Field(1.0)
+
+
+# --- groups ---
 
 
 def test_a_subclass_beside_its_parent():
@@ -279,9 +209,6 @@ def test_a_subclass_beside_its_parent():
 def test_fields_of_a_subclass():
     assert list(Loner.fields()) == ["active", "health", "solitude"]
     assert "solitude" not in Person.fields()
-
-
-# --- do and ask ---
 
 
 class Counter(Agent):
@@ -326,116 +253,6 @@ class Counter(Agent):
 
     def look_for(self):
         return self.height
-
-
-@pytest.fixture(params=["compiled", "interpreted"])
-def counters(request):
-    people = Population.create(Counter, 3, sizes={"part": 2}, active=np.array([True, False, True]), count=np.arange(3))
-    if request.param == "compiled":
-        yield people
-    else:
-        with interpreted():
-            yield people
-
-
-def test_inactive_rows_stay(counters):
-    np.testing.assert_array_equal(counters.do("up", 10).count, [10, 1, 12])
-    np.testing.assert_array_equal(counters.do("up", 10, own=jnp.array([1, 2, 3])).count, [11, 1, 15])
-    np.testing.assert_array_equal(counters.do("up", 10, where=jnp.array([False, True, False])).count, [0, 11, 2])
-    np.testing.assert_array_equal(counters.count, [0, 1, 2])
-
-
-def test_ask_returns_and_changes_nothing(counters):
-    np.testing.assert_array_equal(counters.ask("double"), [100, 102, 104])
-    np.testing.assert_array_equal(counters.count, [0, 1, 2])
-    group = Group(counters, counters.replace(count=counters.count + 5))
-    np.testing.assert_array_equal(group.ask("double"), [100, 102, 104, 110, 112, 114])
-
-
-def test_assigned_values_take_the_fields_shape_and_type(counters):
-    after = counters.do("set_weight", 3.0)
-    np.testing.assert_array_equal(after.weight, [[3, 3], [1, 1], [3, 3]])
-    after = counters.do("set_weight", np.array([1.0, 2.0])).do("set_count", 7.0)
-    np.testing.assert_array_equal(after.weight, [[1, 2], [1, 1], [1, 2]])
-    assert after.count.dtype == int
-
-
-@pytest.mark.parametrize(
-    ("rule", "value", "words"),
-    [
-        ("set_weight", np.ones(3), ["Counter.set_weight", "field weight", "(3,)", "(2,)"]),
-        ("set_weight", np.ones((1, 2)), ["Counter.set_weight", "field weight", "(1, 2)", "(2,)"]),
-        ("set_count", np.ones(1), ["Counter.set_count", "field count", "(1,)", "shape ()"]),
-        ("set_count", None, ["Counter.set_count", "field count", "None"]),
-    ],
-)
-def test_a_wrong_shape_is_named(counters, rule, value, words):
-    with pytest.raises(RuleError) as error:
-        counters.do(rule, value)
-    for word in words:
-        assert word in str(error.value)
-
-
-def test_a_misspelt_field_is_not_lost(counters):
-    with pytest.raises(RuleError, match=r"Counter\.misspelt assigns to self\.cuont, which is not a field"):
-        counters.do("misspelt")
-
-
-def test_errors_name_what_is_missing(counters):
-    with pytest.raises(RuleError, match="Counter has no rule 'fly'"):
-        counters.do("fly")
-    with pytest.raises(AttributeError, match="sees only its own fields"):
-        counters.ask("look")
-    with pytest.raises(AttributeError, match="Counter has no field or attribute 'height'"):
-        counters.ask("look_for")
-
-
-@pytest.mark.parametrize(
-    ("declared", "error", "told"),
-    [
-        (("a",), TypeError, r"Field\('a'\): the default comes first and must be a number"),
-        ((None,), TypeError, "must be a number"),
-        (([1.0, "b"],), TypeError, "must be a number"),
-        ((float("nan"),), ValueError, r"Field\(nan\): the default must be a finite number"),
-        ((0.0, "$", "m", "p", "tier"), TypeError, r"such as \('tier',\)"),
-        ((0.0, "$", "m", "p", (), str), TypeError, "must be float, int or bool"),
-    ],
-)
-def test_what_is_no_field_is_refused_where_it_is_declared(declared, error, told):
-    with pytest.raises(error, match=told):
-        Field(*declared)
-
-
-@pytest.mark.parametrize("rule", ["numpy", "calls_numpy"])
-def test_numpy_in_a_rule_says_what_to_write(rule):
-    people = Population.create(Counter, 4, sizes={"part": 2}, count=np.arange(4))
-    with pytest.raises(RuleError) as error:
-        people.do(rule)
-    for word in ("Counter.numpy (line", "Write jnp.maximum instead of np.maximum", "compiled=False"):
-        assert word in str(error.value)
-    with interpreted():
-        assert people.do(rule).count.tolist() == [2, 2, 2, 3]
-
-
-@pytest.mark.parametrize("rule", ["branch", "biggest", "calls_branch"])
-def test_python_branches_need_interpretation(rule):
-    people = Population.create(Counter, 4, sizes={"part": 2}, count=np.arange(4))
-    with pytest.raises(RuleError) as error:
-        people.do(rule)
-    for word in (
-        f"Counter.{rule.removeprefix('calls_')} (line",
-        "the field count",
-        "jnp.where",
-        "self.count = ",
-        "compiled=False",
-    ):
-        assert word in str(error.value)
-    with interpreted():
-        after = people.do(rule)
-    if rule != "biggest":
-        np.testing.assert_array_equal(after.weight[:, 0], [1, 1, 1, 4])
-    else:
-        np.testing.assert_array_equal(after.count, [3, 3, 3, 3])
 
 
 # --- fields ---

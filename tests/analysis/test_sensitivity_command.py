@@ -1,0 +1,207 @@
+"""`abm sensitivity` on a sweep of the model."""
+
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from abm.analysis.complete import IncompleteRuns
+from abm.analysis.seed_noise import seed_noise
+from abm.analysis.sensitivity import of_sweep
+from abm.analysis.sensitivity_design import Wanted, load
+from abm.cli.app import app
+from abm.sweeps import open_sweep, run_sweep
+
+runner = CliRunner()
+
+
+def value(table, order, factor, other=""):
+    rows = table[(table["order"] == order) & (table["factor"] == factor) & (table["other"] == other)]
+    assert len(rows) == 1
+    return rows["value"].iloc[0]
+
+
+SPEC = """
+replications = 2
+months = 6
+
+[populations]
+adopters = 24
+investors = 40
+
+[factors]
+developer_sensitivity = { low = 0.5, high = 2.0, scale = "log" }
+closed_trust = { low = 1.0, high = 4.0 }
+
+[outcomes]
+lerner_closed_mean = { of = "lerner_closed" }
+"""
+
+
+@pytest.fixture
+def spec(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SPEC)
+    return path
+
+
+def complaints(*words):
+    result = runner.invoke(app, [str(word) for word in words])
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    return [line.removeprefix("abm: ") for line in result.stderr.splitlines()]
+
+
+def test_resumed_is_uninterrupted(spec, tmp_path):
+    asked = load(spec, Wanted(points=8))
+    run_sweep(asked, tmp_path / "whole")
+    run_sweep(asked, tmp_path / "parts", shard=(1, 3))
+    with pytest.raises(IncompleteRuns, match=r"42 of 64 runs have .*goes on with what is missing"):
+        of_sweep(open_sweep(tmp_path / "parts"))
+    run_sweep(asked, tmp_path / "parts")
+    whole, parts = (of_sweep(open_sweep(tmp_path / name)) for name in ("whole", "parts"))
+    pd.testing.assert_frame_equal(whole.indices, parts.indices, check_exact=True)
+    pd.testing.assert_frame_equal(whole.years, parts.years, check_exact=True)
+    larger = load(spec, Wanted(points=16))
+    tally = run_sweep(larger, tmp_path / "whole", accept_changes=True)
+    assert tally.before == 64, "the runs of the smaller design are kept"
+    grown = of_sweep(open_sweep(tmp_path / "whole")).convergence
+    half = grown[grown["n"] == 8].reset_index(drop=True)
+    pd.testing.assert_frame_equal(half, whole.indices, check_exact=True)
+
+
+def test_the_command_sensitivity(spec, tmp_path):
+    words = ["sensitivity", spec, "--points", "8", "--seeds", "3", "--workers", "1", "--of", "lerner_closed,frontier"]
+    words = [*map(str, words), "--second-order", "--out", str(tmp_path / "out")]
+    result = runner.invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "left in the indices" in result.stdout
+    table = pd.read_csv(tmp_path / "out" / "indices.csv", keep_default_na=False)
+    assert list(table.columns) == ["outcome", "order", "factor", "other", "value", "low", "high", "n"]
+    assert set(table["outcome"]) == {"lerner_closed_mean", "frontier_mean"}
+    assert set(table["order"]) == {"first", "total", "second"}
+    assert value(table[table["outcome"] == "lerner_closed_mean"], "total", "developer_sensitivity") > 0.3
+    years = pd.read_csv(tmp_path / "out" / "years.csv")
+    assert set(years["year"]) == {2023}
+    assert set(pd.read_csv(tmp_path / "out" / "noise.csv")["seeds"]) == {3}
+    for name in ("indices", "convergence", "years"):
+        assert (tmp_path / "out" / f"{name}.png").stat().st_size > 10_000
+    again = runner.invoke(app, [*words, "--no-time-resolved"])
+    assert "0 runs in" in again.stdout
+    log = runner.invoke(app, [*words, "--log", "frontier", "--no-time-resolved"])
+    assert log.exit_code == 0, log.output
+    told = pd.read_csv(tmp_path / "out" / "indices.csv")
+    changed = (told["value"] != table["value"]).groupby(told["outcome"]).all()
+    assert changed.to_dict() == {"ln frontier_mean": True, "lerner_closed_mean": False}
+    assert set(pd.read_csv(tmp_path / "out" / "noise.csv")["outcome"]) == {"ln frontier_mean", "lerner_closed_mean"}
+    assert seed_noise(open_sweep(tmp_path / "out" / "seeds")).shape == (8, 7)
+    assert not list((tmp_path / "out").glob("years.*")), "of the analysis before"
+    assert runner.invoke(app, [*words, "--seeds", "0", "--no-time-resolved"]).exit_code == 0
+    left = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
+    assert left == {f"{name}.{kind}" for name in ("indices", "convergence") for kind in ("csv", "png")}
+
+
+def test_the_command_with_morris(spec, tmp_path):
+    words = [
+        "sensitivity",
+        spec,
+        "--method",
+        "morris",
+        "--trajectories",
+        "4",
+        "--seeds",
+        "0",
+        "--out",
+        tmp_path / "out",
+    ]
+    result = runner.invoke(app, [*map(str, words), "--workers", "1"])
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "out" / "indices.csv")
+    assert set(table["order"]) == {"mu_star", "mu", "sigma"}
+    assert not (tmp_path / "out" / "noise.csv").exists()
+
+
+def test_failed_runs_are_told_and_nothing_is_analysed(spec, tmp_path, monkeypatch):
+    monkeypatch.setenv("ABM_FAIL_AT", "5/1:raise")
+    words = ["sensitivity", spec, "--points", "8", "--seeds", "0", "--out", tmp_path / "out", "--workers", "1"]
+    result = runner.invoke(app, list(map(str, words)))
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("abm: 1 of 64 runs has no number: ")
+    assert "--retry-failed" in last
+    assert not (tmp_path / "out" / "indices.csv").exists()
+    monkeypatch.delenv("ABM_FAIL_AT")
+    assert runner.invoke(app, [*map(str, words), "--retry-failed"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--of", "lerner_close"], "no outcome or observable 'lerner_close'; did you mean 'lerner_closed"),
+        (["--of", "lerner_closed,welfar"], "did you mean 'welfare'?"),
+        (["--method", "sobel"], "--method sobel: must be sobol or morris; did you mean 'sobol'?"),
+        (["--points", "100"], "saltelli is balanced for powers of two only, such as 128, not 100"),
+        (["--points", "1"], "design.points: 1 is too few for Sobol indices; give 4 or more, a power of two"),
+        (["--points", "2"], "design.points: 2 is too few"),
+        (["--method", "morris", "--points", "64"], "--points and --second-order: go with --method sobol"),
+        (["--trajectories", "4"], "--trajectories: the design is one of sobol"),
+        (["--method", "morris", "--trajectories", "1"], "morris needs a whole number, 2 to"),
+        (["--log", "lerner_close"], "--log lerner_close: is not analysed; did you mean 'lerner_closed_mean'?"),
+        (["--of", "hhi", "--log", "lerner_closed"], "--log lerner_closed: is not analysed"),
+        (["--of", ""], "--of '': a name is blank"),
+        (["--of", ","], "--of ',': a name is blank"),
+        (["--log", "lerner_closed,"], "--log 'lerner_closed,': a name is blank"),
+        (["--seeds", "1"], "--seeds 1: noise takes two seeds or more"),
+        (["--points", "0"], "--points"),
+    ],
+)
+def test_bad_words_of_sensitivity(spec, words, said):
+    lines = complaints("sensitivity", spec, *words)
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[outcomes]", '[design]\nkind = "grid"\n\n[outcomes]', "design.kind: must be saltelli or morris, not 'grid'"),
+        ("closed_trust =", "# closed_trust =", "factors: a sensitivity analysis needs two or more, not 1"),
+        ("months = 6", 'months = 6\nscenarios = ["baseline", "no_r1"]', "takes one, not 2"),
+        ("months = 6", "months = 6\ncommon_draws = false", "points must share their draws"),
+        ("closed_trust", "closed_turst", "did you mean 'closed_trust'?"),
+        ('"lerner_closed" }', '"lerner_close" }', "did you mean 'lerner_closed'?"),
+        ("months = 6", "months = 6\nmonth = 7", "unknown key 'month'"),
+        ("[factors]", "[factors", "TOML syntax"),
+    ],
+)
+def test_a_file_that_will_not_do(spec, old, new, said):
+    spec.write_text(SPEC.replace(old, new))
+    lines = complaints("sensitivity", spec)
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert "there is no such file" in complaints("sensitivity", tmp_path / "none.toml")[0]
+    (tmp_path / "file").touch()
+    result = runner.invoke(app, ["sensitivity", "--dry-run", "--out", str(tmp_path / "file" / "x")])
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+
+
+def test_a_dry_run_says_how_much(tmp_path):
+    result = runner.invoke(app, ["sensitivity", "--points", "1024", "--dry-run", "--out", str(tmp_path / "new")])
+    assert result.exit_code == 0
+    assert "23,552 points" in result.stdout
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_commands_load_nothing_heavy():
+    code = (
+        "import sys, abm.cli.app; print([m for m in ('SALib', 'scipy', 'numpy', 'pandas', 'jax') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert found.stdout.strip() == "[]"

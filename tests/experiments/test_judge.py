@@ -1,0 +1,109 @@
+"""Conditions, verdicts, and the words they are told in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from abm.experiments import find, report
+from abm.experiments.checks import of_condition
+from abm.experiments.judge import FALSIFIED, PENDING, SUPPORTED, UNSUPPORTED, answered, judge
+from abm.experiments.load import folders, load
+from abm.experiments.spec import Test, holds
+
+ROOT = Path(__file__).parents[2]
+
+
+ALL = folders(ROOT / "experiments")
+
+
+def table(f, xs=(0.0, 1.0, 2.0, 3.0), replications=20, noise=0.0, seed=0, **columns):
+    """Runs with y = f(x, replication)."""
+    draw = np.random.default_rng(seed)
+    rows = [
+        {
+            "arm": "all",
+            "scenario": "baseline",
+            "point": i,
+            "replication": k,
+            "x": x,
+            "y": f(x, k) + noise * draw.normal(),
+        }
+        for i, x in enumerate(xs)
+        for k in range(replications)
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5), st.floats(-5, 5))
+def test_conditions_mean_what_they_say(value, low, bound):
+    numbers = {"value": value, "low": low, "high": np.nan, "p": 0.01}
+    bound = round(bound, 3)
+    assert holds(f"value < {bound}", numbers) == (value < bound)
+    assert holds(f"value >= {bound} and p < 0.05", numbers) == (value >= bound)
+    assert holds(f"value > {bound} or low <= {bound}", numbers) == (value > bound or low <= bound)
+    assert not holds(f"high < {bound}", numbers)
+    assert not holds(f"high >= {bound}", numbers)
+
+
+@pytest.mark.parametrize("text", ["value", "value > x", "value > 1 and p < 2 or low > 3", "__import__('os') > 1"])
+def test_a_condition_that_is_none_is_refused(text):
+    assert of_condition(text)
+
+
+def test_verdicts():
+    experiment = load(ALL[0])
+
+    def verdict(*tests):
+        asked = tuple(Test(**{"name": f"t{i}", "statistic": "level", "y": ("y",)} | t) for i, t in enumerate(tests))
+        return judge(experiment.model_copy(update={"test": asked}), table(lambda x, k: 1.0 + 0.01 * k)).says
+
+    good, bad = {"supported_if": "low > 0"}, {"supported_if": "low > 5"}
+    dead = {"supported_if": "low > 0", "falsified_if": "value > 0"}
+    waiting = {"statistic": "awaited", "supported_if": "value > 0"}
+    assert verdict(good) == SUPPORTED
+    assert verdict(good, {}) == SUPPORTED  # a test without conditions only reports
+    assert verdict(good, bad) == UNSUPPORTED
+    assert verdict(good, bad, dead) == FALSIFIED
+    assert verdict(good, waiting) == PENDING
+    assert verdict(waiting, dead) == FALSIFIED  # whatever is still awaited
+    assert verdict({"falsified_if": "value > 5"}) == SUPPORTED
+    assert verdict({"where": {"x": 17.0}, "falsified_if": "value > 5"}) == UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "told"),
+    [
+        (-0.009675, -0.032154, 0.012804, "−0.010 [−0.032, 0.013]"),
+        (0.00497, -0.000007, 0.00994, "0.0050 [−0.000007, 0.0099]"),
+        (5111.2, 4843.4, 5380.3, "5,111 [4,843, 5,380]"),
+        (1.0, None, None, "1"),
+        (6.224, None, None, "6.22"),
+    ],
+)
+def test_digits_end_where_the_interval_does(value, low, high, told):
+    asked = Test(name="t", statistic="level", digits=4 if value < 0 else 2)
+    one = {"of": "y", "value": value, "low": low, "high": high, "p": None, "more": {}}
+    assert report.in_words(load(find("5")), asked, one, name=False) == told
+
+
+def test_a_rule_is_told_in_words_with_the_need_it_has():
+    assert report.in_full("supported if", "low > 0 and signs >= 4", "any") == (
+        "supported if the interval's lower end > 0 and signs >= 4 (any of the outcomes)"
+    )
+
+
+def test_of_several_outcomes_all_most_or_any_must_meet_a_condition():
+    frame = table(lambda x, k: x).assign(u=1.0, v=1.0, w=-1.0)
+
+    def says(need):
+        return answered(
+            Test(name="t", statistic="level", y=("u", "v", "w"), need=need, supported_if="value > 0"), frame
+        ).says
+
+    assert [says(need) for need in ("all", "most", "any")] == [UNSUPPORTED, SUPPORTED, SUPPORTED]
