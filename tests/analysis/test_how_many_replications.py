@@ -22,12 +22,6 @@ runner = CliRunner()
 NAN = float("nan")
 
 
-def value(table, order, factor, other=""):
-    rows = table[(table["order"] == order) & (table["factor"] == factor) & (table["other"] == other)]
-    assert len(rows) == 1
-    return rows["value"].iloc[0]
-
-
 def complaints(*words):
     result = runner.invoke(app, [str(word) for word in words])
     assert result.exit_code == 2, result.output

@@ -31,10 +31,6 @@ def problems_of(folder: Path, text: str, **given) -> list[str]:
     return [problem.replace(f"{folder}/", "") for problem in caught.value.problems]
 
 
-def lab(name: str) -> int:
-    return WORLD.labs.index(name)
-
-
 SOME_EVENTS = {
     "policy": {"instrument": "permitting_lag", "mode": "scale", "value": 2.0},
     "export_control": {"destination": "row", "availability": 0.5},

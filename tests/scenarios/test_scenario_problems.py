@@ -1,15 +1,12 @@
 """What is wrong with a scenario is told at once, with its line."""
 
-import datetime as dt
 import pickle
 from pathlib import Path
 
 import pytest
-from hypothesis import strategies as st
 
-from abm.scenarios.events import KINDS, Policy
 from abm.scenarios.scenario import Scenario, ScenarioError
-from abm.scenarios.timeline import INSTRUMENTS, QUESTIONS, World
+from abm.scenarios.timeline import World
 
 BASELINE = Scenario.load("baseline")
 
@@ -32,24 +29,6 @@ def problems_of(folder: Path, text: str, **given) -> list[str]:
 
 def lab(name: str) -> int:
     return WORLD.labs.index(name)
-
-
-def at(date: dt.date) -> tuple[int, int]:
-    return Policy(instrument="ip_strength", value=0, date=date).when
-
-
-SOME_EVENTS = {
-    "policy": {"instrument": "permitting_lag", "mode": "scale", "value": 2.0},
-    "export_control": {"destination": "row", "availability": 0.5},
-    "release": {"lab": "closed_2", "gap": 0.1, "claimed_cost": 3.0},
-    "cost_claim": {"lab": "open_3", "claimed_cost": 3.0},
-    "audit": {"lab": "open_3", "estimated_cost": 3.0},
-    "capex_programme": {"amount": 10.0, "months": 7},
-    "news": {"question": "appropriability", "signal": -1.0, "precision": 2.0},
-    "attention": {"salience": 1.0},
-    "allegation": {"teacher": "closed_2", "student": "open_4", "vigilance": 0.5, "months": 3},
-    "price_war": {"labs": ["open_3", "us"], "factor": 0.5},
-}
 
 
 def test_all_problems_at_once(tmp_path):
@@ -303,51 +282,3 @@ def test_errors_travel():
     error = ScenarioError(["a", "b", "a"])
     assert error.problems == pickle.loads(pickle.dumps(error)).problems == ("a", "b")
     assert isinstance(error, ValueError)
-
-
-WORDS = st.one_of(
-    st.sampled_from(
-        [*KINDS, *INSTRUMENTS, *QUESTIONS, *WORLD.labs, *WORLD.jurisdictions, *WORLD.vendors, *Scenario.names()]
-        + ["all", "foreign", "set", "scale", "add", "r1", "mine.toml", "entrant_1", ".", "..", "name", "event"]
-    ),
-    st.text(max_size=8),
-)
-
-
-SCALARS = st.one_of(
-    WORDS,
-    st.integers(-(10**30), 10**30),
-    st.integers(-2, 70),
-    st.floats(),
-    st.floats(0, 1),
-    st.booleans(),
-    st.none(),
-    st.dates(),
-    st.dates(dt.date(2022, 1, 1), dt.date(2028, 12, 31)),
-    st.datetimes(),
-    st.times(),
-)
-
-
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=3)),
-    max_leaves=6,
-)
-
-
-EVENT_KEYS = sorted({key for kind in KINDS.values() for key in kind.model_fields} | {"salence", "self", "__class__"})
-
-
-@st.composite
-def events(draw):
-    """Something like an event: of a kind, with most of its keys, and some nonsense."""
-    kind = draw(st.sampled_from(sorted(KINDS)))
-    event = {"kind": kind, "month": draw(st.integers(0, 59)), **SOME_EVENTS[kind]}
-    if draw(st.booleans()):
-        return event
-    for key in draw(st.lists(st.sampled_from(EVENT_KEYS), max_size=3)):
-        event[key] = draw(VALUES)
-    for key in draw(st.lists(st.sampled_from(sorted(event)), max_size=1)):
-        del event[key]
-    return event

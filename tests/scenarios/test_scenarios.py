@@ -358,54 +358,6 @@ def test_parameters_are_inherited_and_merged(tmp_path):
     ]
 
 
-WORDS = st.one_of(
-    st.sampled_from(
-        [*KINDS, *INSTRUMENTS, *QUESTIONS, *WORLD.labs, *WORLD.jurisdictions, *WORLD.vendors, *Scenario.names()]
-        + ["all", "foreign", "set", "scale", "add", "r1", "mine.toml", "entrant_1", ".", "..", "name", "event"]
-    ),
-    st.text(max_size=8),
-)
-
-
-SCALARS = st.one_of(
-    WORDS,
-    st.integers(-(10**30), 10**30),
-    st.integers(-2, 70),
-    st.floats(),
-    st.floats(0, 1),
-    st.booleans(),
-    st.none(),
-    st.dates(),
-    st.dates(dt.date(2022, 1, 1), dt.date(2028, 12, 31)),
-    st.datetimes(),
-    st.times(),
-)
-
-
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=3)),
-    max_leaves=6,
-)
-
-
-EVENT_KEYS = sorted({key for kind in KINDS.values() for key in kind.model_fields} | {"salence", "self", "__class__"})
-
-
-@st.composite
-def events(draw):
-    """Something like an event: of a kind, with most of its keys, and some nonsense."""
-    kind = draw(st.sampled_from(sorted(KINDS)))
-    event = {"kind": kind, "month": draw(st.integers(0, 59)), **SOME_EVENTS[kind]}
-    if draw(st.booleans()):
-        return event
-    for key in draw(st.lists(st.sampled_from(EVENT_KEYS), max_size=3)):
-        event[key] = draw(VALUES)
-    for key in draw(st.lists(st.sampled_from(sorted(event)), max_size=1)):
-        del event[key]
-    return event
-
-
 # --- the code itself ---
 
 

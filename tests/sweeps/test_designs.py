@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
+from abm.sweeps import SpecError, Sweep
 from abm.sweeps.plan import Plan, points_of
 
 SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
@@ -26,19 +26,6 @@ def small(**said):
         months=MONTHS,
     )
     return Sweep(**{**usual, **said})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A sweep that nothing happened to."""
-    place = tmp_path_factory.mktemp("sweep") / "reference"
-    run_sweep(small(), place)
-    return place
-
-
-def numbers(folder):
-    results = open_sweep(folder)
-    return results.runs().drop(columns="seconds"), results.panel()
 
 
 RANGES = {
@@ -186,6 +173,3 @@ def test_a_million_runs_make_about_a_thousand_chunks():
     plan = Plan.of(small(replications=10))
     runs = list(plan.runs()) * 40_000
     assert 1_000 <= len(plan.chunks(runs, workers=2)) <= 3_000
-
-
-keys = st.sampled_from([*Sweep.model_fields, "sweep", "events"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abm.sweeps import Design, Results, Sweep, open_sweep, run_sweep
+from abm.sweeps import Results, Sweep, open_sweep, run_sweep
 from abm.sweeps.comparison import paired
 from abm.sweeps.plan import Plan
 from abm.sweeps.stopping import Rule, half_widths, judge, run_until
@@ -210,38 +210,3 @@ def test_replications_are_added_until_the_interval_is_narrow(tmp_path):
     again, same = run_until(sweep, tmp_path / "x", rule)
     assert same.enough == verdict.enough
     assert sum(again.counts.values()) == 0
-
-
-anything = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.dates()
-    | st.sampled_from(["baseline", "grid", 10**400, -(10**400)]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-parts = {
-    "factors": st.dictionaries(
-        st.sampled_from(["ip_strength", "ip_strength.us", "adopters", "r1.date", "r1.x", "nobody", ""]),
-        st.lists(anything, max_size=3)
-        | st.dictionaries(st.sampled_from(["low", "high", "levels", "values", "scale", "unit"]), anything, max_size=4),
-        max_size=3,
-    ),
-    "design": st.dictionaries(
-        st.sampled_from([*Design.model_fields, "x"]),
-        anything | st.sampled_from(["table", "sobol", "morris"]),
-        max_size=4,
-    ),
-    "outcomes": st.dictionaries(
-        st.text(max_size=5),
-        st.dictionaries(st.sampled_from(["of", "take", "first", "last"]), anything, max_size=4),
-        max_size=2,
-    ),
-    "populations": st.dictionaries(st.sampled_from(["adopters", "investors", "peer_network"]), anything, max_size=2),
-    "parameters": st.dictionaries(st.sampled_from(["ip_strength", "noise_sd", "x"]), anything, max_size=2),
-}

@@ -8,33 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abm.sweeps import SpecError, Sweep, run_sweep, store
+from abm.sweeps import SpecError, Sweep, store
 from abm.sweeps.plan import Plan
-
-SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
-
-
-MONTHS = 3
-
-
-def small(**said):
-    usual = dict(
-        factors={"ip_strength": [0.0, 0.5, 1.0]},
-        populations=SMALL,
-        observables=["lerner_closed", "welfare"],
-        replications=4,
-        months=MONTHS,
-    )
-    return Sweep(**{**usual, **said})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A sweep that nothing happened to."""
-    place = tmp_path_factory.mktemp("sweep") / "reference"
-    run_sweep(small(), place)
-    return place
-
 
 RANGE = {"low": 0.0, "high": 1.0}
 
@@ -298,6 +273,3 @@ def test_a_table_takes_blanks_and_blank_rows_and_names_the_line_of_a_wrong_value
     path.write_text("ip_strength,adopters\n,\n1.2,20\n", encoding="utf-8")
     with pytest.raises(SpecError, match=r"line 3: ip_strength: 1\.2 must lie between 0 and 1"):
         Sweep(design={"kind": "table", "file": "points.csv"}, folder=tmp_path)
-
-
-keys = st.sampled_from([*Sweep.model_fields, "sweep", "events"])

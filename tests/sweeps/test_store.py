@@ -73,10 +73,6 @@ def parts_of(folder, kind):
     return sorted((folder / "parts").glob(f"*.{kind}.parquet"))
 
 
-def panel_of(runs):
-    return runs.with_name(runs.name.replace(".runs.", ".panel."))
-
-
 def rewritten(path, change=lambda frame: frame, keep_metadata=False):
     """Write a Parquet file anew with other numbers, and by default without what the package adds to it."""
     table = pq.ParquetFile(path).read()

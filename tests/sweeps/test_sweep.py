@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import strategies as st
 
 import abm
 from abm.agents import ClosedLab
-from abm.sweeps import Design, Sweep, open_sweep, run_sweep, store
+from abm.sweeps import Sweep, open_sweep, run_sweep, store
 from abm.sweeps.plan import Plan
 from abm.sweeps.store import Changed
 
@@ -312,41 +311,3 @@ def test_a_manifest_says_what_was_run_with_what(folder):
     assert session["done"] == 12
     assert "finished" in session
     assert Sweep.load(folder / "spec.toml").hash == said["spec_hash"]
-
-
-anything = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.dates()
-    | st.sampled_from(["baseline", "grid", 10**400, -(10**400)]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-keys = st.sampled_from([*Sweep.model_fields, "sweep", "events"])
-
-
-parts = {
-    "factors": st.dictionaries(
-        st.sampled_from(["ip_strength", "ip_strength.us", "adopters", "r1.date", "r1.x", "nobody", ""]),
-        st.lists(anything, max_size=3)
-        | st.dictionaries(st.sampled_from(["low", "high", "levels", "values", "scale", "unit"]), anything, max_size=4),
-        max_size=3,
-    ),
-    "design": st.dictionaries(
-        st.sampled_from([*Design.model_fields, "x"]),
-        anything | st.sampled_from(["table", "sobol", "morris"]),
-        max_size=4,
-    ),
-    "outcomes": st.dictionaries(
-        st.text(max_size=5),
-        st.dictionaries(st.sampled_from(["of", "take", "first", "last"]), anything, max_size=4),
-        max_size=2,
-    ),
-    "populations": st.dictionaries(st.sampled_from(["adopters", "investors", "peer_network"]), anything, max_size=2),
-    "parameters": st.dictionaries(st.sampled_from(["ip_strength", "noise_sd", "x"]), anything, max_size=2),
-}
