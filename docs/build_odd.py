@@ -134,7 +134,7 @@ def inputs() -> str:
         rows.append([f"`{name}`", keys, first_line(kind)])
     parts = ["**Kinds of event**\n", table(["kind", "keys of its own", "what it is"], rows) + "\n"]
 
-    said = attribute_docs(SOURCES / "timeline.py", "Timeline")
+    said = attribute_docs(SOURCES / "scenarios" / "timeline.py", "Timeline")
     letters = {"M": "month", "R": "jurisdiction", "I": "instrument", "V": "vendor", "L": "lab"}
     letters |= {"D": "day", "Q": "question"}
     rows = []
@@ -206,11 +206,12 @@ def syntax(path: Path) -> ast.Module:
 @cache
 def functions() -> dict[str, tuple[str, ast.FunctionDef]]:
     """Functions of the month by name: (module, definition)."""
-    files = [SOURCES / "market.py", SOURCES / "observables.py", *sorted((SOURCES / "phases").glob("*.py"))]
+    market = SOURCES / "market"
+    files = [market / "month.py", market / "observables.py", *sorted((market / "phases").glob("*.py"))]
     found: dict[str, tuple[str, ast.FunctionDef]] = {}
     for path in files:
         for node in syntax(path).body:
-            if isinstance(node, ast.FunctionDef) and node.name not in ("run", "start_runs", "months_of_runs"):
+            if isinstance(node, ast.FunctionDef):
                 if node.name in found:
                     raise SystemExit(f"two functions of the month are called {node.name}")
                 found[node.name] = (path.relative_to(SOURCES).with_suffix("").as_posix(), node)
@@ -237,6 +238,17 @@ def in_order(node: ast.AST) -> Iterator[ast.Call]:
 
     for statement in node.body:  # type: ignore[attr-defined]
         yield from walk(statement)
+
+
+def phases() -> list[tuple[str, str]]:
+    """(title, function) of what a month does: the schedule, then what observes it."""
+    from abm.market.month import PHASES
+
+    scheduled = [
+        (f"{number}. {title.capitalize()}", phase.__name__) for number, (title, phase) in enumerate(PHASES.items(), 1)
+    ]
+    observing = [called(call) for call in in_order(functions()["month"][1]) if called(call) in functions()]
+    return scheduled + [(f"{len(scheduled) + 1}. Observe" if not at else "", name) for at, name in enumerate(observing)]
 
 
 def called(call: ast.Call) -> str:
@@ -273,16 +285,8 @@ def schedule() -> str:
     """The month, phase by phase, with the rules that agents follow in their order."""
     from abm import agents
 
-    source, month = functions()["month"]
-    text = (SOURCES / f"{source}.py").read_text(encoding="utf-8").splitlines()
-    rows, number, told = [], "", set()
-    for call in in_order(month):
-        phase = called(call)
-        if phase not in functions():
-            continue
-        found = re.search(r"# (\d\. \w+)$", text[call.lineno - 1])
-        title = found.group(1) if found and found.group(1) != number else ""
-        number = title or number
+    rows, told = [], set()
+    for title, phase in phases():
         where, definition = functions()[phase]
         rows.append([title, f"`{phase}` ({where}.py)", first_paragraph(ast.get_docstring(definition))])
         before = ""
@@ -310,12 +314,12 @@ def draws() -> str:
                     where = f"`{function.name}` ({path.relative_to(SOURCES).as_posix()})"
                     rows.append((function.name, [*found, when_drawn(path, function), where]))
     order = {"start": 0, "month": 1, "day": 2}
-    place = {name: at for at, name in enumerate(reached("month"))}
+    place = {name: at for at, name in enumerate(reached())}
     rows.sort(key=lambda row: (order[row[1][3]], place.get(row[0], 0)))
     return table(["decision", "distribution", "one for each", "when", "where"], [row for _, row in rows])
 
 
-def reached(name: str) -> list[str]:
+def reached() -> list[str]:
     """Functions of the month in the order in which they are called, each once."""
     found: dict[str, None] = {}
 
@@ -325,7 +329,9 @@ def reached(name: str) -> list[str]:
                 found[called(call)] = None
                 follow(called(call))
 
-    follow(name)
+    for _, phase in phases():
+        found[phase] = None
+        follow(phase)
     return list(found)
 
 
@@ -358,7 +364,7 @@ def drawn(node: ast.AST, function: ast.FunctionDef) -> list[str] | None:
 
 
 def when_drawn(path: Path, function: ast.FunctionDef) -> str:
-    if path.name == "population.py":
+    if path.name == "start.py":
         return "start"
     return "day" if function.args.args[0].arg == "draws" else "month"
 

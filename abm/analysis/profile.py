@@ -13,16 +13,8 @@ import numpy as np
 
 from abm.engine import RUNS, Draws, compiler_options, floats_of, seed_words
 from abm.engine.devices import CHUNK
-from abm.market.month import fix_basket
+from abm.market.month import PHASES
 from abm.market.observables import observe, record_products
-from abm.market.phases.accounts import close_books
-from abm.market.phases.chips import trade_chips
-from abm.market.phases.enforcement import enforce
-from abm.market.phases.equities import trade_equities
-from abm.market.phases.policy import adjust_policy
-from abm.market.phases.release import release_models
-from abm.market.phases.research import do_research
-from abm.market.phases.tokens import trade_tokens
 from abm.market.state import Conduct, Events, Market, Now, Values
 from abm.runs.programs import BY_RUN, Program, months_of_runs
 from abm.runs.setup import Setup
@@ -30,18 +22,6 @@ from abm.runs.simulate import Member, Setting
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PHASES: dict[str, Callable[[Market, Now], Any]] = {
-    "policy": adjust_policy,
-    "chips": trade_chips,
-    "research": do_research,
-    "enforcement": enforce,
-    "release": release_models,
-    "tokens": trade_tokens,
-    "accounts": close_books,
-    "equities": lambda market, now: trade_equities(market, now)[0],
-}
-"""What `abm.market.month.month` does, in its order, before it reports; a test holds the two together."""
 
 
 class Profile(NamedTuple):
@@ -113,14 +93,6 @@ def profile(
     table["us_per_run"] = 1e3 * table["ms"] / runs
     table["share"] = table["ms"] / table["ms"].drop("whole month").sum()
     return Profile(table, compiling, runs, at)
-
-
-def in_turn(market: Market, now: Now) -> Market:
-    """The month as `PHASES` has it: what the test compares with `abm.market.month.month`."""
-    for phase in PHASES.values():
-        market = phase(market, now)
-    market = fix_basket(market)
-    return market.replace(month=market.month + 1)
 
 
 def _report(market: Market, now: Now) -> Any:
@@ -201,6 +173,3 @@ def _times(
         jax.block_until_ready(program(markets, setting, events))
         seconds.append(time.perf_counter() - began)
     return 1e3 * min(seconds), 1e3 * statistics.median(seconds)
-
-
-__all__ = ["PHASES", "Eve", "Profile", "eve_of", "in_turn", "of_runs", "profile"]

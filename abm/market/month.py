@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-
-import jax.numpy as jnp
 
 from abm.engine import Draws, firmly_typed
 from abm.market.observables import ProductRecord, observe, of_a_market, record_products
 from abm.market.phases.accounts import close_books
 from abm.market.phases.chips import trade_chips
-from abm.market.phases.common import is_open_lab, per_product, quantities
 from abm.market.phases.enforcement import enforce
 from abm.market.phases.equities import trade_equities
 from abm.market.phases.policy import adjust_policy
@@ -20,8 +17,21 @@ from abm.market.phases.research import do_research
 from abm.market.phases.tokens import trade_tokens
 from abm.market.state import Conduct, Market, Now, Values
 
+Phase = Callable[[Market, Now], Market]
+
+PHASES: dict[str, Phase] = {
+    "policy": adjust_policy,
+    "chips": trade_chips,
+    "research": do_research,
+    "enforcement": enforce,
+    "release": release_models,
+    "tokens": trade_tokens,
+    "accounts": close_books,
+    "equities": trade_equities,
+}
+"""The schedule of a month, in order. `abm profile`, docs/ODD.md and the tests read it here."""
+
 USUAL = Conduct()
-SHOCK_MONTH = 24  # January 2025
 
 
 class Month(NamedTuple):
@@ -36,25 +46,8 @@ def month(market: Market, p: Values, events: Any, draws: Draws, conduct: Conduct
     """January 2023 is month 0. Pure: the market at the end, and what the month reports."""
     now = Now(p, events, draws.at(market.month), conduct)
     before = market
-
-    market = adjust_policy(market, now)  # 1. Policy
-    market = trade_chips(market, now)  # 2. Chips
-    market = do_research(market, now)  # 3. Research
-    market = enforce(market, now)  # 4. Enforcement
-    market = release_models(market, now)  # 5. Release
-    market = trade_tokens(market, now)  # 6. Tokens
-    market = close_books(market, now)  # 7. Accounts
-    market, daily_returns = trade_equities(market, now)  # 8. Equities
-    market = fix_basket(market)
-
+    for phase in PHASES.values():
+        market = phase(market, now)
     products = record_products(market)
-    report = Month(of_a_market(observe(before, market, now), products), products, daily_returns)  # 9. Observe
+    report = Month(of_a_market(observe(before, market, now), products), products, market.exchange.daily_returns)
     return firmly_typed((market.replace(month=market.month + 1), report))
-
-
-def fix_basket(market: Market) -> Market:
-    """Until the month before the shock, what each segment spends on closed models: the weights of the fixed basket."""
-    closed = per_product(~is_open_lab(market.labs))
-    spent = quantities(market) @ (closed * market.labs.price.reshape(-1)) * 1e-6
-    basket = jnp.where(market.month < SHOCK_MONTH, spent, market.accounts.basket)
-    return market.replace(accounts=market.accounts.replace(basket=basket))

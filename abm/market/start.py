@@ -13,7 +13,7 @@ from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
 from abm.engine import Draws, Group, Population, firmly_typed
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
-from abm.market.state import QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
+from abm.market.state import DAYS, QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
 from abm.parameters import INSTRUMENTS
 from abm.scenarios.timeline import World
 
@@ -102,7 +102,7 @@ def with_exchange(market: Market, p: Any, assets: int) -> Market:
         shares=jnp.ones(assets), position=jnp.ones(assets), momentum=jnp.zeros(assets),
         variance=usual_noise_of(market, p) ** 2,
         dealer_cash=jnp.zeros(()), signal=jnp.zeros(QUESTIONS), precision=jnp.zeros(QUESTIONS), claims=jnp.zeros(2),
-        salience=jnp.zeros(()),
+        salience=jnp.zeros(()), daily_returns=jnp.zeros((DAYS, assets)),
     )  # fmt: skip
     held = market.investors.wealth[:, None] * jnp.ones(assets)
     return market.replace(exchange=exchange, investors=market.investors.replace(holdings=held))

@@ -63,6 +63,7 @@ class Exchange(Record):
     precision: Any  # (Q,) sum of precision
     claims: Any  # (2,) the same for cost claims: precision x signal, precision
     salience: Any  # scalar, the story people talk about
+    daily_returns: Any  # (D, A) log returns of the month's trading days
 
 
 @record

@@ -14,7 +14,7 @@ from abm.cli.mistakes import Mistake
 from abm.cli.mistakes import settings as settings_of
 from abm.experiments import ExperimentError
 from abm.experiments.load import load as load_experiment
-from abm.parameters import INSTRUMENTS, JURISDICTIONS, ParameterError, Parameters
+from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.support.messages import meant, nearest
 from abm.sweeps import SpecError, Sweep
@@ -188,45 +188,10 @@ def test_only_what_is_close_is_proposed_and_all_else_is_listed():
     assert meant("foo", Parameters.names(), "abm list --parameters") == "; `abm list --parameters` has them all"
 
 
-def test_an_unknown_name_of_a_parameter_says_which_there_are():
-    for said, told in (
-        ({"foo": 1}, "foo: no such parameter; `abm list --parameters` has them all"),
-        (
-            {"ip_strength": {"mars": 0.2}},
-            "ip_strength.mars: no such jurisdiction (one of: us, china, eu, row, default)",
-        ),
-        ({"ip_strength": {}}, "ip_strength = {}: is an empty table; give a number, or some of us, china, eu, row"),
-    ):
-        with pytest.raises(ParameterError) as caught:
-            Parameters(**said)
-        assert str(caught.value) == told
-
-
-anything = st.one_of(
-    st.floats(), st.integers(), st.text(max_size=8), st.booleans(), st.none(), st.lists(st.floats(), max_size=2),
-    st.dictionaries(
-        st.sampled_from([*JURISDICTIONS, "default", "mars"]), st.one_of(st.floats(), st.text(max_size=3)), max_size=3
-    ),
-)  # fmt: skip
 names = st.one_of(
     st.sampled_from([*INSTRUMENTS, *Parameters.names()[-20:]]),
     st.text(string.ascii_lowercase + "_", min_size=1, max_size=12),
 )
-
-
-@settings(max_examples=300, deadline=None)
-@given(said=st.dictionaries(names, anything, max_size=4))
-def test_any_values_are_parameters_or_a_parameter_error(said):
-    found, told = Parameters(), []
-    try:
-        found = Parameters(**said)
-    except ParameterError as error:
-        told = str(error).split("\n")
-    assert all(any(name in line for name in said) and "validation error" not in line for line in told)
-    for name, array in found.values().items():
-        extra = Parameters.model_fields[name].json_schema_extra
-        assert (array >= extra["low"]).all(), name
-        assert (array <= extra["high"]).all(), name
 
 
 @settings(max_examples=200, deadline=None)

@@ -196,15 +196,6 @@ def test_bad_input_is_named(option, message):
         simulate(**option)
 
 
-def test_all_wrong_parameters_are_reported_at_once():
-    with pytest.raises(ValueError) as error:
-        Parameters(ip_strength=2, copying_rate=float("nan"), nonsense=1)
-    assert "nonsense" in str(error.value)
-    with pytest.raises(ValueError) as error:
-        Parameters(ip_strength=2, copying_rate=float("nan"))
-    assert "ip_strength" in str(error.value) and "copying_rate" in str(error.value)
-
-
 def test_every_observable_is_described():
     assert set(simulate(seed=7, months=30, **COMPACT).report.observables) == set(MEASURES)
 

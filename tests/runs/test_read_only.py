@@ -1,13 +1,12 @@
 """What a result, a model or a table of the package hands out cannot be used to change it."""
 
 import copy
-import json
 import pickle
 
 import numpy as np
 import pytest
 
-from abm import Parameters, data, ensemble, simulate
+from abm import data, ensemble, simulate
 from abm.market.measures import MEASURES
 from abm.runs.results import compare
 
@@ -78,30 +77,6 @@ def test_a_market_cannot_be_written_to(run):
         market.labs.price[0] = 0.0
     with pytest.raises(TypeError, match="immutable"):
         run.setup.networks.information[0] = 0
-
-
-def test_parameters_are_fixed_with_their_tables():
-    own = {"us": 0.9, "default": 0.2}
-    given = Parameters(ip_strength=own)
-    own["us"] = 0.1
-    for change in (
-        lambda: given.ip_strength.update(us=7.0),
-        lambda: given.ip_strength.__setitem__("us", 7.0),
-        lambda: given.ip_strength.pop("us"),
-        given.replace(ip_clarity=0.1).ip_strength.clear,
-        lambda: copy.deepcopy(given).ip_strength.setdefault("eu", 7.0),
-        pickle.loads(pickle.dumps(given)).ip_strength.popitem,
-    ):
-        with pytest.raises(TypeError, match=r"make others with parameters\.replace"):
-            change()
-    table = given.ip_strength
-    with pytest.raises(TypeError, match=r"make others with parameters\.replace"):
-        table |= {"us": 7.0}
-    assert given.values()["ip_strength"].tolist() == [0.9, 0.2, 0.2, 0.2]
-    assert given == copy.deepcopy(given) == pickle.loads(pickle.dumps(given))
-    assert json.loads(given.model_dump_json(exclude_unset=True)) == {"ip_strength": {"us": 0.9, "default": 0.2}}
-    plain = given.model_dump(exclude_unset=True)["ip_strength"]
-    plain["us"] = 0.3  # a dump is the user's own
 
 
 def test_data_are_copies():

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
-from abm.market.phases.common import adoption, frontier, is_open_lab, quantities
+from abm.market.phases.common import adoption, frontier, is_open_lab, per_product, quantities
 from abm.market.state import TIERS, Market, Now
 from abm.mechanisms import enforcement, welfare
+
+SHOCK_MONTH = 24  # January 2025
 
 
 class Books(NamedTuple):
@@ -40,14 +42,14 @@ class Outlook(NamedTuple):
 
 
 def close_books(market: Market, now: Now) -> Market:
-    """Income by monetisation, costs, money; then R&D and compute plans; then entry and exit."""
+    """Income by monetisation, costs, money; then R&D and compute plans; then entry and exit; the basket."""
     p, labs = now.p, market.labs
     books, flows = lab_books(market, now)
     labs = labs.replace(funded=jnp.zeros(labs.size))  # a lab that left raised nothing this month
     labs = labs.do("close_books", p, books=books)
     market = layers_close_books(market.replace(labs=labs, flows=flows), now)
     labs = market.labs.do("plan", p, outlook=outlook_of(market, now))
-    return enter_and_exit(market.replace(labs=labs), now)
+    return fix_basket(enter_and_exit(market.replace(labs=labs), now))
 
 
 def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
@@ -261,3 +263,11 @@ def close_labs(market: Market, leaves: Any) -> Market:
         flows=market.flows.replace(rescued=market.flows.rescued + rescued),
         accounts=market.accounts.replace(exits=market.accounts.exits + exits),
     )
+
+
+def fix_basket(market: Market) -> Market:
+    """Until the month before the shock, what each segment spends on closed models: the weights of the fixed basket."""
+    closed = per_product(~is_open_lab(market.labs))
+    spent = quantities(market) @ (closed * market.labs.price.reshape(-1)) * 1e-6
+    basket = jnp.where(market.month < SHOCK_MONTH, spent, market.accounts.basket)
+    return market.replace(accounts=market.accounts.replace(basket=basket))

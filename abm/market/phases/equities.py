@@ -35,12 +35,12 @@ class PublicNews(NamedTuple):
     salience: Any
 
 
-def trade_equities(market: Market, now: Now) -> tuple[Market, jax.Array]:
-    """Run the month's trading days and settle; returns the market and the daily log returns (D, A)."""
+def trade_equities(market: Market, now: Now) -> Market:
+    """Run the month's trading days, and settle."""
     opening, listed = market.exchange.log_price, is_listed(market)
     loadings, investors, exchange, profits, returns = trading_days(market, now)
-    market = market.replace(investors=investors, exchange=exchange)
-    return settle(market, now, loadings, profits, opening, listed), returns
+    market = market.replace(investors=investors, exchange=exchange.replace(daily_returns=returns))
+    return settle(market, now, loadings, profits, opening, listed)
 
 
 def is_listed(market: Market) -> jax.Array:
