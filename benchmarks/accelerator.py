@@ -106,12 +106,12 @@ def one_month(precision: int, runs: int) -> dict[str, Any]:
 
     from abm.engine import seed_words
     from abm.runs.programs import Program
-    from abm.runs.setup import Shape
-    from abm.runs.simulate import Member, Setting
+    from abm.runs.setup import ProgramKey
+    from abm.runs.simulate import PreparedSetting, Setting
 
     with jax.enable_x64(precision == 64):
-        member = Member.of(Setting(), list(range(runs)), MONTHS, {})
-        program, timeline = Program.of(Shape.of(member.setup), precision), member.setup.timeline
+        member = PreparedSetting.of(Setting(), list(range(runs)), MONTHS, {})
+        program, timeline = Program.of(ProgramKey.of(member.setup), precision), member.setup.timeline
         seeds = jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
         setting = {name: jnp.asarray(rows) for name, rows in member.values.items()}, seeds
         markets = program.start(*setting, member.setup.networks)

@@ -15,8 +15,8 @@ import abm
 from abm.engine import seed_words
 from abm.engine.devices import CHUNK
 from abm.runs.programs import Program
-from abm.runs.setup import Shape
-from abm.runs.simulate import Member, Setting
+from abm.runs.setup import ProgramKey
+from abm.runs.simulate import PreparedSetting, Setting
 
 LIMIT = 1.05
 """Largest power of the number of agents that cost may grow with."""
@@ -48,8 +48,8 @@ def growth(sizes: list[int], seconds: list[float]) -> float:
 
 def memory_of_runs(runs: int) -> dict[str, float]:
     """Bytes a run of the state that a month changes, and of all that the compiled months need beside their reports."""
-    member = Member.of(Setting(), list(range(runs)), 60, {})
-    program, timeline = Program.of(Shape.of(member.setup), 64), member.setup.timeline
+    member = PreparedSetting.of(Setting(), list(range(runs)), 60, {})
+    program, timeline = Program.of(ProgramKey.of(member.setup), 64), member.setup.timeline
     with jax.enable_x64(True):
         values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
         setting = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))

@@ -171,21 +171,21 @@ def cast() -> str:
     from abm.parameters import Parameters
 
     p, populations = Values(Parameters().values()), Populations()
-    world = populations.world()
-    sizes = {"tier": TIERS, "stage": STAGES, "question": QUESTIONS, "vendor": len(world.vendors)}
-    vendors, labs = first_vendors(p, populations, sizes, world), first_labs(p, populations, sizes, world)
+    cast = populations.cast()
+    sizes = {"tier": TIERS, "stage": STAGES, "question": QUESTIONS, "vendor": len(cast.vendors)}
+    vendors, labs = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
 
     shown = ("chip_price", "unit_cost", "capacity", "lock_in", "generation_age", "cash")
     rows = [
         [name, home, *(f"{float(getattr(vendors, column)[i]):.6g}" for column in shown)]
-        for i, (name, home) in enumerate(zip(world.vendors, world.vendor_home, strict=True))
+        for i, (name, home) in enumerate(zip(cast.vendors, cast.vendor_home, strict=True))
     ]
     parts = [table(["vendor", "home", *(f"`{column}`" for column in shown)], rows)]
 
     pay = {METERED: "API", SUBSCRIPTION: "subscription", HOSTING: "hosting"}
     pay |= {COMPLEMENT: "complement", OPEN_CORE: "open core"}
     rows = []
-    for i, (name, home) in enumerate(zip(world.labs, world.lab_home, strict=True)):
+    for i, (name, home) in enumerate(zip(cast.labs, cast.lab_home, strict=True)):
         if not bool(labs.active[i]):
             rows.append([f"{name} (free slot)", home, *[""] * 5])
             continue

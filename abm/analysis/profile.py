@@ -15,10 +15,10 @@ from abm.engine import RUNS, Draws, compiler_options, floats_of, seed_words
 from abm.engine.devices import CHUNK
 from abm.market.month import PHASES
 from abm.market.observables import observe, record_products
-from abm.market.state import Conduct, Events, Market, Now, Values
+from abm.market.state import Equations, Events, Market, Now, Values
 from abm.runs.programs import BY_RUN, Program, months_of_runs
 from abm.runs.setup import Setup
-from abm.runs.simulate import Member, Setting
+from abm.runs.simulate import PreparedSetting, Setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def profile(
         raise ValueError(f"runs = {runs}, repeats = {repeats}, at = {at}: runs and repeats start at 1, months at 0")
     with floats_of(64):
         setup, setting, events, markets = eve_of(at, runs, **options)
-        conduct = setup.conduct
+        equations = setup.equations
         rows: dict[str, tuple[float, float]] = {}
         began, steps = time.perf_counter(), len(PHASES) + 2
 
@@ -77,16 +77,16 @@ def profile(
 
         before = markets
         for name, phase in PHASES.items():
-            changed, put = _changes(phase, conduct, markets)
+            changed, put = _changes(phase, equations, markets)
             program = _compiled(changed, markets, setting, events)
             rows[name] = _times(program, markets, setting, events, repeats)
             markets = put(program(markets, setting, events))  # the next phase meets what this one left
             report_progress()
-        observing = _compiled(of_runs(_report, conduct), markets, setting, events)
+        observing = _compiled(of_runs(_report, equations), markets, setting, events)
         rows["observing"] = _times(observing, markets, setting, events, repeats)
         report_progress()
         compiling: dict[str, float] = {}
-        whole = _compiled(months_of_runs(conduct), before, setting, events, compiling)
+        whole = _compiled(months_of_runs(equations), before, setting, events, compiling)
         rows["whole month"] = _times(whole, before, setting, events, repeats)
         report_progress()
     table = pd.DataFrame(rows, index=["ms", "median_ms"]).T
@@ -99,17 +99,17 @@ def _report(market: Market, now: Now) -> Any:
     return observe(market, market, now), record_products(market)
 
 
-def of_runs(phase: Callable[[Market, Now], Any], conduct: Conduct) -> Callable[..., Any]:
+def of_runs(phase: Callable[[Market, Now], Any], equations: Equations) -> Callable[..., Any]:
     """A phase of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> what the phase returns."""
 
     def one(market: Market, setting: Any, events: dict[str, Any]) -> Any:
         values, seed = setting
-        return phase(market, Now(Values(values), Events(events), Draws.from_seed(seed).at(market.month), conduct))
+        return phase(market, Now(Values(values), Events(events), Draws.from_seed(seed).at(market.month), equations))
 
     return jax.vmap(one, in_axes=(BY_RUN, 0, None), axis_name=RUNS)
 
 
-def _changes(phase: Callable[[Market, Now], Market], conduct: Conduct, markets: Market) -> tuple[Any, Any]:
+def _changes(phase: Callable[[Market, Now], Market], equations: Equations, markets: Market) -> tuple[Any, Any]:
     """A phase that gives only the arrays it changes, as in a whole month nothing else is written, and what puts them back."""
     moving: list[int] = []
 
@@ -124,7 +124,7 @@ def _changes(phase: Callable[[Market, Now], Market], conduct: Conduct, markets: 
             whole[at] = leaf
         return jax.tree.unflatten(tree, whole)
 
-    return of_runs(changed, conduct), put
+    return of_runs(changed, equations), put
 
 
 class Eve(NamedTuple):
@@ -139,11 +139,11 @@ class Eve(NamedTuple):
 
 def eve_of(at: int, runs: int = CHUNK, **options: Any) -> Eve:
     """Runs of seeds 0, 1, ... on the eve of month `at`; options as in `profile`."""
-    member = Member.of(Setting(), list(range(runs)), at + 1, options)
+    member = PreparedSetting.of(Setting(), list(range(runs)), at + 1, options)
     setup, timeline = member.setup, member.setup.timeline
     values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
     setting = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
-    program = Program.of(setup.shape, 64)
+    program = Program.of(setup.program_key, 64)
     markets = program.start(*setting, setup.networks)
     state = 0, markets, program.blank(markets, setting, timeline)
     events = {name: jnp.asarray(rows[at]) for name, rows in timeline.items()}

@@ -98,7 +98,7 @@ def _moments(simulator: Simulator, unit: jax.Array, words: jax.Array) -> dict[st
 
 def _play(setup: Setup, values: dict[str, Any], words: Any) -> Month:
     markets = start_runs(values, words, setup.networks, setup.populations)
-    months, setting = months_of_runs(setup.conduct), (values, words)
+    months, setting = months_of_runs(setup.equations), (values, words)
     timeline = {name: jnp.asarray(rows) for name, rows in setup.timeline.items()}
     first = {name: rows[0] for name, rows in timeline.items()}
     shapes = jax.eval_shape(months, markets, setting, first)[1]

@@ -40,12 +40,12 @@ def run_at(
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Ensemble:
     """The same with parameters of its own for every run: name -> (runs,), in place of those of `setup`."""
-    from abm.runs.simulate import Member, play_members
+    from abm.runs.simulate import PreparedSetting, run_prepared
 
     seeds = [int(seed) for seed in seeds]
     values = {name: np.broadcast_to(value, (len(seeds), *value.shape)) for name, value in setup.values.items()}
-    member = Member(setup, values | columns)
-    return play_members([member], seeds, daily=EVENT_MONTHS, products=True, progress=progress)[0]
+    member = PreparedSetting(setup, values | columns)
+    return run_prepared([member], seeds, daily=EVENT_MONTHS, products=True, progress=progress)[0]
 
 
 def moments(runs: Ensemble) -> dict[str, np.ndarray]:
@@ -211,7 +211,7 @@ def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
     xp = daily.__array_namespace__()
     flat = daily.reshape(daily.shape[0], -1, daily.shape[-1])
     day0 = (R1_MONTH - EVENT_MONTHS[0]) * daily.shape[2] + CRASH_DAY
-    vendors = len(runs.setup.world.vendors)
+    vendors = len(runs.setup.cast.vendors)
     platforms = runs.firms.index("platforms")
     names = {"compute": [0, 1] if vendors > 1 else [0], "power": [runs.firms.index("power")]}
     names |= {"platforms": [platforms], "applications": [runs.firms.index("applications")]}

@@ -29,7 +29,7 @@ from abm.calibration.facts import LAST_MONTH
 from abm.data import targets
 from abm.parameters import INSTRUMENTS, Parameters
 from abm.support.files import Unreadable, parse_toml, read_text, safe_name
-from abm.support.messages import PARAMETERS, meant, must_be, short
+from abm.support.messages import PARAMETERS, meant, requirement, short
 from abm.support.toml_lines import lines_of, placed
 
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -331,5 +331,5 @@ def _complaints(error: ValidationError) -> list[str]:
         elif fault["type"] == "missing":
             lines.append(f"{'.'.join(where)}: is missing")
         else:
-            lines.append(f"{'.'.join(where)} = {short(fault['input'])}: {must_be(fault)}")
+            lines.append(f"{'.'.join(where)} = {short(fault['input'])}: {requirement(fault)}")
     return list(dict.fromkeys(lines))

@@ -67,7 +67,7 @@ def sweep(
     Exit codes: 0 all is well, 1 a run has failed or --until-ci was not reached, 2 wrong input or a disk that cannot be
     written, 130 Ctrl-C.
     """
-    from abm.sweeps.injected_failures import Faults
+    from abm.sweeps.injected_failures import InjectedFailures
     from abm.sweeps.spec import Sweep
 
     if show is not None:
@@ -80,7 +80,7 @@ def sweep(
     limits = {"minimum": minimum, "maximum": maximum, "look_ahead": look_ahead}
     with as_mistake():
         asked = Sweep.load(spec)
-        Faults.wanted()
+        InjectedFailures.wanted()
         rule = rule_of(asked, until_ci, of, absolute, part, {k: v for k, v in limits.items() if v is not None})
     if dask and workers and dask != "local":
         raise Mistake("--workers: the cluster at --dask has its own")

@@ -36,11 +36,11 @@ class Inspected(NamedTuple):
 
 def names_of(model: MarketModel) -> dict[str, list[str]]:
     """Names of the agents of a group in the order of its slots; users and investors have none."""
-    world = model.setup.world
+    cast = model.setup.cast
     return {
-        "vendors": list(world.vendors),
-        "labs": list(world.labs),
-        "regulators": list(world.jurisdictions),
+        "vendors": list(cast.vendors),
+        "labs": list(cast.labs),
+        "regulators": list(cast.jurisdictions),
         "infrastructure": ["power", "platforms", "applications"],
     }
 
@@ -108,11 +108,11 @@ def named(model: MarketModel, field: str, value: Any) -> str:
     """The value of a field in words: the lab or the place that is meant rather than its number."""
     if field in ("teacher", "copied_from"):
         number = int(value)
-        return model.setup.world.labs[number].replace("_", " ") if number >= 0 else "nobody"
+        return model.setup.cast.labs[number].replace("_", " ") if number >= 0 else "nobody"
     if np.shape(value) == (2,) and field in TIERED:
         return ", ".join(f"{tier} {as_text(one)}" for tier, one in zip(("flagship", "efficient"), value, strict=True))
     if field == "home":
-        return str(model.setup.world.jurisdictions[int(value)])
+        return str(model.setup.cast.jurisdictions[int(value)])
     if field == "released":
         tiers = [tier for tier, now in zip(("flagship", "efficient"), np.atleast_1d(value), strict=False) if now]
         return " and ".join(tiers) or "–"

@@ -262,7 +262,7 @@ def products_of(model: MarketModel) -> Any:
     tokens = np.asarray(model.market.adopters.tokens)
     capability, price = np.asarray(labs.capability), np.asarray(labs.price)
     volume = tokens.sum(0).reshape(capability.shape)
-    names = np.asarray(model.setup.world.labs)
+    names = np.asarray(model.setup.cast.labs)
     lab, tier = np.nonzero(np.broadcast_to(active[:, None], capability.shape))
     table = pd.DataFrame(
         {

@@ -22,7 +22,7 @@ from abm.engine import floats_of, run_many, seed_words
 from abm.engine.devices import CHUNK
 from abm.runs.programs import ROWS, Program
 from abm.runs.results import Comparison, Ensemble, compare
-from abm.runs.simulate import Member, Setting, kept_of
+from abm.runs.simulate import PreparedSetting, Setting, kept_of
 
 KEPT_BASELINES, KEPT_RESULTS = 2, 6
 MOST = 60_000
@@ -133,7 +133,7 @@ class Runs:
         return _recall(self._baselines, key)
 
     def _changed(self, asked: Counterfactual, setting: Setting, baseline: Baseline, progress: Progress) -> Ensemble:
-        member = Member.of(setting, list(range(asked.seeds)), asked.months, {})
+        member = PreparedSetting.of(setting, list(range(asked.seeds)), asked.months, {})
 
         def run(rows: Any) -> Any:
             numbers, words, values = rows
@@ -146,7 +146,7 @@ class Runs:
 
 def play_baseline(runs: int, months: int, month: int, progress: Progress) -> Baseline:
     """Runs of the baseline on seeds 0, 1, ..., with the states in which a changed world leaves it in `month`."""
-    member = Member.of(Setting(), list(range(runs)), months, {})
+    member = PreparedSetting.of(Setting(), list(range(runs)), months, {})
     states: dict[int, Any] = {}
 
     def run(rows: Any) -> Any:
@@ -159,7 +159,10 @@ def play_baseline(runs: int, months: int, month: int, progress: Progress) -> Bas
 
 
 def played(
-    run: Callable[[Any], Any], member: Member, runs: int, progress: Callable[[int, int, Callable[[], Ensemble]], None]
+    run: Callable[[Any], Any],
+    member: PreparedSetting,
+    runs: int,
+    progress: Callable[[int, int, Callable[[], Ensemble]], None],
 ) -> Ensemble:
     """An ensemble, chunk by chunk, each shown as soon as it is there; `run` takes (numbers, seeds, parameters) of one."""
     seeds = list(range(runs))
@@ -188,12 +191,14 @@ def played(
     return Ensemble(member.setup, seeds, out, ())
 
 
-def _start(member: Member, values: Any, words: Any) -> Any:
+def _start(member: PreparedSetting, values: Any, words: Any) -> Any:
     """The markets of runs before their first month."""
     return _program(member).start(values, words, member.setup.networks)
 
 
-def _months(member: Member, markets: Any, setting: Any, first: int, stop: int) -> tuple[Any, list[dict[str, Any]]]:
+def _months(
+    member: PreparedSetting, markets: Any, setting: Any, first: int, stop: int
+) -> tuple[Any, list[dict[str, Any]]]:
     """The markets of a chunk at `stop`, and what is kept of the months before, in parts.
 
     Months are played as many at a time as the program has rows: however long runs are, none is compiled for them, and
@@ -248,8 +253,8 @@ def _bytes(tree: Any) -> float:
     return float(sum(leaf.nbytes for leaf in jax.tree.leaves(tree)))
 
 
-def _program(member: Member) -> Program:
-    return Program.of(member.setup.shape, 64)
+def _program(member: PreparedSetting) -> Program:
+    return Program.of(member.setup.program_key, 64)
 
 
 def _key(asked: Counterfactual) -> str:

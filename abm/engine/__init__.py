@@ -6,7 +6,7 @@ The engine knows nothing of AI markets. It has five ideas:
 - `Agent`: a `mesa.Agent` whose state is a live row of its population's columns.
 - `Population` / `Group`: all agents of one class / of several classes that play one role; `do` runs a rule for all.
 - `Draws`: counter-based random numbers, one stream per (seed, decision, month, day, slot).
-- `loop`, `stretch`, `run_many`: a period repeated, and a run repeated over parameters and seeds.
+- `loop`, `loop_between`, `run_many`: a period repeated, and a run repeated over parameters and seeds.
 """
 
 from abm.engine.agent import Agent, RuleError
@@ -20,13 +20,13 @@ from abm.engine.identity import Identity, identity_of
 from abm.engine.modes import (
     RUNS,
     each,
-    firmly_typed,
     in_any_run,
     interpreted,
     is_interpreted,
     loop,
-    stretch,
+    loop_between,
     when,
+    without_weak_types,
 )
 from abm.engine.neighbours import mean_of_neighbours
 from abm.engine.population import Group, Population, answer_like
@@ -45,7 +45,7 @@ __all__ = [
     "concatenate_runs",
     "configure",
     "each",
-    "firmly_typed",
+    "without_weak_types",
     "floats_of",
     "identity_of",
     "in_any_run",
@@ -60,7 +60,7 @@ __all__ = [
     "run_many",
     "runs_together",
     "seed_words",
-    "stretch",
+    "loop_between",
     "when",
 ]
 

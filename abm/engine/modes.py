@@ -36,7 +36,7 @@ def loop(body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tu
     return carry, jax.tree.map(lambda *rows: jnp.stack(rows), *outputs)
 
 
-def stretch(
+def loop_between(
     body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, bounds: tuple[Any, Any], outputs: Any
 ) -> tuple[Any, Any]:
     """`loop` over the rows ``bounds[0] <= i < bounds[1]`` of `xs`, whose outputs replace those rows of `outputs`.
@@ -59,7 +59,7 @@ def stretch(
     return jax.lax.fori_loop(*bounds, step, (carry, outputs))
 
 
-def firmly_typed(state: Any) -> Any:
+def without_weak_types(state: Any) -> Any:
     """The same arrays without JAX's weak types.
 
     A program whose state comes back with other types than it went in with is traced and compiled a second time.

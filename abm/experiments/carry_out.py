@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Performed:
+class ExperimentRun:
     """What came of an experiment, and where it lies."""
 
     experiment: Experiment
@@ -35,7 +35,7 @@ class Performed:
 
 def perform(
     experiment: Experiment, folder: Path, quick: bool = False, progress: Progress | None = None, workers: int = 1
-) -> Performed:
+) -> ExperimentRun:
     """Run what is not there yet, judge it, and write figures, tables, result.json, manifest.json and report.html.
 
     Raises KeyboardInterrupt on Ctrl-C; runs that are finished are kept below `folder` and used again. Raises ValueError where
@@ -59,4 +59,4 @@ def perform(
     if experiment.predictions:
         files.append(frozen.keep(experiment, good, folder))
     result = report.jsonable(report.result_of(experiment, runs, verdict, quick))
-    return Performed(experiment, verdict, result, good, folder, files, time.perf_counter() - began)
+    return ExperimentRun(experiment, verdict, result, good, folder, files, time.perf_counter() - began)

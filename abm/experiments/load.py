@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from abm.experiments.checks import faults
 from abm.experiments.spec import Experiment, ExperimentError, Figure, Test
 from abm.support.files import Unreadable, parse_toml, read_text
-from abm.support.messages import meant, must_be, short
+from abm.support.messages import meant, requirement, short
 from abm.support.toml_lines import Where, lines_of, placed
 
 
@@ -110,5 +110,5 @@ def _complaints(error: ValidationError) -> list[str]:
         elif kind == "missing":
             lines[where] = "is missing"
         else:
-            lines.setdefault(where, f"{must_be(fault)}, not {short(fault['input'])}")
+            lines.setdefault(where, f"{requirement(fault)}, not {short(fault['input'])}")
     return [f"{where}: {what}" for where, what in lines.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from abm.engine import Draws, firmly_typed
+from abm.engine import Draws, without_weak_types
 from abm.market.observables import ProductRecord, observe, of_a_market, record_products
 from abm.market.phases.accounts import close_books
 from abm.market.phases.chips import trade_chips
@@ -15,7 +15,7 @@ from abm.market.phases.policy import adjust_policy
 from abm.market.phases.release import release_models
 from abm.market.phases.research import do_research
 from abm.market.phases.tokens import trade_tokens
-from abm.market.state import Conduct, Market, Now, Values
+from abm.market.state import Equations, Market, Now, Values
 
 Phase = Callable[[Market, Now], Market]
 
@@ -31,7 +31,7 @@ PHASES: dict[str, Phase] = {
 }
 """The schedule of a month, in order. `abm profile`, docs/ODD.md and the tests read it here."""
 
-USUAL = Conduct()
+USUAL = Equations()
 
 
 class Month(NamedTuple):
@@ -42,12 +42,12 @@ class Month(NamedTuple):
     daily_returns: Any  # (D, A) log returns
 
 
-def month(market: Market, p: Values, events: Any, draws: Draws, conduct: Conduct = USUAL) -> tuple[Market, Month]:
+def month(market: Market, p: Values, events: Any, draws: Draws, equations: Equations = USUAL) -> tuple[Market, Month]:
     """January 2023 is month 0. Pure: the market at the end, and what the month reports."""
-    now = Now(p, events, draws.at(market.month), conduct)
+    now = Now(p, events, draws.at(market.month), equations)
     before = market
     for phase in PHASES.values():
         market = phase(market, now)
     products = record_products(market)
     report = Month(of_a_market(observe(before, market, now), products), products, market.exchange.daily_returns)
-    return firmly_typed((market.replace(month=market.month + 1), report))
+    return without_weak_types((market.replace(month=market.month + 1), report))

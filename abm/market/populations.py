@@ -15,7 +15,7 @@ from abm.engine import Agent, Group, Population
 from abm.market.networks import static_layer
 from abm.market.state import Networks
 from abm.parameters import JURISDICTIONS
-from abm.scenarios.timeline import SIZES, World
+from abm.scenarios.timeline import SIZES, Cast
 from abm.support.inputs import whole
 from abm.support.messages import AbmWarning
 
@@ -89,12 +89,12 @@ class Populations:
     def _count(self, role: str) -> int:
         return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)
 
-    def world(self) -> World:
+    def cast(self) -> Cast:
         """Names and homes, for scenarios: the default cast, cut or extended to these sizes."""
-        base = World()
+        base = Cast()
         cycle = base.jurisdictions
 
-        def cast(names: list[str], homes: dict[str, str]) -> tuple[str, ...]:
+        def home_of_each(names: list[str], homes: dict[str, str]) -> tuple[str, ...]:
             return tuple(homes.get(name, cycle[i % len(cycle)]) for i, name in enumerate(names))
 
         vendor_names = [*base.vendors, *(f"vendor_{i}" for i in range(5, self.vendors + 1))][: self.vendors]
@@ -104,8 +104,9 @@ class Populations:
         homes = dict(zip(base.labs, base.lab_home, strict=True)) | dict(
             zip(base.vendors, base.vendor_home, strict=True)
         )
-        world = World(tuple(vendor_names), cast(vendor_names, homes), tuple(lab_names), cast(lab_names, homes), cycle)
-        return world.with_entrants(self.entrants)
+        vendor_homes, lab_homes = home_of_each(vendor_names, homes), home_of_each(lab_names, homes)
+        cast = Cast(tuple(vendor_names), vendor_homes, tuple(lab_names), lab_homes, cycle)
+        return cast.with_entrants(self.entrants)
 
     def networks(self) -> Networks:
         """The static layers as neighbour lists."""

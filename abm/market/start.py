@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,33 +10,36 @@ import numpy as np
 
 from abm.agents import Adopter, InfrastructureFirm, Investor
 from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
-from abm.engine import Draws, Group, Population, firmly_typed
+from abm.engine import Draws, Group, Population, without_weak_types
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
 from abm.market.state import DAYS, QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
 from abm.parameters import INSTRUMENTS
-from abm.scenarios.timeline import World
+from abm.scenarios.timeline import Cast
 
 LONGEST_LAG = 48  # months
 HISTORY = 12  # months of capability that a delay can reach back
 
 
-def first_market(p: Any, seed: Any, populations: Populations, networks: Networks, world: World) -> Market:
+NOT_YET: Any = None
+
+
+def first_market(p: Any, seed: Any, populations: Populations, networks: Networks, cast: Cast) -> Market:
     """The market on the eve of January 2023. `seed` and `p` may be traced; everything else fixes shapes."""
     draws = Draws.from_seed(seed).at(1_000_003)  # a period no month has
-    labs = len(world.labs)
+    labs = len(cast.labs)
     sizes = {
         "tier": TIERS,
         "stage": STAGES,
         "question": QUESTIONS,
         "pair": 2,
         "product": labs * TIERS,
-        "vendor": len(world.vendors),
+        "vendor": len(cast.vendors),
     }
-    sizes["asset"] = len(world.vendors) + labs + 3
-    lab_group = first_labs(p, populations, sizes, world)
+    sizes["asset"] = len(cast.vendors) + labs + 3
+    lab_group = first_labs(p, populations, sizes, cast)
     market_parts: dict[str, Any] = dict(
-        vendors=first_vendors(p, populations, sizes, world),
+        vendors=first_vendors(p, populations, sizes, cast),
         labs=lab_group,
         adopters=first_adopters(p, draws, populations, sizes, lab_group),
         investors=first_investors(p, draws, populations, sizes),
@@ -86,9 +89,9 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
     )  # fmt: skip
     flows = Flows(**dict.fromkeys(Flows.names(), zero))
     market = Market(
-        **market_parts, cloud=cloud, exchange=cast(Any, None), accounts=accounts, flows=flows, month=jnp.zeros((), int)
+        **market_parts, cloud=cloud, exchange=NOT_YET, accounts=accounts, flows=flows, month=jnp.zeros((), int)
     )
-    return firmly_typed(with_exchange(market, p, sizes["asset"]))
+    return without_weak_types(with_exchange(market, p, sizes["asset"]))
 
 
 def with_exchange(market: Market, p: Any, assets: int) -> Market:
@@ -118,12 +121,12 @@ def pick(options: list[float], size: int, beyond: float) -> np.ndarray:
     return np.array([*options, *([beyond] * size)][:size], dtype=float)
 
 
-def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], world: World) -> Group:
+def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n = populations.vendors
     share = pick([1.0, 0.12, 0.2, 0.06], n, 0.05)
     cost = pick([1.0, 1.25, 1.0, 1.8], n, 1.4)
     lock_in = jnp.asarray(pick([1.0, 0.0, 0.0, 0.0], n, 0.0)) * p.leader_lock_in + pick([0.0, 0.0, 0.3, -0.8], n, -0.5)
-    home = np.array([world.jurisdictions.index(h) for h in world.vendor_home])
+    home = np.array([cast.jurisdictions.index(h) for h in cast.vendor_home])
     unit_cost = p.chip_cost_start * cost
     capacity = p.capacity_start * share
     return populations.group(
@@ -147,9 +150,9 @@ def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], world
     )
 
 
-def first_labs(p: Any, populations: Populations, sizes: dict[str, int], world: World) -> Group:
+def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n_closed, n_open, free = populations.closed_labs, populations.open_labs, populations.entrants
-    home = np.array([world.jurisdictions.index(h) for h in world.lab_home])
+    home = np.array([cast.jurisdictions.index(h) for h in cast.lab_home])
     capability = pick([0.0, -0.5, -1.0, -1.4, -2.2], n_closed, -2.0)
     machines = pick([20_000, 25_000, 8_000, 6_000, 5_000], n_closed, 5_000)
     cash = pick([10_000, 8_000, 2_000, 1_500, 1_500], n_closed, 1_500)

@@ -142,7 +142,7 @@ class Market(Record):
     month: Any
 
 
-class Conduct(NamedTuple):
+class Equations(NamedTuple):
     """Choices that select equations rather than numbers; each combination is a program of its own.
 
     `pricing`: ``posted`` (set at a release, then rarely changed), ``flexible`` (a damped best response every month) or
@@ -161,7 +161,7 @@ class Now(NamedTuple):
     p: Any
     events: Any
     draws: Draws
-    conduct: Conduct = Conduct()
+    equations: Equations = Equations()
 
 
 def jurisdiction_sum(values: jax.Array, home: jax.Array, jurisdictions: int) -> jax.Array:

@@ -139,7 +139,7 @@ def value_weights(ensemble: Ensemble, month: int) -> np.ndarray:
     """
     groups = _layers(ensemble)
     firms = ensemble.firms
-    vendors = len(ensemble.setup.world.vendors)
+    vendors = len(ensemble.setup.cast.vendors)
     value = {name: ensemble[f"equity_{name}"][:, month] for name in ("chips", "leader", "closed", "open")}
     weights = np.zeros((len(ensemble.seeds), len(firms)))
     weights[:, 0] = value["leader"]
@@ -195,8 +195,8 @@ def around(
 
 
 def _layers(ensemble: Ensemble) -> dict[str, list[int]]:
-    closed = sum(lab.startswith("closed") for lab in ensemble.setup.world.labs)
-    return layers_of(ensemble.firms, len(ensemble.setup.world.vendors), closed)
+    closed = sum(lab.startswith("closed") for lab in ensemble.setup.cast.labs)
+    return layers_of(ensemble.firms, len(ensemble.setup.cast.vendors), closed)
 
 
 def observed() -> pd.DataFrame:

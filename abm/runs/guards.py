@@ -28,7 +28,7 @@ def check_prices(products: ProductRecord, setup: Setup, first: int = 0) -> None:
         month, lab, tier = np.argwhere(bad)[0]
         price = np.asarray(products.price)[month, lab, tier]
         raise ValueError(
-            f"the price of {setup.world.labs[lab]} in month {first + month} is {price:g}: a price must be a finite number"
+            f"the price of {setup.cast.labs[lab]} in month {first + month} is {price:g}: a price must be a finite number"
             " above 0; look at the rules that this run overrides"
         )
     dear = np.asarray(products.active) & (np.asarray(products.price) > HIGHEST_PRICE)
@@ -36,7 +36,7 @@ def check_prices(products: ProductRecord, setup: Setup, first: int = 0) -> None:
         month, lab, tier = np.argwhere(dear)[0]
         price = np.asarray(products.price)[month, lab, tier]
         warnings.warn(
-            f"the price of {setup.world.labs[lab]} in month {first + month} is {price:.3g} $ per million tokens, above"
+            f"the price of {setup.cast.labs[lab]} in month {first + month} is {price:.3g} $ per million tokens, above"
             f" {HIGHEST_PRICE:.0e}: this run is of no market; look at its parameters and rules",
             AbmWarning,
             stacklevel=3,
@@ -69,14 +69,14 @@ def check_finite(observables: Mapping[str, Any], setup: Setup, seeds: Sequence[i
     observables : arrays (runs, months) from month `first` on. Raises ValueError with the first month, the seed, and whose
     rules to look at.
     """
-    if setup.shape.is_plain:
+    if setup.program_key.is_plain:
         return
     bad = {n: ~np.isfinite(np.asarray(x)) for n, x in observables.items() if not n.startswith(MAY_BE_UNDEFINED)}
     begin = {name: int(np.argmax(wrong.any(0))) for name, wrong in bad.items() if wrong.any()}
     if begin:
         name = min(begin, key=lambda one: begin[one])
         seed = seeds[int(np.argmax(bad[name][:, begin[name]]))]
-        whose = ", ".join(kind.__name__ for kind in setup.shape.own_kinds) or "the package that were replaced"
+        whose = ", ".join(kind.__name__ for kind in setup.program_key.own_kinds) or "the package that were replaced"
         raise ValueError(
             f"{name} is not a finite number from month {first + begin[name]} on (seed {seed}): look at the rules of {whose},"
             " which gave NaN, infinity or a price that is not above 0"

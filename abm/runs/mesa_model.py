@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import mesa
 import numpy as np
 
-from abm.engine import Agent, Draws, Group, firmly_typed, floats_of
+from abm.engine import Agent, Draws, Group, floats_of, without_weak_types
 from abm.engine.agent import FIXED
 from abm.market.measures import MEASURES
 from abm.market.phases.accounts import close_labs
@@ -21,7 +21,7 @@ from abm.market.state import Market
 from abm.parameters import Parameters
 from abm.runs.guards import HIGHEST_PRICE, check_run
 from abm.runs.model_arguments import by_name, seed_of, whole_months, with_keywords
-from abm.runs.months import device_values, first_market_of, one_month
+from abm.runs.months import first_market_of, one_month, values_on_device
 from abm.runs.policy import inert, overridden, warn
 from abm.runs.results import months_index
 from abm.runs.setup import Setup, yes_or_no
@@ -86,7 +86,7 @@ class MarketModel(mesa.Model):
         self.compiled = yes_or_no("compiled", compiled)
         self.setup = Setup.of(with_keywords(parameters, kwargs), scenario, months, **kwargs)
         warn(overridden(self.setup.scenario, self.setup.given, self.setup.months))
-        self._values = device_values(self.setup)
+        self._values = values_on_device(self.setup)
         self._draws = Draws.from_seed(self.seed)
         self._market = first_market_of(self.setup, self.seed, compiled)
         self._rows: dict[tuple[str, int, int], Agent] = {}
@@ -139,7 +139,7 @@ class MarketModel(mesa.Model):
         market, report = one_month(
             self.setup, self.market, self._values, self.setup.events(self.month), self._draws, self.compiled
         )
-        if not self.setup.shape.is_plain:
+        if not self.setup.program_key.is_plain:
             check_run(jax.tree.map(lambda x: np.asarray(x)[None], report), self.setup, self.seed, self.month)
         self.market = market
         self._reports.append({name: float(value) for name, value in report.observables.items()})
@@ -275,7 +275,7 @@ class MarketModel(mesa.Model):
         if parameters is not None or scenario is not None:
             warn(overridden(setup.scenario, setup.given, setup.months, self.month))
             warn(inert(setup.values, self.setup.values, self.month))
-        twin._values = device_values(twin.setup)
+        twin._values = values_on_device(twin.setup)
         return twin
 
     # --- agents -------------------------------------------------------------------------------------------------
@@ -367,7 +367,7 @@ class MarketModel(mesa.Model):
             raise ValueError(f"{populations[number].kind.__name__} agents cannot leave the market: {ONLY_LABS}")
         leaves = np.arange(self.market.labs.size) == sum(p.size for p in populations[:number]) + index
         with floats_of(64):
-            self.market = firmly_typed(close_labs(self.market, leaves))
+            self.market = without_weak_types(close_labs(self.market, leaves))
 
     def _refresh_agents(self) -> None:
         """Make Mesa's agents agree with the active rows."""

@@ -17,7 +17,7 @@ from abm.runs.setup import Setup
 
 def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
     """The markets of a run one after the other: the first with no report, then one per month."""
-    values = device_values(setup)
+    values = values_on_device(setup)
     with floats_of(64):
         draws = Draws.from_seed(int(seed))
     market = first_market_of(setup, seed, compiled)
@@ -27,25 +27,25 @@ def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Ma
         yield market, report
 
 
-def device_values(setup: Setup) -> Values:
+def values_on_device(setup: Setup) -> Values:
     """Parameters as arrays that a program takes without converting them."""
     with floats_of(64):
         return Values({name: jnp.asarray(value) for name, value in setup.values.items()})
 
 
 def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
-    values = device_values(setup)
+    values = values_on_device(setup)
     with floats_of(64):
         if compiled:
-            return compiled_start(setup.shape)(values.table, jnp.asarray(seed_words(seed)), setup.networks)
-        return first_market(values, int(seed), setup.populations, setup.networks, setup.world)
+            return compiled_start(setup.program_key)(values.table, jnp.asarray(seed_words(seed)), setup.networks)
+        return first_market(values, int(seed), setup.populations, setup.networks, setup.cast)
 
 
 def one_month(setup: Setup, market: Market, values: Values, events: Events, draws: Draws, compiled: bool = True) -> Any:
     """`market.month`, compiled or interpreted, always in 64 bits."""
-    shape = setup.shape  # where rules have changed since, this drops what JAX keeps of them, in Python too
+    key = setup.program_key  # where rules have changed since, this drops what JAX keeps of them, in Python too
     with floats_of(64):
         if compiled:
-            return compiled_month(shape)(market, values, events, draws)
+            return compiled_month(key)(market, values, events, draws)
         with interpreted():
-            return month(market, values, events, draws, setup.conduct)
+            return month(market, values, events, draws, setup.equations)

@@ -38,8 +38,8 @@ def network_of(market: Market, setup: Setup, layers: str | tuple[str, ...] | Non
 
 
 def _add_nodes(graph: nx.MultiDiGraph, market: Market, setup: Setup) -> dict[str, list[str]]:
-    jurisdictions = setup.world.jurisdictions
-    given = {"vendors": setup.world.vendors, "labs": setup.world.labs, "regulators": jurisdictions}
+    jurisdictions = setup.cast.jurisdictions
+    given = {"vendors": setup.cast.vendors, "labs": setup.cast.labs, "regulators": jurisdictions}
     given["infrastructure"] = ("power", "platforms", "applications")
     names = {}
     for role in ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure"):

@@ -145,9 +145,9 @@ def _moves(now: np.ndarray, before: np.ndarray, since: int, compared: bool) -> n
 
 def _names(setup: Setup, name: str, where: tuple[int, ...]) -> tuple[str, str]:
     """Instrument and jurisdiction; the vendor goes with the instrument."""
-    places = setup.world.jurisdictions
+    places = setup.cast.jurisdictions
     if len(where) == 2:
-        return f"{name}, {setup.world.vendors[where[0]]}", places[where[1]]
+        return f"{name}, {setup.cast.vendors[where[0]]}", places[where[1]]
     return name, places[where[0]] if where else EVERYWHERE
 
 
@@ -188,15 +188,15 @@ def _covers(value: Any, where: tuple[int, ...]) -> bool:
 
 def _touches(event: Event, name: str, where: tuple[int, ...], setup: Setup) -> bool:
     """Whether an event acts on an instrument in a place."""
-    world = setup.world
+    cast = setup.cast
     if isinstance(event, Policy):
         return name == event.instrument and where[0] in _rows(event)
     if not isinstance(event, ExportControl) or len(where) != 2:
         return False
     says = event.availability if name == "export_availability" else event.performance_cap
-    vendor, destination = where[0], world.jurisdictions[where[1]]
-    foreign = "foreign" in event.vendors and world.vendor_home[vendor] != destination
-    return says is not None and destination in event.destination and (foreign or world.vendors[vendor] in event.vendors)
+    vendor, destination = where[0], cast.jurisdictions[where[1]]
+    foreign = "foreign" in event.vendors and cast.vendor_home[vendor] != destination
+    return says is not None and destination in event.destination and (foreign or cast.vendors[vendor] in event.vendors)
 
 
 def owner(story: Scenario, event: Event) -> str:
@@ -225,7 +225,7 @@ def _together(changes: list[Change], setup: Setup) -> tuple[Change, ...]:
             by_vendors.setdefault(vendors, []).append(where)
         for vendors, there in by_vendors.items():
             label = f"{name} of {', '.join(vendors)}" if vendors else name
-            everywhere = {EVERYWHERE} == set(there) or set(there) == set(setup.world.jurisdictions)
+            everywhere = {EVERYWHERE} == set(there) or set(there) == set(setup.cast.jurisdictions)
             out.append(Change(label, EVERYWHERE if everywhere else ", ".join(there), before, after, month, by))
     return tuple(sorted(out, key=lambda c: c.month))
 

@@ -1,4 +1,4 @@
-"""The compiled programs of a market: one for each shape of it, whatever its parameters, seeds and scenarios."""
+"""The compiled programs of a market: one for each `ProgramKey`, whatever the parameters, seeds and scenarios."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import RUNS, Draws, compiler_options, on_accelerator, stretch, traced
+from abm.engine import RUNS, Draws, compiler_options, loop_between, on_accelerator, traced
 from abm.market.month import Month, month
 from abm.market.observables import ProductRecord
 from abm.market.populations import Populations
 from abm.market.start import first_market
-from abm.market.state import Conduct, Events, Market, Networks, Values
-from abm.runs.setup import Shape
+from abm.market.state import Equations, Events, Market, Networks, Values
+from abm.runs.setup import ProgramKey
 from abm.support.provenance import source_hash
 
 BY_RUN = Market(**{name: 0 for name in Market.names() if name not in ("networks", "month")}, networks=None, month=None)  # type: ignore[arg-type]
@@ -27,15 +27,15 @@ BY_RUN = Market(**{name: 0 for name in Market.names() if name not in ("networks"
 
 def start_runs(p: dict[str, Any], seeds: Any, networks: Networks, populations: Populations) -> Market:
     """The first markets of the runs of a chunk: parameters (runs, ...), seeds as words (runs, 2)."""
-    world = populations.world()
+    cast = populations.cast()
 
     def start(values: dict[str, Any], seed: Any) -> Market:
-        return first_market(Values(values), seed, populations, networks, world)
+        return first_market(Values(values), seed, populations, networks, cast)
 
     return jax.vmap(start, out_axes=BY_RUN)(p, seeds)
 
 
-def months_of_runs(conduct: Conduct, own_events: bool = False) -> Any:
+def months_of_runs(equations: Equations, own_events: bool = False) -> Any:
     """`month` of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> (markets, reports).
 
     With `own_events` every run has its own, first axis; otherwise all share one month's events.
@@ -43,7 +43,7 @@ def months_of_runs(conduct: Conduct, own_events: bool = False) -> Any:
 
     def one(market: Market, setting: Any, events: dict[str, Any]) -> tuple[Market, Month]:
         values, seed = setting
-        return month(market, Values(values), Events(events), Draws.from_seed(seed), conduct)
+        return month(market, Values(values), Events(events), Draws.from_seed(seed), equations)
 
     return jax.jit(jax.vmap(one, in_axes=(BY_RUN, 0, 0 if own_events else None), out_axes=(BY_RUN, 0), axis_name=RUNS))
 
@@ -56,7 +56,7 @@ def run(
     `months` is what `months_of_runs` gives; the reports of the months played replace their rows of `reports`
     (months, runs, ...).
     """
-    return stretch(lambda market, events: months(market, setting, events), markets, timeline, bounds, reports)
+    return loop_between(lambda market, events: months(market, setting, events), markets, timeline, bounds, reports)
 
 
 @jax.tree_util.register_pytree_node_class
@@ -94,21 +94,21 @@ KEPT = 8
 
 
 @functools.lru_cache(KEPT)
-def compiled_month(shape: Shape) -> Callable[..., Any]:
+def compiled_month(key: ProgramKey) -> Callable[..., Any]:
     """`market.month`, compiled; its observables are a `Row`."""
-    conduct = shape.conduct
+    equations = key.equations
 
     def one(market: Market, p: Values, events: Any, draws: Any) -> tuple[Market, Month]:
-        market, report = month(market, p, events, draws, conduct)
+        market, report = month(market, p, events, draws, equations)
         return market, report._replace(observables=Row.of(report.observables))
 
     return jax.jit(one, compiler_options=compiler_options())
 
 
 @functools.lru_cache(KEPT)
-def compiled_start(shape: Shape) -> Callable[..., Market]:
+def compiled_start(key: ProgramKey) -> Callable[..., Market]:
     def start(p: Any, seed: Any, networks: Networks) -> Market:
-        return first_market(Values(p), seed, shape.populations, networks, shape.world)
+        return first_market(Values(p), seed, key.populations, networks, key.cast)
 
     return jax.jit(start, compiler_options=compiler_options())
 
@@ -129,17 +129,17 @@ class Program:
 
     @staticmethod
     @functools.lru_cache(KEPT)
-    def of(shape: Shape, precision: int, own_timelines: bool = False) -> Program:
-        month = months_of_runs(shape.conduct, own_timelines)
+    def of(key: ProgramKey, precision: int, own_timelines: bool = False) -> Program:
+        month = months_of_runs(key.equations, own_timelines)
 
         def months(markets: Any, setting: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
             return run(markets, setting, timeline, bounds, reports, month)
 
         options = compiler_options()
-        start = jax.jit(functools.partial(start_runs, populations=shape.populations), compiler_options=options)
-        if not (traced.is_wanted() and shape.is_plain):
+        start = jax.jit(functools.partial(start_runs, populations=key.populations), compiler_options=options)
+        if not (traced.is_wanted() and key.is_plain):
             return Program(start, month, jax.jit(months, compiler_options=options))
-        identity = f"{source_hash()} {shape.key} {own_timelines} {sorted(options)}"
+        identity = f"{source_hash()} {key.key} {own_timelines} {sorted(options)}"
         traced_months = traced.Traced(months, lambda markets, *more: (markets, more[-1]), identity, options)
         return Program(start, month, traced_months, identity)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def firm_names(setup: Setup) -> list[str]:
     """Names of the listed firms in the order of the asset axis."""
-    return [*setup.world.vendors, *setup.world.labs, "power", "platforms", "applications"]
+    return [*setup.cast.vendors, *setup.cast.labs, "power", "platforms", "applications"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Result:
     report: Month
     compiled: bool = True
     rules: Any = ""
-    """What the run's rules were (`abm.runs.programs.Shape.rules`)."""
+    """What the run's rules were (`abm.runs.programs.ProgramKey.rules`)."""
 
     def __post_init__(self) -> None:
         read_only(self.report)
@@ -70,7 +70,7 @@ class Result:
         record = self.report.products
         months, labs, tiers = record.price.shape
         index = pd.MultiIndex.from_product(
-            [range(months), self.setup.world.labs, ["flagship", "efficient"][:tiers]], names=["month", "lab", "tier"]
+            [range(months), self.setup.cast.labs, ["flagship", "efficient"][:tiers]], names=["month", "lab", "tier"]
         )
         columns = {name: np.asarray(getattr(record, name)).reshape(-1) for name in record._fields}
         frame = pd.DataFrame(columns, index=index)
@@ -85,7 +85,7 @@ class Result:
 
         if not 0 <= month < self.setup.months:
             raise ValueError(f"month = {month}: the run has months 0 to {self.setup.months - 1}")
-        if self.rules != self.setup.shape.rules:
+        if self.rules != self.setup.program_key.rules:
             raise ValueError("the agents' rules have changed since this run, so it cannot be replayed; run it again")
         for at, (market, _) in enumerate(play(self.setup, self.seed, compiled=self.compiled)):
             if at == month + 1:

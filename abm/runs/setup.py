@@ -11,11 +11,11 @@ import numpy as np
 
 from abm.engine import floats_of
 from abm.market.populations import ROLES, Populations
-from abm.market.state import Conduct, Events, Networks
+from abm.market.state import Equations, Events, Networks
 from abm.parameters import Parameters, merged
 from abm.runs.own_code import identity_of_code, is_built_in
 from abm.scenarios.scenario import Scenario
-from abm.scenarios.timeline import World
+from abm.scenarios.timeline import Cast
 from abm.support.inputs import plain, whole
 from abm.support.messages import meant, nearest, short
 
@@ -35,10 +35,10 @@ class Setup:
     scenario: Scenario
     populations: Populations
     months: int
-    world: World
+    cast: Cast
     timeline: dict[str, np.ndarray]
     networks: Networks
-    conduct: Conduct = Conduct()
+    equations: Equations = Equations()
     given: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Parameters that the user gave, without those of the scenario."""
 
@@ -66,16 +66,16 @@ class Setup:
             if not isinstance(chosen, str) or chosen not in choices:
                 raise ValueError(f"{name} = {short(chosen)}: choose {', '.join(choices)}")
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
-        world = populations.world()
+        cast = populations.cast()
         story = Scenario.load(scenario)
         story.check_parameters(Parameters.names())
         given = Parameters.given(parameters)
         resolved = Parameters(**merged(story.all_parameters, given))
-        timeline = story.timeline(months, world).arrays()
-        conduct = Conduct(pricing, price_form, short_sales=resolved.short_sale_constraint < 0.5)
+        timeline = story.timeline(months, cast).arrays()
+        equations = Equations(pricing, price_form, short_sales=resolved.short_sale_constraint < 0.5)
         with floats_of(64):
             networks = populations.networks()
-        return cls(resolved, story, populations, months, world, timeline, networks, conduct, given)
+        return cls(resolved, story, populations, months, cast, timeline, networks, equations, given)
 
     def under(
         self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: str | Scenario | None = None
@@ -90,8 +90,8 @@ class Setup:
             self.scenario if scenario is None else scenario,
             self.months,
             self.populations,
-            self.conduct.pricing,
-            self.conduct.price_form,
+            self.equations.pricing,
+            self.equations.price_form,
         )
 
     @property
@@ -99,9 +99,9 @@ class Setup:
         return self.parameters.values()
 
     @property
-    def shape(self) -> Shape:
+    def program_key(self) -> ProgramKey:
         """What its compiled programs depend on, the rules as they are now among it."""
-        return Shape.of(self)
+        return ProgramKey.of(self)
 
     def events(self, at: int) -> Events:
         """The timeline's row of one month."""
@@ -134,24 +134,24 @@ def yes_or_no(name: str, value: Any) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shape:
-    """What fixes the arrays and the rules of a run, and so its compiled program. Equal shapes share one program."""
+class ProgramKey:
+    """What fixes the arrays and the rules of a run, and so its compiled program. Equal keys share one program."""
 
     populations: Populations
-    world: World
-    conduct: Conduct
+    cast: Cast
+    equations: Equations
     key: tuple[Any, ...]
 
     @classmethod
-    def of(cls, setup: Setup) -> Shape:
-        """With the rules as they are now: a class attribute that has changed since makes another shape.
+    def of(cls, setup: Setup) -> ProgramKey:
+        """With the rules as they are now: a class attribute that has changed since makes another key.
 
-        Where what the rules do cannot all be known, every set-up has a shape of its own.
+        Where what the rules do cannot all be known, every set-up has a key of its own.
         """
         kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in ROLES)
         code = identity_of_code(kind for _, several in kinds for kind, _ in several)
-        rules: Any = Unknown(setup, code.digest) if code.unknown else code.digest
-        return cls(setup.populations, setup.world, setup.conduct, (kinds, setup.world, setup.conduct, rules))
+        rules: Any = UnknownRules(setup, code.digest) if code.unknown else code.digest
+        return cls(setup.populations, setup.cast, setup.equations, (kinds, setup.cast, setup.equations, rules))
 
     @property
     def rules(self) -> Any:
@@ -172,11 +172,11 @@ class Shape:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Shape) and self.key == other.key
+        return isinstance(other, ProgramKey) and self.key == other.key
 
 
 @dataclasses.dataclass(frozen=True)
-class Unknown:
+class UnknownRules:
     """Rules of which not all can be known: equal for one and the same set-up, while what is known of them is the same."""
 
     setup: Setup
@@ -189,4 +189,4 @@ class Unknown:
         return hash((id(self.setup), self.digest))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Unknown) and self.setup is other.setup and self.digest == other.digest
+        return isinstance(other, UnknownRules) and self.setup is other.setup and self.digest == other.digest

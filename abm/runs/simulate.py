@@ -57,7 +57,7 @@ def simulate(
         False calls every rule agent by agent in Python (slow; for breakpoints and rules with Python branches).
     **options
         Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `pricing`,
-        `price_form`: see `Populations`, `Conduct`.
+        `price_form`: see `Populations`, `Equations`.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def simulate(
     seed, compiled = whole_seed(seed), yes_or_no("compiled", compiled)
     setup = Setup.of(parameters, scenario, months, **options)
     warn(overridden(setup.scenario, setup.given, setup.months))
-    rules = setup.shape.rules
+    rules = setup.program_key.rules
     markets = play(setup, seed, compiled=compiled)
     next(markets)
     reports = [report for _, report in markets]
@@ -154,10 +154,10 @@ def ensembles(
     if not (progress is None or callable(progress)):
         raise TypeError(f"progress = {short(progress)}: give a function of (done, total, seconds)")
     seeds = distinct(seeds, repeated=any(isinstance(one.parameters, tuple) for one in members))
-    family = [Member.of(member, seeds, months, options) for member in members]
+    family = [PreparedSetting.of(member, seeds, months, options) for member in members]
     warn(dict.fromkeys(sentence for member in family for sentence in member.without_effect(family[0])))
     days = kept_days(daily, max(member.setup.months for member in family))
-    played = play_members(family, seeds, plain(precision), days, products, chunk, progress)
+    played = run_prepared(family, seeds, plain(precision), days, products, chunk, progress)
     for one in played:
         check_finite({name: one[name] for name in one.names}, one.setup, seeds)
         warn_of_prices(one.out["observables"], seeds)
@@ -197,8 +197,8 @@ def kept_days(daily: Any, months: int) -> tuple[int, ...] | None:
     return days
 
 
-def play_members(
-    family: list[Member],
+def run_prepared(
+    family: list[PreparedSetting],
     seeds: list[int],
     precision: int = 64,
     daily: Sequence[int] | None = DAILY,
@@ -230,7 +230,7 @@ def play_members(
             [m.timelines for m in family],
         )
         outs = run_many(
-            functools.partial(_play_family, family, precision),
+            functools.partial(_run_chunk, family, precision),
             inputs,
             chunk=chunk or usual.chunk,
             pad=True,
@@ -246,7 +246,7 @@ def play_members(
 
 
 @dataclasses.dataclass(frozen=True)
-class Member:
+class PreparedSetting:
     """A setting made ready: its set-up, and its parameter values (runs, ...).
 
     `timelines` (runs, months, ...), where they are given, stand in for the set-up's own, one for each run.
@@ -260,7 +260,7 @@ class Member:
     """What was set explicitly, run by run, where every run has parameters of its own."""
 
     @classmethod
-    def of(cls, setting: Setting, seeds: list[int], months: int, options: dict[str, Any]) -> Member:
+    def of(cls, setting: Setting, seeds: list[int], months: int, options: dict[str, Any]) -> PreparedSetting:
         parameters, scenario, own_months, branch_at = checked(setting)
         months = whole("months", months if own_months is None else own_months, 1, LONGEST)
         if (branch_at := whole("branch_at", branch_at, 0)) >= months:
@@ -272,13 +272,13 @@ class Member:
         if len(parameters) != len(seeds):
             raise ValueError(f"{len(parameters)} parameter sets for {len(seeds)} seeds: give one per seed")
         setups = [Setup.of(one, scenario, months, **options) for one in parameters]
-        free = all(s.conduct.short_sales for s in setups)  # one constrained run makes all pass through the kink
-        setup = dataclasses.replace(setups[0], conduct=setups[0].conduct._replace(short_sales=free))
+        free = all(s.equations.short_sales for s in setups)  # one constrained run makes all pass through the kink
+        setup = dataclasses.replace(setups[0], equations=setups[0].equations._replace(short_sales=free))
         tables = [s.values for s in setups]
         values = {name: np.stack([table[name] for table in tables]) for name in tables[0]}
         return cls(setup, values, branch_at, given=tuple(s.given for s in setups))
 
-    def without_effect(self, first: Member) -> list[str]:
+    def without_effect(self, first: PreparedSetting) -> list[str]:
         """A sentence for each of its parameters that does not act, or not all the time."""
         setup = self.setup
         found = [
@@ -291,16 +291,16 @@ class Member:
     def bytes_of_run(self, precision: int) -> float:
         """About what one run takes while it is computed: its state, and its reports as they come and go."""
         one = {name: rows[:1] for name, rows in self.values.items()}
-        program = Program.of(self.setup.shape, precision)
+        program = Program.of(self.setup.program_key, precision)
         state = jax.eval_shape(program.start, one, np.zeros((1, 2), np.uint32), self.setup.networks)
         own = jax.tree.leaves(state.replace(networks=None))
         reports = 2 * REPORTED * self.setup.months * precision // 8
         return float(NEEDED * sum(leaf.size * leaf.dtype.itemsize for leaf in own) + reports)
 
-    def parts_from(self, first: Member) -> int:
+    def parts_from(self, first: PreparedSetting) -> int:
         """First month that this member does not share with the first one of its family."""
         shared = min(self.setup.months, first.setup.months)
-        if self.branch_at or self.setup.conduct != first.setup.conduct:
+        if self.branch_at or self.setup.equations != first.setup.equations:
             return min(self.branch_at, shared)
         if self.timelines or first.timelines:
             return 0
@@ -311,7 +311,7 @@ class Member:
         return int(np.flatnonzero(differs)[0]) if differs.any() else shared
 
 
-def _play_family(family: list[Member], precision: int, rows: Any) -> list[Month]:
+def _run_chunk(family: list[PreparedSetting], precision: int, rows: Any) -> list[Month]:
     """Reports (months, runs, ...) of one chunk for every member."""
     seeds, values, timelines = rows
     turns = [member.parts_from(family[0]) for member in family]
@@ -319,7 +319,7 @@ def _play_family(family: list[Member], precision: int, rows: Any) -> list[Month]
     out = []
     for number, (member, parameters, own) in enumerate(zip(family, values, timelines, strict=True)):
         setup, setting = member.setup, (parameters, seeds)
-        program = Program.of(setup.shape, precision, own is not None)
+        program = Program.of(setup.program_key, precision, own is not None)
         timeline = {name: np.swapaxes(x, 0, 1) for name, x in own.items()} if own else setup.timeline
         if number and turns[number]:
             state = reached[turns[number]]

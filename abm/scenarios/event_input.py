@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from abm.scenarios.events import KINDS, Event
-from abm.scenarios.timeline import World
-from abm.support.messages import meant, must_be, short
+from abm.scenarios.timeline import Cast
+from abm.support.messages import meant, requirement, short
 
 
 def read_event(
-    raw: Any, world: World | None = None, horizon: int | None = None
+    raw: Any, cast: Cast | None = None, horizon: int | None = None
 ) -> tuple[Event | None, list[tuple[str | None, str]]]:
     """An event from what a file or a caller says of it, and all that is wrong with it as (key, message)."""
     raw = {key: value for key, value in raw if value is not None} if isinstance(raw, Event) else raw
@@ -24,7 +24,7 @@ def read_event(
         return None, [("kind", ("missing field 'kind'" if kind is None else "unknown kind") + meant(kind, list(KINDS)))]
     problems = list(KINDS[kind].conflicts(dict(raw), horizon))
     try:
-        return KINDS[kind].model_validate(dict(raw), context={"world": world}), problems
+        return KINDS[kind].model_validate(dict(raw), context={"cast": cast}), problems
     except ValidationError as error:
         return None, list(dict.fromkeys([*problems, *complaints(error, KINDS[kind])]))
 
@@ -44,4 +44,4 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple
             yield key, str(found["ctx"]["error"])
         else:
             unit = model.model_fields[key].description
-            yield key, f"{key}{f' ({unit})' if unit else ''}: {must_be(found)}, not {short(found['input'])}"
+            yield key, f"{key}{f' ({unit})' if unit else ''}: {requirement(found)}, not {short(found['input'])}"

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from abm.scenarios.calendar import DAYS, date_of, month_of, trading_day
-from abm.scenarios.timeline import ENTRANT, INSTRUMENTS, QUESTIONS, Timeline, World
+from abm.scenarios.timeline import ENTRANT, INSTRUMENTS, QUESTIONS, Cast, Timeline
 from abm.support.messages import meant, short
 
 OLDEST_RULE = dt.date(2015, 1, 1)
@@ -29,16 +29,16 @@ OLDEST_RULE = dt.date(2015, 1, 1)
 LAST_MONTH = 1199
 
 
-# --- names: checked against the world where one is at hand, in pydantic's validation context ---
+# --- names: checked against the cast where one is at hand, in pydantic's validation context ---
 
 
-def _known(what: str, of: Callable[[World], Sequence[str]]) -> AfterValidator:
+def _known(what: str, of: Callable[[Cast], Sequence[str]]) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
-        world = (info.context or {}).get("world")
-        if world is not None and value not in of(world):
+        cast = (info.context or {}).get("cast")
+        if cast is not None and value not in of(cast):
             if value.startswith(ENTRANT):
                 raise ValueError(f"{value!r} is an entrant's slot: who enters, and when, is the model's own outcome")
-            raise ValueError(f"unknown {what} {short(value)}{meant(value, of(world))}")
+            raise ValueError(f"unknown {what} {short(value)}{meant(value, of(cast))}")
         return value
 
     return AfterValidator(check)
@@ -59,11 +59,11 @@ def _as_tuple(value: Any) -> Any:
 
 Names = (BeforeValidator(_as_tuple), Field(min_length=1))
 """A field that takes one name or a list of them."""
-Lab = Annotated[str, _known("lab", lambda world: world.named_labs)]
-VendorOrForeign = Annotated[str, _known("vendor", lambda world: (*world.vendors, "foreign"))]
-Jurisdiction = Annotated[str, _known("jurisdiction", lambda world: world.jurisdictions)]
-JurisdictionOrAll = Annotated[str, _known("jurisdiction", lambda world: (*world.jurisdictions, "all"))]
-LabOrHome = Annotated[str, _known("lab or jurisdiction", lambda world: (*world.named_labs, *world.jurisdictions))]
+Lab = Annotated[str, _known("lab", lambda cast: cast.named_labs)]
+VendorOrForeign = Annotated[str, _known("vendor", lambda cast: (*cast.vendors, "foreign"))]
+Jurisdiction = Annotated[str, _known("jurisdiction", lambda cast: cast.jurisdictions)]
+JurisdictionOrAll = Annotated[str, _known("jurisdiction", lambda cast: (*cast.jurisdictions, "all"))]
+LabOrHome = Annotated[str, _known("lab or jurisdiction", lambda cast: (*cast.named_labs, *cast.jurisdictions))]
 Cost = Annotated[float, Field(gt=0, le=1e8, description="$ M")]
 Nats = Annotated[float, Field(ge=-20, le=20, description="nats")]
 
@@ -106,7 +106,7 @@ class Event(BaseModel):
         """What only one event may hold: two events of one scenario with the same place are an error."""
         return None
 
-    def act(self, timeline: Timeline, world: World) -> None:
+    def act(self, timeline: Timeline, cast: Cast) -> None:
         """Write this event on the timeline."""
         raise NotImplementedError
 
@@ -142,7 +142,7 @@ class Headline(Event):
 
     salience: Annotated[float, Field(ge=0, le=100, description="1 = an ordinary headline")] = 1.0
 
-    def act(self, timeline: Timeline, world: World) -> None:
+    def act(self, timeline: Timeline, cast: Cast) -> None:
         timeline.salience[self.when] += self.salience
 
 
@@ -191,9 +191,9 @@ class Policy(Rule):
         if not low <= value <= high:
             yield "value", f"value {short(value)} is outside {low:g} to {high:g} ({name}, mode {mode!r}, unit: {unit})"
 
-    def act(self, timeline: Timeline, world: World) -> None:
+    def act(self, timeline: Timeline, cast: Cast) -> None:
         rows = [
-            r for r, name in enumerate(world.jurisdictions) if name in self.jurisdiction or "all" in self.jurisdiction
+            r for r, name in enumerate(cast.jurisdictions) if name in self.jurisdiction or "all" in self.jurisdiction
         ]
         at = self.span, rows, list(INSTRUMENTS).index(self.instrument)
         if self.mode == "add":
@@ -220,11 +220,11 @@ class ExportControl(Rule):
         if said.get("availability") is None and said.get("performance_cap") is None:
             yield None, "missing field 'availability' or 'performance_cap'"
 
-    def act(self, timeline: Timeline, world: World) -> None:
+    def act(self, timeline: Timeline, cast: Cast) -> None:
         for destination in self.destination:
-            for v, (vendor, home) in enumerate(zip(world.vendors, world.vendor_home, strict=True)):
+            for v, (vendor, home) in enumerate(zip(cast.vendors, cast.vendor_home, strict=True)):
                 if vendor in self.vendors or ("foreign" in self.vendors and home != destination):
-                    at = self.span, v, world.jurisdictions.index(destination)
+                    at = self.span, v, cast.jurisdictions.index(destination)
                     if self.availability is not None:
                         timeline.export_availability[at] = timeline.export_availability[at].clip(max=self.availability)
                     if self.performance_cap is not None:
@@ -246,15 +246,15 @@ class Release(Headline):
     def place(self) -> tuple[Any, ...]:
         return "release", self.lab, self.when[0]
 
-    def act(self, timeline: Timeline, world: World) -> None:
-        at = self.when[0], world.labs.index(self.lab)
+    def act(self, timeline: Timeline, cast: Cast) -> None:
+        at = self.when[0], cast.labs.index(self.lab)
         timeline.release[at], timeline.release_day[at] = 1.0, self.when[1]
         if self.gap is not None:
             timeline.release_gap[at] = self.gap
         timeline.efficiency_gain[at], timeline.size_step[at] = self.efficiency_gain, self.size_step
         timeline.release_claimed_cost[at] = self.claimed_cost or 0.0
         timeline.release_programme_cost[at] = self.programme_cost or 0.0
-        super().act(timeline, world)
+        super().act(timeline, cast)
 
 
 class CostClaim(Headline):
@@ -268,9 +268,9 @@ class CostClaim(Headline):
     def place(self) -> tuple[Any, ...]:
         return ("cost_claim", *self.when)
 
-    def act(self, timeline: Timeline, world: World) -> None:
+    def act(self, timeline: Timeline, cast: Cast) -> None:
         timeline.claimed_cost[self.when] = self.claimed_cost
-        super().act(timeline, world)
+        super().act(timeline, cast)
 
 
 class Audit(Headline):
@@ -284,9 +284,9 @@ class Audit(Headline):
     def place(self) -> tuple[Any, ...]:
         return ("audit", *self.when)
 
-    def act(self, timeline: Timeline, world: World) -> None:
+    def act(self, timeline: Timeline, cast: Cast) -> None:
         timeline.audit_cost[self.when] = self.estimated_cost
-        super().act(timeline, world)
+        super().act(timeline, cast)
 
 
 class CapexProgramme(Headline):
@@ -296,11 +296,11 @@ class CapexProgramme(Headline):
     amount: Cost
     months: int = Field(ge=1, le=240, description="months")
 
-    def act(self, timeline: Timeline, world: World) -> None:
+    def act(self, timeline: Timeline, cast: Cast) -> None:
         first = self.when[0]
         timeline.capex[first : first + self.months] += self.amount / self.months
         timeline.capex_news[self.when] += self.amount
-        super().act(timeline, world)
+        super().act(timeline, cast)
 
 
 class News(Headline):
@@ -311,11 +311,11 @@ class News(Headline):
     signal: Nats
     precision: float = Field(gt=0, le=1e6, description="1 / nats^2")
 
-    def act(self, timeline: Timeline, world: World) -> None:
+    def act(self, timeline: Timeline, cast: Cast) -> None:
         at = (*self.when, QUESTIONS.index(self.question))
         timeline.news_signal_precision[at] += self.precision * self.signal
         timeline.news_precision[at] += self.precision
-        super().act(timeline, world)
+        super().act(timeline, cast)
 
 
 class Attention(Headline):
@@ -340,12 +340,12 @@ class Allegation(Headline):
         if said.get("teacher") is not None and said.get("teacher") == said.get("student"):
             yield "student", f"teacher and student are the same lab, {short(said['student'])}"
 
-    def act(self, timeline: Timeline, world: World) -> None:
+    def act(self, timeline: Timeline, cast: Cast) -> None:
         first = self.when[0]
         span = slice(first, first + self.months)
-        timeline.vigilance[span, world.labs.index(self.teacher)] += self.vigilance
-        timeline.allegation[span, world.labs.index(self.student)] = 1.0
-        super().act(timeline, world)
+        timeline.vigilance[span, cast.labs.index(self.teacher)] += self.vigilance
+        timeline.allegation[span, cast.labs.index(self.student)] = 1.0
+        super().act(timeline, cast)
 
 
 class PriceWar(Event):
@@ -355,8 +355,8 @@ class PriceWar(Event):
     labs: Annotated[tuple[LabOrHome, ...], *Names]
     factor: float = Field(ge=1e-3, le=1, description="of the list price")
 
-    def act(self, timeline: Timeline, world: World) -> None:
-        homes = zip(world.labs, world.lab_home, strict=True)
+    def act(self, timeline: Timeline, cast: Cast) -> None:
+        homes = zip(cast.labs, cast.lab_home, strict=True)
         rows = [i for i, (lab, home) in enumerate(homes) if lab in self.labs or home in self.labs]
         at = self.when[0], rows
         timeline.price_factor[at] = (timeline.price_factor[at] * self.factor).clip(min=1e-6)

@@ -29,7 +29,7 @@ from abm.parameters import merged
 from abm.scenarios.calendar import HORIZON
 from abm.scenarios.event_input import complaints, read_event
 from abm.scenarios.events import Event
-from abm.scenarios.timeline import Timeline, World
+from abm.scenarios.timeline import Cast, Timeline
 from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
 from abm.support.messages import PARAMETERS, meant, short
 from abm.support.toml_lines import lines_of
@@ -57,7 +57,7 @@ class _Origin:
     label: str
     folder: Path | None = None
     lines: Mapping[tuple[Any, ...], int] = field(default_factory=dict)
-    world: World | None = None
+    cast: Cast | None = None
     horizon: int | None = None
     chain: tuple[Path, ...] = ()
     base: Union["Scenario", None] = None
@@ -115,14 +115,14 @@ class Scenario(BaseModel):
         self._base, self._origin = base, origin
 
     @classmethod
-    def load(cls, source: "str | Path | Scenario", *, world: World | None = None, horizon: int = HORIZON) -> "Scenario":
+    def load(cls, source: "str | Path | Scenario", *, cast: Cast | None = None, horizon: int = HORIZON) -> "Scenario":
         """A built-in by name, or a file by its path; a scenario is handed back as it is.
 
-        Names are checked against `world` (default: `World()`), the dates of a file against `horizon`, in months.
+        Names are checked against `cast` (default: `Cast()`), the dates of a file against `horizon`, in months.
         """
         if isinstance(source, Scenario):
             return source
-        origin = _Origin("", world=world or World(), horizon=horizon)
+        origin = _Origin("", cast=cast or Cast(), horizon=horizon)
         name = str(source)
         if name in cls.names():
             return _read(BUILT_IN / f"{name}.toml", replace(origin, horizon=None))
@@ -181,26 +181,26 @@ class Scenario(BaseModel):
     def _line(self) -> "list[Scenario]":
         return [self] if self._base is None else [self, *self._base._line()]
 
-    def timeline(self, months: int = HORIZON, world: World | None = None) -> Timeline:
-        """What the scenario does to a run of `months` in `world`; later events do not happen.
+    def timeline(self, months: int = HORIZON, cast: Cast | None = None) -> Timeline:
+        """What the scenario does to a run of `months` in `cast`; later events do not happen.
 
-        An event about a firm of the default cast that a smaller world leaves out does not happen either; a name that
-        is in neither world is an error.
+        An event about a firm of the default cast that a smaller cast leaves out does not happen either; a name that
+        is in neither cast is an error.
         """
-        world, problems, events = world or World(), [], []
+        cast, problems, events = cast or Cast(), [], []
         if not isinstance(months, int) or months < 1:
             problems.append(f"a run has at least one month, not {short(months)}")
         for event in self.all_events:
             called = repr(event.id) if event.id else f"of {event.date or f'month {event.month}'}"
-            wrong = read_event(event, world)[1]
+            wrong = read_event(event, cast)[1]
             if not wrong:
                 events.append(event)
-            elif not read_event(event, World())[1]:
+            elif not read_event(event, Cast())[1]:
                 continue
             problems += [f"scenario {self.name!r}: event {called} (kind {event.kind!r}): {what}" for _, what in wrong]
         if problems:
             raise ScenarioError(problems)
-        return Timeline.of(events, months, world)
+        return Timeline.of(events, months, cast)
 
     def to_toml(self) -> str:
         """The scenario's own words as a file that `load` reads back to an equal scenario."""
@@ -224,7 +224,7 @@ def _events(said: Any, origin: _Origin, problems: list[str]) -> dict[int, Event]
         return {}
     sound = {}
     for number, raw in enumerate(said, start=1):
-        event, wrong = read_event(raw, origin.world, origin.horizon)
+        event, wrong = read_event(raw, origin.cast, origin.horizon)
         kind = dict(raw).get("kind") if isinstance(raw, Mapping | Event) else None
         for key, what in wrong:
             called = f"event {number}" if kind is None else f"event {number} (kind {short(kind)})"
@@ -290,8 +290,8 @@ def _odd_parameters(said: Any, origin: _Origin) -> Iterator[str]:
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
             if not is_number or not abs(number) <= sys.float_info.max:
                 yield f"{here}: must be a finite number, or a table of them by jurisdiction, not {short(number)}"
-            if key is not None and origin.world is not None and key not in (*origin.world.jurisdictions, "default"):
-                yield f"{here}: unknown jurisdiction {short(key)}{meant(key, origin.world.jurisdictions)}"
+            if key is not None and origin.cast is not None and key not in (*origin.cast.jurisdictions, "default"):
+                yield f"{here}: unknown jurisdiction {short(key)}{meant(key, origin.cast.jurisdictions)}"
 
 
 def _read(path: Path, origin: _Origin) -> Scenario:

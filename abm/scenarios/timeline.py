@@ -1,7 +1,7 @@
 """A scenario as the compiled month reads it: dense arrays, one row a month.
 
 Axes: M months, D = 21 trading days, R jurisdictions, I = 8 policy instruments, V chip vendors, L lab slots, Q = 4 open
-questions. Shapes depend on the length of the run and on the `World` alone, never on the scenario, so that nothing
+questions. Shapes depend on the length of the run and on the `Cast` alone, never on the scenario, so that nothing
 recompiles from one scenario to the next. What happens in a month is written from that month on: an added event leaves
 every earlier row as it was.
 """
@@ -44,7 +44,7 @@ ENTRANT = "entrant_"
 
 
 @dataclass(frozen=True)
-class World:
+class Cast:
     """Who is there, and where their home is. Slots called `entrant_*` exist too, but scenarios may not name them."""
 
     vendors: tuple[str, ...] = ("leader", "follower", "inhouse", "domestic")
@@ -63,11 +63,11 @@ class World:
             if len(set(names)) != len(names) or not names:
                 raise ValueError(f"names must be given and differ: {names}")
 
-    def with_entrants(self, number: int) -> "World":
-        """The same world with `number` more lab slots; their homes go round the jurisdictions."""
+    def with_entrants(self, number: int) -> "Cast":
+        """The same cast with `number` more lab slots; their homes go round the jurisdictions."""
         taken = sum(lab.startswith(ENTRANT) for lab in self.labs)
         slots = range(taken, taken + number)
-        return World(
+        return Cast(
             self.vendors,
             self.vendor_home,
             (*self.labs, *(f"{ENTRANT}{i + 1}" for i in slots)),
@@ -128,20 +128,20 @@ class Timeline:
     """List prices are multiplied by it once, in that month, and stay there until they are next changed."""
 
     @classmethod
-    def blank(cls, months: int, world: World) -> "Timeline":
+    def blank(cls, months: int, cast: Cast) -> "Timeline":
         """A timeline on which nothing happens, still to be written on."""
-        size = {"M": months, "D": DAYS, "R": len(world.jurisdictions), "I": len(INSTRUMENTS)}
-        size |= {"V": len(world.vendors), "L": len(world.labs), "Q": len(QUESTIONS)}
+        size = {"M": months, "D": DAYS, "R": len(cast.jurisdictions), "I": len(INSTRUMENTS)}
+        size |= {"V": len(cast.vendors), "L": len(cast.labs), "Q": len(QUESTIONS)}
         shapes = {f.name: tuple(size[axis] for axis in f.metadata["axes"]) for f in fields(cls)}
         return cls(**{f.name: np.full(shapes[f.name], f.metadata["default"]) for f in fields(cls)})
 
     @classmethod
-    def of(cls, events: Iterable[Any], months: int = HORIZON, world: World = World()) -> "Timeline":
+    def of(cls, events: Iterable[Any], months: int = HORIZON, cast: Cast = Cast()) -> "Timeline":
         """The timeline of `events`, oldest first; what lies beyond `months` does not happen."""
-        timeline = cls.blank(months, world)
+        timeline = cls.blank(months, cast)
         for event in events:
             if event.when[0] < months:
-                event.act(timeline, world)
+                event.act(timeline, cast)
         for array in timeline.arrays().values():
             array.flags.writeable = False
         return timeline

@@ -37,7 +37,7 @@ def nearest(word: Any, words: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def must_be(fault: Mapping[str, Any]) -> str:
+def requirement(fault: Mapping[str, Any]) -> str:
     """What pydantic finds wrong with a value, in the words of whoever writes a file: `must be a list`."""
     kind, said = fault["type"], fault.get("ctx", {})
     if kind == "string_pattern_mismatch":

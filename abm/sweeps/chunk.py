@@ -15,11 +15,11 @@ from abm.data import draws
 from abm.runs import event_study
 from abm.runs.results import Ensemble
 from abm.scenarios.calendar import DAYS, month_of, trading_day
-from abm.sweeps.injected_failures import Faults
+from abm.sweeps.injected_failures import InjectedFailures
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.parts import made_with, write_part
 from abm.sweeps.plan import Plan, Point, Run, values_of
-from abm.sweeps.record import Outcomes
+from abm.sweeps.record import ChunkRecord
 from abm.sweeps.rules import Rules
 from abm.sweeps.targets import retold
 
@@ -41,7 +41,7 @@ class Task:
     points: dict[int, Point]
     folder: Path
     threads: int | None = 1
-    faults: Faults = Faults()
+    faults: InjectedFailures = InjectedFailures()
     crashed: str = ""
     """Why its one run is given up without another try."""
     rules: Rules | None = None
@@ -53,7 +53,7 @@ class Task:
     def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1, rules: Rules | None = None) -> Task:
         bare = Plan(plan.sweep.bare(), plan.replications)  # without what is laid out
         points = {one.point: plan.points[one.point] for one in runs}
-        return cls(bare, runs, points, folder, threads, Faults.wanted(), rules=rules, made_with=made_with())
+        return cls(bare, runs, points, folder, threads, InjectedFailures.wanted(), rules=rules, made_with=made_with())
 
     def halves(self) -> tuple[Task, Task]:
         middle = len(self.runs) // 2
@@ -73,7 +73,7 @@ def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict
         return {"part": None}
     if task.rules:
         task.rules.classes()
-    outcomes = Outcomes()
+    outcomes = ChunkRecord()
     if task.crashed:
         outcomes.add(task.runs[0], "crashed", task.crashed, 0.0, {})
     else:
@@ -85,7 +85,7 @@ def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict
 
 
 def try_runs(
-    task: Task, runs: list[Run], outcomes: Outcomes, errors: list[str], progress: Callable[[int], None] | None = None
+    task: Task, runs: list[Run], outcomes: ChunkRecord, errors: list[str], progress: Callable[[int], None] | None = None
 ) -> None:
     """Run all; where that raises, halve until the run is found that does, and go on with the others."""
     began = time.perf_counter()
@@ -117,10 +117,10 @@ def try_runs(
 
 
 def play(
-    task: Task, runs: Sequence[Run], outcomes: Outcomes, progress: Callable[[int], None] | None = None
+    task: Task, runs: Sequence[Run], outcomes: ChunkRecord, progress: Callable[[int], None] | None = None
 ) -> tuple[dict[str, np.ndarray], set[str]]:
     """Observables (runs, months) of runs of one group."""
-    from abm.runs.simulate import Member, play_members
+    from abm.runs.simulate import PreparedSetting, run_prepared
 
     sweep = task.plan.sweep
     points = [task.points[run.point] for run in runs]
@@ -131,13 +131,13 @@ def play(
     if sweep.posterior:
         values |= drawn(sweep.posterior, runs, points, values)
     timelines = timelines_of(task.plan, points, setup) if task.plan.own_timelines else None
-    member = Member(setup, values, timelines=timelines)
+    member = PreparedSetting(setup, values, timelines=timelines)
     step = (lambda done, total, seconds: progress(done)) if progress else None
     seeds = [run.seed for run in runs]
     began = time.perf_counter()
     dated = [one for one in sweep.columns.values() if one.date]
     daily = sorted({month for one in dated for month in months_around(one, sweep.months)})
-    ensemble = play_members([member], seeds, sweep.precision, daily, progress=step, workers=task.threads)[0]
+    ensemble = run_prepared([member], seeds, sweep.precision, daily, progress=step, workers=task.threads)[0]
     outcomes.engine += time.perf_counter() - began
     return ensemble.out["observables"] | {one.source: days_of(ensemble, one) for one in dated}, spoilt
 
@@ -202,7 +202,7 @@ def timelines_of(plan: Plan, points: Sequence[Point], setup: Setup) -> dict[str,
     for point in points:
         if point.id not in timelines:
             story = retold(plan.sweep.stories[point.scenario], point.events)
-            timelines[point.id] = story.timeline(setup.months, setup.world).arrays()
+            timelines[point.id] = story.timeline(setup.months, setup.cast).arrays()
     return {name: np.stack([timelines[point.id][name] for point in points]) for name in timelines[points[0].id]}
 
 

@@ -25,7 +25,7 @@ class Injected(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Faults:
+class InjectedFailures:
     """What is to fail, read where the sweep is led and carried to its workers, wherever they are."""
 
     words: tuple[tuple[str, str, str], ...] = ()
@@ -33,7 +33,7 @@ class Faults:
     folder: str = ""
 
     @classmethod
-    def wanted(cls) -> Faults:
+    def wanted(cls) -> InjectedFailures:
         """As the environment says. Raises ValueError for an unknown kind."""
         words = []
         for word in filter(None, os.environ.get("ABM_FAIL_AT", "").split(",")):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from abm.sweeps.record import Outcomes
+    from abm.sweeps.record import ChunkRecord
 
 COLUMNS = ("run_id", "point_id", "replication", "seed", "status", "error", "seconds")
 """Of a table of runs; outcomes follow."""
@@ -90,7 +90,7 @@ def made_with() -> dict[str, str]:
 # --- writing ---
 
 
-def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: Outcomes) -> str:
+def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: ChunkRecord) -> str:
     """Write the two files of one chunk; returns their name. The runs come last and are the only record of what is done.
 
     Raises FileNotFoundError where the folder of the sweep is gone.
@@ -141,7 +141,7 @@ def panel_schema(observables: Sequence[str]) -> pa.Schema:
     return pa.schema({"run_id": pa.string(), "month": pa.int32(), **dict.fromkeys(observables, pa.float64())})
 
 
-def runs_table(plan: Plan, points: dict[int, Point], outcomes: Outcomes) -> pa.Table:
+def runs_table(plan: Plan, points: dict[int, Point], outcomes: ChunkRecord) -> pa.Table:
     import pyarrow as pa
 
     seeds = [run.seed for run in outcomes.runs]
@@ -164,7 +164,7 @@ def runs_table(plan: Plan, points: dict[int, Point], outcomes: Outcomes) -> pa.T
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def panel_table(plan: Plan, outcomes: Outcomes) -> pa.Table:
+def panel_table(plan: Plan, outcomes: ChunkRecord) -> pa.Table:
     import pyarrow as pa
 
     months = np.array(plan.sweep.kept_months, dtype=np.int32)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Outcomes:
+class ChunkRecord:
     """What came of runs: status, error, seconds by run, and the observables that are kept."""
 
     runs: list[Run] = field(default_factory=list)

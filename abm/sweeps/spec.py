@@ -43,7 +43,7 @@ from abm.data import draws
 from abm.scenarios.scenario import Scenario
 from abm.support.files import Unreadable, parse_toml, read_text, safe_name, toml_key, toml_value
 from abm.support.inputs import plain
-from abm.support.messages import meant, must_be, short
+from abm.support.messages import meant, requirement, short
 from abm.support.toml_lines import lines_of, placed
 from abm.sweeps.checks import OBSERVABLES, faults
 from abm.sweeps.designs import repeats, size_of
@@ -307,7 +307,9 @@ def _complaints(error: ValidationError) -> dict[str, str]:
         elif place == "panel":
             what = f'{short(fault["input"])}: must be "all", "none" or a list of months'
         elif fault["type"] != "value_error":
-            what = must_be(fault) if fault["type"] == "missing" else f"{short(fault['input'])}: {must_be(fault)}"
+            what = (
+                requirement(fault) if fault["type"] == "missing" else f"{short(fault['input'])}: {requirement(fault)}"
+            )
         found.setdefault(place or "sweep", what)
     return found
 

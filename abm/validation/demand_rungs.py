@@ -63,9 +63,9 @@ def asymmetric_logit() -> Iterator[Check]:
               [0.18751076, 0.15986594, 0.13537526, 0.43035988]),
     }  # fmt: skip
     surplus = {"a": 0.8610161994, "b": 0.7196657781}
-    for case, (choice, conduct, prices, parts) in cases.items():
+    for case, (choice, equations, prices, parts) in cases.items():
         found = nash.nash_prices(
-            quality, cost, price_sensitivity=1 / mu, at_cost=np.arange(4) == 3, **choice, **conduct
+            quality, cost, price_sensitivity=1 / mu, at_cost=np.arange(4) == 3, **choice, **equations
         )
         share = demand.shares(quality, found, price_sensitivity=1 / mu, **choice)
         for product, target in enumerate(prices):

@@ -286,7 +286,7 @@ def machines(p: Values) -> Iterator[Check]:
         ordered=jnp.zeros_like(market.cloud.ordered),
         serving=jnp.zeros_like(market.cloud.serving),
     )
-    now = Now(p, setup.events(0), Draws.from_seed(0).at(0), setup.conduct)
+    now = Now(p, setup.events(0), Draws.from_seed(0).at(0), setup.equations)
 
     def orders(belief: float = 0.0, efficiency: float = 0.0, **given: float) -> float:
         """Chip budget of platforms that own nothing, $ M."""

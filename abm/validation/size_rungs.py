@@ -10,7 +10,7 @@ import numpy as np
 from abm.agents.investor import Investor
 from abm.engine import Draws, Group, Population, loop
 from abm.market.phases import equities
-from abm.market.state import Conduct, Exchange, Now, Values
+from abm.market.state import Equations, Exchange, Now, Values
 from abm.parameters import Parameters
 from abm.runs import event_study
 from abm.validation.ladder import Check, above, below, between, check, reported, rung
@@ -68,7 +68,7 @@ def trading_days() -> np.ndarray:
         today = draws.at(number)
         luck = equities.DayLuck(None, today.normal("price noise", assets_like), today.market_normal("market noise", 1))
         assets = equities.Assets(exchange.base, exchange.log_price, exchange.momentum, jnp.zeros((ASSETS, 4)), usual)
-        now = Now(p, None, today, Conduct())
+        now = Now(p, None, today, Equations())
         exchange, change, _ = equities.form_prices(investors, exchange, assets, luck, one, now)
         return exchange, change
 

@@ -35,7 +35,7 @@ class Chunk:
         self.values = self.setting[0]
 
     def compiled(self, block: Callable[[Market, Now], Any]) -> Callable[[], Any]:
-        program = jax.jit(of_runs(block, self.setup.conduct), compiler_options=compiler_options())
+        program = jax.jit(of_runs(block, self.setup.equations), compiler_options=compiler_options())
         return lambda: jax.block_until_ready(program(self.markets, self.setting, self.events))
 
     def of(self, run: int, kind: Any, **more: Any) -> Any:
@@ -105,7 +105,7 @@ def choosing(market: Market, now: Now) -> Any:
     tastes = tokens.Tastes(market.adopters.ask("quality", now.p, products), tokens.peer_shares(market))
     target, _ = tokens.choose(market, now, products, tastes)
     group = market.adopters.do("adopt", now.p, products, target=target)
-    form, growth = now.conduct.price_form, adoption(market, now)
+    form, growth = now.equations.price_form, adoption(market, now)
     group = group.do("use", now.p, products, form, growth, quality=tastes.quality, peer_share=tastes.peer)
     return group.usage, group.tokens, group.price_index, group.spending
 
@@ -149,7 +149,7 @@ def _nests(chunk: Chunk) -> np.ndarray:
         found.append(np.asarray(products_of(market.labs, now.p).nest))
         return market.month
 
-    jax.eval_shape(of_runs(look, chunk.setup.conduct), chunk.markets, chunk.setting, chunk.events)
+    jax.eval_shape(of_runs(look, chunk.setup.equations), chunk.markets, chunk.setting, chunk.events)
     return found[0]
 
 

@@ -65,8 +65,8 @@ def test_the_page_plays_the_same_numbers_and_each_world_once(strict):
     runs, told, shown = Runs(), [], []
     asked = Counterfactual(levers=STRICT.levers, seeds=13, months=26)
 
-    def progress(world, done, total, so_far):
-        told.append((world, done, total))
+    def progress(cast, done, total, so_far):
+        told.append((cast, done, total))
         ensemble = so_far()
         assert len(ensemble.seeds) >= done  # a chunk may have come since
         shown.append(ensemble)
@@ -86,7 +86,7 @@ def test_the_page_plays_the_same_numbers_and_each_world_once(strict):
     runs.run(other, progress)
     assert len(told) == 6  # the baseline was at hand
 
-    def nobody_waits(world, done, total, so_far):
+    def nobody_waits(cast, done, total, so_far):
         raise Superseded
 
     with pytest.raises(Superseded):
@@ -111,7 +111,7 @@ def test_a_baseline_is_prepared_and_whoever_waits_for_it_sees_how_far_it_is():
     prepared, runs = Counterfactual(seeds=60, months=60), Runs()
     seen = beside(runs, prepared, Counterfactual(levers=STRICT.levers, seeds=60, months=60))
     assert "waits" not in seen
-    assert any(world == "baseline" and done < 60 for world, done, _ in seen)
+    assert any(cast == "baseline" and done < 60 for cast, done, _ in seen)
     assert seen[-1] == ("changed world", 60, 60)
     assert len(runs._baselines) == 1
     short = Counterfactual(levers=STRICT.levers, seeds=2, months=26)
@@ -139,7 +139,7 @@ def test_levers_that_no_month_reads_are_refused():
 
     def after(market, *given):
         read = Values(dict(zip(values, given, strict=True)))
-        return month(market, read, setup.events(24), Draws.from_seed(1), setup.conduct)[0]
+        return month(market, read, setup.events(24), Draws.from_seed(1), setup.equations)[0]
 
     traced = jax.make_jaxpr(after)(market, *values.values()).jaxpr
     _, used = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))
@@ -194,10 +194,10 @@ def test_a_run_longer_than_a_program_has_rows_compiles_no_other_program():
     from abm.dashboard.runs import _months, _program, _start
     from abm.engine import seed_words
     from abm.runs.programs import ROWS
-    from abm.runs.simulate import Member, Setting
+    from abm.runs.simulate import PreparedSetting, Setting
 
     tiny = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2)
-    member = Member.of(Setting(scenario="fast_permits"), [5], ROWS + 2, tiny)
+    member = PreparedSetting.of(Setting(scenario="fast_permits"), [5], ROWS + 2, tiny)
     with jax.enable_x64(True):
         words = jnp.asarray(seed_words(5)[None])
         markets = _start(member, member.values, words)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from abm.market.state import Conduct
+from abm.market.state import Equations
 from abm.runs.months import play
 from abm.runs.setup import Setup
 from benchmarks import plain_mesa
@@ -34,8 +34,8 @@ def first(setup):
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_a_month_is_equal(world):
-    months, parameters = WORLDS[world]
+def test_a_month_is_equal(cast):
+    months, parameters = WORLDS[cast]
     found = check.differences(months, parameters=parameters, **SIZES)
     assert len(found) > 150
     assert {name: size for name, size in found.items() if not size < 1e-9} == {}
@@ -101,7 +101,7 @@ def test_runs_through_mesas_runner(setup, first, tmp_path):
 
 def test_other_conduct_is_refused(setup, first):
     with pytest.raises(ValueError) as error:
-        PlainMarket.from_market(first, setup.values, setup.timeline, Conduct("nash"))
+        PlainMarket.from_market(first, setup.values, setup.timeline, Equations("nash"))
     assert "posted prices" in str(error.value)
     with pytest.raises(ValueError) as error:
         PlainMarket.from_market(first, setup.values | {"short_sale_constraint": np.array(1.0)}, setup.timeline)

@@ -236,7 +236,7 @@ def test_month_by_month_shows_the_run_and_looks_inside_an_agent(server, page):
     inside = page.locator(".abm-inspector")
 
     def price(lab):
-        names = list(model.setup.world.labs)
+        names = list(model.setup.cast.labs)
         flagship, efficient = model.market.labs.price[names.index(lab)]
         return f"flagship {as_text(flagship)}, efficient {as_text(efficient)}"
 

@@ -21,9 +21,9 @@ from abm.engine import (
     each,
     interpreted,
     loop,
+    loop_between,
     run_many,
     seed_words,
-    stretch,
     when,
 )
 
@@ -341,8 +341,8 @@ def test_stretches_make_a_loop():
         return total + row, total * row
 
     def in_two(cut):
-        state = stretch(body, 0.0, rows, (0, cut), jnp.zeros(7))
-        return stretch(body, state[0], rows, (cut, 7), state[1])
+        state = loop_between(body, 0.0, rows, (0, cut), jnp.zeros(7))
+        return loop_between(body, state[0], rows, (cut, 7), state[1])
 
     whole = loop(body, 0.0, rows)
     jax.tree.map(np.testing.assert_array_equal, jax.jit(in_two)(3), whole)

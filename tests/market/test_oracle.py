@@ -44,9 +44,9 @@ WORLDS = {  # what each changes of the default run
 
 
 @functools.partial(jax.jit, static_argnames="conduct")
-def before_research(market, values, events, draws, conduct):
+def before_research(market, values, events, draws, equations):
     """The market after policy and chips."""
-    now = Now(values, events, draws.at(market.month), conduct)
+    now = Now(values, events, draws.at(market.month), equations)
     return trade_chips(adjust_policy(market, now), now)
 
 
@@ -70,9 +70,9 @@ def months_of_model(name):
         events = SimpleNamespace(**{k: np.asarray(rows[at]).tolist() for k, rows in setup.timeline.items()})
         luck = {name: np.asarray(drawn).tolist() for name, drawn in luck_of(markets[at], draws).items()}
         now = SimpleNamespace(
-            p=p, events=events, draws=luck, pricing=setup.conduct.pricing, price_form=setup.conduct.price_form
+            p=p, events=events, draws=luck, pricing=setup.equations.pricing, price_form=setup.equations.price_form
         )
-        start = before_research(markets[at], values, setup.events(at), draws, setup.conduct)
+        start = before_research(markets[at], values, setup.events(at), draws, setup.equations)
         months.append((plain(start, setup), plain(markets[at + 1], setup), now))
     return months
 

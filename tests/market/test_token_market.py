@@ -28,7 +28,7 @@ def market_of_run(price_form, **parameters):
     setup = Setup.of(parameters, months=AT, price_form=price_form, **SMALL)
     values = Values({name: jnp.asarray(value) for name, value in setup.values.items()})
     *_, (market, _) = play(setup, SEED)
-    return market, Now(values, setup.events(AT - 1), Draws.from_seed(SEED).at(market.month), setup.conduct)
+    return market, Now(values, setup.events(AT - 1), Draws.from_seed(SEED).at(market.month), setup.equations)
 
 
 def used_at(price, market, now):
@@ -36,7 +36,7 @@ def used_at(price, market, now):
     products = products_of(market.labs, now.p)
     tastes = tokens.Tastes(market.adopters.ask("quality", now.p, products), tokens.peer_shares(market))
     offers = products._replace(price=price)
-    terms = now.p, offers, now.conduct.price_form, adoption(market, now)
+    terms = now.p, offers, now.equations.price_form, adoption(market, now)
     adopters = market.adopters.do("use", *terms, quality=tastes.quality, peer_share=tastes.peer)
     after = market.replace(adopters=adopters)
     return consumer_surplus(after, now).sum(), adopters.tokens.sum(0)

@@ -47,8 +47,8 @@ def test_a_branch_keeps_months_sizes_and_pricing_and_follows_the_parameters_in_c
     one = model(pricing="flexible", price_form="linear")
     free = one.branch({"short_sale_constraint": 1.0}, "article_bundle")
     assert (free.setup.months, free.setup.populations) == (one.setup.months, one.setup.populations)
-    assert free.setup.conduct == ("flexible", "linear", False)
-    assert free.branch({"short_sale_constraint": 0.0}).setup.conduct == ("flexible", "linear", True)
+    assert free.setup.equations == ("flexible", "linear", False)
+    assert free.branch({"short_sale_constraint": 0.0}).setup.equations == ("flexible", "linear", True)
 
 
 def test_a_branch_and_branch_at_play_the_same_months():

@@ -8,7 +8,7 @@ import pytest
 import abm
 from abm.engine import devices, mean_of_neighbours, neighbours, run_many, runs_together
 from abm.runs import programs, simulate
-from abm.runs.simulate import Member, Setting
+from abm.runs.simulate import PreparedSetting, Setting
 from abm.support.workers import processors, usual_workers
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
@@ -49,7 +49,7 @@ def test_calls_in_flight_fit_the_accelerators_memory(accelerator):
 def test_memory_of_a_run_grows_with_its_agents_and_the_width_of_numbers():
     def asked(precision=64, months=60, **sizes):
         with jax.enable_x64(precision == 64):
-            return Member.of(Setting(), [1, 2], months, sizes).bytes_of_run(precision)
+            return PreparedSetting.of(Setting(), [1, 2], months, sizes).bytes_of_run(precision)
 
     usual = asked()
     assert 1e6 < usual < 4e6

@@ -14,12 +14,12 @@ FIRMS = ["leader", "follower", "closed_1", "open_1", "power", "platforms", "appl
 
 def ensemble(daily, months=(22, 23, 24, 25)):
     """What the event study looks at of an ensemble, around `daily` log returns (runs, months, days, firms)."""
-    world = SimpleNamespace(vendors=("leader", "follower"), labs=("closed_1", "open_1"))
+    cast = SimpleNamespace(vendors=("leader", "follower"), labs=("closed_1", "open_1"))
     return SimpleNamespace(
         daily_months=months,
         out={"daily": daily},
         firms=FIRMS,
-        setup=SimpleNamespace(world=world),
+        setup=SimpleNamespace(cast=cast),
         seeds=range(len(daily)),
     )
 
@@ -143,7 +143,7 @@ def test_value_weights_follow_values(tiny_shock):
     assert weights.shape == (8, len(runs.firms))
     np.testing.assert_allclose(weights.sum(1), 1)
     leader, chips = runs["equity_leader"][:, 23], runs["equity_chips"][:, 23]
-    vendors = len(runs.setup.world.vendors)
+    vendors = len(runs.setup.cast.vendors)
     np.testing.assert_allclose(weights[:, 0] / weights[:, :vendors].sum(1), leader / chips)
 
 

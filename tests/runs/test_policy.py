@@ -113,7 +113,7 @@ def test_the_table_of_a_run_has_its_targets(name):
     for month in range(60):
         for change in changes:
             if change.month == month and change.instrument in now:
-                rows = [at for at, where in enumerate(setup.world.jurisdictions) if where in change.jurisdiction]
+                rows = [at for at, where in enumerate(setup.cast.jurisdictions) if where in change.jurisdiction]
                 now[change.instrument][rows or slice(None)] = change.after
         np.testing.assert_allclose(np.stack(list(now.values()), -1), target[month], rtol=1e-9)
     assert list(frame(changes).columns) == ["instrument", "jurisdiction", "from", "to", "date", "set_by"]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import abm.scenarios.scenario
 from abm.scenarios.events import KINDS
 from abm.scenarios.scenario import BUILT_IN, Scenario, ScenarioError
-from abm.scenarios.timeline import INSTRUMENTS, QUESTIONS, World
+from abm.scenarios.timeline import INSTRUMENTS, QUESTIONS, Cast
 
-WORLD = World()
+WORLD = Cast()
 
 
 def write(folder: Path, text: str, name: str = "mine.toml") -> Path:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from abm.scenarios.scenario import Scenario, ScenarioError
-from abm.scenarios.timeline import World
+from abm.scenarios.timeline import Cast
 
 BASELINE = Scenario.load("baseline")
 
 
-WORLD = World()
+WORLD = Cast()
 
 
 def write(folder: Path, text: str, name: str = "mine.toml") -> Path:

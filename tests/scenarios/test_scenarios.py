@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import abm.scenarios.scenario
 from abm.scenarios.events import KINDS, Event, Policy, Release
 from abm.scenarios.scenario import Scenario, ScenarioError
-from abm.scenarios.timeline import DAYS, INSTRUMENTS, QUESTIONS, Timeline, World
+from abm.scenarios.timeline import DAYS, INSTRUMENTS, QUESTIONS, Cast, Timeline
 
 BASELINE = Scenario.load("baseline")
 
@@ -22,7 +22,7 @@ BASELINE = Scenario.load("baseline")
 EMPTY = Scenario(name="empty")
 
 
-WORLD = World()
+WORLD = Cast()
 
 
 LAST_FACT = dt.date(2025, 6, 30)
@@ -146,18 +146,18 @@ def test_article_bundle_is_clear_property_fast_permits_and_no_guarantee():
 # --- the timeline ---
 
 
-@pytest.mark.parametrize("world", [World(), World().with_entrants(5)])
+@pytest.mark.parametrize("cast", [Cast(), Cast().with_entrants(5)])
 @pytest.mark.parametrize("months", [1, 30, 120])
-def test_shapes_are_those_of_the_world_for_every_scenario(months, world):
-    expected = {name: array.shape for name, array in Timeline.blank(months, world).arrays().items()}
-    v, r, n = len(world.vendors), len(world.jurisdictions), len(world.labs)
+def test_shapes_are_those_of_the_world_for_every_scenario(months, cast):
+    expected = {name: array.shape for name, array in Timeline.blank(months, cast).arrays().items()}
+    v, r, n = len(cast.vendors), len(cast.jurisdictions), len(cast.labs)
     assert expected["policy_scale"] == (months, r, 8)
     assert expected["performance_cap"] == (months, v, r)
     assert expected["release"] == (months, n)
     assert expected["news_precision"] == (months, DAYS, 4)
     assert expected["capex"] == (months,)
     for name in Scenario.names():
-        timeline = Scenario.load(name).timeline(months, world)
+        timeline = Scenario.load(name).timeline(months, cast)
         assert {key: array.shape for key, array in timeline.arrays().items()} == expected
         assert all(array.dtype == np.float64 and np.isfinite(array).all() for array in timeline.arrays().values())
 
@@ -262,20 +262,20 @@ def test_a_longer_run_begins_like_a_shorter_one():
 
 
 def test_a_world_of_ones_own():
-    world = World(("a", "b"), ("x", "y"), ("l1", "l2", "entrant_1"), ("x", "y", "y"), ("x", "y"))
+    cast = Cast(("a", "b"), ("x", "y"), ("l1", "l2", "entrant_1"), ("x", "y", "y"), ("x", "y"))
     scenario = EMPTY.with_event(kind="price_war", labs="y", factor=0.5, month=0)
-    assert scenario.timeline(1, world).price_factor.tolist() == [[1, 0.5, 0.5]]
-    # Events about the default cast do not happen in a world without them; a name nobody has is an error.
-    assert BASELINE.timeline(60, world).release.sum() == 0
+    assert scenario.timeline(1, cast).price_factor.tolist() == [[1, 0.5, 0.5]]
+    # Events about the default cast do not happen in a cast without them; a name nobody has is an error.
+    assert BASELINE.timeline(60, cast).release.sum() == 0
     with pytest.raises(ScenarioError, match="unknown lab 'nobody'"):
-        EMPTY.with_event(kind="release", lab="nobody", month=0).timeline(1, world)
+        EMPTY.with_event(kind="release", lab="nobody", month=0).timeline(1, cast)
     with pytest.raises(ScenarioError, match="entrant's slot"):
-        EMPTY.with_event(kind="release", lab="entrant_1", month=0).timeline(1, world)
+        EMPTY.with_event(kind="release", lab="entrant_1", month=0).timeline(1, cast)
     for wrong in ({"vendor_home": ("us",)}, {"lab_home": ("mars",) * 11}, {"jurisdictions": ("us",) * 4}):
         with pytest.raises(ValueError, match=r"home|differ"):
-            World(**wrong)
-    assert World().with_entrants(2).with_entrants(1) == World().with_entrants(3)
-    assert World().with_entrants(3).named_labs == World().labs
+            Cast(**wrong)
+    assert Cast().with_entrants(2).with_entrants(1) == Cast().with_entrants(3)
+    assert Cast().with_entrants(3).named_labs == Cast().labs
 
 
 def test_too_many_factors_stay_finite():

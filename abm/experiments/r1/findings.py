@@ -32,7 +32,7 @@ IN_TEXT = {
 
 
 @dataclass
-class Story:
+class Narrative:
     """The sentences by topic, and the numbers in them."""
 
     power: list[str]
@@ -50,7 +50,7 @@ def tell(
     ranks: pd.DataFrame,
     window: pd.DataFrame,
     targets: pd.DataFrame | None,
-) -> Story:
+) -> Narrative:
     """All sentences; see `r1_report` for the tables they are made of."""
     said = Findings()
     rows = paired.set_index(["comparison", "observable", "year"])
@@ -59,7 +59,7 @@ def tell(
     chips = _chips(said, rows, runs)
     minds = _minds(said, rows)
     misses = _misses(said, window, targets)
-    return Story(power, crash, chips, minds, misses, said.table())
+    return Narrative(power, crash, chips, minds, misses, said.table())
 
 
 def _power(said: Findings, rows: pd.DataFrame) -> list[str]:

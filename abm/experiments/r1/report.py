@@ -16,7 +16,7 @@ from abm.experiments import html
 from abm.experiments.html import Section, bullets, paragraph, picture, table
 from abm.experiments.manifest import manifest
 from abm.experiments.r1 import tables
-from abm.experiments.r1.findings import Story, tell
+from abm.experiments.r1.findings import Narrative, tell
 from abm.experiments.reproductions import Outcome, Progress
 from abm.figures import beliefs, chips, crash, list_prices, markups
 from abm.support.files import write_text, write_whole
@@ -183,7 +183,7 @@ def save_figure(folder: Path, plate: Plate) -> list[Path]:
 def page_of(
     shown: dict[str, Plate],
     folder: Path,
-    story: Story,
+    story: Narrative,
     paired: pd.DataFrame,
     ranks: pd.DataFrame,
     targets: pd.DataFrame | None,

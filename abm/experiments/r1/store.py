@@ -30,10 +30,10 @@ def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: b
         "seeds": list(map(int, seeds)),
         "daily": list(daily),
         "products": products,
-        "price_form": setup.conduct,
+        "price_form": setup.equations,
         "sizes": [(role, list(setup.populations.kinds(role))) for role in ROLES],
-        "rules": str(setup.shape.rules),
-        "world": repr(setup.world),
+        "rules": str(setup.program_key.rules),
+        "world": repr(setup.cast),
         "parameters": {name: value.tolist() for name, value in setup.values.items()},
         "packages": versions(DECIDING),
     }

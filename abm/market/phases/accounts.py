@@ -151,7 +151,7 @@ def layers_close_books(market: Market, now: Now) -> Market:
 
 def consumer_surplus(market: Market, now: Now) -> jax.Array:
     """Gain of each segment (J,) over doing without models, $ M a month: area under demand down to its price index."""
-    p, adopters, form = now.p, market.adopters, now.conduct.price_form
+    p, adopters, form = now.p, market.adopters, now.equations.price_form
     status_quo = p.outside_price if form == "log" else jnp.exp(p.outside_price / p.linear_price_scale)
     scale = adopters.ask("scale_at_one", p, form, adoption(market, now))
     surplus = welfare.surplus_of_use(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.engine import Draws, in_any_run, loop, mean_of_neighbours, stretch, when
+from abm.engine import Draws, in_any_run, loop, loop_between, mean_of_neighbours, when
 from abm.market.phases.common import is_open_lab, usual_noise_of
 from abm.market.phases.news import DailyNews, news_of_month
 from abm.market.state import DAYS, Exchange, Market, Now
@@ -77,7 +77,7 @@ def trading_days(market: Market, now: Now) -> Any:
     def week(carry: Any, number: Any) -> Any:
         state, returns = carry
         bounds = number * WEEK, jnp.minimum((number + 1) * WEEK, DAYS)
-        (investors, *rest), returns = stretch(day, state, days, bounds, returns)
+        (investors, *rest), returns = loop_between(day, state, days, bounds, returns)
         investors = when(number < DAYS // WEEK, talk, investors)
         return ((investors, *rest), returns), None
 
@@ -162,7 +162,7 @@ def market_demand(investors: Any, assets: Assets, now: Now) -> tuple[jax.Array, 
     p = now.p
     schedules = investors.ask("schedule", p)
     active = investors.active * 1.0
-    if now.conduct.short_sales:
+    if now.equations.short_sales:
         total = jax.tree.map(lambda rows: jnp.tensordot(active, rows, 1), schedules)
         return trading.position(total, assets, p), jnp.full(assets.log_price.shape, total.value)
     positions = jax.vmap(lambda one: trading.position(one, assets, p))(schedules) * active[:, None]

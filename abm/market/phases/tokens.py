@@ -52,15 +52,15 @@ def trade_tokens(market: Market, now: Now) -> Market:
         luck=now.draws.uniform("price change", labs, (TIERS,)),
         price_factor=now.events.price_factor,
     )
-    if now.conduct.pricing == "nash":
+    if now.equations.pricing == "nash":
         offer = nash_offer(market, now, offer, tastes)
-    labs = labs.do("set_prices", p, now.conduct.pricing, offer=offer)
+    labs = labs.do("set_prices", p, now.equations.pricing, offer=offer)
 
     products = products_of(labs, p)
     market = market.replace(labs=labs)
     target, _ = choose(market, now, products, tastes)
     adopters = market.adopters.do("adopt", p, products, target=target)
-    form, growth = now.conduct.price_form, adoption(market, now)
+    form, growth = now.equations.price_form, adoption(market, now)
     adopters = adopters.do("use", p, products, form, growth, quality=tastes.quality, peer_share=tastes.peer)
     market = market.replace(adopters=adopters)
     # Budgets are made by the quarter, and this is the dearest number of the month.
@@ -82,7 +82,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
 def choose(market: Market, now: Now, products: Products, tastes: Tastes) -> tuple[jax.Array, jax.Array]:
     """Target shares (J, L x T) and price indices (J,) of all segments."""
     return market.adopters.ask(
-        "choose", now.p, products, now.conduct.price_form, quality=tastes.quality, peer_share=tastes.peer
+        "choose", now.p, products, now.equations.price_form, quality=tastes.quality, peer_share=tastes.peer
     )
 
 
@@ -98,7 +98,7 @@ def best_response(market: Market, now: Now, products: Products, tastes: Tastes) 
     Linear: with tokens x_j, own share s_j, share w_j of the nest and L the price scale, m = sum_j x_j / sum_j x_j
     [alpha_j ((1 - rho w_j) / (1 - rho) - s_j) + epsilon_j s_j / L].
     """
-    p, adopters, labs, form = now.p, market.adopters, market.labs, now.conduct.price_form
+    p, adopters, labs, form = now.p, market.adopters, market.labs, now.equations.price_form
     target, index = choose(market, now, products, tastes)
     own = target.reshape(adopters.size, labs.size, TIERS).sum(-1)
     nest = products.nest.reshape(labs.size, TIERS)[:, 0]
@@ -165,7 +165,7 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
     Exact, by forward differentiation of the token market as the lab meets it: its own products beside all others, which
     stay as they are and therefore enter as two composite products (`demand.rivals_as_one`).
     """
-    p, labs, adopters, form = now.p, market.labs, market.adopters, now.conduct.price_form
+    p, labs, adopters, form = now.p, market.labs, market.adopters, now.equations.price_form
     same, other = adopters.ask(
         "rest_of_market", p, products, form, quality=tastes.quality, peer_share=tastes.peer
     )  # (J, L) each
@@ -202,8 +202,8 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
 def contestable_share(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
     """Share of spending of the segments whose best open offer is within one switching cost of their best closed one."""
     adopters = market.adopters
-    linear = now.conduct.price_form == "linear"
-    sensitivity = adopters.ask("sensitivity", now.p, now.conduct.price_form)
+    linear = now.equations.price_form == "linear"
+    sensitivity = adopters.ask("sensitivity", now.p, now.equations.price_form)
     utility = tastes.quality - sensitivity[:, None] * (products.price if linear else jnp.log(products.price))
     best_open, best_closed = (
         jnp.max(jnp.where(products.available & (products.nest == nest), utility, -1e9), axis=1) for nest in (1, 0)
