@@ -113,22 +113,22 @@ def one_month(precision: int, runs: int) -> dict[str, Any]:
         member = PreparedSetting.of(Setting(), list(range(runs)), MONTHS, {})
         program, timeline = Program.of(ProgramKey.of(member.setup), precision), member.setup.timeline
         seeds = jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
-        setting = {name: jnp.asarray(rows) for name, rows in member.values.items()}, seeds
-        markets = program.start(*setting, member.setup.networks)
-        reports = program.blank(markets, setting, timeline)
-        state = program.play(setting, timeline, (0, markets, reports), MONTH)
+        inputs = {name: jnp.asarray(rows) for name, rows in member.values.items()}, seeds
+        markets = program.start(*inputs, member.setup.networks)
+        reports = program.blank(markets, inputs, timeline)
+        state = program.advance(inputs, timeline, (0, markets, reports), MONTH)
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(markets.replace(networks=None)))
         # As at the start: for what a program has given it would be compiled anew.
         state = jax.device_put(jax.device_get(state))
-        jax.block_until_ready(program.play(setting, timeline, state, MONTH + 1))
+        jax.block_until_ready(program.advance(inputs, timeline, state, MONTH + 1))
         seconds = []
         for _ in range(5):
             began = time.perf_counter()
-            jax.block_until_ready(program.play(setting, timeline, state, MONTH + 1))
+            jax.block_until_ready(program.advance(inputs, timeline, state, MONTH + 1))
             seconds.append(time.perf_counter() - began)
         start, stop = profiler()
         start()
-        jax.block_until_ready(program.play(setting, timeline, state, MONTH + 1))
+        jax.block_until_ready(program.advance(inputs, timeline, state, MONTH + 1))
         stop()
     return {
         "seconds": statistics.median(seconds),

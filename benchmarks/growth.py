@@ -52,10 +52,10 @@ def memory_of_runs(runs: int) -> dict[str, float]:
     program, timeline = Program.of(ProgramKey.of(member.setup), 64), member.setup.timeline
     with jax.enable_x64(True):
         values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
-        setting = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
-        markets = program.start(*setting, member.setup.networks)
-        reports = program.blank(markets, setting, timeline)
-        needed = program.months.lower(markets, setting, timeline, (0, 60), reports).compile().memory_analysis()
+        inputs = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
+        markets = program.start(*inputs, member.setup.networks)
+        reports = program.blank(markets, inputs, timeline)
+        needed = program.months.lower(markets, inputs, timeline, (0, 60), reports).compile().memory_analysis()
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(markets))
     filled = sum(leaf.nbytes for leaf in jax.tree.leaves(reports))
     whole = needed.output_size_in_bytes + needed.temp_size_in_bytes

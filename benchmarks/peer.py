@@ -16,7 +16,7 @@ import numpy as np
 
 import abm
 from abm.market.measures import MEASURES
-from abm.runs.months import play
+from abm.runs.months import months_of
 from abm.runs.setup import Setup
 from abm.support.workers import processors, worker_pool
 from benchmarks.plain_mesa import check, start
@@ -52,7 +52,7 @@ def plain_runs(path: str, runs: int, months: int, processes: int) -> float:
     return (time.perf_counter() - began) / runs
 
 
-def months_of(model: Any, months: int) -> list[float]:
+def seconds_of_months(model: Any, months: int) -> list[float]:
     """Seconds of each step."""
     seconds = []
     for _ in range(months):
@@ -69,7 +69,7 @@ def measure(quick: bool) -> dict[str, Any]:
     if not max(apart.values()) < check.PRECISION:
         raise ValueError(f"plain Mesa differs from the compiled model by {max(apart.values()):.1e}")
     setup = Setup.of(months=months)
-    market, _ = next(play(setup, 1))
+    market, _ = next(months_of(setup, 1))
     numbers: dict[str, list[float]] = {name: [] for name in WAYS}
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "start.json")
@@ -81,10 +81,10 @@ def measure(quick: bool) -> dict[str, Any]:
             numbers["engine_all"].append(engine_in_processes(runs, months))
             numbers["engine_32"].append(engine_in_processes(runs, months, 32))
             numbers["plain_all"].append(plain_runs(path, processors(), months, processors()))
-        plain = months_of(PlainMarket(path, rng=1), min(months, 36))
+        plain = seconds_of_months(PlainMarket(path, rng=1), min(months, 36))
     model = abm.MarketModel(rng=1, months=months)
     model.step()
-    engine = months_of(model, min(months, 36) - 1)
+    engine = seconds_of_months(model, min(months, 36) - 1)
     return {
         "apart": max(apart.values()),
         "fields": len(apart),

@@ -32,7 +32,7 @@ from abm.scenarios.events import Event
 from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
 from abm.support.inputs import parse_float, plain
-from abm.support.messages import PARAMETERS, meant, short
+from abm.support.messages import PARAMETERS, did_you_mean, shortened
 from abm.support.toml_lines import Where, line_of, lines_of
 
 if TYPE_CHECKING:
@@ -88,17 +88,17 @@ class Counterfactual:
         for name, low, high in sizes:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                yield name, f"{name} = {short(value)}: must be a whole number from {low} to {high}"
+                yield name, f"{name} = {shortened(value)}: must be a whole number from {low} to {high}"
         if self.exports not in EXPORTS:
             words = ", ".join(f'"{word}"' for word in EXPORTS)
-            yield "exports", f"exports = {short(self.exports)}: choose {words}"
+            yield "exports", f"exports = {shortened(self.exports)}: choose {words}"
         dated = type(self.since) is dt.date
         if not dated or self.since < FIRST:
-            yield "since", f"since = {short(self.since)}: must be a date from {FIRST} on, such as 2025-01-01"
+            yield "since", f"since = {shortened(self.since)}: must be a date from {FIRST} on, such as 2025-01-01"
         elif type(self.months) is int and month_of(self.since) >= self.months >= 1:
             yield "since", f"since = {self.since}: the runs end before that, with {date_of(self.months - 1, 0):%B %Y}"
         if not isinstance(self.levers, Mapping):
-            yield "levers", f"levers = {short(self.levers)}: must be a table of parameters"
+            yield "levers", f"levers = {shortened(self.levers)}: must be a table of parameters"
         else:
             yield from self._levers()
         try:
@@ -112,7 +112,7 @@ class Counterfactual:
         for name, value in self.levers.items():
             parameter, dot, where = str(name).partition(".")
             if parameter not in rows:
-                yield name, f"no parameter {short(parameter)}{meant(parameter, list(rows), PARAMETERS)}"
+                yield name, f"no parameter {shortened(parameter)}{did_you_mean(parameter, list(rows), PARAMETERS)}"
                 continue
             if dot and (parameter not in INSTRUMENTS or where not in JURISDICTIONS):
                 yield name, f"{name}: policy levers alone have values by jurisdiction ({', '.join(JURISDICTIONS)})"
@@ -124,7 +124,7 @@ class Counterfactual:
             is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if not is_number or not low <= value <= high:
                 said = f" ({unit})" if unit else ""
-                yield name, f"{name} = {short(value)}: must be a number from {low:g} to {high:g}{said}"
+                yield name, f"{name} = {shortened(value)}: must be a number from {low:g} to {high:g}{said}"
 
     # --- running ------------------------------------------------------------------------------------------------
 
@@ -232,7 +232,7 @@ class Counterfactual:
         except Unreadable as error:
             raise CounterfactualError([("", str(error))]) from None
         known = [field.name for field in dataclasses.fields(cls)]
-        unknown = [(key, f"unknown key {short(key)}{meant(key, known)}") for key in said if key not in known]
+        unknown = [(key, f"unknown key {shortened(key)}{did_you_mean(key, known)}") for key in said if key not in known]
         if isinstance(story := said.get("scenario"), str) and story.endswith(".toml"):
             said["scenario"] = str(Path(path).parent / story)  # beside the file, wherever one stands
         if "extends" in said or "event" in said:
@@ -291,16 +291,16 @@ class Counterfactual:
         problems = []
         pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True)
         twice = {name for name, number in Counter(name for name, _ in pairs).items() if number > 1}
-        problems += [(name, f"{short(name)} is given twice: leave one of them") for name in twice]
+        problems += [(name, f"{shortened(name)} is given twice: leave one of them") for name in twice]
         for name, text in pairs:
             read, what = _READ.get(name, (parse_float, "a number"))
             try:
                 (said if name in names else said["levers"])[name] = read(text)
             except ValueError:
-                problems.append((name, f"{name} = {short(text)}: must be {what}"))
+                problems.append((name, f"{name} = {shortened(text)}: must be {what}"))
         if "scenario" in said and said["scenario"] not in Scenario.names():  # an address opens no files
             name = said.pop("scenario")
-            problems.append(("scenario", f"unknown scenario {short(name)}{meant(name, Scenario.names())}"))
+            problems.append(("scenario", f"unknown scenario {shortened(name)}{did_you_mean(name, Scenario.names())}"))
         try:
             given = cls(**said)
         except CounterfactualError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from abm.support.messages import short
+from abm.support.messages import shortened
 from abm.support.samples import by_label, in_order
 
 
@@ -17,7 +17,9 @@ def distinct(names: Sequence[str]) -> list[str]:
         raise ValueError(f"names = {names!r}: must be a list of the factors' names, not one text")
     names = list(names)
     if repeated := [name for at, name in enumerate(names) if name in names[:at]]:
-        raise ValueError(f"names: {short(repeated[0])} stands for two factors; their indices could not be told apart")
+        raise ValueError(
+            f"names: {shortened(repeated[0])} stands for two factors; their indices could not be told apart"
+        )
     return names
 
 
@@ -30,7 +32,7 @@ def paired(x: Any, y: Any, names: Sequence[str]) -> tuple[Any, np.ndarray]:
 
     if isinstance(x, pd.DataFrame):
         if missing := [name for name in names if name not in x.columns]:
-            raise ValueError(f"x has no column {short(missing[0])}; its columns are {short(list(x.columns))}")
+            raise ValueError(f"x has no column {shortened(missing[0])}; its columns are {shortened(list(x.columns))}")
         x, y = by_label(x=x[list(names)], y=y)
     else:
         y = in_order(y, "y")
@@ -99,7 +101,7 @@ def in_unit_cube(x: np.ndarray, bounds: Any) -> np.ndarray:
     if bounds is not None:
         ends = np.asarray(bounds, float)
         if ends.shape != (x.shape[1], 2) or not np.isfinite(ends).all() or not (ends[:, 0] < ends[:, 1]).all():
-            raise ValueError(f"bounds = {short(bounds)}: must be {x.shape[1]} pairs of a least and a greater value")
+            raise ValueError(f"bounds = {shortened(bounds)}: must be {x.shape[1]} pairs of a least and a greater value")
         x = (x - ends[:, 0]) / (ends[:, 1] - ends[:, 0])
     if not (np.isfinite(x).all() and x.min() >= -1e-9 and x.max() <= 1 + 1e-9):
         where = (

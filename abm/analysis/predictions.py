@@ -32,7 +32,7 @@ from typing import Any
 
 from abm.support.files import read_text, write_whole
 from abm.support.inputs import parse_float
-from abm.support.messages import meant, short
+from abm.support.messages import did_you_mean, shortened
 
 UP, DOWN = 0.55, 0.45
 """A sign is called from here. Two standard errors of a share near a half over 400 runs, as many as experiment 16 makes."""
@@ -110,10 +110,12 @@ def read_outcomes(path: Path | str, predictions: Sequence[Prediction]) -> dict[t
     for line, row in found:
         layers = [each.layer for each in predictions if each.event == row.event]
         if row.event not in events:
-            problems.append(f"{path}, line {line}: no event {short(row.event)} was predicted{meant(row.event, events)}")
+            problems.append(
+                f"{path}, line {line}: no event {shortened(row.event)} was predicted{did_you_mean(row.event, events)}"
+            )
         elif row.layer not in layers:
-            what = f"no layer {short(row.layer)} was predicted for {row.event}"
-            problems.append(f"{path}, line {line}: {what}{meant(row.layer, layers)}")
+            what = f"no layer {shortened(row.layer)} was predicted for {row.event}"
+            problems.append(f"{path}, line {line}: {what}{did_you_mean(row.layer, layers)}")
     dated: dict[str, Observed] = {}
     for line, row in found:
         problems += _differs(f"{path}, line {line}", "date", row, dated.setdefault(row.event, row)) if row.date else []
@@ -196,7 +198,7 @@ def _parsed(
 
 def _faults_of_head(head: Sequence[str], columns: Sequence[str], optional: Sequence[str]) -> list[str]:
     """What is wrong with the names of the columns."""
-    faults = [f"unknown column {short(name)}{meant(name, columns)}" for name in head if name not in columns]
+    faults = [f"unknown column {shortened(name)}{did_you_mean(name, columns)}" for name in head if name not in columns]
     faults += [f"column {name} is there twice" for name in dict.fromkeys(head) if head.count(name) > 1]
     faults += [f"column {name} is missing" for name in columns if name not in head and name not in optional]
     return faults
@@ -215,7 +217,7 @@ def _values(said: Mapping[str, str], optional: Sequence[str]) -> tuple[dict[str,
         try:
             values[name] = READ[name](text)
         except ValueError as error:
-            faults.append(f"{name} {short(text)} {error}")
+            faults.append(f"{name} {shortened(text)} {error}")
     return values, faults
 
 

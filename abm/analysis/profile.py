@@ -66,7 +66,7 @@ def profile(
     if runs < 1 or repeats < 1 or at < 0:
         raise ValueError(f"runs = {runs}, repeats = {repeats}, at = {at}: runs and repeats start at 1, months at 0")
     with floats_of(64):
-        setup, setting, events, markets = eve_of(at, runs, **options)
+        setup, inputs, events, markets = eve_of(at, runs, **options)
         equations = setup.equations
         rows: dict[str, tuple[float, float]] = {}
         began, steps = time.perf_counter(), len(PHASES) + 2
@@ -78,16 +78,16 @@ def profile(
         before = markets
         for name, phase in PHASES.items():
             changed, put = _changes(phase, equations, markets)
-            program = _compiled(changed, markets, setting, events)
-            rows[name] = _times(program, markets, setting, events, repeats)
-            markets = put(program(markets, setting, events))  # the next phase meets what this one left
+            program = _compiled(changed, markets, inputs, events)
+            rows[name] = _times(program, markets, inputs, events, repeats)
+            markets = put(program(markets, inputs, events))  # the next phase meets what this one left
             report_progress()
-        observing = _compiled(of_runs(_report, equations), markets, setting, events)
-        rows["observing"] = _times(observing, markets, setting, events, repeats)
+        observing = _compiled(of_runs(_report, equations), markets, inputs, events)
+        rows["observing"] = _times(observing, markets, inputs, events, repeats)
         report_progress()
         compiling: dict[str, float] = {}
-        whole = _compiled(months_of_runs(equations), before, setting, events, compiling)
-        rows["whole month"] = _times(whole, before, setting, events, repeats)
+        whole = _compiled(months_of_runs(equations), before, inputs, events, compiling)
+        rows["whole month"] = _times(whole, before, inputs, events, repeats)
         report_progress()
     table = pd.DataFrame(rows, index=["ms", "median_ms"]).T
     table["us_per_run"] = 1e3 * table["ms"] / runs
@@ -102,8 +102,8 @@ def _report(market: Market, now: Now) -> Any:
 def of_runs(phase: Callable[[Market, Now], Any], equations: Equations) -> Callable[..., Any]:
     """A phase of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> what the phase returns."""
 
-    def one(market: Market, setting: Any, events: dict[str, Any]) -> Any:
-        values, seed = setting
+    def one(market: Market, inputs: Any, events: dict[str, Any]) -> Any:
+        values, seed = inputs
         return phase(market, Now(Values(values), Events(events), Draws.from_seed(seed).at(market.month), equations))
 
     return jax.vmap(one, in_axes=(BY_RUN, 0, None), axis_name=RUNS)
@@ -131,7 +131,7 @@ class Eve(NamedTuple):
     """A chunk of default runs before a month is played."""
 
     setup: Setup
-    setting: Any
+    inputs: Any
     """Parameters (runs, ...) by name, and seeds as words (runs, 2)."""
     events: dict[str, Any]
     markets: Market
@@ -139,22 +139,22 @@ class Eve(NamedTuple):
 
 def eve_of(at: int, runs: int = CHUNK, **options: Any) -> Eve:
     """Runs of seeds 0, 1, ... on the eve of month `at`; options as in `profile`."""
-    member = PreparedSetting.of(Setting(), list(range(runs)), at + 1, options)
-    setup, timeline = member.setup, member.setup.timeline
-    values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
-    setting = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
+    prepared = PreparedSetting.of(Setting(), list(range(runs)), at + 1, options)
+    setup, timeline = prepared.setup, prepared.setup.timeline
+    values = {name: jnp.asarray(rows) for name, rows in prepared.values.items()}
+    inputs = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
     program = Program.of(setup.program_key, 64)
-    markets = program.start(*setting, setup.networks)
-    state = 0, markets, program.blank(markets, setting, timeline)
+    markets = program.start(*inputs, setup.networks)
+    state = 0, markets, program.blank(markets, inputs, timeline)
     events = {name: jnp.asarray(rows[at]) for name, rows in timeline.items()}
-    return Eve(setup, setting, events, program.play(setting, timeline, state, at)[1])
+    return Eve(setup, inputs, events, program.advance(inputs, timeline, state, at)[1])
 
 
 def _compiled(
-    function: Any, markets: Market, setting: Any, events: Any, seconds: dict[str, float] | None = None
+    function: Any, markets: Market, inputs: Any, events: Any, seconds: dict[str, float] | None = None
 ) -> Callable[..., Any]:
     began = time.perf_counter()
-    lowered = jax.jit(function, compiler_options=compiler_options()).lower(markets, setting, events)
+    lowered = jax.jit(function, compiler_options=compiler_options()).lower(markets, inputs, events)
     traced = time.perf_counter()
     compiled = lowered.compile()
     if seconds is not None:
@@ -162,14 +162,12 @@ def _compiled(
     return compiled
 
 
-def _times(
-    program: Callable[..., Any], markets: Market, setting: Any, events: Any, repeats: int
-) -> tuple[float, float]:
+def _times(program: Callable[..., Any], markets: Market, inputs: Any, events: Any, repeats: int) -> tuple[float, float]:
     """Least and median, ms."""
-    jax.block_until_ready(program(markets, setting, events))
+    jax.block_until_ready(program(markets, inputs, events))
     seconds = []
     for _ in range(repeats):
         began = time.perf_counter()
-        jax.block_until_ready(program(markets, setting, events))
+        jax.block_until_ready(program(markets, inputs, events))
         seconds.append(time.perf_counter() - began)
     return 1e3 * min(seconds), 1e3 * statistics.median(seconds)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.analysis.complete import all_finite
+from abm.analysis.require_finite import require_finite
 from abm.analysis.sensitivity import CONFIDENCE
 from abm.support.samples import by_label, is_constant
 from abm.sweeps.stopping import Rule, half_widths
@@ -92,7 +92,7 @@ def needed(first: Any, second: Any = None, half_width: float = 0.02) -> list[dic
     both = one[None] if second is None else np.stack([one, np.asarray(second, float)])
     if both.ndim != 2 or both.shape[1] < 2:
         raise ValueError(f"values {one.shape}: a pilot takes two seeds or more")
-    all_finite(both.ravel())
+    require_finite(both.ravel())
     level = abs(float(one.mean()))
     sides = [(KINDS[0], one, one, 1)]
     if second is not None:

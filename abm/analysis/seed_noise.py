@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from abm.analysis.sensitivity import CONFIDENCE, logarithm
-from abm.support.messages import meant, short
+from abm.support.messages import did_you_mean, shortened
 from abm.support.samples import is_constant
 
 if TYPE_CHECKING:
@@ -68,23 +68,23 @@ def seed_noise(
     (Miller 1974).
 
     One row an outcome and share: outcome, share, value, low, high, points, seeds; of outcomes that `logarithms` names those
-    of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `numbers` does, ValueError for a logarithm of what
+    of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `outcome_cube` does, ValueError for a logarithm of what
     is not positive or not analysed, and for fewer than one replication.
     """
     import pandas as pd
     from scipy.special import stdtrit
 
-    from abm.analysis.complete import numbers
+    from abm.analysis.require_finite import outcome_cube
     from abm.analysis.sensitivity_design import years_of
 
     by_year = years_of(results.sweep)
     names = [name for name in results.outcomes if name not in by_year] if of is None else list(of)
     if lost := [name for name in logarithms if name not in names]:
-        raise ValueError(f"logarithm of {short(lost[0])}: is not analysed{meant(lost[0], names)}")
+        raise ValueError(f"logarithm of {shortened(lost[0])}: is not analysed{did_you_mean(lost[0], names)}")
     if replications < 1:
         raise ValueError(f"{replications} replications: must be 1 or more")
     rows = []
-    for name, runs in zip(names, numbers(results, names), strict=True):
+    for name, runs in zip(names, outcome_cube(results, names), strict=True):
         values = logarithm(runs, name) if name in logarithms else runs
         points, seeds = values.shape
         without = [shares(np.delete(values, k, axis=1), replications) for k in range(seeds)] if seeds > 2 else []

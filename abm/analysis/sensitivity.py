@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.analysis.complete import all_finite, numbers
 from abm.analysis.layout import block_size, check_saltelli, distinct, in_unit_cube, paired
-from abm.support.messages import meant, short
+from abm.analysis.require_finite import outcome_cube, require_finite
+from abm.support.messages import did_you_mean, shortened
 from abm.support.samples import is_constant
 from abm.sweeps.designs import unit_cube
 from abm.sweeps.plan import points_of
@@ -81,7 +81,7 @@ def sobol_indices(
     if k < 2 or y.ndim != 1 or y.size == 0:
         raise ValueError(f"outputs {y.shape} of {k} factors: there must be two factors or more, and a list of outputs")
     check_saltelli(x, y.size, k, second_order)
-    all_finite(y, runs, of)
+    require_finite(y, runs, of)
     n = y.size // step
     blocks = y.reshape(n, step)
     pairs = [(i, j) for i in range(k) for j in range(i + 1, k)] if second_order else []
@@ -137,7 +137,7 @@ def morris_effects(
         raise ValueError(
             f"points {x.shape} and outputs {y.shape} of {k} factors: trajectories, two or more, have {k + 1} points each"
         )
-    all_finite(y, runs, of)
+    require_finite(y, runs, of)
     x = in_unit_cube(x, bounds)
     steps = np.diff(x.reshape(-1, k + 1, k), axis=1)  # (r, k, k): one factor moves at a time
     moved = np.abs(steps) > 1e-9
@@ -226,18 +226,18 @@ def of_sweep(
         )
     by_year = years_of(sweep)
     if unknown := set(years or ()) - {year for _, year in by_year.values()}:
-        raise ValueError(f"years = {short(sorted(unknown))}: the sweep has no outcomes of single years there")
+        raise ValueError(f"years = {shortened(sorted(unknown))}: the sweep has no outcomes of single years there")
     per_year = {name: at for name, at in by_year.items() if years is None or at[1] in years}
     if isinstance(of, str) or (of is not None and not of):
-        raise ValueError(f"of = {short(of)}: must be a list of outcomes, one or more; leave it out for all of them")
+        raise ValueError(f"of = {shortened(of)}: must be a list of outcomes, one or more; leave it out for all of them")
     if of is not None and len(set(of)) < len(of):
-        raise ValueError(f"of = {short(list(of))}: an outcome is named twice")
+        raise ValueError(f"of = {shortened(list(of))}: an outcome is named twice")
     chosen = [name for name in results.outcomes if name not in by_year] if of is None else list(of)
     if lost := [name for name in logarithms if name not in chosen]:
-        raise ValueError(f"logarithm of {short(lost[0])}: is not analysed{meant(lost[0], chosen)}")
+        raise ValueError(f"logarithm of {shortened(lost[0])}: is not analysed{did_you_mean(lost[0], chosen)}")
     watched = {sweep.columns[name].of for name in chosen if name in sweep.columns and not sweep.columns[name].date}
     per_year = {name: at for name, at in per_year.items() if at[0] in watched}
-    values = numbers(results, [*chosen, *per_year])
+    values = outcome_cube(results, [*chosen, *per_year])
     logged = {sweep.columns[name].of for name in logarithms}
     logged = {*logarithms, *(name for name, at in per_year.items() if at[0] in logged)}
     response = {

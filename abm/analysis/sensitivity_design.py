@@ -15,7 +15,7 @@ from typing import Any
 from abm.market.measures import MEASURES
 from abm.scenarios.calendar import FIRST_YEAR, month_of
 from abm.support.files import read_toml
-from abm.support.messages import OBSERVABLES, meant, short
+from abm.support.messages import OBSERVABLES, did_you_mean, shortened
 from abm.sweeps.designs import combinations
 from abm.sweeps.spec import SpecError, Sweep
 
@@ -55,7 +55,7 @@ def sweep_keys(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
     kind = design.get("kind", METHODS[wanted.method or "sobol"]) if isinstance(design, Mapping) else None
     if kind not in METHODS.values():
         problems.append(
-            f"design.kind: must be saltelli or morris, not {short(kind)}; leave [design] out and say --method"
+            f"design.kind: must be saltelli or morris, not {shortened(kind)}; leave [design] out and say --method"
         )
     method = wanted.method or ("morris" if kind == "morris" else "sobol")
     # What the file says of a design of the other kind says nothing of this one.
@@ -90,7 +90,9 @@ def sweep_keys(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
             column = column_of(name, outcomes)
             if column is None:
                 known = [*outcomes, *MEASURES]
-                problems.append(f"--of {name}: no outcome or observable {short(name)}{meant(name, known, OBSERVABLES)}")
+                problems.append(
+                    f"--of {name}: no outcome or observable {shortened(name)}{did_you_mean(name, known, OBSERVABLES)}"
+                )
             else:
                 outcomes.setdefault(column, {"of": name})
         if not outcomes:
@@ -170,7 +172,7 @@ def pilot(scenarios: Sequence[Any], of: Sequence[str], seeds: int, months: int) 
     outcomes = reached(read_toml(BUILT_IN)["outcomes"], months, of)
     columns = {name: column_of(name, outcomes) for name in of or outcomes}
     problems = [
-        f"--of {name}: no outcome or observable {short(name)}{meant(name, [*outcomes, *MEASURES], OBSERVABLES)}"
+        f"--of {name}: no outcome or observable {shortened(name)}{did_you_mean(name, [*outcomes, *MEASURES], OBSERVABLES)}"
         for name, column in columns.items()
         if column is None
     ]

@@ -4,8 +4,8 @@ Search (CMA-ES), refinement (derivatives through the run), posterior (sequential
 computation), identification (what the moments say of each parameter), prediction (what the fit says of the data).
 """
 
-from abm.calibration.calibrate import Outcome, calibrate
+from abm.calibration.calibrate import Fit, calibrate
 from abm.calibration.simulated import Simulator, Undefined
 from abm.calibration.spec import Calibration, CalibrationError, Prior
 
-__all__ = ["Calibration", "CalibrationError", "Outcome", "Prior", "Simulator", "Undefined", "calibrate"]
+__all__ = ["Calibration", "CalibrationError", "Fit", "Prior", "Simulator", "Undefined", "calibrate"]

@@ -32,7 +32,7 @@ DRAWS = 400
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Fit:
     """What a calibration found. Parameter vectors are in the parameters' own units, in the order of `spec.names`."""
 
     spec: Calibration
@@ -66,7 +66,7 @@ class Outcome:
         return table.join(self.identification.parameters[["prior_width_left", "moment"]])
 
 
-def calibrate(spec: Calibration | str | Path, folder: str | Path, progress: Progress | None = None) -> Outcome:
+def calibrate(spec: Calibration | str | Path, folder: str | Path, progress: Progress | None = None) -> Fit:
     """Fit the model to moments: search, refine, sample the posterior, judge what is identified, predict the data.
 
     All that is simulated is kept below `folder`; a call that was stopped goes on from there, to the same numbers.
@@ -120,7 +120,7 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, progress: Prog
     step[0] = "prediction"
     moments = simulator.mean(theta, JUDGING)
     bands = predictive.bands(simulator, kept, np.arange(PREDICTING, PREDICTING + len(kept)))
-    return Outcome(
+    return Fit(
         spec, criterion, searched, refined, theta, moments, sampled, kept, interval, identified, bands,
         simulator.runs, time.perf_counter() - began,
     )  # fmt: skip
@@ -141,7 +141,7 @@ def expected_runs(spec: Calibration) -> int:
     return search_runs + slopes + profile + spec.posterior.runs + 5 * len(PILOT) + DRAWS
 
 
-def as_json(outcome: Outcome) -> str:
+def as_json(outcome: Fit) -> str:
     """The numbers of an outcome that are not tables."""
     spec = outcome.spec
     numbers: dict[str, Any] = {

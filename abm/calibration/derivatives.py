@@ -19,7 +19,7 @@ from abm.calibration import facts
 from abm.calibration.simulated import Simulator
 from abm.engine import compiler_options, floats_of, seed_words
 from abm.market.month import Month
-from abm.runs.programs import months_of_runs, run, start_runs
+from abm.runs.programs import months_of_runs, play_months, start_runs
 from abm.runs.results import Ensemble
 from abm.runs.setup import Setup
 from abm.runs.simulate import kept_of
@@ -98,12 +98,12 @@ def _moments(simulator: Simulator, unit: jax.Array, words: jax.Array) -> dict[st
 
 def _play(setup: Setup, values: dict[str, Any], words: Any) -> Month:
     markets = start_runs(values, words, setup.networks, setup.populations)
-    months, setting = months_of_runs(setup.equations), (values, words)
+    months, inputs = months_of_runs(setup.equations), (values, words)
     timeline = {name: jnp.asarray(rows) for name, rows in setup.timeline.items()}
     first = {name: rows[0] for name, rows in timeline.items()}
-    shapes = jax.eval_shape(months, markets, setting, first)[1]
+    shapes = jax.eval_shape(months, markets, inputs, first)[1]
     blank = jax.tree.map(lambda x: jnp.zeros((setup.months, *x.shape), x.dtype), shapes)
-    return run(markets, setting, timeline, (0, setup.months), blank, months)[1]
+    return play_months(markets, inputs, timeline, (0, setup.months), blank, months)[1]
 
 
 class Compared(NamedTuple):

@@ -44,8 +44,8 @@ def run_at(
 
     seeds = [int(seed) for seed in seeds]
     values = {name: np.broadcast_to(value, (len(seeds), *value.shape)) for name, value in setup.values.items()}
-    member = PreparedSetting(setup, values | columns)
-    return run_prepared([member], seeds, daily=EVENT_MONTHS, products=True, progress=progress)[0]
+    prepared = PreparedSetting(setup, values | columns)
+    return run_prepared([prepared], seeds, daily=EVENT_MONTHS, products=True, progress=progress)[0]
 
 
 def moments(runs: Ensemble) -> dict[str, np.ndarray]:

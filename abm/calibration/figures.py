@@ -13,7 +13,7 @@ from abm.charts.style import BLACK, BLUE, GREY, TWO_COLUMNS, VERMILLION, canvas,
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from abm.calibration.calibrate import Outcome
+    from abm.calibration.calibrate import Fit
     from abm.calibration.recovery import Recovered
     from abm.calibration.spec import Calibration
 
@@ -21,7 +21,7 @@ COLUMNS = 4
 
 
 @styled
-def moments(outcome: Outcome, axes: Any = None) -> Figure:
+def moments(outcome: Fit, axes: Any = None) -> Figure:
     """Observed moments (points) in the posterior predictive 90 % bands (bars), in standard deviations of the bands' centre."""
     bands, spec = outcome.bands, outcome.spec
     logs = np.array([o.scale == "log" for o in spec.data.values()])
@@ -51,7 +51,7 @@ def moments(outcome: Outcome, axes: Any = None) -> Figure:
 
 
 @styled
-def profiles(outcome: Outcome, axes: Any = None) -> Figure:
+def profiles(outcome: Fit, axes: Any = None) -> Figure:
     """Rise of the distance along each parameter, the others at their best; 2.7 ends a 90 % interval."""
     spec, found = outcome.spec, outcome.identification
     figure, every = _panels(len(spec.names), axes)
@@ -77,7 +77,7 @@ def profiles(outcome: Outcome, axes: Any = None) -> Figure:
 
 
 @styled
-def posterior(outcome: Outcome, axes: Any = None) -> Figure:
+def posterior(outcome: Fit, axes: Any = None) -> Figure:
     """Histograms of the posterior's draws over the prior's range, with its density (dashed) and the estimate (dotted)."""
     spec = outcome.spec
     figure, every = _panels(len(spec.names), axes)

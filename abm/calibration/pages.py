@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abm.calibration.calibrate import Outcome, as_json
+from abm.calibration.calibrate import Fit, as_json
 from abm.calibration.posterior import Generation, adjusted, effective
 from abm.calibration.spec import Calibration
 from abm.support.files import write_whole
@@ -22,7 +22,7 @@ DIGITS = 5
 """Significant digits of stored estimates and draws: more would claim what no seed agrees on."""
 
 
-def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
+def tables(outcome: Fit) -> dict[str, pd.DataFrame]:
     """The tables of a calibration by name: estimates, moments, pairs, profiles, derivatives, draws."""
     import pandas as pd
 
@@ -79,7 +79,7 @@ def of_another(spec: Calibration, folder: Path) -> str:
     )
 
 
-def write(outcome: Outcome, folder: Path, asked: str = "") -> list[Path]:
+def write(outcome: Fit, folder: Path, asked: str = "") -> list[Path]:
     """Tables as CSV, figures as PNG and PDF, fit.json and report.md in `folder`; returns their paths.
 
     `asked` is what was asked for on the command line: the path of a file, where it was one.
@@ -102,7 +102,7 @@ def write(outcome: Outcome, folder: Path, asked: str = "") -> list[Path]:
     return paths
 
 
-def store(outcome: Outcome, fitted_on: str, folder: Path | None = None, pages: Path | None = None) -> list[Path]:
+def store(outcome: Fit, fitted_on: str, folder: Path | None = None, pages: Path | None = None) -> list[Path]:
     """Keep a fit as data of the package: abm/data/fits/NAME.csv and NAME_draws.csv, which `abm.data.fit` reads.
 
     `pages` is the folder of the report and its figures, docs/fits of a checkout where it is there.
@@ -130,7 +130,7 @@ def _csv(table: pd.DataFrame, path: Path) -> None:
     write_whole(path, lambda file: file.write(text.encode()))
 
 
-def page(outcome: Outcome, prefix: str = "", asked: str = "") -> str:
+def page(outcome: Fit, prefix: str = "", asked: str = "") -> str:
     """The report, in Markdown; `prefix` begins the names of its figures, `asked` is what the command was given."""
     spec, bands, identified = outcome.spec, outcome.bands, outcome.identification
     inside, exactly = int(bands["inside"].sum()), int(bands["inside_exactly"].sum())
@@ -249,7 +249,7 @@ def outside(estimates: pd.DataFrame) -> list[str]:
     ]
 
 
-def _steps(outcome: Outcome) -> str:
+def _steps(outcome: Fit) -> str:
     refined = outcome.refined
     total = len(refined.compared) * len(outcome.spec.names)
     confirmed = sum(int(one.confirmed.sum()) for one in refined.compared)
@@ -260,7 +260,7 @@ def _steps(outcome: Outcome) -> str:
     )
 
 
-def _ended(outcome: Outcome) -> str:
+def _ended(outcome: Fit) -> str:
     """How the search ended, and what its last ten generations brought, or as many as there are."""
     history = outcome.search.history
     number = min(10, len(history) - 1)

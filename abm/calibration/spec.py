@@ -29,7 +29,7 @@ from abm.calibration.facts import LAST_MONTH
 from abm.data import targets
 from abm.parameters import INSTRUMENTS, Parameters
 from abm.support.files import Unreadable, parse_toml, read_text, safe_name
-from abm.support.messages import PARAMETERS, meant, requirement, short
+from abm.support.messages import PARAMETERS, did_you_mean, requirement, shortened
 from abm.support.toml_lines import lines_of, placed
 
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -56,7 +56,7 @@ class Prior(BaseModel):
     sd: float | None = Field(None, gt=0)
     source: str = ""
 
-    def faults(self, name: str) -> list[str]:
+    def problems_in(self, name: str) -> list[str]:
         bounds: Any = Parameters.model_fields[name].json_schema_extra
         if not self.low < self.high:
             return [f"priors.{name}: low {self.low:g} must be below high {self.high:g}"]
@@ -171,13 +171,13 @@ class Calibration(BaseModel):
             where = "priors" if name in self.priors else "fixed"
             if name not in Parameters.model_fields:
                 problems.append(
-                    f"{where}.{short(name)}: no such parameter{meant(name, Parameters.names(), PARAMETERS)}"
+                    f"{where}.{shortened(name)}: no such parameter{did_you_mean(name, Parameters.names(), PARAMETERS)}"
                 )
             elif name in INSTRUMENTS:
                 what = "fitted" if name in self.priors else "fixed here; set it in a scenario"
                 problems.append(f"{where}.{name}: a policy lever differs by jurisdiction and cannot be {what}")
             elif name in self.priors:
-                problems += self.priors[name].faults(name)
+                problems += self.priors[name].problems_in(name)
         if both := sorted(set(self.priors) & set(self.fixed)):
             problems.append(f"fixed: {', '.join(both)} cannot be fixed and fitted")
         if len(set(self.moments)) < len(self.moments):
@@ -192,7 +192,7 @@ class Calibration(BaseModel):
             )
         for name in self.moments:
             if name not in known.index:
-                problems.append(f"moments: no moment {short(name)}{meant(name, list(known.index))}")
+                problems.append(f"moments: no moment {shortened(name)}{did_you_mean(name, list(known.index))}")
                 continue
             own, row = self.observed.get(name), known.loc[name]
             scale = (own and own.scale) or row["scale"]
@@ -209,7 +209,7 @@ class Calibration(BaseModel):
                     f'observed.{name}: {own.value:g} has no logarithm; give a positive value, or scale = "level"'
                 )
         problems += [
-            f"observed.{short(name)}: not among moments{meant(name, list(self.moments))}"
+            f"observed.{shortened(name)}: not among moments{did_you_mean(name, list(self.moments))}"
             for name in self.observed
             if name not in self.moments
         ]
@@ -327,9 +327,9 @@ def _complaints(error: ValidationError) -> list[str]:
         where = [str(part) for part in fault["loc"]]
         if fault["type"] == "extra_forbidden":
             fields = list(known.get(where[0], Calibration).model_fields if len(where) > 1 else Calibration.model_fields)
-            lines.append(f"{'.'.join(where)}: unknown key{meant(where[-1], fields)}")
+            lines.append(f"{'.'.join(where)}: unknown key{did_you_mean(where[-1], fields)}")
         elif fault["type"] == "missing":
             lines.append(f"{'.'.join(where)}: is missing")
         else:
-            lines.append(f"{'.'.join(where)} = {short(fault['input'])}: {requirement(fault)}")
+            lines.append(f"{'.'.join(where)} = {shortened(fault['input'])}: {requirement(fault)}")
     return list(dict.fromkeys(lines))

@@ -26,8 +26,8 @@ from abm.cli.mistakes import (
     as_mistake,
     complain,
     keep_interrupts,
+    parse_settings,
     policy_table,
-    settings,
     tell_warnings,
     writable,
 )
@@ -71,7 +71,7 @@ def run(
     A parameter holds from January 2023 on; events of the scenario act on it from their date.
     """
     folder = writable(out) if out else None
-    chosen = settings(set_ or [])
+    chosen = parse_settings(set_ or [])
     from abm.analysis.policy_notes import answers, late
     from abm.runs.policy import resolved
     from abm.runs.setup import Setup

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from abm.cli.experiments import Out
-from abm.cli.mistakes import Mistake, as_mistake, policy_table, settings, writable
+from abm.cli.mistakes import Mistake, as_mistake, parse_settings, policy_table, writable
 from abm.cli.progress import bar, interruptible
 
 
@@ -48,10 +48,12 @@ def compare(
     asked, told = _asked(spec, set_, scenario, since, exports, seeds, months)
     named = [name.strip() for name in of.split(",")] if of else []
     if unknown := [name for name in named if name not in MEASURES]:
-        from abm.support.messages import OBSERVABLES, meant
+        from abm.support.messages import OBSERVABLES, did_you_mean
 
         known = list(MEASURES)
-        raise Mistake("\n".join(f"--of {name}: no observable{meant(name, known, OBSERVABLES)}" for name in unknown))
+        raise Mistake(
+            "\n".join(f"--of {name}: no observable{did_you_mean(name, known, OBSERVABLES)}" for name in unknown)
+        )
     if asked.changes_nothing:
         raise Mistake("nothing is changed: give --set, --scenario or --exports, or a file that does")
     folder = writable(out) if out else None
@@ -120,7 +122,7 @@ def _asked(
             raise Mistake(f"--since {since}: is not a date; give one such as 2025-01 or 2025-01-01") from None
     said = {name: value for name, value in said.items() if value is not None}
     levers: dict[str, float] = {}
-    for name, value in settings(set_ or []).items():
+    for name, value in parse_settings(set_ or []).items():
         table = value if isinstance(value, dict) else {"default": value}
         levers |= {name if where == "default" else f"{name}.{where}": each for where, each in table.items()}
     with as_mistake():

@@ -106,7 +106,7 @@ def experiments(
     if twice := [one for one in loaded if numbers.count(one.number) > 1]:
         raise Mistake(f"{', '.join(str(one.folder) for one in twice)}: have the same number; give one of them another")
     from abm.experiments import frozen, reference, report
-    from abm.experiments.carry_out import perform
+    from abm.experiments.carry_out import run_experiment
     from abm.experiments.special import STATISTICS
 
     with as_mistake(ImportError):
@@ -131,7 +131,7 @@ def experiments(
         writable(place)
         try:
             with bar() as (progress, _):
-                one = perform(experiment, place, quick, progress, workers or 1)
+                one = run_experiment(experiment, place, quick, progress, workers or 1)
         except KeyboardInterrupt:
             raise stopped(f"stopped; finished runs are kept in {place / 'runs'}; run it again to go on") from None
         except (RuntimeError, OSError, ValueError) as error:  # figures, every run failed, a damaged or full folder

@@ -29,7 +29,7 @@ from typer.core import TyperGroup
 from abm.cli.output import any_output, give_up
 from abm.scenarios.calendar import date_of
 from abm.support.inputs import parse_float
-from abm.support.messages import INPUT_ERROR, INTERRUPTED, PARAMETERS, meant, nearest, printable
+from abm.support.messages import INPUT_ERROR, INTERRUPTED, PARAMETERS, did_you_mean, nearest, printable
 
 if TYPE_CHECKING:
     from abm.runs.policy import Change
@@ -165,7 +165,7 @@ def _interrupt() -> None:
         signal.pthread_kill(main, signal.SIGINT)
 
 
-def settings(given: list[str]) -> dict[str, Any]:
+def parse_settings(given: list[str]) -> dict[str, Any]:
     """`name=value` and `name.jurisdiction=value` as parameters; all mistakes at once."""
     from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 
@@ -182,11 +182,11 @@ def settings(given: list[str]) -> dict[str, Any]:
             problems.append(f"--set {key}: given twice")
         seen.add(key)
         if name not in Parameters.names():
-            problems.append(f"--set {text}: no parameter {name!r}{meant(name, Parameters.names(), PARAMETERS)}")
+            problems.append(f"--set {text}: no parameter {name!r}{did_you_mean(name, Parameters.names(), PARAMETERS)}")
         elif dot and name not in INSTRUMENTS:
             problems.append(f"--set {text}: {name} is no policy lever and has one value everywhere; leave out .{where}")
         elif dot and where not in JURISDICTIONS:
-            problems.append(f"--set {text}: no jurisdiction {where!r}{meant(where, JURISDICTIONS)}")
+            problems.append(f"--set {text}: no jurisdiction {where!r}{did_you_mean(where, JURISDICTIONS)}")
         try:
             number = parse_float(value)
         except ValueError:

@@ -17,7 +17,7 @@ from rich.table import Table
 from abm.cli.mistakes import Mistake, as_mistake, complain, could_write, writable
 from abm.cli.sweep import carry_out, describe
 from abm.support.files import refuse_links, write_text, write_whole
-from abm.support.messages import meant, nearest
+from abm.support.messages import did_you_mean, nearest
 
 METHODS = ("sobol", "morris")
 TABLES = ("indices", "convergence", "years", "noise")
@@ -135,7 +135,9 @@ def columns(asked: Any, option: str, words: str | None, among: list[str] | None 
     outcomes = {name: {"of": asked.columns[name].of} for name in analysed}
     found = [(name, column_of(name, outcomes)) for name in names_in(option, words)]
     wrong = [
-        f"{option} {name}: is not analysed{meant(name, list(outcomes))}" for name, at in found if at not in outcomes
+        f"{option} {name}: is not analysed{did_you_mean(name, list(outcomes))}"
+        for name, at in found
+        if at not in outcomes
     ]
     if wrong:
         raise Mistake("\n".join(wrong))
@@ -162,7 +164,7 @@ def check_options(
 @contextlib.contextmanager
 def told_if_incomplete() -> Iterator[None]:
     """Runs without a number are told in one line, with the exit code of failed runs."""
-    from abm.analysis.complete import IncompleteRuns
+    from abm.analysis.require_finite import IncompleteRuns
 
     try:
         yield
@@ -285,12 +287,12 @@ def replications(
             refuse_links(folder, "runs")
         carry_out(asked, folder / "runs", number=number, options=options, passing=out is None)
         from abm.analysis import replications as analysis
-        from abm.analysis.complete import numbers
+        from abm.analysis.require_finite import outcome_cube
         from abm.sweeps.results import open_sweep
 
         results = open_sweep(folder / "runs")
         with told_if_incomplete():
-            values = dict(zip(results.outcomes, numbers(results, results.outcomes), strict=True))
+            values = dict(zip(results.outcomes, outcome_cube(results, results.outcomes), strict=True))
         table = analysis.replications(values, half_width, tuple(asked.stories))
         Console().print(seeds_needed(table))
         print(

@@ -12,7 +12,7 @@ from abm.dashboard.runs import too_much
 from abm.parameters import INSTRUMENTS, Parameters
 from abm.scenarios.calendar import HORIZON
 from abm.scenarios.scenario import Scenario
-from abm.support.messages import printable, short
+from abm.support.messages import printable, shortened
 
 LOOK = ("of",)
 """What an address says beside the counterfactual: the observable that is shown."""
@@ -48,7 +48,7 @@ def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:
         }
     of = typed.get("of")
     if of and of not in LABELS:
-        problems["of"] = f"no observable {short(of)}"
+        problems["of"] = f"no observable {shortened(of)}"
     try:
         asked = Counterfactual.from_query(urlencode(said))
         asked.changed_scenario()

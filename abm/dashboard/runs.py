@@ -133,34 +133,34 @@ class Runs:
         return _recall(self._baselines, key)
 
     def _changed(self, asked: Counterfactual, setting: Setting, baseline: Baseline, progress: Progress) -> Ensemble:
-        member = PreparedSetting.of(setting, list(range(asked.seeds)), asked.months, {})
+        prepared = PreparedSetting.of(setting, list(range(asked.seeds)), asked.months, {})
 
         def run(rows: Any) -> Any:
             numbers, words, values = rows
             before = [_part(baseline.ensemble.out, np.asarray(numbers), asked.month / asked.months)]
-            markets = baseline.states[int(numbers[0])] if asked.month else _start(member, values, words)
-            return _joined(before + _months(member, markets, (values, words), asked.month, asked.months)[1])
+            markets = baseline.states[int(numbers[0])] if asked.month else _start(prepared, values, words)
+            return _joined(before + _months(prepared, markets, (values, words), asked.month, asked.months)[1])
 
-        return played(run, member, asked.seeds, functools.partial(progress, "changed world"))
+        return played(run, prepared, asked.seeds, functools.partial(progress, "changed world"))
 
 
 def play_baseline(runs: int, months: int, month: int, progress: Progress) -> Baseline:
     """Runs of the baseline on seeds 0, 1, ..., with the states in which a changed world leaves it in `month`."""
-    member = PreparedSetting.of(Setting(), list(range(runs)), months, {})
+    prepared = PreparedSetting.of(Setting(), list(range(runs)), months, {})
     states: dict[int, Any] = {}
 
     def run(rows: Any) -> Any:
         numbers, words, values = rows
-        markets, before = _months(member, _start(member, values, words), (values, words), 0, month)
+        markets, before = _months(prepared, _start(prepared, values, words), (values, words), 0, month)
         states[int(numbers[0])] = markets
-        return _joined(before + _months(member, markets, (values, words), month, months)[1])
+        return _joined(before + _months(prepared, markets, (values, words), month, months)[1])
 
-    return Baseline(played(run, member, runs, functools.partial(progress, "baseline")), states)
+    return Baseline(played(run, prepared, runs, functools.partial(progress, "baseline")), states)
 
 
 def played(
     run: Callable[[Any], Any],
-    member: PreparedSetting,
+    prepared: PreparedSetting,
     runs: int,
     progress: Callable[[int, int, Callable[[], Ensemble]], None],
 ) -> Ensemble:
@@ -180,37 +180,37 @@ def played(
             numbers, parts = zip(*there, strict=True)  # in the order in which chunks came; the last one is filled up
             own, first = np.unique(np.concatenate(numbers), return_index=True)
             out = jax.tree.map(lambda *leaves: np.concatenate(leaves)[first], *parts)
-            return Ensemble(member.setup, [int(number) for number in own], out, ())
+            return Ensemble(prepared.setup, [int(number) for number in own], out, ())
 
         progress(done, total, so_far)
 
     with floats_of(64):
         words = jnp.asarray(np.stack([seed_words(seed) for seed in seeds]))
-        inputs = jnp.arange(runs), words, member.values
+        inputs = jnp.arange(runs), words, prepared.values
         out = run_many(numbered, inputs, chunk=CHUNK, pad=True, keep=keep, progress=report_progress)
-    return Ensemble(member.setup, seeds, out, ())
+    return Ensemble(prepared.setup, seeds, out, ())
 
 
-def _start(member: PreparedSetting, values: Any, words: Any) -> Any:
+def _start(prepared: PreparedSetting, values: Any, words: Any) -> Any:
     """The markets of runs before their first month."""
-    return _program(member).start(values, words, member.setup.networks)
+    return _program(prepared).start(values, words, prepared.setup.networks)
 
 
 def _months(
-    member: PreparedSetting, markets: Any, setting: Any, first: int, stop: int
+    prepared: PreparedSetting, markets: Any, inputs: Any, first: int, stop: int
 ) -> tuple[Any, list[dict[str, Any]]]:
     """The markets of a chunk at `stop`, and what is kept of the months before, in parts.
 
     Months are played as many at a time as the program has rows: however long runs are, none is compiled for them, and
     the record of a few months is all that is in memory.
     """
-    program, parts = _program(member), []
+    program, parts = _program(prepared), []
     while first < stop:
         begin = first - first % ROWS
-        window = {name: rows[begin : begin + ROWS] for name, rows in member.setup.timeline.items()}
+        window = {name: rows[begin : begin + ROWS] for name, rows in prepared.setup.timeline.items()}
         end = min(stop, begin + ROWS)
-        state = first - begin, markets, program.blank(markets, setting, window)
-        _, markets, report = program.play(setting, window, state, end - begin)
+        state = first - begin, markets, program.blank(markets, inputs, window)
+        _, markets, report = program.advance(inputs, window, state, end - begin)
         report = jax.tree.map(functools.partial(_rows, first - begin, end - begin), report)
         parts.append(kept_of(report, end - first, (), False))
         first = end
@@ -253,8 +253,8 @@ def _bytes(tree: Any) -> float:
     return float(sum(leaf.nbytes for leaf in jax.tree.leaves(tree)))
 
 
-def _program(member: PreparedSetting) -> Program:
-    return Program.of(member.setup.program_key, 64)
+def _program(prepared: PreparedSetting) -> Program:
+    return Program.of(prepared.setup.program_key, 64)
 
 
 def _key(asked: Counterfactual) -> str:

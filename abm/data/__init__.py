@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from abm.support.messages import meant, nearest
+from abm.support.messages import did_you_mean, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def fit(name: str) -> dict[str, dict[str, Any]]:
 def _fit(name: str) -> dict[str, dict[str, Any]]:
     path = files(__name__) / "fits" / f"{name}.csv"
     if name not in fits():
-        raise ValueError(f"no fit {name!r}{meant(name, fits()) or ': none is kept'}")
+        raise ValueError(f"no fit {name!r}{did_you_mean(name, fits()) or ': none is kept'}")
     rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     words = ("parameter", "moment", "data_to", "fitted_on")
     return {row["parameter"]: {k: v if k in words else float(v) for k, v in row.items()} for row in rows}

@@ -19,12 +19,12 @@ from abm.engine.fields import Field
 from abm.engine.identity import Identity, identity_of
 from abm.engine.modes import (
     RUNS,
-    each,
     in_any_run,
     interpreted,
     is_interpreted,
     loop,
     loop_between,
+    map_rows,
     when,
     without_weak_types,
 )
@@ -44,7 +44,7 @@ __all__ = [
     "compiler_options",
     "concatenate_runs",
     "configure",
-    "each",
+    "map_rows",
     "without_weak_types",
     "floats_of",
     "identity_of",

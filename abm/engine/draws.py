@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine.modes import each
+from abm.engine.modes import map_rows
 from abm.engine.population import Group, Population
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -85,7 +85,7 @@ class Draws:
 
     def each(self, times: Any, draw: Callable[["Draws"], Any]) -> Any:
         """``draw(self.at(t))`` for every t of `times` at once: the same numbers as one by one."""
-        return each(lambda time: draw(self.at(time)), times)
+        return map_rows(lambda time: draw(self.at(time)), times)
 
     def uniform(self, decision: str, agents: Group | Population, shape: tuple[int, ...] = ()) -> jax.Array:
         """Uniform draws strictly between 0 and 1, shape ``(agents, *shape)``, in steps of 2^-32."""

@@ -67,7 +67,7 @@ def without_weak_types(state: Any) -> Any:
     return jax.tree.map(lambda x: jax.lax.convert_element_type(x, jnp.result_type(x)), state)
 
 
-def each(function: Callable[[Any], Any], rows: Any) -> Any:
+def map_rows(function: Callable[[Any], Any], rows: Any) -> Any:
     """``function`` of every row of a tree of arrays, stacked; compiled with `jax.vmap`, else a Python loop."""
     if not is_interpreted():
         return jax.vmap(function)(rows)

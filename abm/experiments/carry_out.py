@@ -11,7 +11,7 @@ from abm.experiments import frozen, report
 from abm.experiments.judge import Verdict, judge
 from abm.experiments.manifest import FILES
 from abm.experiments.reproductions import Progress
-from abm.experiments.runs import run
+from abm.experiments.runs import run_arms
 from abm.experiments.spec import Experiment
 from abm.support.files import refuse_links
 
@@ -33,7 +33,7 @@ class ExperimentRun:
     seconds: float
 
 
-def perform(
+def run_experiment(
     experiment: Experiment, folder: Path, quick: bool = False, progress: Progress | None = None, workers: int = 1
 ) -> ExperimentRun:
     """Run what is not there yet, judge it, and write figures, tables, result.json, manifest.json and report.html.
@@ -44,7 +44,7 @@ def perform(
     began = time.perf_counter()
     folder = folder.absolute()  # a folder's own figure.py may change the working directory
     refuse_links(folder, *FILES)
-    runs = run(experiment, folder, quick, progress, workers)
+    runs = run_arms(experiment, folder, quick, progress, workers)
     good = runs[runs["status"] == "ok"]
     if good.empty:
         first = runs["error"].iloc[0] if len(runs) else "there are no runs"

@@ -10,18 +10,18 @@ from abm.experiments.figures_special import KINDS
 from abm.experiments.spec import CONDITION, Experiment, Figure, Test
 from abm.experiments.special import STATISTICS
 from abm.experiments.statistics import NUMBER, Statistic
-from abm.support.messages import meant, short
+from abm.support.messages import did_you_mean, shortened
 from abm.sweeps.spec import SpecError, Sweep
 
 SIDES = ("a", "b", "c", "d")
 WORDS = {bool: "true or false", str: "a text", NUMBER: "a number", list: "a list of names", dict: "a table"}
 
 
-def faults(one: Experiment) -> list[str]:
+def problems_in(one: Experiment) -> list[str]:
     """One line a problem."""
     problems = []
     problems += [
-        f"arms.{short(arm)}: an arm's name has small letters, digits and underscores, and is no key of a sweep"
+        f"arms.{shortened(arm)}: an arm's name has small letters, digits and underscores, and is no key of a sweep"
         for arm in one.arms
         if not re.fullmatch(r"[a-z][a-z0-9_]*", arm) or arm in Sweep.model_fields
     ]
@@ -43,22 +43,24 @@ def faults(one: Experiment) -> list[str]:
     if taken := [name for name in columns if columns[name] and name in ("arm", "scenario", "point", "replication")]:
         problems.append(f"outcomes.{taken[0]}: is the name of a column that the table of runs has anyway")
     for what, names in (("test", [t.name for t in one.test]), ("figure", [f.name for f in one.figure])):
-        problems += [f"{what} {short(name)}: is there twice" for name in dict.fromkeys(names) if names.count(name) > 1]
+        problems += [
+            f"{what} {shortened(name)}: is there twice" for name in dict.fromkeys(names) if names.count(name) > 1
+        ]
     if not any(test.supported_if or test.falsified_if for test in one.test):
         problems.append("test: none has a condition (supported_if, falsified_if), so that there would be no verdict")
     for test in one.test:
-        problems += [f"test {short(test.name)}: {what}" for what in of_test(test, columns)]
+        problems += [f"test {shortened(test.name)}: {what}" for what in of_test(test, columns)]
     for figure in one.figure:
-        problems += [f"figure {short(figure.name)}: {what}" for what in of_figure(figure, one, columns)]
+        problems += [f"figure {shortened(figure.name)}: {what}" for what in of_figure(figure, one, columns)]
     from abm.experiments import frozen
 
-    return problems + frozen.faults(one)
+    return problems + frozen.problems_in(one)
 
 
 def of_test(test: Test, columns: Mapping[str, bool]) -> list[str]:
     """What is wrong with a test."""
     if test.statistic not in STATISTICS:
-        return [f"no statistic {short(test.statistic)}{meant(test.statistic, list(STATISTICS))}"]
+        return [f"no statistic {shortened(test.statistic)}{did_you_mean(test.statistic, list(STATISTICS))}"]
     kind, name = STATISTICS[test.statistic], test.statistic
     problems = options_of(test.options, kind.needed, kind.optional)
     if kind.x != bool(test.x):
@@ -81,11 +83,11 @@ def of_test(test: Test, columns: Mapping[str, bool]) -> list[str]:
     factors = [name for name in columns if not columns[name]]
     for key in [*([test.x] if test.x else []), *test.where, *(key for side in SIDES for key in getattr(test, side))]:
         if key not in factors:
-            problems.append(f"{short(key)} is no factor, arm or scenario{meant(key, factors)}")
+            problems.append(f"{shortened(key)} is no factor, arm or scenario{did_you_mean(key, factors)}")
     for label in ("over", "paid", "a_factor", "b_factor"):
         word = test.options.get(label)
         if isinstance(word, str) and word not in columns:
-            problems.append(f"options.{label}: no column {short(word)}{meant(word, list(columns))}")
+            problems.append(f"options.{label}: no column {shortened(word)}{did_you_mean(word, list(columns))}")
     problems += names_inside(test, columns)
     for which in ("supported_if", "falsified_if"):
         problems += [f"{which}: {what}" for what in of_condition(getattr(test, which), kind)]
@@ -118,13 +120,17 @@ def names_inside(test: Test, columns: Mapping[str, bool]) -> list[str]:
             return ["options.classes: each is a table of column, above and below"]
         named.append(rule["column"])
     if test.statistic == "deciding" and options.get("of") not in (options.get("groups") or {}):
-        return [f"options.of: {short(options.get('of'))} is none of the groups"]
+        return [f"options.of: {shortened(options.get('of'))} is none of the groups"]
     layers = options.get("layers", [])
     if isinstance(layers, list) and layers and (wrong := [name for name in layers if name not in LAYERS]):
-        return [f"options.layers: no layer {short(wrong[0])}{meant(wrong[0], LAYERS)}"]
+        return [f"options.layers: no layer {shortened(wrong[0])}{did_you_mean(wrong[0], LAYERS)}"]
     if isinstance(layers, list) and layers and len(layers) != len(test.y):
         return [f"options.layers: {len(layers)} layers for {len(test.y)} outcomes"]
-    return [f"options: no column {short(name)}{meant(name, list(columns))}" for name in named if name not in columns]
+    return [
+        f"options: no column {shortened(name)}{did_you_mean(name, list(columns))}"
+        for name in named
+        if name not in columns
+    ]
 
 
 def of_condition(text: str, kind: Statistic | None = None) -> list[str]:
@@ -132,14 +138,14 @@ def of_condition(text: str, kind: Statistic | None = None) -> list[str]:
     if not text:
         return []
     if re.search(r"\band\b", text) and re.search(r"\bor\b", text):
-        return [f"condition {short(text)} mixes 'and' and 'or'; use one of them"]
+        return [f"condition {shortened(text)} mixes 'and' and 'or'; use one of them"]
     known = ("value", *(kind.gives if kind else ("low", "high", "p")))
     for part in re.split(r"\band\b|\bor\b", text):
         match = CONDITION.fullmatch(part)
         if not match:
-            return [f"condition {short(text)} must read like 'value > 0.5' or 'high < 0 and p < 0.05'"]
+            return [f"condition {shortened(text)} must read like 'value > 0.5' or 'high < 0 and p < 0.05'"]
         if match[1] not in known:
-            return [f"condition {short(text)}: this statistic gives {', '.join(known)}, and no {match[1]}"]
+            return [f"condition {shortened(text)}: this statistic gives {', '.join(known)}, and no {match[1]}"]
     return []
 
 
@@ -148,7 +154,7 @@ def of_figure(figure: Figure, one: Experiment, columns: Mapping[str, bool]) -> l
     if figure.kind == "own":
         return [] if (one.folder / "figure.py").is_file() else [f"kind 'own' needs a figure.py in {one.folder}"]
     if figure.kind not in KINDS:
-        return [f"no kind {short(figure.kind)}{meant(figure.kind, [*KINDS, 'own'])}"]
+        return [f"no kind {shortened(figure.kind)}{did_you_mean(figure.kind, [*KINDS, 'own'])}"]
     kind = KINDS[figure.kind]
     problems = options_of(figure.options, kind.needed, kind.optional)
     for key in ("x", "by", "y"):
@@ -157,14 +163,14 @@ def of_figure(figure: Figure, one: Experiment, columns: Mapping[str, bool]) -> l
     problems += outcomes(figure.y, columns)
     for key in [*([figure.x] if figure.x else []), *([figure.by] if figure.by else []), *figure.where]:
         if key not in columns:
-            problems.append(f"no column {short(key)}{meant(key, list(columns))}")
+            problems.append(f"no column {shortened(key)}{did_you_mean(key, list(columns))}")
     if figure.x and figure.x == figure.by:
-        problems.append(f"x and by are both {short(figure.x)}")
+        problems.append(f"x and by are both {shortened(figure.x)}")
     tests = figure.options.get("tests", [])
     known = [test.name for test in one.test]
     for name in tests if isinstance(tests, list) else []:
         if name not in known:
-            problems.append(f"options.tests: no test {short(name)}{meant(name, known)}")
+            problems.append(f"options.tests: no test {shortened(name)}{did_you_mean(name, known)}")
     return problems
 
 
@@ -175,10 +181,10 @@ def options_of(given: Mapping[str, Any], needed: Mapping[str, Any], optional: Ma
     for name, value in given.items():
         if name not in known:
             problems.append(
-                f"options: no option {short(name)}{meant(name, list(known)) if known else '; it takes none'}"
+                f"options: no option {shortened(name)}{did_you_mean(name, list(known)) if known else '; it takes none'}"
             )
         elif not isinstance(value, known[name]) or (known[name] is NUMBER and isinstance(value, bool)):
-            problems.append(f"options.{name}: must be {WORDS[known[name]]}, not {short(value)}")
+            problems.append(f"options.{name}: must be {WORDS[known[name]]}, not {shortened(value)}")
         elif known[name] is list and not all(isinstance(item, str) for item in value):
             problems.append(f"options.{name}: must be a list of names")
     return problems
@@ -186,7 +192,7 @@ def options_of(given: Mapping[str, Any], needed: Mapping[str, Any], optional: Ma
 
 def outcomes(names: tuple[str, ...], columns: Mapping[str, bool]) -> list[str]:
     known = [name for name in columns if columns[name]]
-    return [f"y: no outcome {short(name)}{meant(name, known)}" for name in names if name not in known]
+    return [f"y: no outcome {shortened(name)}{did_you_mean(name, known)}" for name in names if name not in known]
 
 
 def _table(value: Any) -> bool:

@@ -29,7 +29,7 @@ FILE = "predictions.csv"
 INTERVAL = (0.05, 0.95)
 
 
-def faults(experiment: Experiment) -> list[str]:
+def problems_in(experiment: Experiment) -> list[str]:
     """What is wrong with the table; one line a fault."""
     if not experiment.predictions:
         return []

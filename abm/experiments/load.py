@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from abm.experiments.checks import faults
+from abm.experiments.checks import problems_in
 from abm.experiments.spec import Experiment, ExperimentError, Figure, Test
 from abm.support.files import Unreadable, parse_toml, read_text
-from abm.support.messages import meant, requirement, short
+from abm.support.messages import did_you_mean, requirement, shortened
 from abm.support.toml_lines import Where, lines_of, placed
 
 
@@ -35,7 +35,7 @@ def from_table(said: Mapping[str, Any], folder: Path, lines: Mapping[Where, int]
         experiment = Experiment(**{**_listed(said), "folder": folder.absolute()})
     except ValidationError as error:
         raise ExperimentError([placed(str(path), line, lines or {}) for line in _complaints(error)]) from None
-    if problems := faults(experiment):
+    if problems := problems_in(experiment):
         raise ExperimentError([placed(str(path), line, lines or {}) for line in problems])
     return experiment
 
@@ -106,9 +106,9 @@ def _complaints(error: ValidationError) -> list[str]:
         kind = fault["type"]
         if kind == "extra_forbidden":
             known: type[BaseModel] = inner if inner and len(parts) > 1 else Experiment
-            lines[where] = f"unknown key {short(word)}{meant(word, list(known.model_fields))}"
+            lines[where] = f"unknown key {shortened(word)}{did_you_mean(word, list(known.model_fields))}"
         elif kind == "missing":
             lines[where] = "is missing"
         else:
-            lines.setdefault(where, f"{requirement(fault)}, not {short(fault['input'])}")
+            lines.setdefault(where, f"{requirement(fault)}, not {shortened(fault['input'])}")
     return [f"{where}: {what}" for where, what in lines.items()]

@@ -11,7 +11,7 @@ import numpy as np
 from abm.experiments.manifest import FILES
 from abm.experiments.reproductions import Progress
 from abm.support.files import read_json, refuse_links
-from abm.support.messages import short
+from abm.support.messages import shortened
 from abm.sweeps.store import LARGEST_MANIFEST
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def sweeps_of(folder: Path, manifest: dict[str, Any]) -> list[Path]:
         raise Unplayable(f"{folder / 'manifest.json'}: says neither sweeps nor source; reproduce the experiment again")
     for arm, spec in manifest["sweeps"].items():
         if Path(arm).name != arm:
-            raise Unplayable(f"{folder / 'manifest.json'}: {short(arm)} is not the name of an arm")
+            raise Unplayable(f"{folder / 'manifest.json'}: {shortened(arm)} is not the name of an arm")
         place = folder / "runs" / f"{arm}-{digest([digest(spec), manifest['source'], manifest['packages']])}"
         if not (place / "spec.toml").is_file():
             raise Unplayable(f"{place}: the runs of arm {arm} are not there; reproduce the experiment again")
@@ -193,7 +193,7 @@ def replay_shock(folder: Path, manifest: dict[str, Any], progress: Progress | No
 
     name, seeds, quick = (manifest.get(key) for key in ("reproduction", "seeds", "quick"))
     if not isinstance(name, str) or name not in REPRODUCTIONS:
-        raise Unplayable(f"{folder}: no reproduction {short(name)} is known")
+        raise Unplayable(f"{folder}: no reproduction {shortened(name)} is known")
     if not isinstance(quick, bool) or not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
         raise Unplayable(f"{folder / 'manifest.json'}: does not say with which seeds it was made")
     work = REPRODUCTIONS[name]

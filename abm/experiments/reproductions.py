@@ -25,7 +25,7 @@ class Stopped(KeyboardInterrupt):
 
 
 @dataclass
-class Outcome:
+class Reproduced:
     """What a reproduction leaves behind."""
 
     folder: Path
@@ -53,14 +53,14 @@ class Reproduction:
         quick: bool,
         progress: Progress | None = None,
         workers: int | None = None,
-    ) -> Outcome:
+    ) -> Reproduced:
         """The work is shared by so many `workers`, by default as many as there are processors; by none if it is one."""
         from abm.support.workers import usual_workers, worker_pool
 
         workers = workers or usual_workers()
         # Before the module is imported: that takes seconds, and the workers import it meanwhile.
         with worker_pool(workers, [self.module]) if workers > 1 else nullcontext() as pool:
-            work: Callable[..., Outcome] = import_module(self.module).run
+            work: Callable[..., Reproduced] = import_module(self.module).run
             return work(folder, seeds, quick=quick, progress=progress, pool=pool)
 
 

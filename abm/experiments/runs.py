@@ -22,7 +22,7 @@ def place(folder: Path, arm: str, sweep: Sweep) -> Path:
     return folder / "runs" / f"{arm}-{digest([sweep.hash, source_hash(), versions(PACKAGES)])}"
 
 
-def run(
+def run_arms(
     experiment: Experiment, folder: Path, quick: bool = False, progress: Progress | None = None, workers: int = 1
 ) -> pd.DataFrame:
     """Do what is not done yet, and return all runs: one row each, with the arm; those that failed have no outcomes.

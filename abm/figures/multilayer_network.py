@@ -138,7 +138,7 @@ def network_animation(
     """
     from matplotlib.animation import FuncAnimation
 
-    from abm.runs.months import play
+    from abm.runs.months import months_of
     from abm.runs.network import network_of
 
     last = result.setup.months
@@ -146,7 +146,7 @@ def network_animation(
     if not shown or not all(0 <= month < last for month in shown):
         raise ValueError(f"months = {shown}: the run has months 0 to {last - 1}")
     frames = {}
-    for at, (market, _) in enumerate(play(result.setup, result.seed, compiled=result.compiled)):
+    for at, (market, _) in enumerate(months_of(result.setup, result.seed, compiled=result.compiled)):
         if at - 1 in shown:
             frames[at - 1] = network_numbers(network_of(market, result.setup, tuple(layers)))
         if at > max(shown):

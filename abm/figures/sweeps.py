@@ -27,9 +27,11 @@ def phase_diagram_numbers(results: Results, x: str, y: str, outcome: str) -> pd.
     runs = results.runs()
     for name, known in ((x, results.factors), (y, results.factors), (outcome, results.outcomes)):
         if name not in known:
-            from abm.support.messages import meant, short
+            from abm.support.messages import did_you_mean, shortened
 
-            raise KeyError(f"no {'outcome' if name == outcome else 'factor'} {short(name)}{meant(name, known)}")
+            raise KeyError(
+                f"no {'outcome' if name == outcome else 'factor'} {shortened(name)}{did_you_mean(name, known)}"
+            )
     bad = ~np.isfinite(runs[outcome].to_numpy(float))
     if bad.any():
         first = runs.loc[bad, "run_id"].iloc[0]
@@ -125,9 +127,9 @@ def tornado_numbers(results: Results, outcome: str) -> pd.DataFrame:
 
     runs = results.runs()
     if outcome not in results.outcomes:
-        from abm.support.messages import meant, short
+        from abm.support.messages import did_you_mean, shortened
 
-        raise KeyError(f"no outcome {short(outcome)}{meant(outcome, results.outcomes)}")
+        raise KeyError(f"no outcome {shortened(outcome)}{did_you_mean(outcome, results.outcomes)}")
     design = results.design.set_index("point")[results.factors]
     middle = design.iloc[0]
     first = runs[runs["point"] == design.index[0]].set_index("replication")[outcome]

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from abm.support.files import read_text
 from abm.support.inputs import parse_float
-from abm.support.messages import short
+from abm.support.messages import shortened
 
 GENERATORS = ("small_world", "scale_free", "core_periphery", "random", "complete")
 LARGEST_FILE = 100_000_000
@@ -84,7 +84,7 @@ def _weights(network: Any, size: int, layer: str | None, order: Sequence[Any] | 
         nodes = dict.fromkeys(range(edges.shape[0]), {})
     else:
         raise NetworkError(
-            f"{short(network)} is not known: choose {', '.join(GENERATORS)}, or give a networkx graph, a NumPy or SciPy"
+            f"{shortened(network)} is not known: choose {', '.join(GENERATORS)}, or give a networkx graph, a NumPy or SciPy"
             " array, or the path of a .graphml file"
         )
     if len(nodes) != size:
@@ -137,14 +137,16 @@ def _of_graph(graph: nx.Graph, layer: str | None) -> tuple[dict[Any, Any], spars
             raise NetworkError(f"its edges are of the layers {', '.join(sorted(map(str, layers)))}, {which}")
         if any("layer" not in data for *_, data in edges):
             tail, head = next((a, b) for a, b, data in edges if "layer" not in data)
-            raise NetworkError(f"the edge {short(tail)} - {short(head)} has no layer, and others have: give it one")
+            raise NetworkError(
+                f"the edge {shortened(tail)} - {shortened(head)} has no layer, and others have: give it one"
+            )
         edges = [edge for edge in edges if edge[2]["layer"] == layer]
         others = [role for role in ROLES if layer not in STATIC or role != STATIC[layer].role]
         nodes = {node: data for node, data in nodes.items() if data.get("role") not in others}
     place = {node: i for i, node in enumerate(nodes)}
     if strays := [edge for edge in edges if edge[0] not in place or edge[1] not in place]:
         tail, head = strays[0][:2]
-        raise NetworkError(f"the edge {short(tail)} - {short(head)} of layer {layer!r} leads out of it")
+        raise NetworkError(f"the edge {shortened(tail)} - {shortened(head)} of layer {layer!r} leads out of it")
     weights = _edge_weights(edges)
     tails, heads = (np.array([place[edge[end]] for edge in edges], dtype=int) for end in (0, 1))
     if not graph.is_directed():  # both listen
@@ -159,7 +161,7 @@ def _edge_weights(edges: list[Any]) -> np.ndarray:
     given = [data.get("weight") for *_, data in edges]
 
     def name(at: int) -> str:
-        return f"the edge {short(edges[at][0])} - {short(edges[at][1])}"
+        return f"the edge {shortened(edges[at][0])} - {shortened(edges[at][1])}"
 
     if all(weight is None for weight in given):
         return np.ones(len(edges))
@@ -167,7 +169,7 @@ def _edge_weights(edges: list[Any]) -> np.ndarray:
         if weight is None:
             raise NetworkError(f"{name(at)} has no weight, and others have: give it one")
         if isinstance(weight, str) or np.ndim(weight) or np.asarray(weight).dtype.kind not in "biuf":
-            raise NetworkError(f"{name(at)} has the weight {short(weight)}: must be a number")
+            raise NetworkError(f"{name(at)} has the weight {shortened(weight)}: must be a number")
     weights = np.array(given, dtype=float)
     _check(weights, name)
     return weights
@@ -188,11 +190,11 @@ def _agents(nodes: Mapping[Any, Any], layer: str | None, order: Sequence[Any] | 
         order = list(order)
         numbers = {node: i for i, node in enumerate(order)}
         if strange := [node for node in order if node not in nodes]:
-            raise NetworkError(f"order names {short(strange[0])}, which is no node of the network")
+            raise NetworkError(f"order names {shortened(strange[0])}, which is no node of the network")
         if len(numbers) != len(order):
             raise NetworkError("order names a node twice")
         if missing := [node for node in nodes if node not in numbers]:
-            raise NetworkError(f"order leaves out the node {short(missing[0])}")
+            raise NetworkError(f"order leaves out the node {shortened(missing[0])}")
         return np.array([numbers[node] for node in nodes], dtype=int)
     names = [one.agent for key, one in STATIC.items() if layer in (None, key)]
     marked = any(AGENT in data for data in nodes.values())
@@ -202,16 +204,16 @@ def _agents(nodes: Mapping[Any, Any], layer: str | None, order: Sequence[Any] | 
         number = _number(data.get(AGENT) if marked else node, names)
         if number is None:
             raise NetworkError(
-                f"which agent is the node {short(node)}? Name the nodes 0 to {len(nodes) - 1} or {names[0]}_0 to"
+                f"which agent is the node {shortened(node)}? Name the nodes 0 to {len(nodes) - 1} or {names[0]}_0 to"
                 f" {names[0]}_{len(nodes) - 1}, or give each an attribute {AGENT!r} with its number, or list them in the"
                 f" order of the agents: {option}=[...]"
             )
         if not 0 <= number < len(nodes):
             raise NetworkError(
-                f"the node {short(node)} is agent {number}, but agents are numbered from 0 to {len(nodes) - 1}"
+                f"the node {shortened(node)} is agent {number}, but agents are numbered from 0 to {len(nodes) - 1}"
             )
         if number in found:
-            raise NetworkError(f"the nodes {short(found[number])} and {short(node)} are both agent {number}")
+            raise NetworkError(f"the nodes {shortened(found[number])} and {shortened(node)} are both agent {number}")
         found[number] = node
     return np.array(list(found), dtype=int)
 

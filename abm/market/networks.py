@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 
 from abm.market.network_input import GENERATORS, STATIC, NetworkError, listened_to, places_for, weights_of
-from abm.support.messages import short
+from abm.support.messages import shortened
 
 LAYERS = ("supply", "access", "ownership", "information", "peers", "usage", "jurisdiction")
 LARGEST_TABLE = 10_000_000
@@ -47,7 +47,7 @@ def static_layer(
     direction say both. Places among the k are shared out in proportion to weights. Raises `NetworkError`, a ValueError.
     """
     if layer is not None and layer not in STATIC:
-        raise NetworkError(f"layer = {short(layer)}: choose {', '.join(STATIC)}")
+        raise NetworkError(f"layer = {shortened(layer)}: choose {', '.join(STATIC)}")
     usual = STATIC[layer or "information"].listens_to
     if not (isinstance(kind, str) and kind in GENERATORS):
         weights = weights_of(kind, size, layer, order)

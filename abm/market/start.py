@@ -116,16 +116,18 @@ def homes(luck: Any, shares: tuple[float, ...]) -> Any:
     return jnp.searchsorted(jnp.cumsum(jnp.array(shares[:-1])), luck).astype(int)
 
 
-def pick(options: list[float], size: int, beyond: float) -> np.ndarray:
+def listed_then(options: list[float], size: int, beyond: float) -> np.ndarray:
     """The listed starting values, then `beyond` for agents added to the default cast."""
     return np.array([*options, *([beyond] * size)][:size], dtype=float)
 
 
 def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n = populations.vendors
-    share = pick([1.0, 0.12, 0.2, 0.06], n, 0.05)
-    cost = pick([1.0, 1.25, 1.0, 1.8], n, 1.4)
-    lock_in = jnp.asarray(pick([1.0, 0.0, 0.0, 0.0], n, 0.0)) * p.leader_lock_in + pick([0.0, 0.0, 0.3, -0.8], n, -0.5)
+    share = listed_then([1.0, 0.12, 0.2, 0.06], n, 0.05)
+    cost = listed_then([1.0, 1.25, 1.0, 1.8], n, 1.4)
+    lock_in = jnp.asarray(listed_then([1.0, 0.0, 0.0, 0.0], n, 0.0)) * p.leader_lock_in + listed_then(
+        [0.0, 0.0, 0.3, -0.8], n, -0.5
+    )
     home = np.array([cast.jurisdictions.index(h) for h in cast.vendor_home])
     unit_cost = p.chip_cost_start * cost
     capacity = p.capacity_start * share
@@ -134,7 +136,7 @@ def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], cast:
         sizes,
         {
             "home": home,
-            "chip_price": p.chip_price_start * pick([1.0, 0.85, 0.8, 1.2], n, 0.9),
+            "chip_price": p.chip_price_start * listed_then([1.0, 0.85, 0.8, 1.2], n, 0.9),
             "unit_cost": unit_cost,
             "base_cost": unit_cost,
             "capacity": capacity,
@@ -144,7 +146,7 @@ def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], cast:
             "experience": 36 * capacity,
             "lock_in": lock_in,
             "revenue": p.chip_price_start * capacity,
-            "generation_age": pick([3.0, 1.0, 8.0, 6.0], n, 6.0),
+            "generation_age": listed_then([3.0, 1.0, 8.0, 6.0], n, 6.0),
             "cash": jnp.asarray(share) * 15_000.0,
         },
     )
@@ -153,10 +155,10 @@ def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], cast:
 def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n_closed, n_open, free = populations.closed_labs, populations.open_labs, populations.entrants
     home = np.array([cast.jurisdictions.index(h) for h in cast.lab_home])
-    capability = pick([0.0, -0.5, -1.0, -1.4, -2.2], n_closed, -2.0)
-    machines = pick([20_000, 25_000, 8_000, 6_000, 5_000], n_closed, 5_000)
-    cash = pick([10_000, 8_000, 2_000, 1_500, 1_500], n_closed, 1_500)
-    monetisation = pick([METERED, COMPLEMENT, METERED, SUBSCRIPTION, METERED], n_closed, METERED)
+    capability = listed_then([0.0, -0.5, -1.0, -1.4, -2.2], n_closed, -2.0)
+    machines = listed_then([20_000, 25_000, 8_000, 6_000, 5_000], n_closed, 5_000)
+    cash = listed_then([10_000, 8_000, 2_000, 1_500, 1_500], n_closed, 1_500)
+    monetisation = listed_then([METERED, COMPLEMENT, METERED, SUBSCRIPTION, METERED], n_closed, METERED)
     common = jnp.round(p.closed_monetisation).astype(int)
     closed: dict[str, Any] = dict(
         home=home[:n_closed],
@@ -165,10 +167,10 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Ca
         cash=cash,
         monetisation=jnp.where(common < 0, monetisation.astype(int), common),
     )
-    capability = pick([-2.4, -1.6, -2.4, -2.8, -2.6, -3.0], n_open, -2.8)
-    machines = pick([2_000, 4_000, 2_000, 900, 1_000, 800], n_open, 800)
-    cash = pick([1_500, 6_000, 2_000, 600, 800, 600], n_open, 600)
-    monetisation = pick([HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING], n_open, HOSTING)
+    capability = listed_then([-2.4, -1.6, -2.4, -2.8, -2.6, -3.0], n_open, -2.8)
+    machines = listed_then([2_000, 4_000, 2_000, 900, 1_000, 800], n_open, 800)
+    cash = listed_then([1_500, 6_000, 2_000, 600, 800, 600], n_open, 600)
+    monetisation = listed_then([HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING], n_open, HOSTING)
     opened = dict(
         home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=monetisation.astype(int)
     )

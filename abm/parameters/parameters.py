@@ -15,7 +15,7 @@ from abm.parameters.quantities import INSTRUMENTS, JURISDICTIONS, Lever
 from abm.parameters.research import Research
 from abm.parameters.shares import Shares
 from abm.parameters.tokens import Tokens
-from abm.support.messages import PARAMETERS, meant, short
+from abm.support.messages import PARAMETERS, did_you_mean, shortened
 
 
 class ParameterError(ValueError):
@@ -58,7 +58,7 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
             for where, number in table.items():
                 label = f"{name}.{where}" if where else name
                 if where and where not in (*JURISDICTIONS, "default"):
-                    problems.append(f"{label}: no such jurisdiction{meant(where, (*JURISDICTIONS, 'default'))}")
+                    problems.append(f"{label}: no such jurisdiction{did_you_mean(where, (*JURISDICTIONS, 'default'))}")
                 elif not math.isfinite(number):
                     problems.append(f"{label} = {number}: must be a finite number")
                 elif not extra["low"] <= number <= extra["high"]:
@@ -147,12 +147,12 @@ def _explain(error: ValidationError) -> str:
         inside = [part for part in parts[1:] if not part.startswith(("float", "dict[", "function-"))]
         where = ".".join(parts[:1] + inside)
         if problem["type"] == "extra_forbidden":
-            lines[where] = [f"{where}: no such parameter{meant(where, Parameters.names(), PARAMETERS)}"]
+            lines[where] = [f"{where}: no such parameter{did_you_mean(where, Parameters.names(), PARAMETERS)}"]
         elif problem["type"] == "value_error":
             lines[where] = str(problem["ctx"]["error"]).split("\n")
         else:
             table = ", or a table of jurisdictions" if where in INSTRUMENTS else ""
-            lines[where] = [f"{where} = {short(problem['input'])}: must be a number{table}"]
+            lines[where] = [f"{where} = {shortened(problem['input'])}: must be a number{table}"]
     return "\n".join(line for name in lines for line in lines[name] if not _has_detail(name, lines))
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from abm.parameters.quantities import Lever, Number, q
+from abm.parameters.quantities import Lever, Number, quantity
 
 
 class Policy(BaseModel):
     """What public policy sets, by jurisdiction and for all."""
 
     # --- policy levers, by jurisdiction -----------------------------------------------------------------------------
-    ip_strength: Lever = q(
+    ip_strength: Lever = quantity(
         0.4, 0, 1, "S_r0", "", "probability that a rights holder wins over copied or distilled capability"
     )
-    ip_clarity: Lever = q(0.5, 0, 1, "Cl_r0", "", "one less the spread of that probability from case to case")
-    enforcement_effort: Lever = q(0.2, 0, 10, "E_r0", "", "public effort at detecting distillation")
-    compliance_fixed: Lever = q(
+    ip_clarity: Lever = quantity(0.5, 0, 1, "Cl_r0", "", "one less the spread of that probability from case to case")
+    enforcement_effort: Lever = quantity(0.2, 0, 10, "E_r0", "", "public effort at detecting distillation")
+    compliance_fixed: Lever = quantity(
         0.5,
         0,
         1e4,
@@ -25,19 +25,27 @@ class Policy(BaseModel):
         "fixed compliance cost of a lab",
         "ECONOMICS A6: 50-500 k$ per firm, contested",
     )
-    compliance_proportional: Lever = q(0.01, 0, 0.9, "c_r0", "share of revenue", "proportional compliance cost")
-    permitting_lag: Lever = q(4, 0.5, 120, "L_r0", "months", "permits and connection, before machines come on line")
-    power_growth: Lever = q(0.5, -1, 3, "G_r0", "per year", "growth of power available to compute")
-    policy_uncertainty: Lever = q(0.1, 0, 2, "u_r0", "", "standard deviation of announced against enacted policy")
+    compliance_proportional: Lever = quantity(0.01, 0, 0.9, "c_r0", "share of revenue", "proportional compliance cost")
+    permitting_lag: Lever = quantity(
+        4, 0.5, 120, "L_r0", "months", "permits and connection, before machines come on line"
+    )
+    power_growth: Lever = quantity(0.5, -1, 3, "G_r0", "per year", "growth of power available to compute")
+    policy_uncertainty: Lever = quantity(
+        0.1, 0, 2, "u_r0", "", "standard deviation of announced against enacted policy"
+    )
 
     # --- public policy and politics ---------------------------------------------------------------------------------
-    guarantee_share: Number = q(0.1, 0, 1, "g", "", "share of losses that the public bears")
-    guarantee_insurance: Number = q(0.5, 0, 1, "g_v", "", "how far a guarantee takes risk out of a lab's planning")
-    policy_adjustment: Number = q(0.1, 0, 1, "a_r", "per month", "step of an instrument towards its target")
-    policy_response: Number = q(0.1, 0, 2, "b_r", "", "strength of lobbying, rivalry, safety and users on targets")
-    lobbying_scale: Number = q(500, 1, 1e6, "pi_0", "$ M per month", "closed profit at which lobbying is strong")
-    risk_threshold: Number = q(6, -5, 40, "k_risk", "nats", "open capability beyond which regulators worry")
-    export_leakage: Number = q(
+    guarantee_share: Number = quantity(0.1, 0, 1, "g", "", "share of losses that the public bears")
+    guarantee_insurance: Number = quantity(
+        0.5, 0, 1, "g_v", "", "how far a guarantee takes risk out of a lab's planning"
+    )
+    policy_adjustment: Number = quantity(0.1, 0, 1, "a_r", "per month", "step of an instrument towards its target")
+    policy_response: Number = quantity(
+        0.1, 0, 2, "b_r", "", "strength of lobbying, rivalry, safety and users on targets"
+    )
+    lobbying_scale: Number = quantity(500, 1, 1e6, "pi_0", "$ M per month", "closed profit at which lobbying is strong")
+    risk_threshold: Number = quantity(6, -5, 40, "k_risk", "nats", "open capability beyond which regulators worry")
+    export_leakage: Number = quantity(
         0.06,
         0,
         1,
@@ -46,4 +54,4 @@ class Policy(BaseModel):
         "share of embargoed chips that arrive all the same",
         "CNAS 2025: median 6 % of inference compute",
     )
-    export_reach: Number = q(0.1, -50, 50, "z_0", "utils", "lock-in below which a vendor hardly sells abroad")
+    export_reach: Number = quantity(0.1, -50, 50, "z_0", "utils", "lock-in below which a vendor hardly sells abroad")

@@ -34,7 +34,7 @@ Number = Annotated[float, BeforeValidator(_not_a_word)]
 Lever = Number | dict[str, Number]
 
 
-def q(default: float, low: float, high: float, symbol: str, unit: str, meaning: str, source: str = "") -> Any:
+def quantity(default: float, low: float, high: float, symbol: str, unit: str, meaning: str, source: str = "") -> Any:
     """A bounded quantity with its symbol, unit, meaning and source."""
     extra: Any = {"symbol": symbol, "unit": unit, "low": low, "high": high, "source": source}
     return Field(default=default, description=meaning, json_schema_extra=extra)
@@ -49,4 +49,6 @@ def fitted(name: str, low: float, high: float, symbol: str, unit: str, meaning: 
     origin = (
         f"fitted {row['fitted_on']} to data to {row['data_to']}: 90 % interval {row['low']:.3g} to {row['high']:.3g}"
     )
-    return q(row["estimate"], low, high, symbol, unit, meaning, f"{origin}; prior: {source}" if source else origin)
+    return quantity(
+        row["estimate"], low, high, symbol, unit, meaning, f"{origin}; prior: {source}" if source else origin
+    )

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from abm.parameters.quantities import BY_HAND, Number, fitted, q
+from abm.parameters.quantities import BY_HAND, Number, fitted, quantity
 
 
 class Research(BaseModel):
     """Research, imitation and the release of models."""
 
     # --- research, imitation, release -------------------------------------------------------------------------------
-    algorithmic_doubling_time: Number = q(
+    algorithmic_doubling_time: Number = quantity(
         8, 1, 60, "T_a", "months", "halving time of compute for equal capability", "Ho et al. 2024: 8 (5-14)"
     )
-    research_returns: Number = q(0.3, 0.01, 0.95, "psi", "", "elasticity of progress in research effort")
-    research_luck: Number = q(0.5, 0, 3, "sd_R", "", "standard deviation of log luck, monthly")
-    scarcity_induction: Number = q(0.2, 0, 5, "iota", "per nat", "progress induced by scarcity of compute")
-    spillover_rate: Number = q(0.1, 0, 2, "s", "per month", "catch-up with published efficiency")
-    publication_gap: Number = q(0.5, 0, 5, "", "nats", "how much of their efficiency closed labs keep unpublished")
-    ip_stifling: Number = q(0.5, 0, 1, "st", "", "how far strict IP blocks building on what is published")
-    ip_copy_block: Number = q(0.5, 0, 1, "", "", "how far strict IP blocks copying open weights")
-    reference_compute: Number = q(
+    research_returns: Number = quantity(0.3, 0.01, 0.95, "psi", "", "elasticity of progress in research effort")
+    research_luck: Number = quantity(0.5, 0, 3, "sd_R", "", "standard deviation of log luck, monthly")
+    scarcity_induction: Number = quantity(0.2, 0, 5, "iota", "per nat", "progress induced by scarcity of compute")
+    spillover_rate: Number = quantity(0.1, 0, 2, "s", "per month", "catch-up with published efficiency")
+    publication_gap: Number = quantity(
+        0.5, 0, 5, "", "nats", "how much of their efficiency closed labs keep unpublished"
+    )
+    ip_stifling: Number = quantity(0.5, 0, 1, "st", "", "how far strict IP blocks building on what is published")
+    ip_copy_block: Number = quantity(0.5, 0, 1, "", "", "how far strict IP blocks copying open weights")
+    reference_compute: Number = quantity(
         50_000, 1, 1e9, "C_ref", "H100e months", "compute of the frontier model of January 2023"
     )
-    training_share: Number = q(0.5, 0.01, 1, "tau", "", "share of a lab's machines that trains")
+    training_share: Number = quantity(0.5, 0.01, 1, "tau", "", "share of a lab's machines that trains")
     copying_rate: Number = fitted(
         "copying_rate",
         0,
@@ -34,14 +36,14 @@ class Research(BaseModel):
         "rate of copying open weights",
         "ECONOMICS 0.2: 3-4 from the open lag",
     )
-    copy_fidelity: Number = q(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
+    copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = fitted(
         "distillation_rate", 0, 50, "kappa_d", "per year", "rate at which distillation closes a gap", "ECONOMICS 0.2"
     )
-    distillation_ceiling: Number = q(
+    distillation_ceiling: Number = quantity(
         0.95, 0.3, 1.2, "rho", "", "capability a student can reach relative to its teacher", "MODEL 6.1: 0.8-1.05"
     )
-    exchange_scale: Number = q(
+    exchange_scale: Number = quantity(
         2.0,
         0.001,
         1e4,
@@ -50,47 +52,59 @@ class Research(BaseModel):
         "exchanges at which 63 % of the effect is had",
         "C9: 16 M exchanges in all alleged",
     )
-    exchange_limit: Number = q(20, 0, 1e5, "", "M exchanges per month", "most a student can send")
-    tokens_per_exchange: Number = q(0.002, 1e-5, 1, "", "M tokens", "length of an exchange")
-    access_delay: Number = q(
+    exchange_limit: Number = quantity(20, 0, 1e5, "", "M exchanges per month", "most a student can send")
+    tokens_per_exchange: Number = quantity(0.002, 1e-5, 1, "", "M tokens", "length of an exchange")
+    access_delay: Number = quantity(
         3, 1, 12, "d", "months", "delay after which a teacher's capability can be learnt (whole months)"
     )
-    lead_horizon: Number = q(12, 1, 120, "H", "months", "months over which a student counts its gain")
-    detection_rate: Number = q(0.1, 0, 10, "eta", "per M exchanges", "hazard of detection per unit of effort")
-    access_cut_months: Number = q(6, 0, 60, "D", "months", "access denied after detection")
-    damages_multiple: Number = q(6, 0, 120, "F", "months of revenue", "damages of a lost suit")
-    damages_floor: Number = q(5, 0, 1e4, "", "$ M per month", "least revenue that damages are counted on")
-    damages_pace: Number = q(0.1, 0, 1, "", "per month", "share of damages owed paid in a month")
-    ruling_spread: Number = q(0.3, 0, 1, "", "", "spread of win probabilities when the law is unclear")
-    vigilance_cost: Number = q(1.0, 0.001, 1e4, "c_d", "$ M per month", "cost of a unit of defence")
-    vigilance_maximum: Number = q(5, 0, 100, "", "", "most defence a teacher can mount")
-    imitation_loss: Number = q(0.3, 0, 5, "", "nats", "lead a teacher loses to a student at full exposure")
-    release_threshold: Number = q(0.4, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "MODEL 6.1")
-    release_hazard: Number = q(0.2, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND)
-    efficient_tier_threshold: Number = q(
+    lead_horizon: Number = quantity(12, 1, 120, "H", "months", "months over which a student counts its gain")
+    detection_rate: Number = quantity(0.1, 0, 10, "eta", "per M exchanges", "hazard of detection per unit of effort")
+    access_cut_months: Number = quantity(6, 0, 60, "D", "months", "access denied after detection")
+    damages_multiple: Number = quantity(6, 0, 120, "F", "months of revenue", "damages of a lost suit")
+    damages_floor: Number = quantity(5, 0, 1e4, "", "$ M per month", "least revenue that damages are counted on")
+    damages_pace: Number = quantity(0.1, 0, 1, "", "per month", "share of damages owed paid in a month")
+    ruling_spread: Number = quantity(0.3, 0, 1, "", "", "spread of win probabilities when the law is unclear")
+    vigilance_cost: Number = quantity(1.0, 0.001, 1e4, "c_d", "$ M per month", "cost of a unit of defence")
+    vigilance_maximum: Number = quantity(5, 0, 100, "", "", "most defence a teacher can mount")
+    imitation_loss: Number = quantity(0.3, 0, 5, "", "nats", "lead a teacher loses to a student at full exposure")
+    release_threshold: Number = quantity(
+        0.4, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "MODEL 6.1"
+    )
+    release_hazard: Number = quantity(
+        0.2, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND
+    )
+    efficient_tier_threshold: Number = quantity(
         1.5, 0.1, 20, "", "", "improvement worth a release of the efficient tier, relative to the flagship's", BY_HAND
     )
-    accustoming: Number = q(0.2, 0, 1, "", "per month", "how fast a lab gets used to being undercut")
-    maximum_age: Number = q(15, 2, 120, "", "months", "age at which any improvement is released")
-    escape_competition: Number = q(
+    accustoming: Number = quantity(0.2, 0, 1, "", "per month", "how fast a lab gets used to being undercut")
+    maximum_age: Number = quantity(15, 2, 120, "", "months", "age at which any improvement is released")
+    escape_competition: Number = quantity(
         4, 0, 50, "", "per nat", "how being undercut hurries a release", "Aghion et al. 2005"
     )
-    tier_step: Number = q(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", BY_HAND)
+    tier_step: Number = quantity(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", BY_HAND)
     tier_size_step: Number = fitted(
         "tier_size_step", 0, 8, "", "ln parameters", "size of the efficient tier below the flagship"
     )
-    licence_needed: Number = q(0.3, 0, 1, "", "", "licence openness from which weights may be forked")
-    openness_response: Number = q(1.5, 0, 20, "", "per nat", "how being behind makes an open lab open more")
-    research_cost_start: Number = q(20, 0.1, 1e5, "w_R0", "$ M per month", "cost of research on trend at the start")
-    research_burden_growth: Number = q(
+    licence_needed: Number = quantity(0.3, 0, 1, "", "", "licence openness from which weights may be forked")
+    openness_response: Number = quantity(1.5, 0, 20, "", "per nat", "how being behind makes an open lab open more")
+    research_cost_start: Number = quantity(
+        20, 0.1, 1e5, "w_R0", "$ M per month", "cost of research on trend at the start"
+    )
+    research_burden_growth: Number = quantity(
         0.5, -1, 5, "", "per year", "growth of that cost", "Bloom et al. 2020: ideas get harder to find"
     )
-    research_adjustment: Number = q(0.1, 0, 1, "", "per month", "step of research intensity towards its target")
-    research_floor: Number = q(0.2, 0.001, 1, "", "", "least research intensity")
-    research_ceiling: Number = q(5, 1, 100, "", "", "greatest research intensity")
-    lead_decay: Number = q(0.3, 0, 20, "", "per year", "hazard that a lead is overtaken without imitation")
-    closed_leak: Number = q(0.2, 0, 1, "", "", "share of the copying hazard that reaches closed labs (staff, papers)")
-    demand_volatility: Number = q(0.25, 0, 3, "", "per sqrt year", "volatility of the value of research from demand")
-    runway: Number = q(12, 1, 120, "", "months", "months of spending a lab keeps in hand")
-    compute_budget_share: Number = q(0.8, 0, 1, "", "", "share of affordable spending after research that buys chips")
-    expected_open_gap: Number = q(1.2, 0, 10, "", "nats", "distance of open models that the market expects")
+    research_adjustment: Number = quantity(0.1, 0, 1, "", "per month", "step of research intensity towards its target")
+    research_floor: Number = quantity(0.2, 0.001, 1, "", "", "least research intensity")
+    research_ceiling: Number = quantity(5, 1, 100, "", "", "greatest research intensity")
+    lead_decay: Number = quantity(0.3, 0, 20, "", "per year", "hazard that a lead is overtaken without imitation")
+    closed_leak: Number = quantity(
+        0.2, 0, 1, "", "", "share of the copying hazard that reaches closed labs (staff, papers)"
+    )
+    demand_volatility: Number = quantity(
+        0.25, 0, 3, "", "per sqrt year", "volatility of the value of research from demand"
+    )
+    runway: Number = quantity(12, 1, 120, "", "months", "months of spending a lab keeps in hand")
+    compute_budget_share: Number = quantity(
+        0.8, 0, 1, "", "", "share of affordable spending after research that buys chips"
+    )
+    expected_open_gap: Number = quantity(1.2, 0, 10, "", "nats", "distance of open models that the market expects")

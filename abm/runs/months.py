@@ -15,7 +15,7 @@ from abm.runs.programs import compiled_month, compiled_start
 from abm.runs.setup import Setup
 
 
-def play(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
+def months_of(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
     """The markets of a run one after the other: the first with no report, then one per month."""
     values = values_on_device(setup)
     with floats_of(64):

@@ -41,22 +41,22 @@ def months_of_runs(equations: Equations, own_events: bool = False) -> Any:
     With `own_events` every run has its own, first axis; otherwise all share one month's events.
     """
 
-    def one(market: Market, setting: Any, events: dict[str, Any]) -> tuple[Market, Month]:
-        values, seed = setting
+    def one(market: Market, inputs: Any, events: dict[str, Any]) -> tuple[Market, Month]:
+        values, seed = inputs
         return month(market, Values(values), Events(events), Draws.from_seed(seed), equations)
 
     return jax.jit(jax.vmap(one, in_axes=(BY_RUN, 0, 0 if own_events else None), out_axes=(BY_RUN, 0), axis_name=RUNS))
 
 
-def run(
-    markets: Market, setting: Any, timeline: dict[str, Any], bounds: tuple[Any, Any], reports: Any, months: Any
+def play_months(
+    markets: Market, inputs: Any, timeline: dict[str, Any], bounds: tuple[Any, Any], reports: Any, months: Any
 ) -> tuple[Market, Any]:
     """Months ``bounds[0]`` to ``bounds[1] - 1`` of a chunk of runs: one loop, compiled by whoever calls it.
 
     `months` is what `months_of_runs` gives; the reports of the months played replace their rows of `reports`
     (months, runs, ...).
     """
-    return loop_between(lambda market, events: months(market, setting, events), markets, timeline, bounds, reports)
+    return loop_between(lambda market, events: months(market, inputs, events), markets, timeline, bounds, reports)
 
 
 @jax.tree_util.register_pytree_node_class
@@ -132,8 +132,8 @@ class Program:
     def of(key: ProgramKey, precision: int, own_timelines: bool = False) -> Program:
         month = months_of_runs(key.equations, own_timelines)
 
-        def months(markets: Any, setting: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
-            return run(markets, setting, timeline, bounds, reports, month)
+        def months(markets: Any, inputs: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
+            return play_months(markets, inputs, timeline, bounds, reports, month)
 
         options = compiler_options()
         start = jax.jit(functools.partial(start_runs, populations=key.populations), compiler_options=options)
@@ -143,20 +143,20 @@ class Program:
         traced_months = traced.Traced(months, lambda markets, *more: (markets, more[-1]), identity, options)
         return Program(start, month, traced_months, identity)
 
-    def blank(self, markets: Market, setting: Any, timeline: dict[str, Any]) -> Month:
+    def blank(self, markets: Market, inputs: Any, timeline: dict[str, Any]) -> Month:
         """Reports to be filled."""
         events = {name: np.asarray(rows[0]) for name, rows in timeline.items()}
 
         def shapes() -> Month:
-            return jax.eval_shape(self.month, markets, setting, events)[1]
+            return jax.eval_shape(self.month, markets, inputs, events)[1]
 
-        report = _kept_shapes(self.identity, (markets, setting, events), shapes) if self.identity else shapes()
+        report = _kept_shapes(self.identity, (markets, inputs, events), shapes) if self.identity else shapes()
         rows = _rows(len(timeline["capex"]))
         # On an accelerator they are made where they are needed; here JAX would compile a program for each of them.
         zeros: Any = jnp.zeros if on_accelerator() else np.zeros
         return jax.tree.map(lambda x: zeros((rows, *x.shape), x.dtype), report)
 
-    def play(self, setting: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:
+    def advance(self, inputs: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:
         """From state (month, markets, reports) to the state at `stop`; timeline (months, ...) or (months, runs, ...)."""
         month, markets, reports = state
         if stop <= month:
@@ -166,7 +166,7 @@ class Program:
             return np.concatenate([x, np.repeat(x[-1:], _rows(len(x)) - len(x), 0)])
 
         rows = {name: filled(np.asarray(x)) for name, x in timeline.items()}
-        markets, reports = self.months(markets, setting, rows, (month, stop), reports)
+        markets, reports = self.months(markets, inputs, rows, (month, stop), reports)
         return stop, markets, reports
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from abm.scenarios.calendar import FIRST_YEAR
 from abm.support.arrays import read_only
-from abm.support.messages import nearest, short
+from abm.support.messages import nearest, shortened
 from abm.support.samples import LEVELS, quantiles
 
 if TYPE_CHECKING:
@@ -81,13 +81,13 @@ class Result:
 
         Raises ValueError for a month that the run has not, and where a rule has been changed since the run.
         """
-        from abm.runs.months import play
+        from abm.runs.months import months_of
 
         if not 0 <= month < self.setup.months:
             raise ValueError(f"month = {month}: the run has months 0 to {self.setup.months - 1}")
         if self.rules != self.setup.program_key.rules:
             raise ValueError("the agents' rules have changed since this run, so it cannot be replayed; run it again")
-        for at, (market, _) in enumerate(play(self.setup, self.seed, compiled=self.compiled)):
+        for at, (market, _) in enumerate(months_of(self.setup, self.seed, compiled=self.compiled)):
             if at == month + 1:
                 return market
         raise AssertionError("unreachable")
@@ -277,7 +277,7 @@ def months_index(months: int) -> Any:
 def observable_of(table: Mapping[str, Any], name: str) -> Any:
     if not isinstance(name, str):
         raise TypeError(
-            f"a result is read by the name of an observable, such as result['lerner_closed'], not by {short(name)};"
+            f"a result is read by the name of an observable, such as result['lerner_closed'], not by {shortened(name)};"
             " `abm list --observables` has them all, and frame() is the table of them"
         )
     if name not in table:

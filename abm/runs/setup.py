@@ -17,7 +17,7 @@ from abm.runs.own_code import identity_of_code, is_built_in
 from abm.scenarios.scenario import Scenario
 from abm.scenarios.timeline import Cast
 from abm.support.inputs import plain, whole
-from abm.support.messages import meant, nearest, short
+from abm.support.messages import did_you_mean, nearest, shortened
 
 LONGEST = 1_200
 """Months: a century. What the model says of such times is another matter."""
@@ -57,14 +57,16 @@ class Setup:
         months = whole("months", months, 1, LONGEST)
         known = [field.name for field in dataclasses.fields(Populations)]
         if isinstance(parameters, str):
-            raise TypeError(f"parameters = {short(parameters)}: a scenario is given as scenario={short(parameters)}")
+            raise TypeError(
+                f"parameters = {shortened(parameters)}: a scenario is given as scenario={shortened(parameters)}"
+            )
         if not isinstance(parameters, Parameters | Mapping | None):
-            raise TypeError(f"parameters = {short(parameters)}: give Parameters, or a table of names and values")
+            raise TypeError(f"parameters = {shortened(parameters)}: give Parameters, or a table of names and values")
         if unknown := [name for name in sizes if name not in known]:
             raise TypeError("\n".join(_no_option(name, known) for name in unknown))
         for name, chosen, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
             if not isinstance(chosen, str) or chosen not in choices:
-                raise ValueError(f"{name} = {short(chosen)}: choose {', '.join(choices)}")
+                raise ValueError(f"{name} = {shortened(chosen)}: choose {', '.join(choices)}")
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
         cast = populations.cast()
         story = Scenario.load(scenario)
@@ -115,7 +117,7 @@ def _no_option(name: str, known: list[str]) -> str:
     if name in ("seed", "seeds", "rng"):
         return f"no option {name!r} here: simulate takes seed=, ensemble seeds=, MarketModel rng= or seed="
     words = [*known, "scenario", "months", "pricing", "price_form", "compiled", "populations"]
-    return f"no option {short(name)}{nearest(name, [*words, *Parameters.names()]) or meant(name, words)}"
+    return f"no option {shortened(name)}{nearest(name, [*words, *Parameters.names()]) or did_you_mean(name, words)}"
 
 
 def whole_seed(seed: Any, name: str = "seed") -> int:
@@ -123,13 +125,13 @@ def whole_seed(seed: Any, name: str = "seed") -> int:
     try:
         return whole(name, seed, 0, 2**64 - 1)
     except ValueError:
-        raise ValueError(f"{name} = {short(seed)}: must be a whole number from 0 to 2^64 - 1") from None
+        raise ValueError(f"{name} = {shortened(seed)}: must be a whole number from 0 to 2^64 - 1") from None
 
 
 def yes_or_no(name: str, value: Any) -> bool:
     """Check a switch: True or False, not something Python would take for one of them."""
     if not isinstance(switch := plain(value), bool):
-        raise ValueError(f"{name} = {short(value)}: must be True or False")
+        raise ValueError(f"{name} = {shortened(value)}: must be True or False")
     return switch
 
 

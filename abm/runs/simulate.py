@@ -15,14 +15,14 @@ from abm.engine import floats_of, run_many, runs_together, seed_words
 from abm.market.month import Month
 from abm.parameters import Parameters
 from abm.runs.guards import check_finite, check_run, warn_of_prices
-from abm.runs.months import play
+from abm.runs.months import months_of
 from abm.runs.policy import inert, overridden, warn
 from abm.runs.programs import Program
 from abm.runs.results import Ensemble, Result
 from abm.runs.setup import LONGEST, Setup, whole_seed, yes_or_no
 from abm.scenarios.scenario import Scenario
 from abm.support.inputs import plain, whole
-from abm.support.messages import short
+from abm.support.messages import shortened
 
 DAILY = (23, 24, 25)
 """Months whose daily returns an ensemble keeps by default, those of them that it reaches: January 2025 and its neighbours."""
@@ -68,7 +68,7 @@ def simulate(
     setup = Setup.of(parameters, scenario, months, **options)
     warn(overridden(setup.scenario, setup.given, setup.months))
     rules = setup.program_key.rules
-    markets = play(setup, seed, compiled=compiled)
+    markets = months_of(setup, seed, compiled=compiled)
     next(markets)
     reports = [report for _, report in markets]
     report = jax.tree.map(lambda *rows: np.stack([np.asarray(r) for r in rows]), *reports)
@@ -98,10 +98,10 @@ def ensemble(
 
 
 class Setting(NamedTuple):
-    """One member of `ensembles`: parameters and scenario as `ensemble` takes them.
+    """One setting of `ensembles`: parameters and scenario as `ensemble` takes them.
 
     `months` overrides the months of the others. With `branch_at` the months before that one are those of the first
-    member, whatever this one's parameters and scenario say: a counterfactual that shares its history.
+    setting, whatever this one's parameters and scenario say: a counterfactual that shares its history.
     """
 
     parameters: Parameters | Mapping[str, Any] | Iterable[Parameters] | None = None
@@ -146,18 +146,20 @@ def ensembles(
         Sizes, classes and networks of populations, `pricing`, `price_form`.
     """
     if isinstance(settings, Setting | str | Mapping) or not isinstance(settings, Iterable):
-        raise TypeError(f"settings = {short(settings)}: give a list, such as [Setting(), Setting(scenario='no_r1')]")
-    members = [checked(setting) for setting in settings]
-    if not members or members[0].branch_at:
+        raise TypeError(
+            f"settings = {shortened(settings)}: give a list, such as [Setting(), Setting(scenario='no_r1')]"
+        )
+    given = [checked(setting) for setting in settings]
+    if not given or given[0].branch_at:
         raise ValueError("settings: give a first one without branch_at, from whose history others may branch")
     products, chunk = yes_or_no("products", products), None if chunk is None else whole("chunk", chunk, 1)
     if not (progress is None or callable(progress)):
-        raise TypeError(f"progress = {short(progress)}: give a function of (done, total, seconds)")
-    seeds = distinct(seeds, repeated=any(isinstance(one.parameters, tuple) for one in members))
-    family = [PreparedSetting.of(member, seeds, months, options) for member in members]
-    warn(dict.fromkeys(sentence for member in family for sentence in member.without_effect(family[0])))
-    days = kept_days(daily, max(member.setup.months for member in family))
-    played = run_prepared(family, seeds, plain(precision), days, products, chunk, progress)
+        raise TypeError(f"progress = {shortened(progress)}: give a function of (done, total, seconds)")
+    seeds = distinct(seeds, repeated=any(isinstance(one.parameters, tuple) for one in given))
+    prepared = [PreparedSetting.of(setting, seeds, months, options) for setting in given]
+    warn(dict.fromkeys(sentence for setting in prepared for sentence in setting.without_effect(prepared[0])))
+    days = kept_days(daily, max(setting.setup.months for setting in prepared))
+    played = run_prepared(prepared, seeds, plain(precision), days, products, chunk, progress)
     for one in played:
         check_finite({name: one[name] for name in one.names}, one.setup, seeds)
         warn_of_prices(one.out["observables"], seeds)
@@ -167,7 +169,9 @@ def ensembles(
 def checked(setting: Any) -> Setting:
     """A setting with parameters that are one per seed as a tuple, whatever they were. Raises TypeError where it is none."""
     if isinstance(setting, str) or not isinstance(setting, Sequence) or len(setting) > len(Setting._fields):
-        raise TypeError(f"settings: {short(setting)} is neither a Setting nor a tuple ({', '.join(Setting._fields)})")
+        raise TypeError(
+            f"settings: {shortened(setting)} is neither a Setting nor a tuple ({', '.join(Setting._fields)})"
+        )
     setting = Setting(*setting)
     given = setting.parameters
     if isinstance(given, np.ndarray | Iterator | Sequence) and not isinstance(given, str):
@@ -178,7 +182,7 @@ def checked(setting: Any) -> Setting:
 def distinct(seeds: Any, repeated: bool) -> list[int]:
     """Seeds as integers. Raises ValueError for duplicates, unless `repeated` says that each has parameters of its own."""
     if isinstance(seeds, str | bytes | Mapping) or not isinstance(seeds, Iterable):
-        raise ValueError(f"seeds = {short(seeds)}: give several, such as range({short(seeds)})")
+        raise ValueError(f"seeds = {shortened(seeds)}: give several, such as range({shortened(seeds)})")
     numbers = [whole_seed(seed) for seed in seeds]
     if len(set(numbers)) < len(numbers) and not repeated:
         raise ValueError("seeds: one is there twice, and would count as two independent runs")
@@ -190,15 +194,15 @@ def kept_days(daily: Any, months: int) -> tuple[int, ...] | None:
     if daily is None or daily is DAILY:
         return daily
     if isinstance(daily, str | Mapping) or not isinstance(daily, Iterable):
-        raise ValueError(f"daily = {short(daily)}: give months, such as [23, 24, 25], or None for all of them")
+        raise ValueError(f"daily = {shortened(daily)}: give months, such as [23, 24, 25], or None for all of them")
     days = tuple(whole("daily month", month, 0, months - 1) for month in daily)
     if len(set(days)) < len(days):
-        raise ValueError(f"daily = {short(days)}: a month is there twice")
+        raise ValueError(f"daily = {shortened(days)}: a month is there twice")
     return days
 
 
 def run_prepared(
-    family: list[PreparedSetting],
+    prepared: list[PreparedSetting],
     seeds: list[int],
     precision: int = 64,
     daily: Sequence[int] | None = DAILY,
@@ -211,26 +215,26 @@ def run_prepared(
     if not seeds:
         raise ValueError("seeds is empty: give at least one seed")
     if not isinstance(precision, int) or precision not in (32, 64):
-        raise ValueError(f"precision = {short(precision)}: choose 64 or 32")
+        raise ValueError(f"precision = {shortened(precision)}: choose 64 or 32")
     kept = [
-        tuple(m for m in (range(member.setup.months) if daily is None else daily) if 0 <= m < member.setup.months)
-        for member in family
+        tuple(m for m in (range(setting.setup.months) if daily is None else daily) if 0 <= m < setting.setup.months)
+        for setting in prepared
     ]
 
     def keep(reports: list[Month]) -> list[dict[str, Any]]:
         nothing: Any = None  # is not fetched
         reports = jax.device_get(reports if products else [one._replace(products=nothing) for one in reports])
-        return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, family, kept, strict=True)]
+        return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, prepared, kept, strict=True)]
 
     with floats_of(precision):
-        usual = runs_together(len(seeds), lambda: 0 if chunk else sum(one.bytes_of_run(precision) for one in family))
+        usual = runs_together(len(seeds), lambda: 0 if chunk else sum(one.bytes_of_run(precision) for one in prepared))
         inputs = (
             jnp.asarray(np.stack([seed_words(seed) for seed in seeds])),
-            [m.values for m in family],
-            [m.timelines for m in family],
+            [m.values for m in prepared],
+            [m.timelines for m in prepared],
         )
         outs = run_many(
-            functools.partial(_run_chunk, family, precision),
+            functools.partial(_run_chunk, prepared, precision),
             inputs,
             chunk=chunk or usual.chunk,
             pad=True,
@@ -241,7 +245,7 @@ def run_prepared(
         )
     return [
         Ensemble(m.setup, seeds, out, days, own_parameters=bool(m.given))
-        for m, out, days in zip(family, outs, kept, strict=True)
+        for m, out, days in zip(prepared, outs, kept, strict=True)
     ]
 
 
@@ -298,7 +302,7 @@ class PreparedSetting:
         return float(NEEDED * sum(leaf.size * leaf.dtype.itemsize for leaf in own) + reports)
 
     def parts_from(self, first: PreparedSetting) -> int:
-        """First month that this member does not share with the first one of its family."""
+        """First month that this setting does not share with the first one of its ensembles."""
         shared = min(self.setup.months, first.setup.months)
         if self.branch_at or self.setup.equations != first.setup.equations:
             return min(self.branch_at, shared)
@@ -311,25 +315,25 @@ class PreparedSetting:
         return int(np.flatnonzero(differs)[0]) if differs.any() else shared
 
 
-def _run_chunk(family: list[PreparedSetting], precision: int, rows: Any) -> list[Month]:
-    """Reports (months, runs, ...) of one chunk for every member."""
+def _run_chunk(prepared: list[PreparedSetting], precision: int, rows: Any) -> list[Month]:
+    """Reports (months, runs, ...) of one chunk for every setting."""
     seeds, values, timelines = rows
-    turns = [member.parts_from(family[0]) for member in family]
-    reached: dict[int, Any] = {}  # states of the first member where others leave it
+    turns = [setting.parts_from(prepared[0]) for setting in prepared]
+    reached: dict[int, Any] = {}  # states of the first setting where others leave it
     out = []
-    for number, (member, parameters, own) in enumerate(zip(family, values, timelines, strict=True)):
-        setup, setting = member.setup, (parameters, seeds)
+    for number, (setting, parameters, own) in enumerate(zip(prepared, values, timelines, strict=True)):
+        setup, inputs = setting.setup, (parameters, seeds)
         program = Program.of(setup.program_key, precision, own is not None)
         timeline = {name: np.swapaxes(x, 0, 1) for name, x in own.items()} if own else setup.timeline
         if number and turns[number]:
             state = reached[turns[number]]
         else:
             markets = program.start(parameters, seeds, setup.networks)
-            state = 0, markets, program.blank(markets, setting, timeline)
+            state = 0, markets, program.blank(markets, inputs, timeline)
         if number == 0:
             for turn in sorted({t for t in turns[1:] if t}):
-                reached[turn] = state = program.play(setting, timeline, state, turn)
-        out.append(program.play(setting, timeline, state, setup.months)[2])
+                reached[turn] = state = program.advance(inputs, timeline, state, turn)
+        out.append(program.advance(inputs, timeline, state, setup.months)[2])
     return out
 
 

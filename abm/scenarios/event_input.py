@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from abm.scenarios.events import KINDS, Event
 from abm.scenarios.timeline import Cast
-from abm.support.messages import meant, requirement, short
+from abm.support.messages import did_you_mean, requirement, shortened
 
 
 def read_event(
@@ -18,10 +18,12 @@ def read_event(
     """An event from what a file or a caller says of it, and all that is wrong with it as (key, message)."""
     raw = {key: value for key, value in raw if value is not None} if isinstance(raw, Event) else raw
     if not isinstance(raw, Mapping) or not all(isinstance(key, str) for key in raw):
-        return None, [(None, f"an event is a table [[event]] of its own, not {short(raw)}")]
+        return None, [(None, f"an event is a table [[event]] of its own, not {shortened(raw)}")]
     kind = raw.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        return None, [("kind", ("missing field 'kind'" if kind is None else "unknown kind") + meant(kind, list(KINDS)))]
+        return None, [
+            ("kind", ("missing field 'kind'" if kind is None else "unknown kind") + did_you_mean(kind, list(KINDS)))
+        ]
     problems = list(KINDS[kind].conflicts(dict(raw), horizon))
     try:
         return KINDS[kind].model_validate(dict(raw), context={"cast": cast}), problems
@@ -39,9 +41,9 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple
             yield None, f"missing field {key!r}"
         elif found["type"] == "extra_forbidden":
             words = ["event" if word == "events" else word for word in model.model_fields]
-            yield key, f"unknown key {short(key)}{meant(key, words)}"
+            yield key, f"unknown key {shortened(key)}{did_you_mean(key, words)}"
         elif found["type"] == "value_error":
             yield key, str(found["ctx"]["error"])
         else:
             unit = model.model_fields[key].description
-            yield key, f"{key}{f' ({unit})' if unit else ''}: {requirement(found)}, not {short(found['input'])}"
+            yield key, f"{key}{f' ({unit})' if unit else ''}: {requirement(found)}, not {shortened(found['input'])}"

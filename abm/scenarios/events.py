@@ -22,7 +22,7 @@ from pydantic import (
 
 from abm.scenarios.calendar import DAYS, date_of, month_of, trading_day
 from abm.scenarios.timeline import ENTRANT, INSTRUMENTS, QUESTIONS, Cast, Timeline
-from abm.support.messages import meant, short
+from abm.support.messages import did_you_mean, shortened
 
 OLDEST_RULE = dt.date(2015, 1, 1)
 """A rule may be older than the model (it is in force from month 0), but not older than the industry."""
@@ -38,7 +38,7 @@ def _known(what: str, of: Callable[[Cast], Sequence[str]]) -> AfterValidator:
         if cast is not None and value not in of(cast):
             if value.startswith(ENTRANT):
                 raise ValueError(f"{value!r} is an entrant's slot: who enters, and when, is the model's own outcome")
-            raise ValueError(f"unknown {what} {short(value)}{meant(value, of(cast))}")
+            raise ValueError(f"unknown {what} {shortened(value)}{did_you_mean(value, of(cast))}")
         return value
 
     return AfterValidator(check)
@@ -47,7 +47,7 @@ def _known(what: str, of: Callable[[Cast], Sequence[str]]) -> AfterValidator:
 def _one_of(*choices: str) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
         if value not in choices:
-            raise ValueError(f"unknown {info.field_name} {short(value)}{meant(value, choices)}")
+            raise ValueError(f"unknown {info.field_name} {shortened(value)}{did_you_mean(value, choices)}")
         return value
 
     return AfterValidator(check)
@@ -189,7 +189,10 @@ class Policy(Rule):
         if mode in ("scale", "add"):
             low, high, unit = (0.0, 100.0, "a factor") if mode == "scale" else (low - high, high - low, unit)
         if not low <= value <= high:
-            yield "value", f"value {short(value)} is outside {low:g} to {high:g} ({name}, mode {mode!r}, unit: {unit})"
+            yield (
+                "value",
+                f"value {shortened(value)} is outside {low:g} to {high:g} ({name}, mode {mode!r}, unit: {unit})",
+            )
 
     def act(self, timeline: Timeline, cast: Cast) -> None:
         rows = [
@@ -338,7 +341,7 @@ class Allegation(Headline):
     def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
         yield from super().conflicts(said, horizon)
         if said.get("teacher") is not None and said.get("teacher") == said.get("student"):
-            yield "student", f"teacher and student are the same lab, {short(said['student'])}"
+            yield "student", f"teacher and student are the same lab, {shortened(said['student'])}"
 
     def act(self, timeline: Timeline, cast: Cast) -> None:
         first = self.when[0]

@@ -31,7 +31,7 @@ from abm.scenarios.event_input import complaints, read_event
 from abm.scenarios.events import Event
 from abm.scenarios.timeline import Cast, Timeline
 from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
-from abm.support.messages import PARAMETERS, meant, short
+from abm.support.messages import PARAMETERS, did_you_mean, shortened
 from abm.support.toml_lines import lines_of
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "scenarios"
@@ -98,7 +98,7 @@ class Scenario(BaseModel):
     _origin: _Origin = PrivateAttr()
 
     def __init__(self, origin: _Origin | None = None, /, **said: Any):
-        origin = origin or _Origin(f"scenario {short(said.get('name'))}")
+        origin = origin or _Origin(f"scenario {shortened(said.get('name'))}")
         said = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
         problems = list(origin.problems)
         numbered = _events(said.get("events", ()), origin, problems)
@@ -128,7 +128,7 @@ class Scenario(BaseModel):
             return _read(BUILT_IN / f"{name}.toml", replace(origin, horizon=None))
         if not name.endswith(".toml"):
             raise ScenarioError(
-                f"unknown scenario {short(name)}{meant(name, cls.names())}; or the path of a .toml file"
+                f"unknown scenario {shortened(name)}{did_you_mean(name, cls.names())}; or the path of a .toml file"
             )
         return _read(Path(name), origin)
 
@@ -160,7 +160,7 @@ class Scenario(BaseModel):
             return self._but(events=tuple(event for event in self.events if event.id != id))
         ids = [event.id for event in self.all_events if event.id]
         if id not in ids:
-            raise ScenarioError(f"scenario {self.name!r}: no event has the id {short(id)}{meant(id, ids)}")
+            raise ScenarioError(f"scenario {self.name!r}: no event has the id {shortened(id)}{did_you_mean(id, ids)}")
         return self._but(remove=(*self.remove, id))
 
     def _but(self, **changes: Any) -> "Scenario":
@@ -169,8 +169,10 @@ class Scenario(BaseModel):
 
     def check_parameters(self, known: Collection[str]) -> None:
         """Raise where an override names none of the `known` parameters."""
+        names = sorted(known)
         problems = [
-            f"{scenario._origin.at(name, 'parameters')}: unknown parameter {short(name)}{meant(name, sorted(known), PARAMETERS)}"
+            f"{scenario._origin.at(name, 'parameters')}: unknown parameter {shortened(name)}"
+            f"{did_you_mean(name, names, PARAMETERS)}"
             for scenario in self._line()
             for name in scenario.parameters
             if name not in known
@@ -189,7 +191,7 @@ class Scenario(BaseModel):
         """
         cast, problems, events = cast or Cast(), [], []
         if not isinstance(months, int) or months < 1:
-            problems.append(f"a run has at least one month, not {short(months)}")
+            problems.append(f"a run has at least one month, not {shortened(months)}")
         for event in self.all_events:
             called = repr(event.id) if event.id else f"of {event.date or f'month {event.month}'}"
             wrong = read_event(event, cast)[1]
@@ -220,14 +222,14 @@ class Scenario(BaseModel):
 def _events(said: Any, origin: _Origin, problems: list[str]) -> dict[int, Event]:
     """The sound events by their number, counted from 1."""
     if not isinstance(said, tuple):
-        problems.append(f"{origin.at('event')}: events are tables [[event]], each of its own, not {short(said)}")
+        problems.append(f"{origin.at('event')}: events are tables [[event]], each of its own, not {shortened(said)}")
         return {}
     sound = {}
     for number, raw in enumerate(said, start=1):
         event, wrong = read_event(raw, origin.cast, origin.horizon)
         kind = dict(raw).get("kind") if isinstance(raw, Mapping | Event) else None
         for key, what in wrong:
-            called = f"event {number}" if kind is None else f"event {number} (kind {short(kind)})"
+            called = f"event {number}" if kind is None else f"event {number} (kind {shortened(kind)})"
             problems.append(f"{origin.at(key, 'event', number)}: {called}: {what}")
         if event is not None:
             sound[number] = event
@@ -243,11 +245,11 @@ def _extended(name: Any, origin: _Origin, problems: list[str]) -> Scenario | Non
         if name in Scenario.names():
             path = BUILT_IN / f"{name}.toml"
         elif origin.folder is None or not name.endswith(".toml"):
-            raise ScenarioError(f"{here} unknown scenario {short(name)}{meant(name, Scenario.names())}")
+            raise ScenarioError(f"{here} unknown scenario {shortened(name)}{did_you_mean(name, Scenario.names())}")
         else:
             path = origin.folder / name
             if not path.resolve().is_relative_to(origin.folder.resolve()):
-                raise ScenarioError(f"{here} {short(name)}, which is outside the folder of this file")
+                raise ScenarioError(f"{here} {shortened(name)}, which is outside the folder of this file")
         chain = (*origin.chain, path.resolve())
         if len(set(chain)) < len(chain) or len(chain) > DEEPEST:
             wrong = "circular" if len(set(chain)) < len(chain) else f"more than {DEEPEST} in a row"
@@ -256,7 +258,7 @@ def _extended(name: Any, origin: _Origin, problems: list[str]) -> Scenario | Non
     except ScenarioError as error:
         problems += error.problems
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a zero byte
-        problems.append(f"{here} {short(name)}, which is no path: {short(str(error))}")
+        problems.append(f"{here} {shortened(name)}, which is no path: {shortened(str(error))}")
     return None
 
 
@@ -268,7 +270,7 @@ def _clashes(numbered: dict[int, Event], said: dict[str, Any], base: Scenario | 
     removed = [word for word in remove if isinstance(word, str)] if isinstance(remove, tuple) else []
     for word in removed:
         if word not in ids and (base is not None or said.get("extends") is None):
-            yield f"{origin.at('remove')}: remove: no inherited event has the id {short(word)}{meant(word, ids)}"
+            yield f"{origin.at('remove')}: remove: no inherited event has the id {shortened(word)}{did_you_mean(word, ids)}"
     named: dict[str, str] = {}
     placed: dict[tuple[Any, ...], str] = {}
     kept = [(None, event) for event in inherited if event.id not in removed]
@@ -284,14 +286,14 @@ def _clashes(numbered: dict[int, Event], said: dict[str, Any], base: Scenario | 
 def _odd_parameters(said: Any, origin: _Origin) -> Iterator[str]:
     """Overrides that are neither a number nor a table of numbers by jurisdiction."""
     for name, value in said.items() if isinstance(said, Mapping) else ():
-        here = f"{origin.at(str(name), 'parameters')}: parameter {short(name)}"
+        here = f"{origin.at(str(name), 'parameters')}: parameter {shortened(name)}"
         table = value if isinstance(value, Mapping) and value else {None: value}
         for key, number in table.items():
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
             if not is_number or not abs(number) <= sys.float_info.max:
-                yield f"{here}: must be a finite number, or a table of them by jurisdiction, not {short(number)}"
+                yield f"{here}: must be a finite number, or a table of them by jurisdiction, not {shortened(number)}"
             if key is not None and origin.cast is not None and key not in (*origin.cast.jurisdictions, "default"):
-                yield f"{here}: unknown jurisdiction {short(key)}{meant(key, origin.cast.jurisdictions)}"
+                yield f"{here}: unknown jurisdiction {shortened(key)}{did_you_mean(key, origin.cast.jurisdictions)}"
 
 
 def _read(path: Path, origin: _Origin) -> Scenario:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from abm.support.messages import short
+from abm.support.messages import shortened
 
 
 def plain(value: Any) -> Any:
@@ -33,7 +33,7 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     number = plain(value)
     if isinstance(number, bool) or not isinstance(number, int) or number < low or (high is not None and number > high):
         wanted = f", {low} or more" if high is None else f" from {low} to {high:,}"
-        raise ValueError(f"{name} = {short(value)}: must be a whole number{wanted}")
+        raise ValueError(f"{name} = {shortened(value)}: must be a whole number{wanted}")
     return number
 
 

@@ -18,7 +18,7 @@ class AbmWarning(UserWarning):
     """What the user should know of a result that is given all the same."""
 
 
-def meant(word: Any, words: Sequence[str], listed: str = "") -> str:
+def did_you_mean(word: Any, words: Sequence[str], listed: str = "") -> str:
     """`; did you mean 'policy'?`; where nothing is close the choices, or the command that lists them all."""
     if near := nearest(word, words):
         return near
@@ -48,7 +48,11 @@ def requirement(fault: Mapping[str, Any]) -> str:
         return f"must be {said['expected']}"
     if kind in LIMITS:
         what, key = LIMITS[kind]
-        return f"must be {what} {said[key]:g}" if isinstance(said[key], float) else f"must be {what} {short(said[key])}"
+        return (
+            f"must be {what} {said[key]:g}"
+            if isinstance(said[key], float)
+            else f"must be {what} {shortened(said[key])}"
+        )
     return next((what for start, what in MUST_BE.items() if kind.startswith(start)), fault["msg"].lower())
 
 
@@ -80,7 +84,7 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
 
 
-def short(value: Any) -> str:
+def shortened(value: Any) -> str:
     """A value as an error shows it: one line, not long, whatever it holds."""
     try:
         text = str(value) if isinstance(value, dt.date) else repr(value)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from abm.support.messages import short
+from abm.support.messages import shortened
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of the quantiles that bands are drawn of."""
@@ -29,7 +29,7 @@ def quantiles(values: np.ndarray, levels: Iterable[float] = LEVELS, axis: int = 
     or that repeat.
     """
     if isinstance(levels, str) or not isinstance(levels, Iterable):
-        raise ValueError(f"levels = {short(levels)}: must be a list of numbers, such as (0.05, 0.5, 0.95)")
+        raise ValueError(f"levels = {shortened(levels)}: must be a list of numbers, such as (0.05, 0.5, 0.95)")
     names: dict[str, float] = {}
     for level in levels:
         name = quantile_name(level)
@@ -46,7 +46,7 @@ def quantile_name(level: float) -> str:
     """Column of a quantile, its level in per cent: q05 of 0.05, q02.5 of 0.025, q99.9 of 0.999."""
     if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
         raise ValueError(
-            f"level {short(level)}: must be a number above 0 and below 1, such as 0.05; the least and the greatest value of"
+            f"level {shortened(level)}: must be a number above 0 and below 1, such as 0.05; the least and the greatest value of"
             " the runs are no quantiles"
         )
     percent = np.format_float_positional(100 * float(level), precision=12, fractional=False, trim="-")

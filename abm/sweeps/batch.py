@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abm.support.messages import short
+from abm.support.messages import shortened
 from abm.sweeps.results import Results, open_sweep
 from abm.sweeps.run import run_sweep
 from abm.sweeps.spec import Sweep
@@ -64,7 +64,7 @@ def sweep(
         `seeds` is not several.
     """
     if isinstance(seeds, str | Mapping) or not isinstance(seeds, Iterable):
-        raise ValueError(f"seeds = {short(seeds)}: give several, such as range(50)")
+        raise ValueError(f"seeds = {shortened(seeds)}: give several, such as range(50)")
     spec = Sweep(factors=factors, scenarios=scenario, seeds=tuple(seeds), months=months, **more)
     how: dict[str, Any] = {"classes": classes, "workers": workers, "executor": executor}
     if out is not None:

@@ -18,7 +18,7 @@ from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.scenarios.timeline import SIZES
 from abm.support.inputs import whole
 from abm.support.messages import OBSERVABLES as LISTED
-from abm.support.messages import meant, short
+from abm.support.messages import did_you_mean, shortened
 from abm.sweeps.table import inside, read_rows, unknown_scenarios
 from abm.sweeps.targets import Target, retold, target_of
 
@@ -41,7 +41,7 @@ LEAST_DAYS = LEAST_ESTIMATION - ESTIMATION[1]
 Checked = tuple[dict[str, Scenario], dict[str, Target], tuple[dict[str, Any], ...], list[str]]
 
 
-def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Checked:
+def problems_in(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Checked:
     """Scenarios by name, targets by factor, rows of a table, and all that is wrong apart from types of fields."""
     problems: list[str] = []
     stories = _stories(said.get("scenarios", ("baseline",)), folder, confined, problems)
@@ -77,7 +77,7 @@ def faults(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Chec
     problems += _fixed(said, names)
     problems += _seeds(said, kind)
     if isinstance(fit := said.get("posterior"), str) and fit not in fits():
-        problems.append(f"posterior: no fit {short(fit)}{meant(fit, fits())}")
+        problems.append(f"posterior: no fit {shortened(fit)}{did_you_mean(fit, fits())}")
     problems += _observables(said, names)
     problems += unknown_scenarios(rows, places, stories)
     return stories, targets, rows, problems
@@ -100,14 +100,14 @@ def _stories(said: Any, folder: Path | None, confined: bool, problems: list[str]
     for source in said:
         try:
             if not isinstance(source, str | Scenario):
-                raise ValueError(f"{short(source)} is neither the name of a scenario nor a Scenario")
+                raise ValueError(f"{shortened(source)} is neither the name of a scenario nor a Scenario")
             if isinstance(source, str) and source.endswith(".toml"):
                 story = Scenario.load(inside(source, folder, confined))
             else:
                 story = Scenario.load(source)
             story.check_parameters(Parameters.names())
             if story.name in stories:
-                raise ValueError(f"{short(story.name)} is there twice")
+                raise ValueError(f"{shortened(story.name)} is there twice")
             stories[story.name] = story
         except ScenarioError as error:
             problems += [f"scenarios: {problem}" for problem in error.problems]
@@ -123,7 +123,7 @@ def _column(
     try:
         target = target_of(name, stories)
     except ValueError as error:
-        problems.append(f"design: column {short(name)}: {error}")
+        problems.append(f"design: column {shortened(name)}: {error}")
         return {}
     faulty = [
         f"{place}: {name}: {what}"
@@ -140,7 +140,7 @@ def _factor(factor: Mapping[str, Any], target: Target, design: Mapping[str, Any]
     problems: list[str] = []
     values, low, high, levels = (factor.get(key) for key in ("values", "low", "high", "levels"))
     if isinstance(factor.get("unit"), str) and factor["unit"] != target.unit:
-        problems.append(f"is measured in {target.unit or 'pure numbers'}, not in {short(factor['unit'])}")
+        problems.append(f"is measured in {target.unit or 'pure numbers'}, not in {shortened(factor['unit'])}")
     listed = values if isinstance(values, tuple) else ()
     if values is not None and (low is not None or high is not None):
         return [*problems, "takes either values or a range from low to high"]
@@ -165,7 +165,7 @@ def _factor(factor: Mapping[str, Any], target: Target, design: Mapping[str, Any]
     if factor.get("scale") == "log" and (isinstance(low, dt.date) or low <= 0):  # type: ignore[operator]
         problems.append("a logarithmic range must start above 0")
     if kind == "grid" and not (isinstance(levels, int) and 2 <= levels <= MOST):
-        given = "" if levels is None else f", not {short(levels)}"
+        given = "" if levels is None else f", not {shortened(levels)}"
         problems.append(f"a range needs levels (a whole number, 2 or more) for a grid{given}")
     if not problems and target.is_date:
         problems += _morris((high - low).days + 1, design)  # type: ignore[operator]
@@ -223,7 +223,7 @@ def _events(
                 changed.timeline(months if isinstance(months, int) and months > 0 else 60)
             except (ScenarioError, ValueError) as error:
                 what = re.sub(r"^scenario '[^']*': event \S+ \(kind '\w+'\): ", "", str(error).splitlines()[0])
-                problems.append(f"factors.{name}: {short(value)}: {what}")
+                problems.append(f"factors.{name}: {shortened(value)}: {what}")
                 break
     return problems[:3]
 
@@ -251,7 +251,7 @@ def _design(design: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
         sizes = points if isinstance(points, tuple) else (points,)
         wrong = [n for n in sizes if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST]
         if not sizes or wrong:
-            given = f", not {short(wrong[0])}" if wrong else ""
+            given = f", not {shortened(wrong[0])}" if wrong else ""
             problems.append(f"design.points: {kind} needs a whole number of points, 1 to {MOST:,}{given}")
         elif kind != "latin_hypercube":
             number = sum(sizes)
@@ -262,10 +262,10 @@ def _design(design: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
                 )
     if kind == "morris":
         if isinstance(trajectories, bool) or not isinstance(trajectories, int) or not 2 <= trajectories <= MOST:
-            given = "" if trajectories is None else f", not {short(trajectories)}"
+            given = "" if trajectories is None else f", not {shortened(trajectories)}"
             problems.append(f"design.trajectories: morris needs a whole number, 2 to {MOST:,}{given}")
         if levels is not None and (not isinstance(levels, int) or not 2 <= levels <= MOST or levels % 2):
-            problems.append(f"design.levels: must be an even number, not {short(levels)}")
+            problems.append(f"design.levels: must be an even number, not {shortened(levels)}")
     return problems
 
 
@@ -301,7 +301,7 @@ def _fixed(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
         words = [*SIZES, *NETWORKS]
         for name, value in sizes.items():
             if name not in words:
-                problems.append(f"populations.{name}: unknown{meant(name, words)}")
+                problems.append(f"populations.{name}: unknown{did_you_mean(name, words)}")
             elif name in factors:
                 problems.append(f"populations.{name}: is a factor, too")
             elif name in SIZES and (what := target_of(name, {}).complaint(value)):
@@ -315,7 +315,9 @@ def _fixed(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
                 from abm.market.network_input import GENERATORS
 
                 if value not in GENERATORS:
-                    problems.append(f"populations.{name}: unknown network {short(value)}{meant(value, GENERATORS)}")
+                    problems.append(
+                        f"populations.{name}: unknown network {shortened(value)}{did_you_mean(value, GENERATORS)}"
+                    )
     return problems
 
 
@@ -328,7 +330,9 @@ def _observables(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[st
     if observables == ():
         problems.append("observables: is empty; name at least one")
     problems += [
-        f"observables: no observable {short(n)}{meant(n, list(MEASURES), LISTED)}" for n in names if n not in MEASURES
+        f"observables: no observable {shortened(n)}{did_you_mean(n, list(MEASURES), LISTED)}"
+        for n in names
+        if n not in MEASURES
     ]
     problems += [
         f"observables: {n} is a factor, too, and would be two columns of one name; an outcome of it, under a name of its"
@@ -340,7 +344,7 @@ def _observables(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[st
         problems.append("observables: one is there twice")
     for month in said["panel"] if isinstance(said.get("panel"), tuple) and months else ():
         if not isinstance(month, int) or not 0 <= month < months:
-            problems.append(f"panel: {short(month)} is no month of the run (0 to {months - 1})")
+            problems.append(f"panel: {shortened(month)} is no month of the run (0 to {months - 1})")
     taken = {name.lower() for name in (*COLUMNS, *factors, *names)}  # SQL does not tell A from a
     for name, outcome in _mapping(said.get("outcomes")).items():
         if not isinstance(outcome, Mapping):
@@ -361,14 +365,16 @@ def _monthly(outcome: Mapping[str, Any], months: int) -> list[str]:
     problems = []
     of, first, last = outcome.get("of"), outcome.get("first", 0), outcome.get("last")
     if isinstance(of, str) and of not in MEASURES:
-        daily = "; daily returns take a date" if of in DAILY else meant(of, [*MEASURES, *DAILY], LISTED)
-        problems.append(f".of: no observable {short(of)}{daily}")
+        daily = "; daily returns take a date" if of in DAILY else did_you_mean(of, [*MEASURES, *DAILY], LISTED)
+        problems.append(f".of: no observable {shortened(of)}{daily}")
     if outcome.get("take") == "trough":
         problems.append(".take: a trough is one of daily returns around a date")
     if months:
         last = months - 1 if last is None else last
         if isinstance(first, int) and isinstance(last, int) and not 0 <= first <= last < months:
-            problems.append(f": months {short(first)} to {short(last)} must lie within 0 to {months - 1}, in order")
+            problems.append(
+                f": months {shortened(first)} to {shortened(last)} must lie within 0 to {months - 1}, in order"
+            )
     return problems
 
 
@@ -377,7 +383,7 @@ def _dated(outcome: Mapping[str, Any], months: int) -> list[str]:
     problems = []
     of, first, last, date = outcome.get("of"), outcome.get("first", 0), outcome.get("last"), outcome.get("date")
     if isinstance(of, str) and of not in DAILY:
-        problems.append(f".of: {short(of)} is no daily return of a layer{meant(of, DAILY)}")
+        problems.append(f".of: {shortened(of)} is no daily return of a layer{did_you_mean(of, DAILY)}")
     if outcome.get("take") == "volatility":
         problems.append(".take: choose mean, sum, min, max or trough for daily returns")
     last = first if last is None else last

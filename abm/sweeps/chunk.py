@@ -90,7 +90,7 @@ def try_runs(
     """Run all; where that raises, halve until the run is found that does, and go on with the others."""
     began = time.perf_counter()
     try:
-        ensemble, spoilt = play(task, runs, outcomes, progress)
+        ensemble, spoilt = run_chunk(task, runs, outcomes, progress)
     except Exception as error:
         what = describe(error)
         if len(runs) > 1 and errors[-SAME_FAILURE:] != [what] * SAME_FAILURE:
@@ -116,7 +116,7 @@ def try_runs(
         outcomes.add(run, "nonfinite" if trouble else "ok", trouble, seconds, own)
 
 
-def play(
+def run_chunk(
     task: Task, runs: Sequence[Run], outcomes: ChunkRecord, progress: Callable[[int], None] | None = None
 ) -> tuple[dict[str, np.ndarray], set[str]]:
     """Observables (runs, months) of runs of one group."""
@@ -131,13 +131,13 @@ def play(
     if sweep.posterior:
         values |= drawn(sweep.posterior, runs, points, values)
     timelines = timelines_of(task.plan, points, setup) if task.plan.own_timelines else None
-    member = PreparedSetting(setup, values, timelines=timelines)
+    prepared = PreparedSetting(setup, values, timelines=timelines)
     step = (lambda done, total, seconds: progress(done)) if progress else None
     seeds = [run.seed for run in runs]
     began = time.perf_counter()
     dated = [one for one in sweep.columns.values() if one.date]
     daily = sorted({month for one in dated for month in months_around(one, sweep.months)})
-    ensemble = run_prepared([member], seeds, sweep.precision, daily, progress=step, workers=task.threads)[0]
+    ensemble = run_prepared([prepared], seeds, sweep.precision, daily, progress=step, workers=task.threads)[0]
     outcomes.engine += time.perf_counter() - began
     return ensemble.out["observables"] | {one.source: days_of(ensemble, one) for one in dated}, spoilt
 

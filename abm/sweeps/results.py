@@ -14,7 +14,7 @@ import numpy as np
 
 from abm.scenarios.calendar import FIRST_YEAR
 from abm.support.files import Unreadable, read_json, refuse_links
-from abm.support.messages import AbmWarning, meant, short
+from abm.support.messages import AbmWarning, did_you_mean, shortened
 from abm.sweeps import parts, store
 from abm.sweeps.parts import Damaged, Part
 from abm.sweeps.plan import run_id, seed_of
@@ -198,7 +198,7 @@ class Results:
         observables = [observables] if isinstance(observables, str) else observables
         for name in observables or ():
             if name not in there:
-                raise KeyError(f"observable {short(name)} was not kept{meant(name, there)}")
+                raise KeyError(f"observable {shortened(name)} was not kept{did_you_mean(name, there)}")
         return list(observables or there)
 
     def to_xarray(self, observables: str | Sequence[str] | None = None) -> xr.Dataset:
@@ -316,10 +316,10 @@ class Results:
         known = ["scenario", *self.factors]
         names = [outcomes] if isinstance(outcomes, str) else list(outcomes or self.outcomes)
         if factor not in known:
-            raise KeyError(f"no factor {short(factor)}{meant(factor, known)}")
+            raise KeyError(f"no factor {shortened(factor)}{did_you_mean(factor, known)}")
         for name in names:
             if name not in self.outcomes:
-                raise KeyError(f"no outcome {short(name)}{meant(name, self.outcomes)}")
+                raise KeyError(f"no outcome {shortened(name)}{did_you_mean(name, self.outcomes)}")
         if not 0 < confidence < 1:
             raise ValueError(f"confidence = {confidence}: must lie between 0 and 1")
         if not self.sweep.common_draws:
@@ -332,7 +332,9 @@ class Results:
             if not len(points):
                 there = self._design[factor].drop_duplicates().tolist()
                 more = ", ..." if len(there) > 8 else ""
-                raise ValueError(f"{factor} is never {short(value)}; it takes {', '.join(map(str, there[:8]))}{more}")
+                raise ValueError(
+                    f"{factor} is never {shortened(value)}; it takes {', '.join(map(str, there[:8]))}{more}"
+                )
             runs = self._table[self._table["point"].isin(points["point"])]
             # Points of a design may coincide; they are then one and the same run.
             points = points.drop_duplicates(others)[others] if others else points[:1][[]]

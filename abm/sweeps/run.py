@@ -13,7 +13,7 @@ from typing import Any
 
 from abm.runs.policy import warn
 from abm.support.inputs import whole
-from abm.support.messages import short
+from abm.support.messages import shortened
 from abm.support.workers import Broken, being_born, patience
 from abm.sweeps import parts, store
 from abm.sweeps.chunk import Task, carry_out
@@ -206,14 +206,16 @@ def checked(workers: Any, chunk: Any, replications: Any, shard: Any) -> Any:
         except ValueError as error:
             problems.append(str(error))
     if not problems and (found[1] or 0) > parts.MOST_ROWS:
-        problems.append(f"chunk = {short(chunk)}: must be at most {parts.MOST_ROWS:,}, the runs that one part may have")
+        problems.append(
+            f"chunk = {shortened(chunk)}: must be at most {parts.MOST_ROWS:,}, the runs that one part may have"
+        )
     try:
         which, shards = (whole("shard", number, 1) for number in shard)
         if which > shards:
             raise ValueError
         found_shard = which, shards
     except (TypeError, ValueError):
-        problems.append(f"shard = {short(shard)}: must be (K, N), whole numbers with K from 1 to N")
+        problems.append(f"shard = {shortened(shard)}: must be (K, N), whole numbers with K from 1 to N")
     if problems:
         raise ValueError("\n".join(problems))
     return (*found, found_shard)

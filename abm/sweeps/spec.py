@@ -43,9 +43,9 @@ from abm.data import draws
 from abm.scenarios.scenario import Scenario
 from abm.support.files import Unreadable, parse_toml, read_text, safe_name, toml_key, toml_value
 from abm.support.inputs import plain
-from abm.support.messages import meant, requirement, short
+from abm.support.messages import did_you_mean, requirement, shortened
 from abm.support.toml_lines import lines_of, placed
-from abm.sweeps.checks import OBSERVABLES, faults
+from abm.sweeps.checks import OBSERVABLES, problems_in
 from abm.sweeps.designs import repeats, size_of
 from abm.sweeps.factors import Design, Factor
 from abm.sweeps.outcome import STRICT, Outcome
@@ -124,7 +124,7 @@ class Sweep(BaseModel):
             super().__init__(**said)
         except ValidationError as error:
             mistyped = _complaints(error)
-        stories, targets, rows, found = faults(said, folder, confined)
+        stories, targets, rows, found = problems_in(said, folder, confined)
         problems = _once(mistyped, found)
         if problems:
             raise SpecError(problems)
@@ -301,14 +301,16 @@ def _complaints(error: ValidationError) -> dict[str, str]:
         if fault["type"] == "extra_forbidden":
             inner: dict[str, type[BaseModel]] = {"factors": Factor, "design": Design, "outcomes": Outcome}
             known = inner.get(where[0], Sweep) if len(where) > 1 else Sweep
-            what = f"unknown key {short(where[-1])}{meant(where[-1], list(known.model_fields))}"
+            what = f"unknown key {shortened(where[-1])}{did_you_mean(where[-1], list(known.model_fields))}"
         elif where[0] == "factors" and len(where) > 1 and fault["type"].startswith("model"):
-            what = f"{short(fault['input'])}: give a list of values, or a table with low and high"
+            what = f"{shortened(fault['input'])}: give a list of values, or a table with low and high"
         elif place == "panel":
-            what = f'{short(fault["input"])}: must be "all", "none" or a list of months'
+            what = f'{shortened(fault["input"])}: must be "all", "none" or a list of months'
         elif fault["type"] != "value_error":
             what = (
-                requirement(fault) if fault["type"] == "missing" else f"{short(fault['input'])}: {requirement(fault)}"
+                requirement(fault)
+                if fault["type"] == "missing"
+                else f"{shortened(fault['input'])}: {requirement(fault)}"
             )
         found.setdefault(place or "sweep", what)
     return found

@@ -123,12 +123,12 @@ def values_of(results: Results, of: str) -> np.ndarray:
 
 def column(sweep: Sweep, of: str) -> str:
     """The outcome that a name stands for: its own, or the mean of the observable of that name."""
-    from abm.support.messages import meant, short
+    from abm.support.messages import did_you_mean, shortened
 
     for name in (of, f"{of}_mean"):
         if name in sweep.columns:
             return name
-    raise ValueError(f"no outcome {short(of)}{meant(of, list(sweep.columns))}")
+    raise ValueError(f"no outcome {shortened(of)}{did_you_mean(of, list(sweep.columns))}")
 
 
 def run_until(

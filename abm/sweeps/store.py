@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.support.files import Unreadable, read_json, refuse_links, write_whole
-from abm.support.messages import requirement, short
+from abm.support.messages import requirement, shortened
 from abm.support.provenance import DECIDING, git, machine, now, source_hash, stamp, versions
 from abm.sweeps import parts
 from abm.sweeps.parts import Damaged, made_with
@@ -309,7 +309,9 @@ def load_manifest(folder: Path) -> dict[str, Any]:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         what = (
-            f"{where} = {short(first['input'])}: {requirement(first)}" if first["type"] != "missing" else f"no {where}"
+            f"{where} = {shortened(first['input'])}: {requirement(first)}"
+            if first["type"] != "missing"
+            else f"no {where}"
         )
         raise Damaged(path, f"is not a manifest: {what}" if where else "is not a manifest", mend) from None
     if checked.points * checked.replications > MOST_RUNS:

@@ -12,7 +12,7 @@ from typing import Any
 from abm.scenarios.scenario import Scenario
 from abm.support.files import read_text
 from abm.support.inputs import parse_float, parse_int
-from abm.support.messages import meant, short
+from abm.support.messages import did_you_mean, shortened
 from abm.sweeps.targets import day_of
 
 LARGEST_TABLE = 200_000_000  # bytes
@@ -22,7 +22,7 @@ def inside(name: str, folder: Path | None, confined: bool) -> Path:
     """A path of a file that a sweep names. Raises ValueError where it leads outside the folder of the sweep."""
     path = (folder or Path()) / name
     if confined and not path.resolve().is_relative_to((folder or Path()).resolve()):
-        raise ValueError(f"{short(name)} is outside the folder of the sweep")
+        raise ValueError(f"{shortened(name)} is outside the folder of the sweep")
     return path
 
 
@@ -49,21 +49,21 @@ def read_rows(
         return rows, [f"design.rows: row {number}" for number in range(1, len(rows) + 1)]
     name = design["file"]
     try:
-        text = read_text(inside(str(name), folder, confined), short(name), LARGEST_TABLE)
+        text = read_text(inside(str(name), folder, confined), shortened(name), LARGEST_TABLE)
         reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
         head = [word.strip() for word in next(reader, [])]
         if not all(head) or len(set(head)) < len(head) or not head:
-            raise ValueError(f"{short(name)}: the first line must name every column once")
+            raise ValueError(f"{shortened(name)}: the first line must name every column once")
         read = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
     except csv.Error as error:
-        problems.append(f"design.file: {short(name)}, line {reader.line_num}: {error}")
+        problems.append(f"design.file: {shortened(name)}, line {reader.line_num}: {error}")
         return (), []
     except (OSError, ValueError) as error:
         problems.append(f"design.file: {error}")
         return (), []
     found, places = [], []
     for number, line in read:
-        place = f"design.file: {short(name)}, line {number}"
+        place = f"design.file: {shortened(name)}, line {number}"
         if not any(line):
             continue
         if len(line) != len(head):
@@ -72,7 +72,7 @@ def read_rows(
         found.append({k: cell if k == "scenario" else _cell(cell) for k, cell in zip(head, line, strict=True)})
         places.append(place)
     if not any(any(line) for _, line in read):
-        problems.append(f"design.file: {short(name)}: has no rows")
+        problems.append(f"design.file: {shortened(name)}: has no rows")
     return tuple(found), places
 
 
@@ -92,7 +92,7 @@ def unknown_scenarios(
     """Complaints of the column ``scenario``, each at the first row that has the word."""
     first = {str(row["scenario"]): at for at, row in reversed(list(enumerate(rows))) if "scenario" in row}
     return [
-        f"{places[at]}: scenario {short(word)} is not among the sweep's scenarios{meant(word, list(stories))}"
+        f"{places[at]}: scenario {shortened(word)} is not among the sweep's scenarios{did_you_mean(word, list(stories))}"
         for word, at in first.items()
         if word not in stories
     ]

@@ -11,7 +11,7 @@ from typing import Any
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.scenarios.timeline import SIZES
-from abm.support.messages import PARAMETERS, meant, short
+from abm.support.messages import PARAMETERS, did_you_mean, shortened
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Target:
     def complaint(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
         if self.is_date:
-            return None if type(value) is dt.date else f"{short(value)} is not a date (such as 2025-01-27)"
+            return None if type(value) is dt.date else f"{shortened(value)} is not a date (such as 2025-01-27)"
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"{short(value)} is not a number"
+            return f"{shortened(value)} is not a number"
         try:
             finite = math.isfinite(value)
         except OverflowError:
-            return f"{short(value)} is too large a number"
+            return f"{shortened(value)} is too large a number"
         if not finite:
             return f"{value} is not finite"
         if self.whole and value != int(value):
@@ -68,7 +68,7 @@ def target_of(name: str, stories: Mapping[str, Scenario]) -> Target:
         if dot and base not in INSTRUMENTS:
             raise ValueError(f"{base} is no policy lever and has one value everywhere; leave out .{key}")
         if dot and key not in JURISDICTIONS:
-            raise ValueError(f"no jurisdiction {short(key)}{meant(key, JURISDICTIONS)}")
+            raise ValueError(f"no jurisdiction {shortened(key)}{did_you_mean(key, JURISDICTIONS)}")
         return Target("parameter", base if dot else name, key if dot else None, row["unit"], (row["low"], row["high"]))
     if name in SIZES:
         return Target("size", name, unit="agents", bounds=SIZES[name], whole=True)
@@ -76,14 +76,16 @@ def target_of(name: str, stories: Mapping[str, Scenario]) -> Target:
     if dot and base in events:
         without = [label for label, story in stories.items() if base not in {event.id for event in story.all_events}]
         if without:
-            raise ValueError(f"scenario {short(without[0])} has no event {short(base)}; sweep it in its own")
+            raise ValueError(f"scenario {shortened(without[0])} has no event {shortened(base)}; sweep it in its own")
         fields = [field for field, value in events[base] if _can_vary(value)]
         if key not in fields:
-            raise ValueError(f"event {short(base)} has no number or date {short(key)}{meant(key, fields)}")
+            raise ValueError(
+                f"event {shortened(base)} has no number or date {shortened(key)}{did_you_mean(key, fields)}"
+            )
         value = getattr(events[base], key)
         return Target("event", base, key, is_date=isinstance(value, dt.date), whole=type(value) is int)
     words = [*Parameters.names(), *SIZES, *(f"{id_}.date" for id_, event in events.items() if event.date)]
-    raise ValueError(f"is no parameter, population or event{meant(name, words, PARAMETERS)}")
+    raise ValueError(f"is no parameter, population or event{did_you_mean(name, words, PARAMETERS)}")
 
 
 def _can_vary(value: Any) -> bool:

@@ -31,12 +31,12 @@ class Chunk:
 
     def __init__(self, at: int, runs: int = CHUNK, **sizes: int) -> None:
         self.runs = runs
-        self.setup, self.setting, self.events, self.markets = eve_of(at, runs, **sizes)
-        self.values = self.setting[0]
+        self.setup, self.inputs, self.events, self.markets = eve_of(at, runs, **sizes)
+        self.values = self.inputs[0]
 
     def compiled(self, block: Callable[[Market, Now], Any]) -> Callable[[], Any]:
         program = jax.jit(of_runs(block, self.setup.equations), compiler_options=compiler_options())
-        return lambda: jax.block_until_ready(program(self.markets, self.setting, self.events))
+        return lambda: jax.block_until_ready(program(self.markets, self.inputs, self.events))
 
     def of(self, run: int, kind: Any, **more: Any) -> Any:
         """A run's parameters, as a kernel takes them."""
@@ -149,7 +149,7 @@ def _nests(chunk: Chunk) -> np.ndarray:
         found.append(np.asarray(products_of(market.labs, now.p).nest))
         return market.month
 
-    jax.eval_shape(of_runs(look, chunk.setup.equations), chunk.markets, chunk.setting, chunk.events)
+    jax.eval_shape(of_runs(look, chunk.setup.equations), chunk.markets, chunk.inputs, chunk.events)
     return found[0]
 
 

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from abm.analysis.complete import IncompleteRuns, numbers
 from abm.analysis.replications import enough, markdown, needed, replications, spread
+from abm.analysis.require_finite import IncompleteRuns, outcome_cube
 from abm.analysis.sensitivity_design import pilot
 from abm.cli.app import app
 from abm.cli.sensitivity import seeds_needed
@@ -113,7 +113,7 @@ def test_the_command_replications(tmp_path):
         for number in (row.needed, row.needed_low, row.needed_high):
             assert f"{number:,.0f}" in line
     assert "| `hhi_mean` |" in (tmp_path / "replications.md").read_text()
-    values = numbers(open_sweep(tmp_path / "runs"), ["hhi_mean"])[0]
+    values = outcome_cube(open_sweep(tmp_path / "runs"), ["hhi_mean"])[0]
     assert table[table["outcome"] == "hhi_mean"]["value"].iloc[0] == pytest.approx(values[0].mean())
     assert "crash_compute" in pilot(["baseline"], (), 5, 60).columns
 

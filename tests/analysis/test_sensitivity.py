@@ -6,7 +6,7 @@ import pytest
 from SALib.sample import morris
 from scipy.stats import qmc
 
-from abm.analysis.complete import IncompleteRuns
+from abm.analysis.require_finite import IncompleteRuns
 from abm.analysis.seed_noise import components, seed_noise, shares
 from abm.analysis.sensitivity import morris_effects, of_sweep, positive, sobol_indices, subsets
 from abm.analysis.sensitivity_design import BUILT_IN, Wanted, load, noise_sweep, years_of

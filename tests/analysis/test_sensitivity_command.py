@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from abm.analysis.complete import IncompleteRuns
+from abm.analysis.require_finite import IncompleteRuns
 from abm.analysis.seed_noise import seed_noise
 from abm.analysis.sensitivity import of_sweep
 from abm.analysis.sensitivity_design import Wanted, load

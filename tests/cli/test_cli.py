@@ -15,7 +15,7 @@ import abm.calibration.fit_table
 import abm.experiments.reproductions
 import abm.runs.simulate
 from abm.cli.app import app
-from abm.experiments.reproductions import Outcome, Reproduction, Stopped
+from abm.experiments.reproductions import Reproduced, Reproduction, Stopped
 from abm.market.month import Month
 from abm.runs.results import Result
 from abm.scenarios.events import KINDS, Event
@@ -174,7 +174,7 @@ def job(monkeypatch, tmp_path):
         progress("working", 1, 2)
         if "raises" in asked:
             raise asked["raises"]
-        return Outcome(folder, folder / "report.html", [folder / "tables" / "a.csv"], ["It held."], 1.0)
+        return Reproduced(folder, folder / "report.html", [folder / "tables" / "a.csv"], ["It held."], 1.0)
 
     monkeypatch.setattr(Reproduction, "run", run)
     monkeypatch.chdir(tmp_path)

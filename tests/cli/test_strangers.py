@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from abm.analysis.counterfactual import Counterfactual, CounterfactualError
 from abm.analysis.predictions import read_outcomes, read_predictions
 from abm.calibration.spec import Calibration, CalibrationError
-from abm.cli.mistakes import Mistake
-from abm.cli.mistakes import settings as settings_of
+from abm.cli.mistakes import Mistake, parse_settings
 from abm.experiments import ExperimentError
 from abm.experiments.load import load as load_experiment
 from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
 from abm.scenarios.scenario import Scenario, ScenarioError
-from abm.support.messages import meant, nearest
+from abm.support.messages import did_you_mean, nearest
 from abm.sweeps import SpecError, Sweep
 
 ROOT = Path(__file__).parents[2]
@@ -184,8 +183,8 @@ def test_only_what_is_close_is_proposed_and_all_else_is_listed():
     assert nearest("rnu", ["run", "list"]) == "; did you mean 'run'?"
     assert nearest("lerner", ["lerner_closed_mean"]) == "; did you mean 'lerner_closed_mean'?"
     assert nearest("uk", JURISDICTIONS) == nearest("foo", ["of", "info"]) == nearest("mars", JURISDICTIONS) == ""
-    assert meant("mars", JURISDICTIONS, "abm list") == " (one of: us, china, eu, row)"
-    assert meant("foo", Parameters.names(), "abm list --parameters") == "; `abm list --parameters` has them all"
+    assert did_you_mean("mars", JURISDICTIONS, "abm list") == " (one of: us, china, eu, row)"
+    assert did_you_mean("foo", Parameters.names(), "abm list --parameters") == "; `abm list --parameters` has them all"
 
 
 names = st.one_of(
@@ -201,7 +200,7 @@ names = st.one_of(
 def test_any_words_after_set_are_settings_or_a_mistake(words):
     found, told = {}, "in order"
     try:
-        found = settings_of(words)
+        found = parse_settings(words)
     except Mistake as mistake:
         told = str(mistake)
     assert told.strip()

@@ -18,10 +18,10 @@ from abm.engine import (
     Field,
     Group,
     Population,
-    each,
     interpreted,
     loop,
     loop_between,
+    map_rows,
     run_many,
     seed_words,
     when,
@@ -325,9 +325,9 @@ def test_each_and_loop_agree_with_python():
     def body(total, row):
         return total + row["x"], {"so far": total, "y": row["y"] * row["x"]}
 
-    compiled = loop(body, 0.0, rows), each(lambda r: r["x"] * r["y"].sum(), rows)
+    compiled = loop(body, 0.0, rows), map_rows(lambda r: r["x"] * r["y"].sum(), rows)
     with interpreted():
-        plain = loop(body, 0.0, rows), each(lambda r: r["x"] * r["y"].sum(), rows)
+        plain = loop(body, 0.0, rows), map_rows(lambda r: r["x"] * r["y"].sum(), rows)
     jax.tree.map(np.testing.assert_array_equal, compiled, plain)
     assert float(compiled[0][0]) == 6.0
     np.testing.assert_array_equal(compiled[0][1]["so far"], [0, 0, 1, 3])

@@ -7,7 +7,7 @@ from abm import MarketModel, Scenario, simulate
 from abm.agents import ClosedLab
 from abm.engine import Draws, RuleError
 from abm.market.state import Values
-from abm.runs.months import one_month, play
+from abm.runs.months import months_of, one_month
 from abm.runs.setup import Setup
 
 SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
@@ -28,7 +28,7 @@ def gap(a, b):
 def replay(scenario, first, last):
     """Play months `first` to `last` rule by rule in Python from a compiled history; compare the last one."""
     setup = Setup.of(scenario=scenario, months=39, **SMALL)
-    markets = [market for market, _ in play(setup, 1)]
+    markets = [market for market, _ in months_of(setup, 1)]
     values, draws = Values(setup.values), Draws.from_seed(1)
     market = markets[first]
     for at in range(first, last):

@@ -16,7 +16,7 @@ from abm.engine import Draws
 from abm.market.phases.chips import trade_chips
 from abm.market.phases.policy import adjust_policy
 from abm.market.state import Accounts, Cloud, Exchange, Flows, Now, Values
-from abm.runs.months import play
+from abm.runs.months import months_of
 from abm.runs.setup import Setup
 
 TINY = dict(vendors=2, closed_labs=4, open_labs=3, entrants=2, adopters=4, investors=5)  # every monetisation
@@ -64,7 +64,7 @@ def months_of_model(name):
     setup = Setup.of(scenario="baseline", months=MONTHS, **TINY, **WORLDS[name])
     values, draws = Values({k: jax.numpy.asarray(v) for k, v in setup.values.items()}), Draws.from_seed(SEED)
     p = SimpleNamespace(**{k: np.asarray(v).tolist() for k, v in setup.values.items()})
-    markets = [market for market, _ in play(setup, SEED)]
+    markets = [market for market, _ in months_of(setup, SEED)]
     months = []
     for at in range(MONTHS):
         events = SimpleNamespace(**{k: np.asarray(rows[at]).tolist() for k, rows in setup.timeline.items()})

@@ -15,7 +15,7 @@ from abm.market.phases import tokens
 from abm.market.phases.accounts import consumer_surplus
 from abm.market.phases.common import adoption, is_open_lab, products_of
 from abm.market.state import TIERS, Now, Values
-from abm.runs.months import play
+from abm.runs.months import months_of
 from abm.runs.setup import Setup
 
 SMALL = dict(vendors=2, closed_labs=4, open_labs=3, entrants=2, adopters=30, investors=5)
@@ -27,7 +27,7 @@ def market_of_run(price_form, **parameters):
     """A market in the second month after R1, and what its agents know."""
     setup = Setup.of(parameters, months=AT, price_form=price_form, **SMALL)
     values = Values({name: jnp.asarray(value) for name, value in setup.values.items()})
-    *_, (market, _) = play(setup, SEED)
+    *_, (market, _) = months_of(setup, SEED)
     return market, Now(values, setup.events(AT - 1), Draws.from_seed(SEED).at(market.month), setup.equations)
 
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from abm.cli.app import app
-from abm.support.messages import printable, short
+from abm.support.messages import printable, shortened
 
 EVIL = "\x1b]0;owned\x07\x9b31m\u202eabc\r\x08"
 
@@ -52,14 +52,14 @@ def test_a_file_cannot_steer_the_terminal_either(tmp_path):
 def test_control_characters_are_written_out_and_words_of_any_language_stay():
     assert printable(EVIL) == r"\x1b]0;owned\x07\x9b31m\u202eabc\r\x08"
     assert printable("größe\nΔ ± 数") == "größe\nΔ ± 数"
-    assert short(dt.date(2025, 1, 27)) == "2025-01-27"
-    assert short("a\nb") == r"'a\nb'"
+    assert shortened(dt.date(2025, 1, 27)) == "2025-01-27"
+    assert shortened("a\nb") == r"'a\nb'"
 
     class Odd:
         def __repr__(self):
             return "a\x1b[31m\nb"
 
-    assert short(Odd()) == r"a\x1b[31m\nb"
+    assert shortened(Odd()) == r"a\x1b[31m\nb"
 
 
 def test_the_page_shows_no_control_characters():

@@ -20,7 +20,7 @@ from abm.charts.labels import MECHANISMS
 from abm.engine import concatenate_runs
 from abm.experiments.manifest import FILES
 from abm.experiments.r1 import store
-from abm.experiments.reproductions import Outcome, Progress, Stopped
+from abm.experiments.reproductions import Progress, Reproduced, Stopped
 from abm.runs.results import Ensemble
 from abm.runs.setup import Setup
 from abm.runs.simulate import Setting, ensembles
@@ -84,7 +84,7 @@ def run(
     months: int = MONTHS,
     crash_months: int = CRASH_MONTHS,
     **options: Any,
-) -> Outcome:
+) -> Reproduced:
     """Do the whole job and write it below `folder`: figures, tables, runs, report.html, manifest.json.
 
     Parameters
@@ -145,7 +145,7 @@ def run_parts(
     else:
         report(0)
     try:
-        for block in job.play_in(pool, missing) if pool else job.play_here(missing, report):
+        for block in job.blocks_in(pool, missing) if pool else job.blocks_here(missing, report):
             kept = job.kept(block)
             if kept is None:
                 raise RuntimeError(
@@ -195,7 +195,7 @@ class Job:
             found[part.name] = one
         return found
 
-    def play(self, block: Seeds, step: Callable[[int, int, float], None] | None = None) -> Seeds:
+    def run_block(self, block: Seeds, step: Callable[[int, int, float], None] | None = None) -> Seeds:
         """All parts on the same few seeds, and keep them."""
         keys = self.keys(block)
         days = sorted({day for part in self.todo for day in part.daily})
@@ -207,13 +207,13 @@ class Job:
             store.save(self.path(part, block), keys[part.name], runs)
         return block
 
-    def play_here(self, blocks: list[Seeds], step: Callable[[int, int, float], None]) -> Iterator[Seeds]:
+    def blocks_here(self, blocks: list[Seeds], step: Callable[[int, int, float], None]) -> Iterator[Seeds]:
         for block in blocks:
-            yield self.play(block, step)
+            yield self.run_block(block, step)
 
-    def play_in(self, pool: Executor, blocks: list[Seeds]) -> Iterator[Seeds]:
+    def blocks_in(self, pool: Executor, blocks: list[Seeds]) -> Iterator[Seeds]:
         """Blocks as they are finished."""
-        watch, pending = Watch(pool), {pool.submit(self.play, block) for block in blocks}
+        watch, pending = Watch(pool), {pool.submit(self.run_block, block) for block in blocks}
         while pending:
             for future in watch.wait(pending):
                 pending.remove(future)

@@ -17,7 +17,7 @@ from abm.experiments.html import Section, bullets, paragraph, picture, table
 from abm.experiments.manifest import manifest
 from abm.experiments.r1 import tables
 from abm.experiments.r1.findings import Narrative, tell
-from abm.experiments.reproductions import Outcome, Progress
+from abm.experiments.reproductions import Progress, Reproduced
 from abm.figures import beliefs, chips, crash, list_prices, markups
 from abm.support.files import write_text, write_whole
 from abm.support.provenance import now, version_of
@@ -66,7 +66,7 @@ def write(
     began: float = 0.0,
     progress: Progress | None = None,
     drawing: Callable[[], list[Path]] | None = None,
-) -> Outcome:
+) -> Reproduced:
     """Everything that is made of the runs; returns where it is and the result in sentences.
 
     `drawing` waits for the paths of the `SHARED` figures, which a worker draws meanwhile; without it they are drawn here.
@@ -100,7 +100,7 @@ def write(
     write_text(how, json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n")
     progress("done", work, work)
     headlines = [story.power[0], story.crash[0], story.chips[0], story.chips[1], *story.misses[:1]]
-    return Outcome(folder, page, [page, *files, how], headlines, seconds)
+    return Reproduced(folder, page, [page, *files, how], headlines, seconds)
 
 
 def plates(runs: dict[str, Ensemble]) -> dict[str, Plate]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abm.support.messages import meant, short
+from abm.support.messages import did_you_mean, shortened
 from abm.sweeps.plan import seed_of
 
 if TYPE_CHECKING:
@@ -25,19 +25,19 @@ class IncompleteRuns(ValueError):
         super().__init__(message)
 
 
-def all_finite(values: np.ndarray, runs: Sequence[str] | None = None, of: str = "the output") -> None:
+def require_finite(values: np.ndarray, runs: Sequence[str] | None = None, of: str = "the output") -> None:
     """Raise IncompleteRuns where a value is NaN or infinite; `runs` are names of the values, by default their positions."""
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
         named = [runs[int(at)] if runs is not None else f"run {at}" for at in bad]
         raise IncompleteRuns(
-            f"{counted(bad.size, values.size)} no finite number in {of}: {listed(named)}; nothing is dropped, since the"
+            f"{counted(bad.size, values.size)} no finite number in {of}: {name_a_few(named)}; nothing is dropped, since the"
             " design needs every run: do them again, or take an output or ranges for which all runs have one",
             named,
         )
 
 
-def numbers(results: Results, names: Sequence[str]) -> np.ndarray:
+def outcome_cube(results: Results, names: Sequence[str]) -> np.ndarray:
     """(outcomes, points, replications) of the outcomes of these names, every one of them finite.
 
     Raises KeyError for a name that the sweep has not, IncompleteRuns where a run is missing, has failed, or has no finite
@@ -45,7 +45,7 @@ def numbers(results: Results, names: Sequence[str]) -> np.ndarray:
     """
     for name in names:
         if name not in results.outcomes:
-            raise KeyError(f"no outcome {short(name)}{meant(name, results.outcomes)}")
+            raise KeyError(f"no outcome {shortened(name)}{did_you_mean(name, results.outcomes)}")
     runs = results.runs()
     shape = len(results.design), int(results.manifest["replications"])
     at = runs["point"].to_numpy(int), runs["replication"].to_numpy(int)
@@ -72,7 +72,7 @@ def numbers(results: Results, names: Sequence[str]) -> np.ndarray:
         " cannot have a number, choose a narrower range or another outcome"
     )
     raise IncompleteRuns(
-        f"{counted(int(bad.sum()), bad.size)} no number: {listed(told)}; nothing is dropped, since the design needs every"
+        f"{counted(int(bad.sum()), bad.size)} no number: {name_a_few(told)}; nothing is dropped, since the design needs every"
         f" run: {advice}",
         ids,
     )
@@ -82,7 +82,7 @@ def counted(bad: int, of: int) -> str:
     return f"{bad:,} of {of:,} runs {'has' if bad == 1 else 'have'}"
 
 
-def listed(names: Sequence[str]) -> str:
+def name_a_few(names: Sequence[str]) -> str:
     """The first few of the names, and how many more there are."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
