@@ -56,7 +56,7 @@ docs: $(STAMP) ## the site of the documentation, into output/site: links checked
 	@echo output/site/index.html
 
 baseline: $(STAMP) ## the stored headline results, tests/baseline.json (after a change that means to move them)
-	$(BIN)/python -m abm.analysis.baseline
+	$(BIN)/python tests/baseline.py
 
 fits: $(STAMP) ## the fits and their test, into abm/data/fits and docs/fits (an hour and a half; resumable)
 	$(BIN)/abm calibrate january_2025 --store

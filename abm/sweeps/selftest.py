@@ -140,7 +140,7 @@ def killed_coordinator(how: signal.Signals) -> Callable[..., str]:
         folder.mkdir(parents=True)
         spec = folder.with_suffix(".toml")
         spec.write_text(sweep.to_toml(), encoding="utf-8")
-        line = [sys.executable, "-m", "abm.sweeps.lead", str(spec), str(folder)]
+        line = [sys.executable, "-m", "abm.sweeps.selftest", str(spec), str(folder)]
         leader = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 300
         while not list((folder / "parts").glob("*.runs.parquet")) and leader.poll() is None:
@@ -207,3 +207,8 @@ TRIALS: dict[str, Callable[..., str]] = {
     "parts are damaged": damaged_part,
     "the disk is full": full_disk,
 }
+
+
+if __name__ == "__main__":  # leads a sweep in a process of its own, which a trial then kills: SPEC FOLDER
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells take from what runs in the background
+    run_sweep(sys.argv[1], sys.argv[2], workers=2, chunk=2)

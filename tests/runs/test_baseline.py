@@ -4,14 +4,13 @@
 """
 
 import json
-from pathlib import Path
 
+import baseline
 import pytest
 
-from abm.analysis import baseline
 from abm.scenarios.scenario import Scenario
 
-STORED = json.loads((Path(__file__).parents[1] / "baseline.json").read_text(encoding="utf-8"))
+STORED = json.loads(baseline.FILE.read_text(encoding="utf-8"))
 
 
 def changed(size):

@@ -51,7 +51,7 @@ def leader(folder):
     spec = folder.with_suffix(".toml")
     spec.write_text(small().to_toml(), encoding="utf-8")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([sys.executable, "-m", "abm.sweeps.lead", str(spec), str(folder)], **quiet)
+    return subprocess.Popen([sys.executable, "-m", "abm.sweeps.selftest", str(spec), str(folder)], **quiet)
 
 
 def until(met, seconds=300):

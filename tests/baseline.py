@@ -39,7 +39,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "default": {"seeds": 50, "options": {}},
     "small": {"seeds": 8, "options": {"adopters": 24, "investors": 40}},
 }
-FILE = Path("tests") / "baseline.json"
+FILE = Path(__file__).with_suffix(".json")
 
 
 def headlines(size: str) -> dict[str, Any]:
@@ -49,10 +49,10 @@ def headlines(size: str) -> dict[str, Any]:
 
     names = Scenario.names()
     chosen = SIZES[size]
-    family = ensembles(
+    runs_of = ensembles(
         [Setting(scenario=name) for name in names], range(chosen["seeds"]), daily=(), **chosen["options"]
     )
-    return {name: {o: summary(runs[o]) for o in HEADLINES} for name, runs in zip(names, family, strict=True)}
+    return {name: {o: summary(runs[o]) for o in HEADLINES} for name, runs in zip(names, runs_of, strict=True)}
 
 
 def summary(values: np.ndarray) -> dict[str, list[float]]:
