@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from abm.market.state import DAYS
+from abm.support.axes import DAYS
 
 INVESTORS, MONTHS = 1_000, 60
 NUMBERS_A_DAY = 50

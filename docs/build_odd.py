@@ -42,7 +42,8 @@ ROLES = {
 
 def parameters() -> str:
     """Every parameter, in the order of the code."""
-    from abm.parameters import INSTRUMENTS, Parameters
+    from abm.parameters import Parameters
+    from abm.support.axes import INSTRUMENTS
 
     rows = []
     for row in Parameters.table():
@@ -114,7 +115,7 @@ def observables() -> str:
 
     parts = []
     for title, group in GROUPS.items():
-        rows = [[f"`{name}`", unit, meaning] for name, (unit, meaning) in group.items()]
+        rows = [[f"`{name}`", unit, meaning] for name, (unit, meaning, *_) in group.items()]
         parts.append(f"**{title.capitalize()}**\n\n{table(['observable', 'unit', 'meaning'], rows)}")
     return "\n\n".join(parts)
 
@@ -125,7 +126,8 @@ def observables() -> str:
 def inputs() -> str:
     """Kinds of event, and the arrays that they are written on."""
     from abm.scenarios.events import KINDS, Event
-    from abm.scenarios.timeline import INSTRUMENTS, Timeline
+    from abm.scenarios.timeline import Timeline
+    from abm.support.axes import INSTRUMENTS
 
     common = set(Event.model_fields)
     rows = []
@@ -167,12 +169,13 @@ def cast() -> str:
     from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
     from abm.market.populations import Populations
     from abm.market.start import first_labs, first_vendors
-    from abm.market.state import QUESTIONS, STAGES, TIERS, Values
+    from abm.market.state import Values
     from abm.parameters import Parameters
+    from abm.support.axes import QUESTIONS, STAGES, TIERS
 
     p, populations = Values(Parameters().values()), Populations()
     cast = populations.cast()
-    sizes = {"tier": TIERS, "stage": STAGES, "question": QUESTIONS, "vendor": len(cast.vendors)}
+    sizes = {"tier": TIERS, "stage": STAGES, "question": len(QUESTIONS), "vendor": len(cast.vendors)}
     vendors, labs = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
 
     shown = ("chip_price", "unit_cost", "capacity", "lock_in", "generation_age", "cash")
@@ -359,7 +362,7 @@ def drawn(node: ast.AST, function: ast.FunctionDef) -> list[str] | None:
     shape = " or ".join(singular.get(word, word.removesuffix("s")) for word in each)
     if len(node.args) > 2:
         axes = ast.unparse(node.args[2])
-        shape += " × " + {"(TIERS,)": "tier", "(QUESTIONS,)": "question"}.get(axes, axes)
+        shape += " × " + {"(TIERS,)": "tier", "(len(QUESTIONS),)": "question"}.get(axes, axes)
     return [decision, {"uniform": "uniform (0, 1)", "normal": "standard normal"}[kind], shape]
 
 

@@ -12,10 +12,9 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from abm.analysis.profile import PHASES
 from abm.charts import style
-from abm.figures.multilayer_network import CHANNELS, ROLES
+from abm.figures.multilayer_network import CHANNELS, LOOKS
 from abm.market.populations import Populations
-from abm.parameters import JURISDICTIONS
-from abm.scenarios.calendar import DAYS
+from abm.support.axes import DAYS, JURISDICTIONS
 
 OUT = Path(__file__).parent / "images" / "model.png"
 SIZES = Populations()
@@ -80,9 +79,9 @@ def model() -> Any:
     ax.add_patch(FancyBboxPatch((left, bottom), width, high, boxstyle="round,pad=0.03", **frame))
     ax.text(left + 3.2, bottom + 0.17, "firms", ha="center", va="center", size=7, color=style.GREY, style="italic")
     for role, (left, bottom, width, title, does) in BOXES.items():
-        look = {"boxstyle": "round,pad=0.03", "facecolor": "white", "edgecolor": ROLES[role]["color"], "linewidth": 1.6}
+        look = {"boxstyle": "round,pad=0.03", "facecolor": "white", "edgecolor": LOOKS[role]["color"], "linewidth": 1.6}
         ax.add_patch(FancyBboxPatch((left, bottom), width, HIGH, **look))
-        mark = {name: ROLES[role][name] for name in ("color", "marker")}
+        mark = {name: LOOKS[role][name] for name in ("color", "marker")}
         ax.plot(left + 0.02, bottom + HIGH, **mark, markersize=7, markeredgecolor="white", zorder=3)
         ax.text(left + width / 2, bottom + 0.54, title, ha="center", va="center", weight="bold")
         ax.text(left + width / 2, bottom + 0.22, does, ha="center", va="center", size=7, color="#333333")

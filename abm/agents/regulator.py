@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from abm.engine import Agent, Field
-from abm.parameters import INSTRUMENTS
+from abm.support.axes import INSTRUMENTS
 
 
 class Regulator(Agent):

@@ -25,11 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
-from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+from abm.parameters import Parameters
 from abm.runs.policy import CLOSED, FROM_THE_START, Change, resolved, retold, without
 from abm.scenarios.calendar import HORIZON, date_of, month_of
 from abm.scenarios.events import Event
 from abm.scenarios.scenario import Scenario, ScenarioError
+from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
 from abm.support.inputs import parse_float, plain
 from abm.support.messages import PARAMETERS, did_you_mean, shortened

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+from abm.parameters import Parameters
 from abm.runs.policy import ANSWERED, EVERYWHERE, Change, owner, sentence, without
 from abm.scenarios.calendar import date_of
 from abm.scenarios.events import Event, Policy
 from abm.scenarios.scenario import Scenario
 from abm.scenarios.timeline import Timeline
+from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 
 if TYPE_CHECKING:
     from abm.analysis.counterfactual import Counterfactual

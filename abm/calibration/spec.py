@@ -27,7 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.calibration.facts import LAST_MONTH
 from abm.data import targets
-from abm.parameters import INSTRUMENTS, Parameters
+from abm.parameters import Parameters
+from abm.support.axes import INSTRUMENTS
 from abm.support.files import Unreadable, parse_toml, read_text, safe_name
 from abm.support.messages import PARAMETERS, did_you_mean, requirement, shortened
 from abm.support.toml_lines import lines_of, placed

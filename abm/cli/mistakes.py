@@ -167,7 +167,8 @@ def _interrupt() -> None:
 
 def parse_settings(given: list[str]) -> dict[str, Any]:
     """`name=value` and `name.jurisdiction=value` as parameters; all mistakes at once."""
-    from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+    from abm.parameters import Parameters
+    from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 
     values: dict[str, Any] = {}
     tables: dict[str, dict[str, float]] = {}

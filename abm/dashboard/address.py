@@ -9,9 +9,10 @@ from abm.analysis.policy_notes import taken_back
 from abm.charts.labels import LABELS
 from abm.dashboard.levers import every
 from abm.dashboard.runs import too_much
-from abm.parameters import INSTRUMENTS, Parameters
+from abm.parameters import Parameters
 from abm.scenarios.calendar import HORIZON
 from abm.scenarios.scenario import Scenario
+from abm.support.axes import INSTRUMENTS
 from abm.support.messages import printable, shortened
 
 LOOK = ("of",)

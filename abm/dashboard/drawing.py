@@ -6,7 +6,7 @@ from typing import Any
 
 import networkx as nx
 
-from abm.figures.multilayer_network import CHANNELS, CROWDS, ROLES, largest_amount, network_numbers, short_name
+from abm.figures.multilayer_network import CHANNELS, CROWDS, LOOKS, largest_amount, network_numbers, short_name
 
 SHAPES = {"s": "square", "o": "circle"}
 PATHS = {
@@ -25,7 +25,7 @@ def drawn(graph: nx.MultiDiGraph, layer: str) -> tuple[list[dict[str, Any]], lis
     busy = set(edges["tail"]) | set(edges["head"])
     shown = []
     for row in nodes.itertuples():
-        look = ROLES[row.role]
+        look = LOOKS[row.role]
         x, y = places[row.node]
         above, crowd = row.role == "regulators", row.role in CROWDS
         beside = not (above or crowd)

@@ -19,7 +19,7 @@ from abm.charts.labels import LABELS, label_of
 from abm.dashboard import inspector
 from abm.dashboard.drawing import drawn
 from abm.dashboard.parts import Picture, when_changed
-from abm.figures.multilayer_network import CHANNELS, ROLES, TITLES
+from abm.figures.multilayer_network import CHANNELS, LOOKS, TITLES
 from abm.figures.products import draw_frontier, month_name
 from abm.runs.mesa_model import MarketModel
 from abm.support.inputs import parse_int
@@ -161,7 +161,7 @@ def Network(
 def Legend(layer: str) -> None:
     marks = {"s": "■", "o": "●", "D": "◆", "^": "▲", "v": "▼", "P": "✚"}
     parts = [
-        f'<span style="color:{look["color"]}">{marks[look["marker"]]}</span> {look["label"]}' for look in ROLES.values()
+        f'<span style="color:{look["color"]}">{marks[look["marker"]]}</span> {look["label"]}' for look in LOOKS.values()
     ]
     if layer == "access":
         lines = zip(("━", "┅"), CHANNELS.values(), strict=True)

@@ -31,7 +31,7 @@ LAYERS = {
 """Layers that are drawn, and their titles. Users' peers are a layer of users alone: drawn when asked for."""
 TITLES = LAYERS | {"peers": "Peers: who watches whom"}
 
-ROLES: dict[str, dict[str, Any]] = {
+LOOKS: dict[str, dict[str, Any]] = {
     "regulators": {"color": style.BLACK, "marker": "P", "label": "regulators"},
     "vendors": {"color": style.ORANGE, "marker": "D", "label": "chip vendors"},
     "infrastructure": {"color": style.GREY, "marker": "D", "label": "power, platforms, apps"},
@@ -210,7 +210,7 @@ def draw_layer(
             )
         )  # fmt: skip
     busy = set(edges["tail"]) | set(edges["head"])
-    for role, look in ROLES.items():
+    for role, look in LOOKS.items():
         rows = nodes[nodes["role"] == role]
         for here, alpha in ((rows["node"].isin(busy), 1.0), (~rows["node"].isin(busy), 0.22)):
             some = rows[here]
@@ -293,7 +293,7 @@ def largest_amount(edges: pd.DataFrame) -> float:
 
 
 def _legend(figure: Figure, ax: Axes, own: bool, layers: Sequence[str], columns: int = 4) -> None:
-    for look in ROLES.values():
+    for look in LOOKS.values():
         ax.plot([], [], linestyle="none", markersize=5, markeredgecolor="white", **look)
     if "access" in layers:
         for look in CHANNELS.values():

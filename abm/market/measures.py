@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Measure(NamedTuple):
     unit: str
     meaning: str
+    undefined: bool = False
+    """Whether it may have no value: there NaN is an answer, not a failure."""
 
 
 _PRICING_POWER = {
@@ -41,6 +43,7 @@ _PRICES = {
         f"price_at_k{k}": (
             "$ per M tokens",
             f"cheapest list price at capability {k} or more (undefined before the first)",
+            True,
         )
         for k in range(7)
     },
@@ -151,7 +154,7 @@ _CHECKS = {
     "compute_residual": ("", "violation of the compute identity, relative to the stock: zero up to rounding"),
 }
 
-GROUPS = {
+GROUPS: dict[str, dict[str, tuple[Any, ...]]] = {
     "pricing power": _PRICING_POWER,
     "prices": _PRICES,
     "race": _RACE,
@@ -165,3 +168,5 @@ GROUPS = {
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {name: Measure(*row) for group in GROUPS.values() for name, row in group.items()}
 )
+UNDEFINED = frozenset(name for name, measure in MEASURES.items() if measure.undefined)
+"""Observables that may have no value."""

@@ -14,6 +14,7 @@ import networkx as nx
 import numpy as np
 from scipy import sparse
 
+from abm.support.axes import NODE_ROLES
 from abm.support.files import read_text
 from abm.support.inputs import parse_float
 from abm.support.messages import shortened
@@ -44,8 +45,6 @@ STATIC = {
     "information": Static("information_network", "investors", "investor", 8),
     "peers": Static("peer_network", "adopters", "adopter", 6),
 }
-ROLES = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
-"""Values of the node attribute `role` in a network that the model exports."""
 
 
 class NetworkError(ValueError):
@@ -141,7 +140,7 @@ def _of_graph(graph: nx.Graph, layer: str | None) -> tuple[dict[Any, Any], spars
                 f"the edge {shortened(tail)} - {shortened(head)} has no layer, and others have: give it one"
             )
         edges = [edge for edge in edges if edge[2]["layer"] == layer]
-        others = [role for role in ROLES if layer not in STATIC or role != STATIC[layer].role]
+        others = [role for role in NODE_ROLES if layer not in STATIC or role != STATIC[layer].role]
         nodes = {node: data for node, data in nodes.items() if data.get("role") not in others}
     place = {node: i for i, node in enumerate(nodes)}
     if strays := [edge for edge in edges if edge[0] not in place or edge[1] not in place]:

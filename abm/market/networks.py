@@ -11,7 +11,6 @@ import numpy as np
 from abm.market.network_input import GENERATORS, STATIC, NetworkError, listened_to, places_for, weights_of
 from abm.support.messages import shortened
 
-LAYERS = ("supply", "access", "ownership", "information", "peers", "usage", "jurisdiction")
 LARGEST_TABLE = 10_000_000
 """Entries of a table of neighbours: 40 MB."""
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.market.phases.accounts import consumer_surplus, outlook_of
 from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, per_product, quantities
-from abm.market.state import QUESTIONS, TIERS, Market, Now
+from abm.market.state import Market, Now
 from abm.mechanisms import beliefs, capacity, investment, welfare
-from abm.parameters import JURISDICTIONS
+from abm.support.axes import JURISDICTIONS, QUESTIONS, TIERS
 
 LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 """Capabilities (nats) at which the cheapest price is followed."""
@@ -214,7 +214,7 @@ def beliefs_and_equities(market: Market, now: Now) -> dict[str, jax.Array]:
         "trend_share": (weight * investors.trend_share).sum(),
     }
     names = ("intensity", "appropriability", "tightness", "credibility")
-    return out | {f"belief_{names[i]}": mean[i] for i in range(QUESTIONS)}
+    return out | {f"belief_{names[i]}": mean[i] for i in range(len(QUESTIONS))}
 
 
 def surpluses(market: Market, now: Now) -> dict[str, jax.Array]:

@@ -14,12 +14,12 @@ from abm.agents import Adopter, ChipVendor, ClosedLab, Investor, OpenLab, Regula
 from abm.engine import Agent, Group, Population
 from abm.market.networks import static_layer
 from abm.market.state import Networks
-from abm.parameters import JURISDICTIONS
 from abm.scenarios.timeline import SIZES, Cast
+from abm.support.axes import JURISDICTIONS
 from abm.support.inputs import whole
 from abm.support.messages import AbmWarning
 
-ROLES: dict[str, type[Agent]] = {
+CLASS_OF_ROLE: dict[str, type[Agent]] = {
     "vendors": ChipVendor,
     "closed_labs": ClosedLab,
     "open_labs": OpenLab,
@@ -67,13 +67,13 @@ class Populations:
             except ValueError as error:
                 problems.append(str(error))
         for role, kinds in self.classes.items():
-            if role not in ROLES:
-                problems.append(f"role {role!r} is not known: choose {', '.join(ROLES)}")
+            if role not in CLASS_OF_ROLE:
+                problems.append(f"role {role!r} is not known: choose {', '.join(CLASS_OF_ROLE)}")
                 continue
             problems += [
-                f"{kind.__name__} cannot play {role}: it must be a subclass of {ROLES[role].__name__}"
+                f"{kind.__name__} cannot play {role}: it must be a subclass of {CLASS_OF_ROLE[role].__name__}"
                 for kind in kinds
-                if not issubclass(kind, ROLES[role])
+                if not issubclass(kind, CLASS_OF_ROLE[role])
             ]
             if role != "regulators" and sum(kinds.values()) != getattr(self, role):
                 problems.append(
@@ -129,7 +129,7 @@ class Populations:
 
     def kinds(self, role: str) -> list[tuple[type[Agent], int]]:
         size = 4 if role == "regulators" else getattr(self, role)
-        kinds = list(self.classes.get(role, {ROLES[role]: size}).items())
+        kinds = list(self.classes.get(role, {CLASS_OF_ROLE[role]: size}).items())
         if role == "open_labs" and self.entrants:  # free slots belong to the last class
             kind, number = kinds[-1]
             kinds[-1] = (kind, number + self.entrants)
@@ -150,8 +150,8 @@ class Populations:
 
 def role_of(kind: Any) -> str:
     """The role that a class of agents plays. Raises ValueError where it plays none."""
-    for role, base in ROLES.items():
+    for role, base in CLASS_OF_ROLE.items():
         if isinstance(kind, type) and issubclass(kind, base):
             return role
-    bases = ", ".join(base.__name__ for base in ROLES.values())
+    bases = ", ".join(base.__name__ for base in CLASS_OF_ROLE.values())
     raise ValueError(f"{kind!r} plays no role: subclass one of {bases}")

@@ -13,9 +13,9 @@ from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
 from abm.engine import Draws, Group, Population, without_weak_types
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
-from abm.market.state import DAYS, QUESTIONS, STAGES, TIERS, Accounts, Cloud, Exchange, Flows, Market, Networks
-from abm.parameters import INSTRUMENTS
+from abm.market.state import Accounts, Cloud, Exchange, Flows, Market, Networks
 from abm.scenarios.timeline import Cast
+from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS, STAGES, TIERS
 
 LONGEST_LAG = 48  # months
 HISTORY = 12  # months of capability that a delay can reach back
@@ -31,7 +31,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
     sizes = {
         "tier": TIERS,
         "stage": STAGES,
-        "question": QUESTIONS,
+        "question": len(QUESTIONS),
         "pair": 2,
         "product": labs * TIERS,
         "vendor": len(cast.vendors),
@@ -104,7 +104,7 @@ def with_exchange(market: Market, p: Any, assets: int) -> Market:
         log_price=base, base=base, target_base=base,
         shares=jnp.ones(assets), position=jnp.ones(assets), momentum=jnp.zeros(assets),
         variance=usual_noise_of(market, p) ** 2,
-        dealer_cash=jnp.zeros(()), signal=jnp.zeros(QUESTIONS), precision=jnp.zeros(QUESTIONS), claims=jnp.zeros(2),
+        dealer_cash=jnp.zeros(()), signal=jnp.zeros(len(QUESTIONS)), precision=jnp.zeros(len(QUESTIONS)), claims=jnp.zeros(2),
         salience=jnp.zeros(()), daily_returns=jnp.zeros((DAYS, assets)),
     )  # fmt: skip
     held = market.investors.wealth[:, None] * jnp.ones(assets)
@@ -242,7 +242,7 @@ def first_investors(p: Any, draws: Draws, populations: Populations, sizes: dict[
     n = populations.investors
     slots = Population.create(Investor, n, sizes=sizes)
     wealth = jnp.exp(0.8 * draws.normal("wealth", slots))
-    opinion = p.belief_spread * draws.normal("opinion", slots, (QUESTIONS,))
+    opinion = p.belief_spread * draws.normal("opinion", slots, (len(QUESTIONS),))
     logit = jax.scipy.special.logit(p.credibility) + p.credibility_spread * draws.normal("credibility", slots)
     return populations.group(
         "investors",
@@ -253,7 +253,7 @@ def first_investors(p: Any, draws: Draws, populations: Populations, sizes: dict[
             "belief": opinion,
             "reference": opinion,
             "anchor": opinion,
-            "uncertainty": p.belief_variance * jnp.ones((n, QUESTIONS)),
+            "uncertainty": p.belief_variance * jnp.ones((n, len(QUESTIONS))),
             "susceptibility": jnp.clip(p.susceptibility * (0.5 + draws.uniform("susceptibility", slots)), 0.0, 1.0),
             "credibility": jax.nn.sigmoid(logit),
             "threshold": jnp.clip(p.attention_threshold * (0.5 + draws.uniform("threshold", slots)), 0.0, 1.0),

@@ -9,7 +9,6 @@ import jax
 
 from abm.engine import Draws, Group
 
-TIERS, STAGES, DAYS, QUESTIONS = 2, 3, 21, 4
 Part = TypeVar("Part", bound="Record")
 
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-PRICE_FORMS = ("linear", "log")
+from abm.support.axes import PRICE_FORMS
 
 
 def shares(

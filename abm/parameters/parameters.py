@@ -11,10 +11,11 @@ from pydantic import ConfigDict, ValidationError, model_validator
 
 from abm.parameters.compute import Compute
 from abm.parameters.policy import Policy
-from abm.parameters.quantities import INSTRUMENTS, JURISDICTIONS, Lever
+from abm.parameters.quantities import Lever
 from abm.parameters.research import Research
 from abm.parameters.shares import Shares
 from abm.parameters.tokens import Tokens
+from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 from abm.support.messages import PARAMETERS, did_you_mean, shortened
 
 

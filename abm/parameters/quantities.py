@@ -10,18 +10,6 @@ from pydantic_core import PydanticCustomError
 from abm.data import fit
 from abm.support.inputs import plain
 
-JURISDICTIONS = ("us", "china", "eu", "row")
-INSTRUMENTS = (
-    "ip_strength",
-    "ip_clarity",
-    "enforcement_effort",
-    "compliance_fixed",
-    "compliance_proportional",
-    "permitting_lag",
-    "power_growth",
-    "policy_uncertainty",
-)
-
 
 def _not_a_word(value: Any) -> Any:
     """Refuse True and "0.5", also NumPy's, which Python would convert to numbers."""

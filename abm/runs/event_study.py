@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.scenarios.calendar import DAYS
+from abm.support.axes import DAYS
 from abm.support.samples import by_label, is_constant
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from abm.market.measures import UNDEFINED
 from abm.market.month import Month
 from abm.market.observables import ProductRecord
 from abm.runs.setup import Setup
@@ -59,10 +60,6 @@ def warn_of_prices(observables: Mapping[str, Any], seeds: Sequence[int]) -> None
             return
 
 
-MAY_BE_UNDEFINED = ("price_at_k",)
-"""Observables, by their beginning, that have no value where nothing of the kind is on sale."""
-
-
 def check_finite(observables: Mapping[str, Any], setup: Setup, seeds: Sequence[int], first: int = 0) -> None:
     """Reject a run in which a user's rule gave NaN or infinity, or a price that is not above 0 (`observables.of_a_market`).
 
@@ -71,7 +68,7 @@ def check_finite(observables: Mapping[str, Any], setup: Setup, seeds: Sequence[i
     """
     if setup.program_key.is_plain:
         return
-    bad = {n: ~np.isfinite(np.asarray(x)) for n, x in observables.items() if not n.startswith(MAY_BE_UNDEFINED)}
+    bad = {n: ~np.isfinite(np.asarray(x)) for n, x in observables.items() if n not in UNDEFINED}
     begin = {name: int(np.argmax(wrong.any(0))) for name, wrong in bad.items() if wrong.any()}
     if begin:
         name = min(begin, key=lambda one: begin[one])
@@ -86,7 +83,7 @@ def check_finite(observables: Mapping[str, Any], setup: Setup, seeds: Sequence[i
 def check_run(report: Month, setup: Setup, seed: int, first: int = 0) -> None:
     """Both checks of one run; report : arrays (months, ...) from month `first` on."""
     values = {name: np.asarray(x)[None] for name, x in report.observables.items()}
-    wrong = [~np.isfinite(x[0]) for name, x in values.items() if not name.startswith(MAY_BE_UNDEFINED)]
+    wrong = [~np.isfinite(x[0]) for name, x in values.items() if name not in UNDEFINED]
     until = (
         int(np.argmax(np.any(wrong, axis=0))) + 1 if np.any(wrong) else None
     )  # what came of it later is nobody's price

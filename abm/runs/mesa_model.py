@@ -27,8 +27,8 @@ from abm.runs.results import months_index
 from abm.runs.setup import Setup, yes_or_no
 from abm.scenarios.calendar import date_of
 from abm.support.arrays import read_only
+from abm.support.axes import NODE_ROLES
 
-GROUPS = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
 ONLY_LABS = "only labs can, by lab.remove() or lab.active = False"
 INDEXES = {"home": (0, "regulators"), "teacher": (-1, "labs"), "copied_from": (-1, "labs")}
 """Fields that number agents of another group, and the lowest number that they take."""
@@ -108,7 +108,7 @@ class MarketModel(mesa.Model):
     def __repr__(self) -> str:
         if self._market is None:  # not yet, while Mesa sets it up
             return f"<{type(self).__name__} with seed {self.seed}>"
-        active = sum(int(np.asarray(getattr(self._market, group).active).sum()) for group in GROUPS)
+        active = sum(int(np.asarray(getattr(self._market, group).active).sum()) for group in NODE_ROLES)
         return (
             f"<{type(self).__name__} with seed {self.seed}: scenario {self.setup.scenario.name!r}, {self.month} of"
             f" {self.setup.months} months played, {active:,} agents>"
@@ -375,7 +375,7 @@ class MarketModel(mesa.Model):
             return
         self._stale = False
         present = set()
-        for group in GROUPS:
+        for group in NODE_ROLES:
             for number, population in enumerate(getattr(self._market, group).populations):
                 for index in np.flatnonzero(np.asarray(population.columns["active"])):
                     key = (group, number, int(index))

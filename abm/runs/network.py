@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 
-from abm.market.networks import LAYERS
+from abm.support.axes import NETWORK_LAYERS
 
 if TYPE_CHECKING:
     from abm.market.state import Market
@@ -27,9 +27,9 @@ def network_of(market: Market, setup: Setup, layers: str | tuple[str, ...] | Non
     Edges of ``access`` have a `channel`, and two labs may have one of each. "api": distillation, M exchanges this month.
     "weights": the lab whose open weights the other copied last, in whichever month; the weight is 1 and no amount.
     """
-    wanted = LAYERS if layers is None else (layers,) if isinstance(layers, str) else tuple(layers)
-    if unknown := set(wanted) - set(LAYERS):
-        raise ValueError(f"layers {sorted(unknown)} are not known: choose from {', '.join(LAYERS)}")
+    wanted = NETWORK_LAYERS if layers is None else (layers,) if isinstance(layers, str) else tuple(layers)
+    if unknown := set(wanted) - set(NETWORK_LAYERS):
+        raise ValueError(f"layers {sorted(unknown)} are not known: choose from {', '.join(NETWORK_LAYERS)}")
     graph = nx.MultiDiGraph(month=int(market.month) - 1)
     names = _add_nodes(graph, market, setup)
     for layer in wanted:

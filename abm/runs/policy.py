@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+from abm.parameters import Parameters
 from abm.scenarios.calendar import date_of
 from abm.scenarios.events import Event, ExportControl, Policy, Rule
 from abm.scenarios.scenario import Scenario
 from abm.scenarios.timeline import NO_CAP
+from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 from abm.support.messages import AbmWarning
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ FROM_THE_START = (
     "social_return_ratio", "susceptibility", "token_scale", "trend_share", "usage_elasticity",
 )  # fmt: skip
 """Parameters that no month reads: what they say is in the agents from the first one on (or in a measure alone)."""
-ANSWERED = INSTRUMENTS[:1] + INSTRUMENTS[2:7]
+ANSWERED = tuple(name for name in INSTRUMENTS if name not in ("ip_clarity", "policy_uncertainty"))
 """Instruments whose targets regulators shift of their own accord (`Regulator.adjust`)."""
 EVERYWHERE = "all"
 CLOSED = "closed_to_china"

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.market.measures import UNDEFINED
 from abm.scenarios.calendar import FIRST_YEAR
 from abm.support.arrays import read_only
+from abm.support.axes import TIER_NAMES
 from abm.support.messages import nearest, shortened
 from abm.support.samples import LEVELS, quantiles
 
@@ -70,7 +72,7 @@ class Result:
         record = self.report.products
         months, labs, tiers = record.price.shape
         index = pd.MultiIndex.from_product(
-            [range(months), self.setup.cast.labs, ["flagship", "efficient"][:tiers]], names=["month", "lab", "tier"]
+            [range(months), self.setup.cast.labs, TIER_NAMES[:tiers]], names=["month", "lab", "tier"]
         )
         columns = {name: np.asarray(getattr(record, name)).reshape(-1) for name in record._fields}
         frame = pd.DataFrame(columns, index=index)
@@ -178,7 +180,7 @@ class Ensemble:
         """Seeds of runs in which a headline observable is not finite."""
         bad = np.zeros(len(self.seeds), bool)
         for name in self.names:
-            if not name.startswith("price_at_k"):  # undefined before the first model that reaches the level
+            if name not in UNDEFINED:
                 bad |= ~np.isfinite(self[name]).all(1)
         return [seed for seed, is_bad in zip(self.seeds, bad, strict=True) if is_bad]
 

@@ -10,21 +10,18 @@ from typing import Any
 import numpy as np
 
 from abm.engine import floats_of
-from abm.market.populations import ROLES, Populations
+from abm.market.populations import CLASS_OF_ROLE, Populations
 from abm.market.state import Equations, Events, Networks
 from abm.parameters import Parameters, merged
 from abm.runs.own_code import identity_of_code, is_built_in
 from abm.scenarios.scenario import Scenario
 from abm.scenarios.timeline import Cast
+from abm.support.axes import PRICE_FORMS, PRICING
 from abm.support.inputs import plain, whole
 from abm.support.messages import did_you_mean, nearest, shortened
 
 LONGEST = 1_200
 """Months: a century. What the model says of such times is another matter."""
-
-
-PRICING = ("posted", "flexible", "nash")
-PRICE_FORMS = ("log", "linear")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +147,7 @@ class ProgramKey:
 
         Where what the rules do cannot all be known, every set-up has a key of its own.
         """
-        kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in ROLES)
+        kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in CLASS_OF_ROLE)
         code = identity_of_code(kind for _, several in kinds for kind, _ in several)
         rules: Any = UnknownRules(setup, code.digest) if code.unknown else code.digest
         return cls(setup.populations, setup.cast, setup.equations, (kinds, setup.cast, setup.equations, rules))

@@ -9,11 +9,11 @@ month's last day. So every date keeps its calendar month, and dates in order are
 import datetime as dt
 from functools import cache
 
+from abm.support.axes import DAYS
+
 FIRST_YEAR = 2023
 HORIZON = 60
 """Default length of a run, months: to December 2027."""
-DAYS = 21
-"""Trading days in a model month."""
 
 UNSCHEDULED_CLOSURES = {dt.date(2025, 1, 9): "National Day of Mourning for James E. Carter"}
 """Closures that were in no calendar. They are *not* taken out when days are counted, so that R1 (20-21 January 2025) is

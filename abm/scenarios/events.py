@@ -20,8 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from abm.scenarios.calendar import DAYS, date_of, month_of, trading_day
-from abm.scenarios.timeline import ENTRANT, INSTRUMENTS, QUESTIONS, Cast, Timeline
+from abm.scenarios.calendar import date_of, month_of, trading_day
+from abm.scenarios.timeline import ENTRANT, Cast, Timeline
+from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS
 from abm.support.messages import did_you_mean, shortened
 
 OLDEST_RULE = dt.date(2015, 1, 1)

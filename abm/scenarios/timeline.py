@@ -12,22 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from abm.scenarios.calendar import DAYS, HORIZON
-
-INSTRUMENTS = {
-    "ip_strength": (0.0, 1.0, "probability that a proven case is won"),
-    "ip_clarity": (0.0, 1.0, "1 - spread of the outcomes of equal cases"),
-    "enforcement_effort": (0.0, 100.0, "added to the teacher's own vigilance"),
-    "compliance_fixed": (0.0, 1e5, "$ M per month"),
-    "compliance_proportional": (0.0, 1.0, "share of revenue"),
-    "permitting_lag": (0.0, 240.0, "months"),
-    "power_growth": (-1.0, 10.0, "per year"),
-    "policy_uncertainty": (0.0, 10.0, "standard deviation"),
-}
-"""Policy instruments in the order of axis I: lowest and highest value, unit."""
-
-QUESTIONS = ("compute_intensity", "appropriability", "policy_tightness", "credibility")
-"""The investors' open questions in the order of axis Q."""
+from abm.scenarios.calendar import HORIZON
+from abm.support.axes import DAYS, INSTRUMENTS, JURISDICTIONS, QUESTIONS
 
 SIZES = {
     "vendors": (1, 1_000),
@@ -51,7 +37,7 @@ class Cast:
     vendor_home: tuple[str, ...] = ("us", "us", "us", "china")
     labs: tuple[str, ...] = (*(f"closed_{i}" for i in range(1, 6)), *(f"open_{i}" for i in range(1, 7)))
     lab_home: tuple[str, ...] = ("us", "us", "us", "us", "china", "china", "us", "china", "eu", "us", "row")
-    jurisdictions: tuple[str, ...] = ("us", "china", "eu", "row")
+    jurisdictions: tuple[str, ...] = JURISDICTIONS
 
     def __post_init__(self) -> None:
         for names, homes in ((self.vendors, self.vendor_home), (self.labs, self.lab_home)):

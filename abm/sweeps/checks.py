@@ -13,9 +13,10 @@ from abm.data import fits
 from abm.market.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
 from abm.runs.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
-from abm.scenarios.calendar import DAYS, month_of, trading_day
+from abm.scenarios.calendar import month_of, trading_day
 from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.scenarios.timeline import SIZES
+from abm.support.axes import DAYS
 from abm.support.inputs import whole
 from abm.support.messages import OBSERVABLES as LISTED
 from abm.support.messages import did_you_mean, shortened

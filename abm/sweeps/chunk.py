@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.data import draws
+from abm.market.measures import UNDEFINED
 from abm.runs import event_study
 from abm.runs.results import Ensemble
-from abm.scenarios.calendar import DAYS, month_of, trading_day
+from abm.scenarios.calendar import month_of, trading_day
+from abm.support.axes import DAYS
 from abm.sweeps.injected_failures import InjectedFailures
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.parts import made_with, write_part
@@ -26,8 +28,6 @@ from abm.sweeps.targets import retold
 if TYPE_CHECKING:
     from abm.runs.setup import Setup
 
-UNDEFINED = tuple(f"price_at_k{k}" for k in range(7))
-"""Observables that have no value before the first model that reaches a level: there NaN is an answer, not a failure."""
 SAME_FAILURE = 3
 """After so many single runs with one and the same error the rest of the chunk is not tried one by one."""
 

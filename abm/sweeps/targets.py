@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+from abm.parameters import Parameters
 from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.scenarios.timeline import SIZES
+from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 from abm.support.messages import PARAMETERS, did_you_mean, shortened
 
 

@@ -20,7 +20,8 @@ from abm.engine import compiler_options
 from abm.engine.devices import CHUNK
 from abm.market.phases import equities, tokens
 from abm.market.phases.common import adoption, products_of
-from abm.market.state import DAYS, Market, Now
+from abm.market.state import Market, Now
+from abm.support.axes import DAYS
 from benchmarks.limit import adopters, investors
 
 PRECISION = 1e-9

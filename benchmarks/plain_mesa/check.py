@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Draws
-from abm.market.state import DAYS, Market
+from abm.market.state import Market
 from abm.runs.months import play
 from abm.runs.setup import Setup
+from abm.support.axes import DAYS
 from benchmarks.plain_mesa.draws import GivenDraws
 from benchmarks.plain_mesa.headlines import HEADLINES
 from benchmarks.plain_mesa.model import PlainMarket

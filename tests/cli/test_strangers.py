@@ -13,8 +13,9 @@ from abm.calibration.spec import Calibration, CalibrationError
 from abm.cli.mistakes import Mistake, parse_settings
 from abm.experiments import ExperimentError
 from abm.experiments.load import load as load_experiment
-from abm.parameters import INSTRUMENTS, JURISDICTIONS, Parameters
+from abm.parameters import Parameters
 from abm.scenarios.scenario import Scenario, ScenarioError
+from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 from abm.support.messages import did_you_mean, nearest
 from abm.sweeps import SpecError, Sweep
 

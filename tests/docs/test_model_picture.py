@@ -9,7 +9,7 @@ from matplotlib.image import imread
 from matplotlib.patches import FancyBboxPatch
 
 import abm
-from abm.figures.multilayer_network import ROLES, network_numbers
+from abm.figures.multilayer_network import LOOKS, network_numbers
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -27,7 +27,7 @@ def test_a_box_has_the_colour_of_its_role():
         1:
     ]  # but the frame
     colours = [to_hex(box.get_edgecolor()) for box in boxes]
-    assert dict(zip(module.BOXES, colours, strict=True)) == {r: look["color"].lower() for r, look in ROLES.items()}
+    assert dict(zip(module.BOXES, colours, strict=True)) == {r: look["color"].lower() for r, look in LOOKS.items()}
 
 
 def test_its_arrows_are_the_links_of_the_network():

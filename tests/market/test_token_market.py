@@ -14,9 +14,10 @@ from abm.engine import Draws
 from abm.market.phases import tokens
 from abm.market.phases.accounts import consumer_surplus
 from abm.market.phases.common import adoption, is_open_lab, products_of
-from abm.market.state import TIERS, Now, Values
+from abm.market.state import Now, Values
 from abm.runs.months import months_of
 from abm.runs.setup import Setup
+from abm.support.axes import TIERS
 
 SMALL = dict(vendors=2, closed_labs=4, open_labs=3, entrants=2, adopters=30, investors=5)
 AT, SEED = 26, 3

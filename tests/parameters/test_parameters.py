@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abm.parameters import INSTRUMENTS, JURISDICTIONS, ParameterError, Parameters
+from abm.parameters import ParameterError, Parameters
+from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 
 
 def test_an_unknown_name_of_a_parameter_says_which_there_are():

@@ -12,7 +12,7 @@ from abm import MarketModel, ensemble, simulate
 from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
 from abm.market.measures import MEASURES
 from abm.market.networks import LAYERS
-from abm.market.state import TIERS
+from abm.support.axes import TIERS
 
 SIZES = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
 # Prices follow at once what a lab wants to charge.

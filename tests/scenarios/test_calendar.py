@@ -8,15 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import abm.scenarios.calendar
-from abm.scenarios.calendar import (
-    DAYS,
-    UNSCHEDULED_CLOSURES,
-    date_of,
-    is_trading_day,
-    market_holidays,
-    month_of,
-    trading_day,
-)
+from abm.scenarios.calendar import UNSCHEDULED_CLOSURES, date_of, is_trading_day, market_holidays, month_of, trading_day
+from abm.support.axes import DAYS
 
 # https://www.nyse.com/markets/hours-calendars, as published year by year; 2025-01-09 was announced in December 2024.
 PUBLISHED = {

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import abm.scenarios.scenario
 from abm.scenarios.events import KINDS
 from abm.scenarios.scenario import BUILT_IN, Scenario, ScenarioError
-from abm.scenarios.timeline import INSTRUMENTS, QUESTIONS, Cast
+from abm.scenarios.timeline import Cast
+from abm.support.axes import INSTRUMENTS, QUESTIONS
 
 WORLD = Cast()
 

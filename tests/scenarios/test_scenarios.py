@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import abm.scenarios.scenario
 from abm.scenarios.events import KINDS, Event, Policy, Release
 from abm.scenarios.scenario import Scenario, ScenarioError
-from abm.scenarios.timeline import DAYS, INSTRUMENTS, QUESTIONS, Cast, Timeline
+from abm.scenarios.timeline import Cast, Timeline
+from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS
 
 BASELINE = Scenario.load("baseline")
 

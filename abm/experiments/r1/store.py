@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.market.populations import ROLES
+from abm.market.populations import CLASS_OF_ROLE
 from abm.runs.results import Ensemble
 from abm.support.files import write_whole
 from abm.support.provenance import DECIDING, source_hash, versions
@@ -31,7 +31,7 @@ def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: b
         "daily": list(daily),
         "products": products,
         "price_form": setup.equations,
-        "sizes": [(role, list(setup.populations.kinds(role))) for role in ROLES],
+        "sizes": [(role, list(setup.populations.kinds(role))) for role in CLASS_OF_ROLE],
         "rules": str(setup.program_key.rules),
         "world": repr(setup.cast),
         "parameters": {name: value.tolist() for name, value in setup.values.items()},

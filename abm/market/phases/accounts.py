@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
 from abm.market.phases.common import adoption, frontier, is_open_lab, per_product, quantities
-from abm.market.state import TIERS, Market, Now
+from abm.market.state import Market, Now
 from abm.mechanisms import enforcement, welfare
+from abm.support.axes import TIERS
 
 SHOCK_MONTH = 24  # January 2025
 

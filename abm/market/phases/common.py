@@ -9,8 +9,9 @@ import numpy as np
 from abm.agents import OpenLab
 from abm.agents.infrastructure import POWER
 from abm.engine import Group
-from abm.market.state import TIERS, Market, Now
+from abm.market.state import Market, Now
 from abm.mechanisms import trading
+from abm.support.axes import TIERS
 
 NOTHING = -30.0
 """Capability (nats) of a market on which nothing is sold."""

@@ -9,8 +9,9 @@ from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.engine import Draws, in_any_run, loop, loop_between, mean_of_neighbours, when
 from abm.market.phases.common import is_open_lab, usual_noise_of
 from abm.market.phases.news import DailyNews, news_of_month
-from abm.market.state import DAYS, Exchange, Market, Now
+from abm.market.state import Exchange, Market, Now
 from abm.mechanisms import attention, trading
+from abm.support.axes import DAYS
 
 WEEK = 5  # trading days
 ROUNDS = 2  # a story passes on this many times in a trading day

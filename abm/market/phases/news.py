@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from abm.market.phases.common import is_open_lab
-from abm.market.state import DAYS, QUESTIONS, Market, Now
+from abm.market.state import Market, Now
 from abm.mechanisms import disclosure
+from abm.support.axes import DAYS, QUESTIONS
 
-INTENSITY, APPROPRIABILITY, TIGHTNESS, CREDIBILITY = range(QUESTIONS)
+INTENSITY, APPROPRIABILITY, TIGHTNESS, CREDIBILITY = range(len(QUESTIONS))
 
 
 class DailyNews(NamedTuple):
@@ -115,5 +116,5 @@ def earnings_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
 
 def on_question(signal: jax.Array, precision: jax.Array, question: int) -> tuple[jax.Array, jax.Array]:
     """Put (D,) precision x signal and precision on one question, (D, Q) each."""
-    column = (jnp.arange(QUESTIONS) == question).astype(float)
+    column = (jnp.arange(len(QUESTIONS)) == question).astype(float)
     return signal[:, None] * column, precision[:, None] * column

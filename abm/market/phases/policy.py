@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from abm.market.phases.common import NOTHING, is_open_lab, price_paid
 from abm.market.state import Market, Now, jurisdiction_sum
-from abm.parameters import INSTRUMENTS
+from abm.support.axes import INSTRUMENTS
 
 
 class Pressure(NamedTuple):

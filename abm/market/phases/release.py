@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from abm.agents import OpenLab
 from abm.engine import Group
 from abm.market.phases.common import frontier, is_open_lab, open_frontier
-from abm.market.state import TIERS, Market, Now
+from abm.market.state import Market, Now
 from abm.mechanisms import disclosure
+from abm.support.axes import TIERS
 
 
 class ReleaseNews(NamedTuple):

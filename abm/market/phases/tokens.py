@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from abm.engine import loop, mean_of_neighbours, when
 from abm.market.phases.common import Products, adoption, is_open_lab, products_of, quantities
 from abm.market.phases.research import setting_of
-from abm.market.state import TIERS, Market, Now
+from abm.market.state import Market, Now
 from abm.mechanisms import capacity, pricing, tokens
+from abm.support.axes import TIERS
 
 OWN_NEST = (0,) * TIERS + (0, 1)
 """Nests of a lab's own products, of the others in its nest as one, and of the other nest as one."""
