@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FRAMES := $(VENV)-mesa-frames# it wants NumPy 1
 STAMP := $(VENV)/.installed
+TWO := --numprocesses=2 --dist=loadfile --no-loadscope-reorder # processes
 
 # An active virtual environment, or whatever else the caller's shell points Python at, has no say in what runs here.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PIP_TARGET PIP_PREFIX
@@ -29,14 +30,14 @@ demo: $(STAMP) ## the R1 shock: figures and a report
 dashboard: $(STAMP) ## the page in the browser
 	$(BIN)/abm dashboard
 
-test: $(STAMP) ## the tests, without the slow ones
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+test: $(STAMP) ## the quick tests, in about six minutes; programs are compiled without optimization, which takes half the time
+	XLA_FLAGS="--xla_backend_optimization_level=0 $$XLA_FLAGS" $(BIN)/python -m pytest $(TWO)
 
 test-browser: $(STAMP) ## the page in a real browser (Chromium must be there), pictures into output/browser_tests
 	$(BIN)/python -m pytest -m browser tests/browser --timeout=1200
 
-test-slow: $(STAMP) ## the slow tests
-	$(BIN)/python -m pytest -m slow --timeout=3600 || [ $$? -eq 5 ] # 5: there are none
+test-slow: $(STAMP) ## the slow tests, with programs compiled as users have them
+	$(BIN)/python -m pytest -m slow --timeout=3600 $(TWO) || [ $$? -eq 5 ] # 5: there are none
 
 test-notebooks: $(STAMP) ## the notebooks, executed anew and compared with what is stored (some minutes)
 	$(BIN)/python -m pytest -m notebooks tests/notebooks

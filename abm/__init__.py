@@ -1,8 +1,8 @@
 """An agent-based model of the AI industry: who keeps pricing power when models can be copied.
 
 >>> from abm import simulate, ensemble, compare, sweep
->>> simulate(scenario="baseline", seed=1).frame()          # one row a month
->>> ensemble(scenario="no_r1", seeds=range(200))           # two hundred runs, compiled together
+>>> simulate(scenario="baseline", seed=1).frame()          # one row per month
+>>> ensemble(scenario="no_r1", seeds=range(200))           # 200 runs, computed in batches
 >>> sweep({"ip_strength": [0, 0.5, 1]}, seeds=range(50))   # every level with every seed
 """
 
@@ -57,7 +57,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Names load when first used: `abm --help` and workers that only read files need neither JAX nor Mesa.
+    # Names are imported on first use: `abm --help` and workers that only read files need neither JAX nor Mesa.
     if name in _HOME:
         from importlib import import_module
 

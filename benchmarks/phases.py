@@ -14,7 +14,7 @@ def measure(quick: bool) -> dict[str, Any]:
     """Everything that `section` shows."""
     found = {}
     for month in [24] if quick else MONTHS:
-        profiled = profile(at=month, repeats=3 if quick else 30)
+        profiled = profile(month=month, repeats=3 if quick else 30)
         found[str(month)] = {
             "runs": profiled.runs,
             "compiling": profiled.compiling,

@@ -17,9 +17,12 @@ from typing import Any
 
 import psutil
 
+from abm.runs.months import months_of
+from abm.runs.setup import Setup
 from abm.support.workers import processors
 from abm.sweeps import Sweep, open_sweep, run_sweep
-from benchmarks.page import PAGE, ROOT, machine
+from benchmarks.page import PAGE, machine
+from benchmarks.plain_mesa import PlainMarket
 
 BEGIN, END = "<!-- sweeps:begin -->", "<!-- sweeps:end -->"
 MONTHS = 60
@@ -101,21 +104,14 @@ def timed(runs: int, months: int, workers: int, chunk: int | None = None) -> dic
 
 
 def plain_months(seed: int) -> float:
-    """Seconds that a month of the model's core takes in plain Python, without equities, policy and chips.
-
-    The implementation is the tests' independent one (tests/oracle): objects and loops, agent by agent.
-    """
-    sys.path[:0] = [str(ROOT / "tests")]
-    import test_oracle
-    from oracle import month
-
-    sizes: dict[str, Any] = {}
-    test_oracle.TINY, test_oracle.MONTHS, test_oracle.SEED = sizes, 3, seed
-    worlds = test_oracle.months_of_model("baseline")
+    """Seconds that a month takes in plain Mesa (benchmarks/plain_mesa): objects and loops, agent by agent."""
+    setup = Setup.of(months=3)
+    market, _ = next(months_of(setup, seed))
+    model = PlainMarket.from_market(market, setup.values, setup.timeline, rng=seed)
     seconds = []
-    for start, _, now in worlds:
+    while model.running:
         began = time.perf_counter()
-        month(start, now)
+        model.step()
         seconds.append(time.perf_counter() - began)
     return min(seconds)
 
@@ -163,10 +159,9 @@ observables in every month), {workers} workers:
 | reading the table of runs | {large["read"]:.1f} s |
 | runs in order | {large["ok"]:,} of {large["runs"]:,} |
 
-**Plain Python beside it.** The model's core (research, enforcement, release, tokens, accounts: no equities, no policy, no
-chips) as objects and loops, the tests' independent implementation, in {workers} processes as `mesa.batch_run` has them:
-{python:.2f} s a month of a run, {slow:.0f} s a run of {months} months with {workers} processes. A sweep's run takes
-{per_run:.3f} s with everything that the plain one leaves out: **{slow / per_run:,.0f} times** the throughput.
+**Plain Mesa beside it.** The same month as Mesa agents in plain Python (`benchmarks/plain_mesa`), in {workers} processes as
+`mesa.batch_run` has them: {python:.2f} s a month of a run, {slow:.0f} s a run of {months} months with {workers} processes. A
+sweep's run takes {per_run:.3f} s, its files included: **{slow / per_run:,.0f} times** the throughput.
 
 **Chunks and workers.** The same design with fewer runs; the last column is the time of a worker in its chunks:
 
@@ -185,7 +180,7 @@ def main() -> None:
     workers = processors()
     runs, few = (96, 32) if given.quick else (10_000, 768)
     large = timed(runs, MONTHS, workers)  # first: the leader's memory is then its own
-    print("plain Python ...", file=sys.stderr)
+    print("plain Mesa ...", file=sys.stderr)
     python = plain(workers)
     settings = [(1, few // 8), (workers, few // 32), (workers, few // 8), (workers, few // workers)]
     others = [timed(few, MONTHS, number, chunk) for number, chunk in settings]

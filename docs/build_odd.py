@@ -1,10 +1,10 @@
-"""Write the tables of docs/ODD.md and docs/notation.md from the code: `python docs/build_odd.py` (`--check` only
-says whether they fit).
+"""Write the tables of docs/ODD.md and docs/notation.md from the code: `python docs/build_odd.py`. With `--check`, only
+report whether the tables match the code.
 
 Parameters come from `abm.parameters`, state variables from the `Field` declarations of `abm.agents` and the records of
 `abm.market.state`, the schedule and the draws from the source of `abm.market.month` and `abm.market.phases`, inputs from
 `abm.scenarios.timeline` and `abm.scenarios.events`, observables from `abm.market.measures`. Each table stands between two
-markers, and only what is between them is replaced.
+markers, and only the text between them is replaced.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AGENTS = ("ChipVendor", "Lab", "ClosedLab", "OpenLab", "Adopter", "Investor", "R
 RECORDS = ("Cloud", "Exchange", "Accounts", "Flows", "Networks")
 
 ELSEWHERE = ("engine", "validation")
-"""Folders without part in the month: the engine, and other people's models that run on it."""
+"""Folders that are no part of the month: the engine, and published models that run on it."""
 
 ROLES = {
     "vendors": "ChipVendor",
@@ -34,7 +34,7 @@ ROLES = {
     "regulators": "Regulator",
     "layers": "InfrastructureFirm",
 }
-"""Which class the groups of the market hold: by this a rule that two classes share is told apart."""
+"""Class of each group of the market, to tell which of two classes with the same rule is meant."""
 
 
 # --- parameters, state variables, observables ---
@@ -52,11 +52,11 @@ def parameters() -> str:
         default = f"{row['default']:.10g}"
         rows.append([name, code(row["symbol"]), default, row["unit"], bounds, row["meaning"], row["source"]])
     head = ["parameter", "symbol", "default", "unit", "bounds", "meaning", "source"]
-    return f"{len(rows)} parameters. † one value for all jurisdictions, or one each.\n\n{table(head, rows)}"
+    return f"{len(rows)} parameters. † one value for all jurisdictions, or one per jurisdiction.\n\n{table(head, rows)}"
 
 
 def agent_classes() -> Iterator[tuple[str, type, dict[str, Any]]]:
-    """(name, class, fields that the class adds), base classes first."""
+    """(name, class, fields added by the class), base classes first."""
     from abm import agents
 
     for name in AGENTS:
@@ -66,51 +66,55 @@ def agent_classes() -> Iterator[tuple[str, type, dict[str, Any]]]:
 
 
 def state() -> str:
-    """State variables by class of agent; a subclass shows only what it adds. Then the records of the market."""
-    parts = ["Every agent has `active`: takes part, or is a slot for an entrant.\n"]
+    """State variables by class of agent (subclasses: only the added ones), then the records of the market."""
+    parts = ["Every agent has `active`: true for an active agent, false for an empty slot.\n"]
     for name, kind, own in agent_classes():
         parts.append(f"**{name}.** {first_line(kind)}\n")
         if not own:
-            parts.append(f"No state beyond that of {kind.__mro__[1].__name__}.\n")
+            parts.append(f"No state variables beyond those of {kind.__mro__[1].__name__}.\n")
             continue
         rows = [[f"`{n}`", code(f.symbol), axes(f), default_of(f), f.unit, f.meaning] for n, f in own.items()]
         parts.append(table(["variable", "symbol", "per", "default", "unit", "meaning"], rows) + "\n")
     for name in RECORDS:
         kind, rows = record(name)
         parts.append(f"**{name}.** {first_line(kind)}\n")
-        parts.append(table(["variable", "meaning, (shape) and unit"], [[f"`{n}`", words] for n, words in rows]) + "\n")
+        parts.append(
+            table(["variable", "meaning, (shape) and unit"], [[f"`{n}`", comment] for n, comment in rows]) + "\n"
+        )
     return "\n".join(parts).rstrip()
 
 
 def record(name: str) -> tuple[type, list[list[str]]]:
-    """A record of `abm.market.state` and what the comments of its source say of its attributes."""
+    """A record of `abm.market.state`, and its attributes with the comments in its source."""
     from abm.market import state as module
     from abm.market.measures import MEASURES
 
     kind = getattr(module, name)
     rows = []
     for line in inspect.getsource(kind).splitlines():
-        found = re.match(r"\s+(\w+): Any(?:\s+# (.*))?$", line)
-        if found:
-            attribute, words = found.groups()
-            if words is None and attribute in MEASURES:  # what is also an observable is described there
-                words = f"scalar, {MEASURES[attribute].meaning}"
-            rows.append([attribute, words or ""])
+        match = re.match(r"\s+(\w+): Any(?:\s+# (.*))?$", line)
+        if match:
+            attribute, comment = match.groups()
+            if comment is None and attribute in MEASURES:  # described as an observable
+                comment = f"scalar, {MEASURES[attribute].meaning}"
+            rows.append([attribute, comment or ""])
     if [n for n, _ in rows] != list(kind.names()):
-        raise SystemExit(f"abm/market/state.py: every attribute of {name} stands on a line of its own")
+        raise SystemExit(f"abm/market/state.py: every attribute of {name} must be on a line of its own")
     return kind, rows
 
 
 def axes(declared: Any) -> str:
+    """Axes of a field: `agent × tier`."""
     return " × ".join(("agent", *declared.shape))
 
 
 def default_of(declared: Any) -> str:
+    """Default of a field as text."""
     return str(declared.default).lower() if declared.dtype is bool else f"{declared.default:g}"
 
 
 def observables() -> str:
-    """What a run reports each month."""
+    """The observables that a run reports each month."""
     from abm.market.measures import GROUPS
 
     parts = []
@@ -124,7 +128,7 @@ def observables() -> str:
 
 
 def inputs() -> str:
-    """Kinds of event, and the arrays that they are written on."""
+    """Kinds of event, the arrays that they change, and the instruments."""
     from abm.scenarios.events import KINDS, Event
     from abm.scenarios.timeline import Timeline
     from abm.support.axes import INSTRUMENTS
@@ -134,38 +138,41 @@ def inputs() -> str:
     for name, kind in KINDS.items():
         keys = ", ".join(f"`{key}`" for key in kind.model_fields if key not in common)
         rows.append([f"`{name}`", keys, first_line(kind)])
-    parts = ["**Kinds of event**\n", table(["kind", "keys of its own", "what it is"], rows) + "\n"]
+    parts = ["**Kinds of event**\n", table(["kind", "own keys", "meaning"], rows) + "\n"]
 
-    said = attribute_docs(SOURCES / "scenarios" / "timeline.py", "Timeline")
+    meanings = attribute_docs(SOURCES / "scenarios" / "timeline.py", "Timeline")
     letters = {"M": "month", "R": "jurisdiction", "I": "instrument", "V": "vendor", "L": "lab"}
     letters |= {"D": "day", "Q": "question"}
     rows = []
     for name, declared in Timeline.__dataclass_fields__.items():
         per = " × ".join(letters[letter] for letter in declared.metadata["axes"])
-        rows.append([f"`{name}`", per, f"{declared.metadata['default']:g}", said.get(name, "")])
-    parts += ["**Inputs of a month**\n", table(["input", "per", "where nothing happens", "meaning"], rows) + "\n"]
+        rows.append([f"`{name}`", per, f"{declared.metadata['default']:g}", meanings.get(name, "")])
+    parts += ["**Inputs of a month**\n", table(["input", "per", "default", "meaning"], rows) + "\n"]
 
     rows = [[f"`{name}`", f"{low:g} to {high:g}", unit] for name, (low, high, unit) in INSTRUMENTS.items()]
-    parts += ["**Instruments**, with what an event may set them to\n", table(["instrument", "range", "unit"], rows)]
+    parts += [
+        "**Instruments**, with the range of values that an event may set\n",
+        table(["instrument", "range", "unit"], rows),
+    ]
     return "\n".join(parts)
 
 
 def attribute_docs(path: Path, name: str) -> dict[str, str]:
-    """The strings under the attributes of a class."""
+    """Docstrings of the attributes of a class, by name."""
     body = next(n.body for n in syntax(path).body if isinstance(n, ast.ClassDef) and n.name == name)
-    found = {}
+    docs = {}
     for before, node in zip(body, body[1:], strict=False):
         if isinstance(before, ast.AnnAssign) and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             assert isinstance(before.target, ast.Name)
-            found[before.target.id] = " ".join(str(node.value.value).split())
-    return found
+            docs[before.target.id] = " ".join(str(node.value.value).split())
+    return docs
 
 
 # --- initial values ---
 
 
 def cast() -> str:
-    """What the agents of the default cast start with, at default parameters."""
+    """Starting values of the agents of the default cast at default parameters."""
     from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
     from abm.market.populations import Populations
     from abm.market.start import first_labs, first_vendors
@@ -198,11 +205,12 @@ def cast() -> str:
     return "\n\n".join([*parts, table(head, rows)])
 
 
-# --- schedule and draws: read off the source ---
+# --- schedule and draws: read from the source ---
 
 
 @cache
 def syntax(path: Path) -> ast.Module:
+    """Syntax tree of a source file."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -211,18 +219,18 @@ def functions() -> dict[str, tuple[str, ast.FunctionDef]]:
     """Functions of the month by name: (module, definition)."""
     market = SOURCES / "market"
     files = [market / "month.py", market / "observables.py", *sorted((market / "phases").glob("*.py"))]
-    found: dict[str, tuple[str, ast.FunctionDef]] = {}
+    definitions: dict[str, tuple[str, ast.FunctionDef]] = {}
     for path in files:
         for node in syntax(path).body:
             if isinstance(node, ast.FunctionDef):
-                if node.name in found:
-                    raise SystemExit(f"two functions of the month are called {node.name}")
-                found[node.name] = (path.relative_to(SOURCES).with_suffix("").as_posix(), node)
-    return found
+                if node.name in definitions:
+                    raise SystemExit(f"duplicate function name in the month: {node.name}; rename one")
+                definitions[node.name] = (path.relative_to(SOURCES).with_suffix("").as_posix(), node)
+    return definitions
 
 
 def in_order(node: ast.AST) -> Iterator[ast.Call]:
-    """Calls in the order in which they are evaluated; a function handed to another counts where it is handed over."""
+    """Calls in order of evaluation; a function passed as an argument counts at the call that it is passed to."""
     local: dict[str, ast.AST] = {}
 
     def walk(node: ast.AST) -> Iterator[ast.Call]:
@@ -244,22 +252,25 @@ def in_order(node: ast.AST) -> Iterator[ast.Call]:
 
 
 def phases() -> list[tuple[str, str]]:
-    """(title, function) of what a month does: the schedule, then what observes it."""
+    """(title, function) of the steps of a month: the scheduled phases, then the functions that observe."""
     from abm.market.month import PHASES
 
     scheduled = [
         (f"{number}. {title.capitalize()}", phase.__name__) for number, (title, phase) in enumerate(PHASES.items(), 1)
     ]
     observing = [called(call) for call in in_order(functions()["month"][1]) if called(call) in functions()]
-    return scheduled + [(f"{len(scheduled) + 1}. Observe" if not at else "", name) for at, name in enumerate(observing)]
+    return scheduled + [
+        (f"{len(scheduled) + 1}. Observe" if not index else "", name) for index, name in enumerate(observing)
+    ]
 
 
 def called(call: ast.Call) -> str:
+    """Name of the function that is called, or an empty string."""
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
 def rules_of(name: str, seen: tuple[str, ...] = ()) -> Iterator[str]:
-    """Rules that a function of the month has agents follow, in order: `Class.rule`."""
+    """Rules of agents that a function of the month calls, in order: `Class.rule`."""
     for call in in_order(functions()[name][1]):
         if called(call) in functions() and called(call) not in (*seen, name):
             yield from rules_of(called(call), (*seen, name))
@@ -271,7 +282,7 @@ def rules_of(name: str, seen: tuple[str, ...] = ()) -> Iterator[str]:
 
 @cache
 def owner_of(rule: str, receiver: str) -> str:
-    """The class whose agents follow a rule; where two classes have it, the one that the receiver's name says."""
+    """Class that defines a rule; if several do, the one that the receiver's name indicates."""
     owners = [name for name, kind, _ in agent_classes() if rule in vars(kind)]
     if set(owners) == {"ClosedLab", "OpenLab"}:
         return "Lab"
@@ -280,15 +291,15 @@ def owner_of(rule: str, receiver: str) -> str:
     if len(owners) > 1:
         owners = [o for word, o in ROLES.items() if o in owners and word in receiver]
     if len(owners) != 1:
-        raise SystemExit(f"rule {rule!r} of {receiver!r}: cannot tell whose it is")
+        raise SystemExit(f"rule {rule!r} of {receiver!r}: cannot determine its class")
     return owners[0]
 
 
 def schedule() -> str:
-    """The month, phase by phase, with the rules that agents follow in their order."""
+    """The month, phase by phase, with the rules of agents in the order of their calls."""
     from abm import agents
 
-    rows, told = [], set()
+    rows, described = [], set()
     for title, phase in phases():
         where, definition = functions()[phase]
         rows.append([title, f"`{phase}` ({where}.py)", first_paragraph(ast.get_docstring(definition))])
@@ -297,15 +308,15 @@ def schedule() -> str:
             if rule == before:
                 continue
             kind, method = rule.split(".")
-            said = "again" if rule in told else first_paragraph(inspect.getdoc(getattr(getattr(agents, kind), method)))
-            rows.append(["", f"`{rule}`", said])
-            told.add(rule)
+            docstring = inspect.getdoc(getattr(getattr(agents, kind), method))
+            rows.append(["", f"`{rule}`", "again" if rule in described else first_paragraph(docstring)])
+            described.add(rule)
             before = rule
-    return table(["phase", "function, and the rules it has agents follow", "what happens"], rows)
+    return table(["phase", "function, and the agents' rules it calls", "what happens"], rows)
 
 
 def draws() -> str:
-    """Every decision that chance has a part in: name, distribution, shape, when; in the order of the month."""
+    """All random draws: decision, distribution, shape, time; in the order of the month."""
     rows = []
     for path in sorted(SOURCES.rglob("*.py")):
         if path.relative_to(SOURCES).parts[0] in ELSEWHERE:
@@ -313,33 +324,33 @@ def draws() -> str:
         for function in [n for n in ast.walk(syntax(path)) if isinstance(n, ast.FunctionDef)]:
             calls = [n for n in ast.walk(function) if isinstance(n, ast.Call)]
             for call in sorted(calls, key=lambda n: (n.lineno, n.col_offset)):
-                if found := drawn(call, function):
+                if draw := drawn(call, function):
                     where = f"`{function.name}` ({path.relative_to(SOURCES).as_posix()})"
-                    rows.append((function.name, [*found, when_drawn(path, function), where]))
+                    rows.append((function.name, [*draw, when_drawn(path, function), where]))
     order = {"start": 0, "month": 1, "day": 2}
-    place = {name: at for at, name in enumerate(reached())}
-    rows.sort(key=lambda row: (order[row[1][3]], place.get(row[0], 0)))
-    return table(["decision", "distribution", "one for each", "when", "where"], [row for _, row in rows])
+    position = {name: index for index, name in enumerate(reached())}
+    rows.sort(key=lambda row: (order[row[1][3]], position.get(row[0], 0)))
+    return table(["decision", "distribution", "one per", "when", "where"], [row for _, row in rows])
 
 
 def reached() -> list[str]:
-    """Functions of the month in the order in which they are called, each once."""
-    found: dict[str, None] = {}
+    """Functions of the month in the order of their first call."""
+    names: dict[str, None] = {}
 
     def follow(name: str) -> None:
         for call in in_order(functions()[name][1]):
-            if called(call) in functions() and called(call) not in found:
-                found[called(call)] = None
+            if called(call) in functions() and called(call) not in names:
+                names[called(call)] = None
                 follow(called(call))
 
     for _, phase in phases():
-        found[phase] = None
+        names[phase] = None
         follow(phase)
-    return list(found)
+    return list(names)
 
 
 def drawn(node: ast.AST, function: ast.FunctionDef) -> list[str] | None:
-    """Decision, distribution and shape of a call of `Draws`."""
+    """Decision, distribution and shape of a call to `Draws`; None for any other call."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
         return None
     kind, receiver = node.func.attr, ast.unparse(node.func.value)
@@ -355,11 +366,11 @@ def drawn(node: ast.AST, function: ast.FunctionDef) -> list[str] | None:
         loop = next(n for n in ast.walk(function) if isinstance(n, ast.ListComp))
         groups = loop.generators[0].iter
         assert isinstance(groups, ast.Tuple)
-        each = [ast.unparse(x).rsplit(".", 1)[-1] for x in groups.elts]
+        names = [ast.unparse(x).rsplit(".", 1)[-1] for x in groups.elts]
     else:
-        each = [agents.rsplit(".", 1)[-1]]
+        names = [agents.rsplit(".", 1)[-1]]
     singular = {"infrastructure": "listed layer"}
-    shape = " or ".join(singular.get(word, word.removesuffix("s")) for word in each)
+    shape = " or ".join(singular.get(name, name.removesuffix("s")) for name in names)
     if len(node.args) > 2:
         axes = ast.unparse(node.args[2])
         shape += " × " + {"(TIERS,)": "tier", "(len(QUESTIONS),)": "question"}.get(axes, axes)
@@ -367,6 +378,7 @@ def drawn(node: ast.AST, function: ast.FunctionDef) -> list[str] | None:
 
 
 def when_drawn(path: Path, function: ast.FunctionDef) -> str:
+    """When a function draws: at the start, once a month, or once a day."""
     if path.name == "start.py":
         return "start"
     return "day" if function.args.args[0].arg == "draws" else "month"
@@ -376,12 +388,12 @@ def when_drawn(path: Path, function: ast.FunctionDef) -> str:
 
 
 def symbols() -> str:
-    """Symbols with what they stand for in the code."""
+    """Symbols of the equations with their names in the code."""
     return table(["symbol", "name", "kind", "unit", "meaning"], [[code(s), *rest] for s, *rest in symbol_rows()])
 
 
 def symbol_rows() -> list[list[str]]:
-    """(symbol, name in the code, kind, unit, meaning), in the order of the alphabet."""
+    """(symbol, name in the code, kind, unit, meaning), in alphabetical order."""
     from abm.parameters import Parameters
 
     rows = [
@@ -391,9 +403,9 @@ def symbol_rows() -> list[list[str]]:
     ]
     for name, _, own in agent_classes():
         rows += [[f.symbol, f"`{name}.{n}`", "state", f.unit, f.meaning] for n, f in own.items() if f.symbol]
-    twice = sorted({row[0] for row in rows if sum(row[0] == other[0] for other in rows) > 1})
-    if twice:
-        raise SystemExit(f"symbols that stand for two things: {', '.join(twice)}")
+    ambiguous = sorted({row[0] for row in rows if sum(row[0] == other[0] for other in rows) > 1})
+    if ambiguous:
+        raise SystemExit(f"symbols with two meanings: {', '.join(ambiguous)}; rename one of each")
     return sorted(rows, key=lambda row: (row[0].lower(), row[0]))
 
 
@@ -401,14 +413,17 @@ def symbol_rows() -> list[list[str]]:
 
 
 def first_line(kind: type) -> str:
+    """First line of a class's docstring."""
     return (kind.__doc__ or "").strip().splitlines()[0]
 
 
 def first_paragraph(text: str | None) -> str:
+    """First paragraph of a docstring on one line, without its full stop."""
     return " ".join((text or "").split("\n\n")[0].split()).rstrip(".")
 
 
 def code(symbol: str) -> str:
+    """Text in backticks, or an empty string."""
     return f"`{symbol}`" if symbol else ""
 
 
@@ -433,11 +448,11 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
 
 
 def written(page: str, text: str) -> str:
-    """A page with its tables renewed."""
+    """The text of a page with its tables rebuilt."""
     for name, build in PAGES[page].items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise SystemExit(f"{page}: the markers {begin} and {end} must stand there once each")
+            raise SystemExit(f"{page}: must contain the markers {begin} and {end} exactly once")
         body = f"{begin}\n<!-- written by docs/build_odd.py; do not edit between the markers -->\n\n{build()}\n\n{end}"
         text = re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _, body=body: body, text, flags=re.DOTALL)
     return text
@@ -450,7 +465,7 @@ def main() -> None:
         new = written(page, old)
         if "--check" in sys.argv[1:]:
             if new != old:
-                raise SystemExit(f"{path} does not fit the code: run python docs/build_odd.py")
+                raise SystemExit(f"{path} does not match the code: run python docs/build_odd.py")
             continue
         path.write_text(new, encoding="utf-8")
         print(path)

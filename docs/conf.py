@@ -1,7 +1,7 @@
-"""The site of the documentation, in Sphinx. `make docs` builds it into output/site.
+"""Sphinx configuration of the documentation site; `make docs` builds it into output/site.
 
-Its sources are the repository itself: pages of docs/, READMEs, executed notebooks. A link that works among the files works on the
-site; one that leads nowhere fails the build.
+The sources are the files of the repository: pages of docs/, READMEs and executed notebooks. A link that works between the
+files works on the site; a broken link fails the build.
 """
 
 import sys
@@ -39,10 +39,10 @@ extensions = [
 ]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # stored outputs are shown; `make test-notebooks` checks that they are what comes out
-suppress_warnings = ["mystnb.unknown_mime_type", "toc.not_included"]  # READMEs lead to notebooks and experiments
+nb_execution_mode = "off"  # stored outputs are shown; `make test-notebooks` checks that they can be reproduced
+suppress_warnings = ["mystnb.unknown_mime_type", "toc.not_included"]  # READMEs link to notebooks and experiments
 
-default_role = "py:obj"  # single backticks in docstrings: a link where it is known, code where not
+default_role = "py:obj"  # single backticks in docstrings: a link if the name is known, else code
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
@@ -58,34 +58,34 @@ html_show_sourcelink = False
 html_theme_options = {"top_of_page_buttons": []}
 html_css_files = ["site.css"]
 html_static_path = ["_static"]
-html_extra_path = ["_root"]  # the site's own front page, which leads to docs/index.html
+html_extra_path = ["_root"]  # front page of the site, which redirects to docs/index.html
 
 
 class Help(Directive):
-    """``{abm-help}``: what every command of the command line says of itself."""
+    """``{abm-help}``: the help text of the command line and of all its commands."""
 
     def run(self):
         from typer.testing import CliRunner
 
         from abm.cli.app import app
 
-        def said(*words):
-            done = CliRunner().invoke(
-                app, [*words, "--help"], prog_name="abm", env={"COLUMNS": "84", "TERM": "dumb", "NO_COLOR": "1"}
+        def help_of(*command):
+            result = CliRunner().invoke(
+                app, [*command, "--help"], prog_name="abm", env={"COLUMNS": "84", "TERM": "dumb", "NO_COLOR": "1"}
             )
-            return nodes.literal_block("", "\n".join(line.rstrip() for line in done.output.strip("\n").splitlines()))
+            return nodes.literal_block("", "\n".join(line.rstrip() for line in result.output.strip("\n").splitlines()))
 
-        sections = [said()]
-        commands = sorted(one.name or one.callback.__name__.rstrip("_") for one in app.registered_commands)
+        sections = [help_of()]
+        commands = sorted(command.name or command.callback.__name__.rstrip("_") for command in app.registered_commands)
         for name in commands:
             section = nodes.section(ids=[f"abm-{name}"])
-            section += [nodes.title("", f"abm {name}"), said(name)]
+            section += [nodes.title("", f"abm {name}"), help_of(name)]
             sections.append(section)
         return sections
 
 
 def folders(app, doctree):
-    """A link to a folder leads to its page, where it has one; a folder that is not there is left to fail."""
+    """Resolve a link to a folder to the page of its README, if it has one; links to missing folders still fail."""
     here = Path(app.env.doc2path(app.env.docname)).parent
     for node in list(doctree.findall(pending_xref)):
         place = (here / node["reftarget"]).resolve()

@@ -1,6 +1,7 @@
-"""Draw the model's one diagram, docs/images/model.png: who acts, what connects them, and the order of a month.
+"""Draw the diagram of the model, docs/images/model.png: its agents, the links between them, and the order of a month.
 
-Roles look as in every network figure, and arrows are the links of the network that a run exports: a test compares them.
+Roles have the same look as in all network figures. Arrows are the links of the network that a run exports, which a test
+checks.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ OUT = Path(__file__).parent / "images" / "model.png"
 SIZES = Populations()
 HIGH = 0.8
 FIRMS = ("vendors", "infrastructure", "closed", "open")
-BOXES = {  # role: left, bottom, width, title, what they do
+BOXES = {  # role: left, bottom, width, title, activities
     "regulators": (0.2, 5.1, 9.9, f"Regulators ({len(JURISDICTIONS)})", "property rights, enforcement, export, permits, burdens"),
     "vendors": (0.45, 3.4, 2.2, f"Chip vendors ({SIZES.vendors})", "price, invest, deliver"),
     "infrastructure": (0.45, 1.95, 2.2, "Power, platforms, apps", "build, host, serve"),
@@ -30,11 +31,11 @@ BOXES = {  # role: left, bottom, width, title, what they do
     "investors": (2.1, 0.35, 2.9, f"Investors ({SIZES.investors:,})", "hear news, believe, trade"),
 }  # fmt: skip
 FRAME = (0.2, 1.7, 7.0, 2.75)
-"""Left, bottom, width and height of the frame around the firms: an arrow to it goes to each of them."""
+"""Left, bottom, width and height of the frame around the firms; an arrow to the frame applies to all of them."""
 
 
 class Flow(NamedTuple):
-    """An arrow: the layer of the network (and its channel; empty where it has none), the roles at its ends, its looks."""
+    """An arrow: layer of the network (with its channel, if any; empty for none), roles at its ends, and look."""
 
     layer: str
     tails: tuple[str, ...]
@@ -78,13 +79,13 @@ def model() -> Any:
     frame: dict[str, Any] = {"facecolor": "#f7f7f7", "edgecolor": style.GREY, "linewidth": 0.8}
     ax.add_patch(FancyBboxPatch((left, bottom), width, high, boxstyle="round,pad=0.03", **frame))
     ax.text(left + 3.2, bottom + 0.17, "firms", ha="center", va="center", size=7, color=style.GREY, style="italic")
-    for role, (left, bottom, width, title, does) in BOXES.items():
+    for role, (left, bottom, width, title, activities) in BOXES.items():
         look = {"boxstyle": "round,pad=0.03", "facecolor": "white", "edgecolor": LOOKS[role]["color"], "linewidth": 1.6}
         ax.add_patch(FancyBboxPatch((left, bottom), width, HIGH, **look))
         mark = {name: LOOKS[role][name] for name in ("color", "marker")}
         ax.plot(left + 0.02, bottom + HIGH, **mark, markersize=7, markeredgecolor="white", zorder=3)
         ax.text(left + width / 2, bottom + 0.54, title, ha="center", va="center", weight="bold")
-        ax.text(left + width / 2, bottom + 0.22, does, ha="center", va="center", size=7, color="#333333")
+        ax.text(left + width / 2, bottom + 0.22, activities, ha="center", va="center", size=7, color="#333333")
     for flow in FLOWS:
         channel = CHANNELS["weights" if flow.layer.endswith("weights") else "api"]
         look = {"arrowstyle": "-|>", "mutation_scale": 8, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0}

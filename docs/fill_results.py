@@ -1,7 +1,7 @@
-"""Write what came out into README.md: `python docs/fill_results.py [output/r1_shock]`.
+"""Write the results into README.md: `python docs/fill_results.py [output/r1_shock]`.
 
-Every number between the markers of the README comes from the tables that `abm reproduce r1_shock` writes. Without
-such a folder, or with one of a quick run (unless --quick allows it), the README stays as it is.
+All numbers between the markers of the README come from the tables of `abm reproduce r1_shock`. If the folder does not
+exist, or holds a quick run and --quick is not given, the README is left unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NEEDED = ("paired_differences", "crash_mechanisms", "crash_signs", "targets")
 
 
 def sentences(tables: dict[str, pd.DataFrame], seeds: int, quick: bool) -> str:
-    """The block, in Markdown."""
+    """The block of results, in Markdown."""
     lines = [
         f"From `abm reproduce r1_shock` with {seeds} paired seeds; brackets are 95 % intervals of the mean."
         + (" **A quick run: small effects are not to be trusted.**" if quick else ""),
@@ -41,7 +41,7 @@ def sentences(tables: dict[str, pd.DataFrame], seeds: int, quick: bool) -> str:
 
 
 def power(paired: pd.DataFrame) -> str:
-    """The family of pricing-power measures in the first year after R1."""
+    """Sentences on the measures of pricing power in the first year after R1."""
     row = rows_of(paired, "no_r1", "2025")
     lerner, premium, profit = row("lerner_closed"), row("closed_premium"), row("closed_profit")
     cheapest = "the cheapest price of about R1's capability"
@@ -58,7 +58,7 @@ def power(paired: pd.DataFrame) -> str:
 
 
 def crash(day0: pd.DataFrame, signs: pd.DataFrame) -> str:
-    """27 January 2025 by layer, and each mechanism alone."""
+    """Sentences on 27 January 2025: returns by layer, and each mechanism alone."""
     mean = day0.set_index(["mechanism", "layer"])["mean"]
     parts = [
         f"{name} {signed(100 * mean[TOGETHER, layer])} % ({signed(100 * mean[OBSERVED, layer])} %"
@@ -78,11 +78,11 @@ def crash(day0: pd.DataFrame, signs: pd.DataFrame) -> str:
 
 
 def chips(paired: pd.DataFrame) -> str:
-    """Orders and compute."""
+    """Sentences on chip orders and compute."""
     years = [str(y) for y in sorted(paired.loc[paired["comparison"] == "no_r1", "year"].astype(str).unique())]
     orders = [
-        f"{percent(rows_of(paired, 'no_r1', year)('chip_orders'), 'them' if at else 'chip orders')} in {year}"
-        for at, year in enumerate(years)
+        f"{percent(rows_of(paired, 'no_r1', year)('chip_orders'), 'them' if index else 'chip orders')} in {year}"
+        for index, year in enumerate(years)
     ]
     last = rows_of(paired, "no_r1", years[-1])
     stargate = rows_of(paired, "no_stargate", years[-1])
@@ -93,7 +93,7 @@ def chips(paired: pd.DataFrame) -> str:
 
 
 def fit(targets: pd.DataFrame) -> str:
-    """How many moments are within their bounds, and which are not."""
+    """Sentence on the calibration targets within their bounds, and those outside."""
     within = targets["within"].astype(str).str.lower() == "true"
     missed = [
         f"{r.target} ({outside(r.model, r.low, r.high)}, bounds {r.low:g} to {r.high:g})"
@@ -104,7 +104,7 @@ def fit(targets: pd.DataFrame) -> str:
 
 
 def rows_of(paired: pd.DataFrame, comparison: str, year: str) -> Any:
-    """A function from an observable to its row."""
+    """A function that returns the row of an observable."""
     chosen = paired[(paired["comparison"] == comparison) & (paired["year"].astype(str) == year)].set_index("observable")
     return lambda name: chosen.loc[name]
 
@@ -116,16 +116,17 @@ def change(row: Any, scale: float, unit: str) -> str:
 
 
 def moved(row: Any, scale: float, unit: str, what: str) -> str:
-    """What was done to `what`, in words."""
+    """The change of `what`, as a phrase."""
     return change_in_words(*(scale * row[k] for k in ("difference", "low", "high")), unit, what, digits)
 
 
 def percent(row: Any, what: str) -> str:
-    """A difference of logarithms as a change of `what` in percent, in words."""
+    """A difference of logarithms as a percentage change of `what`, as a phrase."""
     return moved(in_percent(row), 1, "%", what)
 
 
 def signed(value: float) -> str:
+    """As `digits`, with a plus sign for positive values."""
     text = digits(value)
     return f"+{text}" if value > 0 and text != "0" else text
 
@@ -140,7 +141,7 @@ def digits(value: float) -> str:
 
 
 def outside(value: float, low: float, high: float) -> str:
-    """As `digits`, with as many more as it takes for a value outside its bounds not to look inside."""
+    """As `digits`, with more digits if a value outside its bounds would otherwise round to one inside."""
     text = digits(value)
     for significant in range(2, 12):
         if not math.isfinite(value) or not low <= float(text.replace(",", "").replace("−", "-")) <= high:
@@ -152,22 +153,24 @@ def outside(value: float, low: float, high: float) -> str:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Write the results of r1_shock into README.md.")
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "output" / "r1_shock")
-    parser.add_argument("--quick", action="store_true", help="take the numbers of a quick run too")
+    parser.add_argument("--quick", action="store_true", help="accept the numbers of a quick run")
     parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args(arguments)
     files = {name: given.folder / "tables" / f"{name}.csv" for name in NEEDED}
-    how = given.folder / "manifest.json"
-    if missing := [str(path) for path in (*files.values(), how) if not path.exists()]:
-        print(f"nothing written: {missing[0]} is not there; run `abm reproduce r1_shock` first")
+    manifest_file = given.folder / "manifest.json"
+    if missing := [str(path) for path in (*files.values(), manifest_file) if not path.exists()]:
+        print(f"nothing written: {missing[0]} does not exist; run `abm reproduce r1_shock` first")
         return
-    made = json.loads(how.read_text(encoding="utf-8"))
-    if made["quick"] and not given.quick:
-        print(f"nothing written: {given.folder} is a quick run; --quick takes it all the same")
+    manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+    if manifest["quick"] and not given.quick:
+        print(f"nothing written: {given.folder} is a quick run; use --quick to accept it")
         return
     text = given.page.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise SystemExit(f"{given.page}: the markers {BEGIN} and {END} must stand there once each")
-    block = sentences({name: pd.read_csv(path) for name, path in files.items()}, len(made["seeds"]), made["quick"])
+        raise SystemExit(f"{given.page}: must contain the markers {BEGIN} and {END} exactly once")
+    block = sentences(
+        {name: pd.read_csv(path) for name, path in files.items()}, len(manifest["seeds"]), manifest["quick"]
+    )
     new = re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{block}\n{END}", text, flags=re.DOTALL)
     given.page.write_text(new, encoding="utf-8")
     print(given.page)

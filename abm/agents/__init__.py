@@ -1,4 +1,4 @@
-"""Who acts: chip vendors, closed and open labs, adopters, investors, regulators, and the listed layers around them."""
+"""The agents: chip vendors, closed and open labs, adopters, investors, regulators, and listed infrastructure firms."""
 
 from abm.agents.adopter import Adopter
 from abm.agents.chip_vendor import ChipVendor

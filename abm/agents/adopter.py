@@ -1,4 +1,4 @@
-"""Who buys tokens."""
+"""Adopters: segments of users, who buy tokens."""
 
 import jax.numpy as jnp
 
@@ -7,10 +7,10 @@ from abm.mechanisms import demand, tokens
 
 
 class Adopter(Agent):
-    """A segment of users: picks among models useful for its tasks, uses more when the price index falls."""
+    """A segment of users: chooses among the models useful for its tasks, and uses more when its price index falls."""
 
     stream = "adopter"
-    home = Field(0, "", "its jurisdiction", dtype=int)
+    home = Field(0, "", "home jurisdiction", dtype=int)
     difficulty = Field(1.0, "nats", "capability at which half of its tasks work", symbol="h_j")
     price_sensitivity = Field(1.0, "", "coefficient on log price", symbol="sigma_j")
     quality_taste = Field(1.5, "utils", "coefficient on log usefulness", symbol="theta_j")
@@ -22,18 +22,18 @@ class Adopter(Agent):
     usage = Field(
         0.0,
         "",
-        "shares of products in its use (of spending under log prices); the rest is the outside option",
+        "product shares of its use (of its spending under log prices); the rest is the outside option",
         symbol="s_jq",
         shape=("product",),
     )
-    tokens = Field(0.0, "M tokens per month", "tokens used of each product", symbol="x_jq", shape=("product",))
-    price_index = Field(1.0, "$ per M tokens", "quality-adjusted price of its use", symbol="P_j")
-    spending = Field(0.0, "$ M per month", "spent on tokens")
+    tokens = Field(0.0, "M tokens per month", "tokens used, by product", symbol="x_jq", shape=("product",))
+    price_index = Field(1.0, "$ per M tokens", "quality-adjusted price index", symbol="P_j")
+    spending = Field(0.0, "$ M per month", "spending on tokens")
 
     def quality(self, p, products):
         """Utility of each product before price: usefulness for the task, trust, openness, brand.
 
-        Each for itself: it is asked of all that is on sale, and of one lab's models alone.
+        No product affects the utility of another, so the rule serves the whole market and one lab's models alike.
         """
         usefulness = tokens.log_usefulness(products.capability, self.difficulty, p.usefulness_width)
         return (
@@ -44,7 +44,7 @@ class Adopter(Agent):
         )
 
     def choose(self, p, products, price_form, quality, peer_share):
-        """Target shares over products and the price index they would give."""
+        """Target shares over products, and the price index at those shares."""
         target, value = demand.choice(
             quality,
             products.price,
@@ -66,11 +66,14 @@ class Adopter(Agent):
         }
 
     def sensitivity(self, p, price_form):
-        """Coefficient on price, or on log price: nests are as good substitutes in both at a price of the linear scale."""
+        """Coefficient on price or on log price.
+
+        The two forms have the same elasticity of substitution between nests at a price of `linear_price_scale`.
+        """
         return self.substitution(price_form) / (p.linear_price_scale if price_form == "linear" else 1.0)
 
     def substitution(self, price_form):
-        """Coefficient on price in units of the linear scale: shares of quantity fall by one more than those of spending."""
+        """Coefficient on price in units of the linear scale: one more for shares of quantity than for shares of spending."""
         return self.price_sensitivity + (1.0 if price_form == "linear" else 0.0)
 
     def outside(self, p, price_form):
@@ -79,31 +82,31 @@ class Adopter(Agent):
         return -self.sensitivity(p, price_form) * price
 
     def index(self, value, price_form):
-        """Quality-adjusted price of a way of dividing its use that has this utility."""
+        """Quality-adjusted price index of a division of use with the utility `value`."""
         return jnp.exp(-value / self.substitution(price_form))
 
     def scale_at_one(self, p, price_form, growth):
-        """Use at a price index of one, M tokens a month."""
+        """Use at a price index of one, M tokens per month."""
         return self.scale * growth * self.index(self.outside(p, price_form), price_form) ** self.usage_elasticity
 
     def wanted(self, p, products, price_form, growth, shares, price_index):
-        """Tokens of each product, if use were divided in these shares."""
+        """Tokens wanted of each product if use is divided in these shares."""
         scale = self.scale_at_one(p, price_form, growth)
         return demand.quantities(shares, products.price, price_index, scale, self.usage_elasticity, price_form)
 
     def rest_of_market(self, p, products, price_form, quality, peer_share):
-        """For every lab, what the others offer this segment, as two products (`demand.rivals_as_one`)."""
+        """For every lab, the offers of all other labs to this segment as two products (`demand.rivals_as_one`)."""
         price = products.price if price_form == "linear" else jnp.log(products.price)
         utility = quality - self.sensitivity(p, price_form) * price + p.network_effect * peer_share
         return demand.rivals_as_one(utility, products.available, products.owner, products.nest, p.nest_correlation)
 
     def adopt(self, p, products, target):
-        """Usage shares move towards the target shares: habit. What has left the market is used no more."""
+        """Move usage shares part of the way to the target shares (habit); products off the market drop to zero."""
         usage = self.usage + p.habit_rate * (target - self.usage)
         self.usage = jnp.where(products.available, usage, 0.0)
 
     def use(self, p, products, price_form, growth, quality, peer_share):
-        """How much to use, at the price index of what habit has it use, and what it costs."""
+        """Set tokens used, at the price index of its usage shares, and spending."""
         value = demand.value_of_shares(
             quality,
             products.price,

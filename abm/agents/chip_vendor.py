@@ -1,4 +1,4 @@
-"""Who makes the chips."""
+"""Chip vendors."""
 
 import jax.numpy as jnp
 
@@ -7,7 +7,7 @@ from abm.mechanisms import capacity, compute
 
 
 class ChipVendor(Agent):
-    """Prices at a markup its lock-in allows plus a scarcity rent, builds capacity with a lead, learns by making."""
+    """Prices at cost times a lock-in markup and a scarcity rent, builds capacity with a lead time, learns by doing."""
 
     stream = "vendor"
     home = Field(0, "", "jurisdiction of the vendor", dtype=int)
@@ -16,7 +16,7 @@ class ChipVendor(Agent):
     base_cost = Field(0.011, "$ M per H100e", "unit cost of the current generation before learning")
     performance = Field(1.0, "H100e per chip", "performance of the current generation")
     generation_age = Field(6.0, "months", "age of the current generation")
-    capacity = Field(10_000.0, "H100e per month", "what can be made and packaged", symbol="K_v")
+    capacity = Field(10_000.0, "H100e per month", "monthly production and packaging capacity", symbol="K_v")
     expansion = Field(0.0, "H100e per month", "capacity under construction, by stage", shape=("stage",))
     generation_output = Field(1e5, "H100e", "experience with the current generation", symbol="X_v")
     experience = Field(1e5, "H100e", "experience at which unit cost equals base cost", symbol="X_v0")
@@ -24,12 +24,12 @@ class ChipVendor(Agent):
     orders = Field(0.0, "H100e per month", "orders received")
     delivered = Field(0.0, "H100e per month", "deliveries")
     revenue = Field(0.0, "$ M per month", "sales of compute")
-    profit = Field(0.0, "$ M per month", "sales less unit cost, capacity and overhead")
-    cash = Field(5_000.0, "$ M", "money in hand")
+    profit = Field(0.0, "$ M per month", "sales minus unit costs, capacity investment and overhead")
+    cash = Field(5_000.0, "$ M", "cash on hand")
     demand_elasticity = Field(1.5, "", "elasticity of orders the vendor perceives", symbol="e_v")
 
     def launch_generation(self, p):
-        """A new generation every `chip_generation_gap` months: more work per chip, cheaper work, learning starts anew."""
+        """Launch a generation every `chip_generation_gap` months: faster chips, cheaper compute, learning restarts."""
         due = self.generation_age >= p.chip_generation_gap
         step = p.chip_performance_growth * p.chip_generation_gap / 12
         self.performance = jnp.where(due, self.performance * jnp.exp(step), self.performance)
@@ -38,7 +38,7 @@ class ChipVendor(Agent):
         self.generation_age = jnp.where(due, 0.0, self.generation_age + 1)
 
     def set_price(self, p):
-        """A damped step towards cost times the markup of lock-in competition times the scarcity rent."""
+        """Move the price by a damped step towards unit cost times the lock-in markup times the scarcity rent."""
         self.unit_cost = compute.learning_cost(
             self.generation_output, self.experience, self.base_cost, p.chip_learning_rate
         )
@@ -50,7 +50,7 @@ class ChipVendor(Agent):
         )
 
     def sell(self, p, orders, elasticity):
-        """Deliver what capacity allows; the rest waits with the buyers' budgets."""
+        """Deliver orders up to capacity; unfilled orders stay in the buyers' budgets."""
         self.orders = orders
         self.demand_elasticity = elasticity
         self.delivered = jnp.minimum(orders, self.capacity)
@@ -58,8 +58,8 @@ class ChipVendor(Agent):
         self.revenue = self.chip_price * self.delivered
 
     def invest(self, p, q):
-        """Order capacity for the orders it sees coming, the more the dearer its shares are against its earnings (Tobin's q),
-        limited by what the industry can build and by cash.
+        """Start capacity for expected orders: more when its shares are expensive relative to earnings (Tobin's q), and
+        no more than the industry can build and its cash can pay for.
         """
         stages = self.expansion.shape[0]
         moved = self.expansion * jnp.minimum(stages / p.capacity_lead, 1.0)

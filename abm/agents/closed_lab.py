@@ -1,4 +1,4 @@
-"""Labs that sell access and keep their weights."""
+"""Closed labs, which sell access and keep their weights."""
 
 import jax.numpy as jnp
 
@@ -7,14 +7,14 @@ from abm.mechanisms import tokens
 
 
 class ClosedLab(Lab):
-    """Sells access, keeps its weights: price is cost plus the markup its rivals leave it."""
+    """Sells access and keeps its weights; its price is cost times the markup that competition leaves it."""
 
     stream = "closed lab"
 
     def wanted_price(self, p, offer):
         """Cost times e/(e - 1), one markup for all tiers; a subscription or a complement lowers the price per token."""
         elasticity = jnp.clip(offer.elasticity, p.elasticity_floor, p.elasticity_ceiling)
-        # With utility linear in price it is the margin in money that is common to all tiers, not the ratio.
+        # Under linear utility all tiers share one margin in money, not one ratio.
         linear = (self.token_cost + offer.margin) / self.token_cost
         markup = jnp.where(offer.margin > 0, linear, tokens.markup_factor(elasticity))
         metered = self.token_cost * markup

@@ -13,12 +13,12 @@ class InfrastructureFirm(Agent):
     stream = "infrastructure"
     layer = Field(0, "", "0 power, 1 platforms, 2 applications", dtype=int)
     revenue = Field(100.0, "$ M per month", "sales that depend on AI")
-    other_income = Field(0.0, "$ M per month", "profit that does not")
+    other_income = Field(0.0, "$ M per month", "profit that does not depend on AI")
     profit = Field(0.0, "$ M per month", "profit of the layer")
-    cash = Field(10_000.0, "$ M", "money in hand")
+    cash = Field(10_000.0, "$ M", "cash on hand")
 
     def close_books(self, p, income, costs, investment):
-        """Profit and cash of the month; a share of profit is paid out."""
+        """Book the month's profit and cash, and pay out a share of profit."""
         self.revenue = income
         self.profit = income + self.other_income - costs
         payout = p.payout_ratio * jnp.maximum(self.profit, 0.0)

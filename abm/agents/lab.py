@@ -1,4 +1,4 @@
-"""What closed and open labs share."""
+"""Labs: the state and the rules that closed and open labs share."""
 
 import jax.numpy as jnp
 
@@ -6,20 +6,20 @@ from abm.engine import Agent, Field, answer_like
 from abm.mechanisms import capacity, enforcement, imitation, research, tokens
 
 METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
-NEVER = -50.0  # nats: a capability nobody has
+NEVER = -50.0  # nats: below the capability of any lab
 
 
 class Lab(Agent):
-    """Trains, copies or distils models, sells them in tiers, and spends what it earns and raises on the next."""
+    """Trains, copies or distils models, sells them in tiers, and spends income and funding on the next ones."""
 
     stream = "lab"
 
-    # who it is
+    # identity and business model
     home = Field(0, "", "jurisdiction of the lab", dtype=int)
     monetisation = Field(METERED, "", "0 API, 1 subscription, 2 hosting, 3 complement, 4 open core", dtype=int)
     trust = Field(0.0, "utils", "trust and compliance record")
     brand = Field(0.0, "utils", "unobserved quality", symbol="xi_q")
-    licence = Field(0.0, "", "how far the licence of its weights allows copying (0 closed, 1 free)")
+    licence = Field(0.0, "", "how far the licence of its weights permits copying (0 closed, 1 free)")
     first_party_share = Field(1.0, "", "share of its models' tokens it serves itself")
 
     # research
@@ -31,14 +31,14 @@ class Lab(Agent):
     research_spending = Field(20.0, "$ M per month", "research wages")
     distilled = Field(NEVER, "nats", "capability reached by distillation", symbol="d_l")
     copied = Field(NEVER, "nats", "capability reached by copying open weights")
-    teacher = Field(-1, "", "lab it distils (-1 nobody)", dtype=int)
-    copied_from = Field(-1, "", "lab whose open weights it builds on (-1 nobody)", dtype=int)
+    teacher = Field(-1, "", "lab it distils (-1: none)", dtype=int)
+    copied_from = Field(-1, "", "lab whose open weights it builds on (-1: none)", dtype=int)
     exchanges = Field(0.0, "M exchanges per month", "accepted exchanges with the teacher", symbol="x_l")
-    untaught = Field(NEVER, "nats", "best flagship released that owes nothing to a teacher")
+    untaught = Field(NEVER, "nats", "best flagship released without a teacher")
     distilled_share = Field(0.0, "", "share of released capability owed to teachers or copied weights")
     vigilance = Field(0.0, "", "defence against being distilled")
-    access_cut = Field(0.0, "months", "months of access still denied")
-    legal_exposure = Field(0.0, "$ M", "damages still to be paid")
+    access_cut = Field(0.0, "months", "remaining months without access to teachers")
+    legal_exposure = Field(0.0, "$ M", "damages not yet paid")
 
     # products, by tier: flagship, efficient
     capability = Field(0.0, "nats", "released capability", symbol="k_q", shape=("tier",))
@@ -53,23 +53,23 @@ class Lab(Agent):
     true_cost = Field(0.0, "$ M", "cost of the whole programme at the last release")
 
     # money and machines
-    cash = Field(3_000.0, "$ M", "money in hand")
+    cash = Field(3_000.0, "$ M", "cash on hand")
     machines = Field(5_000.0, "H100e", "installed compute", symbol="H_l")
     ordered = Field(0.0, "H100e", "compute being built, by stage", shape=("stage",))
-    order_budget = Field(0.0, "$ M per month", "chips to be ordered")
+    order_budget = Field(0.0, "$ M per month", "budget for chip orders")
     supplied = Field(0.0, "$ M per month", "chips bought, by vendor", shape=("vendor",))
     funded = Field(0.0, "$ M per month", "money raised from owners")
-    chip_bill = Field(0.0, "$ M per month", "chips delivered, to be paid")
+    chip_bill = Field(0.0, "$ M per month", "payment due for chips delivered")
     revenue = Field(0.0, "$ M per month", "income from customers")
-    profit = Field(0.0, "$ M per month", "revenue less every current cost")
+    profit = Field(0.0, "$ M per month", "revenue minus all current costs")
     lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L_l")
     marginal_value = Field(0.0, "$ M per month per nat", "derivative of own profit in own capability")
-    distressed = Field(0.0, "months", "months without money")
+    distressed = Field(0.0, "months", "consecutive months with negative cash")
 
     # --- research -----------------------------------------------------------------------------------------------
 
     def research(self, p, setting, luck, efficiency_gain):
-        """Own progress with luck, faster under scarcity, plus what the published frontier teaches; the run trains on."""
+        """Add own progress (with luck, faster under scarcity) and spillovers from published research; continue training."""
         self.efficiency += (
             research.own_progress(self.research_intensity, luck, setting.scarcity, p)
             + research.spillover(self.efficiency, setting.published_efficiency, setting.ip_strength, p)
@@ -81,7 +81,7 @@ class Lab(Agent):
         self.programme_cost += trained * setting.rental_price + self.research_spending
 
     def choose_exchanges(self, p, teaching):
-        """Distil until the marginal gain of an exchange equals its price and its expected penalty."""
+        """Distil until the marginal gain of an exchange equals its price plus its expected penalty."""
         gap = jnp.maximum(teaching.ceiling - self.candidate(p), 0.0)
         wanted = imitation.optimal_exchanges(gap, self.marginal_value, teaching, p)
         self.exchanges = jnp.where(self.access_cut <= 0, wanted, 0.0)
@@ -98,13 +98,13 @@ class Lab(Agent):
     # --- enforcement --------------------------------------------------------------------------------------------
 
     def defend(self, p, threat):
-        """Rate limits and hidden reasoning up to the point where they cost what they save."""
+        """Defend against distillation (rate limits, hidden reasoning) up to the point where it costs what it saves."""
         self.vigilance = enforcement.defence_effort(threat.loss, threat.exchanges, p) + threat.alarm
 
     def answer_case(self, p, detected, lost):
-        """Caught: access is cut. Suit lost: damages are owed and what was distilled is enjoined, on sale or not.
+        """If caught, lose access; if the suit is lost, owe damages and give up distilled capability, on sale or not.
 
-        The lab falls back on the best it has without a teacher: a release, the current run, or a copy.
+        The lab falls back on the best capability it has without a teacher: a release, the current run, or a copy.
         """
         self.access_cut = jnp.where(detected, p.access_cut_months, self.access_cut)
         damages = p.damages_multiple * jnp.maximum(self.revenue, p.damages_floor)
@@ -117,22 +117,22 @@ class Lab(Agent):
     # --- release ------------------------------------------------------------------------------------------------
 
     def own_candidate(self, p):
-        """Capability of the current run if it were released now: efficiency plus ln compute."""
+        """Capability of the current run if released now: efficiency plus ln compute."""
         return research.effective_compute(self.efficiency, self.run_compute, p)
 
     def untaught_candidate(self, p):
-        """The best the lab could release now without a teacher: its own run, or what it copied."""
+        """Best capability the lab could release now without a teacher: its own run or a copy."""
         return jnp.maximum(self.own_candidate(p), self.copied)
 
     def candidate(self, p):
-        """The best the lab could release now: its own run, what it copied, or what it distilled."""
+        """Best capability the lab could release now: its own run, a copy or a distilled model."""
         return jnp.maximum(self.untaught_candidate(p), self.distilled)
 
     def release(self, p, news):
-        """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship.
+        """Release a tier once it improves by a threshold, or is old; the efficient tier is distilled from the flagship.
 
-        Being undercut afresh hurries a release (escape competition; Aghion et al. 2005). Distilled or copied capability
-        comes at the model size the lab has: imitation teaches a model more and does not make it larger.
+        Being newly undercut speeds up a release (escape competition; Aghion et al. 2005). Distilled or copied capability
+        keeps the lab's model size: imitation makes a model better, not larger.
         """
         own = self.own_candidate(p)
         flagship = jnp.where(news.forced, news.capability, self.candidate(p))
@@ -167,20 +167,20 @@ class Lab(Agent):
     # --- tokens -------------------------------------------------------------------------------------------------
 
     def cost_tokens(self, p, setting):
-        """Unit cost of a token: model size less inference efficiency, times the price of compute."""
+        """Unit cost of a token: log model size minus inference efficiency, at the rental price of compute."""
         retrofit = p.serving_retrofit * (setting.serving_efficiency - self.serving_efficiency)
         saved = self.serving_efficiency + retrofit
         self.token_cost = tokens.token_cost(self.model_size, saved, setting.rental_price, p)
 
     def wanted_price(self, p, offer):
         """Price the lab would post today, by tier."""
-        raise NotImplementedError(f"{type(self).__name__} must say how it prices: define wanted_price(self, p, offer)")
+        raise NotImplementedError(f"{type(self).__name__} has no pricing rule: define wanted_price(self, p, offer)")
 
     def set_prices(self, p, pricing, offer):
         """Post the wanted price at a release; afterwards change it rarely, and only by more than the menu cost.
 
         The hazard rises when a rival undercuts (state-dependent hazard; Caballero and Engel 2007). Under flexible pricing
-        every month brings a damped step, under Nash pricing the whole step.
+        the price takes a damped step every month, under Nash pricing the whole step.
         """
         wanted = answer_like(self.price, self.wanted_price(p, offer), type(self), "wanted_price")
         step = jnp.log(wanted) - jnp.log(self.price)
@@ -198,7 +198,7 @@ class Lab(Agent):
     # --- accounts -----------------------------------------------------------------------------------------------
 
     def close_books(self, p, books):
-        """Profit, cash and legal debts of the month."""
+        """Book the month's profit, cash and damages."""
         costs = (
             books.serving
             + books.wages
@@ -217,7 +217,7 @@ class Lab(Agent):
         self.distressed = jnp.where(self.cash < 0, self.distressed + 1, 0.0)
 
     def plan(self, p, outlook):
-        """R&D where the marginal value of a nat of lead, for as long as it lasts, meets its cost and the option to wait.
+        """Plan R&D so that the value of a nat of lead while it lasts covers its cost and the option to wait; budget chips.
 
         Marginal value x expected duration = option multiple x marginal cost (Dixit and Pindyck 1994, ch. 5-6).
         """
@@ -232,6 +232,6 @@ class Lab(Agent):
         self.order_budget = p.compute_budget_share * jnp.maximum(affordable - self.research_spending, 0.0)
 
     def build(self, p, delivery):
-        """Machines ordered pass three stages of building and permitting before they come on line."""
+        """Pass ordered machines through three stages of building and permitting before they come on line."""
         arrived, self.ordered = capacity.erlang_stages(self.ordered, delivery.compute, delivery.lag)
         self.machines = self.machines * (1 - p.compute_depreciation) + arrived

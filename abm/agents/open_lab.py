@@ -1,4 +1,4 @@
-"""Labs whose weights anyone may host and fork."""
+"""Open labs, whose weights anyone may host and fork."""
 
 import jax.numpy as jnp
 
@@ -7,19 +7,19 @@ from abm.mechanisms import tokens
 
 
 class OpenLab(Lab):
-    """Releases its weights, so hosts compete its price towards cost; it earns its own share of hosting and a complement."""
+    """Releases its weights: hosts compete the price towards cost, and it earns from hosting itself and from a complement."""
 
     stream = "open lab"
 
     def wanted_price(self, p, offer):
-        """Cost plus the margin that n competing hosts leave; a complement may give that margin up."""
+        """Cost plus the margin that n competing hosts leave; a lab with a complement may give it up."""
         hosted = self.token_cost * (1 + tokens.host_margin(offer.hosts, p))
         # Third parties host the same weights, so a complement can give up the margin but not sell below cost.
         subsidised = jnp.maximum(hosted - p.complement_benefit * self.token_cost, self.token_cost)
         return jnp.where(self.monetisation == COMPLEMENT, subsidised, hosted)
 
     def choose_licence(self, p, frontier):
-        """Opens more of the next release the further it is behind the closed frontier (openness as catch-up)."""
+        """Open the licence the more, the further the lab is behind the closed frontier (openness as catch-up)."""
         behind = jnp.maximum(frontier - self.capability[0], 0.0)
         target = 1 - jnp.exp(-p.openness_response * (behind + 0.5))
         self.licence = self.licence + 0.1 * (target - self.licence)

@@ -1,4 +1,4 @@
-"""Who sets the rules."""
+"""Regulators."""
 
 import jax.numpy as jnp
 
@@ -7,12 +7,12 @@ from abm.support.axes import INSTRUMENTS
 
 
 class Regulator(Agent):
-    """Moves each instrument part of the way towards a target set by its weights on safety, rivalry, consumers, lobbying."""
+    """Moves each instrument part of the way to a target set by its weights on safety, rivalry, consumers and lobbying."""
 
     stream = "regulator"
-    home = Field(0, "", "its jurisdiction", dtype=int)
+    home = Field(0, "", "home jurisdiction", dtype=int)
     ip_strength = Field(0.4, "", "probability that a suit over copied or distilled capability is won", symbol="S_r")
-    ip_clarity = Field(0.5, "", "one less the spread of that probability", symbol="Cl_r")
+    ip_clarity = Field(0.5, "", "1 minus the spread of that probability", symbol="Cl_r")
     enforcement_effort = Field(0.2, "", "public effort at detection", symbol="E_r")
     compliance_fixed = Field(1.0, "$ M per month", "fixed cost of compliance of a lab", symbol="F_r")
     compliance_proportional = Field(0.02, "share of revenue", "proportional cost of compliance", symbol="c_r")
@@ -26,7 +26,7 @@ class Regulator(Agent):
     weight_lobbying = Field(0.25, "", "weight on the profits of closed labs")
 
     def adjust(self, p, base, pressure, noise):
-        """Damped step of every instrument towards its scenario value, scaled by what presses on the regulator."""
+        """Move every instrument by a damped step towards its scenario value, scaled by political pressure."""
         lobbying = self.weight_lobbying * pressure.closed_profit
         consumers = self.weight_consumers * pressure.price_level
         safety = self.weight_safety * pressure.open_risk

@@ -1,4 +1,4 @@
-"""Is a relation an inverted U over the range of the data? The test of Lind and Mehlum."""
+"""Lind and Mehlum's test for an inverted-U relation over the range of the data."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ from abm.support.samples import by_label, is_constant
 
 
 class InvertedU(NamedTuple):
-    """What a quadratic says of an inverted U."""
+    """Result of the test for an inverted U with a quadratic."""
 
-    p: float  # of the hypothesis that the relation is monotone or a U
-    peak: float  # where the quadratic turns, in the unit of x; infinite for a straight line
-    slopes: tuple[float, float]  # at the two ends of the range
+    p: float  # of the hypothesis that the relation is monotone or U-shaped
+    peak: float  # turning point of the quadratic, in the unit of x; infinite for a straight line
+    slopes: tuple[float, float]  # at the two ends of the range, in the unit of y per unit of x
 
 
 def lind_mehlum(x: Any, y: Any) -> InvertedU:
-    """Test for an inverted U: a slope that is positive at the lowest x and negative at the highest, both at once.
+    """Test for an inverted U: a positive slope at the lowest x together with a negative slope at the highest.
 
-    x, y : (observations,), at least four, with three different x; Series are paired by their row labels. y = a + b x + c x^2
-    by ordinary least squares; p is the larger of the two one-sided p-values of the slopes at the ends (an
-    intersection-union test). A y that does not vary has slopes of zero, p = 1 and no peak (NaN).
+    x, y : (observations,), at least four, with three distinct x; Series are paired by their row labels. y = a + b x + c x^2
+    is fitted by ordinary least squares; p is the larger of the two one-sided p-values of the slopes at the ends (an
+    intersection-union test). A constant y has slopes of zero, p = 1 and no peak (NaN).
 
-    Raises ValueError for fewer observations, and for what is not finite or of unequal length. Source: Lind & Mehlum (2010),
-    *Oxford Bulletin of Economics and Statistics* 72(1); Sasabuchi (1980).
+    Raises ValueError for too few observations, and for values that are not finite or of unequal length. Source: Lind &
+    Mehlum (2010), *Oxford Bulletin of Economics and Statistics* 72(1); Sasabuchi (1980).
     """
     from scipy.stats import t as student
 
     x, y = by_label(x=x, y=y)
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.ndim != 1 or x.shape != y.shape:
-        raise ValueError(f"x {x.shape} and y {y.shape} must be one-dimensional and of one length")
+        raise ValueError(f"x {x.shape} and y {y.shape} must be one-dimensional and of the same length")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("x and y must be finite")
     if x.size < 4 or np.unique(x).size < 3 or is_constant(x):
-        raise ValueError(f"{x.size} observations at {np.unique(x).size} values of x: take at least 4 at 3 values")
+        raise ValueError(
+            f"{x.size} observations at {np.unique(x).size} values of x: the test needs at least 4 at 3 values"
+        )
     if is_constant(y):
         return InvertedU(1.0, float("nan"), (0.0, 0.0))
     centre, scale = x.mean(), x.std()
-    z = (x - centre) / scale  # or no digit is left of a quadratic in years
+    z = (x - centre) / scale  # a quadratic in calendar years would lose all precision
     design = np.stack([np.ones_like(z), z, z**2], axis=1)
     if np.linalg.cond(design) > 1e8:
-        raise ValueError("x has values that differ by rounding only: take three that do not")
+        raise ValueError("x has values that differ by rounding only: the test needs three distinct values")
     inverse = np.linalg.inv(design.T @ design)
     fitted = inverse @ design.T @ y
     size = np.abs(y).max()

@@ -1,4 +1,4 @@
-"""Where the time of a month goes, phase by phase, and what compiling costs."""
+"""Profiling: time of each phase of a month, and of tracing and compiling the month."""
 
 from __future__ import annotations
 
@@ -25,48 +25,48 @@ if TYPE_CHECKING:
 
 
 class Profile(NamedTuple):
-    """What `profile` finds."""
+    """Result of `profile`."""
 
     phases: pd.DataFrame
-    """Index: phases, then the whole month. Columns: ms (least of the repeats, of one month of all runs together),
+    """Index: phases, then the whole month. Columns: ms (minimum over the repeats, for one month of all runs together),
     median_ms, us_per_run, share (of the sum of the phases)."""
     compiling: dict[str, float]
-    """Seconds: tracing, compiling (from the cache of compiled programs, where it is there)."""
+    """Seconds for tracing and compiling; compiling may use the cache of compiled programs."""
     runs: int
     month: int
 
 
 def profile(
     runs: int = CHUNK,
-    at: int = 24,
+    month: int = 24,
     repeats: int = 20,
     *,
     progress: Callable[[int, int, float], None] | None = None,
     **options: Any,
 ) -> Profile:
-    """Time every phase of month `at` of a default run, each compiled alone, and the month as a whole.
+    """Time each phase of a month of a default run, compiled separately, and the month as a whole.
 
     Parameters
     ----------
     runs
-        Runs that are computed together.
-    at
-        Month, 0 is January 2023; the months before it are played.
+        Number of runs computed together.
+    month
+        Month to time; 0 is January 2023. Earlier months are simulated first.
     repeats
-        Calls of each; the least time is the program's, the median what to expect on this machine.
+        Timed calls of each phase; the minimum is the cost of the program, the median what to expect on this machine.
     progress
-        Called as ``progress(done, total, seconds)``, counting what is timed.
+        Called as ``progress(done, total, seconds)`` after each measurement.
     **options
         Sizes and classes of populations, `pricing`, `price_form`, as in `abm.simulate`.
 
-    Phases that are compiled together share work, so their sum may exceed the month.
+    Phases compiled together share work, so the sum of the phases may exceed the whole month.
     """
     import pandas as pd
 
-    if runs < 1 or repeats < 1 or at < 0:
-        raise ValueError(f"runs = {runs}, repeats = {repeats}, at = {at}: runs and repeats start at 1, months at 0")
+    if runs < 1 or repeats < 1 or month < 0:
+        raise ValueError(f"runs = {runs}, repeats = {repeats}, month = {month}: must be at least 1, 1 and 0")
     with floats_of(64):
-        setup, inputs, events, markets = eve_of(at, runs, **options)
+        setup, inputs, events, markets = eve_of(month, runs, **options)
         equations = setup.equations
         rows: dict[str, tuple[float, float]] = {}
         began, steps = time.perf_counter(), len(PHASES) + 2
@@ -80,7 +80,7 @@ def profile(
             changed, put = _changes(phase, equations, markets)
             program = _compiled(changed, markets, inputs, events)
             rows[name] = _times(program, markets, inputs, events, repeats)
-            markets = put(program(markets, inputs, events))  # the next phase meets what this one left
+            markets = put(program(markets, inputs, events))  # the next phase starts from this result
             report_progress()
         observing = _compiled(of_runs(_report, equations), markets, inputs, events)
         rows["observing"] = _times(observing, markets, inputs, events, repeats)
@@ -92,7 +92,7 @@ def profile(
     table = pd.DataFrame(rows, index=["ms", "median_ms"]).T
     table["us_per_run"] = 1e3 * table["ms"] / runs
     table["share"] = table["ms"] / table["ms"].drop("whole month").sum()
-    return Profile(table, compiling, runs, at)
+    return Profile(table, compiling, runs, month)
 
 
 def _report(market: Market, now: Now) -> Any:
@@ -100,35 +100,38 @@ def _report(market: Market, now: Now) -> Any:
 
 
 def of_runs(phase: Callable[[Market, Now], Any], equations: Equations) -> Callable[..., Any]:
-    """A phase of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> what the phase returns."""
+    """Map a phase over the runs of a chunk: (markets, (parameters, seeds), events of the month) -> result of the phase."""
 
-    def one(market: Market, inputs: Any, events: dict[str, Any]) -> Any:
+    def of_run(market: Market, inputs: Any, events: dict[str, Any]) -> Any:
         values, seed = inputs
         return phase(market, Now(Values(values), Events(events), Draws.from_seed(seed).at(market.month), equations))
 
-    return jax.vmap(one, in_axes=(BY_RUN, 0, None), axis_name=RUNS)
+    return jax.vmap(of_run, in_axes=(BY_RUN, 0, None), axis_name=RUNS)
 
 
 def _changes(phase: Callable[[Market, Now], Market], equations: Equations, markets: Market) -> tuple[Any, Any]:
-    """A phase that gives only the arrays it changes, as in a whole month nothing else is written, and what puts them back."""
-    moving: list[int] = []
+    """Return a function that computes only the arrays a phase changes, and a function that puts them back.
+
+    A whole month writes no other arrays either.
+    """
+    indices: list[int] = []
 
     def changed(market: Market, now: Now) -> list[Any]:
         pairs = list(zip(jax.tree.leaves(market), jax.tree.leaves(phase(market, now)), strict=True))
-        moving[:] = [at for at, (old, new) in enumerate(pairs) if old is not new]
-        return [pairs[at][1] for at in moving]
+        indices[:] = [index for index, (old, new) in enumerate(pairs) if old is not new]
+        return [pairs[index][1] for index in indices]
 
     def put(leaves: list[Any]) -> Market:
         whole, tree = jax.tree.flatten(markets)
-        for at, leaf in zip(moving, leaves, strict=True):
-            whole[at] = leaf
+        for index, leaf in zip(indices, leaves, strict=True):
+            whole[index] = leaf
         return jax.tree.unflatten(tree, whole)
 
     return of_runs(changed, equations), put
 
 
 class Eve(NamedTuple):
-    """A chunk of default runs before a month is played."""
+    """State of a chunk of default runs at the start of a month."""
 
     setup: Setup
     inputs: Any
@@ -137,17 +140,17 @@ class Eve(NamedTuple):
     markets: Market
 
 
-def eve_of(at: int, runs: int = CHUNK, **options: Any) -> Eve:
-    """Runs of seeds 0, 1, ... on the eve of month `at`; options as in `profile`."""
-    prepared = PreparedSetting.of(Setting(), list(range(runs)), at + 1, options)
+def eve_of(month: int, runs: int = CHUNK, **options: Any) -> Eve:
+    """Simulate runs of seeds 0, 1, ... up to the start of a month; options as in `profile`."""
+    prepared = PreparedSetting.of(Setting(), list(range(runs)), month + 1, options)
     setup, timeline = prepared.setup, prepared.setup.timeline
     values = {name: jnp.asarray(rows) for name, rows in prepared.values.items()}
     inputs = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
     program = Program.of(setup.program_key, 64)
     markets = program.start(*inputs, setup.networks)
     state = 0, markets, program.blank(markets, inputs, timeline)
-    events = {name: jnp.asarray(rows[at]) for name, rows in timeline.items()}
-    return Eve(setup, inputs, events, program.advance(inputs, timeline, state, at)[1])
+    events = {name: jnp.asarray(rows[month]) for name, rows in timeline.items()}
+    return Eve(setup, inputs, events, program.advance(inputs, timeline, state, month)[1])
 
 
 def _compiled(
@@ -163,7 +166,7 @@ def _compiled(
 
 
 def _times(program: Callable[..., Any], markets: Market, inputs: Any, events: Any, repeats: int) -> tuple[float, float]:
-    """Least and median, ms."""
+    """Minimum and median time of a call, in ms."""
     jax.block_until_ready(program(markets, inputs, events))
     seconds = []
     for _ in range(repeats):

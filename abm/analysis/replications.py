@@ -1,12 +1,13 @@
-"""How many replications are enough: from a pilot, how many seeds make an interval as narrow as is wanted.
+"""Number of replications needed for an interval of a given width, estimated from a pilot.
 
-The 95 % interval of a mean of n runs has the half-width t s / sqrt(n), t of n - 1 degrees of freedom. The n wanted is the
-least for which that is within a share h of the mean's size, that is n = (t s / (h m))^2, t being that of n itself
+The 95 % interval of the mean of n runs has half-width t s / sqrt(n), with t for n - 1 degrees of freedom. The number needed
+is the smallest n for which this is at most a share h of the absolute mean m: n = (t s / (h m))^2, with t for that same n
 (Hoad, Robinson and Davies 2010; `abm.sweeps.stopping` applies the same rule run by run). The pilot's s is uncertain, and so
-is n: its range comes from the chi-square interval of s, which takes runs for normally distributed.
+is n: its range comes from the chi-square interval of s, which assumes normally distributed runs.
 
-For the difference of two scenarios there are two answers: with independent draws its variance is the sum of both, with
-common random numbers it is that of the paired differences, less by twice the covariance (Law 2015, ch. 11).
+For the difference of two scenarios there are two answers: with independent draws its variance is the sum of both variances;
+with common random numbers it is the variance of the paired differences, which is smaller by twice the covariance (Law 2015,
+ch. 11).
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 10**12
-"""Replications beyond which the answer is: never."""
+"""Number of replications beyond which the answer is "never"."""
 KINDS = ("mean", "difference, own draws", "difference, common draws")
 
 
 def enough(sd: float, half_width: float, groups: int = 1) -> float:
-    """Least replications n with t sd / sqrt(n) within `half_width` (in the unit of sd), 2 or more; infinite for 0.
+    """Smallest number of replications n >= 2 with t sd / sqrt(n) <= `half_width` (in the unit of sd).
 
-    `sd` is that of one observation; of a difference of two independent groups (n runs each) the root of the summed
-    variances, with t of 2 (n - 1) degrees of freedom.
+    Infinite for a half-width of 0. `sd` is the standard deviation of one observation; for a difference of two independent
+    groups of n runs each, it is the root of the summed variances, and t has 2 (n - 1) degrees of freedom.
     """
     from scipy.special import stdtrit
 
@@ -52,11 +53,11 @@ def enough(sd: float, half_width: float, groups: int = 1) -> float:
 
 
 def spread(values: np.ndarray) -> tuple[float, float, float]:
-    """Standard deviation of an observation, and its 95 % interval by chi-square.
+    """Standard deviation of one observation, with its 95 % chi-square interval.
 
-    values : (n,), or (2, n) for the difference of two groups if they were independent: the root of their summed variances.
-    The groups of the pilot share their draws, so that its variances are correlated: degrees of freedom are Satterthwaite's
-    (1946) with the covariance of two sample variances, 2 c^2 / (n - 1) for a covariance c.
+    values : (n,), or (2, n) for the difference of two groups as if they were independent: the root of the summed variances.
+    The groups of the pilot share their draws, so that their variances are correlated: the degrees of freedom are those of
+    Satterthwaite (1946), with covariance 2 c^2 / (n - 1) of the two sample variances for a covariance c.
     """
     from scipy.special import chdtri
 
@@ -72,35 +73,38 @@ def spread(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def needed(first: Any, second: Any = None, half_width: float = 0.02) -> list[dict[str, Any]]:
-    """Replications needed, from a pilot: of the mean of `first`, and of the difference second - first.
+    """Replications needed, from a pilot, for the mean of `first` and for the difference second - first.
 
-    first, second : (n,), two seeds or more; with the same draws run by run, where there are two: Series are paired by their
-    row labels, say seeds. `half_width` is a share of
-    the size of the mean of `first`, for differences too, as in `abm.sweeps.stopping`. One row a kind of comparison: `kind`,
-    `value` (the mean, or the mean difference), `sd`, `sd_low`, `sd_high`, `reached` (the half-width that the pilot has, as
-    such a share), `needed`, `needed_low`, `needed_high`. Infinite where no number of runs does, as for a mean of 0 of runs
-    that differ; an outcome that is the same in every run needs two, whatever its mean.
+    first, second : (n,), with n >= 2 seeds; if both are given, run by run with the same draws. Series are paired by their
+    row labels, such as seeds. `half_width` is a share of the absolute mean of `first`, also for differences, as in
+    `abm.sweeps.stopping`.
 
-    Raises IncompleteRuns for values that are not finite, ValueError for too few of them, or not as many in both.
+    Returns one row per kind of comparison: `kind`, `value` (the mean or mean difference), `sd`, `sd_low`, `sd_high`,
+    `reached` (the pilot's own half-width, as the same share), `needed`, `needed_low`, `needed_high`. These are infinite if
+    no number of runs is enough, for instance for a mean of 0 of runs that differ; an outcome that is the same in every run
+    needs two, whatever its mean.
+
+    Raises IncompleteRuns for values that are not finite, ValueError for fewer than two values or unequal numbers of them.
     """
     if not 0 < half_width < np.inf:
         raise ValueError(f"half-width {half_width}: must be a number above 0")
     first, second = by_label(first=first, second=second)
-    one = np.asarray(first, float)
-    if second is not None and np.shape(second) != one.shape:
-        raise ValueError(f"values {one.shape} and {np.shape(second)}: both must have the same runs")
-    both = one[None] if second is None else np.stack([one, np.asarray(second, float)])
+    base = np.asarray(first, float)
+    if second is not None and np.shape(second) != base.shape:
+        raise ValueError(f"values {base.shape} and {np.shape(second)}: both must have the same runs")
+    both = base[None] if second is None else np.stack([base, np.asarray(second, float)])
     if both.ndim != 2 or both.shape[1] < 2:
-        raise ValueError(f"values {one.shape}: a pilot takes two seeds or more")
+        raise ValueError(f"values {base.shape}: a pilot needs at least two seeds")
     require_finite(both.ravel())
-    level = abs(float(one.mean()))
-    sides = [(KINDS[0], one, one, 1)]
+    level = abs(float(base.mean()))
+    comparisons = [(KINDS[0], base, base, 1)]
     if second is not None:
-        sides += [(KINDS[1], both[1] - both[0], both, 2), (KINDS[2], both[1] - both[0], both[1] - both[0], 1)]
+        difference = both[1] - both[0]
+        comparisons += [(KINDS[1], difference, both, 2), (KINDS[2], difference, difference, 1)]
     rule = Rule("", half_width)
     rows = []
-    for kind, values, of, groups in sides:
-        sd, low, high = spread(of)
+    for kind, values, observations, groups in comparisons:
+        sd, low, high = spread(observations)
         ns = [enough(s, half_width * level, groups) for s in (sd, low, high)]
         if groups == 2:
             from scipy.special import stdtrit
@@ -110,7 +114,7 @@ def needed(first: Any, second: Any = None, half_width: float = 0.02) -> list[dic
             reached = half / level if level else np.inf if half else 0.0
         else:
             with np.errstate(all="ignore"):
-                reached = float(half_widths(both if kind == KINDS[2] else one[None], rule)[-1])
+                reached = float(half_widths(both if kind == KINDS[2] else base[None], rule)[-1])
         rows.append(
             {"kind": kind, "value": float(values.mean()), "sd": sd, "sd_low": low, "sd_high": high, "reached": reached}
             | dict(zip(("needed", "needed_low", "needed_high"), ns, strict=True))
@@ -121,44 +125,48 @@ def needed(first: Any, second: Any = None, half_width: float = 0.02) -> list[dic
 def replications(
     outcomes: Mapping[str, np.ndarray], half_width: float = 0.02, scenarios: tuple[str, ...] = ()
 ) -> pd.DataFrame:
-    """`needed` for outcomes: name -> (scenarios, seeds), one scenario or two; with the `scenarios`' names in a column."""
+    """Table of `needed` for several outcomes, given as name -> (scenarios, seeds) with one or two scenarios.
+
+    `scenarios` are the scenarios' names, which fill the column `scenario`.
+    """
     import pandas as pd
 
     rows = []
     for name, values in outcomes.items():
         if len(values) > 2:
-            raise ValueError(f"{name}: values of {len(values)} scenarios, where one or two can be compared")
+            raise ValueError(f"{name}: values of {len(values)} scenarios; at most two can be compared")
         for row in needed(values[0], values[1] if len(values) > 1 else None, half_width):
-            of = " - ".join(scenarios[::-1]) if row["kind"] != KINDS[0] else "".join(scenarios[:1])
-            rows.append({"outcome": name, "scenario": of, **row, "pilot": values.shape[1]})
+            scenario = " - ".join(scenarios[::-1]) if row["kind"] != KINDS[0] else "".join(scenarios[:1])
+            rows.append({"outcome": name, "scenario": scenario, **row, "pilot": values.shape[1]})
     return pd.DataFrame(rows)
 
 
 def markdown(table: pd.DataFrame, half_width: float) -> str:
-    """The table as Markdown, one row an outcome."""
+    """Format the table as Markdown, one row per outcome."""
     kinds = [kind for kind in KINDS if kind in set(table["kind"])]
     head = ["outcome", "mean", "sd / mean", *(f"seeds: {kind}" for kind in kinds)]
     lines = [f"| {' | '.join(head)} |", f"| {' | '.join(['---', *['---:'] * (len(head) - 1)])} |"]
-    for name, own in table.groupby("outcome", sort=False):
-        lines.append(f"| {' | '.join([f'`{name}`', *cells(own)])} |")
+    for name, group in table.groupby("outcome", sort=False):
+        lines.append(f"| {' | '.join([f'`{name}`', *cells(group)])} |")
     pilot = int(table["pilot"].iloc[0])
-    said = (
-        f"Seeds needed for a 95 % interval within ± {half_width:.3g} of the mean's size, from a pilot of {pilot} seeds; in"
-        " brackets what the pilot's uncertain standard deviation allows (95 %)."
+    caption = (
+        f"Seeds needed for a 95 % interval of ± {half_width:.3g} of the absolute mean, from a pilot of {pilot} seeds; in"
+        " brackets the 95 % interval that results from the uncertainty of the pilot's standard deviation."
     )
-    return "\n".join([said, "", *lines, ""])
+    return "\n".join([caption, "", *lines, ""])
 
 
-def cells(own: pd.DataFrame) -> list[str]:
-    """Mean, relative standard deviation and seeds needed, of one outcome's rows."""
-    first = own.iloc[0]
+def cells(group: pd.DataFrame) -> list[str]:
+    """Formatted mean, relative standard deviation and seeds needed, for the rows of one outcome."""
+    first = group.iloc[0]
     relative = f"{first['sd'] / abs(first['value']):.3g}" if first["value"] else "-"
     seeds = [
         f"{whole(row.needed)} [{whole(row.needed_low)}, {whole(row.needed_high)}]"
-        for row in own.itertuples()
+        for row in group.itertuples()
     ]  # fmt: skip
     return [f"{first['value']:.4g}", relative, *seeds]
 
 
 def whole(number: float) -> str:
+    """Format a number of replications; infinity is "never"."""
     return f"{number:,.0f}" if np.isfinite(number) else "never"

@@ -1,20 +1,22 @@
-"""How good were frozen predictions? Scores against a forecast that knows only base rates, and against coin flips.
+"""Scores of frozen predictions, compared with a forecast of base rates (climatology) and with coin flips.
 
-A prediction is a probability that a layer's abnormal return over a window is above nought, with a sign where it is far
-enough from a half, and an interval. With p the probability and o = 1 where the return is above nought, else 0:
+A prediction is the probability that a layer's abnormal return over a window is positive, a sign if that probability is far
+enough from a half, and an interval. With p the probability and o = 1 for a positive return, else 0:
 
-- **Brier score**, mean (p - o)^2: 0 is perfect, a half throughout gives 0.25 (Brier 1950, *Monthly Weather Review* 78).
-- **Skill**, 1 - Brier / Brier of climatology: 1 is perfect, 0 no better than base rates, below 0 worse. Climatology comes
-  from before the events: taken from the outcomes themselves it would make the skill one that can be hedged (Murphy 1973,
-  *Journal of Applied Meteorology* 12).
-- **Log score**, mean -ln of the probability of what came, in nats (Good 1952; proper: Gneiting & Raftery 2007, *Journal of
-  the American Statistical Association* 102). One certain error would make it infinite: probabilities are held between
-  0.01 and 0.99, so that it costs 4.6 nats.
-- **Signs**: how many of those called were right. Were each called sign the throw of a coin, the number right would be
-  binomial with a half, whatever came and however events hang together; the p-value is the chance of as many or more.
-- **Intervals**: the share of the 90 % intervals that hold what came.
+- **Brier score**, mean (p - o)^2: 0 is perfect; always predicting a half gives 0.25 (Brier 1950, *Monthly Weather Review*
+  78).
+- **Skill**, 1 - Brier / Brier of climatology: 1 is perfect, 0 no better than base rates, negative worse. Climatology must
+  predate the events: estimated from the outcomes themselves, it would make an improper skill score, which can be hedged
+  (Murphy 1973, *Journal of Applied Meteorology* 12).
+- **Log score**, mean -ln of the probability of the outcome, in nats (Good 1952; proper: Gneiting & Raftery 2007, *Journal
+  of the American Statistical Association* 102). A single error made with certainty would be infinite, so probabilities are
+  clipped to [0.01, 0.99]: such an error costs 4.6 nats.
+- **Signs**: the number of called signs that were right. If each called sign were a coin flip, that number would be binomial
+  with probability 1/2, whatever the outcomes and their dependence; the p-value is the chance of at least as many.
+- **Intervals**: the share of the 90 % intervals that contain the outcome.
 
-Layers of one event move together: a dozen rows are fewer than a dozen independent trials, and no score here has an interval.
+Layers of one event move together: a dozen rows carry less information than a dozen independent trials, and the scores here
+have no intervals.
 """
 
 from __future__ import annotations
@@ -30,82 +32,87 @@ from abm.analysis.predictions import DOWN, UP, Observed, Prediction
 RULE = 0.7
 """Share of called signs that must be right (experiment 16)."""
 CLIP = 0.01
-"""Probabilities are held this far from 0 and 1 in the log score."""
+"""Minimum distance of probabilities from 0 and 1 in the log score."""
 INTERVAL = 0.9
-"""What low and high of a prediction enclose."""
+"""Probability of the interval from low to high of a prediction."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Scores of some predictions: of one event, or of all. None where there is nothing to divide by."""
+    """Scores of the predictions of one event or of all events."""
 
     of: str
     number: int
-    """Predictions."""
+    """Number of predictions."""
     brier: float
     brier_climatology: float
     skill: float | None
-    """1 - brier / brier_climatology; None where climatology was perfect."""
+    """1 - brier / brier_climatology; None if climatology was perfect."""
     log: float
-    """Nats, as the next; probabilities held between `CLIP` and 1 - `CLIP`."""
+    """In nats, with probabilities clipped to [`CLIP`, 1 - `CLIP`]."""
     log_climatology: float
+    """Log score of climatology, likewise."""
     called: int
-    """Predictions with a sign."""
+    """Number of predictions with a sign."""
     right: int
-    """Of those."""
+    """Number of called signs that were right."""
     covered: int
-    """Outcomes that lie in their interval."""
+    """Number of outcomes inside their interval."""
 
     @property
     def share_right(self) -> float | None:
+        """Share of called signs that were right; None if no sign was called."""
         return self.right / self.called if self.called else None
 
 
 @dataclass(frozen=True)
 class Coins:
-    """The number of right signs, had each called sign been the throw of a coin."""
+    """Distribution of the number of right signs if each called sign were a coin flip."""
 
     mean: float
     low: int
-    """The 5th and the 95th percentile."""
+    """5th percentile."""
     high: int
+    """95th percentile."""
     p: float
-    """Chance of as many as were right, or more."""
+    """Probability of at least as many right signs as observed."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `score` says."""
+    """Result of `score`."""
 
     all: Score
     events: list[Score]
     coins: Coins | None
-    """None where no sign was called."""
+    """None if no sign was called."""
     rule_met: bool | None
-    """Whether at least `RULE` of the called signs were right; None where none was called."""
+    """Whether at least `RULE` of the called signs were right; None if no sign was called."""
     climatology_given: int
-    """Predictions that came with a climatology; the others have one of a half."""
+    """Number of predictions with a climatology of their own; it is a half for the others."""
     warnings: list[str]
-    """Why some rows are no predictions in the strict sense, and events that took place on another day than predicted."""
+    """Reasons why rows are not out-of-sample predictions, and events whose date differs from the predicted one."""
 
     def plain(self) -> dict[str, Any]:
-        """As JSON keeps it, with the settings."""
+        """Report and settings as a dictionary for JSON."""
         settings = {"rule": RULE, "clip": CLIP, "interval": INTERVAL, "called_from": {"up": UP, "down": DOWN}}
-        scores = [asdict(one) | {"share_right": one.share_right} for one in (self.all, *self.events)]
+        scores = [asdict(score) | {"share_right": score.share_right} for score in (self.all, *self.events)]
         rest = {name: value for name, value in asdict(self).items() if name not in ("all", "events")}
         return {"all": scores[0], "events": scores[1:], **rest, "settings": settings}
 
 
 def score(predictions: Sequence[Prediction], observed: Mapping[tuple[str, str], Observed]) -> Report:
-    """Scores of predictions that have all come due; `observed` by event and layer. A return of nought is not up, and no
-    sign is right about it. Raises KeyError for an outcome that is missing.
+    """Score predictions against outcomes, given as (event, layer) -> outcome.
+
+    A return of exactly zero does not count as a rise, and makes every called sign wrong. Raises KeyError for a missing
+    outcome.
     """
     values = [observed[row.event, row.layer].value for row in predictions]
     names = list(dict.fromkeys(row.event for row in predictions))
     events = []
     for name in names:
-        places = [place for place, row in enumerate(predictions) if row.event == name]
-        events.append(_score(name, [predictions[place] for place in places], [values[place] for place in places]))
+        rows = [index for index, row in enumerate(predictions) if row.event == name]
+        events.append(_score(name, [predictions[index] for index in rows], [values[index] for index in rows]))
     total = _score("all", predictions, values)
     return Report(
         all=total,
@@ -118,7 +125,7 @@ def score(predictions: Sequence[Prediction], observed: Mapping[tuple[str, str], 
 
 
 def coins(called: int, right: int) -> Coins:
-    """The binomial distribution of right signs among `called` throws of a coin, and the chance of `right` or more."""
+    """Binomial distribution of right signs in `called` coin flips, and the probability of at least `right`."""
     from scipy.stats import binom
 
     low, high = (int(end) for end in binom.ppf([0.05, 0.95], called, 0.5))
@@ -126,49 +133,49 @@ def coins(called: int, right: int) -> Coins:
 
 
 def hindsight(predictions: Sequence[Prediction], observed: Mapping[tuple[str, str], Observed]) -> list[str]:
-    """One line for each event that took place on another day than predicted, that had begun when it was predicted, or that
-    the fit has data of. It is taken to have begun on the earlier of both days: the one that was predicted, where outcomes
-    say a later one, could be known as well.
+    """Warnings about events that began on another day than predicted, before the prediction or within the fitted data.
+
+    An event counts as begun on the earlier of the actual and the predicted date: if the actual date is later, the event
+    could still be known from the predicted date on.
     """
-    told = {event: row.date for (event, _), row in observed.items() if row.date}
-    lines: dict[str, None] = {}
+    dates = {event: row.date for (event, _), row in observed.items() if row.date}
+    lines: dict[str, None] = {}  # a set in order of insertion
     for row in predictions:
-        day = told.get(row.event, row.date)
-        began = min(day, row.date)
-        when = f"{row.event} {'began on' if began == day else 'was predicted for'} {began}"
-        if day != row.date:
-            lines[f"{row.event} was predicted for {row.date} and began on {day}: outcomes and predictions differ"] = (
-                None
-            )
+        actual = dates.get(row.event, row.date)
+        began = min(actual, row.date)
+        when = f"{row.event} {'began on' if began == actual else 'was predicted for'} {began}"
+        if actual != row.date:
+            lines[f"{row.event} was predicted for {row.date} but began on {actual}: the dates differ"] = None
         if row.made_on >= began:
-            lines[f"{when} and was computed on {row.made_on}: not a prediction"] = None
+            lines[f"{when} and the prediction was computed on {row.made_on}: not a prediction"] = None
         if row.fitted_to >= began:
-            lines[f"{when} and the fit has data to {row.fitted_to}: not out of sample"] = None
+            lines[f"{when} and the fit has data up to {row.fitted_to}: not out of sample"] = None
     return list(lines)
 
 
 def _score(of: str, predictions: Sequence[Prediction], values: Sequence[float]) -> Score:
+    """Scores of predictions with these outcomes, under the name `of`."""
     p = np.array([row.probability_up for row in predictions])
     base = np.array([row.base_rate for row in predictions])
     sign = np.array([row.sign for row in predictions])
     value = np.array(values)
     up = (value > 0).astype(float)
-    brier, against = float(((p - up) ** 2).mean()), float(((base - up) ** 2).mean())
+    brier, climatology = float(((p - up) ** 2).mean()), float(((base - up) ** 2).mean())
     return Score(
         of=of,
         number=len(predictions),
         brier=brier,
-        brier_climatology=against,
-        skill=1 - brier / against if against else None,
+        brier_climatology=climatology,
+        skill=1 - brier / climatology if climatology else None,
         log=_log(p, up),
         log_climatology=_log(base, up),
         called=int((sign != 0).sum()),
         right=int((sign * value > 0).sum()),
-        covered=sum(row.low <= one <= row.high for row, one in zip(predictions, values, strict=True)),
+        covered=sum(row.low <= outcome <= row.high for row, outcome in zip(predictions, values, strict=True)),
     )
 
 
 def _log(p: np.ndarray, up: np.ndarray) -> float:
-    """Mean -ln of the probability of what came."""
-    held = np.clip(p, CLIP, 1 - CLIP)
-    return float(-np.log(np.where(up == 1, held, 1 - held)).mean())
+    """Mean -ln of the probability of the outcome, in nats."""
+    clipped = np.clip(p, CLIP, 1 - CLIP)
+    return float(-np.log(np.where(up == 1, clipped, 1 - clipped)).mean())

@@ -1,4 +1,4 @@
-"""How much of an output's variance is the seed's own noise, and how much of that is left in indices of a mean."""
+"""Share of an output's variance due to the seed, and the part of it that remains in indices of a mean."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 
 class Components(NamedTuple):
-    """Components of variance, in the output's unit squared; none below zero."""
+    """Components of variance, in the output's unit squared; none is negative."""
 
     parameters: float
-    """Of the mean response over seeds."""
+    """Variance of the mean response over seeds."""
     seed: float
-    """Of the seed's effect that is the same at all points: common draws take it out of every comparison of points."""
+    """Variance of the seed effect common to all points; common draws remove it from every comparison of points."""
     interaction: float
-    """Of the seed's effect that differs between points: replications alone make it smaller."""
+    """Variance of the seed effect that differs between points; only more replications reduce it."""
 
 
 def components(values: np.ndarray) -> Components:
-    """Two-way components of variance of values (points, seeds), every seed at every point, points over the whole space.
+    """Two-way components of variance of values (points, seeds): every seed at every point, points over the whole space.
 
-    Estimated from mean squares (Searle, Casella and McCulloch 1992, ch. 4). With one run a cell the interaction holds all
-    that is neither the point's nor the seed's.
+    Estimated from mean squares (Searle, Casella and McCulloch 1992, ch. 4). With one run per cell, the interaction contains
+    everything that is not due to the point or the seed alone. Raises ValueError for fewer than two points or seeds.
     """
     points, seeds = values.shape
     if points < 2 or seeds < 2:
-        raise ValueError(f"values {values.shape}: components take two points and two seeds, or more")
+        raise ValueError(f"values {values.shape}: variance components need at least two points and two seeds")
     mean, rows, columns = values.mean(), values.mean(1), values.mean(0)
-    rest = values - rows[:, None] - columns[None, :] + mean
-    within = (rest**2).sum() / ((points - 1) * (seeds - 1))
+    residual = values - rows[:, None] - columns[None, :] + mean
+    within = (residual**2).sum() / ((points - 1) * (seeds - 1))
     between = max(rows.var(ddof=1) - within / seeds, 0.0)
     common = max(columns.var(ddof=1) - within / points, 0.0)
     return Components(float(between), float(common), float(within))
@@ -48,15 +48,16 @@ def components(values: np.ndarray) -> Components:
 def shares(values: np.ndarray, replications: int = 1) -> dict[str, float]:
     """Shares of the variance of one run: parameters, seed, interaction; and `left_in_indices`.
 
-    The last is the share of noise in the variance that Sobol indices of a mean over so many replications on common draws
-    divide up. Total indices of all factors may be too large by up to as much, first-order ones too small in proportion.
+    `left_in_indices` is the share of noise in the variance that Sobol indices decompose if they are computed from means
+    over `replications` with common draws. Total indices of all factors may be too large by up to this share; first-order
+    indices are too small in proportion.
     """
     if is_constant(values):
         return dict.fromkeys(("parameters", "seed", "interaction", "left_in_indices"), np.nan)
-    found = components(values)
-    whole, left = sum(found), found.interaction / replications
-    explained = found.parameters + left
-    return {name: part / whole for name, part in found._asdict().items()} | {
+    parts = components(values)
+    total, left = sum(parts), parts.interaction / replications
+    explained = parts.parameters + left
+    return {name: part / total for name, part in parts._asdict().items()} | {
         "left_in_indices": left / explained if explained else np.nan
     }
 
@@ -64,12 +65,12 @@ def shares(values: np.ndarray, replications: int = 1) -> dict[str, float]:
 def seed_noise(
     results: Results, replications: int = 1, logarithms: Sequence[str] = (), of: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """`shares` of a sweep's outcomes `of`, by default all but those of years, with 95 % intervals by a jackknife over seeds
-    (Miller 1974).
+    """`shares` for the outcomes `of` of a sweep (default: all but those of single years), with 95 % jackknife intervals.
 
-    One row an outcome and share: outcome, share, value, low, high, points, seeds; of outcomes that `logarithms` names those
-    of the logarithm of a run, called `ln NAME`. Raises IncompleteRuns as `outcome_cube` does, ValueError for a logarithm of what
-    is not positive or not analysed, and for fewer than one replication.
+    The jackknife is over seeds (Miller 1974). One row per outcome and share: outcome, share, value, low, high, points,
+    seeds. Outcomes in `logarithms` are analysed on the logarithmic scale and named `ln NAME`. Raises IncompleteRuns as
+    `outcome_cube` does, and ValueError for a logarithm of an outcome that is not positive or not analysed and for fewer
+    than one replication.
     """
     import pandas as pd
     from scipy.special import stdtrit
@@ -79,20 +80,22 @@ def seed_noise(
 
     by_year = years_of(results.sweep)
     names = [name for name in results.outcomes if name not in by_year] if of is None else list(of)
-    if lost := [name for name in logarithms if name not in names]:
-        raise ValueError(f"logarithm of {shortened(lost[0])}: is not analysed{did_you_mean(lost[0], names)}")
+    if unknown := [name for name in logarithms if name not in names]:
+        raise ValueError(
+            f"logarithm of {shortened(unknown[0])}: not an analysed outcome{did_you_mean(unknown[0], names)}"
+        )
     if replications < 1:
-        raise ValueError(f"{replications} replications: must be 1 or more")
+        raise ValueError(f"replications = {replications}: must be at least 1")
     rows = []
     for name, runs in zip(names, outcome_cube(results, names), strict=True):
         values = logarithm(runs, name) if name in logarithms else runs
         points, seeds = values.shape
         without = [shares(np.delete(values, k, axis=1), replications) for k in range(seeds)] if seeds > 2 else []
         for share, value in shares(values, replications).items():
-            some = np.array([one[share] for one in without])
+            leave_one_out = np.array([estimate[share] for estimate in without])
             half = np.nan
             if without:
-                error = np.sqrt((seeds - 1) / seeds * ((some - some.mean()) ** 2).sum())
+                error = np.sqrt((seeds - 1) / seeds * ((leave_one_out - leave_one_out.mean()) ** 2).sum())
                 half = float(stdtrit(seeds - 1, 0.5 + CONFIDENCE / 2) * error)
             rows.append(
                 (

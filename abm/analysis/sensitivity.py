@@ -1,13 +1,13 @@
-"""Which parameters matter: Sobol indices and Morris effects, on arrays or on the runs of a sweep.
+"""Global sensitivity analysis: Sobol indices and Morris effects, from arrays or from the runs of a sweep.
 
 The *first-order* index of a factor is the share of an output's variance that it explains alone; the *total* index adds
-all interactions that it takes part in; a *second-order* index is the interaction of one pair. Morris' *mu** is the mean
-size of the change of the output when a factor moves alone, *mu* the mean of the change with its sign, *sigma* its
-standard deviation over the rest of the space, all per whole range of the factor and in the output's unit.
+all its interactions; a *second-order* index is the interaction of one pair. Morris' *mu** is the mean absolute change of
+the output when a single factor moves, *mu* the mean signed change, *sigma* the standard deviation of the change over the
+rest of the space, all in the output's unit per whole range of the factor.
 
-SALib computes the indices behind a guard: by itself it turns one NaN among the outputs into indices of exactly zero,
-divides zero by zero for an output that does not vary, and takes seed 0 for no seed. Effects are computed here: it takes
-their step from a number of levels, and not from the points.
+SALib computes the Sobol indices, after checks of the input: by itself it turns one NaN among the outputs into indices of
+exactly zero, divides zero by zero for a constant output, and treats seed 0 as no seed. Morris effects are computed here,
+because SALib derives their step from a number of levels rather than from the points.
 
 Sources: Sobol (2001), *Mathematics and Computers in Simulation* 55, for the indices; Saltelli et al. (2010), *Computer
 Physics Communications* 181, for the design and the first-order estimator; Jansen (1999), *Computer Physics
@@ -36,16 +36,18 @@ if TYPE_CHECKING:
     from abm.sweeps.results import Results
 
 RESAMPLES = 500
-"""Bootstrap samples of an interval."""
+"""Number of bootstrap samples per interval."""
 CONFIDENCE = 0.95
 SKEWED = 1 / 3
-"""An output of which a hundredth of the points has more of the variance than this is told to be skewed."""
+"""An output is reported as skewed if 1 % of its points account for more than this share of its variance."""
 LEAST_FOR_TAIL = 100
+"""Minimum number of values for `tail_share`."""
 SMALLEST = {"sobol": 8, "morris": 4}
-"""Least points or trajectories of a subset of the design that is looked at for convergence."""
+"""Minimum number of blocks or trajectories of a subset of the design used to judge convergence."""
 SUBSETS = 5
-"""How many subsets, each twice as large as the one before, the whole design being the last."""
+"""Number of subsets, each twice as large as the one before; the last is the whole design."""
 COLUMNS = ("outcome", "order", "factor", "other", "value", "low", "high", "n")
+"""Columns of the tables of indices and effects."""
 
 
 def sobol_indices(
@@ -58,20 +60,19 @@ def sobol_indices(
     runs: Sequence[str] | None = None,
     of: str = "output",
 ) -> pd.DataFrame:
-    """First-order and total indices (and those of pairs) of an output on a Saltelli design, with 95 % intervals.
+    """First-order, total and optionally second-order Sobol indices on a Saltelli design, with 95 % intervals.
 
-    y : (N (k + 2),), or (N (2 k + 2),) with `second_order`, for k factors `names` in the order of SALib's design; `runs` are
-    the names of its runs, for messages. x : (len(y), k), the points themselves in any unit: that they are laid out as a
-    Saltelli design of this order is checked, so that N may be any number; without them N must be a power of two, which tells
-    the two layouts apart. Columns of a DataFrame are taken by name, rows of a DataFrame and a Series paired by label.
-    One row an index: `order` is first, total or second, `other` the second factor of a pair, `n` the N. Intervals are
-    value ± 1.96 bootstrap standard errors, over the N blocks of the design; `seed` decides the bootstrap, and 0 is a seed
-    like any other. Small indices may come out below 0: that is the estimator's error.
+    y : (N (k + 2),), or (N (2 k + 2),) with `second_order`, for k factors `names`, in the order of SALib's design; `runs`
+    names the runs in error messages. x : (len(y), k), the points in any unit; if given, their layout as a Saltelli design
+    of this order is checked and N may be any number. Without x, N must be a power of two, which distinguishes the two
+    layouts. Columns of a DataFrame are selected by name; rows of a DataFrame and a Series are paired by label.
 
-    An output that does not vary has no variance to share out: its indices are NaN.
+    Returns one row per index: `order` is first, total or second, `other` the second factor of a pair, `n` is N. Intervals
+    are value ± 1.96 bootstrap standard errors over the N blocks of the design; `seed` seeds the bootstrap, and 0 is a seed
+    like any other. Small indices may be estimated below 0. The indices of a constant output are NaN.
 
-    Raises IncompleteRuns (a ValueError) for an output that is not finite, ValueError for one of another length or layout,
-    for points that are no such design, and for names that repeat.
+    Raises IncompleteRuns (a ValueError) for an output that is not finite, and ValueError for an output of the wrong length
+    or layout, for points that are not such a design and for duplicate names.
     """
     from SALib.analyze import sobol
 
@@ -79,16 +80,18 @@ def sobol_indices(
     k, step = len(names), block_size(len(names), second_order)
     x, y = paired(x, y, names)
     if k < 2 or y.ndim != 1 or y.size == 0:
-        raise ValueError(f"outputs {y.shape} of {k} factors: there must be two factors or more, and a list of outputs")
+        raise ValueError(
+            f"outputs {y.shape} of {k} factors: give at least two factors and a one-dimensional list of outputs"
+        )
     check_saltelli(x, y.size, k, second_order)
     require_finite(y, runs, of)
     n = y.size // step
     blocks = y.reshape(n, step)
     pairs = [(i, j) for i in range(k) for j in range(i + 1, k)] if second_order else []
-    if is_constant(blocks[:, [0, -1]]) or n < 2:  # the variance is that of the base sample
+    if is_constant(blocks[:, [0, -1]]) or n < 2:  # the estimators use the variance of the base sample
         single, both = np.full((4, k), np.nan), np.full((2, k, k), np.nan)
     else:
-        found = sobol.analyze(
+        estimates = sobol.analyze(
             problem_of(names),
             y,
             second_order,
@@ -97,11 +100,11 @@ def sobol_indices(
             seed=positive(seed),
             keep_resamples=False,
         )
-        single = np.array([found[key] for key in ("S1", "S1_conf", "ST", "ST_conf")], float)
-        both = np.array([found["S2"], found["S2_conf"]], float) if second_order else np.empty((2, 0, 0))
+        single = np.array([estimates[key] for key in ("S1", "S1_conf", "ST", "ST_conf")], float)
+        both = np.array([estimates["S2"], estimates["S2_conf"]], float) if second_order else np.empty((2, 0, 0))
     rows = [
-        (of, order, names[i], "", *around(single[at, i], single[at + 1, i]), n)
-        for at, order in ((0, "first"), (2, "total"))
+        (of, order, names[i], "", *around(single[row, i], single[row + 1, i]), n)
+        for row, order in ((0, "first"), (2, "total"))
         for i in range(k)
     ]
     rows += [(of, "second", names[i], names[j], *around(both[0, i, j], both[1, i, j]), n) for i, j in pairs]
@@ -120,43 +123,44 @@ def morris_effects(
 ) -> pd.DataFrame:
     """mu*, mu and sigma of an output's elementary effects on a Morris design, with 95 % intervals.
 
-    x : (r (k + 1), k) points, r trajectories one after the other; y : (r (k + 1),). bounds : (k, 2), the least and the
-    greatest value of each factor, in the unit of x; without them x lies in the unit cube, with steps of one size that is half
-    the range or more, as Morris has them. Columns of a DataFrame are taken by name, rows of a DataFrame and a Series paired
-    by label. One row a number: `order` is mu_star, mu or sigma, in the output's unit per whole range of the factor, `n` the
-    r. Intervals are value ± 1.96 bootstrap standard errors, over trajectories. The effects of an output that does not vary
-    are zero.
+    x : (r (k + 1), k), points of r successive trajectories; y : (r (k + 1),). bounds : (k, 2), the lowest and highest value
+    of each factor, in the unit of x; without bounds, x lies in the unit cube and all steps have the same size, at least
+    half the range, as in Morris (1991). Columns of a DataFrame are selected by name; rows of a DataFrame and a Series are
+    paired by label.
 
-    Raises IncompleteRuns for an output that is not finite, ValueError where x is no Morris design or not in the unit cube,
-    and for names that repeat.
+    Returns one row per measure: `order` is mu_star, mu or sigma, in the output's unit per whole range of the factor, `n` is
+    r. Intervals are value ± 1.96 bootstrap standard errors over trajectories. The effects of a constant output are zero.
+
+    Raises IncompleteRuns for an output that is not finite, and ValueError if x is not a Morris design or not in the unit
+    cube and for duplicate names.
     """
     names = distinct(names)
     x, y = paired(x, y, names)
     k, x = len(names), np.asarray(x, float)
     if x.ndim != 2 or x.shape[1] != k or y.shape != x.shape[:1] or len(x) % (k + 1) or len(x) < 2 * (k + 1):
         raise ValueError(
-            f"points {x.shape} and outputs {y.shape} of {k} factors: trajectories, two or more, have {k + 1} points each"
+            f"points {x.shape} and outputs {y.shape} of {k} factors: give at least two trajectories of {k + 1} points each"
         )
     require_finite(y, runs, of)
     x = in_unit_cube(x, bounds)
     steps = np.diff(x.reshape(-1, k + 1, k), axis=1)  # (r, k, k): one factor moves at a time
     moved = np.abs(steps) > 1e-9
     if not (moved.sum(2) == 1).all() or not (moved.sum(1) == 1).all():
-        raise ValueError("x is no Morris design: in a trajectory every factor moves once, and alone")
+        raise ValueError("x is not a Morris design: in each trajectory every factor must move once, one at a time")
     sizes = np.abs(steps[moved])
     if bounds is None and (sizes.min() < 0.5 - 1e-9 or np.ptp(sizes) > 1e-6):
         raise ValueError(
-            f"x: steps from {sizes.min():.3g} to {sizes.max():.3g} are not those of a Morris design in the unit cube, which"
-            " are of one size, half the range or more; give `bounds`, the least and greatest value of each factor"
+            f"x: steps from {sizes.min():.3g} to {sizes.max():.3g}, but a Morris design in the unit cube has steps of one"
+            " size, at least half the range; pass the lowest and highest value of each factor as `bounds`"
         )
     change = np.diff(y.reshape(-1, k + 1), axis=1)
     effects = np.einsum("rs,rsk->rk", change, moved / np.where(moved, steps, 1.0))  # (r, k)
     r = len(effects)
     resampled = effects[np.random.default_rng(positive(seed)).integers(r, size=(RESAMPLES, r))]  # (resamples, r, k)
     measures = {
-        "mu_star": lambda some, axis: np.abs(some).mean(axis),
-        "mu": lambda some, axis: some.mean(axis),
-        "sigma": lambda some, axis: some.std(axis, ddof=1),
+        "mu_star": lambda sample, axis: np.abs(sample).mean(axis),
+        "mu": lambda sample, axis: sample.mean(axis),
+        "sigma": lambda sample, axis: sample.std(axis, ddof=1),
     }
     rows = [
         (of, order, names[i], "", *around(value[i], half[i]), r)
@@ -168,24 +172,25 @@ def morris_effects(
 
 
 QUANTILE = 1.959963984540054
-"""Of the normal distribution, for intervals of 95 %."""
+"""97.5 % quantile of the standard normal distribution, for 95 % intervals."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """What the runs of a sweep say of its factors. Tables have the columns `COLUMNS`; those of years a `year`, too."""
+    """Results of a sensitivity analysis. Tables have the columns `COLUMNS`; `years` also has a column `year`."""
 
     method: str
+    """`sobol` or `morris`."""
     factors: list[str]
     indices: pd.DataFrame
     convergence: pd.DataFrame
     """The same indices on nested subsets of the design, each twice as large as the one before."""
     years: pd.DataFrame
-    """Indices of the means of single years of the observables; no rows where there are no such outcomes."""
+    """Indices of annual means of the observables; empty without such outcomes."""
     constant: list[str]
-    """Outcomes (of a year, too) that do not vary: parameters do not matter to them, and indices are undefined."""
+    """Outcomes, including those of single years, that do not vary: no parameter matters, and Sobol indices are undefined."""
     skewed: list[str]
-    """Outcomes whose variance is that of a few points: their indices say which parameters make such points."""
+    """Outcomes whose variance is dominated by a few points: their indices show which parameters produce such points."""
 
 
 def of_sweep(
@@ -196,18 +201,20 @@ def of_sweep(
     logarithms: Sequence[str] = (),
     seed: int = 0,
 ) -> Sensitivity:
-    """Indices (Saltelli design) or effects (Morris design) of a sweep's outcomes `of`, by default all but those of years.
+    """Sobol indices (Saltelli design) or Morris effects (Morris design) of the outcomes `of` of a sweep.
 
-    What is analysed is the mean over a point's replications. With common draws that is the mean response up to the part
-    of the seed's noise that differs between points, divided by the replications (`abm.analysis.seed_noise` measures it);
-    with one replication it is the response on one history of luck (Zhu and Sudret 2021 call these trajectory-based). Years:
-    those with outcomes that `abm.analysis.sensitivity_design.yearly` names, unless `years` chooses some, or none: (). Of the
-    outcomes that `logarithms` names the logarithm is analysed (and so it is of the years of their observables): in tables they
-    are called `ln NAME`.
+    The default is all outcomes but those of single years. The mean over the replications of each point is analysed. With
+    common draws, this is the mean response plus the part of the seed noise that differs between points, divided by the
+    number of replications (`abm.analysis.seed_noise` measures it); with one replication it is the response for one
+    realization of the draws (called trajectory-based by Zhu and Sudret 2021).
 
-    Raises IncompleteRuns where a run is missing, failed or without a number, KeyError for an unknown outcome, ValueError
-    for a design of another kind, several scenarios, draws that are not common, a logarithm of what is not positive or not
-    analysed, or an `of` that is no list of names or an empty one.
+    `years` selects the years that are analysed as well, among those with outcomes named by
+    `abm.analysis.sensitivity_design.yearly`; the default is all of them, () is none. Outcomes in `logarithms`, and the years
+    of their observables, are analysed on the logarithmic scale and named `ln NAME` in the tables.
+
+    Raises IncompleteRuns if a run is missing, failed or has no finite value, KeyError for an unknown outcome, and
+    ValueError for another kind of design, several scenarios, draws that are not common, a logarithm of an outcome that is
+    not positive or not analysed, or an `of` that is not a list or is empty.
     """
     import pandas as pd
 
@@ -216,30 +223,32 @@ def of_sweep(
     sweep = results.sweep
     kind = sweep.design.kind
     if kind not in ("saltelli", "morris"):
-        raise ValueError(f"a {kind} design has neither Sobol indices nor Morris effects: use saltelli or morris")
+        raise ValueError(f"a {kind} design gives neither Sobol indices nor Morris effects: use saltelli or morris")
     if len(sweep.stories) > 1 or not sweep.common_draws:
-        raise ValueError("a sensitivity analysis takes one scenario, and replications with common draws")
+        raise ValueError("a sensitivity analysis needs a single scenario and common draws")
     cube = unit_cube(sweep.design, len(sweep.factors), sweep.seed)
     if not is_current_layout(results):
         raise ValueError(
-            f"{results.folder}: the design is not the one that this version of SALib lays out; run it again"
+            f"{results.folder}: the design differs from the one laid out by this version of SALib; run the sweep again"
         )
-    by_year = years_of(sweep)
-    if unknown := set(years or ()) - {year for _, year in by_year.values()}:
-        raise ValueError(f"years = {shortened(sorted(unknown))}: the sweep has no outcomes of single years there")
-    per_year = {name: at for name, at in by_year.items() if years is None or at[1] in years}
+    by_year = years_of(sweep)  # outcome -> (observable, year)
+    if unknown_years := set(years or ()) - {year for _, year in by_year.values()}:
+        raise ValueError(f"years = {shortened(sorted(unknown_years))}: the sweep has no outcomes for these years")
+    per_year = {name: key for name, key in by_year.items() if years is None or key[1] in years}
     if isinstance(of, str) or (of is not None and not of):
-        raise ValueError(f"of = {shortened(of)}: must be a list of outcomes, one or more; leave it out for all of them")
+        raise ValueError(f"of = {shortened(of)}: must be a list of at least one outcome; leave it out for all outcomes")
     if of is not None and len(set(of)) < len(of):
-        raise ValueError(f"of = {shortened(list(of))}: an outcome is named twice")
+        raise ValueError(f"of = {shortened(list(of))}: duplicate outcome")
     chosen = [name for name in results.outcomes if name not in by_year] if of is None else list(of)
-    if lost := [name for name in logarithms if name not in chosen]:
-        raise ValueError(f"logarithm of {shortened(lost[0])}: is not analysed{did_you_mean(lost[0], chosen)}")
-    watched = {sweep.columns[name].of for name in chosen if name in sweep.columns and not sweep.columns[name].date}
-    per_year = {name: at for name, at in per_year.items() if at[0] in watched}
+    if unknown := [name for name in logarithms if name not in chosen]:
+        raise ValueError(
+            f"logarithm of {shortened(unknown[0])}: not an analysed outcome{did_you_mean(unknown[0], chosen)}"
+        )
+    observables = {sweep.columns[name].of for name in chosen if name in sweep.columns and not sweep.columns[name].date}
+    per_year = {name: key for name, key in per_year.items() if key[0] in observables}
     values = outcome_cube(results, [*chosen, *per_year])
     logged = {sweep.columns[name].of for name in logarithms}
-    logged = {*logarithms, *(name for name, at in per_year.items() if at[0] in logged)}
+    logged = {*logarithms, *(name for name, key in per_year.items() if key[0] in logged)}
     response = {
         name: logarithm(y, name) if name in logged else y
         for name, y in zip([*chosen, *per_year], values.mean(2), strict=True)
@@ -249,7 +258,7 @@ def of_sweep(
     def label(name: str, of: str = "") -> str:
         return f"ln {of or name}" if name in logged else of or name
 
-    def analysed(y: np.ndarray, name: str) -> pd.DataFrame:
+    def analyse(y: np.ndarray, name: str) -> pd.DataFrame:
         if kind == "saltelli":
             return sobol_indices(y, names, x=cube[: len(y)], second_order=sweep.design.second_order, seed=seed, of=name)
         return morris_effects(cube[: len(y)], y, names, seed=seed, of=name)
@@ -257,10 +266,13 @@ def of_sweep(
     step = len(cube) // (sweep.design.points[0] if kind == "saltelli" else sweep.design.trajectories or 1)
     method = "sobol" if kind == "saltelli" else "morris"
     convergence = [
-        analysed(response[name][: n * step], label(name)) for name in chosen for n in subsets(len(cube) // step, method)
+        analyse(response[name][: n * step], label(name)) for name in chosen for n in subsets(len(cube) // step, method)
     ]
-    whole = pd.concat([one for one in convergence if one["n"].iloc[0] == len(cube) // step], ignore_index=True)
-    yearly = [analysed(response[name], label(name, at[0])).assign(year=at[1]) for name, at in per_year.items()]
+    whole = pd.concat([part for part in convergence if part["n"].iloc[0] == len(cube) // step], ignore_index=True)
+    yearly = [
+        analyse(response[name], label(name, observable)).assign(year=year)
+        for name, (observable, year) in per_year.items()
+    ]
     return Sensitivity(
         method,
         names,
@@ -273,42 +285,42 @@ def of_sweep(
 
 
 def subsets(n: int, method: str) -> list[int]:
-    """Sizes of nested subsets, the first blocks of a design: n, n / 2, n / 4, ..., the smallest first.
+    """Sizes n, n / 2, n / 4, ... of nested subsets, which are the first blocks of a design, in increasing order.
 
-    The first 2^m points of a scrambled Sobol sequence are such a sequence (Owen 1998), hence so are a Saltelli design's
-    first 2^m blocks; Morris' trajectories are drawn one independently of the other.
+    The first 2^m points of a scrambled Sobol sequence are such a sequence themselves (Owen 1998), hence so are the first 2^m
+    blocks of a Saltelli design; Morris trajectories are drawn independently of each other.
     """
     sizes = [n >> halvings for halvings in range(SUBSETS)]
     return sorted({size for size in sizes if size >= SMALLEST[method]} | {n})
 
 
 def is_current_layout(results: Results) -> bool:
-    """Whether the points that were run are those of the design as it is laid out now."""
+    """Whether the stored points equal those that the current version lays out for this design."""
     import pandas as pd
 
-    wanted = pd.DataFrame(points_of(results.sweep))
-    return len(wanted) == len(results.design) and all(
-        np.array_equal(wanted[name].to_numpy(), results.design[name].to_numpy())
-        or np.allclose(wanted[name].to_numpy(float), results.design[name].to_numpy(float), rtol=1e-12)
+    current = pd.DataFrame(points_of(results.sweep))
+    return len(current) == len(results.design) and all(
+        np.array_equal(current[name].to_numpy(), results.design[name].to_numpy())
+        or np.allclose(current[name].to_numpy(float), results.design[name].to_numpy(float), rtol=1e-12)
         for name in results.factors
     )
 
 
 def logarithm(y: np.ndarray, name: str) -> np.ndarray:
-    """Of an outcome's values; raises ValueError where one is not positive."""
+    """Natural logarithm of an outcome's values. Raises ValueError if a value is not positive."""
     if not (y > 0).all():
         raise ValueError(
-            f"{name}: {(y <= 0).sum():,} of {y.size:,} values are not above 0 and have no logarithm; analyse it as it is, or"
-            " leave single years out"
+            f"{name}: {(y <= 0).sum():,} of {y.size:,} values are not above 0 and have no logarithm; analyse it without"
+            " logarithms, or leave out single years"
         )
     return np.log(y)
 
 
 def tail_share(y: np.ndarray) -> float:
-    """Share of the variance that the hundredth of the values furthest from the mean has.
+    """Share of the variance due to the 1 % of values that are furthest from the mean.
 
-    It is a tenth of a normal distribution's variance, and half of a lognormal one's with a unit of logarithms. Fewer than a
-    hundred values have no hundredth, and nothing is said of them: NaN.
+    It is about 10 % for a normal distribution and 50 % for a lognormal one with a standard deviation of 1 in logarithms.
+    NaN for fewer than 100 values.
     """
     if y.size < LEAST_FOR_TAIL:
         return float("nan")
@@ -319,20 +331,22 @@ def tail_share(y: np.ndarray) -> float:
 
 
 def positive(seed: int) -> int:
-    """A seed above 0 that follows from any seed, 0 among them, which SALib would take for none."""
+    """Map any seed, including 0, to a positive one: SALib treats 0 as no seed."""
     return int(np.random.default_rng([seed, 4]).integers(1, 2**31))
 
 
 def problem_of(names: Sequence[str]) -> dict[str, Any]:
-    """Factors in the unit cube, in SALib's words."""
+    """SALib problem definition for factors in the unit cube."""
     return {"num_vars": len(names), "names": list(names), "bounds": [[0.0, 1.0]] * len(names)}
 
 
 def around(value: float, half: float) -> tuple[float, float, float]:
+    """Value, low and high end of an interval of this half-width."""
     return float(value), float(value - half), float(value + half)
 
 
 def table(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    """Table with the columns `COLUMNS`."""
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=list(COLUMNS))

@@ -1,6 +1,6 @@
-"""The sweep of a sensitivity analysis: any sweep with ranges, laid out for Sobol indices or Morris effects.
+"""Sweeps for sensitivity analysis: any sweep with ranges, laid out for Sobol indices or Morris effects.
 
-Beside the outcomes that are asked for it keeps the mean of every year of each of their observables, and no months.
+Besides the requested outcomes, the sweep stores annual means of their observables, but no monthly values.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from abm.sweeps.designs import combinations
 from abm.sweeps.spec import SpecError, Sweep
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "sensitivity.toml"
-"""Twenty-one parameters and six outcomes."""
+"""Built-in analysis: 21 parameters and six outcomes."""
 METHODS = {"sobol": "saltelli", "morris": "morris"}
+"""Kind of design for each method."""
 POINTS, TRAJECTORIES = 256, 20
+"""Default numbers of Saltelli blocks and Morris trajectories."""
 LEAST_POINTS = 4
-"""Blocks of a Saltelli design below which there is no variance to speak of, and no interval."""
+"""Minimum number of Saltelli blocks for a meaningful variance and intervals."""
 NOISE_POINTS = 32
-"""Points at which the seed's own noise is measured."""
+"""Number of points at which seed noise is measured."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of a sensitivity analysis; None is what the file says, or else the default."""
+    """Options of a sensitivity analysis; None means the value in the file, or else the default."""
 
     method: str | None = None
     points: int | None = None
@@ -43,47 +45,47 @@ class Wanted:
 
 
 def load(path: Path | None, wanted: Wanted) -> Sweep:
-    """The sweep of a TOML file (None: the built-in one), laid out as is wanted. Raises SpecError with all that is wrong."""
-    return Sweep.load(path or BUILT_IN, lambda said: sweep_keys(said, wanted))
+    """Load a TOML file (None: the built-in one) as a sweep laid out as wanted. Raises SpecError with all problems."""
+    return Sweep.load(path or BUILT_IN, lambda fields: sweep_keys(fields, wanted))
 
 
-def sweep_keys(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
-    """Keys of the sweep, from those of a file. Raises SpecError for what no sensitivity analysis can be made of."""
+def sweep_keys(fields: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+    """Keys of the sweep, from those of a file. Raises SpecError for files unsuitable for sensitivity analysis."""
     problems = []
-    said = dict(said)
-    design = said.get("design", {})
+    fields = dict(fields)
+    design = fields.get("design", {})
     kind = design.get("kind", METHODS[wanted.method or "sobol"]) if isinstance(design, Mapping) else None
     if kind not in METHODS.values():
         problems.append(
-            f"design.kind: must be saltelli or morris, not {shortened(kind)}; leave [design] out and say --method"
+            f"design.kind: must be saltelli or morris, not {shortened(kind)}; leave out [design] and give --method"
         )
     method = wanted.method or ("morris" if kind == "morris" else "sobol")
-    # What the file says of a design of the other kind says nothing of this one.
+    # Settings of a design of the other kind do not apply.
     design = dict(design) if kind == METHODS[method] else {}
     if method == "sobol":
         points = wanted.points or design.get("points", POINTS)
         if isinstance(points, int) and points < LEAST_POINTS:
             problems.append(
-                f"design.points: {points} is too few for Sobol indices; give {LEAST_POINTS} or more, a power of two"
+                f"design.points: {points} is too few for Sobol indices; give a power of two, at least {LEAST_POINTS}"
             )
         design |= {"points": points, "second_order": wanted.second_order or design.get("second_order", False)}
     else:
         design["trajectories"] = wanted.trajectories or design.get("trajectories", TRAJECTORIES)
-    said["design"] = {**design, "kind": METHODS[method]}
-    factors = said.get("factors", {})
+    fields["design"] = {**design, "kind": METHODS[method]}
+    factors = fields.get("factors", {})
     if isinstance(factors, Mapping) and len(factors) < 2:
-        problems.append(f"factors: a sensitivity analysis needs two or more, not {len(factors)}")
-    scenarios = said.get("scenarios", ["baseline"])
+        problems.append(f"factors: a sensitivity analysis needs at least two, not {len(factors)}")
+    scenarios = fields.get("scenarios", ["baseline"])
     if isinstance(scenarios, list) and len(scenarios) > 1:
         problems.append(f"scenarios: a sensitivity analysis takes one, not {len(scenarios)}")
-    if said.get("common_draws") is False:
-        problems.append("common_draws: points must share their draws, or luck counts as interaction; leave it out")
+    if fields.get("common_draws") is False:
+        problems.append("common_draws: points must share their draws, or noise counts as interaction; leave it out")
     if wanted.months is not None:
-        said["months"] = wanted.months
+        fields["months"] = wanted.months
     if wanted.replications is not None:
-        said["replications"] = wanted.replications
-        said.pop("seeds", None)
-    outcomes = said.get("outcomes") or {f"{name}_mean": {"of": name} for name in said.get("observables", ())}
+        fields["replications"] = wanted.replications
+        fields.pop("seeds", None)
+    outcomes = fields.get("outcomes") or {f"{name}_mean": {"of": name} for name in fields.get("observables", ())}
     if isinstance(outcomes, Mapping):
         outcomes = reached(outcomes, wanted.months, wanted.of)
         for name in wanted.of:
@@ -96,48 +98,49 @@ def sweep_keys(said: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
             else:
                 outcomes.setdefault(column, {"of": name})
         if not outcomes:
-            problems.append("outcomes: there is none; name some in [outcomes], or say --of OBSERVABLE")
-        measured = [name for name in observables_of(outcomes) if name in MEASURES]  # of others one complaint is enough
-        said["outcomes"] = {**outcomes, **yearly(measured, said.get("months", 60))}
-        said["observables"] = [name for name in measured if name not in factors] or ["welfare"]
-        said["panel"] = "none"
+            problems.append("outcomes: none given; name some in [outcomes], or give --of OBSERVABLE")
+        measured = [name for name in observables_of(outcomes) if name in MEASURES]  # unknown ones are reported once
+        fields["outcomes"] = {**outcomes, **yearly(measured, fields.get("months", 60))}
+        fields["observables"] = [name for name in measured if name not in factors] or ["welfare"]
+        fields["panel"] = "none"
     if problems:
         raise SpecError(problems)
-    return said
+    return fields
 
 
 def column_of(name: str, outcomes: Mapping[str, Any]) -> str | None:
-    """The outcome that a name stands for; None for an unknown name.
+    """Outcome that a name refers to, or None for an unknown name.
 
-    That is its own, else the first one of the observable of that name, else that observable's mean over all months.
+    This is the outcome of that name, else the first outcome of the observable of that name, else the observable's mean over
+    all months.
     """
     if name in outcomes:
         return name
-    same = [key for key, one in outcomes.items() if isinstance(one, Mapping) and one.get("of") == name]
-    return same[0] if same else f"{name}_mean" if name in MEASURES else None
+    matches = [key for key, outcome in outcomes.items() if isinstance(outcome, Mapping) and outcome.get("of") == name]
+    return matches[0] if matches else f"{name}_mean" if name in MEASURES else None
 
 
 def reached(outcomes: Mapping[str, Any], months: int | None, of: Sequence[str]) -> dict[str, Any]:
-    """Outcomes without those of a date that a run of so many months does not reach, unless they are asked for by name."""
+    """Drop outcomes whose date is after the last of `months` months, unless they are named in `of`."""
     return {
-        name: one
-        for name, one in outcomes.items()
+        name: outcome
+        for name, outcome in outcomes.items()
         if months is None
         or name in of
-        or not isinstance(one, Mapping)
-        or type(one.get("date")) is not dt.date
-        or month_of(one["date"]) < months
+        or not isinstance(outcome, Mapping)
+        or type(outcome.get("date")) is not dt.date
+        or month_of(outcome["date"]) < months
     }
 
 
 def observables_of(outcomes: Mapping[str, Any]) -> list[str]:
-    """Observables that outcomes are of, each once; daily returns are none."""
-    told = [one for one in outcomes.values() if isinstance(one, Mapping) and "date" not in one]
-    return list(dict.fromkeys(one["of"] for one in told if isinstance(one.get("of"), str)))
+    """Observables of the outcomes, without duplicates and without daily returns."""
+    monthly = [outcome for outcome in outcomes.values() if isinstance(outcome, Mapping) and "date" not in outcome]
+    return list(dict.fromkeys(outcome["of"] for outcome in monthly if isinstance(outcome.get("of"), str)))
 
 
 def yearly(observables: Sequence[str], months: Any) -> dict[str, dict[str, Any]]:
-    """Outcomes that are means of single years, the last of which may be cut short by the end of the run."""
+    """Outcomes that are annual means; the last year may be cut short by the end of the run."""
     if not isinstance(months, int) or months < 1:
         return {}
     return {
@@ -148,26 +151,27 @@ def yearly(observables: Sequence[str], months: Any) -> dict[str, dict[str, Any]]
 
 
 def years_of(sweep: Sweep) -> dict[str, tuple[str, int]]:
-    """Outcomes of a sweep that `yearly` has named: name -> observable and year."""
-    observables = list(dict.fromkeys(one.of for one in sweep.columns.values() if not one.date))
-    wanted = {
-        name: (one["of"], FIRST_YEAR + one["first"] // 12) for name, one in yearly(observables, sweep.months).items()
+    """Outcomes of a sweep named by `yearly`: name -> (observable, year)."""
+    observables = list(dict.fromkeys(outcome.of for outcome in sweep.columns.values() if not outcome.date))
+    years = {
+        name: (outcome["of"], FIRST_YEAR + outcome["first"] // 12)
+        for name, outcome in yearly(observables, sweep.months).items()
     }
-    return {name: at for name, at in wanted.items() if name in sweep.columns}
+    return {name: key for name, key in years.items() if name in sweep.columns}
 
 
 def noise_sweep(sweep: Sweep, seeds: int) -> Sweep:
-    """The same factors at a few points of a Sobol sequence, on many seeds each: how much is the seed's own doing."""
-    told = sweep.model_dump(exclude_defaults=True)
-    told |= {"scenarios": tuple(sweep.stories.values()), "replications": seeds, "seeds": None}
+    """Sweep of the same factors at a few points of a Sobol sequence with many seeds each, to measure seed noise."""
+    fields = sweep.model_dump(exclude_defaults=True)
+    fields |= {"scenarios": tuple(sweep.stories.values()), "replications": seeds, "seeds": None}
     points = 2 ** int(math.log2(min(NOISE_POINTS, combinations(sweep.factors, sweep.targets))))
-    return Sweep(**{**told, "name": "seeds", "design": {"kind": "sobol", "points": points}})
+    return Sweep(**{**fields, "name": "seeds", "design": {"kind": "sobol", "points": points}})
 
 
 def pilot(scenarios: Sequence[Any], of: Sequence[str], seeds: int, months: int) -> Sweep:
-    """Scenarios on so many common seeds, with outcomes `of`, by default those of the built-in analysis.
+    """Sweep of the scenarios over common seeds, with outcomes `of` (default: those of the built-in analysis).
 
-    Raises SpecError with all that is wrong.
+    Raises SpecError with all problems.
     """
     outcomes = reached(read_toml(BUILT_IN)["outcomes"], months, of)
     columns = {name: column_of(name, outcomes) for name in of or outcomes}
@@ -179,13 +183,13 @@ def pilot(scenarios: Sequence[Any], of: Sequence[str], seeds: int, months: int) 
     if problems:
         raise SpecError(problems)
     chosen = {str(column): outcomes.get(str(column), {"of": name}) for name, column in columns.items()}
-    kept = observables_of(chosen) or ["welfare"]
+    observables = observables_of(chosen) or ["welfare"]
     return Sweep(
         name="pilot",
         scenarios=tuple(scenarios),
         replications=seeds,
         months=months,
         outcomes=chosen,
-        observables=kept,
+        observables=observables,
         panel="none",
     )

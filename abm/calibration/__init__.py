@@ -1,7 +1,7 @@
-"""Fitting parameters to moments of the data: `calibrate` does all steps, each of its own module.
+"""Calibration: fitting parameters to moments of the data. `calibrate` runs all steps, one module each.
 
-Search (CMA-ES), refinement (derivatives through the run), posterior (sequential Monte Carlo, approximate Bayesian
-computation), identification (what the moments say of each parameter), prediction (what the fit says of the data).
+Search (CMA-ES), refinement (derivatives through the run), posterior (approximate Bayesian computation by sequential Monte
+Carlo), identification (how well the moments determine each parameter), prediction (posterior predictive bands of the data).
 """
 
 from abm.calibration.calibrate import Fit, calibrate

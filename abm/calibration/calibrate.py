@@ -1,4 +1,4 @@
-"""All steps of a calibration, one after the other, each kept so that it is not done twice."""
+"""All steps of a calibration in sequence; simulated moments are stored, so that nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 """Called as progress(step, runs done, runs expected)."""
 PILOT = np.arange(500_000, 500_600)
-"""Seeds of the covariance of moments: so many that its inverse is hardly too large (Hartlap et al. 2007)."""
+"""Seeds for the covariance of moments: enough that its inverse has little upward bias (Hartlap et al. 2007)."""
 REFINING = np.arange(510_000, 510_040)
 JUDGING = np.arange(520_000, 520_200)
 PREDICTING = 530_000
 DRAWS = 400
-"""Equally weighted draws of the posterior that are kept."""
+"""Number of equally weighted posterior draws that are stored."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a calibration found. Parameter vectors are in the parameters' own units, in the order of `spec.names`."""
+    """Result of a calibration. Parameter vectors are in the parameters' own units, in the order of `spec.names`."""
 
     spec: Calibration
     criterion: Criterion
@@ -51,11 +51,11 @@ class Fit:
 
     @property
     def distance(self) -> float:
-        """J at the estimate; near its degrees of freedom, moments less parameters, where the model is right."""
+        """J at the estimate; close to its degrees of freedom (moments minus parameters) if the model is correct."""
         return float(self.criterion(self.moments[None])[0])
 
     def estimates(self) -> pd.DataFrame:
-        """One row a parameter: estimate, posterior median and 90 % interval, prior range, share of its width left."""
+        """One row per parameter: estimate, posterior median and 90 % interval, prior range, share of the prior's width left."""
         import pandas as pd
 
         low, median, high = self.interval
@@ -67,25 +67,27 @@ class Fit:
 
 
 def calibrate(spec: Calibration | str | Path, folder: str | Path, progress: Progress | None = None) -> Fit:
-    """Fit the model to moments: search, refine, sample the posterior, judge what is identified, predict the data.
+    """Fit the model to moments: search, refine, sample the posterior, check identification, predict the data.
 
-    All that is simulated is kept below `folder`; a call that was stopped goes on from there, to the same numbers.
+    All simulated moments are stored in `folder`; an interrupted call resumes from there and gives the same numbers.
 
     Parameters
     ----------
     spec
         A `Calibration`, the name of a built-in one, or the path of a TOML file.
+    folder
+        Folder for simulated moments, created if missing.
     progress
         Called after every batch of runs.
 
     Raises
     ------
     CalibrationError
-        Before anything is run.
+        The specification is invalid; raised before anything runs.
     Undefined
-        A moment has no number at the centre of the priors, at the estimate or near it, or at no draw of the prior.
+        A moment is undefined at the centre of the priors, at or near the estimate, or at every draw of the prior.
     ValueError
-        The moments' covariance cannot be inverted.
+        The covariance of the moments cannot be inverted.
     """
     import time
 
@@ -98,7 +100,7 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, progress: Prog
     criterion = Criterion.at(simulator, spec.start, PILOT)
     step[0] = "search"
     searched = search(simulator, criterion, spec.start, lambda g, v: step.__setitem__(0, f"search {g + 1}: J {v:.3g}"))
-    criterion = Criterion.at(simulator, searched.theta, PILOT)  # two-step: weights from where the first step led
+    criterion = Criterion.at(simulator, searched.theta, PILOT)  # two-step: weights from the result of the first step
     step[0] = "derivatives"
     refined = refinement.refine(simulator, criterion, searched.theta, REFINING)
     theta = best_of(simulator, criterion, np.stack([refined.theta, searched.theta]))
@@ -106,34 +108,34 @@ def calibrate(spec: Calibration | str | Path, folder: str | Path, progress: Prog
     sampled = sample(
         simulator,
         criterion,
-        lambda g, one: step.__setitem__(
-            0, f"posterior {g + 1}: tolerance {one.tolerance:.3g}, {one.acceptance:.0%} kept"
+        lambda g, last: step.__setitem__(
+            0, f"posterior {g + 1}: tolerance {last.tolerance:.3g}, {last.acceptance:.0%} accepted"
         ),
     )
     unit, weights = adjusted(sampled, criterion)
-    kept = spec.from_unit(draws(unit, weights, DRAWS, spec.seed))
+    posterior_draws = spec.from_unit(draws(unit, weights, DRAWS, spec.seed))
     interval = spec.from_unit(intervals(unit, weights))
     step[0] = "identification"
     slopes, _ = derivatives.differences(simulator, theta, REFINING)
     seeds = np.arange(540_000, 540_000 + spec.profile_seeds)
-    identified = identification.identify(simulator, criterion, theta, slopes, seeds, kept)
+    identified = identification.identify(simulator, criterion, theta, slopes, seeds, posterior_draws)
     step[0] = "prediction"
     moments = simulator.mean(theta, JUDGING)
-    bands = predictive.bands(simulator, kept, np.arange(PREDICTING, PREDICTING + len(kept)))
+    bands = predictive.bands(simulator, posterior_draws, np.arange(PREDICTING, PREDICTING + len(posterior_draws)))
     return Fit(
-        spec, criterion, searched, refined, theta, moments, sampled, kept, interval, identified, bands,
+        spec, criterion, searched, refined, theta, moments, sampled, posterior_draws, interval, identified, bands,
         simulator.runs, time.perf_counter() - began,
     )  # fmt: skip
 
 
 def best_of(simulator: Simulator, criterion: Criterion, thetas: np.ndarray) -> np.ndarray:
-    """(parameters,) the one of thetas (points, parameters) with the least objective on seeds that none was fitted on."""
+    """(parameters,) the row of thetas (points, parameters) with the lowest objective on seeds not used for fitting."""
     values = objective(simulator, criterion, simulator.spec.to_unit(thetas), JUDGING)
     return thetas[int(values.argmin())]
 
 
 def expected_runs(spec: Calibration) -> int:
-    """Runs that a calibration takes, about."""
+    """Approximate number of runs of a calibration."""
     number = len(spec.names)
     search_runs = spec.search.population * spec.search.generations * spec.search.seeds
     slopes = 2 * number * len(REFINING) * (refinement.STEPS + 1)
@@ -141,39 +143,39 @@ def expected_runs(spec: Calibration) -> int:
     return search_runs + slopes + profile + spec.posterior.runs + 5 * len(PILOT) + DRAWS
 
 
-def as_json(outcome: Fit) -> str:
-    """The numbers of an outcome that are not tables."""
-    spec = outcome.spec
+def as_json(fit: Fit) -> str:
+    """Scalar results of a fit as JSON."""
+    spec = fit.spec
     numbers: dict[str, Any] = {
         "name": spec.name,
         "data_to": spec.data_to.isoformat(),
         "spec_hash": spec.hash,
-        "J": outcome.distance,
+        "J": fit.distance,
         "degrees_of_freedom": len(spec.moments) - len(spec.names),
         "search": {
-            "points": outcome.search.points,
-            "undefined": outcome.search.undefined,
-            "value": outcome.search.value,
-            "settled": outcome.search.settled,
+            "points": fit.search.points,
+            "undefined": fit.search.undefined,
+            "value": fit.search.value,
+            "settled": fit.search.settled,
         },
         "refinement": {
-            "before": outcome.refined.before,
-            "after": outcome.refined.after,
-            "steps": outcome.refined.steps,
-            "confirmed": {one.moment: int(one.confirmed.sum()) for one in outcome.refined.compared},
+            "before": fit.refined.before,
+            "after": fit.refined.after,
+            "steps": fit.refined.steps,
+            "confirmed": {compared.moment: int(compared.confirmed.sum()) for compared in fit.refined.compared},
         },
         "posterior": [
             {
-                "tolerance": one.tolerance if np.isfinite(one.tolerance) else None,
-                "proposed": one.proposed,
-                "undefined": one.undefined,
-                "acceptance": one.acceptance,
-                "effective": one.effective,
+                "tolerance": generation.tolerance if np.isfinite(generation.tolerance) else None,
+                "proposed": generation.proposed,
+                "undefined": generation.undefined,
+                "acceptance": generation.acceptance,
+                "effective": generation.effective,
             }
-            for one in outcome.sampled.generations
+            for generation in fit.sampled.generations
         ],
-        "inside": int(outcome.bands["inside"].sum()),
-        "moments": len(outcome.bands),
-        "runs": outcome.runs,
+        "inside": int(fit.bands["inside"].sum()),
+        "moments": len(fit.bands),
+        "runs": fit.runs,
     }
     return json.dumps(numbers, indent=1) + "\n"

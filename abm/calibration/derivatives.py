@@ -1,8 +1,8 @@
 """Derivatives of moments in the parameters, by automatic differentiation through the whole run.
 
-A run is a pure function of its parameters and draws, so most moments have a derivative history by history. Where a
+A run is a pure function of its parameters and draws, so most moments can be differentiated history by history. Where a
 parameter moves the date of a release or of a price change, the moment jumps, and the derivative of the mean is not the
-mean of the derivatives: `compare` sets them beside finite differences, and only those are used that these confirm.
+mean of the derivatives: `compare` compares them with finite differences, and only those confirmed this way are used.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from abm.runs.simulate import kept_of
 from abm.support.workers import processors
 
 SMOOTH = (facts.market_facts, facts.event_facts, facts.return_facts)
-"""Moments of flows, margins and returns; those of list prices and of the race count months and pick medians."""
+"""Moments of flows, margins and returns. Excluded are those of list prices and the race, which count months and take medians."""
 CHUNK = 4
 
 
 def smooth_moments(simulator: Simulator) -> tuple[str, ...]:
-    """Moments of the calibration that are differentiated."""
+    """Moments of the calibration that can be differentiated."""
     shapes = jax.eval_shape(
         lambda: _moments(simulator, jnp.full(len(simulator.spec.names), 0.5), jnp.zeros((1, 2), "uint32"))
     )
@@ -41,11 +41,13 @@ def smooth_moments(simulator: Simulator) -> tuple[str, ...]:
 def jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """(smooth moments, parameters): mean over `seeds` of d moment / d position, moments on the scale of comparison.
 
-    Positions run from 0 to 1 over the priors' ranges. Forward mode: one pass carries all directions. Kept like moments are.
+    Positions run from 0 to 1 over the priors' ranges. Forward mode: one pass computes all directions. Stored like moments.
     """
     shape = len(smooth_moments(simulator)), len(simulator.spec.names)
     with floats_of(64):
-        return simulator.kept("jacobian-", np.asarray(theta), seeds, shape, lambda: _jacobian(simulator, theta, seeds))
+        return simulator.cached(
+            "jacobian-", np.asarray(theta), seeds, shape, lambda: _jacobian(simulator, theta, seeds)
+        )
 
 
 def _jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -54,7 +56,7 @@ def _jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.
     words = np.stack([seed_words(int(seed)) for seed in seeds])
     whole = len(words) - len(words) % CHUNK
     if not whole:
-        raise ValueError(f"{len(seeds)} seeds: give {CHUNK} or more")
+        raise ValueError(f"{len(seeds)} seeds: give at least {CHUNK}")
 
     def part(start: int) -> np.ndarray:
         with floats_of(64):
@@ -68,12 +70,12 @@ def _jacobian(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray) -> np.
 
 @functools.lru_cache(maxsize=2)
 def _program(simulator: Simulator) -> Any:
-    """Compiled once a simulator: it takes a minute."""
+    """Compiled Jacobian of the smooth moments, cached per simulator: compiling takes a minute."""
     names = smooth_moments(simulator)
 
     def mean(unit: jax.Array, words: jax.Array) -> jax.Array:
-        found = _moments(simulator, unit, words)
-        return jnp.stack([found[name].mean() for name in names])
+        moments = _moments(simulator, unit, words)
+        return jnp.stack([moments[name].mean() for name in names])
 
     return jax.jit(jax.jacfwd(mean), compiler_options=compiler_options())
 
@@ -83,20 +85,20 @@ def _moments(simulator: Simulator, unit: jax.Array, words: jax.Array) -> dict[st
     spec, setup = simulator.spec, simulator.setup
     runs = words.shape[0]
     values = {name: jnp.broadcast_to(jnp.asarray(v), (runs, *v.shape)) for name, v in setup.values.items()}
-    for place, (name, prior) in enumerate(spec.priors.items()):
+    for index, (name, prior) in enumerate(spec.priors.items()):
         low, high = (np.log(prior.low), np.log(prior.high)) if prior.scale == "log" else (prior.low, prior.high)
-        value = low + unit[place] * (high - low)
+        value = low + unit[index] * (high - low)
         values[name] = jnp.broadcast_to(jnp.exp(value) if prior.scale == "log" else value, (runs,))
-    report = _play(setup, values, words)
-    kept = kept_of(report, setup.months, facts.EVENT_MONTHS, products=False)
-    ensemble = Ensemble(setup, [0] * runs, kept, facts.EVENT_MONTHS)
+    report = _simulate(setup, values, words)
+    results = kept_of(report, setup.months, facts.EVENT_MONTHS, products=False)
+    ensemble = Ensemble(setup, [0] * runs, results, facts.EVENT_MONTHS)
     found: dict[str, Any] = functools.reduce(lambda table, of: table | of(ensemble), SMOOTH, {})
     logs = {name for name, observed in spec.data.items() if observed.scale == "log"}
     by_run = {name: found.get(f"{name} by run", found[name]) for name in spec.moments if name in found}
     return {name: jnp.log(value) if name in logs else value for name, value in by_run.items()}
 
 
-def _play(setup: Setup, values: dict[str, Any], words: Any) -> Month:
+def _simulate(setup: Setup, values: dict[str, Any], words: Any) -> Month:
     markets = start_runs(values, words, setup.networks, setup.populations)
     months, inputs = months_of_runs(setup.equations), (values, words)
     timeline = {name: jnp.asarray(rows) for name, rows in setup.timeline.items()}
@@ -107,7 +109,7 @@ def _play(setup: Setup, values: dict[str, Any], words: Any) -> Month:
 
 
 class Compared(NamedTuple):
-    """Derivatives of one moment, by automatic differentiation and by finite differences on the same draws."""
+    """Derivatives of one moment by automatic differentiation and by finite differences on the same draws."""
 
     moment: str
     automatic: np.ndarray  # (parameters,)
@@ -116,10 +118,10 @@ class Compared(NamedTuple):
 
     @property
     def confirmed(self) -> np.ndarray:
-        """(parameters,) whether the differences are sharp enough to tell, and agree.
+        """(parameters,) whether the finite differences are precise enough and agree with the automatic derivatives.
 
-        They are where four standard errors are less than a quarter of the largest derivative of the moment: where
-        histories jump with a parameter, the standard error is large, and a derivative without the jumps would pass.
+        Precise enough means that four standard errors are at most a quarter of the moment's largest derivative: where
+        histories jump with a parameter the standard error is large, and a derivative that ignores the jumps would pass.
         """
         largest = np.abs(self.differences).max()
         near = np.abs(self.automatic - self.differences) <= 4 * self.error + 0.05 * largest
@@ -131,7 +133,7 @@ def differences(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(moments, parameters) central differences of the mean moments on common draws, and their standard errors.
 
-    `step` is in positions, to either side. Raises `Undefined` where a run leaves a moment undefined.
+    `step` is the distance to either side, in positions. Raises `Undefined` if a run leaves a moment undefined.
     """
     spec = simulator.spec
     unit = np.clip(spec.to_unit(theta), step, 1 - step)
@@ -146,7 +148,7 @@ def differences(
 
 
 def compare(simulator: Simulator, theta: np.ndarray, seeds: np.ndarray, step: float = 0.02) -> list[Compared]:
-    """Both kinds of derivatives of every smooth moment, on the same seeds."""
+    """Automatic derivatives and finite differences of every smooth moment, on the same seeds."""
     slopes, errors = differences(simulator, theta, seeds, step)
     names = smooth_moments(simulator)
     automatic = jacobian(simulator, theta, seeds)

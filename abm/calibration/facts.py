@@ -1,7 +1,7 @@
-"""The moments of STYLISED_FACTS, computed from runs as the targets were computed from data, as far as that can be.
+"""Moments of runs, computed as far as possible in the way in which the targets were computed from data.
 
-What differs: the model has two tiers a lab and no older models on sale; its event study has some 130 days before the event
-instead of 250; its applications are one layer, the data two firms.
+Differences: the model has two tiers per lab and no older models on sale; its event study has about 130 days before the event
+instead of 250; its applications are one layer, in the data two firms.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 R1_MONTH, CRASH_DAY = 24, 16  # 27 January 2025, trading days counted from 0
 LAST_MONTH = 30  # end of the data, June 2025
-SHORT = slice(17, 25)  # months whose daily closes are at hand: June 2024 to January 2025
+SHORT = slice(17, 25)  # months with daily closing prices in the data: June 2024 to January 2025
 EVENT_MONTHS = tuple(range(18, 27))
 
 
 def run(
     seeds: Iterable[int] = range(100), progress: Callable[[int, int, float], None] | None = None, **options: Any
 ) -> Ensemble:
-    """The ensemble that the facts are computed on."""
+    """Run the ensemble from which moments are computed."""
     from abm.runs.simulate import ensemble
 
     options = {"months": LAST_MONTH} | options
@@ -39,7 +39,7 @@ def run_at(
     seeds: Iterable[int],
     progress: Callable[[int, int, float], None] | None = None,
 ) -> Ensemble:
-    """The same with parameters of its own for every run: name -> (runs,), in place of those of `setup`."""
+    """Run an ensemble whose parameters vary by run: name -> (runs,), replacing those of `setup`."""
     from abm.runs.simulate import PreparedSetting, run_prepared
 
     seeds = [int(seed) for seed in seeds]
@@ -49,9 +49,9 @@ def run_at(
 
 
 def moments(runs: Ensemble) -> dict[str, np.ndarray]:
-    """Every moment, by run (runs,); NaN where a run does not define it.
+    """All moments by run (runs,); NaN where a run leaves one undefined.
 
-    The rebound is a ratio of means, the same for all runs; "vendor_rebound by run" is that of each.
+    The rebound is a ratio of means, the same for all runs; "vendor_rebound by run" has that of each run.
     """
     return price_facts(runs) | race_facts(runs) | market_facts(runs) | event_facts(runs) | return_facts(runs)
 
@@ -70,6 +70,7 @@ def _products(runs: Ensemble) -> Any:
 
 
 def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
+    """Moments of list prices."""
     record, closed = _products(runs)
     price, capability = np.log(record.price), record.capability
     active, released, revised = record.active, record.released, np.abs(record.revision) > 1e-9
@@ -84,25 +85,31 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
             ]
             cheapest = offer.min(1)
             months = np.flatnonzero(np.isfinite(cheapest))
-            if months.size < 15:  # a slope needs a history: levels first reached later than March 2024 are left out
+            if months.size < 15:  # a slope needs a history: leave out levels first reached after March 2024
                 continue
             best = np.minimum.accumulate(cheapest[months])
             slopes.append(np.polyfit(months / 12, best, 1)[0])
-            for at, drop in zip(months[1:], -np.diff(best), strict=True):
+            for month, drop in zip(months[1:], -np.diff(best), strict=True):
                 if drop > 1e-9:
-                    product = offer[at].argmin()
+                    product = offer[month].argmin()
                     drops_all += drop
-                    drops_release += drop * released[i, at].reshape(-1)[product]
+                    drops_release += drop * released[i, month].reshape(-1)[product]
         if slopes:
             folds[i] = np.exp(-np.median(slopes))
         if drops_all > 0:
             from_release[i] = drops_release / drops_all
         window = slice(0, LAST_MONTH)
-        on = (active[i, window] & released[i, window]).reshape(-1)  # the datum is a regression of launch prices
-        months = np.broadcast_to(np.arange(price.shape[1])[window, None, None], price[i, window].shape).reshape(-1)[on]
-        is_open = np.broadcast_to(~closed[None, :, None], price[i, window].shape).reshape(-1)[on]
-        design = np.column_stack([np.ones(on.sum()), capability[i, window].reshape(-1)[on], months, is_open])
-        discount[i] = 1 - np.exp(np.linalg.lstsq(design, price[i, window].reshape(-1)[on], rcond=None)[0][3])
+        launched = (active[i, window] & released[i, window]).reshape(
+            -1
+        )  # the target comes from a regression of launch prices
+        months = np.broadcast_to(np.arange(price.shape[1])[window, None, None], price[i, window].shape).reshape(-1)[
+            launched
+        ]
+        is_open = np.broadcast_to(~closed[None, :, None], price[i, window].shape).reshape(-1)[launched]
+        design = np.column_stack(
+            [np.ones(launched.sum()), capability[i, window].reshape(-1)[launched], months, is_open]
+        )
+        discount[i] = 1 - np.exp(np.linalg.lstsq(design, price[i, window].reshape(-1)[launched], rcond=None)[0][3])
     is_closed = closed[None, None, :, None] & active
     launches = is_closed & released
     sold = active & ~released
@@ -121,13 +128,13 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
         return np.array([np.exp(np.median(p[m])) for p, m in zip(price[:, 23], mask[:, 23], strict=True)])
 
     is_open_product = ~closed[None, None, :, None] & active
-    kept = is_closed[:, 23]
+    unchanged = is_closed[:, 23]
     change = np.zeros_like(price[:, 23])
     for month in range(24, 29):
-        kept = kept & ~released[:, month]
-        change = np.where(kept, change + record.revision[:, month], change)
+        unchanged = unchanged & ~released[:, month]
+        change = np.where(unchanged, change + record.revision[:, month], change)
     incumbents = np.array([c[m].mean() for c, m in zip(change, is_closed[:, 23], strict=True)])
-    posted = launches[:, 6:24]  # the real ones of July 2023 to December 2024
+    posted = launches[:, 6:24]  # as in the data: July 2023 to December 2024
     dispersion = [
         p[new].std(ddof=1) if new.sum() > 1 else np.nan for p, new in zip(price[:, 6:24], posted, strict=True)
     ]
@@ -147,7 +154,7 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
 
 
 def _after_shock(record: Any, closed: np.ndarray) -> np.ndarray:
-    """Cheapest closed price at R1's level the month after over the month before (the model answers in a month)."""
+    """Cheapest closed price at R1's level, the month after over the month before (the model responds within a month)."""
     r1 = record.capability[:, R1_MONTH, closed.sum(), 0]  # open_1, the first open lab
     slack = 0.1
 
@@ -163,14 +170,18 @@ def _after_shock(record: Any, closed: np.ndarray) -> np.ndarray:
 
 
 def race_facts(runs: Ensemble) -> dict[str, np.ndarray]:
+    """Moments of the race between closed and open models."""
     record, closed = _products(runs)
     capability = np.where(record.active, record.capability, -np.inf).max(-1)[:, :LAST_MONTH]
     best_closed = np.maximum.accumulate(capability[:, :, closed].max(-1), axis=1)
     best_open = np.maximum.accumulate(capability[:, :, ~closed].max(-1), axis=1)
 
     def lag(first: int, last: int, reached_by: int | None = None) -> np.ndarray:
-        """Mean lag over levels first reached from month `first` to `last` - 1; levels that open models had not
-        reached by the end count as reached then, or not at all where `reached_by` says by which month they must be."""
+        """Mean lag in months over levels that closed models first reach in months `first` to `last` - 1.
+
+        Levels that open models do not reach count as reached at the end of the run; with `reached_by`, only levels that open
+        models reach before that month count.
+        """
         out = np.full(len(best_closed), np.nan)
         for i, (c, o) in enumerate(zip(best_closed, best_open, strict=True)):
             start = c[first - 1] if first > 0 else c[0] - 0.01
@@ -191,6 +202,7 @@ def race_facts(runs: Ensemble) -> dict[str, np.ndarray]:
 
 
 def market_facts(runs: Ensemble) -> dict[str, np.ndarray]:
+    """Moments of margins, shares and revenues."""
     return {
         "closed_margin_before_r1": runs["lerner_closed"][:, 23],
         "open_token_share_2024": runs["open_token_share"][:, 12:24].mean(1),
@@ -203,9 +215,9 @@ def market_facts(runs: Ensemble) -> dict[str, np.ndarray]:
 
 
 def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
-    """Abnormal returns around 27 January 2025, market model on an index with the weights of a broad index.
+    """Abnormal returns around 27 January 2025, from a market model on an index with the weights of a broad index.
 
-    This and `return_facts` take NumPy's arrays and JAX's, so that derivatives can pass through them.
+    This function and `return_facts` accept NumPy and JAX arrays, so that they can be differentiated.
     """
     daily = runs.out["daily"]  # (runs, event months, days, firms)
     xp = daily.__array_namespace__()
@@ -216,7 +228,7 @@ def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
     names = {"compute": [0, 1] if vendors > 1 else [0], "power": [runs.firms.index("power")]}
     names |= {"platforms": [platforms], "applications": [runs.firms.index("applications")]}
     weights = np.full(daily.shape[-1], 0.0)
-    # The index: an even mix of the layers a broad index holds, so that no firm is its own benchmark.
+    # The index mixes the layers of a broad index, so that no firm is its own benchmark.
     for firm, weight in (
         (0, 0.07),
         (platforms, 0.4),
@@ -250,6 +262,7 @@ def event_facts(runs: Ensemble) -> dict[str, np.ndarray]:
 
 
 def return_facts(runs: Ensemble) -> dict[str, np.ndarray]:
+    """Moments of the leading vendor's daily log returns."""
     days = runs.out["daily"].shape[2]
     r = runs.out["leader"][:, : LAST_MONTH * days]
     short = runs.out["leader"][:, SHORT.start * days : SHORT.stop * days]

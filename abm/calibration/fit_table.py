@@ -1,4 +1,4 @@
-"""The fit beside the data: targets and their bounds, predictive bands, p-values."""
+"""Fit of the model to the data: targets and their bounds, posterior predictive bands, p-values."""
 
 from __future__ import annotations
 
@@ -15,54 +15,56 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIT = "june_2025"
-"""The fit whose posterior predicts the data."""
+"""Fit whose posterior is used for the bands."""
 DRAWN_SEED = 2_000_000
-"""Histories of posterior draws have seeds from here on: none that a calibration looks at."""
+"""First seed of histories at posterior draws, distinct from all seeds used in calibration."""
 PREDICTIVE = (0.05, 0.95)
 LEAST = 40
-"""Histories with a number below which a moment has neither band nor p-value: the smallest p-value, 2/(n + 1), would not be
-below 5 %, and the band would end at the outermost few."""
+"""Minimum number of histories that define a moment for a band and a p-value. With fewer, the smallest p-value, 2/(n + 1),
+would not be below 5 %, and the band would depend on a few extreme histories."""
 
 
 def table(
     seeds: Iterable[int] = range(100), progress: Callable[[int, int, float], None] | None = None, **options: Any
 ) -> pd.DataFrame:
-    """One row per target: what was observed, what the model gives on the mean of the seeds, and if it is within.
+    """One row per target: observed value, mean of the model over the seeds, and whether it is within bounds.
 
-    Beside the seeds at the defaults as many histories are run at draws of the posterior, for bands of what would be
-    measured if the model were true.
+    Besides the runs at the defaults, the same number of histories is run at draws of the posterior, for bands of what would
+    be measured if the model were true.
     """
     seeds = list(seeds)
     total = 2 * len(seeds)
     count = progress or (lambda *_: None)
-    found = moments(run(seeds, lambda done, _, seconds: count(done, total, seconds), **options))
-    return tabulate(found, predicted(len(seeds), lambda done, _, s: count(len(seeds) + done, total, s), **options))
+    moments_by_run = moments(run(seeds, lambda done, _, seconds: count(done, total, seconds), **options))
+    return tabulate(
+        moments_by_run, predicted(len(seeds), lambda done, _, s: count(len(seeds) + done, total, s), **options)
+    )
 
 
 def predicted(
     number: int, progress: Callable[[int, int, float], None] | None = None, fit: str = FIT, **options: Any
 ) -> dict[str, np.ndarray]:
-    """Moments by run (number,), each run with a draw of a fit's posterior and a seed of its own."""
+    """Moments by run (number,), each run with its own posterior draw of a fit and its own seed."""
     from abm.runs.setup import Setup
 
     table = draws(fit)
-    at = np.arange(number) % len(table)
+    rows = np.arange(number) % len(table)
     setup = Setup.of(**{"months": LAST_MONTH} | options)
-    columns = {str(name): table[name].to_numpy()[at] for name in table}
+    columns = {str(name): table[name].to_numpy()[rows] for name in table}
     return moments(run_at(setup, columns, range(DRAWN_SEED, DRAWN_SEED + number), progress))
 
 
-def tabulate(found: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
-    """Moments by run (runs,) against `abm/data/targets.csv`, and in the bands of runs from a posterior where given."""
+def tabulate(moments_by_run: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | None = None) -> pd.DataFrame:
+    """Table of moments by run (runs,) against `abm/data/targets.csv`, with bands from posterior runs if given."""
     import pandas as pd
 
     rows = []
     for name, target in targets().iterrows():
-        values = np.asarray(found[str(name)], dtype=float)
+        values = np.asarray(moments_by_run[str(name)], dtype=float)
         good = values[np.isfinite(values)]
         mean, mcse = mean_of(good, target["scale"] == "log")
         enough = good.size >= LEAST
-        p_value = predictive_p_value(np.asarray(found.get(f"{name} by run", values), dtype=float), target)
+        p_value = predictive_p_value(np.asarray(moments_by_run.get(f"{name} by run", values), dtype=float), target)
         rows.append(
             {
                 "target": name,
@@ -87,7 +89,7 @@ def tabulate(found: dict[str, np.ndarray], predictive: dict[str, np.ndarray] | N
 
 
 def mean_of(values: np.ndarray, logarithmic: bool) -> tuple[float, float]:
-    """Mean over runs and its Monte Carlo standard error: geometric for what is compared on a log scale."""
+    """Mean over runs and its Monte Carlo standard error; geometric for moments compared on a log scale."""
     if not values.size:
         return float("nan"), float("nan")
     scaled = np.log(values) if logarithmic else values
@@ -97,11 +99,11 @@ def mean_of(values: np.ndarray, logarithmic: bool) -> tuple[float, float]:
 
 
 def band(values: np.ndarray, target: Any, place: int) -> dict[str, Any]:
-    """Posterior predictive 90 % band of what would be measured, whether the observation lies in it, and its p-value.
+    """Posterior predictive 90 % band of measured values, whether the observation lies in it, and its p-value.
 
-    values (runs,) are of histories at draws of the posterior; the target's error of measurement is added to each. A sign or
-    a bound has no band, and its p-value is the share of histories that meet it. Histories that leave the moment undefined
-    are counted, and no part of the band. There is neither from fewer than `LEAST` histories.
+    values (runs,) come from histories at posterior draws; the target's measurement error is added to each. A sign or a bound
+    has no band, and its p-value is the share of histories that meet it. Histories that leave the moment undefined are
+    counted and excluded from the band. With fewer than `LEAST` histories there is neither band nor p-value.
     """
     left_out = int((~np.isfinite(values)).sum())
     values = values[np.isfinite(values)]
@@ -121,10 +123,10 @@ def band(values: np.ndarray, target: Any, place: int) -> dict[str, Any]:
 def predictive_p_value(values: np.ndarray, target: Any) -> float:
     """How surprising the observation is if the model is true: 2 min(P(T <= observed), P(T >= observed)) over runs.
 
-    Over runs at draws of a posterior it is posterior predictive; over runs at one estimate it is a plug-in.
+    Over runs at draws of a posterior it is posterior predictive; over runs at one estimate it is a plug-in p-value.
 
-    Where the target is a sign or a bound rather than a number, the share of runs that meet it. With n runs the smallest value
-    is 2/(n + 1) (Gelman, Meng and Stern 1996; the count of Davison and Hinkley 1997, ch. 4, that includes the observation).
+    For a sign or a bound, the share of runs that meet it. With n runs the smallest value is 2/(n + 1) (Gelman, Meng and
+    Stern 1996; the count includes the observation as in Davison and Hinkley 1997, ch. 4).
     """
     values = values[np.isfinite(values)]
     if not values.size:
@@ -137,7 +139,7 @@ def predictive_p_value(values: np.ndarray, target: Any) -> float:
 
 
 def is_bound(target: Any) -> bool:
-    """Whether a target says which side a number lies on, and not how large it is."""
+    """Whether a target is a sign or a bound rather than a value."""
     return str(target["unit"]) == "sign" or float(target["value"]) == float(target["lower"])
 
 
@@ -149,35 +151,35 @@ def fitted_moments() -> tuple[str, ...]:
 
 
 def inside_band(table: pd.DataFrame) -> str:
-    """How many moments lie in their bands, of those fitted and of the others, in a sentence; and how many have none."""
+    """A sentence on how many moments lie in their bands, fitted and others, and how many have no band."""
     if int(table["runs"].max()) < LEAST:
-        return f"Bands and p-values take {LEAST} seeds or more."
+        return f"Bands and p-values need at least {LEAST} seeds."
     fitted, banded = table["target"].isin(fitted_moments()), table["inside"].notna()
-    meant = banded | table["target"].isin(targets().index[targets()["scale"].notna()])
-    said = []
-    for which in (meant & fitted, meant & ~fitted):
+    comparable = banded | table["target"].isin(targets().index[targets()["scale"].notna()])
+    counts = []
+    for which in (comparable & fitted, comparable & ~fitted):
         inside, without = int((table.loc[which, "inside"] == True).sum()), int((which & ~banded).sum())  # noqa: E712
-        said.append((inside, int(which.sum()), f" ({without} without a band)" if without else ""))
-    (one, of, lacking), (other, others, absent) = said
+        counts.append((inside, int(which.sum()), f" ({without} without a band)" if without else ""))
+    (fitted_inside, fitted_total, lacking), (other_inside, other_total, absent) = counts
     return (
-        f"{one} of the {of} moments of the fit{lacking}, and {other} of {others} others{absent}, lie"
-        " inside their posterior predictive 90 % band."
+        f"{fitted_inside} of the {fitted_total} moments of the fit{lacking}, and {other_inside} of {other_total} others{absent},"
+        " lie inside their posterior predictive 90 % band."
     )
 
 
 def undefined(table: pd.DataFrame) -> list[str]:
-    """One line for each moment that some histories leave without a number: they are no part of its mean or its band."""
+    """One line for each moment that some histories leave undefined; they are excluded from its mean and its band."""
     lines = []
     for row in table.itertuples():
         counts = {"runs": row.undefined_runs, "draws of the posterior": getattr(row, "undefined_draws", 0)}
-        said = [f"{number} of {row.runs} {of}" for of, number in counts.items() if number > 0]
-        if said:
-            lines.append(f"{row.target}: {' and '.join(said)} give no number and are left out")
+        counted = [f"{number} of {row.runs} {of}" for of, number in counts.items() if number > 0]
+        if counted:
+            lines.append(f"{row.target}: {' and '.join(counted)} leave it undefined and are excluded")
     return lines
 
 
 def write_markdown(table: pd.DataFrame, path: Any, command: str) -> None:
-    """The table as a Markdown page, which says by what command it was written."""
+    """Write the table as a Markdown page that names the command which produced it."""
     from pathlib import Path
 
     fitted = fitted_moments()
@@ -198,22 +200,23 @@ def write_markdown(table: pd.DataFrame, path: Any, command: str) -> None:
         f" {inside_band(table)}\n\n"
         + "\n".join(lines)
         + "".join(f"\n\n{line}." for line in undefined(table))
-        + "\n\nMean: over seeds, geometric for prices, folds and other moments that are compared on a log scale. MCSE: Monte"
+        + "\n\nMean: over seeds, geometric for prices, ratios and other moments compared on a log scale. MCSE: Monte"
         " Carlo standard error of the mean. p-value: posterior predictive, two-sided: how surprising the one"
-        " observed history would be if the model were true, over histories that each have their own draw of the posterior and"
-        " their own errors of measurement. A small value says that the model's histories do not look like it in this respect even"
+        " observed history would be if the model were true, over histories that each have their own posterior draw and"
+        " measurement error. A small value means that the model's histories do not look like the data in this respect, even"
         " where their mean is within bounds."
-        "\n\n90 % band: posterior predictive, of what would be measured: as many histories, each with its own draw of the"
-        " posterior of the fit to June 2025 (`abm/data/fits`), and the error of measurement."
-        "\n\n\\* The target is a sign or a bound: the share of runs that meet it.\n"
+        "\n\n90 % band: posterior predictive band of measured values: the same number of histories, each with its own posterior"
+        " draw of the fit to June 2025 (`abm/data/fits`), plus measurement error."
+        "\n\n\\* The target is a sign or a bound; this is the share of runs that meet it.\n"
     )
     write_text(Path(path), text)
 
 
 def p_value_of(row: Any, digits: str) -> str:
-    """A row's p-value, with a star where it is the share of runs that meet a bound; blank where there is none."""
+    """Format a row's p-value, with a star if it is the share of runs that meet a bound; blank if there is none."""
     return "" if row.p_value != row.p_value else f"{row.p_value:{digits}}{'*' if row.is_bound else ''}"
 
 
 def named(inside: Any) -> str:
+    """Format whether a moment is inside its band; blank if it has none."""
     return "" if inside is None or inside != inside else "yes" if inside else "**no**"

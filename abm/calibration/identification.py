@@ -1,4 +1,4 @@
-"""What the moments say of each parameter: profiles of the distance, and pairs that they cannot tell apart."""
+"""Identification: profiles of the distance along each parameter, and pairs of parameters that moments cannot separate."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RISE = 2.706
-"""Rise of the profile that ends a 90 % interval: that quantile of chi-square with one degree of freedom."""
+"""Rise of the profile at the end of a 90 % interval: the 90 % quantile of chi-square with one degree of freedom."""
 COLLINEAR = 10.0
-"""Collinearity index beyond which two parameters move the moments alike (Brun et al. 2001)."""
+"""Collinearity index above which two parameters have similar effects on the moments (Brun et al. 2001)."""
 CORRELATED = 0.8
-"""Correlation of two parameters in the posterior beyond which they are named."""
+"""Absolute posterior correlation above which a pair of parameters is reported."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,18 @@ class Identification:
     """Profiles and pairs of one calibration."""
 
     grid: np.ndarray  # (parameters, points) positions
-    profile: np.ndarray  # (parameters, points) J less its least value anywhere on the profiles
+    profile: np.ndarray  # (parameters, points) J minus its minimum over all profiles
     slopes: np.ndarray  # (moments, parameters) d moment / d position
     collinearity: np.ndarray  # (parameters, parameters), 1 on the diagonal
     parameters: pd.DataFrame
-    """By parameter: whether the distance rises to either side (yes, no, or "at its end" where the estimate is at the end of
-    the range), the share of the prior's width that is left, the moment that says most of it."""
+    """By parameter: whether the distance rises to either side ("yes", "no", or "at its end" if the estimate is at the end of
+    the range), the share of the prior's width that is left, and the most informative moment."""
     pairs: pd.DataFrame
-    """Pairs that the moments do not tell apart: first, second, collinearity, correlation."""
+    """Pairs that the moments do not separate: first, second, collinearity, correlation."""
     together: float
-    """Collinearity index of all parameters together: that of the combination which moves the moments least."""
+    """Collinearity index of all parameters together: that of the combination with the least effect on the moments."""
     weakest: dict[str, float]
-    """That combination: parameter -> its part, where it is a third of the largest or more."""
+    """That combination: parameter -> coefficient, if at least a third of the largest."""
     rise: float = RISE
 
 
@@ -50,12 +50,12 @@ def identify(
     seeds: np.ndarray,
     draws: np.ndarray | None = None,
 ) -> Identification:
-    """Profiles of the distance along each parameter around `theta` (parameters,), and pairs not told apart.
+    """Profiles of the distance along each parameter around `theta` (parameters,), and pairs that moments do not separate.
 
-    At every point of a profile the other parameters move to where the linearised objective is least, once more corrected
-    by the moments that are then simulated; the lower of both counts. That is not their very best, so that a profile is an
-    upper bound of the distance. The prior is part of the conditional optimum, but not of the distance that is shown.
-    `draws` (draws, parameters) are of the posterior, in the parameters' own units.
+    At each point of a profile the other parameters move to the minimum of the linearised objective, then once more to a
+    minimum corrected by the moments simulated there; the lower distance counts. This is not the exact optimum, so a profile
+    is an upper bound of the distance. The prior enters the conditional optimum, but not the distance reported. `draws`
+    (draws, parameters) are posterior draws in the parameters' own units.
 
     Source: Brun, Reichert & Künsch (2001), *Water Resources Research* 37(4), eq. 14, for the collinearity index; profiles:
     Raue et al. (2009), *Bioinformatics* 25(15).
@@ -80,13 +80,15 @@ def identify(
     for k in range(number):
         rest = [i for i in range(number) if i != k]
         inner = np.linalg.inv(information[np.ix_(rest, rest)])
-        fine = np.isfinite(first[k]).all(-1, keepdims=True)  # one undefined moment is in all that are standardised
-        residual = np.where(fine, criterion.standardised(first[k]), 0.0)
+        defined = np.isfinite(first[k]).all(
+            -1, keepdims=True
+        )  # one undefined moment would spread to all standardised ones
+        residual = np.where(defined, criterion.standardised(first[k]), 0.0)
         pull = -residual @ weighted[:, rest] + (precision * (centre - points[k]))[:, rest]
         second[k][:, rest] = np.clip(points[k][:, rest] + pull @ inner, 0, 1)
-    again = simulator.means(spec.from_unit(second.reshape(-1, number)), seeds).reshape(number, len(grid), -1)
+    corrected = simulator.means(spec.from_unit(second.reshape(-1, number)), seeds).reshape(number, len(grid), -1)
     least = float(criterion(simulator.means(theta[None], seeds))[0])
-    distance = np.minimum(criterion(first), criterion(again))
+    distance = np.minimum(criterion(first), criterion(corrected))
     least = min(least, float(distance.min()))
     profile = distance - least
     cosines = _cosines(weighted)
@@ -94,9 +96,9 @@ def identify(
         collinearity = 1 / np.sqrt(np.maximum(1 - np.abs(cosines), 1e-12))
     np.fill_diagonal(collinearity, 1.0)
     widths = spec.draw_prior(np.random.default_rng([spec.seed, 16]), 20_000).std(0)
-    left = np.ones(number)
+    width_left = np.ones(number)
     if draws is not None:
-        left = spec.to_unit(draws).std(0) / widths
+        width_left = spec.to_unit(draws).std(0) / widths
     rows = []
     for k, name in enumerate(names):
         below, above = grid < unit[k], grid > unit[k]
@@ -105,7 +107,7 @@ def identify(
                 "parameter": name,
                 "rises_below": _rises(profile[k][below][::-1]),
                 "rises_above": _rises(profile[k][above]),
-                "prior_width_left": float(left[k]),
+                "prior_width_left": float(width_left[k]),
                 "moment": spec.moments[int(np.abs(criterion.deviations(criterion.observed + slopes[:, k])).argmax())],
             }
         )
@@ -130,21 +132,21 @@ def identify(
 
 
 def _rises(outwards: np.ndarray) -> str:
-    """Whether a profile has risen where it ends, of the points that have a distance, the nearest first."""
-    seen = outwards[np.isfinite(outwards)]
-    return "at its end" if not seen.size else "yes" if seen[-1] > RISE else "no"
+    """Whether a profile has risen by its end; `outwards` lists its values from the estimate outwards, undefined ones ignored."""
+    defined = outwards[np.isfinite(outwards)]
+    return "at its end" if not defined.size else "yes" if defined[-1] > RISE else "no"
 
 
 def _weakest(cosines: np.ndarray, names: tuple[str, ...]) -> tuple[float, dict[str, float]]:
-    """Collinearity index of all parameters, and the combination that moves the moments least."""
+    """Collinearity index of all parameters, and the combination with the least effect on the moments."""
     values, vectors = np.linalg.eigh(cosines)
     parts = vectors[:, 0] / np.abs(vectors[:, 0]).max()
-    named = {name: float(part) for name, part in zip(names, parts, strict=True) if abs(part) >= 1 / 3}
-    return float(1 / np.sqrt(max(values[0], 1e-12))), named
+    combination = {name: float(part) for name, part in zip(names, parts, strict=True) if abs(part) >= 1 / 3}
+    return float(1 / np.sqrt(max(values[0], 1e-12))), combination
 
 
 def _cosines(weighted: np.ndarray) -> np.ndarray:
-    """(parameters, parameters) cosines between the weighted derivatives of parameters; 0 where one moves nothing."""
+    """(parameters, parameters) cosines between the parameters' weighted derivatives; 0 for a parameter without effect."""
     lengths = np.sqrt((weighted**2).sum(0))
     scaled = np.where(lengths > 0, weighted / np.where(lengths > 0, lengths, 1.0), 0.0)
     cosines = scaled.T @ scaled

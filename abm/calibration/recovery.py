@@ -1,10 +1,9 @@
-"""Do the sampler's intervals hold what is there? Parameters are drawn, histories simulated from them, and estimated again.
+"""Recovery of known parameters: draw parameters, simulate histories from them, and estimate them again.
 
-Where the posterior is right, its 90 % intervals hold the truth in nine cases of ten, parameter by parameter, whatever the
-moments say of each: simulation-based calibration. It is the same sampler with the same adjustment as for the data, with
-a smaller budget: one or two generations after the prior's, and so a larger tolerance, both of which are reported. The
-first generation, which comes from the prior, is simulated once for all data sets. The search and its point estimate are
-not part of it.
+If the posterior is correct, its 90 % intervals contain the truth in 90 % of cases for every parameter, however informative
+the moments are (simulation-based calibration). The sampler and its adjustment are those used for the data, with a smaller
+budget: one or two generations after the prior, and hence a larger tolerance, both of which are reported. The first
+generation, drawn from the prior, is simulated once for all data sets. The search and its point estimate are not tested.
 
 Source: Cook, Gelman & Rubin (2006), *J. Comput. Graph. Stat.* 15; Talts et al. (2018), arXiv 1804.06788.
 """
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRUE_SEED = 900_000
-"""Seeds of the synthetic histories: none is one of those that estimates are made with."""
+"""First seed of the synthetic histories, distinct from all seeds used for estimation."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Recovered:
     median: np.ndarray
     high: np.ndarray
     prior_width: np.ndarray  # (data sets, parameters) width of the interval over that of the prior
-    generations: np.ndarray  # (data sets,) after the prior's
-    nearest: np.ndarray  # (data sets,) share of the prior's particles that are as near as the last tolerance
+    generations: np.ndarray  # (data sets,) number of generations after the prior
+    nearest: np.ndarray  # (data sets,) share of the prior's particles within the last tolerance
 
     @property
     def inside(self) -> np.ndarray:
@@ -50,7 +49,7 @@ class Recovered:
         return (self.low <= self.truth) & (self.truth <= self.high)
 
     def table(self) -> pd.DataFrame:
-        """One row a parameter: share of data sets inside, correlation of median and truth, mean width over the prior's."""
+        """One row per parameter: share of data sets inside, correlation of median and truth, mean width relative to the prior."""
         import pandas as pd
 
         with np.errstate(invalid="ignore"):
@@ -67,11 +66,11 @@ def recover(
     budget: Posterior | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Recovered:
-    """Estimate `data_sets` synthetic histories of parameters drawn from the priors.
+    """Estimate the parameters of `data_sets` synthetic histories, with true parameters drawn from the priors.
 
-    Each is measured with error as the data were: the simulated moments plus normal errors of the stated size. `first` is
-    the number of particles from the prior that all share, `budget` what each data set may spend besides; `progress` is
-    called as progress(doing, data sets done, data sets).
+    Each history is measured with error like the data: simulated moments plus normal errors of the stated size. `first` is
+    the number of particles from the prior that all data sets share, `budget` the settings of the sampler for each data set;
+    `progress` is called as progress(step, data sets done, data sets).
     """
     report = progress or (lambda *_: None)
     report(f"{first:,} histories from the prior", 0, data_sets)
@@ -105,14 +104,15 @@ def recover(
 
 
 def summary(recovered: Recovered) -> str:
-    """In a sentence, with the range that sampling alone would give all parameters together were every posterior right."""
+    """Summary sentence, with the joint 95 % range of the shares by parameter under correct posteriors."""
     from scipy.stats import binom
 
     inside, total = int(recovered.inside.sum()), recovered.inside.size
     low, high = binom.interval(1 - 0.05 / len(recovered.names), len(recovered.truth), 0.9)  # Bonferroni
-    least = recovered.table()["inside"]
+    share = recovered.table()["inside"]
     return (
-        f"{inside} of {total} true values ({inside / total:.0%}) lie in their 90 % intervals; by parameter from"
-        f" {least.min():.0%} ({least.idxmin()}) to {least.max():.0%} of {len(recovered.truth)} data sets, where right intervals"
-        f" give {low / len(recovered.truth):.0%} to {high / len(recovered.truth):.0%} in 19 cases of 20"
+        f"{inside} of {total} true values ({inside / total:.0%}) lie in their 90 % intervals; by parameter,"
+        f" {share.min():.0%} ({share.idxmin()}) to {share.max():.0%} of {len(recovered.truth)} data sets, where correct"
+        f" intervals would give {low / len(recovered.truth):.0%} to {high / len(recovered.truth):.0%} (jointly, with 95 %"
+        " probability)"
     )

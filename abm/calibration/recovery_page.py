@@ -1,9 +1,8 @@
-"""The files of a recovery: its table, its page and its picture."""
+"""Files of a recovery exercise: table, page and figure."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,14 +10,11 @@ from abm.calibration.recovery import Recovered, summary
 from abm.calibration.spec import Calibration
 from abm.support.files import write_whole
 
-if TYPE_CHECKING:
-    pass
 
+def write(recovered: Recovered, folder: Path, spec: Calibration, source: str = "") -> list[Path]:
+    """Write recovery.csv (one row per data set and parameter), recovery.md and recovery.png to `folder`; returns their paths.
 
-def write(recovered: Recovered, folder: Path, spec: Calibration, asked: str = "") -> list[Path]:
-    """recovery.csv (one row a data set and parameter), recovery.md and recovery.png in `folder`.
-
-    `asked` is what was asked for on the command line: the path of a file, where it was one.
+    `source` is the argument of the command line: the name of a calibration or the path of its file.
     """
     import pandas as pd
 
@@ -33,15 +29,15 @@ def write(recovered: Recovered, folder: Path, spec: Calibration, asked: str = ""
     lines = [
         f"# Recovery of known parameters: `{spec.name}`",
         "",
-        f"Written by `abm calibrate {asked or spec.name} --recover {sets}`; do not edit by hand.",
+        f"Written by `abm calibrate {source or spec.name} --recover {sets}`; do not edit by hand.",
         "",
         f"{summary(recovered)}.",
         "",
-        f"Generations after the prior's: {recovered.generations.min()} to {recovered.generations.max()}. As near to the data"
-        f" as the last tolerance are {recovered.nearest.min():.1%} to {recovered.nearest.max():.1%} of histories drawn"
-        f" from the prior (median {np.median(recovered.nearest):.1%}).",
+        f"Generations after the prior: {recovered.generations.min()} to {recovered.generations.max()}. Of the histories drawn"
+        f" from the prior, {recovered.nearest.min():.1%} to {recovered.nearest.max():.1%} (median"
+        f" {np.median(recovered.nearest):.1%}) are within the last tolerance of the data.",
         "",
-        "| parameter | truth inside | correlation of median and truth | width of the interval over the prior's |",
+        "| parameter | truth inside | correlation of median and truth | interval width relative to the prior |",
         "| --- | --- | --- | --- |",
     ]
     lines += [

@@ -15,11 +15,11 @@ from abm.calibration.spec import Calibration
 
 STEPS = 3
 TRIED = (1.0, 0.5, 0.25, 0.1)
-"""Shares of a Gauss-Newton step that are tried, all in one call."""
+"""Fractions of a Gauss-Newton step to try, all in one call."""
 
 
 class Refined(NamedTuple):
-    """Where the steps led."""
+    """Result of the refinement."""
 
     theta: np.ndarray  # (parameters,)
     before: float  # objective on the refinement's own seeds, at the start
@@ -35,21 +35,22 @@ def refine(
     seeds: np.ndarray,
     progress: Callable[[int, float], None] | None = None,
 ) -> Refined:
-    """Gauss-Newton from `theta` (parameters,): differentiated where differences on common draws confirm it, else those.
+    """Gauss-Newton steps from `theta` (parameters,), with automatic derivatives where finite differences confirm them.
 
-    Which derivatives are confirmed is seen at the start (`derivatives.compare`), moment by moment and parameter by parameter.
-    A step that does not lower the objective on `seeds` is shortened, and given up where none does.
+    Derivatives are confirmed once at the start (`derivatives.compare`), by moment and parameter; elsewhere finite differences
+    on common draws are used. A step that does not lower the objective on `seeds` is shortened; refinement stops if no
+    fraction of it does.
     """
     spec = simulator.spec
     unit = spec.to_unit(theta)
     before = value = float(objective(simulator, criterion, unit[None], seeds)[0])
     compared = derivatives.compare(simulator, theta, seeds)
-    confirmed = {one.moment: one.confirmed for one in compared}
+    confirmed = {derivative.moment: derivative.confirmed for derivative in compared}
     taken = 0
     for step in range(STEPS):
         slopes, _ = derivatives.differences(simulator, spec.from_unit(unit), seeds)
         automatic = (
-            {one.moment: one.automatic for one in compared}
+            {derivative.moment: derivative.automatic for derivative in compared}
             if step == 0
             else dict(
                 zip(
@@ -82,12 +83,12 @@ def gauss_newton(
 
     precision, centre = prior_precision(spec)
     rows = np.concatenate([criterion.root @ slopes, np.diag(np.sqrt(precision))])
-    wanted = np.concatenate([-criterion.standardised(moments), np.sqrt(precision) * (centre - unit)])
-    return lsq_linear(rows, wanted, bounds=(-unit - 1e-9, 1 - unit + 1e-9)).x
+    target = np.concatenate([-criterion.standardised(moments), np.sqrt(precision) * (centre - unit)])
+    return lsq_linear(rows, target, bounds=(-unit - 1e-9, 1 - unit + 1e-9)).x
 
 
 def prior_precision(spec: Calibration) -> tuple[np.ndarray, np.ndarray]:
-    """(parameters,) precision and centre of the normal priors in positions; 0 and one half for uniform ones."""
+    """(parameters,) precision and centre of the normal priors in positions; 0 and 0.5 for uniform priors."""
     bells = [prior.bell for prior in spec.priors.values()]
     precision = np.array([1 / bell[1] ** 2 if bell else 0.0 for bell in bells])
     return precision, np.array([bell[0] if bell else 0.5 for bell in bells])

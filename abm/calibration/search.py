@@ -1,4 +1,4 @@
-"""Global search for the parameters whose moments are nearest to the data."""
+"""Global search for the parameters whose moments are closest to the data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from abm.calibration.criterion import Criterion
 from abm.calibration.simulated import Simulator
 
 OUT = 1e12
-"""What CMA-ES is told of a point at which a run leaves a moment undefined: the worst, and still a number."""
+"""Objective value reported to CMA-ES for a point with an undefined moment: worst, but finite."""
 
 
 class SearchResult(NamedTuple):
-    """Where a search ended."""
+    """Result of a search."""
 
     theta: np.ndarray  # (parameters,)
     value: float  # J - 2 log prior
@@ -23,11 +23,11 @@ class SearchResult(NamedTuple):
     undefined: int  # points at which a run left a moment undefined
     points: int
     settled: bool
-    """Whether the search ended of itself, rather than with its last generation."""
+    """Whether the search converged, rather than reaching its last generation."""
 
 
 def objective(simulator: Simulator, criterion: Criterion, unit: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """(points,) J of the mean moments less twice the log prior, at positions (points, parameters).
+    """(points,) J of the mean moments minus twice the log prior, at positions (points, parameters).
 
     Its minimum is the mode of the limited-information posterior: the likelihood of the moments, taken as normal, times
     the prior (Kim 2002, *Journal of Econometrics* 107; Chernozhukov & Hong 2003, *Journal of Econometrics* 115).
@@ -39,10 +39,10 @@ def objective(simulator: Simulator, criterion: Criterion, unit: np.ndarray, seed
 def search(
     simulator: Simulator, criterion: Criterion, start: np.ndarray, progress: Callable[[int, float], None] | None = None
 ) -> SearchResult:
-    """CMA-ES from `start` (parameters,), on the same seeds throughout: the objective has no noise of its own.
+    """CMA-ES from `start` (parameters,), on the same seeds throughout, so that the objective is deterministic.
 
-    Every generation is one call of the compiled ensemble. The mean of the last generation's distribution is judged too:
-    it is often better than its best member. Source: Hansen & Ostermeier (2001), *Evolutionary Computation* 9(2).
+    Each generation is one call of the compiled ensemble. The mean of the final distribution is evaluated too: it is often
+    better than the best member. Source: Hansen & Ostermeier (2001), *Evolutionary Computation* 9(2).
     """
     from cmaes import CMA
 
@@ -59,13 +59,13 @@ def search(
     )
     history, undefined, points, settled = [], 0, 1, False
     for generation in range(spec.search.generations):
-        asked = np.array([optimizer.ask() for _ in range(size)])
-        values = objective(simulator, criterion, asked, seeds)
+        candidates = np.array([optimizer.ask() for _ in range(size)])
+        values = objective(simulator, criterion, candidates, seeds)
         undefined += int(np.isinf(values).sum())
         points += size
-        optimizer.tell([(x, min(float(v), OUT)) for x, v in zip(asked, values, strict=True)])
+        optimizer.tell([(x, min(float(v), OUT)) for x, v in zip(candidates, values, strict=True)])
         if values.min() < value:
-            value, best = float(values.min()), asked[values.argmin()]
+            value, best = float(values.min()), candidates[values.argmin()]
         history.append(value)
         if progress:
             progress(generation, value)
@@ -86,7 +86,7 @@ def _line(
     value: float,
     progress: Callable[[int, float], None] | None,
 ) -> SearchResult:
-    """One parameter alone: a grid that is made finer around its best point (CMA-ES needs two)."""
+    """Search one parameter on a grid that is refined around its best point (CMA-ES needs two parameters)."""
     size, history, undefined, points = simulator.spec.search.population, [], 0, 1
     low, high = 0.0, 1.0
     for generation in range(min(simulator.spec.search.generations, 6)):

@@ -1,4 +1,4 @@
-"""Moments as the model gives them, run by run, for whole populations of parameter vectors at once."""
+"""Simulated moments by run, for many parameter vectors at once."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from abm.calibration.spec import Calibration
 from abm.support.files import write_whole
 
 LARGEST = 480
-"""Runs of one compiled call's record: what is kept of them is some 40 MB, and a lost one costs half a minute."""
+"""Runs per compiled call and stored file: their data take about 40 MB, and recomputing them takes half a minute."""
 
 KEY = 24
-"""Letters of the name that moments are kept under."""
+"""Characters in the file name of stored moments."""
 
 
 class Undefined(ValueError):
-    """A moment that has no number where one is needed; the message names the moment, the seed and the parameters."""
+    """A moment is undefined where a value is needed; the message names the moment, seed and parameters."""
 
 
 class Simulator:
-    """The moments of a calibration, simulated and on the scale that they are compared on.
+    """Simulates the moments of a calibration, on the scale on which they are compared.
 
-    ``simulator(theta, seeds)`` takes theta (runs, parameters) in the parameters' own units and seeds (runs,), and gives
-    (runs, moments), NaN where a run leaves a moment undefined. What was computed once is read from `folder`, where one
-    is given: a calibration that was stopped and is begun again goes the same way, and quickly to where it was.
+    ``simulator(theta, seeds)`` takes theta (runs, parameters) in the parameters' own units and seeds (runs,), and returns
+    moments (runs, moments), NaN where a run leaves a moment undefined. Results are stored in `folder`, if given, and reused:
+    an interrupted calibration that is restarted follows the same path and quickly catches up.
     """
 
     def __init__(
@@ -49,56 +49,56 @@ class Simulator:
         theta, seeds = np.atleast_2d(np.asarray(theta, float)), np.asarray(seeds, np.int64)
         if theta.shape != (len(seeds), len(self.spec.names)):
             raise ValueError(f"theta {theta.shape} for {len(seeds)} seeds and {len(self.spec.names)} parameters")
-        parts = [self._kept(theta[at : at + LARGEST], seeds[at : at + LARGEST]) for at in range(0, len(seeds), LARGEST)]
+        parts = [self._stored(theta[i : i + LARGEST], seeds[i : i + LARGEST]) for i in range(0, len(seeds), LARGEST)]
         return np.concatenate(parts)
 
     def grid(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        """(points, seeds, moments): every parameter vector of theta (points, parameters) on all of the same seeds."""
+        """(points, seeds, moments) of every parameter vector of theta (points, parameters) on the same seeds."""
         theta = np.atleast_2d(theta)
         flat = self(np.repeat(theta, len(seeds), axis=0), np.tile(seeds, len(theta)))
         return flat.reshape(len(theta), len(seeds), -1)
 
     def means(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        """(points, moments) means over the same seeds; NaN for a point of which any run leaves a moment undefined."""
+        """(points, moments) means over the same seeds; NaN where any run of a point leaves the moment undefined."""
         return self.grid(theta, seeds).mean(1)
 
     def mean(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        """(moments,) means at one parameter vector; raises `Undefined` with the run that leaves one undefined."""
+        """(moments,) means at one parameter vector. Raises `Undefined`, naming a run that leaves a moment undefined."""
         many = np.tile(theta, (len(seeds), 1))
         return self.defined(many, seeds, self(many, seeds)).mean(0)
 
     @cached_property
     def observed(self) -> np.ndarray:
-        """(moments,) what was observed, on the scale of comparison."""
+        """(moments,) observed values on the scale of comparison."""
         return np.array([np.log(o.value) if o.scale == "log" else o.value for o in self.spec.data.values()])
 
     @cached_property
     def errors(self) -> np.ndarray:
-        """(moments,) standard errors of measurement on that scale."""
+        """(moments,) standard errors of measurement on the scale of comparison."""
         return np.array([o.error for o in self.spec.data.values()])
 
     def defined(self, theta: np.ndarray, seeds: np.ndarray, moments: np.ndarray) -> np.ndarray:
-        """The moments, where all are finite; raises `Undefined` with the first that is not and the number of runs."""
+        """Return the moments if all are finite. Raises `Undefined` with the first that is not and the number of such runs."""
         bad = ~np.isfinite(moments)
         if bad.any():
             run, moment = np.argwhere(bad)[0]
             where = ", ".join(f"{n} = {v:.4g}" for n, v in zip(self.spec.names, np.atleast_2d(theta)[run], strict=True))
             raise Undefined(
                 f"{bad.any(1).sum()} of {len(moments)} runs leave a moment undefined; first {self.spec.moments[moment]} at seed"
-                f" {seeds[run]} with {where}: narrow the priors, or leave the moment out"
+                f" {seeds[run]} with {where}: narrow the priors, or remove the moment"
             )
         return moments
 
-    def _kept(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    def _stored(self, theta: np.ndarray, seeds: np.ndarray) -> np.ndarray:
         shape = len(seeds), len(self.spec.moments)
-        moments = self.kept("", theta, seeds, shape, lambda: self._simulate(theta, seeds))
+        moments = self.cached("", theta, seeds, shape, lambda: self._simulate(theta, seeds))
         self._count(len(seeds))
         return moments
 
-    def kept(
+    def cached(
         self, what: str, theta: np.ndarray, seeds: np.ndarray, shape: tuple[int, ...], compute: Callable[[], np.ndarray]
     ) -> np.ndarray:
-        """Numbers of this shape that follow from theta and seeds: from the folder, or computed and put there."""
+        """Numbers of this shape determined by theta and seeds: read from the folder, or computed and stored there."""
         if self.folder is None:
             return compute()
         path = self.folder / f"{what}{self._key(theta, seeds)}.npy"
@@ -113,11 +113,11 @@ class Simulator:
         self.progress(self.runs)
 
     def _key(self, theta: np.ndarray, seeds: np.ndarray) -> str:
-        """Stands for what decides these moments: parameters, seeds, and the source of the model and of the moments."""
+        """Digest of what determines these moments: parameters, seeds, and the source of the model and of the moments."""
         from abm.support.provenance import source_hash
 
         spec = self.spec
-        scales = [one.scale for one in spec.data.values()]
+        scales = [observed.scale for observed in spec.data.values()]
         identity = f"{source_hash()} {spec.moments} {scales} {spec.names} {spec.months}"
         digest = hashlib.sha256(identity.encode())
         digest.update(self._conditions)
@@ -127,7 +127,7 @@ class Simulator:
 
     @cached_property
     def _conditions(self) -> bytes:
-        """Parameters that are not fitted, the scenario's timeline, and how moments are taken, as bytes."""
+        """Digest of the parameters that are not fitted, the scenario's timeline, and the code that computes moments."""
         digest = hashlib.sha256(Path(facts.__file__).read_bytes())
         for table in (self.setup.values, self.setup.timeline):
             for name, value in sorted(table.items()):
@@ -139,7 +139,7 @@ class Simulator:
         return self.scaled(facts.moments(facts.run_at(self.setup, columns, seeds)))
 
     def scaled(self, moments: dict[str, np.ndarray]) -> np.ndarray:
-        """(runs, moments) from moments by name, on the scale of comparison."""
+        """(runs, moments) on the scale of comparison, from moments by name."""
         columns = []
         for name, observed in self.spec.data.items():
             values = np.asarray(moments[f"{name} by run"] if f"{name} by run" in moments else moments[name], float)
@@ -151,7 +151,7 @@ class Simulator:
 
 
 def kept_runs(folder: Path) -> int:
-    """Runs whose moments are kept in a folder; files of other numbers (derivatives) have longer names."""
+    """Number of runs whose moments are stored in a folder; other files (derivatives) have longer names."""
     total = 0
     for path in folder.glob(f"{'?' * KEY}.npy"):
         with contextlib.suppress(OSError, ValueError, EOFError):  # damaged: simulated again
@@ -160,7 +160,7 @@ def kept_runs(folder: Path) -> int:
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """What a file holds; None where it is damaged or of something else, and is computed again."""
+    """Read a stored array; None if it is damaged or has another shape or type, and must be recomputed."""
     try:
         numbers = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -1,14 +1,14 @@
-"""What is fitted to what: a `Calibration`, in Python or as one TOML file.
+"""The specification of a calibration: a `Calibration` in Python or one TOML file.
 
 name = "june_2025"
-data_to = 2025-06-30            # no moment that was known later may be used
-moments = ["open_discount", "open_token_share_2024", "vendor_return_day0"]    # more of them than parameters
+data_to = 2025-06-30            # moments that became known later are refused
+moments = ["open_discount", "open_token_share_2024", "vendor_return_day0"]    # must outnumber the parameters
 
 [priors]
 closed_trust = { low = 1.0, high = 5.0 }                                    # uniform
-copying_rate = { low = 1.5, high = 9.0, scale = "log", centre = 3.8, sd = 0.3 }   # normal, cut at the ends
+copying_rate = { low = 1.5, high = 9.0, scale = "log", centre = 3.8, sd = 0.3 }   # truncated normal
 
-[observed]                      # instead of, or besides, the rows of abm/data/targets.csv
+[observed]                      # overrides rows of abm/data/targets.csv
 open_discount = { value = 0.5, error = 0.1, known = 2025-05-31 }
 """
 
@@ -35,17 +35,17 @@ from abm.support.toml_lines import lines_of, placed
 
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 LEAST_SPREAD = 1e-3
-"""Of a normal prior, as a share of its range."""
+"""Smallest standard deviation of a normal prior, as a share of its range."""
 
 
 class CalibrationError(ValueError):
-    """A calibration that cannot be carried out; the message lists every fault."""
+    """An invalid calibration; the message lists every problem."""
 
 
 class Prior(BaseModel):
-    """What is believed of a parameter beforehand: uniform between its ends, or normal around `centre`, cut there.
+    """Prior of a parameter: uniform between `low` and `high`, or normal around `centre`, truncated there.
 
-    `sd` is in the units of the scale: 0.3 on a log scale is about 30 %.
+    `sd` is in units of the scale: 0.3 on a log scale is about 30 %.
     """
 
     model_config = STRICT
@@ -58,23 +58,24 @@ class Prior(BaseModel):
     source: str = ""
 
     def problems_in(self, name: str) -> list[str]:
+        """Problems of the prior as that of parameter `name`."""
         bounds: Any = Parameters.model_fields[name].json_schema_extra
         if not self.low < self.high:
             return [f"priors.{name}: low {self.low:g} must be below high {self.high:g}"]
         if self.scale == "log" and self.low <= 0:
             return [f"priors.{name}: low {self.low:g} must be above 0 on a log scale"]
-        found = []
+        problems = []
         if self.low < bounds["low"] or self.high > bounds["high"]:
-            found.append(
-                f"priors.{name}: must lie within {bounds['low']:g} and {bounds['high']:g}, the parameter's bounds"
+            problems.append(
+                f"priors.{name}: must lie between {bounds['low']:g} and {bounds['high']:g}, the parameter's bounds"
             )
         if (self.centre is None) != (self.sd is None):
-            found.append(f"priors.{name}: centre and sd go together")
+            problems.append(f"priors.{name}: give both centre and sd, or neither")
         elif self.centre is not None and not self.low <= self.centre <= self.high:
-            found.append(f"priors.{name}: centre {self.centre:g} must lie between {self.low:g} and {self.high:g}")
+            problems.append(f"priors.{name}: centre {self.centre:g} must lie between {self.low:g} and {self.high:g}")
         elif self.bell and self.bell[1] < LEAST_SPREAD:
-            found.append(f"priors.{name}: sd {self.sd:g} is too small to be told from a fixed value; use [fixed]")
-        return found
+            problems.append(f"priors.{name}: sd {self.sd:g} is too small to differ from a fixed value; use [fixed]")
+        return problems
 
     def to_unit(self, value: Any) -> Any:
         """Position between the ends, 0 to 1, on the prior's scale."""
@@ -101,9 +102,9 @@ class Prior(BaseModel):
 
 
 class Observed(BaseModel):
-    """A moment's measured value, its standard error, and the scale that both are compared on: by default that of targets.csv.
+    """A moment's measured value, its standard error, and the scale of comparison (default: that of targets.csv).
 
-    `known` is the day by which the value was known.
+    `known` is the date by which the value was known.
     """
 
     model_config = STRICT
@@ -115,7 +116,7 @@ class Observed(BaseModel):
 
 
 class Search(BaseModel):
-    """Global search: CMA-ES, whole populations on the same seeds."""
+    """Settings of the global search: CMA-ES, each population on the same seeds."""
 
     model_config = STRICT
 
@@ -123,24 +124,24 @@ class Search(BaseModel):
     generations: int = Field(default=50, ge=1, le=10_000)
     seeds: int = Field(default=20, ge=2, le=10_000)
     spread: float = Field(default=0.15, gt=0, le=0.5)
-    """First standard deviation of the population, share of the priors' ranges."""
+    """Initial standard deviation of the population, as a share of the priors' ranges."""
 
 
 class Posterior(BaseModel):
-    """Sequential Monte Carlo: particles, share of them kept from one generation to the next, and when to stop."""
+    """Settings of the sampler: particles, the quantile of distances that sets the next tolerance, and when to stop."""
 
     model_config = STRICT
 
     particles: int = Field(default=800, ge=20, le=1_000_000)
     quantile: float = Field(default=0.5, gt=0, lt=1)
     runs: int = Field(default=30_000, ge=100)
-    """No new generation once so many runs are done."""
+    """No new generation after this many runs."""
     least_acceptance: float = Field(default=0.02, gt=0, lt=1)
-    """... or once fewer proposals than this share were accepted."""
+    """Nor after the share of accepted proposals falls below this."""
 
 
 class Calibration(BaseModel):
-    """The whole of a calibration but where it is kept. Raises `CalibrationError` with all that is wrong."""
+    """A complete calibration, without where it is stored. Raises `CalibrationError` with every problem."""
 
     model_config = STRICT
 
@@ -158,21 +159,21 @@ class Calibration(BaseModel):
     profile_seeds: int = Field(default=40, ge=2)
     profile_points: int = Field(default=7, ge=3)
 
-    def __init__(self, /, **said: Any):
+    def __init__(self, /, **fields: Any):
         try:
-            super().__init__(**said)
+            super().__init__(**fields)
         except ValidationError as error:
-            raise CalibrationError("\n".join(_complaints(error))) from None
-        if problems := self._faults():
+            raise CalibrationError("\n".join(_messages(error))) from None
+        if problems := self._problems():
             raise CalibrationError("\n".join(problems))
 
-    def _faults(self) -> list[str]:
+    def _problems(self) -> list[str]:
         known, problems = targets(), []
         for name in (*self.priors, *self.fixed):
             where = "priors" if name in self.priors else "fixed"
             if name not in Parameters.model_fields:
                 problems.append(
-                    f"{where}.{shortened(name)}: no such parameter{did_you_mean(name, Parameters.names(), PARAMETERS)}"
+                    f"{where}.{shortened(name)}: unknown parameter{did_you_mean(name, Parameters.names(), PARAMETERS)}"
                 )
             elif name in INSTRUMENTS:
                 what = "fitted" if name in self.priors else "fixed here; set it in a scenario"
@@ -182,24 +183,24 @@ class Calibration(BaseModel):
         if both := sorted(set(self.priors) & set(self.fixed)):
             problems.append(f"fixed: {', '.join(both)} cannot be fixed and fitted")
         if len(set(self.moments)) < len(self.moments):
-            problems.append("moments: one is there twice")
+            problems.append("moments: duplicate name")
         if len(self.priors) >= len(self.moments):
             problems.append(
-                f"moments: {len(self.moments)} for {len(self.priors)} parameters; there must be more of them than parameters"
+                f"moments: {len(self.moments)} moments for {len(self.priors)} parameters; give more moments than parameters"
             )
         if self.posterior.runs < 4 * self.posterior.particles:
             problems.append(
-                "posterior.runs: must be four times the particles or more, or nothing is learnt from the data"
+                "posterior.runs: must be at least four times the particles; fewer runs learn nothing from the data"
             )
         for name in self.moments:
             if name not in known.index:
-                problems.append(f"moments: no moment {shortened(name)}{did_you_mean(name, list(known.index))}")
+                problems.append(f"moments: unknown moment {shortened(name)}{did_you_mean(name, list(known.index))}")
                 continue
             own, row = self.observed.get(name), known.loc[name]
             scale = (own and own.scale) or row["scale"]
             if not isinstance(scale, str):
                 problems.append(
-                    f"moments: {name} is a sign or a bound, which has no distance; it is checked, not fitted"
+                    f"moments: {name} is a sign or a bound and has no distance; it can be checked, but not fitted"
                 )
                 continue
             day = own.known if own else dt.date.fromisoformat(row["known"])
@@ -214,10 +215,10 @@ class Calibration(BaseModel):
             for name in self.observed
             if name not in self.moments
         ]
-        return problems + self._setup_faults()
+        return problems + self._setup_problems()
 
-    def _setup_faults(self) -> list[str]:
-        """What is wrong with the scenario or the values of fixed parameters, as a run would say it."""
+    def _setup_problems(self) -> list[str]:
+        """Problems of the scenario and of the values of fixed parameters, as a run would report them."""
         from abm.runs.setup import Setup
 
         fixed = {n: v for n, v in self.fixed.items() if n in Parameters.model_fields and n not in INSTRUMENTS}
@@ -229,19 +230,19 @@ class Calibration(BaseModel):
 
     @classmethod
     def load(cls, which: str | Path) -> Calibration:
-        """A built-in calibration by its name, or the path of a TOML file."""
+        """Load a built-in calibration by name, or a TOML file by path."""
         if str(which) in built_in():
             path: Any = files("abm.data") / "fits" / f"{which}.toml"
         else:
             path = Path(which)
         try:
             text = read_text(path, str(which))
-            said = parse_toml(text, str(which))
+            fields = parse_toml(text, str(which))
         except Unreadable as error:
             hint = "" if str(which).endswith(".toml") else f"; built in: {', '.join(built_in())}"
             raise CalibrationError(f"{error}{hint}") from None
         try:
-            return cls(**{"name": safe_name(Path(str(which)).stem, "calibration", "_-"), **said})
+            return cls(**{"name": safe_name(Path(str(which)).stem, "calibration", "_-"), **fields})
         except CalibrationError as error:
             lines = lines_of(text)
             raise CalibrationError(
@@ -250,31 +251,31 @@ class Calibration(BaseModel):
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The parameters that are fitted, in the order of the columns of theta."""
+        """Fitted parameters, in the order of the columns of theta."""
         return tuple(self.priors)
 
     @cached_property
     def data(self) -> dict[str, Observed]:
-        """Moment -> what was observed."""
-        table, found = targets(), {}
+        """Observed values by moment."""
+        table, observed = targets(), {}
         for name in self.moments:
             row = {key: table.loc[name, key] for key in ("value", "error", "known", "scale")}
             own = self.observed.get(name)
-            found[name] = Observed(**({**row, **own.model_dump(exclude_none=True)} if own else row))
-        return found
+            observed[name] = Observed(**({**row, **own.model_dump(exclude_none=True)} if own else row))
+        return observed
 
     def to_unit(self, theta: Any) -> np.ndarray:
-        """(..., parameters) as positions in the priors' ranges."""
+        """Convert parameters (..., parameters) to positions in the priors' ranges."""
         theta = np.asarray(theta, float)
         return np.stack([prior.to_unit(theta[..., i]) for i, prior in enumerate(self.priors.values())], axis=-1)
 
     def from_unit(self, unit: Any) -> np.ndarray:
-        """The reverse of `to_unit`; what lies outside is moved to the end."""
+        """Inverse of `to_unit`; positions outside 0 to 1 are clipped."""
         unit = np.asarray(unit, float)
         return np.stack([prior.from_unit(unit[..., i]) for i, prior in enumerate(self.priors.values())], axis=-1)
 
     def log_prior(self, unit: Any) -> np.ndarray:
-        """(...,) log density at positions (..., parameters), up to a constant; -inf outside the cube."""
+        """(...,) log prior density at positions (..., parameters), up to a constant; -inf outside the unit cube."""
         unit = np.asarray(unit, float)
         out = np.where(((unit >= 0) & (unit <= 1)).all(-1), 0.0, -np.inf)
         for i, prior in enumerate(self.priors.values()):
@@ -297,17 +298,17 @@ class Calibration(BaseModel):
 
     @cached_property
     def start(self) -> np.ndarray:
-        """(parameters,) where the search begins: the centres of the priors, or midway between their ends.
+        """(parameters,) starting point of the search: the priors' centres, or their midpoints.
 
-        Not the model's defaults: they may come from an earlier fit, and a search that began there could not be repeated.
+        Not the model's defaults: these may come from an earlier fit, and the search would not be reproducible.
         """
         return np.array([p.from_unit(0.5) if p.centre is None else p.centre for p in self.priors.values()], dtype=float)
 
     @cached_property
     def hash(self) -> str:
-        """Of all that decides what is computed."""
-        said = {**self.model_dump(mode="json"), "data": {k: o.model_dump() for k, o in self.data.items()}}
-        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        """Digest of everything that determines what is computed."""
+        fields = {**self.model_dump(mode="json"), "data": {k: o.model_dump() for k, o in self.data.items()}}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def built_in() -> list[str]:
@@ -316,7 +317,7 @@ def built_in() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def _complaints(error: ValidationError) -> list[str]:
+def _messages(error: ValidationError) -> list[str]:
     known: dict[str, type[BaseModel]] = {
         "priors": Prior,
         "observed": Observed,

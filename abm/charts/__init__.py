@@ -1,1 +1,1 @@
-"""How every figure looks: style, labels, fans, and figures in notebooks."""
+"""The style of figures, labels, fan charts, and figures in notebooks."""

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIRST_MONTH = 12
-"""January 2024: the first year is the model settling from its starting values."""
+"""January 2024: in the first year the model settles from its starting values."""
 COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY)
 
 Named = str | Sequence[str] | None
 
 
 class Runs(Protocol):
-    """An `abm.runs.results.Ensemble`, with values (runs, months) by observable, or one `Result`, with (months,)."""
+    """An `abm.runs.results.Ensemble`, with values (runs, months) by observable, or a `Result`, with values (months,)."""
 
     @property
     def setup(self) -> Any: ...
@@ -50,20 +50,20 @@ class Pair(Protocol):
 def fan_chart_numbers(
     runs: Runs | Mapping[Any, Runs], observables: Named = None, first: int | None = None
 ) -> pd.DataFrame:
-    """Long table: observable, ensemble, month, q05, q25, q50, q75, q95, mean; what `fan_chart` draws."""
+    """The numbers of `fan_chart` as a long table: observable, ensemble, month, q05, q25, q50, q75, q95, mean."""
     import pandas as pd
 
     parts = []
     for name in names_of(observables, PRICING_POWER):
-        for label, each in _by_label(runs):
-            rows = bands_of(each, name, first)
+        for label, ensemble in _by_label(runs):
+            rows = bands_of(ensemble, name, first)
             parts.append(rows.assign(observable=name, ensemble=pd.Series([label] * len(rows), dtype=object)))
     table = pd.concat(parts, ignore_index=True)
     return table[["observable", "ensemble", *rows.columns]].infer_objects()
 
 
 def bands_of(runs: Runs, observable: str, first: int | None = None) -> pd.DataFrame:
-    """One row a month: month, q05, q25, q50, q75, q95, mean over the runs."""
+    """One row per month: month, q05, q25, q50, q75, q95, mean over the runs."""
     import pandas as pd
 
     begin = first_of(runs.setup.months, first)
@@ -80,38 +80,38 @@ def fan_chart(
     first: int | None = None,
     width: float = style.TWO_COLUMNS,
 ) -> Figure:
-    """Fan charts, one panel an observable: median, the middle 50 % of runs (dark), 90 % of them (light).
+    """Draw fan charts, one panel per observable: the median, the middle 50 % (dark) and 90 % (light) of runs.
 
     Parameters
     ----------
     runs
-        An `Ensemble`, or a table label -> `Ensemble` of up to six to be compared in one panel. Any key is a label.
+        An `Ensemble`, or a mapping of labels (any key) to up to six ensembles, which are compared in each panel.
     observables
-        One or several of `abm list --observables`; the family of pricing power where nothing is said.
+        One or more observables (`abm list --observables`). Default: the measures of pricing power.
     axes
-        Your own, one for each observable; else a new figure of `width` inches.
+        Your own axes, one per observable. Default: a new figure of `width` inches.
     first
-        First month that is drawn (0 is January 2023); 12 where the runs are longer than two years.
+        First month to draw (0 is January 2023). Default: 12 if the runs are longer than two years, otherwise 0.
 
     Raises
     ------
     KeyError
-        No such observable.
+        For an unknown observable.
     ValueError
-        The number of axes is another than that of the observables, more than six ensembles, or no month is left.
+        If the number of axes does not match the observables, there are more than six ensembles, or no month is left.
     """
     by_label = _by_label(runs)
     compared = isinstance(runs, Mapping)
-    words = [key if compared else "median, 50 % and 90 % of runs" for key, _ in by_label]
+    labels = style.legend_names(key if compared else "median, 50 % and 90 % of runs" for key, _ in by_label)
     names = names_of(observables, PRICING_POWER)
     figure, panels = style.canvas(axes, *layout(len(names), width))
     for ax, name in zip(panels, names, strict=False):
-        for at, ((_, each), label) in enumerate(zip(by_label, style.legend_names(words), strict=True)):
-            rows = bands_of(each, name, first)
+        for i, ((_, ensemble), label) in enumerate(zip(by_label, labels, strict=True)):
+            rows = bands_of(ensemble, name, first)
             x = style.dates(int(rows["month"].max()) + 1, int(rows["month"].min()))
-            look: Any = {"color": COLOURS[at], "linestyle": style.LINES[at]}
+            look: Any = {"color": COLOURS[i], "linestyle": style.LINES[i]}
             style.fan(ax, x, rows, **look, marker="o" if len(x) == 1 else None, label=label)
-        time_panel(ax, name, any(has_r1(each) for _, each in by_label))
+        time_panel(ax, name, any(has_r1(ensemble) for _, ensemble in by_label))
     if len(by_label) > 1:
         style.explain_bands(panels[0])
     _finish(figure, panels, len(names), axes is None)
@@ -119,7 +119,7 @@ def fan_chart(
 
 
 def paired_difference_numbers(comparison: Pair, observables: Named = None, first: int | None = None) -> pd.DataFrame:
-    """Long table: observable, month, difference, low, high, variance_reduction; what `paired_difference` draws."""
+    """The numbers of `paired_difference` as a long table: observable, month, difference, low, high, variance_reduction."""
     import pandas as pd
 
     parts = []
@@ -140,16 +140,16 @@ def paired_difference(
     first: int | None = None,
     width: float = style.TWO_COLUMNS,
 ) -> Figure:
-    """Mean paired difference with its confidence interval, one panel an observable.
+    """Draw mean paired differences with their confidence intervals, one panel per observable.
 
-    `comparison` is `compare(a, b)`: above zero there is more of it in a. Other arguments as in `fan_chart`; `label` says
-    in the legend what is subtracted from what. Raises as `fan_chart` does.
+    `comparison` is `compare(a, b)`; positive values mean more in a than in b. `label` names the difference in the legend.
+    Other arguments and exceptions as in `fan_chart`.
     """
     names = names_of(observables, PRICING_POWER)
     table = paired_difference_numbers(comparison, names, first)
     figure, panels = style.canvas(axes, *layout(len(names), width))
-    what = between(comparison) if label is None else as_text(label)
-    (legend,) = style.legend_names([f"{what}: mean and {100 * comparison.confidence:g} % interval"])
+    difference = between(comparison) if label is None else as_text(label)
+    (legend,) = style.legend_names([f"{difference}: mean and {100 * comparison.confidence:g} % interval"])
     for ax, name in zip(panels, names, strict=False):
         rows = table[table["observable"] == name]
         x = style.dates(int(rows["month"].max()) + 1, int(rows["month"].min()))
@@ -170,7 +170,7 @@ def run_chart(
     first: int | None = None,
     width: float = style.TWO_COLUMNS,
 ) -> Figure:
-    """One run over time, one panel an observable: six that tell the story of a run where nothing is said."""
+    """Draw one run over time, one panel per observable (default: six that summarise the run)."""
     names = names_of(observables, OVERVIEW)
     figure, panels = style.canvas(axes, *layout(len(names), width))
     months = result.setup.months
@@ -185,16 +185,16 @@ def run_chart(
 
 
 def between(comparison: Pair) -> str:
-    """What a comparison subtracts from what, in words."""
+    """Name the difference of a comparison, such as "baseline minus no r1"."""
     a, b = comparison.a.setup.scenario.name, comparison.b.setup.scenario.name
     if a != b:
-        return f"{spaced(a)} less {spaced(b)}"
-    plain = not comparison.b.setup.parameters.model_dump(exclude_unset=True)
-    return f"changed less {spaced(b)}" if plain else "first less second"
+        return f"{spaced(a)} minus {spaced(b)}"
+    unchanged = not comparison.b.setup.parameters.model_dump(exclude_unset=True)
+    return f"changed minus {spaced(b)}" if unchanged else "first minus second"
 
 
 def names_of(observables: Named, usual: Sequence[str]) -> list[str]:
-    """The observables asked for, or the usual ones."""
+    """The requested observables as a list, or the usual ones for None."""
     if observables is None:
         return list(usual)
     names = [observables] if isinstance(observables, str) else list(observables)
@@ -204,7 +204,7 @@ def names_of(observables: Named, usual: Sequence[str]) -> list[str]:
 
 
 def layout(panels: int, width: float) -> tuple[int, int, tuple[float, float]]:
-    """Rows, columns, and the size in inches, of so many panels in a figure of a width."""
+    """Rows, columns, and size in inches of a figure with `panels` panels in the given width."""
     most = 1 if width <= style.ONE_COLUMN else 3
     columns = 2 if panels == 4 and most > 1 else min(panels, most)
     rows = -(-panels // columns)
@@ -214,7 +214,7 @@ def layout(panels: int, width: float) -> tuple[int, int, tuple[float, float]]:
 
 
 def first_of(months: int, first: int | None) -> int:
-    """First month that is drawn of runs of a length."""
+    """First month to draw of runs of `months` months."""
     if first is None:
         return FIRST_MONTH if months > 2 * FIRST_MONTH else 0
     if not 0 <= first < months:
@@ -228,7 +228,7 @@ def has_r1(runs: Runs) -> bool:
 
 
 def time_panel(ax: Axes, observable: str, r1: bool, change: bool = False) -> None:
-    """Title, unit and dates of a panel of an observable over time."""
+    """Set title, unit and dates of a panel that shows an observable over time."""
     label = label_of(observable)
     ax.set_title(style.literal(label.name, 27))
     unit = label.unit or "ratio"
@@ -244,7 +244,7 @@ def time_panel(ax: Axes, observable: str, r1: bool, change: bool = False) -> Non
 def _by_label(runs: Runs | Mapping[Any, Runs]) -> list[tuple[Any, Runs]]:
     by_label = list(runs.items()) if isinstance(runs, Mapping) else [("", runs)]
     if not 1 <= len(by_label) <= len(COLOURS):
-        raise ValueError(f"{len(by_label)} ensembles: one figure tells 1 to {len(COLOURS)} apart")
+        raise ValueError(f"{len(by_label)} ensembles: one figure shows 1 to {len(COLOURS)}")
     return by_label
 
 

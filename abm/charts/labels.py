@@ -1,4 +1,4 @@
-"""What observables are called on axes and in tables, with units. Imports nothing heavy: the command line uses it."""
+"""Labels of observables for axes and tables, with units. Imports nothing heavy: the command line uses it."""
 
 import datetime as dt
 import re
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Label(NamedTuple):
-    """Name of a quantity for people, and its unit ("" for a pure number)."""
+    """Readable name of a quantity, and its unit ("" for a pure number)."""
 
     name: str
     unit: str = ""
@@ -16,10 +16,10 @@ class Label(NamedTuple):
 
 
 def as_text(value: Any) -> str:
-    """Any label or key as one line of text.
+    """Convert any label or key to one line of text.
 
-    Members of a tuple are joined by commas, a date at midnight has no hour, control characters and line breaks are
-    spaces, and a blank is "(blank)", since a legend leaves out what has no name.
+    Members of a tuple are joined by commas, a date at midnight is shown without the time, control characters and line
+    breaks become spaces, and an empty label becomes "(blank)", since legends leave out empty labels.
     """
     if isinstance(value, tuple | list):
         text = ", ".join(map(as_text, value))
@@ -31,25 +31,25 @@ def as_text(value: Any) -> str:
 
 
 def spaced(name: Any) -> str:
-    """A name with spaces for the underscores between its words; those at its ends are part of the name and stay."""
+    """Replace the underscores between the words of a name by spaces; those at its ends belong to the name and stay."""
     return re.sub(r"(?<=[^\W_])_(?=[^\W_])", " ", as_text(name))
 
 
 def parameter_name(name: Any) -> str:
-    """A parameter or factor in words: `ip_strength` is "IP strength"."""
-    return " ".join(WRITTEN.get(word, word) for word in spaced(name).split(" "))
+    """Readable name of a parameter or factor: `ip_strength` is "IP strength"."""
+    return " ".join(ABBREVIATIONS.get(word, word) for word in spaced(name).split(" "))
 
 
 def name_and_unit(text: str) -> Label:
-    """A label that somebody wrote, taken apart: "Growth (% a year)" is "Growth" in "% a year".
+    """Split a label into name and unit: "Growth (% a year)" is "Growth" in "% a year".
 
-    Only a last pair of brackets is a unit: "Share (of all) (%)" is "Share (of all)" in "%".
+    Only the last pair of brackets is a unit: "Share (of all) (%)" is "Share (of all)" in "%".
     """
     match = re.fullmatch(r"(.*\S) \(([^()]*(?:\([^()]*\)[^()]*)*)\)", text)
     return Label(match[1], match[2]) if match else Label(text)
 
 
-WRITTEN = {"ip": "IP", "h100": "H100", "r1": "R1", "us": "US", "eu": "EU"}
+ABBREVIATIONS = {"ip": "IP", "h100": "H100", "r1": "R1", "us": "US", "eu": "EU"}
 
 LABELS = {
     # pricing power
@@ -108,7 +108,7 @@ PRICING_POWER = (
     "closed_profit",
     "closed_profit_per_training",
 )
-"""The family of MODEL 6.2: no member alone is pricing power (Frank and Salkever 1997)."""
+"""Measures of pricing power: no single one captures it (Frank and Salkever 1997)."""
 
 OVERVIEW = (
     "lerner_closed",
@@ -118,7 +118,7 @@ OVERVIEW = (
     "chip_revenue",
     "equity_chips",
 )
-"""What a figure of one run shows: margins, openness, race, prices, chips, shares."""
+"""Observables in the figure of one run: margins, openness, race, prices, chips, shares."""
 
 HEADLINES = (
     "lerner_closed",
@@ -138,7 +138,7 @@ HEADLINES = (
     "active_labs",
     "welfare",
 )
-"""What `abm run` prints."""
+"""Observables that `abm run` prints."""
 
 LAYERS = {
     "compute": "Compute (chips)",
@@ -146,7 +146,7 @@ LAYERS = {
     "platforms": "Platforms",
     "applications": "Applications",
 }
-"""Layers of listed firms that were observed on 27 January 2025."""
+"""Layers of listed firms with observed returns on 27 January 2025."""
 
 MECHANISMS = {
     "crash_capacity": "(a) saturation, capacity",
@@ -157,7 +157,7 @@ MECHANISMS = {
 
 
 def label_of(observable: str) -> Label:
-    """Label of an observable; one without an entry is shown by its own name and the unit it is measured in."""
+    """Label of an observable; without an entry in `LABELS`, its own name and the unit of its measure."""
     if observable.startswith("price_at_k"):
         return Label(f"Cheapest price at {observable.removeprefix('price_at_k')} nats", "$ per million tokens")
     if observable in LABELS:
@@ -169,13 +169,13 @@ def label_of(observable: str) -> Label:
 
 
 def brief(value: float) -> str:
-    """A number as tables of the command line show it: three digits, thousands apart up to a million, n/a for none."""
+    """Format a number for tables of the command line: three digits, thousands separators up to a million, n/a for NaN."""
     if value != value:
         return "n/a"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def in_digits(value: float, digits: int = 3) -> str:
-    """A number with so many digits; larger ones whole, thousands apart."""
+    """Format a number to `digits` significant digits; larger numbers as integers with thousands separators."""
     text = f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
     return text.replace("-", "−")

@@ -1,4 +1,4 @@
-"""A figure that shows itself in a notebook."""
+"""A figure that displays itself in a notebook."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 SHARPNESS = 2
-"""Pixels of the picture for one of the page, along each side: screens of today show it crisp."""
+"""Image pixels per pixel of the page, along each side, for high-resolution screens."""
 
 
 class Drawing(Figure):
-    """A figure of this package. A notebook shows it where it ends a cell, without pyplot or `%matplotlib inline`."""
+    """A figure that a notebook displays as the last value of a cell, without pyplot or `%matplotlib inline`."""
 
     def __init__(self, *args: Any, settings: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -24,7 +24,7 @@ class Drawing(Figure):
 
         picture = io.BytesIO()
         settings: Any = self.settings
-        with mpl.rc_context(settings):  # ticks are made when they are drawn
+        with mpl.rc_context(settings):  # ticks are created while drawing
             self.savefig(picture, format="png", dpi=SHARPNESS * self.dpi, metadata={"Software": None})
         width, height = self.get_size_inches() * self.dpi
         return picture.getvalue(), {"width": round(width), "height": round(height)}

@@ -1,4 +1,4 @@
-"""One look for all figures: colours that colour-blind readers can tell apart, and lines that differ in grey as well."""
+"""The style of all figures: colours safe for colour-blind readers, and line styles that remain distinct in grey."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2
 BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE, BLACK, GREY = (
     "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000", "#666666",
 )  # fmt: skip
-"""Okabe and Ito (2008)."""
+"""Palette of Okabe and Ito (2008)."""
 
 OBSERVED = BLACK
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
@@ -59,10 +59,10 @@ SETTINGS: Any = {
     "lines.markersize": 4,
     "figure.dpi": 110,
     "savefig.dpi": 200,
-    "pdf.fonttype": 42,  # text stays text, as journals ask
+    "pdf.fonttype": 42,  # text stays text, as journals require
     "axes.unicode_minus": True,
-    "text.usetex": False,  # labels hold %, $ and _
-    "text.parse_math": True,  # `literal` writes for this
+    "text.usetex": False,  # labels contain %, $ and _
+    "text.parse_math": True,  # `literal` relies on this
 }
 
 
@@ -71,20 +71,20 @@ R = TypeVar("R")
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw in the project's style and leave the caller's settings alone."""
+    """Decorate a function so that it draws in the project's style; the caller's settings stay unchanged."""
 
     @functools.wraps(draw)
-    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+    def draw_styled(*args: P.args, **kwargs: P.kwargs) -> R:
         import matplotlib as mpl
 
         with mpl.rc_context(SETTINGS):
             return draw(*args, **kwargs)
 
-    return inside
+    return draw_styled
 
 
 def canvas(axes: Any, rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, list[Axes]]:
-    """A new figure of `rows` x `columns` axes, or the user's own axes, flat and in reading order."""
+    """Create a figure with `rows` x `columns` axes, or take the user's own axes; returns the axes in reading order."""
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     from abm.charts.notebook import Drawing
@@ -99,10 +99,10 @@ def canvas(axes: Any, rows: int, columns: int, size: tuple[float, float], **opti
 
 
 def literal(label: Any, width: int = 48, lines: int = 4) -> str:
-    """A label as text that matplotlib draws letter by letter: every label that is not ours passes through here.
+    """Escape a label so that matplotlib draws it literally; used for every label that comes from the user.
 
-    Two `$` would be mathematics; letters that no font of the figure has would all be the same empty box, and are written
-    as `\\u4e2d`. Wrapped to `width` letters; what does not fit into `lines` is cut off, with an ellipsis.
+    A pair of `$` would start mathematics. Characters missing from the fonts, which would be drawn as empty boxes, are
+    written as `\\u4e2d`. The text is wrapped to `width` characters and cut after `lines` lines, with an ellipsis.
     """
     text = "".join(c if drawable(c) else c.encode("ascii", "backslashreplace").decode() for c in as_text(label))
     text = "\n".join(wrap(text, width, max_lines=lines, placeholder=" …"))
@@ -110,8 +110,8 @@ def literal(label: Any, width: int = 48, lines: int = 4) -> str:
 
 
 def drawable(letter: str) -> bool:
-    """Whether a font of the figure has the letter."""
-    if letter < "\u0250":  # Latin, which all have
+    """Whether one of the figure's fonts has the character."""
+    if letter < "\u0250":  # Latin, which all fonts have
         return True
     import matplotlib as mpl
 
@@ -120,37 +120,37 @@ def drawable(letter: str) -> bool:
 
 @functools.cache
 def fonts(families: tuple[str, ...]) -> list[Any]:
-    """The fonts of these families that are installed."""
+    """The installed fonts of these families."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    found = []
+    installed = []
     for family in families:
         with contextlib.suppress(ValueError):
-            found.append(get_font(findfont(FontProperties(family=family), fallback_to_default=False)))
-    return found
+            installed.append(get_font(findfont(FontProperties(family=family), fallback_to_default=False)))
+    return installed
 
 
 SHOWN = "\u200b"
-"""Zero width: before a leading underscore, by which matplotlib would leave a line out of its legends."""
+"""Zero-width space, put before a leading underscore: matplotlib leaves labels with a leading underscore out of legends."""
 
 
 def legend_names(labels: Iterable[Any]) -> list[str]:
-    """Labels of lines: none is left out of a legend, and equal ones are numbered."""
+    """Convert labels for a legend: none of them is left out, and equal ones are numbered."""
     texts = [literal(label) for label in labels]
     names = []
-    for at, text in enumerate(texts):
-        before = texts[:at].count(text)
+    for i, text in enumerate(texts):
+        before = texts[:i].count(text)
         names.append((SHOWN if text.startswith("_") else "") + text + (f" ({before + 1})" if before else ""))
     return names
 
 
 HEADROOM = 0.13
-"""Of the height of an axis, for a word above the curves."""
+"""Share of the height of an axis that is reserved for a word above the curves."""
 R1_DAY = np.datetime64("2025-01-20")
 
 
 def dates(months: int, first: int = 0) -> np.ndarray:
-    """Last days of the model's months, `first` to `months` - 1: what a month reports is how it ended."""
+    """Last days of the model's months `first` to `months` - 1: observables describe the end of a month."""
     starts = np.arange(first, months).astype("timedelta64[M]") + np.datetime64("2023-02", "M")
     return starts.astype("datetime64[D]") - np.timedelta64(1, "D")
 
@@ -165,10 +165,10 @@ def fan(
     label: str | None = None,
     marker: str | None = None,
 ) -> None:
-    """Fan chart: the median, the middle 50 % of runs (dark) and 90 % of them (light).
+    """Draw a fan chart: the median, the middle 50 % (dark) and 90 % (light) of runs.
 
-    `bands` has q05, q25, q50, q75 and q95, as `Ensemble.bands` gives them; without q25 and q75 only the light band is
-    drawn. The light band has an edge in the median's line style, so that two fans can be told apart in grey.
+    `bands` has q05, q25, q50, q75 and q95, as returned by `Ensemble.bands`; without q25 and q75 only the light band is
+    drawn. The light band has an edge in the line style of the median, so that two fans can be told apart in grey.
     """
     q = {name: np.asarray(bands[name], dtype=float) for name in ("q05", "q50", "q95")}
     ax.fill_between(x, q["q05"], q["q95"], color=color, alpha=0.13, linewidth=0)
@@ -181,10 +181,10 @@ def fan(
 
 
 def thousands(axis: Axis) -> None:
-    """Large numbers at the ticks of an axis with their thousands apart (from 10¹⁰ on: times 10⁹).
+    """Format large tick labels with thousands separators (from 10¹⁰ on: times 10⁹).
 
-    The unit is that of tables and files, not one that follows the size of what is drawn: two charts of one quantity on a
-    page would otherwise have two units.
+    The unit is always that of tables and files. A unit chosen by the size of the values could differ between two charts of
+    the same quantity.
     """
     largest = max(map(abs, axis.get_view_interval()))
     if largest >= 1e10:
@@ -194,19 +194,19 @@ def thousands(axis: Axis) -> None:
 
 
 def explain_bands(ax: Axes) -> None:
-    """The two bands of `fan`, for a legend, without the colour of any one line."""
-    for alpha, words in ((0.35, "middle 50 % of runs"), (0.13, "90 % of runs")):
-        ax.plot([], [], color=GREY, alpha=alpha, linewidth=7, solid_capstyle="butt", label=words)
+    """Add the two bands of `fan` to the legend, in grey."""
+    for alpha, label in ((0.35, "middle 50 % of runs"), (0.13, "90 % of runs")):
+        ax.plot([], [], color=GREY, alpha=alpha, linewidth=7, solid_capstyle="butt", label=label)
 
 
 def interval(ax: Axes, x: Any, mean: Any, low: Any, high: Any, *, color: str, **line: Any) -> None:
-    """A mean with its confidence interval; `line` are linestyle, label and what else `plot` takes."""
+    """Draw a mean with its confidence interval; `line` are other arguments of `Axes.plot`, such as linestyle and label."""
     ax.fill_between(x, np.asarray(low, float), np.asarray(high, float), color=color, alpha=0.2, linewidth=0)
     ax.plot(x, np.asarray(mean, float), color=color, **line)
 
 
 def mark_event(ax: Axes, at: Any = R1_DAY, text: str = "") -> None:
-    """A thin vertical line at an event; with a word at its top, the axis grows so that no curve passes behind it."""
+    """Draw a thin vertical line at an event; with `text` at its top, the axis is extended so that no curve crosses it."""
     ax.axvline(at, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)))
     if text:
         scale = ax.yaxis.get_transform()
@@ -222,7 +222,7 @@ def mark_event(ax: Axes, at: Any = R1_DAY, text: str = "") -> None:
 
 
 def date_axis(ax: Axes, every: int = 12) -> None:
-    """Years (or every so many months) on the x axis."""
+    """Set ticks of the x axis at years, or at every `every` months."""
     from matplotlib.dates import DateFormatter, MonthLocator, YearLocator
 
     if every == 12:
@@ -235,7 +235,7 @@ def date_axis(ax: Axes, every: int = 12) -> None:
 
 
 def shared_legend(figure: Figure, ax: Axes, own: bool, columns: int = 0, title: str | None = None) -> None:
-    """One legend below all axes of a figure of ours, in as many columns as fit; in the first axes where they are the user's."""
+    """Draw one legend for all panels: below them if the figure is ours (`own`), in as many columns as fit; else in `ax`."""
     handles, labels = ax.get_legend_handles_labels()
     if own:
         columns = min(columns, len(labels)) or columns_of(labels, figure.get_figwidth())
@@ -247,18 +247,18 @@ def shared_legend(figure: Figure, ax: Axes, own: bool, columns: int = 0, title: 
 
 
 def columns_of(labels: Sequence[str], width: float) -> int:
-    """Into how many columns a legend of these labels is set, so that its rows are filled and it fits in `width` inches."""
+    """Number of columns of a legend such that its rows are filled and it fits in `width` inches."""
     points = [41 + 4.2 * max(map(len, label.split("\n"))) for label in labels]  # line, gaps, letters
-    for wide in range(len(labels), 1, -1):
-        rows = -(-len(labels) // wide)
-        columns = [points[at : at + rows] for at in range(0, len(points), rows)]
-        if len(columns) == wide and sum(map(max, columns)) <= 72 * width:
-            return wide
+    for number in range(len(labels), 1, -1):
+        rows = -(-len(labels) // number)
+        columns = [points[start : start + rows] for start in range(0, len(points), rows)]
+        if len(columns) == number and sum(map(max, columns)) <= 72 * width:
+            return number
     return 1
 
 
 def save(figure: Figure, path: Any) -> None:
-    """Write a figure in the project's style; no dates inside, so that equal figures are equal files."""
+    """Save a figure in the project's style, without dates, so that equal figures give equal files."""
     import matplotlib as mpl
 
     with mpl.rc_context(SETTINGS):

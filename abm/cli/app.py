@@ -1,6 +1,6 @@
-"""The command line: run a scenario, reproduce a result, list what there is.
+"""The command `abm` and its smaller subcommands: run, list, facts, validate, version.
 
-JAX, Mesa, pandas and matplotlib load when a command needs them, so that `abm --help` answers at once.
+JAX, Mesa, pandas and matplotlib are imported only by the commands that need them, so that `abm --help` is fast.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from abm.cli.mistakes import (
     Mistake,
     as_mistake,
     complain,
-    keep_interrupts,
     parse_settings,
     policy_table,
-    tell_warnings,
+    refuse_folder,
+    report_warnings,
+    resend_lost_interrupts,
     writable,
 )
 from abm.cli.output import hold_standard_streams
@@ -41,7 +42,7 @@ from abm.support.files import write_text, write_whole
 from abm.support.messages import nearest
 
 SEEDS = 400
-"""Runs of `abm facts`."""
+"""Default number of runs of `abm facts`."""
 
 app = typer.Typer(cls=Commands, add_completion=False, help="An agent-based model of the AI industry.")
 
@@ -56,19 +57,28 @@ def start(context: typer.Context) -> None:
 @app.command()
 def run(
     scenario: Annotated[
-        str, typer.Argument(help="A built-in scenario (see `abm list`) or the path of a .toml file.")
+        str, typer.Argument(help="A built-in scenario (see `abm list`) or a path to a .toml file.")
     ] = "baseline",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", "-s", metavar="NAME=VALUE", help="A parameter; NAME.JURISDICTION for a policy lever."),
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="NAME=VALUE",
+            help="Set a parameter (repeatable), or a policy lever in one jurisdiction: NAME.JURISDICTION=VALUE.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Same seed, same numbers.")] = 1,
-    months: Annotated[int, typer.Option(min=1, help="Length of the run, from January 2023.")] = 60,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**64 - 1, help="Random seed; the same seed gives the same numbers."),
+    ] = 1,
+    months: Annotated[int, typer.Option(metavar="N", min=1, help="Months to simulate, from January 2023.")] = 60,
     out: Out = None,
 ) -> None:
-    """Run one scenario once and print the headline observables and what acts; --out keeps all of it as CSV.
+    """Run one scenario once and print headline observables and policy changes; --out saves every month as CSV.
 
-    A parameter holds from January 2023 on; events of the scenario act on it from their date.
+    Parameters set with --set apply from January 2023; the scenario's events
+    change them from their dates.
     """
     folder = writable(out) if out else None
     chosen = parse_settings(set_ or [])
@@ -78,44 +88,48 @@ def run(
     from abm.runs.simulate import simulate
 
     with as_mistake():
-        Setup.of(chosen, scenario, months)  # every mistake shows here, before anything is compiled
+        Setup.of(chosen, scenario, months)  # raises on any invalid input, before anything is compiled
     console = Console(stderr=True)
     busy = console.status("running (the first run of a session compiles the model)", spinner="line")
-    with interruptible("nothing was kept"), busy, warnings.catch_warnings(record=True) as told:
+    with interruptible("nothing was saved"), busy, warnings.catch_warnings(record=True) as caught:
         result = simulate(chosen, scenario, seed, months=months)
-    for warning in told:
+    for warning in caught:
         complain(f"warning: {warning.message}")
     frame, policy = result.frame(), resolved(result.setup)
     console = Console()
     console.print(headline_table(frame, f"{result.setup.scenario.name}, seed {seed}"))
-    if own := [one for one in policy if not one.by.startswith("scenario baseline ")]:
-        console.print("", policy_table(own), *answers(result.setup.parameters, own), sep="\n", markup=False)
+    if changes := [change for change in policy if not change.by.startswith("scenario baseline ")]:
+        console.print("", policy_table(changes), *answers(result.setup.parameters, changes), sep="\n", markup=False)
     for line in late(result.setup.scenario, months):
         console.print(escape(f"Note: {line}"))
     if folder:
         path = folder / f"{result.setup.scenario.name}_seed{seed}.csv"
-        moves = ["; ".join(str(one) for one in policy if one.month == month) for month in range(months)]
-        write_whole(path, lambda file: frame.assign(policy=moves).to_csv(file, index_label="date"))
+        by_month = ["; ".join(str(change) for change in policy if change.month == month) for month in range(months)]
+        write_whole(path, lambda file: frame.assign(policy=by_month).to_csv(file, index_label="date"))
         print(path)
 
 
 @app.command("list")
 def list_(
-    parameters: Annotated[bool, typer.Option("--parameters", help="Every parameter with its unit and bounds.")] = False,
-    observables: Annotated[bool, typer.Option("--observables", help="Everything that is measured each month.")] = False,
+    parameters: Annotated[
+        bool, typer.Option("--parameters", help="List parameters with defaults, units and bounds.")
+    ] = False,
+    observables: Annotated[
+        bool, typer.Option("--observables", help="List the observables measured every month.")
+    ] = False,
     events: Annotated[
-        bool, typer.Option("--events", help="What a scenario may say, and the keys of each event.")
+        bool, typer.Option("--events", help="List the kinds of scenario events and the keys of each.")
     ] = False,
 ) -> None:
-    """List scenarios, reproductions and experiments; or all parameters, observables, kinds of events."""
+    """List scenarios, reproductions and experiments, or parameters, observables and kinds of events."""
     console = Console()
     tables = [
         make
-        for asked, make in ((observables, observable_table), (parameters, parameter_table), (events, event_table))
-        if asked
+        for wanted, make in ((observables, observable_table), (parameters, parameter_table), (events, event_table))
+        if wanted
     ]
-    for at, make in enumerate(tables):
-        console.print(*([""] if at else []), make(), sep="\n")
+    for index, make in enumerate(tables):
+        console.print(*([""] if index else []), make(), sep="\n")
     if tables:
         return
     from abm.experiments.reproductions import REPRODUCTIONS
@@ -126,16 +140,17 @@ def list_(
         table.add_row(name, escape(Scenario.load(name).summary))
     console.print(table)
     table = Table("reproduction", "", box=None, pad_edge=False)
-    for name, work in REPRODUCTIONS.items():
-        table.add_row(name, f"{work.summary} ({work.seeds} seeds, {work.quick_seeds} with --quick)")
+    for name, reproduction in REPRODUCTIONS.items():
+        seeds = f"{reproduction.seeds} seeds, {reproduction.quick_seeds} with --quick"
+        table.add_row(name, f"{reproduction.summary} ({seeds})")
     console.print()
     console.print(table)
     from abm.experiments import ExperimentError, all_experiments
 
-    with contextlib.suppress(ExperimentError):  # said by `abm reproduce`
+    with contextlib.suppress(ExperimentError):  # `abm reproduce` reports it
         table = Table("experiment", "", box=None, pad_edge=False)
-        for one in all_experiments():
-            table.add_row(one.name, escape(one.hypothesis))
+        for experiment in all_experiments():
+            table.add_row(experiment.name, escape(experiment.hypothesis))
         console.print()
         console.print(table)
     console.print("\nMore: `abm list --parameters`, `abm list --observables`, `abm list --events`")
@@ -144,50 +159,50 @@ def list_(
 @app.command()
 def facts(
     seeds: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Number of runs; bands and p-values take 40 or more.")
+        int,
+        typer.Option(metavar="N", min=1, max=1_000_000, help="Number of runs; bands and p-values need at least 40."),
     ] = SEEDS,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file for the table.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the table to this Markdown file.")] = None,
 ) -> None:
-    """Compare the model with the moments it was fitted to: means within bounds, and posterior predictive p-values."""
+    """Compare the model with the empirical moments it was fitted to: bounds, bands and posterior predictive p-values."""
     if out:
-        if out.is_dir():
-            raise Mistake(f"--out {out}: is a folder; give the name of a file")
+        refuse_folder("--out", out)
         writable(out.parent)
-    from abm.calibration import fit_table as stylised
+    from abm.calibration import fit_table as fit
 
-    with interruptible("nothing was kept"), bar() as (_, count):
-        table = stylised.table(seeds=range(seeds), progress=count)
+    with interruptible("nothing was saved"), bar() as (_, count):
+        table = fit.table(seeds=range(seeds), progress=count)
     Console().print(fit_table_of(table))
     star = "; * share of runs that meet a sign or bound" if table["p_value"].notna().any() else ""
     print(f"{int(table['within'].sum())} of {len(table)} within their bounds (ok){star}")
-    print(stylised.inside_band(table))
-    for line in stylised.undefined(table):
+    print(fit.inside_band(table))
+    for line in fit.undefined(table):
         print(line)
     if out:
-        stylised.write_markdown(table, out, f"abm facts{f' --seeds {seeds}' * (seeds != SEEDS)} --out {out}")
+        fit.write_markdown(table, out, f"abm facts{f' --seeds {seeds}' * (seeds != SEEDS)} --out {out}")
         print(out)
 
 
 @app.command()
 def validate(
-    rung: Annotated[str | None, typer.Argument(help="V1 to V19; all of them if left out.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file for the tables.")] = None,
+    rung: Annotated[str | None, typer.Argument(help="One rung, V1 to V20 (default: all).")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the tables to this Markdown file.")] = None,
 ) -> None:
-    """Check the model's mechanisms against cases whose answers are known; exit code 1 if one is missed.
+    """Check the model's mechanisms against cases with known answers; exit code 1 if any check fails.
 
-    A run of all rungs, none skipped, is written to docs/validation.md where there is a folder docs.
+    When all rungs run and none is skipped, the result is also written to
+    docs/validation.md if the folder docs exists.
     """
     if out:
-        if out.is_dir():
-            raise Mistake(f"--out {out}: is a folder; give the name of a file")
+        refuse_folder("--out", out)
         writable(out.parent)
     from abm.validation.ladder import all_rungs, cells, climb, markdown, summary
 
     rungs = all_rungs()
     name = rung.upper() if rung else None
     if name and name not in rungs:
-        raise Mistake(f"no rung {rung!r}{nearest(name, rungs)}; there are V1 to V{len(rungs)}")
-    with interruptible("nothing was kept"), bar() as (progress, _):
+        raise Mistake(f"no rung {rung!r}{nearest(name, rungs)}; choose V1 to V{len(rungs)}")
+    with interruptible("nothing was saved"), bar() as (progress, _):
         results = climb([rungs[name]] if name else rungs.values(), progress)
     console = Console()
     for result in results:
@@ -199,17 +214,17 @@ def validate(
         table = Table(box=None, pad_edge=False)
         for heading in ("check", "target", "model", "difference", "tolerance", "met"):
             table.add_column(heading, justify="left" if heading in ("check", "met") else "right")
-        for one in result.checks:
-            table.add_row(*map(escape, cells(one)), style=None if one.ok else "bold red")
+        for check in result.checks:
+            table.add_row(*map(escape, cells(check)), style=None if check.ok else "bold red")
         console.print(table)
     print(f"\n{summary(results)} ({sum(result.seconds for result in results):.0f} seconds)")
-    whole = not name and not any(result.skipped for result in results)  # a page without a rung would hide it
-    page = out or (Path("docs/validation.md") if whole and Path("docs").is_dir() else None)
+    complete = not name and not any(result.skipped for result in results)  # a partial page would hide skipped rungs
+    page = out or (Path("docs/validation.md") if complete and Path("docs").is_dir() else None)
     if page:
         write_text(page, markdown(results))
         print(page)
     elif not name and Path("docs").is_dir():
-        print("docs/validation.md is left as it is: a rung was skipped (--out writes a page all the same)")
+        print("docs/validation.md was not updated because a rung was skipped (--out writes a page anyway)")
     if not all(result.ok for result in results):
         raise typer.Exit(1)
 
@@ -231,18 +246,18 @@ app.command("selftest")(selftest)
 
 @app.command()
 def version() -> None:
-    """Print the version."""
+    """Print the installed version."""
     from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as of
+    from importlib.metadata import version as installed_version
 
     try:
-        print(of("ai-market-abm"))
+        print(installed_version("ai-market-abm"))
     except PackageNotFoundError:
         print("not installed")
 
 
 def observable_table() -> Table:
-    """Everything that is measured each month."""
+    """Table of the observables measured every month, with units."""
     from abm.market.measures import MEASURES
 
     table = Table("observable", "unit", "meaning", box=None, pad_edge=False)
@@ -252,7 +267,7 @@ def observable_table() -> Table:
 
 
 def parameter_table() -> Table:
-    """Every parameter with its unit and bounds."""
+    """Table of the parameters with defaults, units and bounds."""
     from abm.parameters import Parameters
 
     table = Table(box=None, pad_edge=False)
@@ -265,29 +280,29 @@ def parameter_table() -> Table:
 
 
 def event_table() -> Table:
-    """Kinds of events, with the keys of each and their units; what must be given comes first."""
+    """Table of the kinds of events, with the required and optional keys of each and their units."""
     from abm.scenarios.events import KINDS, Event
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("event", "must have", "may have", "what it is"):
+    for heading in ("event", "required keys", "optional keys", "meaning"):
         table.add_column(heading, no_wrap=heading == "event", overflow="fold")
     for name, kind in KINDS.items():
         fields = {
             key: field for key, field in kind.model_fields.items() if key not in Event.model_fields and key != "kind"
         }
-        said = {key: f"{key} ({field.description})" if field.description else key for key, field in fields.items()}
-        needed = [said[key] for key, field in fields.items() if field.is_required()]
-        others = [said[key] for key, field in fields.items() if not field.is_required()]
+        labels = {key: f"{key} ({field.description})" if field.description else key for key, field in fields.items()}
+        required = [labels[key] for key, field in fields.items() if field.is_required()]
+        optional = [labels[key] for key, field in fields.items() if not field.is_required()]
         table.add_row(
-            name, escape(", ".join(needed)), escape(", ".join(others)), escape((kind.__doc__ or "").split("\n")[0])
+            name, escape(", ".join(required)), escape(", ".join(optional)), escape((kind.__doc__ or "").split("\n")[0])
         )
-    table.caption = "All have a date (or month and day), and may have id, note and source."
+    table.caption = "Every event needs a date (or month and day); id, note and source are optional."
     table.caption_justify = "left"
     return table
 
 
 def fit_table_of(fitted: Any) -> Table:
-    """Targets beside the model's means and bands, which need enough runs; fits 80 columns."""
+    """Table of the targets, the model's means and, with enough runs, predictive bands; fits 80 columns."""
     from abm.calibration.fit_table import p_value_of
 
     columns: dict[str, list[str]] = {
@@ -311,28 +326,28 @@ def fit_table_of(fitted: Any) -> Table:
 
 
 def headline_table(frame: Any, title: str) -> Table:
-    """Headline observables at the start, before the shock, a year later and at the end; fits 80 columns."""
+    """Table of the headline observables at the start, before the shock, a year later and at the end; fits 80 columns."""
     from abm.charts.labels import HEADLINES, brief, label_of
 
     last = len(frame) - 1
-    at = sorted({month for month in (0, 23, 35, last) if month <= last})
+    months = sorted({month for month in (0, 23, 35, last) if month <= last})
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("observable", no_wrap=True)
-    for month in at:
+    for month in months:
         table.add_column(str(frame.index[month]), justify="right", no_wrap=True)
     table.add_column("unit", style="dim")
     for name in HEADLINES:
         label = label_of(name)
-        table.add_row(label.name, *(brief(frame[name].iloc[month]) for month in at), escape(label.unit))
+        table.add_row(label.name, *(brief(frame[name].iloc[month]) for month in months), escape(label.unit))
     return table
 
 
 def main() -> None:
-    """The command `abm`: a process in which no code runs but the package's own."""
-    os.environ["ABM_KEEP_TRACED"] = "1"
+    """Entry point of the command `abm`."""
+    os.environ["ABM_KEEP_TRACED"] = "1"  # safe here: this process runs the package's own code only
     hold_standard_streams()
-    keep_interrupts()
-    tell_warnings()
+    resend_lost_interrupts()
+    report_warnings()
     app()
 
 

@@ -10,28 +10,33 @@ from rich.console import Console
 from rich.table import Table
 
 from abm.cli.mistakes import Mistake, as_mistake, writable
-from abm.cli.progress import bar, stopped
+from abm.cli.progress import RESUME, bar, stopped
 from abm.support.files import refuse_links
 
 
 def calibrate(
     spec: Annotated[
-        str, typer.Argument(help="A built-in calibration (june_2025, january_2025) or the path of a TOML file.")
+        str, typer.Argument(help="A built-in calibration (june_2025, january_2025) or a path to a TOML file.")
     ] = "june_2025",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the results; else output/calibrate_NAME.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for the results (default: output/calibrate_NAME)."),
     ] = None,
     store: Annotated[
-        bool, typer.Option("--store", help="Keep the fit in abm/data/fits, where `Parameters` finds its defaults.")
+        bool,
+        typer.Option("--store", help="Store a built-in fit in abm/data/fits, where `Parameters` reads its defaults."),
     ] = False,
     recover: Annotated[
         int | None,
-        typer.Option(min=2, help="Instead: estimate so many synthetic data sets whose parameters are known."),
+        typer.Option(
+            min=2, metavar="N", help="Parameter recovery: fit N synthetic data sets with known parameters instead."
+        ),
     ] = None,
 ) -> None:
-    """Fit parameters to moments: global search, refinement, posterior, identification, prediction of the data.
+    """Fit parameters to moments: global search, local refinement, posterior, identification, predictive check.
 
-    Runs are kept in the folder as they are done: stopped and begun again, a calibration goes on from where it was.
+    Finished runs are saved in the results folder; an interrupted calibration
+    resumes from them.
     """
     from abm.calibration.spec import Calibration, CalibrationError, built_in
 
@@ -41,17 +46,17 @@ def calibrate(
         raise Mistake(str(error)) from None
     if store and spec not in built_in():
         raise Mistake(
-            f"--store keeps the package's own fits ({', '.join(built_in())}); yours is in the folder of its results"
+            f"--store is for the built-in fits ({', '.join(built_in())}); a fit of your own stays in its results folder"
         )
     if recover and store:
-        raise Mistake("--store keeps a fit to data, and --recover makes none")
+        raise Mistake("--store and --recover cannot be combined: --recover does not fit the data")
     from abm.calibration import pages
 
     folder = writable(out or Path("output") / f"calibrate_{calibration.name}")
     with as_mistake():
         refuse_links(folder, "simulated")
-    if fault := pages.of_another(calibration, folder):
-        raise Mistake(fault)
+    if problem := pages.of_another(calibration, folder):
+        raise Mistake(problem)
     runs = writable(folder / "simulated")
     if recover:
         return print_recovery(calibration, folder, recover, spec)
@@ -60,7 +65,7 @@ def calibrate(
     from abm.support.provenance import now
 
     print(
-        f"{calibration.name}: {len(calibration.names)} parameters, {len(calibration.moments)} moments of data to"
+        f"{calibration.name}: {len(calibration.names)} parameters, {len(calibration.moments)} moments of data up to"
         f" {calibration.data_to}; about {expected_runs(calibration):,} runs of {calibration.months} months"
     )
     try:
@@ -73,18 +78,18 @@ def calibrate(
         raise stopped_with(runs) from None
     except (ValueError, OSError) as error:  # Undefined is a ValueError
         raise Mistake(str(error)) from None
-    shown = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for heading in ("parameter", "estimate", "90 % interval", "prior", "width left"):
-        shown.add_column(heading, justify="left" if heading == "parameter" else "right")
+        table.add_column(heading, justify="left" if heading == "parameter" else "right")
     for name, row in outcome.estimates().iterrows():
         interval = f"{row['low']:.3g} to {row['high']:.3g}"
         prior = f"{row['prior_low']:g} to {row['prior_high']:g}"
-        shown.add_row(str(name), f"{row['estimate']:.4g}", interval, prior, f"{row['prior_width_left']:.0%}")
-    Console().print(shown)
+        table.add_row(str(name), f"{row['estimate']:.4g}", interval, prior, f"{row['prior_width_left']:.0%}")
+    Console().print(table)
     pairs = outcome.identification.pairs
     for pair in pairs.itertuples():
         print(
-            f"not told apart: {pair.first} and {pair.second} (collinearity {pair.collinearity:.1f},"
+            f"not separately identified: {pair.first} and {pair.second} (collinearity {pair.collinearity:.1f},"
             f" correlation {pair.correlation:.2f})"
         )
     inside = int(outcome.bands["inside"].sum())
@@ -98,14 +103,14 @@ def calibrate(
 
 
 def stopped_with(runs: Path) -> typer.Exit:
-    """Ctrl-C: how much of the work is not lost."""
+    """Report after Ctrl-C how many runs are saved."""
     from abm.calibration.simulated import kept_runs
 
-    return stopped(f"stopped; {kept_runs(runs):,} runs are kept in {runs}; run it again to go on")
+    return stopped(f"stopped; {kept_runs(runs):,} runs are saved in {runs}; {RESUME}")
 
 
 def print_recovery(calibration: Any, folder: Path, data_sets: int, spec: str) -> None:
-    """Whether the truth lies in the intervals of synthetic data sets, by parameter."""
+    """Fit synthetic data sets and print, by parameter, how often the interval covers the true value."""
     from abm.calibration import recovery, recovery_page
 
     try:
@@ -116,12 +121,12 @@ def print_recovery(calibration: Any, folder: Path, data_sets: int, spec: str) ->
         raise stopped_with(folder / "simulated") from None
     except (ValueError, OSError) as error:
         raise Mistake(str(error)) from None
-    shown = Table(box=None, pad_edge=False)
-    for heading in ("parameter", "truth inside", "correlation of median and truth", "width left"):
-        shown.add_column(heading, justify="left" if heading == "parameter" else "right")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "true value inside", "correlation of median and true value", "width left"):
+        table.add_column(heading, justify="left" if heading == "parameter" else "right")
     for name, row in recovered.table().iterrows():
-        shown.add_row(str(name), f"{row['inside']:.0%}", f"{row['correlation']:.2f}", f"{row['width']:.0%}")
-    Console().print(shown)
+        table.add_row(str(name), f"{row['inside']:.0%}", f"{row['correlation']:.2f}", f"{row['width']:.0%}")
+    Console().print(table)
     print(recovery.summary(recovered))
     for path in paths:
         print(path)

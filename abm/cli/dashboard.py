@@ -1,4 +1,4 @@
-"""`abm dashboard`: the page in the browser."""
+"""`abm dashboard`: serve the interactive page."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from abm.cli.mistakes import Mistake
 
 
 def dashboard(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8765,
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="Port to serve the page on.")] = 8765,
     host: Annotated[
-        str, typer.Option(help="Network interface: this machine only (127.0.0.1), or every one it has (0.0.0.0).")
+        str, typer.Option(help="Network interface: 127.0.0.1 (this machine only) or 0.0.0.0 (all interfaces).")
     ] = "127.0.0.1",
     url: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Where people open it, if that is a host name or a proxy's address."),
+        typer.Option(metavar="ADDRESS", help="Public address, if users open the page by host name or through a proxy."),
     ] = None,
-    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the browser.")] = True,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:
-    """Move policy levers on a page in the browser and see what they change, in paired runs; Ctrl-C ends it."""
+    """Open an interactive page in the browser: move policy levers and see their effects in paired runs; Ctrl-C stops it."""
     from importlib.util import find_spec
 
     if not (find_spec("solara") and find_spec("solara_assets")):
-        raise Mistake("the page needs the extra 'dashboard': pip install 'ai-market-abm[dashboard]'")
+        raise Mistake("the dashboard needs extra packages: pip install 'ai-market-abm[dashboard]'")
     from abm.dashboard.guard import address_of
     from abm.dashboard.serve import serve
 

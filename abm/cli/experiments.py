@@ -1,4 +1,4 @@
-"""The commands around experiments: reproduce, replay, new-experiment, export."""
+"""`abm reproduce`, `abm replay`, `abm new-experiment` and `abm export`: run, verify, create and archive experiments."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from abm.cli.mistakes import Mistake, as_mistake, as_words, writable
-from abm.cli.progress import bar, stopped
+from abm.cli.mistakes import Mistake, as_mistake, message_of, writable
+from abm.cli.progress import RESUME, bar, stopped
 from abm.support.files import refuse_links
 from abm.support.messages import nearest
 from abm.support.workers import Broken, patience
 
 
-def folder(text: str) -> Path:
-    """The folder of an option."""
+def parse_folder(text: str) -> Path:
+    """Parse a folder option; an empty one is rejected."""
     if not text.strip():
         raise typer.BadParameter("is empty; give the name of a folder")
     return Path(text)
@@ -25,7 +25,7 @@ def folder(text: str) -> Path:
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", parser=folder, metavar="FOLDER", help="Folder for the results; made if it is not there."
+        "--out", "-o", parser=parse_folder, metavar="FOLDER", help="Folder for the results; created if missing."
     ),
 ]
 ALL = "all"
@@ -34,28 +34,35 @@ ALL = "all"
 def reproduce(
     name: Annotated[
         str,
-        typer.Argument(help="An experiment (name, number or folder), `all` of them, or `r1_shock`; see `abm list`."),
+        typer.Argument(
+            help="An experiment (name, number or folder), `all` experiments, or `r1_shock`; see `abm list`."
+        ),
     ],
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer runs: same outputs, wide intervals.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer runs: the same outputs with wider intervals.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Compare with the committed numbers of experiments; exit code 1 on drift.")
+        bool,
+        typer.Option("--check", help="Compare an experiment with its committed numbers; exit code 1 on differences."),
     ] = False,
     accept: Annotated[
-        bool, typer.Option("--accept", help="Keep what came out as the committed numbers, and fill the READMEs.")
+        bool,
+        typer.Option("--accept", help="Store the results as the experiment's committed numbers and update READMEs."),
     ] = False,
     seeds: Annotated[
         int | None,
-        typer.Option(min=2, max=1_000_000, help="r1_shock: number of paired seeds instead of the usual one."),
+        typer.Option(metavar="N", min=2, max=1_000_000, help="Number of paired seeds (r1_shock only)."),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that share the work; else threads of one (r1_shock: all there are)."),
+        typer.Option(
+            metavar="N", min=1, help="Worker processes (default: 1, with threads; for r1_shock one per core)."
+        ),
     ] = None,
     out: Out = None,
 ) -> None:
-    """Do a named piece of work from runs to figures, tables, a verdict and a report.
+    """Run an experiment or the R1 shock from start to finish: simulations, figures, tables, verdict and report.
 
-    Results go to output/NAME (with --quick to output/NAME_quick). Runs that are finished are kept there and used again.
+    Results go to output/NAME, or output/NAME_quick with --quick. Finished
+    runs are saved there and reused.
     """
     from abm.experiments.load import find, folders, root
     from abm.experiments.reproductions import REPRODUCTIONS
@@ -63,33 +70,33 @@ def reproduce(
     if name in REPRODUCTIONS:
         if check or accept:
             raise Mistake(
-                f"--check and --accept go with experiments; {name} is held by tests/baseline.json (`make test`)"
+                f"--check and --accept are for experiments; {name} is checked against tests/baseline.json by `make test`"
             )
-        return shock(name, quick, seeds, workers, out)
+        return reproduce_shock(name, quick, seeds, workers, out)
     if check and accept:
-        raise Mistake("--check compares with the committed numbers and --accept replaces them: give one of the two")
+        raise Mistake("--check compares with the committed numbers and --accept replaces them: give only one of them")
     if seeds:
-        raise Mistake("--seeds goes with r1_shock; an experiment's replications are in its experiment.toml")
+        raise Mistake("--seeds is for r1_shock; an experiment's replications are set in its experiment.toml")
     if name == ALL:
         chosen = folders()
         if not chosen:
-            raise Mistake(f"{root()}: no experiments are there; run this in a checkout, or name the folder of one")
+            raise Mistake(f"{root()}: contains no experiments; run this in a checkout, or give the folder of one")
         if out:
             out = writable(out)
     else:
         folder = find(name)
         if folder is None:
-            known = [*REPRODUCTIONS, ALL, *(each.name for each in folders())]
-            near = nearest(name, known + [each.partition("_")[2] for each in known])
-            raise Mistake(f"no reproduction or experiment {name!r}{near}; `abm list` has them all")
+            known = [*REPRODUCTIONS, ALL, *(path.name for path in folders())]
+            near = nearest(name, known + [word.partition("_")[2] for word in known])
+            raise Mistake(f"no reproduction or experiment {name!r}{near}; `abm list` shows all of them")
         chosen = [folder]
-    experiments(chosen, quick, check, accept, workers, out, everything=name == ALL)
+    reproduce_experiments(chosen, quick, check, accept, workers, out, everything=name == ALL)
 
 
-def experiments(
+def reproduce_experiments(
     folders: list[Path], quick: bool, check: bool, accept: bool, workers: int | None, out: Path | None, everything: bool
 ) -> None:
-    """Experiments one after the other; what is wrong in any file is said before anything runs."""
+    """Run experiments one after another; errors in any of their files are reported before the first run."""
     from abm.experiments.load import load
     from abm.experiments.reproductions import FOLDER
     from abm.experiments.spec import ExperimentError
@@ -102,67 +109,68 @@ def experiments(
             problems += list(error.problems)
     if problems:
         raise Mistake("\n".join(problems))
-    numbers = [one.number for one in loaded]
-    if twice := [one for one in loaded if numbers.count(one.number) > 1]:
-        raise Mistake(f"{', '.join(str(one.folder) for one in twice)}: have the same number; give one of them another")
+    numbers = [experiment.number for experiment in loaded]
+    if duplicates := [str(experiment.folder) for experiment in loaded if numbers.count(experiment.number) > 1]:
+        raise Mistake(f"{', '.join(duplicates)}: have the same number; renumber one of them")
     from abm.experiments import frozen, reference, report
     from abm.experiments.carry_out import run_experiment
-    from abm.experiments.special import STATISTICS
+    from abm.experiments.statistics import STATISTICS
 
     with as_mistake(ImportError):
-        for name in dict.fromkeys(test.statistic for each in loaded for test in each.test):
+        for name in dict.fromkeys(test.statistic for experiment in loaded for test in experiment.test):
             STATISTICS[name].installed()
     if check or accept:
-        with as_mistake(ImportError):  # a file that is no reference is told before anything runs
-            for each in loaded:
-                stored = {which: reference.load(each, which) for which in (True, False)}
-                if check and stored[quick] is None:
+        with as_mistake(ImportError):  # report an invalid reference file before anything runs
+            for experiment in loaded:
+                references = {is_quick: reference.load(experiment, is_quick) for is_quick in (True, False)}
+                if check and references[quick] is None:
                     raise Mistake(
-                        f"{reference.path_of(each, quick)}: there is no reference to check; --accept makes one"
+                        f"{reference.path_of(experiment, quick)}: no reference to check against; --accept creates one"
                     )
 
     base = writable((out if everything else out.parent if out else None) or FOLDER)
     drifted: list[str] = []
     done = []
     for experiment in loaded:
-        place = out if out and not everything else base / f"{experiment.name}{'_quick' if quick else ''}"
+        folder = out if out and not everything else base / f"{experiment.name}{'_quick' if quick else ''}"
         with as_mistake():
-            refuse_links(base, *([place.name] if everything else []))
-        writable(place)
+            refuse_links(base, *([folder.name] if everything else []))
+        writable(folder)
         try:
             with bar() as (progress, _):
-                one = run_experiment(experiment, place, quick, progress, workers or 1)
+                run = run_experiment(experiment, folder, quick, progress, workers or 1)
         except KeyboardInterrupt:
-            raise stopped(f"stopped; finished runs are kept in {place / 'runs'}; run it again to go on") from None
+            raise stopped(f"stopped; finished runs are saved in {folder / 'runs'}; {RESUME}") from None
         except (RuntimeError, OSError, ValueError) as error:  # figures, every run failed, a damaged or full folder
-            raise Mistake(as_words(error)) from None
-        done.append(one)
-        print(f"{experiment.number:>2}. {experiment.title}: {one.verdict.says}")
-        print(f"    {report.deciding_text(experiment, one.result)}")
-        failed = f", {one.result['failed']} of {one.result['runs']} runs failed" if one.result["failed"] else ""
-        print(f"    {len(one.files)} files, {place / 'report.html'}  ({one.seconds:.0f} s{failed})")
+            raise Mistake(message_of(error)) from None
+        done.append(run)
+        print(f"{experiment.number:>2}. {experiment.title}: {run.verdict.says}")
+        print(f"    {report.deciding_text(experiment, run.result)}")
+        failed = f", {run.result['failed']} of {run.result['runs']} runs failed" if run.result["failed"] else ""
+        print(f"    {len(run.files)} files, {folder / 'report.html'}  ({run.seconds:.0f} s{failed})")
         if accept:
-            reference.keep(experiment, one.result, quick)
+            reference.keep(experiment, run.result, quick)
             if experiment.predictions and not quick:
-                print(f"    {frozen.keep(experiment, one.runs)}")
+                print(f"    {frozen.keep(experiment, run.runs)}")
         if check:
             with as_mistake(ImportError):
-                drifted += reference.drift(experiment, one.result, quick)
+                drifted += reference.drift(experiment, run.result, quick)
     if everything:
-        print(f"index:    {report.index([(one.experiment, one.result) for one in done], base, quick)}")
+        print(f"index:    {report.index([(run.experiment, run.result) for run in done], base, quick)}")
     if accept:
         fill_pages(loaded)
     if check:
         for line in drifted:
             print(f"drift: {line}")
-        word = "experiment" if len(done) == 1 else "experiments"
-        print(f"{len(done)} {word} checked, {len(drifted)} differences{'' if drifted else ': as committed'}")
+        experiments = "1 experiment" if len(done) == 1 else f"{len(done)} experiments"
+        differences = "1 difference" if len(drifted) == 1 else f"{len(drifted)} differences"
+        print(f"{experiments} checked, {differences} from the committed numbers")
         if drifted:
             raise typer.Exit(1)
 
 
 def fill_pages(experiments: list[Any]) -> None:
-    """READMEs of the experiments, and the table of all of them where they stand in one folder."""
+    """Update the README of each experiment, and the overview table in the README of the folder that holds them."""
     from abm.experiments import pages
     from abm.experiments.load import folders, load
 
@@ -174,13 +182,13 @@ def fill_pages(experiments: list[Any]) -> None:
             print(pages.overview([load(folder) for folder in folders(base)], base))
 
 
-def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: Path | None) -> None:
-    """What the release of R1 did, simulated and compared with the sources."""
+def reproduce_shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: Path | None) -> None:
+    """Simulate the effects of the release of R1 and compare them with the sources."""
     from abm.experiments.manifest import FILES
     from abm.experiments.reproductions import FOLDER, REPRODUCTIONS, Stopped
 
-    work = REPRODUCTIONS[name]
-    count = seeds or (work.quick_seeds if quick else work.seeds)
+    reproduction = REPRODUCTIONS[name]
+    count = seeds or (reproduction.quick_seeds if quick else reproduction.seeds)
     with as_mistake():
         patience()
     folder = writable(out or FOLDER / (f"{name}_quick" if quick else name))
@@ -188,34 +196,34 @@ def shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: P
         refuse_links(folder, *FILES)
     try:
         with bar() as (progress, _):
-            outcome = work.run(folder, range(count), quick, progress, workers)
+            result = reproduction.run(folder, range(count), quick, progress, workers)
     except Stopped as stop:
-        kept = f"kept {', '.join(stop.kept)} in {stop.folder}" if stop.kept else "no ensemble was finished"
-        raise stopped(f"stopped; {kept}; run it again to go on") from None
+        saved = f"saved {', '.join(stop.kept)} in {stop.folder}" if stop.kept else "no ensemble was finished"
+        raise stopped(f"stopped; {saved}; {RESUME}") from None
     except KeyboardInterrupt:
-        raise stopped(f"stopped; all runs are kept in {folder / 'runs'}; run it again to go on") from None
+        raise stopped(f"stopped; all runs are saved in {folder / 'runs'}; {RESUME}") from None
     except BrokenExecutor:
         raise Mistake(
-            "a worker process was ended from outside (is there too little memory?); what is finished is kept in"
-            f" {folder / 'runs'}: run it again to go on, with fewer --workers"
+            "a worker process was killed from outside (out of memory?); finished work is saved in"
+            f" {folder / 'runs'}: {RESUME}, with fewer --workers"
         ) from None
-    except Broken as fault:
-        raise Mistake(str(fault)) from None
-    for line in outcome.headlines:
+    except Broken as error:
+        raise Mistake(str(error)) from None
+    for line in result.headlines:
         print(line, end="\n\n")
     for kind in ("figures", "tables"):
-        print(f"{kind + ':':<10}{outcome.folder / kind}  ({sum(f.parent.name == kind for f in outcome.files)} files)")
-    print(f"{'report:':<10}{outcome.report}")
-    print(f"{outcome.seconds:.0f} seconds, {count} seeds{' (quick)' if quick else ''}")
+        print(f"{kind + ':':<10}{result.folder / kind}  ({sum(f.parent.name == kind for f in result.files)} files)")
+    print(f"{'report:':<10}{result.report}")
+    print(f"{result.seconds:.0f} seconds, {count} seeds{' (quick)' if quick else ''}")
 
 
 def replay(
-    result: Annotated[Path, typer.Argument(help="Folder of a stored result: of an experiment, r1_shock or a sweep.")],
+    result: Annotated[Path, typer.Argument(help="Results folder of an experiment, r1_shock or a sweep.")],
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Replications of each point that are done again, instead of all.")
+        int | None, typer.Option(min=1, metavar="N", help="Re-run only N replications per point (default: all).")
     ] = None,
 ) -> None:
-    """Do a stored result again from its own spec, and say whether every number is the same; exit code 1 if one is not."""
+    """Re-run a stored result and check that every number matches; exit code 1 if one differs."""
     from abm.experiments.replay import Differs, Unplayable, manifest_of, replay_result
 
     try:
@@ -228,30 +236,32 @@ def replay(
         print(f"differs: {difference}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        raise stopped("stopped; the stored result is as it was") from None
+        raise stopped("stopped; the stored result is unchanged") from None
     print(agreement)
 
 
 def new_experiment(
-    name: Annotated[str, typer.Argument(help="Name of the folder: letters, digits and underscores.")],
+    name: Annotated[str, typer.Argument(help="Name of the experiment: letters, digits and underscores.")],
     into: Annotated[
-        Path | None, typer.Option("--into", help="Where the folder is made; else experiments/ of this folder.")
+        Path | None, typer.Option("--into", help="Folder to create it in (default: experiments/ here).")
     ] = None,
 ) -> None:
-    """Write the folder of a new experiment, which runs at once: `abm reproduce NAME --quick`."""
+    """Create the folder of a new experiment, ready to run with `abm reproduce NAME --quick`."""
     from abm.experiments.scaffold import scaffold
 
     with as_mistake(ImportError):
         path = scaffold(name, into or Path("experiments"))
     print(path)
-    print(f"it runs as it is: abm reproduce {path.parent} --quick")
+    print(f"ready to run: abm reproduce {path.parent} --quick")
 
 
 def export(
-    result: Annotated[Path, typer.Argument(help="Folder of a stored result of an experiment or of r1_shock.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The .zip to write; else RESULT.crate.zip.")] = None,
+    result: Annotated[Path, typer.Argument(help="Results folder of an experiment or of r1_shock.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The .zip file to write (default: RESULT.crate.zip).")
+    ] = None,
 ) -> None:
-    """Pack a stored result as an RO-Crate: one .zip with metadata that archives such as Zenodo read."""
+    """Pack a stored result as an RO-Crate: a .zip with metadata that archives such as Zenodo can read."""
     from abm.experiments.crate import pack
 
     target = out or result.with_name(f"{result.name}.crate.zip")

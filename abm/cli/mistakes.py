@@ -1,6 +1,6 @@
-"""What users of the command line give, and how they are told what is wrong with it.
+"""Parsing and checking of command-line input, and reporting of user errors.
 
-Whatever a user can get wrong is told in one line a problem, on the error stream, with exit code 2.
+Every user error is reported on stderr, one line per problem, with exit code 2.
 """
 
 from __future__ import annotations
@@ -35,34 +35,34 @@ if TYPE_CHECKING:
     from abm.runs.policy import Change
 
 AGAIN = 0.2
-"""Seconds after which an interrupt that was lost is sent once more."""
-CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this version of typer keeps it
+"""Seconds to wait before a lost interrupt is sent again."""
+CLICK_ERROR: Any = typer.BadParameter.__mro__[2]  # ClickException, wherever this version of typer defines it
 
 
 CANNOT_WRITE = (errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS)
-"""Errors that a full, read-only or forbidden place gives."""
-GONE = "the working directory is gone: it was deleted or moved; change to one that is there"
+"""Error numbers of a full, read-only or forbidden file system."""
+GONE = "the working directory no longer exists (deleted or moved); change to another one"
 
-IN_WORDS = (
+REWORDED = (
     (r"^Invalid value for '(-[\w-]+)': (?=Input should)", r"\1: "),
     ("Input should be greater than or equal to", "must be at least"),
     ("Input should be less than or equal to", "must be at most"),
     (r"Input should be a valid integer\b.*", "must be a whole number"),
     (r"Input should be a valid number\b.*", "must be a number"),
 )
-"""What typer or what it stands on says of an option, and how the rest of the messages say it."""
+"""Messages of typer and the library below it (regular expressions), and the wording used everywhere else in `abm`."""
 
 
 NUMBERS: dict[Any, str] = {int: "integer", int | None: "integer", float: "number", float | None: "number"}
-"""Types of options that are numbers, and what typer calls them."""
+"""Numeric option types, and the names typer's messages use for them."""
 
 
 class Mistake(Exception):
-    """Something the user can put right: one line a problem."""
+    """An error that the user can correct; the message has one line per problem."""
 
 
 class Commands(TyperGroup):
-    """Tells mistakes in one line each, without a box, a usage text or a traceback."""
+    """Command group that reports user errors in one line each, without a box, usage text or traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         code: Any
@@ -73,12 +73,12 @@ class Commands(TyperGroup):
             if error.filename is not None or error.errno not in (*CANNOT_WRITE, errno.EPIPE):
                 raise
             give_up(sys.stdout)
-            stopped_reading = error.errno == errno.EPIPE  # as `head` does
-            code = 1 if stopped_reading else complain(f"the output cannot be written ({error.strerror})")
+            reader_left = error.errno == errno.EPIPE  # as `head` does
+            code = 1 if reader_left else complain(f"the output cannot be written ({error.strerror})")
         sys.exit(code if isinstance(code, int) else 0)
 
     def _code(self, *args: Any, **kwargs: Any) -> Any:
-        """Do what the words say; the exit code."""
+        """Run the command and return its exit code."""
         kwargs["standalone_mode"] = False
         try:
             return super().main(*args, **kwargs)
@@ -96,38 +96,38 @@ class Commands(TyperGroup):
             return INTERRUPTED
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As ever, but numbers are read as everywhere else: `--seeds 1_0`, which Python takes for ten, is none."""
-        found = super().resolve_command(ctx, args)
-        command: Any = found[1]
-        kinds: dict[Any, Any] = get_type_hints(inspect.unwrap(command.callback))
+        """Find the command as usual, but parse numeric options strictly: Python would read `--seeds 1_0` as ten."""
+        resolved = super().resolve_command(ctx, args)
+        command: Any = resolved[1]
+        types: dict[Any, Any] = get_type_hints(inspect.unwrap(command.callback))
         for param in command.params:
-            if kind := NUMBERS.get(kinds.get(param.name)):
+            if kind := NUMBERS.get(types.get(param.name)):
                 param.process_value = functools.partial(_strictly, kind, param, param.process_value)
-        return found
+        return resolved
 
     def _usage(self, error: Any) -> str:
-        """What is wrong with the words of the command, and what to do."""
-        said = " ".join(error.format_message().split()).rstrip(".")
-        for theirs, ours in IN_WORDS:
-            said = re.sub(theirs, ours, said)
+        """Message for a usage error: the problem and the help page to look at."""
+        message = " ".join(error.format_message().split()).rstrip(".")
+        for theirs, ours in REWORDED:
+            message = re.sub(theirs, ours, message)
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "abm"
-        wrong = said.removeprefix("No such command '").rstrip("'") if said.startswith("No such command '") else ""
-        if wrong:
-            wrong = wrong.split("'")[0]
-            said = f"no command {wrong!r}{nearest(wrong, list(self.commands))}"
-        return f"{said}; see `{command} --help`"
+        unknown = "No such command '"
+        if message.startswith(unknown):
+            word = message.removeprefix(unknown).split("'")[0]
+            message = f"no command {word!r}{nearest(word, list(self.commands))}"
+        return f"{message}; see `{command} --help`"
 
 
 def _strictly(kind: str, param: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
-    """The number that an option says; what is not a number at all is for `process` to refuse."""
+    """Parse a numeric option, rejecting underscores and non-ASCII digits; `process` rejects everything else."""
     if isinstance(value, str) and ("_" in value or not value.isascii()):
         raise typer.BadParameter(f"Input should be a valid {kind}", ctx=ctx, param=param)
     return process(ctx, value)
 
 
 def is_gone() -> bool:
-    """Whether the working directory was deleted."""
+    """Whether the working directory no longer exists."""
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -135,38 +135,38 @@ def is_gone() -> bool:
     return False
 
 
-def keep_interrupts() -> None:
-    """From now on, a Ctrl-C that Python discards is sent to the process once more, until it is heard.
+def resend_lost_interrupts() -> None:
+    """Resend every Ctrl-C that Python discards until it takes effect.
 
-    Python discards what is raised in a hook of the garbage collector. JAX has such a hook, and about half of all
-    interrupts while it loads or compiles arrive in it.
+    Python discards exceptions raised in a garbage-collector hook. JAX installs such a hook, and about half of all
+    interrupts during its import or compilation arrive there.
     """
-    otherwise, lost_one = sys.unraisablehook, threading.Event()
+    default_hook, discarded = sys.unraisablehook, threading.Event()
 
     def send_again() -> None:
-        while lost_one.wait():
-            lost_one.clear()
+        while discarded.wait():
+            discarded.clear()
             time.sleep(AGAIN)
             _interrupt()
 
-    def hook(lost: Any) -> None:
-        if not issubclass(lost.exc_type, KeyboardInterrupt):
-            return otherwise(lost)
-        lost_one.set()  # later and from another thread: here it would be discarded again
+    def hook(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            return default_hook(unraisable)
+        discarded.set()  # resent later from another thread: raised here, it would be discarded again
 
-    threading.Thread(target=send_again, daemon=True).start()  # not in the hook, where a thread takes its time to start
+    threading.Thread(target=send_again, daemon=True).start()  # not in the hook, where starting a thread is slow
     sys.unraisablehook = hook
 
 
 def _interrupt() -> None:
-    """Ctrl-C for the main thread: a real signal, which also ends a wait for worker processes."""
+    """Send Ctrl-C to the main thread as a real signal, which also ends a wait for worker processes."""
     main = threading.main_thread().ident
     if main is not None:
         signal.pthread_kill(main, signal.SIGINT)
 
 
 def parse_settings(given: list[str]) -> dict[str, Any]:
-    """`name=value` and `name.jurisdiction=value` as parameters; all mistakes at once."""
+    """Parse `name=value` and `name.jurisdiction=value` into parameters. Raises `Mistake` with all problems at once."""
     from abm.parameters import Parameters
     from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 
@@ -177,7 +177,7 @@ def parse_settings(given: list[str]) -> dict[str, Any]:
         key, equals, value = (part.strip() for part in text.partition("="))
         name, dot, where = key.partition(".")
         if not equals or not key:
-            problems.append(f"--set {text}: must read NAME=VALUE")
+            problems.append(f"--set {text}: must have the form NAME=VALUE")
             continue
         if key in seen:
             problems.append(f"--set {key}: given twice")
@@ -185,7 +185,9 @@ def parse_settings(given: list[str]) -> dict[str, Any]:
         if name not in Parameters.names():
             problems.append(f"--set {text}: no parameter {name!r}{did_you_mean(name, Parameters.names(), PARAMETERS)}")
         elif dot and name not in INSTRUMENTS:
-            problems.append(f"--set {text}: {name} is no policy lever and has one value everywhere; leave out .{where}")
+            problems.append(
+                f"--set {text}: {name} is not a policy lever and has one value everywhere; leave out .{where}"
+            )
         elif dot and where not in JURISDICTIONS:
             problems.append(f"--set {text}: no jurisdiction {where!r}{did_you_mean(where, JURISDICTIONS)}")
         try:
@@ -207,24 +209,30 @@ def parse_settings(given: list[str]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def as_mistake(*also: type[Exception]) -> Iterator[None]:
-    """What input turns out to be wrong while it is checked becomes a `Mistake`, in the words of whoever checked it."""
+    """Turn errors raised by the block into a `Mistake` with the same message: ValueError, OSError and those in `also`."""
     # ParameterError and ScenarioError are ValueErrors
     mistakes: tuple[type[Exception], ...] = (ValueError, OSError, *also)
     try:
         yield
     except mistakes as error:
-        raise Mistake(as_words(error)) from None
+        raise Mistake(message_of(error)) from None
 
 
-def as_words(error: Exception) -> str:
-    """What an exception says; of the operating system's without its number, and with the file first."""
+def message_of(error: Exception) -> str:
+    """Message of an exception; errors of the operating system start with the file and omit the error number."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
     return str(error)
 
 
+def refuse_folder(option: str, path: Path) -> None:
+    """Raise `Mistake` if the path given with `option` is a folder where a file is needed."""
+    if path.is_dir():
+        raise Mistake(f"{option} {path}: is a folder; give a file name")
+
+
 def writable(folder: Path) -> Path:
-    """The folder, made if need be, after a test that files can be written in it: before hours of work, not after."""
+    """Create the folder if missing and check that files can be written in it: before hours of work, not after."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".abm_can_write"
@@ -235,11 +243,11 @@ def writable(folder: Path) -> Path:
     return folder
 
 
-def could_write(folder: Path, option: str = "--out") -> None:
-    """As `writable`, but nothing is made: whether a file can be written in the folder, or in what it would be made in."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+def check_writable(folder: Path, option: str = "--out") -> None:
+    """Check as `writable` does without creating anything: test the folder or its nearest existing parent."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        with tempfile.TemporaryFile(dir=there):
+        with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
         raise _unwritable(folder, error, option) from None
@@ -250,31 +258,31 @@ def _unwritable(folder: Path, error: OSError, option: str) -> Mistake:
     return Mistake(f"{option} {folder}: cannot be written ({reason}); choose another folder")
 
 
-def tell_warnings() -> None:
-    """From now on, the package's warnings are told as mistakes are: one line on the error stream, and no place in the code."""
-    usual = warnings.showwarning
+def report_warnings() -> None:
+    """Print the package's warnings as one line on stderr, without the line of code that raised them."""
+    default_show = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *location: Any) -> None:
         if category.__module__.startswith("abm."):
             complain(f"warning: {message}")
         else:
-            usual(message, category, *place)
+            default_show(message, category, *location)
 
     warnings.showwarning = show  # type: ignore[assignment]
 
 
 def complain(text: str) -> int:
-    """One line a problem on the error stream; the exit code for wrong input."""
+    """Print each line of the text on stderr after `abm: `, and return the exit code for wrong input."""
     try:
         for line in printable(text).splitlines():
             print(f"abm: {line}", file=sys.stderr, flush=True)
-    except OSError:  # nobody reads it
+    except OSError:  # stderr is closed
         give_up(sys.stderr)
     return INPUT_ERROR
 
 
 def policy_table(changes: Iterable[Change], before: str = "from", after: str = "to") -> Table:
-    """Changes of policy, one a row; no number is cut at 80 columns."""
+    """Table of policy changes, one per row; no number is cut off at 80 columns."""
     from abm.runs.policy import EVERYWHERE
 
     table = Table(box=None, pad_edge=False)
@@ -283,8 +291,9 @@ def policy_table(changes: Iterable[Change], before: str = "from", after: str = "
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("date", no_wrap=True)
     table.add_column("set by", overflow="fold")
-    for one in changes:
-        where = "" if one.jurisdiction == EVERYWHERE else f" ({one.jurisdiction})"
-        old, _, new = one.step.partition(" to ")
-        table.add_row(escape(one.instrument + where), old, new, f"{date_of(one.month):%Y-%m}", escape(one.by))
+    for change in changes:
+        where = "" if change.jurisdiction == EVERYWHERE else f" ({change.jurisdiction})"
+        old, _, new = change.step.partition(" to ")
+        date = f"{date_of(change.month):%Y-%m}"
+        table.add_row(escape(change.instrument + where), old, new, date, escape(change.by))
     return table

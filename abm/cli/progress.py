@@ -1,4 +1,4 @@
-"""Long work on the command line: a bar with the time that is left, and what is said when it is interrupted."""
+"""Long-running work on the command line: a progress bar with the time left, and the message after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,39 +13,42 @@ from rich.console import Console
 from abm.cli.mistakes import complain
 from abm.support.messages import INTERRUPTED
 
+RESUME = "run the same command again to resume"
+"""End of the messages of work that can be resumed."""
+
 
 @contextlib.contextmanager
-def interruptible(kept: str) -> Iterator[None]:
-    """Ctrl-C ends what is done inside, and `kept` says what remains of it."""
+def interruptible(saved: str) -> Iterator[None]:
+    """On Ctrl-C inside the block, print `stopped; {saved}` and exit."""
     try:
         yield
     except KeyboardInterrupt:
-        raise stopped(f"stopped; {kept}") from None
+        raise stopped(f"stopped; {saved}") from None
 
 
-def stopped(what: str) -> typer.Exit:
-    """Ctrl-C: say what was kept."""
-    complain(what)
+def stopped(message: str) -> typer.Exit:
+    """Print the message after Ctrl-C and return the exit to raise."""
+    complain(message)
     return typer.Exit(INTERRUPTED)
 
 
 class Pace:
-    """How long work will go on, at the pace of what has been reported since the first step was done."""
+    """Estimate of the time left, from the progress reported since the first step was done."""
 
     def __init__(self) -> None:
         self._first: tuple[float, float] | None = None
         self._ends: float | None = None
 
     def report(self, done: float, total: float, now: float) -> None:
-        """`done` of `total` at the time `now`, in seconds."""
+        """Record that `done` of `total` steps are done at time `now`, in seconds."""
         if self._first is None or done < self._first[1]:
             self._first, self._ends = ((now, done) if done > 0 else None), None
-        elif done > self._first[1]:  # the first step is left out: programs are compiled in it
+        elif done > self._first[1]:  # the first step is left out: it includes compilation
             began, before = self._first
             self._ends = now + (now - began) * (total - done) / (done - before)
 
     def left(self, now: float) -> str:
-        """Hours, minutes and seconds to go: between two reports fewer with every second."""
+        """Time left as hours, minutes and seconds; it counts down between reports."""
         if self._ends is None:
             return "-:--:--"
         return str(dt.timedelta(seconds=math.ceil(max(self._ends - now, 0))))
@@ -55,7 +58,7 @@ class Pace:
 def bar(
     console: Console | None = None,
 ) -> Iterator[tuple[Callable[[str, float, float], None], Callable[[int, int, float], None]]]:
-    """A progress bar with the time elapsed and the time left: a function for named steps, and one for a count of runs."""
+    """Show a progress bar with elapsed and remaining time; yields a function for named steps and one to count runs."""
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn
     from rich.text import Text
 
@@ -69,11 +72,11 @@ def bar(
             return Text(f"{elapsed} elapsed, {pace.left(task.get_time())} left")
 
     columns = TextColumn("{task.description}", markup=False), BarColumn(bar_width=16), TaskProgressColumn(), Times()
-    with Progress(*columns, console=console or Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("starting", total=None)
+    with Progress(*columns, console=console or Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting", total=None)
 
-        def step(doing: str, done: float, total: float) -> None:
-            pace.report(done, total, shown.get_time())
-            shown.update(task, description=doing, completed=done, total=total)
+        def step(description: str, done: float, total: float) -> None:
+            pace.report(done, total, progress.get_time())
+            progress.update(task, description=description, completed=done, total=total)
 
         yield step, lambda done, total, seconds: step(f"{done} of {total} runs", done, total)

@@ -1,4 +1,4 @@
-"""The command `abm score`: frozen predictions against what came."""
+"""`abm score`: score frozen predictions against outcomes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli.mistakes import Mistake, as_mistake, could_write
+from abm.cli.mistakes import Mistake, as_mistake, check_writable, refuse_folder
 
 if TYPE_CHECKING:
     from abm.analysis.scoring import Report, Score
 
 
 def score(
-    predictions: Annotated[Path, typer.Argument(help="CSV of predictions, one row an event and layer.")],
-    outcomes: Annotated[Path, typer.Option("--outcomes", help="CSV of what came: event, layer, value (a fraction).")],
-    json: Annotated[Path | None, typer.Option("--json", help="File for the numbers.")] = None,
+    predictions: Annotated[Path, typer.Argument(help="CSV file of predictions, one row per event and layer.")],
+    outcomes: Annotated[
+        Path, typer.Option("--outcomes", help="CSV file of outcomes: event, layer, value (a fraction).")
+    ],
+    json: Annotated[Path | None, typer.Option("--json", help="Write the scores to this JSON file.")] = None,
 ) -> None:
-    """Score frozen predictions once their outcomes are known: Brier and log score, skill, signs, intervals.
+    """Score frozen predictions against outcomes: Brier and log scores, skill, signs, interval coverage.
 
-    What the files hold and how to read the scores: docs/how-to/score_predictions.md.
+    File formats and how to read the scores: docs/how-to/score_predictions.md.
     """
     if json:
-        if json.is_dir():
-            raise Mistake(f"--json {json}: is a folder; give the name of a file")
-        for read, what in ((predictions, "the predictions"), (outcomes, "the outcomes")):
-            if json.resolve() == read.resolve():
-                raise Mistake(f"--json {json}: is the file of {what}, and would replace it; give another name")
-        could_write(json.parent, "--json")
+        refuse_folder("--json", json)
+        for source, name in ((predictions, "predictions"), (outcomes, "outcomes")):
+            if json.resolve() == source.resolve():
+                raise Mistake(f"--json {json}: would overwrite the file of {name}; give another name")
+        check_writable(json.parent, "--json")
     from abm.analysis import predictions as files
     from abm.analysis import scoring
     from abm.support.files import write_whole
@@ -53,51 +54,54 @@ def score(
 
 
 def table(report: Report) -> Table:
-    """One row an event, and one for all; fits 80 columns."""
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("event", overflow="fold")
+    """Table of scores, one row per event and one for all events; fits 80 columns."""
+    printed = Table(box=None, pad_edge=False)
+    printed.add_column("event", overflow="fold")
     for heading in ("rows", "Brier", "climatology", "skill", "log", "signs right", "in interval"):
-        shown.add_column(heading, justify="right")
-    for one in (*report.events, report.all):
-        shown.add_row(*cells(one), style="bold" if one is report.all else None)
-    return shown
+        printed.add_column(heading, justify="right")
+    for score in (*report.events, report.all):
+        printed.add_row(*cells(score), style="bold" if score is report.all else None)
+    return printed
 
 
-def cells(one: Score) -> list[str]:
-    skill = "-" if one.skill is None else f"{one.skill:.3f}"
-    numbers = [f"{one.brier:.3f}", f"{one.brier_climatology:.3f}", skill, f"{one.log:.3f}"]
-    return [escape(one.of), str(one.number), *numbers, f"{one.right} of {one.called}", f"{one.covered} of {one.number}"]
+def cells(score: Score) -> list[str]:
+    """Formatted cells of one row of the table."""
+    skill = "-" if score.skill is None else f"{score.skill:.3f}"
+    numbers = [f"{score.brier:.3f}", f"{score.brier_climatology:.3f}", skill, f"{score.log:.3f}"]
+    signs, intervals = f"{score.right} of {score.called}", f"{score.covered} of {score.number}"
+    return [escape(score.of), str(score.number), *numbers, signs, intervals]
 
 
 def summary(report: Report) -> list[str]:
-    """The same in words, with what is compared."""
+    """Sentences under the table: called signs, the rule, interval coverage and the reference forecast."""
     from abm.analysis.predictions import COIN, DOWN, UP
     from abm.analysis.scoring import CLIP, INTERVAL, RULE
 
     total = report.all
     lines = [
-        f"Signs are called from a probability of {UP:g} up and {DOWN:g} down: {total.called} of {total.number} were."
+        f"A sign is called where the probability of a rise is at least {UP:g} or at most {DOWN:g}:"
+        f" {total.called} of {total.number} predictions."
     ]
     if report.coins is None:
-        lines.append(f"The rule of {100 * RULE:.0f} % right signs cannot be applied: none was called.")
+        lines.append(f"The rule of {100 * RULE:.0f} % right signs cannot be applied: no sign was called.")
     else:
         met = "met" if report.rule_met else "not met"
         share = f"{total.right} of {total.called} called signs were right ({100 * total.right / total.called:.0f} %)"
         lines.append(f"{share}: the rule of {100 * RULE:.0f} % is {met}.")
         coins = report.coins
         lines.append(
-            f"Coins would get {coins.mean:g} right, in nine of ten cases {coins.low} to {coins.high};"
-            f" as many or more with probability {coins.p:.3g}."
+            f"Coin flips would get {coins.mean:g} right on average (90 % interval {coins.low} to {coins.high}),"
+            f" and at least {total.right} with probability {coins.p:.3g}."
         )
     share = f"{100 * total.covered / total.number:.0f} %"
-    lines.append(f"{share} of the intervals hold what came; they are meant to be {100 * INTERVAL:.0f} % intervals.")
+    lines.append(f"{share} of the {100 * INTERVAL:.0f} % intervals contain the outcome.")
     lines.append(
-        f"Log scores are in nats, with probabilities held between {CLIP:g} and {1 - CLIP:g}"
+        f"Log scores are in nats, with probabilities clipped to [{CLIP:g}, {1 - CLIP:g}]"
         f" (climatology: {total.log_climatology:.3f})."
     )
     if given := report.climatology_given:
         rest = total.number - given
         lines.append(f"Climatology: given for {given} rows{f', {COIN:g} for the other {rest}' if rest else ''}.")
     else:
-        lines.append(f"Climatology: {COIN:g} throughout, since the predictions give none.")
+        lines.append(f"Climatology: {COIN:g} throughout, since the predictions give no climatology.")
     return lines

@@ -1,4 +1,4 @@
-"""`abm sensitivity` and `abm replications`: which parameters matter, and how many seeds are enough."""
+"""`abm sensitivity` and `abm replications`: which parameters matter, and how many seeds are needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli.mistakes import Mistake, as_mistake, complain, could_write, writable
+from abm.cli.mistakes import Mistake, as_mistake, check_writable, complain, writable
 from abm.cli.sweep import carry_out, describe
 from abm.support.files import refuse_links, write_text, write_whole
 from abm.support.messages import did_you_mean, nearest
@@ -22,161 +22,196 @@ from abm.support.messages import did_you_mean, nearest
 METHODS = ("sobol", "morris")
 TABLES = ("indices", "convergence", "years", "noise")
 SHOWN = 5
-"""Factors of each outcome that are printed; indices.csv has all."""
+"""Number of factors printed per outcome; indices.csv has all of them."""
 
-Of = Annotated[
-    str | None,
-    typer.Option(metavar="NAME[,NAME...]", help="Observables, or outcomes of the file; else all outcomes of the file."),
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Worker processes (default: one per core; on an accelerator 1).")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; else one a core (on an accelerator: 1).")]
 
 
 def sensitivity(
     spec: Annotated[
         Path | None,
         typer.Argument(
-            help="TOML file of a sweep with ranges; else 21 parameters and six outcomes.", metavar="SPEC.toml"
+            help="TOML file of a sweep with ranges (default: a built-in design of 21 parameters and six outcomes).",
+            metavar="SPEC.toml",
         ),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="sobol (shares of variance) or morris (fewer runs).", show_default="sobol")
+        str | None,
+        typer.Option(help="sobol: variance shares (default); morris: screening with fewer runs."),
     ] = None,
-    of: Of = None,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Outcomes or observables to analyse (default: all outcomes of SPEC.toml).",
+        ),
+    ] = None,
     points: Annotated[
-        int | None, typer.Option(min=1, help="Sobol: N, a power of two; N (k + 2) points.", show_default="256")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Sobol: base sample size N, a power of two; N (k + 2) points for k factors (default: 256).",
+        ),
     ] = None,
     trajectories: Annotated[
-        int | None, typer.Option(min=1, help="Morris: R; R (k + 1) points.", show_default="20")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Morris: number of trajectories R; R (k + 1) points (default: 20)."),
     ] = None,
     second_order: Annotated[
-        bool, typer.Option("--second-order", help="Sobol: indices of pairs, too; N (2 k + 2) points.")
+        bool, typer.Option("--second-order", help="Sobol: add second-order indices; N (2 k + 2) points.")
     ] = False,
-    months: Annotated[int | None, typer.Option(min=1, help="Length of a run; else the file's.")] = None,
-    replications: Annotated[int | None, typer.Option(min=1, help="Runs of a point, averaged; else the file's.")] = None,
+    months: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Months per run (default: from the file).")
+    ] = None,
+    replications: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Replications per point, averaged (default: from the file).")
+    ] = None,
     time_resolved: Annotated[
-        bool, typer.Option("--time-resolved/--no-time-resolved", help="Indices of every year, too.")
+        bool, typer.Option("--time-resolved/--no-time-resolved", help="Also compute indices for each year.")
     ] = True,
     log: Annotated[
-        str | None, typer.Option(metavar="NAME[,NAME...]", help="Outcomes of which the logarithm is analysed.")
+        str | None, typer.Option(metavar="NAME,...", help="Outcomes to analyse on a logarithmic scale.")
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=0, help="Seeds at each of 32 more points, for the share of noise; 0: leave it out.")
+        int,
+        typer.Option(
+            metavar="N", min=0, help="Seeds at each of 32 extra points, to estimate seed noise; 0 skips this step."
+        ),
     ] = 32,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder; else output/NAME_METHOD. Runs kept there count.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for the results (default: output/NAME_METHOD); existing runs there are reused.",
+        ),
     ] = None,
     workers: Workers = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.")] = False,
-    accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Go on though the analysis or the model changed: more points, say.")
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the number of runs and the estimated time, then exit.")
     ] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do runs again that failed or crashed.")] = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes", help="Continue although the analysis (e.g. more points) or the model changed."
+        ),
+    ] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Re-run failed or crashed runs.")] = False,
 ) -> None:
-    """Which parameters matter to what, and in which year: Sobol indices or Morris effects, with 95 % intervals.
+    """Global sensitivity analysis: which parameters matter for which outcome and year, with 95 % intervals.
 
-    Stopped, the same command goes on. Exit codes: 0 all is well, 1 a run has failed, 2 wrong input, 130 Ctrl-C.
+    Computes Sobol indices or Morris effects. An interrupted analysis resumes
+    when the same command is run again.
+
+    Exit codes: 0 success; 1 a run failed; 2 invalid input; 130 interrupted
+    (Ctrl-C).
     """
     check_options(method, points, trajectories, second_order, seeds)
     from abm.analysis.sensitivity_design import Wanted, load, noise_sweep
 
     with as_mistake():
-        wanted = Wanted(method, points, trajectories, second_order, months, replications, names_in("--of", of))
-        asked = load(spec, wanted)
-        chosen = columns(asked, "--of", of)
-        logged = columns(asked, "--log", log, chosen) or []
-        pilot = noise_sweep(asked, seeds) if seeds else None
-    used = "morris" if asked.design.kind == "morris" else "sobol"
-    misplaced = {"sobol": ("--trajectories", trajectories), "morris": ("--points", points or second_order)}[used]
-    if misplaced[1]:
-        raise Mistake(f"{misplaced[0]}: the design is one of {used} (see --method)")
+        options = Wanted(method, points, trajectories, second_order, months, replications, names_in("--of", of))
+        sweep = load(spec, options)
+        chosen = columns(sweep, "--of", of)
+        logged = columns(sweep, "--log", log, chosen) or []
+        pilot = noise_sweep(sweep, seeds) if seeds else None
+    used = "morris" if sweep.design.kind == "morris" else "sobol"
+    option, given = {"sobol": ("--trajectories", trajectories), "morris": ("--points", points or second_order)}[used]
+    if given:
+        raise Mistake(f"{option}: does not apply to a {used} design (see --method)")
     from abm.support.workers import usual_workers
 
     number = workers or usual_workers()
-    folder = out or Path("output") / f"{asked.name}_{used}"
-    for one in (asked, pilot):
-        if one is not None:
-            describe(one, (1, 1), number)
+    folder = out or Path("output") / f"{sweep.name}_{used}"
+    for batch in (sweep, pilot):
+        if batch is not None:
+            describe(batch, (1, 1), number)
     if dry_run:
-        return could_write(folder)
+        return check_writable(folder)
     with as_mistake():
         refuse_links(writable(folder), "runs", "seeds")
-    options = dict(accept_changes=accept_changes, retry_failed=retry_failed)
-    carry_out(asked, folder / "runs", number=number, options=options)
+    resuming = dict(accept_changes=accept_changes, retry_failed=retry_failed)
+    carry_out(sweep, folder / "runs", number=number, options=resuming)
     if pilot is not None:
-        carry_out(pilot, folder / "seeds", number=number, options=options)
+        carry_out(pilot, folder / "seeds", number=number, options=resuming)
     with (
         as_mistake(),
-        told_if_incomplete(),
+        exit_if_incomplete(),
         Console(stderr=True).status("computing indices and intervals", spinner="line"),
     ):
-        indices, noise, files = analysed(folder, chosen, logged, time_resolved, pilot is not None)
+        indices, noise, files = analyse(folder, chosen, logged, time_resolved, pilot is not None)
     show(indices, noise)
     for path in files:
         print(path)
 
 
-def names_in(option: str, words: str | None) -> tuple[str, ...]:
-    """Names in words of the command line, with commas between them; none where the option is not given."""
-    if words is None:
+def names_in(option: str, text: str | None) -> tuple[str, ...]:
+    """Split comma-separated names given with an option; empty if the option is not given."""
+    if text is None:
         return ()
-    names = tuple(map(str.strip, words.split(",")))
+    names = tuple(map(str.strip, text.split(",")))
     if not all(names):
-        raise Mistake(f"{option} {words!r}: a name is blank; write NAME, or NAME,NAME, or leave {option} out")
+        raise Mistake(f"{option} {text!r}: a name is blank; write NAME, or NAME,NAME, or leave {option} out")
     return names
 
 
-def columns(asked: Any, option: str, words: str | None, among: list[str] | None = None) -> list[str] | None:
-    """The outcomes of a sweep (of those `among` them that are analysed, if not all) that words of the command line stand
-    for, each once; None where none are said."""
+def columns(sweep: Any, option: str, text: str | None, among: list[str] | None = None) -> list[str] | None:
+    """Outcomes of a sweep named by an option, without duplicates, or None if it is not given.
+
+    Only outcomes in `among` may be named (default: all that are not by year).
+    """
     from abm.analysis.sensitivity_design import column_of, years_of
 
-    by_year = years_of(asked)
-    analysed = among or [name for name in asked.columns if name not in by_year]
-    outcomes = {name: {"of": asked.columns[name].of} for name in analysed}
-    found = [(name, column_of(name, outcomes)) for name in names_in(option, words)]
-    wrong = [
-        f"{option} {name}: is not analysed{did_you_mean(name, list(outcomes))}"
-        for name, at in found
-        if at not in outcomes
+    by_year = years_of(sweep)
+    analysed = among or [name for name in sweep.columns if name not in by_year]
+    outcomes = {name: {"of": sweep.columns[name].of} for name in analysed}
+    matches = [(name, column_of(name, outcomes)) for name in names_in(option, text)]
+    problems = [
+        f"{option} {name}: not an analysed outcome{did_you_mean(name, list(outcomes))}"
+        for name, column in matches
+        if column not in outcomes
     ]
-    if wrong:
-        raise Mistake("\n".join(wrong))
-    return list(dict.fromkeys(str(at) for _, at in found)) or None
+    if problems:
+        raise Mistake("\n".join(problems))
+    return list(dict.fromkeys(str(column) for _, column in matches)) or None
 
 
 def check_options(
     method: str | None, points: int | None, trajectories: int | None, second_order: bool, seeds: int
 ) -> None:
-    """Options that are wrong whatever the file says."""
+    """Raise `Mistake` for options that are wrong whatever the file contains."""
     problems = []
     if method is not None and method not in METHODS:
         problems.append(f"--method {method}: must be sobol or morris{nearest(method, METHODS)}")
     if method == "sobol" and trajectories is not None:
-        problems.append("--trajectories: goes with --method morris")
+        problems.append("--trajectories: requires --method morris")
     if method == "morris" and (points is not None or second_order):
-        problems.append("--points and --second-order: go with --method sobol")
+        problems.append("--points and --second-order: require --method sobol")
     if seeds == 1:
-        problems.append("--seeds 1: noise takes two seeds or more to be seen, or 0 to leave it out")
+        problems.append("--seeds 1: estimating noise needs at least two seeds; 0 skips it")
     if problems:
         raise Mistake("\n".join(problems))
 
 
 @contextlib.contextmanager
-def told_if_incomplete() -> Iterator[None]:
-    """Runs without a number are told in one line, with the exit code of failed runs."""
+def exit_if_incomplete() -> Iterator[None]:
+    """Report runs without a finite result in one line and exit with the code for failed runs."""
     from abm.analysis.require_finite import IncompleteRuns
 
     try:
         yield
-    except IncompleteRuns as fault:
-        complain(str(fault))
+    except IncompleteRuns as error:
+        complain(str(error))
         raise typer.Exit(1) from None
 
 
-def analysed(
+def analyse(
     folder: Path, of: list[str] | None, logarithms: list[str], years: bool, noisy: bool
 ) -> tuple[Any, Any, list[Path]]:
-    """Indices, shares of noise (or None), and the files in which they are."""
+    """Compute and write the results; returns indices, shares of noise (or None) and the files written."""
     import pandas as pd
 
     from abm.analysis.seed_noise import seed_noise
@@ -186,12 +221,12 @@ def analysed(
     from abm.sweeps.results import open_sweep
 
     results = open_sweep(folder / "runs")
-    found = of_sweep(results, of, years=None if years else (), logarithms=logarithms)
+    analysis = of_sweep(results, of, years=None if years else (), logarithms=logarithms)
     titles = figures.titles(results.sweep.columns)
-    tables: dict[str, pd.DataFrame] = {"indices": found.indices, "convergence": found.convergence}
-    drawn = {"indices": figures.indices, "convergence": figures.convergence}
-    if len(found.years):
-        tables["years"], drawn["years"] = found.years, figures.years
+    tables: dict[str, pd.DataFrame] = {"indices": analysis.indices, "convergence": analysis.convergence}
+    plots = {"indices": figures.indices, "convergence": figures.convergence}
+    if len(analysis.years):
+        tables["years"], plots["years"] = analysis.years, figures.years
     noise = None
     if noisy:
         noise = seed_noise(open_sweep(folder / "seeds"), int(results.manifest["replications"]), logarithms, of)
@@ -200,106 +235,115 @@ def analysed(
     for name, table in tables.items():
         files.append(folder / f"{name}.csv")
         write_whole(files[-1], functools.partial(table.to_csv, index=False))
-        if name in drawn:
+        if name in plots:
             files.append(folder / f"{name}.png")
-            style.save(drawn[name](table, titles), files[-1])
-    for name in TABLES:  # of an earlier analysis: beside the new ones they would pass for a part of them
+            style.save(plots[name](table, titles), files[-1])
+    for name in TABLES:  # files of an earlier analysis would look like part of this one
         for old in {folder / f"{name}.csv", folder / f"{name}.png"} - set(files):
             old.unlink(missing_ok=True)
-    return found, noise, files
+    return analysis, noise, files
 
 
-def show(found: Any, noise: Any) -> None:
-    """The leading factors of every outcome, what does not vary, and how much of the variance is the seed's."""
-    main, beside = ("total", "first") if found.method == "sobol" else ("mu_star", "sigma")
-    sobol = found.method == "sobol"
-    headings = ("outcome, parameter", main.replace("_star", "*"), "95 %", beside, *(["95 %"] if sobol else []))
+def show(analysis: Any, noise: Any) -> None:
+    """Print the leading factors of each outcome, constant and skewed outcomes, and the share of variance due to the seed."""
+    main, second = ("total", "first") if analysis.method == "sobol" else ("mu_star", "sigma")
+    sobol = analysis.method == "sobol"
+    headings = ("outcome, parameter", main.replace("_star", "*"), "95 %", second, *(["95 %"] if sobol else []))
     table = Table(box=None, pad_edge=False)
     for heading in headings:
         table.add_column(heading, justify="left" if "parameter" in heading else "right", no_wrap=True)
     digits = ".2f" if sobol else ".2g"  # shares, or the outcome's unit
-    for outcome, own in found.indices.groupby("outcome", sort=False):
-        if outcome in found.constant:
+    for outcome, group in analysis.indices.groupby("outcome", sort=False):
+        if outcome in analysis.constant:
             continue
         table.add_row(escape(str(outcome)), style="bold")
-        rows = {order: own[own["order"] == order].set_index("factor") for order in (main, beside)}
+        rows = {order: group[group["order"] == order].set_index("factor") for order in (main, second)}
         for factor in rows[main]["value"].sort_values(ascending=False).index[:SHOWN]:
-            both = [rows[order].loc[factor] for order in (main, beside)]
+            both = [rows[order].loc[factor] for order in (main, second)]
             cells = [f"{row[key]:{digits}}" for row in both for key in ("value", "low", "high")]
             spans = cells[0], f"{cells[1]} to {cells[2]}", cells[3], f"{cells[4]} to {cells[5]}"
             table.add_row(f"  {escape(str(factor))}", *spans[: len(headings) - 1])
     Console().print(table)
-    pairs = found.indices[found.indices["order"] == "second"]
+    pairs = analysis.indices[analysis.indices["order"] == "second"]
     for row in pairs.sort_values("value", ascending=False).head(SHOWN).itertuples():
         print(f"pair {row.factor} and {row.other}: {row.value:.3g} [{row.low:.3g}, {row.high:.3g}] of {row.outcome}")
-    if found.constant:
-        print(f"does not vary, so that its indices are not defined: {', '.join(found.constant)}")
-    for name in found.skewed:
-        print(f"{name}: a hundredth of the points has most of the variance; --log {name} analyses its logarithm")
+    if analysis.constant:
+        print(f"constant, so that indices are undefined: {', '.join(analysis.constant)}")
+    for name in analysis.skewed:
+        print(f"{name}: 1 % of the points account for most of the variance; --log {name} analyses its logarithm")
     if noise is not None:
-        print("share of the variance of one run that is the seed's: what is alike at all points, and what differs; the")
-        large = "total indices are too large by up to it" if sobol else "it makes mu* and sigma too large"
-        print(f"part of the variance of the analysed means that noise still is ({large})")
-        for outcome, own in noise.groupby("outcome", sort=False):
-            share = own.set_index("share")["value"]
+        bias = "total indices are too large by up to this share" if sobol else "it makes mu* and sigma too large"
+        print("Seed noise: share of the variance of a single run that is the same at all points (common) or differs")
+        print(f"between points, and share of noise that remains in the averages analysed ({bias}):")
+        for outcome, group in noise.groupby("outcome", sort=False):
+            share = group.set_index("share")["value"]
             print(
-                f"  {outcome}: {share['seed']:.1%} alike, {share['interaction']:.1%} differing; {share['left_in_indices']:.1%}"
-                f" left in the {'indices' if sobol else 'effects'}"
+                f"  {outcome}: {share['seed']:.1%} common, {share['interaction']:.1%} differing;"
+                f" {share['left_in_indices']:.1%} left in the {'indices' if sobol else 'effects'}"
             )
 
 
 def replications(
-    of: Of = None,
-    seeds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Runs of the pilot.")] = 100,
-    scenario: Annotated[str, typer.Option(help="Scenario of the pilot: a name, or a .toml file.")] = "baseline",
+    of: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="Observables to analyse (default: six built-in outcomes)."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", min=2, max=1_000_000, help="Number of pilot runs.")] = 100,
+    scenario: Annotated[str, typer.Option(help="Scenario of the pilot: a name or a .toml file.")] = "baseline",
     against: Annotated[
         str | None,
-        typer.Option(metavar="SCENARIO", help="A second one, for differences with and without common draws."),
+        typer.Option(
+            metavar="SCENARIO", help="Second scenario, for differences with and without common random numbers."
+        ),
     ] = None,
-    half_width: Annotated[float, typer.Option(help="Half-width of the 95 % interval, as a share of the mean.")] = 0.02,
-    months: Annotated[int, typer.Option(min=1, help="Length of a run.")] = 60,
+    half_width: Annotated[
+        float, typer.Option(help="Target half-width of the 95 % interval, as a share of the mean.")
+    ] = 0.02,
+    months: Annotated[int, typer.Option(metavar="N", min=1, help="Months per run.")] = 60,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the table and the runs; else nothing is kept.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for the table and the runs (default: nothing is saved)."),
     ] = None,
     workers: Workers = None,
     accept_changes: Annotated[
         bool,
-        typer.Option("--accept-changes", help="Go on in a folder of a pilot with other seeds or of another model."),
+        typer.Option("--accept-changes", help="Reuse a folder whose pilot had other seeds or another model version."),
     ] = False,
 ) -> None:
-    """How many seeds make 95 % intervals narrow, for means and for differences of two scenarios, from a pilot."""
+    """Estimate from a pilot how many seeds 95 % intervals need, for means and for differences of two scenarios."""
     if not 0 < half_width < 1:
-        raise Mistake(f"--half-width {half_width:g}: is a share of the mean, above 0 and below 1")
+        raise Mistake(f"--half-width {half_width:g}: must be a share of the mean, above 0 and below 1")
     if against is not None and against == scenario:
-        raise Mistake(f"--against {against}: is the scenario itself; name another one")
+        raise Mistake(f"--against {against}: is the same as --scenario; name another one")
     from abm.analysis.sensitivity_design import pilot
 
     with as_mistake():
-        asked = pilot([scenario, *([against] if against else [])], names_in("--of", of), seeds, months)
+        sweep = pilot([scenario, *([against] if against else [])], names_in("--of", of), seeds, months)
     from abm.support.workers import usual_workers
 
     number = workers or usual_workers()
-    describe(asked, (1, 1), number)
+    describe(sweep, (1, 1), number)
     with contextlib.ExitStack() as stack:
         folder = writable(out) if out else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="abm_pilot_")))
         options = {"accept_changes": accept_changes}
         with as_mistake():
             refuse_links(folder, "runs")
-        carry_out(asked, folder / "runs", number=number, options=options, passing=out is None)
+        carry_out(sweep, folder / "runs", number=number, options=options, temporary=out is None)
         from abm.analysis import replications as analysis
         from abm.analysis.require_finite import outcome_cube
         from abm.sweeps.results import open_sweep
 
         results = open_sweep(folder / "runs")
-        with told_if_incomplete():
+        with exit_if_incomplete():
             values = dict(zip(results.outcomes, outcome_cube(results, results.outcomes), strict=True))
-        table = analysis.replications(values, half_width, tuple(asked.stories))
+        table = analysis.replications(values, half_width, tuple(sweep.stories))
         Console().print(seeds_needed(table))
         print(
-            f"seeds for ± {half_width:.3g} of the mean of {scenario} (95 %); brackets: what a pilot of {seeds} leaves open"
+            f"seeds for a 95 % interval of ± {half_width:.3g} of the mean of {scenario};"
+            f" brackets: uncertainty from a pilot of {seeds} runs"
         )
         if against:
-            print(f"own and common draws: for the difference of {against} to it")
+            print(f"own draws, common draws: seeds for the difference between {against} and {scenario}")
         if out:
             write_whole(folder / "replications.csv", lambda file: table.to_csv(file, index=False))
             write_text(folder / "replications.md", analysis.markdown(table, half_width))
@@ -307,18 +351,18 @@ def replications(
             print(folder / "replications.md")
 
 
-def seeds_needed(found: Any) -> Table:
-    """One row an outcome and what is to be known of it; fits 80 columns."""
+def seeds_needed(replications: Any) -> Table:
+    """Table of the seeds needed, one row per outcome and quantity; fits 80 columns."""
     from abm.analysis import replications as analysis
 
-    shown = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for heading in ("outcome", "mean", "seeds for", "", "brackets"):
         justify: Any = "left" if heading in ("outcome", "seeds for") else "right"
-        shown.add_column(heading, justify=justify, no_wrap=heading != "outcome", overflow="fold")
-    for name, own in found.groupby("outcome", sort=False):
-        mean, _, *enough = analysis.cells(own)
-        for place, (kind, seeds) in enumerate(zip(own["kind"], enough, strict=True)):
+        table.add_column(heading, justify=justify, no_wrap=heading != "outcome", overflow="fold")
+    for name, group in replications.groupby("outcome", sort=False):
+        mean, _, *enough = analysis.cells(group)
+        for index, (kind, seeds) in enumerate(zip(group["kind"], enough, strict=True)):
             number, _, brackets = seeds.partition(" ")
-            first = (escape(str(name)), mean) if place == 0 else ("", "")
-            shown.add_row(*first, kind.removeprefix("difference, "), number, escape(brackets))
-    return shown
+            first = (escape(str(name)), mean) if index == 0 else ("", "")
+            table.add_row(*first, kind.removeprefix("difference, "), number, escape(brackets))
+    return table

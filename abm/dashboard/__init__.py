@@ -1,1 +1,1 @@
-"""The page in the browser: `abm dashboard`. Needs the extra `dashboard`."""
+"""The interactive page, `abm dashboard`. Needs the extra `dashboard`."""

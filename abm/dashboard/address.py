@@ -1,4 +1,4 @@
-"""Settings as the address of the page holds them, and what is wrong with them."""
+"""Settings in the address of the page: parse, check and change them."""
 
 from __future__ import annotations
 
@@ -16,70 +16,73 @@ from abm.support.axes import INSTRUMENTS
 from abm.support.messages import printable, shortened
 
 LOOK = ("of",)
-"""What an address says beside the counterfactual: the observable that is shown."""
+"""Settings of the view that are not part of the counterfactual: the observable shown."""
 SETTINGS = ("scenario", "since", "exports", "seeds", "months")
 LEVER_NAMES = tuple(lever.name for lever in every())
 LONGEST, MOST_FIELDS = 2_000, 60
-"""Characters of an address, and settings in it: more than anybody moves by hand."""
+"""Most characters of an address, and most settings in it; the page itself never comes near them."""
 TOO_LONG = "address"
 
 
 def from_address(search: str) -> dict[str, str]:
-    """What an address says, as it was typed; what it says twice stands there twice, and is refused."""
+    """Settings of an address, as typed. Repeated values are joined by "and", so that they are rejected later."""
     if len(search) > LONGEST or search.count("&") >= MOST_FIELDS:
         return {TOO_LONG: ""}
-    said: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for name, text in parse_qsl(search.removeprefix("?")):
-        said[name] = f"{said[name]} and {text}" if name in said else text
-    return said
+        fields[name] = f"{fields[name]} and {text}" if name in fields else text
+    return fields
 
 
 def to_address(typed: dict[str, str]) -> str:
-    """What follows the ? of the address of these settings."""
+    """The query string of settings, which follows the ? of the address."""
     return urlencode(typed)
 
 
 def read(typed: dict[str, str]) -> tuple[Counterfactual | None, dict[str, str]]:
-    """The counterfactual, or None and what is wrong with it by the name of the field."""
-    said = {name: text for name, text in typed.items() if text.strip() and name not in LOOK}
+    """Parse settings: the counterfactual, or None and the problems by the name of the setting."""
+    fields = {name: text for name, text in typed.items() if text.strip() and name not in LOOK}
     problems: dict[str, str] = {}
     if TOO_LONG in typed:
-        return None, {
-            TOO_LONG: f"the address is too long: it may have {MOST_FIELDS} settings in {LONGEST:,} characters"
-        }
+        return None, {TOO_LONG: f"the address is too long: at most {MOST_FIELDS} settings and {LONGEST:,} characters"}
     of = typed.get("of")
     if of and of not in LABELS:
         problems["of"] = f"no observable {shortened(of)}"
     try:
-        asked = Counterfactual.from_query(urlencode(said))
-        asked.changed_scenario()
-        if what := too_much(asked):
-            problems["seeds"] = what
+        counterfactual = Counterfactual.from_query(urlencode(fields))
+        counterfactual.changed_scenario()
+        if problem := too_much(counterfactual):
+            problems["seeds"] = problem
     except CounterfactualError as error:
         problems |= error.problems
-    return (None, {name: printable(what) for name, what in problems.items()}) if problems else (asked, {})
+    if problems:
+        return None, {name: printable(problem) for name, problem in problems.items()}
+    return counterfactual, {}
 
 
 def changed(typed: dict[str, str], name: str, text: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The settings after a change, and why others were taken back with it: what was touched last acts."""
-    after = {each: said for each, said in typed.items() if each != TOO_LONG} | {name: text}
+    """Change a setting; returns the settings, and messages on others reset by it: the last change takes precedence."""
+    after = {setting: value for setting, value in typed.items() if setting != TOO_LONG} | {name: text}
     scenario = text or "baseline" if name == "scenario" else None
     if scenario is not None and scenario not in Scenario.names():
         return after, {}
-    levers = [each for each in typed if typed[each] and each not in LOOK + SETTINGS and each != name]
+    levers = [lever for lever in typed if typed[lever] and lever not in LOOK + SETTINGS and lever != name]
     back = taken_back(scenario, [name] if text else [], typed.get("exports", ""), levers)
-    return {each: said for each, said in after.items() if each not in back}, back
+    return {setting: value for setting, value in after.items() if setting not in back}, back
 
 
 def standing(typed: dict[str, str]) -> dict[str, float]:
-    """Where each lever stands that nobody has touched: under the scenario, in the last month of the run."""
+    """Values of the levers that are not set: those under the scenario, in the last month of the run."""
     usual = Parameters()
     try:
-        asked = Counterfactual(scenario=typed.get("scenario") or "baseline", months=int(typed.get("months") or HORIZON))
+        counterfactual = Counterfactual(
+            scenario=typed.get("scenario") or "baseline", months=int(typed.get("months") or HORIZON)
+        )
     except ValueError:
         return {name: float(getattr(usual, name)) for name in LEVER_NAMES}
-    found = Parameters(**Scenario.load(asked.scenario).all_parameters).values()
-    last = Scenario.load(asked.scenario).timeline(asked.months)
+    scenario = Scenario.load(counterfactual.scenario)
+    values = Parameters(**scenario.all_parameters).values()
+    timeline = scenario.timeline(counterfactual.months)
     for i, name in enumerate(INSTRUMENTS):
-        found[name] = found[name] * last.policy_scale[-1, :, i] + last.policy_add[-1, :, i]
-    return {name: float(found[name].flat[0]) for name in LEVER_NAMES}
+        values[name] = values[name] * timeline.policy_scale[-1, :, i] + timeline.policy_add[-1, :, i]
+    return {name: float(values[name].flat[0]) for name in LEVER_NAMES}

@@ -1,4 +1,4 @@
-"""The network as the page draws it: nodes and edges of one layer with their places, looks and titles."""
+"""The network as the page draws it: nodes and edges of one layer with their positions, styles and titles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATHS["P"] = "M-0.8 -2.2 h1.6 v1.4 h1.4 v1.6 h-1.4 v1.4 h-1.6 v-1.4 h-1.4 v-1.6 
 
 
 def drawn(graph: nx.MultiDiGraph, layer: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Nodes and edges of a layer, in a square of a hundred units with y downwards."""
+    """Nodes and edges of a layer, in a square of 100 by 100 units with y pointing down."""
     nodes, edges = network_numbers(graph)
     edges = edges[edges["layer"] == layer]
     places = {row.node: (100 * row.x, 100 * (1 - row.y)) for row in nodes.itertuples()}
@@ -55,16 +55,15 @@ def drawn(graph: nx.MultiDiGraph, layer: str) -> tuple[list[dict[str, Any]], lis
 
 
 def title_of(row: Any) -> str:
-    """A node in words, for the tip of the pointer and for screen readers."""
-    kind = {"closed": "closed lab", "open": "open lab", "vendors": "chip vendor", "infrastructure": "listed layer"}
+    """Description of a node for the tooltip and screen readers."""
+    kinds = {"closed": "closed lab", "open": "open lab", "vendors": "chip vendor", "infrastructure": "listed layer"}
     if row.role in CROWDS:
         return f"{row.agents} {'users' if row.role == 'adopters' else 'investors'}, {short_name(row.node, row.role)}"
-    what = kind.get(row.role, "regulator")
-    return f"{short_name(row.node, row.role)}, {what}"
+    return f"{short_name(row.node, row.role)}, {kinds.get(row.role, 'regulator')}"
 
 
 def curve(tail: tuple[float, float], head: tuple[float, float]) -> str:
-    """A bowed line from one place to another; a loop where they are one."""
+    """SVG path of a curved line between two points, or of a loop if they are the same."""
     (x0, y0), (x1, y1) = tail, head
     if tail == head:
         return f"M{x0:.1f} {y0:.1f} C {x0 - 8:.1f} {y0 + 12:.1f}, {x0 + 8:.1f} {y0 + 12:.1f}, {x0:.1f} {y0:.1f}"
@@ -74,7 +73,7 @@ def curve(tail: tuple[float, float], head: tuple[float, float]) -> str:
 
 
 def moved(path: str, x: float, y: float) -> str:
-    """A path, which starts with M and has absolute or relative lines, around another place."""
+    """Move an SVG path, which starts with M and has absolute or relative lines, to another position."""
     parts = path.replace("M", "M ").replace("L", "L ").split()
     if "h" in path:  # one absolute move, then relative lines
         start, _, rest = path.partition(" ")

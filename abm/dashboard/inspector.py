@@ -1,4 +1,4 @@
-"""What the page says of one agent: its state, its neighbours, its last decisions."""
+"""Inspect one agent: its state, its neighbours, its latest decisions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from abm.engine import Agent
 from abm.figures.multilayer_network import TITLES, network_numbers
 from abm.figures.products import month_name
 from abm.runs.mesa_model import MarketModel
+from abm.support.axes import TIER_NAMES
 
 DECISIONS = {
     "labs": ("price", "released", "revision", "research_spending", "order_budget", "teacher", "copied_from"),
@@ -20,14 +21,14 @@ DECISIONS = {
     "regulators": ("ip_strength", "ip_clarity", "enforcement_effort", "permitting_lag", "announced"),
     "infrastructure": (),
 }
-"""Fields that an agent of a group sets by a rule of its own."""
+"""Fields that agents of a group set by their own rules."""
 TIERED = tuple(name for name, field in Lab.fields().items() if field.shape == ("tier",) and name != "released")
 REMEMBERED = 6
-"""Months of decisions that are shown."""
+"""Number of months of decisions shown."""
 
 
 class Inspected(NamedTuple):
-    """One agent: its group, its class, and its row of every column."""
+    """One agent: its group, its class, and its values of all fields."""
 
     group: str
     kind: type[Agent]
@@ -35,7 +36,7 @@ class Inspected(NamedTuple):
 
 
 def names_of(model: MarketModel) -> dict[str, list[str]]:
-    """Names of the agents of a group in the order of its slots; users and investors have none."""
+    """Names of agents by group, in the order of their slots; users and investors have no names."""
     cast = model.setup.cast
     return {
         "vendors": list(cast.vendors),
@@ -46,7 +47,7 @@ def names_of(model: MarketModel) -> dict[str, list[str]]:
 
 
 def find(model: MarketModel, node: str) -> Inspected | None:
-    """The active agent of a node; None for a crowd, and for a lab that is not there (yet, or any more)."""
+    """The active agent of a node; None for a group of users or investors, and for a lab that is not active."""
     for group, names in names_of(model).items():
         if node not in names:
             continue
@@ -60,16 +61,16 @@ def find(model: MarketModel, node: str) -> Inspected | None:
 
 
 def state_of(model: MarketModel, agent: Inspected) -> list[tuple[str, str, str, str]]:
-    """(field, value, unit, meaning) of every field of an agent."""
+    """All fields of an agent, as (field, value, unit, meaning)."""
     fields = agent.kind.fields().items()
     return [
-        (parameter_name(name), named(model, name, agent.values[name]), field.unit, field.meaning)
+        (parameter_name(name), value_as_text(model, name, agent.values[name]), field.unit, field.meaning)
         for name, field in fields
     ]
 
 
 def neighbours_of(graph: nx.MultiDiGraph, node: str) -> list[tuple[str, str, str, str]]:
-    """(layer, direction, neighbour, weight) of a node's edges as they are drawn, the heaviest of a layer first."""
+    """Edges of a node as drawn, as (layer, direction, neighbour, weight), at most six per layer, largest weight first."""
     _, edges = network_numbers(graph)
     rows = []
     for layer, title in TITLES.items():
@@ -83,11 +84,11 @@ def neighbours_of(graph: nx.MultiDiGraph, node: str) -> list[tuple[str, str, str
 
 
 def decisions_of(model: MarketModel, node: str, past: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """A heading (month, decisions ...) and a row for each of the last months, the newest first."""
+    """Table of a node's decisions: a heading (month, decisions ...), and one row per month, newest first."""
     group = next((group for group, names in names_of(model).items() if node in names), "")
     names = DECISIONS.get(group, ())
     rows = [
-        (month_name(record["month"]), *(named(model, name, record[node][name]) for name in names))
+        (month_name(record["month"]), *(value_as_text(model, name, record[node][name]) for name in names))
         for record in reversed(past[-REMEMBERED:])
         if node in record
     ]
@@ -95,7 +96,7 @@ def decisions_of(model: MarketModel, node: str, past: list[dict[str, Any]]) -> l
 
 
 def record_of(model: MarketModel) -> dict[str, Any]:
-    """What all firms and regulators decided in the month that has just been played."""
+    """Decisions of all firms and regulators in the latest month of the model."""
     record: dict[str, Any] = {"month": model.month - 1}
     for group, names in names_of(model).items():
         for node in names:
@@ -104,32 +105,33 @@ def record_of(model: MarketModel) -> dict[str, Any]:
     return record
 
 
-def named(model: MarketModel, field: str, value: Any) -> str:
-    """The value of a field in words: the lab or the place that is meant rather than its number."""
+def value_as_text(model: MarketModel, field: str, value: Any) -> str:
+    """The value of a field as text, with names instead of indices of labs, jurisdictions and tiers."""
     if field in ("teacher", "copied_from"):
         number = int(value)
-        return model.setup.cast.labs[number].replace("_", " ") if number >= 0 else "nobody"
+        return model.setup.cast.labs[number].replace("_", " ") if number >= 0 else "none"
     if np.shape(value) == (2,) and field in TIERED:
-        return ", ".join(f"{tier} {as_text(one)}" for tier, one in zip(("flagship", "efficient"), value, strict=True))
+        return ", ".join(f"{tier} {as_text(number)}" for tier, number in zip(TIER_NAMES, value, strict=True))
     if field == "home":
         return str(model.setup.cast.jurisdictions[int(value)])
     if field == "released":
-        tiers = [tier for tier, now in zip(("flagship", "efficient"), np.atleast_1d(value), strict=False) if now]
+        tiers = [tier for tier, released in zip(TIER_NAMES, np.atleast_1d(value), strict=False) if released]
         return " and ".join(tiers) or "–"
     return as_text(value)
 
 
 def as_text(value: Any) -> str:
-    """A number, or a few, with three digits."""
+    """Format a number, or a few numbers, to three digits."""
     values = np.atleast_1d(np.asarray(value))
     if values.size > 6:
         return f"{values.size} numbers, {as_text(values.min())} to {as_text(values.max())}"
     if values.dtype == bool:
-        return ", ".join("yes" if one else "no" for one in values)
-    return ", ".join(_short(float(one)) for one in values.ravel())
+        return ", ".join("yes" if flag else "no" for flag in values)
+    return ", ".join(_short(float(number)) for number in values.ravel())
 
 
 def _short(value: float) -> str:
+    """Format one number; huge magnitudes are placeholders for "never" (negative) and infinity."""
     if abs(value) >= 1e15:
         return "never" if value < 0 else "∞"
     return in_digits(value)

@@ -1,4 +1,4 @@
-"""What can be moved on the page: a few parameters, their ranges there, and what they are called."""
+"""Levers of the page: the parameters with sliders, their ranges and labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lever:
-    """A parameter with the range of its slider; the field beside it takes all that `Parameters` takes."""
+    """A parameter and the range of its slider; the text field beside it accepts every value that `Parameters` accepts."""
 
     name: str
     label: str
@@ -27,10 +27,10 @@ LEVERS = {
             1,
             0.05,
             "0 to 1",
-            "probability that a proven case of copying or distilling is won",
+            "probability that a proven case of copying or distillation is won",
         ),
-        Lever("ip_clarity", "IP clarity", 0, 1, 0.05, "0 to 1", "one less the spread of outcomes of equal cases"),
-        Lever("enforcement_effort", "Enforcement effort", 0, 2, 0.05, "", "public effort at detecting distillation"),
+        Lever("ip_clarity", "IP clarity", 0, 1, 0.05, "0 to 1", "one minus the spread of outcomes of equal cases"),
+        Lever("enforcement_effort", "Enforcement effort", 0, 2, 0.05, "", "public effort to detect distillation"),
     ),
     "Copying": (
         Lever("copying_rate", "Copying rate", 0, 10, 0.1, "per year", "rate of copying open weights"),
@@ -39,13 +39,18 @@ LEVERS = {
         ),
     ),
     "Permits and burdens": (
-        Lever("permitting_lag", "Permitting lag", 0.5, 24, 0.5, "months", "months before machines come on line"),
-        Lever("power_growth", "Growth of power", -0.5, 2, 0.05, "per year", "of the power available to compute"),
-        Lever("compliance_fixed", "Fixed compliance cost", 0, 50, 0.5, "$ M per month", "of a lab, whatever its size"),
-        Lever("compliance_proportional", "Proportional burden", 0, 0.3, 0.005, "share of revenue", "of a lab"),
+        Lever("permitting_lag", "Permitting lag", 0.5, 24, 0.5, "months", "months before machines come online"),
+        Lever(
+            "power_growth", "Growth of power", -0.5, 2, 0.05, "per year", "growth of the power available for compute"
+        ),
+        Lever("compliance_fixed", "Fixed compliance cost", 0, 50, 0.5, "$ M per month", "per lab, whatever its size"),
+        Lever(
+            "compliance_proportional", "Proportional burden", 0, 0.3, 0.005, "share of revenue", "levied on every lab"
+        ),
     ),
 }
 
 
 def every() -> list[Lever]:
+    """All levers, in the order of the page."""
     return [lever for group in LEVERS.values() for lever in group]

@@ -1,4 +1,4 @@
-"""How the page looks."""
+"""Style sheet of the page."""
 
 CSS = """
 .abm-layout { display: grid; grid-template-columns: 320px minmax(0, 1fr); gap: 20px; max-width: 1500px; margin: auto;

@@ -1,4 +1,4 @@
-"""What both views of the page are made of."""
+"""Components shared by both views of the page."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import solara
 
 
 @solara.component
-def Picture(png: bytes, words: str) -> None:
-    """A figure, with words for those who do not see it."""
+def Picture(png: bytes, alt: str) -> None:
+    """A figure with its alternative text."""
     source = "data:image/png;base64," + base64.b64encode(png).decode()
-    solara.HTML(tag="img", attributes={"src": source, "alt": words}, classes=["abm-picture"])
+    solara.HTML(tag="img", attributes={"src": source, "alt": alt}, classes=["abm-picture"])
 
 
 def when_changed(element: Any, call: Callable[[Any], None]) -> None:
-    """Call with the new value when a field is left or Enter is pressed, and when a slider is let go."""
+    """Call with the new value when a field loses focus or Enter is pressed, or when a slider is released."""
 
-    def heard(_widget: Any, _event: str, value: Any) -> None:
+    def on_change(_widget: Any, _event: str, value: Any) -> None:
         call(value)
 
-    listen: Any = v.use_event
-    listen(element, "change", heard)
+    use_event: Any = v.use_event
+    use_event(element, "change", on_change)

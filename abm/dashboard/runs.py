@@ -1,6 +1,6 @@
-"""Paired runs in the background: the baseline is kept, with its state where the changed world leaves it.
+"""Paired runs in the background: the baseline is stored, with its state in the month in which the changed world branches off.
 
-Numbers are those of `Counterfactual.run`, which plays both worlds; here a moved lever plays the changed months alone.
+The numbers are those of `Counterfactual.run`, which runs both worlds; here a moved lever only runs the changed months.
 """
 
 from __future__ import annotations
@@ -25,29 +25,30 @@ from abm.runs.results import Comparison, Ensemble, compare
 from abm.runs.simulate import PreparedSetting, Setting, kept_of
 
 KEPT_BASELINES, KEPT_RESULTS = 2, 6
+"""Largest numbers of stored baselines and of stored results."""
 MOST = 60_000
-"""Runs times months that the page plays at most: a thousand runs of five years, which take a minute or two."""
+"""Largest number of runs times months on the page: a thousand runs of five years, which take a minute or two."""
 BUDGET = 800e6
-"""Bytes that the runs of one page may take while they are played; what is kept for all pages together takes no more."""
+"""Most bytes of the runs of one page while they are running, and of everything stored for all pages together."""
 STATE, KEPT = 600e3, 2 * 8 * 120
-"""Bytes: the state in which a run of the baseline is left, and what is kept of a month of a run, of both worlds."""
+"""Bytes of the branching state of one baseline run, and of the record of one month of a run in both worlds."""
 
 Progress = Callable[[str, int, int, Callable[[], "Ensemble"]], None]
-"""Called with the world that is played, its runs done and in all, and what gives the ensemble of those; what it raises
-ends the runs."""
+"""Called with the name of the world, its finished and total runs, and a function that returns the ensemble of the finished
+runs; an exception raised by it stops the runs."""
 
 
 class Superseded(Exception):
-    """Nobody waits for these runs any more."""
+    """The runs are no longer needed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """The baseline's runs, and the state of each chunk of them at the end of the months before `month`."""
+    """The runs of the baseline, and the state of each chunk of them at the start of the month of branching."""
 
     ensemble: Ensemble
     states: dict[int, Any]
-    """First run of the chunk -> its markets."""
+    """Number of the first run of a chunk -> the markets of the chunk."""
 
     @property
     def nbytes(self) -> float:
@@ -55,97 +56,105 @@ class Baseline:
 
 
 class Runs:
-    """What one server has played. Sessions share it: results are read only, and one set of runs is played at a time."""
+    """The runs of one server, shared by all sessions: results are read-only, and one set of runs is computed at a time."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
-        self._in_hand: tuple[Any, tuple[Any, ...]] | None = None
-        """The baseline that is being played, by its key, and what `Progress` was told last."""
+        self._current: tuple[Any, tuple[Any, ...]] | None = None
+        """The key of the baseline that is running, and the latest arguments of its `Progress`."""
         self._others_wait = False
         self._baselines: OrderedDict[tuple[int, int, int], Baseline] = OrderedDict()
         self._results: OrderedDict[str, Comparison] = OrderedDict()
 
     @property
     def nbytes(self) -> float:
-        """Bytes of what is kept: baselines with their states, and changed worlds."""
-        return sum(one.nbytes for one in self._baselines.values()) + sum(
-            _bytes(one.a.out) for one in self._results.values()
+        """Bytes of everything stored: baselines with their states, and changed worlds."""
+        return sum(baseline.nbytes for baseline in self._baselines.values()) + sum(
+            _bytes(comparison.a.out) for comparison in self._results.values()
         )
 
-    def known(self, asked: Counterfactual) -> Comparison | None:
-        """The result, where it is at hand."""
-        return _recall(self._results, _key(asked))
+    def known(self, counterfactual: Counterfactual) -> Comparison | None:
+        """The stored result, or None."""
+        return _recall(self._results, _key(counterfactual))
 
-    def run(self, asked: Counterfactual, progress: Progress, waiting: Callable[[], None] = lambda: None) -> Comparison:
-        """The changed world less the baseline.
+    def run(
+        self, counterfactual: Counterfactual, progress: Progress, waiting: Callable[[], None] = lambda: None
+    ) -> Comparison:
+        """Run the changed world and compare it with the baseline.
 
-        While another session's runs are played, `waiting` is called, or `progress` where they are this baseline.
+        While runs of another session are computed, `waiting` is called, or `progress` if they are the same baseline.
+        Raises CounterfactualError if the counterfactual is invalid or too large; and whatever `progress` and `waiting` raise.
         """
-        settings = asked.settings()  # what is wrong shows here
-        if what := too_much(asked):
-            raise CounterfactualError([("seeds", what)])
-        key = asked.seeds, asked.months, asked.month
+        settings = counterfactual.settings()  # raises CounterfactualError
+        if problem := too_much(counterfactual):
+            raise CounterfactualError([("seeds", problem)])
+        key = counterfactual.seeds, counterfactual.months, counterfactual.month
         while not self._turn.acquire(timeout=0.2):
-            in_hand = self._in_hand
-            if in_hand is None or in_hand[0] != key:
+            current = self._current
+            if current is None or current[0] != key:
                 self._others_wait = True
                 waiting()
-            elif in_hand[1]:
-                progress(*in_hand[1])
+            elif current[1]:
+                progress(*current[1])
         try:
-            found = _recall(self._results, _key(asked))
-            if found is None:
+            result = _recall(self._results, _key(counterfactual))
+            if result is None:
                 baseline = self._baseline(*key, progress)
-                found = compare(self._changed(asked, settings[1], baseline, progress), baseline.ensemble)
-                _keep(self._results, _key(asked), found, KEPT_RESULTS)
+                result = compare(self._changed(counterfactual, settings[1], baseline, progress), baseline.ensemble)
+                _store(self._results, _key(counterfactual), result, KEPT_RESULTS)
                 while self.nbytes > BUDGET and len(self._results) > 1:
                     self._results.popitem(last=False)
                 while self.nbytes > BUDGET and len(self._baselines) > 1:
                     self._baselines.popitem(last=False)
-            return found
+            return result
         finally:
             self._turn.release()
 
-    def prepare(self, asked: Counterfactual) -> None:
-        """Play the baseline alone, before anybody asks for it; given up as soon as somebody waits for another one."""
+    def prepare(self, counterfactual: Counterfactual) -> None:
+        """Run the baseline before it is needed; stops as soon as a session waits for a different one."""
 
-        def go_on(*_: Any) -> None:
+        def stop_if_others_wait(*_: Any) -> None:
             if self._others_wait:
                 raise Superseded
 
         with self._turn, contextlib.suppress(Superseded):
             self._others_wait = False
-            self._baseline(asked.seeds, asked.months, asked.month, go_on)
+            self._baseline(counterfactual.seeds, counterfactual.months, counterfactual.month, stop_if_others_wait)
 
     def _baseline(self, seeds: int, months: int, month: int, progress: Progress) -> Baseline:
+        """The stored baseline, which is run first if necessary."""
         key = seeds, months, month
 
-        def report_progress(*what: Any) -> None:
-            self._in_hand = key, what
-            progress(*what)
+        def report_progress(*arguments: Any) -> None:
+            self._current = key, arguments
+            progress(*arguments)
 
         if key not in self._baselines:
-            self._in_hand = key, ()
+            self._current = key, ()
             try:
-                _keep(self._baselines, key, play_baseline(*key, report_progress), KEPT_BASELINES)
+                _store(self._baselines, key, run_baseline(*key, report_progress), KEPT_BASELINES)
             finally:
-                self._in_hand = None
+                self._current = None
         return _recall(self._baselines, key)
 
-    def _changed(self, asked: Counterfactual, setting: Setting, baseline: Baseline, progress: Progress) -> Ensemble:
-        prepared = PreparedSetting.of(setting, list(range(asked.seeds)), asked.months, {})
+    def _changed(
+        self, counterfactual: Counterfactual, setting: Setting, baseline: Baseline, progress: Progress
+    ) -> Ensemble:
+        """Run the changed world; months before the change are those of the baseline."""
+        seeds, month, months = counterfactual.seeds, counterfactual.month, counterfactual.months
+        prepared = PreparedSetting.of(setting, list(range(seeds)), months, {})
 
         def run(rows: Any) -> Any:
             numbers, words, values = rows
-            before = [_part(baseline.ensemble.out, np.asarray(numbers), asked.month / asked.months)]
-            markets = baseline.states[int(numbers[0])] if asked.month else _start(prepared, values, words)
-            return _joined(before + _months(prepared, markets, (values, words), asked.month, asked.months)[1])
+            before = [_part(baseline.ensemble.out, np.asarray(numbers), month / months)]
+            markets = baseline.states[int(numbers[0])] if month else _start(prepared, values, words)
+            return _joined(before + _months(prepared, markets, (values, words), month, months)[1])
 
-        return played(run, prepared, asked.seeds, functools.partial(progress, "changed world"))
+        return run_in_chunks(run, prepared, seeds, functools.partial(progress, "changed world"))
 
 
-def play_baseline(runs: int, months: int, month: int, progress: Progress) -> Baseline:
-    """Runs of the baseline on seeds 0, 1, ..., with the states in which a changed world leaves it in `month`."""
+def run_baseline(runs: int, months: int, month: int, progress: Progress) -> Baseline:
+    """Run the baseline on seeds 0, 1, ..., and store the states from which a changed world branches off in `month`."""
     prepared = PreparedSetting.of(Setting(), list(range(runs)), months, {})
     states: dict[int, Any] = {}
 
@@ -155,32 +164,32 @@ def play_baseline(runs: int, months: int, month: int, progress: Progress) -> Bas
         states[int(numbers[0])] = markets
         return _joined(before + _months(prepared, markets, (values, words), month, months)[1])
 
-    return Baseline(played(run, prepared, runs, functools.partial(progress, "baseline")), states)
+    return Baseline(run_in_chunks(run, prepared, runs, functools.partial(progress, "baseline")), states)
 
 
-def played(
+def run_in_chunks(
     run: Callable[[Any], Any],
     prepared: PreparedSetting,
     runs: int,
     progress: Callable[[int, int, Callable[[], Ensemble]], None],
 ) -> Ensemble:
-    """An ensemble, chunk by chunk, each shown as soon as it is there; `run` takes (numbers, seeds, parameters) of one."""
+    """Run an ensemble chunk by chunk, reporting each one; `run` takes (numbers, seeds, parameters) of a chunk."""
     seeds = list(range(runs))
-    there: list[tuple[Any, Any]] = []
+    finished: list[tuple[Any, Any]] = []
 
     def numbered(rows: Any) -> Any:
         return rows[0], run(rows)
 
     def keep(out: Any) -> Any:
-        there.append((np.asarray(out[0]), out[1]))
+        finished.append((np.asarray(out[0]), out[1]))
         return out[1]
 
     def report_progress(done: int, total: int, _seconds: float) -> None:
         def so_far() -> Ensemble:
-            numbers, parts = zip(*there, strict=True)  # in the order in which chunks came; the last one is filled up
-            own, first = np.unique(np.concatenate(numbers), return_index=True)
+            numbers, parts = zip(*finished, strict=True)  # in order of completion; the last chunk is padded
+            unique, first = np.unique(np.concatenate(numbers), return_index=True)
             out = jax.tree.map(lambda *leaves: np.concatenate(leaves)[first], *parts)
-            return Ensemble(prepared.setup, [int(number) for number in own], out, ())
+            return Ensemble(prepared.setup, [int(number) for number in unique], out, ())
 
         progress(done, total, so_far)
 
@@ -199,10 +208,10 @@ def _start(prepared: PreparedSetting, values: Any, words: Any) -> Any:
 def _months(
     prepared: PreparedSetting, markets: Any, inputs: Any, first: int, stop: int
 ) -> tuple[Any, list[dict[str, Any]]]:
-    """The markets of a chunk at `stop`, and what is kept of the months before, in parts.
+    """Run months `first` to `stop` - 1 of a chunk; returns its markets at `stop`, and the record of these months in parts.
 
-    Months are played as many at a time as the program has rows: however long runs are, none is compiled for them, and
-    the record of a few months is all that is in memory.
+    The program runs a fixed number of months at a time (`ROWS`), so runs of any length need no new compilation, and only
+    the record of a few months is in memory.
     """
     program, parts = _program(prepared), []
     while first < stop:
@@ -222,30 +231,31 @@ def _rows(first: int, stop: int, array: Any) -> np.ndarray:
 
 
 def _part(out: dict[str, Any], numbers: np.ndarray, share: float) -> dict[str, Any]:
-    """Of what is kept of an ensemble, these runs' first share of months (or days)."""
+    """The first `share` of months (or days) of some runs of an ensemble's record."""
     return jax.tree.map(lambda x: x[numbers, : round(share * x.shape[1])], out)
 
 
 def _joined(parts: list[dict[str, Any]]) -> Any:
-    """Parts one after the other, months (or days) being the second axis."""
+    """Concatenate parts of a record along months (or days), the second axis."""
     return jax.tree.map(lambda *several: np.concatenate(several, axis=1), *parts)
 
 
-def too_much(asked: Counterfactual) -> str:
-    """Why the page does not play these runs, and what would do; empty where it does."""
-    if asked.seeds * asked.months > MOST:
-        return f"seeds x months = {asked.seeds * asked.months:,}: the page plays up to {MOST:,}; abm compare plays more"
-    if (needed := bytes_of(asked.seeds, asked.months)) <= BUDGET:
+def too_much(counterfactual: Counterfactual) -> str:
+    """Why the page cannot run a counterfactual, and what to change; empty if it can."""
+    runs, months = counterfactual.seeds, counterfactual.months
+    if runs * months > MOST:
+        return f"seeds x months = {runs * months:,}: the page runs up to {MOST:,}; use abm compare for more"
+    if (needed := bytes_of(runs, months)) <= BUDGET:
         return ""
-    seeds = max(n for n in range(asked.seeds) if bytes_of(n, asked.months) <= BUDGET)
+    seeds = max(n for n in range(runs) if bytes_of(n, months) <= BUDGET)
     return (
-        f"{asked.seeds:,} seeds of {asked.months:,} months take about {needed / 1e6:,.0f} MB, and a page may take"
-        f" {BUDGET / 1e6:,.0f} MB: lower seeds to {seeds:,}; abm compare plays more"
+        f"{runs:,} seeds of {months:,} months need about {needed / 1e6:,.0f} MB, but a page may use only"
+        f" {BUDGET / 1e6:,.0f} MB: lower seeds to {seeds:,}; use abm compare for more"
     )
 
 
 def bytes_of(seeds: int, months: int) -> float:
-    """Bytes that so many paired runs take on the page, about."""
+    """Approximate memory of paired runs on the page, bytes."""
     return float(seeds * (STATE + KEPT * months))
 
 
@@ -257,22 +267,23 @@ def _program(prepared: PreparedSetting) -> Program:
     return Program.of(prepared.setup.program_key, 64)
 
 
-def _key(asked: Counterfactual) -> str:
-    return asked.to_toml()
+def _key(counterfactual: Counterfactual) -> str:
+    return counterfactual.to_toml()
 
 
 def _recall(store: OrderedDict[Any, Any], key: Any) -> Any:
-    """What is kept under a key, which then is the last to go; None where there is nothing."""
+    """The value stored under a key, or None; a value read becomes the last to be dropped."""
     if key in store:
         store.move_to_end(key)
     return store.get(key)
 
 
-def _keep(store: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+def _store(store: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
+    """Store a value, and drop the least recently used ones beyond `most`."""
     store[key] = value
     while len(store) > most:
         store.popitem(last=False)
 
 
 RUNS = Runs()
-"""The server's."""
+"""The runs of this server."""

@@ -1,4 +1,4 @@
-"""The server of the page: Solara's, on this machine, asking nobody else for anything."""
+"""The server of the page: Solara on this machine, without requests to any other server."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from abm.support.messages import INTERRUPTED
 SETTINGS = {
     "SOLARA_APP": "abm.dashboard.page",
     "SOLARA_MODE": "production",
-    "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "False",  # Solara counts its users unless told not to
-    "SOLARA_ASSETS_CDN": "http://127.0.0.1:9/",  # what solara-assets lacks is asked of nobody (see `Guard.assets`)
+    "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "False",  # Solara counts its users by default
+    "SOLARA_ASSETS_CDN": "http://127.0.0.1:9/",  # assets missing from solara-assets are not fetched (see `Guard.assets`)
     "SOLARA_THEME_SHOW_BANNER": "False",
     "SOLARA_THEME_LOADER": "plain",
     "SOLARA_CHECK_HOOKS": "off",
-    "SOLARA_KERNEL_CULL_TIMEOUT": "2m",  # a page that lost its connection, and its runs, are given up then
+    "SOLARA_KERNEL_CULL_TIMEOUT": "2m",  # after this a page that lost its connection is closed, and its runs stop
 }
 LARGEST_MESSAGE = 1 << 20
-"""Bytes of a message from the page."""
+"""Most bytes of a message from the page."""
 
 
 def serve(host: str, port: int, open_browser: bool, public: SplitResult | None = None) -> None:
-    """Serve until Ctrl-C; `public` is where a proxy serves the page. Raises OSError where the port is taken."""
+    """Serve until Ctrl-C; `public` is the address at which a proxy serves the page. Raises OSError if the port is taken."""
     family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,15 +40,15 @@ def serve(host: str, port: int, open_browser: bool, public: SplitResult | None =
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     root = public.path.rstrip("/") if public else ""
     own = {"SOLARA_ROOT_PATH": root, "SOLARA_BASE_URL": f"{public.geturl().rstrip('/') if public else address}/"}
-    os.environ.update(SETTINGS | own)  # before Solara loads: it reads them once
+    os.environ.update(SETTINGS | own)  # before importing Solara, which reads them only once
     with _home():
         _serve(host, port, address, open_browser, public)
-    os._exit(INTERRUPTED)  # nothing is kept, and runs in the background would hold the process up
+    os._exit(INTERRUPTED)  # there is nothing to save, and runs in the background would delay the exit
 
 
 @contextlib.contextmanager
 def _home() -> Iterator[None]:
-    """A home folder for as long as the page is served, where the user has none: Jupyter's packages cannot do without."""
+    """Provide a temporary home folder if the user has none: Jupyter's packages need one."""
     try:
         Path.home()
     except RuntimeError:
@@ -60,19 +60,21 @@ def _home() -> Iterator[None]:
 
 
 def _serve(host: str, port: int, address: str, open_browser: bool, public: SplitResult | None) -> None:
-    """Load Solara, and serve until Ctrl-C."""
+    """Import Solara and serve until Ctrl-C."""
     os.environ.setdefault("SOLARA_SESSION_SECRET_KEY", os.urandom(16).hex())
-    warnings.filterwarnings("ignore", message="Cookies with samesite=none")  # a page of one's own machine has no https
+    warnings.filterwarnings(
+        "ignore", message="Cookies with samesite=none"
+    )  # a page on the user's own machine has no https
     import uvicorn
 
-    threading.Thread(target=_warm, daemon=True).start()  # what the page needs loads while the browser starts
+    threading.Thread(target=_warm, daemon=True).start()  # load and compile while the browser starts
     app = guarded(host, public)
     config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1, proxy_headers=False,
         ws_max_size=LARGEST_MESSAGE,
     )  # fmt: skip
     server: Any = uvicorn.Server(config)
-    print(f"{address}  (Ctrl-C ends it)", flush=True)
+    print(f"{address}  (Ctrl-C stops it)", flush=True)
     if public:
         print(f"{public.geturl()}  (behind a proxy)", flush=True)
     if open_browser:
@@ -83,7 +85,7 @@ def _serve(host: str, port: int, address: str, open_browser: bool, public: Split
 
 
 def guarded(host: str, public: SplitResult | None) -> Any:
-    """Solara's application behind the guard; its settings are in the environment."""
+    """Solara's application behind the guard; its settings must be in the environment."""
     import solara.server.settings
     import solara.server.starlette
     from solara.server import kernel_context
@@ -100,7 +102,7 @@ def guarded(host: str, public: SplitResult | None) -> Any:
 
 
 def _warm() -> None:
-    """Load what runs need, compile it where no earlier process has, and play the baseline that the page begins with."""
+    """Import and compile the model (unless it is cached), and run the baseline with which the page starts."""
     from abm.analysis.counterfactual import Counterfactual
     from abm.dashboard.runs import RUNS
 

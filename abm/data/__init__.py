@@ -1,6 +1,6 @@
-"""Facts about the AI market up to 30 June 2025, each row with its source.
+"""Data on the AI market up to 30 June 2025, with a source for each row.
 
-Units, sources, licences and what is left out on purpose: docs/data.md.
+Units, sources, licences and deliberate omissions: docs/data.md.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ DATE_COLUMNS = ("date", "release_date", "event_date", "start_date", "end_date", 
 
 
 def names() -> list[str]:
-    """Names of the tables, as `load` takes them."""
+    """Names of the tables, for use with `load`."""
     return sorted(entry.name.removesuffix(".csv") for entry in files(__name__).iterdir() if entry.name.endswith(".csv"))
 
 
 def load(name: str) -> pd.DataFrame:
-    """One table as a DataFrame; date columns come as timestamps, a blank number as NaN.
+    """Load a table as a DataFrame, with dates as timestamps and blank numbers as NaN.
 
-    Raises ValueError, with a table name that is close, where there is no such table.
+    Raises ValueError for an unknown name, suggesting a similar one.
     """
     if name not in names():
-        raise ValueError(f"no table {name!r}{nearest(name, names())}; tables: {', '.join(names())}")
+        raise ValueError(f"unknown table {name!r}{nearest(name, names())}; tables: {', '.join(names())}")
     import pandas as pd
 
     table = pd.read_csv(str(files(__name__) / f"{name}.csv"))
@@ -39,28 +39,28 @@ def load(name: str) -> pd.DataFrame:
 
 
 def targets() -> pd.DataFrame:
-    """The moments to fit, indexed by name: description, value, lower, upper, unit, source.
+    """Target moments of the calibration, indexed by name: description, value, lower, upper, unit, source.
 
-    `lower` and `upper` are inclusive; a one-sided moment states its bound as `value` and may have an infinite `upper`.
+    `lower` and `upper` are inclusive; a one-sided moment has its bound as `value` and may have an infinite `upper`.
     """
     return load("targets").set_index("name")
 
 
 def fits() -> list[str]:
-    """Names of the calibrations whose results are kept here, as `fit` takes them."""
+    """Names of the calibrations whose results are stored here, for use with `fit`."""
     folder = files(__name__) / "fits"
-    kept = {entry.name for entry in folder.iterdir()}
+    entries = {entry.name for entry in folder.iterdir()}
     return sorted(
-        name.removesuffix(".csv") for name in kept if name.endswith(".csv") and not name.endswith("_draws.csv")
+        name.removesuffix(".csv") for name in entries if name.endswith(".csv") and not name.endswith("_draws.csv")
     )
 
 
 def fit(name: str) -> dict[str, dict[str, Any]]:
-    """What a calibration found: parameter -> its row of fits/NAME.csv.
+    """Estimates of a calibration: a dictionary from each parameter to its row of fits/NAME.csv.
 
     `estimate`, and `low`, `median`, `high` of the posterior's 90 % interval, are numbers in the parameter's unit;
-    `data_to`, the last day of what it was fitted to, and `fitted_on` are dates as text. Raises ValueError, with a
-    name that is close, where there is no such fit. Read without pandas, because `Parameters` asks for it.
+    `data_to`, the last day of the data used, and `fitted_on` are dates as text. Raises ValueError for an unknown name,
+    suggesting a similar one. Does not use pandas, because `Parameters` calls it on import.
     """
     return {parameter: dict(row) for parameter, row in _fit(name).items()}
 
@@ -69,14 +69,14 @@ def fit(name: str) -> dict[str, dict[str, Any]]:
 def _fit(name: str) -> dict[str, dict[str, Any]]:
     path = files(__name__) / "fits" / f"{name}.csv"
     if name not in fits():
-        raise ValueError(f"no fit {name!r}{did_you_mean(name, fits()) or ': none is kept'}")
+        raise ValueError(f"unknown fit {name!r}{did_you_mean(name, fits()) or ': no fits are stored'}")
     rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-    words = ("parameter", "moment", "data_to", "fitted_on")
-    return {row["parameter"]: {k: v if k in words else float(v) for k, v in row.items()} for row in rows}
+    text_columns = ("parameter", "moment", "data_to", "fitted_on")
+    return {row["parameter"]: {k: v if k in text_columns else float(v) for k, v in row.items()} for row in rows}
 
 
 def draws(name: str) -> pd.DataFrame:
-    """Equally weighted draws of a fit's posterior as a DataFrame: one row a draw, one column a parameter."""
+    """Equally weighted posterior draws of a fit as a DataFrame: one row per draw, one column per parameter."""
     fit(name)
     import pandas as pd
 

@@ -1,7 +1,7 @@
-"""Derive the tables of this folder from a folder of raw tables: python -m abm.data.build RAW_FOLDER [OUTPUT_FOLDER].
+"""Derive the tables in this folder from a folder of raw tables: python -m abm.data.build RAW_FOLDER [OUTPUT_FOLDER].
 
-Every function takes the raw folder and returns one table. `targets.csv` is not derived: its values and tolerances
-are choices, kept by hand and held against these tables by tests/data/test_data.py.
+Each function takes the raw folder and returns one table. `targets.csv` is not derived: its values and tolerances
+are choices, maintained manually and compared with these tables by tests/data/test_data.py.
 """
 
 import argparse
@@ -12,13 +12,13 @@ import pandas as pd
 
 from abm.data import DATE_COLUMNS
 
-CUTOFF = "2025-06-30"  # later data are withheld on purpose: the fitted model is to predict them
+CUTOFF = "2025-06-30"  # later data are deliberately withheld: the fitted model is meant to predict them
 SHOCK = "2025-01-27"
-FROZEN = "2025-01-31"  # the last day that the frozen predictions of experiment 16 know
-CLIMATE_DAYS = (2, 5, 7)  # lengths of their windows
+FROZEN = "2025-01-31"  # last day of the data used by the frozen predictions of experiment 16
+CLIMATE_DAYS = (2, 5, 7)  # lengths of their windows, trading days
 WINDOW = (-5, 20)  # trading days around the shock
 PUBLISHED_SUMS = {"AR_0_pct": (0, 0), "CAR_0_4_pct": (0, 4), "CAR_0_9_pct": (0, 9), "CAR_m5_m1_pct": (-5, -1)}
-TOLERANCE = 0.1  # points: how closely the window must reproduce the published event study
+TOLERANCE = 0.1  # percentage points: largest difference between the window and the published event study
 
 LAYERS = {
     "compute": ["NVDA", "AVGO", "TSM", "MU", "ASML", "ARM", "SMCI", "ANET", "AMD", "ORCL"],
@@ -27,13 +27,13 @@ LAYERS = {
 }
 LAYER = {ticker: layer for layer, tickers in LAYERS.items() for ticker in tickers}
 
-# Not in the price file: press reports of the raw return, %, without an abnormal return.
+# Not in the price file: raw returns from press reports, %, without abnormal returns.
 APPLICATIONS = [
     ("AAPL", 3.0, "C6 [L: techzine, markedium, dbwinstitute, inkl, kenyan-post]: a lower bound, reported as above +3"),
     ("CRM", 4.0, "C6 [M: quoted without re-checking the print]"),
 ]
 
-# Source notes that name a file nobody has, or a total from after the cutoff.
+# Source notes that name an unavailable file, or a total from after the cutoff.
 SOURCE_CORRECTIONS = {
     "stock_prices_daily.csv": "adjusted daily closes",
     "sums to verified annual/9M totals 28.103/39.225/50.078": "sums to annual totals 28.103/39.225",
@@ -41,9 +41,9 @@ SOURCE_CORRECTIONS = {
 
 
 def model_prices(raw):
-    """List prices, $ per million tokens: one row a model, host and price period.
+    """List prices, $ per million tokens: one row per model, host and price period.
 
-    A blank price_to means that no later change is recorded by the cutoff.
+    A blank price_to means that no later change was recorded before the cutoff.
     """
     prices = pd.read_csv(raw / "llm_prices.csv")
     prices = pd.concat([prices, other_hosts_of_r1(raw, prices)], ignore_index=True)
@@ -67,7 +67,7 @@ def model_prices(raw):
 
 
 def other_hosts_of_r1(raw, prices):
-    """Registry entries of R1 at hosts other than its developer, in the columns of `prices` and not already there."""
+    """Registry entries of R1 at hosts other than its developer that `prices` lacks, with the columns of `prices`."""
     registry = pd.read_csv(raw / "llm_price_changes_registry.csv")
     key = registry.registry_key
     other = key.str.contains("deepseek-r1") & ~key.str.contains("distill") & registry.provider.ne("DeepSeek")
@@ -83,7 +83,7 @@ def other_hosts_of_r1(raw, prices):
 
 
 def eci_and_gpqa(source):
-    """The parts of a capability source that concern the two scores kept here, with a leading separator."""
+    """Parts of a capability source that concern the two scores used here, with a leading separator."""
     if not isinstance(source, str):
         return ""
     return "".join(f" | {part}" for part in source.split(" | ") if part.startswith(("ECI", "GPQA")))
@@ -92,21 +92,21 @@ def eci_and_gpqa(source):
 def capability(raw):
     """Epoch Capabilities Index of released models, with its standard error where Epoch's copy gives one."""
     models = pd.read_csv(raw / "eci_models.csv")
-    # "Unreleased" models carry open_weights 0 but were never on offer, so they are no closed models either.
+    # "Unreleased" models have open_weights 0 but were never on offer, so they do not count as closed models.
     models = models[models.release_date.le(CUTOFF) & models.accessibility.ne("Unreleased")]
     models = models.rename(columns={"model_name": "model"}).sort_values(["release_date", "model"])
     return models[["model", "release_date", "open_weights", "eci", "eci_std", "source"]]
 
 
 def event_study(raw):
-    """Market-model regressions and abnormal returns, %, on the S&P 500: one row an event and ticker."""
+    """Market-model regressions on the S&P 500 and abnormal returns, %: one row per event and ticker."""
     return (
         pd.read_csv(raw / "event_study.csv").query("market_index == '^GSPC'").sort_values("event_date", kind="stable")
     )
 
 
 def event_returns(raw):
-    """Returns around three dates, %, market model on the S&P 500; applications have a raw return only."""
+    """Returns around three dates, %, from the market model on the S&P 500; applications have a raw return only."""
     study = event_study(raw).rename(columns={"AR_0_pct": "abnormal_return_day0_pct", "t_AR_0": "t_day0"})
     study = study.rename(columns=lambda name: name.lower() if name.startswith("CAR") else name)
     study["layer"] = study.ticker.map(LAYER)
@@ -120,7 +120,7 @@ def event_returns(raw):
 
 
 def event_window(raw):
-    """Daily raw and abnormal returns, %, from 5 days before to 20 days after the shock; no prices."""
+    """Daily raw and abnormal returns, %, from 5 days before to 20 days after the shock, without prices."""
     closes = pd.read_csv(raw / "stock_prices_event_window.csv", index_col="date")
     first, last = WINDOW
     day0 = closes.index.get_loc(SHOCK)
@@ -140,10 +140,10 @@ def event_window(raw):
 
 
 def climatology(raw):
-    """Share of past windows in which a layer's abnormal return was above nought, by length in trading days.
+    """Share of past windows with a positive abnormal return of a layer, by length of the window in trading days.
 
     Market model on the S&P 500 by OLS over all days from June 2024 to January 2025; a layer is the mean of its firms;
-    windows overlap. What a forecast that knows nothing of an event would say of it.
+    windows overlap. This is the forecast of an event without any information about it.
     """
     closes = pd.read_csv(raw / "stock_prices_event_window.csv", index_col="date")
     returns = closes[closes.index <= FROZEN].pct_change().dropna()
@@ -165,23 +165,25 @@ def climatology(raw):
 def abnormal_returns(stock, market, days, published):
     """Abnormal returns, %, shape (days,), of the market model behind a row of the event study.
 
-    The estimation window (250 days ending 11 before the event) starts before the price file does, so the model cannot
-    be estimated again. Its slope is published; its intercept is the one that gives the published CAR of days 0-20.
-    The other published sums are then a check. Raises ValueError where one is missed by more than TOLERANCE.
+    The estimation window (250 days, ending 11 days before the event) starts before the price file does, so the model
+    cannot be re-estimated. Its slope is published; its intercept is inferred from the published CAR of days 0-20, and the
+    other published sums serve as a check. Raises ValueError if one of them differs by more than TOLERANCE.
     """
     slope_only = stock - published["beta"] * market
     after = (days >= 0) & (days <= 20)
     intercept = (slope_only[after].sum() - published["CAR_0_20_pct"]) / after.sum()
     abnormal = slope_only - intercept
     for column, (first, last) in PUBLISHED_SUMS.items():
-        found = abnormal[(days >= first) & (days <= last)].sum()
-        if abs(found - published[column]) > TOLERANCE:
-            raise ValueError(f"{published.name}: {column} is {published[column]}, but {found:.2f} from the closes")
+        computed = abnormal[(days >= first) & (days <= last)].sum()
+        if abs(computed - published[column]) > TOLERANCE:
+            raise ValueError(
+                f"{published.name}: {column} is published as {published[column]}, but computed from closes as {computed:.2f}"
+            )
     return abnormal
 
 
 def nvidia_quarterly(raw):
-    """Nvidia's data-centre revenue, $ billion a fiscal quarter, and GAAP gross margin of the whole firm, fraction."""
+    """Nvidia's data-centre revenue, $ billion per fiscal quarter, and GAAP gross margin of the whole firm, fraction."""
     quarters = pd.read_csv(raw / "nvidia_quarterly.csv")
     quarters = quarters[quarters.end_date.le(CUTOFF)].rename(columns={"fiscal_quarter": "quarter"})
     quarters["datacenter_revenue_bn"] = quarters.data_center_revenue_usd_bn
@@ -191,7 +193,7 @@ def nvidia_quarterly(raw):
 
 
 def hyperscaler_capex(raw):
-    """Capital expenditure, $ billion a calendar quarter and company."""
+    """Capital expenditure by company, $ billion per calendar quarter."""
     capex = pd.read_csv(raw / "hyperscaler_capex_quarterly.csv")
     quarter = pd.PeriodIndex(capex.calendar_quarter, freq="Q")
     capex["start_date"] = quarter.start_time.strftime("%Y-%m-%d")
@@ -202,11 +204,11 @@ def hyperscaler_capex(raw):
 
 
 def chip_prices(raw):
-    """Purchase prices, $ a chip, as yearly ranges; rents of an H100, $ an hour, as dated quotes of mixed contracts."""
+    """Purchase prices, $ per chip, as yearly ranges, and H100 rental prices, $ per hour, as dated quotes of mixed contracts."""
     bought = pd.read_csv(raw / "gpu_unit_price.csv")
     bought["start_date"] = bought.year.astype(str) + "-01-01"
     bought["end_date"] = bought.year.astype(str) + "-12-31"
-    # The GB300 was announced in March 2025: a 2024 range for it is no price anyone paid.
+    # The GB300 was announced in March 2025: its 2024 range is not a price that anyone paid.
     bought = bought[bought.chip.ne("GB300")].assign(kind="purchase", basis="assumed range", unit="$ per chip")
     bought = bought.rename(columns={"low_usd": "low", "high_usd": "high", "geomean_usd": "central"})
     rented = pd.read_csv(raw / "h100_rental_price.csv")
@@ -216,7 +218,7 @@ def chip_prices(raw):
     rented = rented.assign(start_date=rented.date, end_date=rented.date, chip="H100", kind="rental")
     rented = rented.assign(basis=rented.price_type + ": " + rented.description, unit="$ per chip-hour")
     table = pd.concat([bought, rented], ignore_index=True)
-    table = table[table.end_date.le(CUTOFF)]  # a year that ran past the cutoff is not known at the cutoff
+    table = table[table.end_date.le(CUTOFF)]  # drops a year that was not over at the cutoff
     return table[["start_date", "end_date", "chip", "kind", "basis", "low", "high", "central", "unit", "source"]]
 
 
@@ -229,7 +231,7 @@ def policy_dates(raw):
 
 
 def corrected(source):
-    """Source notes with SOURCE_CORRECTIONS applied."""
+    """Apply SOURCE_CORRECTIONS to source notes."""
     for wrong, right in SOURCE_CORRECTIONS.items():
         source = source.str.replace(wrong, right, regex=False)
     return source
@@ -240,17 +242,17 @@ TABLES += [nvidia_quarterly, hyperscaler_capex, chip_prices, policy_dates, clima
 
 
 def build(raw, output):
-    """Write every derived table into `output`.
+    """Write every derived table to the folder `output`.
 
-    Raises ValueError where a date is after the cutoff or a source is missing.
+    Raises ValueError if a date is after the cutoff or a source is missing.
     """
     for derive in TABLES:
         table = derive(Path(raw))
         for column in table.columns.intersection(DATE_COLUMNS):
             if (table[column].dropna() > CUTOFF).any():
-                raise ValueError(f"{derive.__name__}: a {column} after {CUTOFF}")
+                raise ValueError(f"{derive.__name__}: {column} has a date after {CUTOFF}")
         if table.source.isna().any() or table.source.eq("").any():
-            raise ValueError(f"{derive.__name__}: a row without a source")
+            raise ValueError(f"{derive.__name__}: a row has no source")
         table.to_csv(Path(output) / f"{derive.__name__}.csv", index=False, lineterminator="\n")
 
 

@@ -1,12 +1,12 @@
-"""Rules written once, for one agent; compiled for a population, a run, an ensemble.
+"""Rules are written once, for a single agent, and compiled for a population, a run or an ensemble.
 
-The engine knows nothing of AI markets. It has five ideas:
+The engine is independent of the AI market. It has five concepts:
 
 - `Field`: a declared state variable of an agent class.
 - `Agent`: a `mesa.Agent` whose state is a live row of its population's columns.
-- `Population` / `Group`: all agents of one class / of several classes that play one role; `do` runs a rule for all.
+- `Population` / `Group`: all agents of one class / of several classes with the same role; `do` runs a rule for all.
 - `Draws`: counter-based random numbers, one stream per (seed, decision, month, day, slot).
-- `loop`, `loop_between`, `run_many`: a period repeated, and a run repeated over parameters and seeds.
+- `loop`, `loop_between`, `run_many`: repeat a period, and repeat a run over parameters and seeds.
 """
 
 from abm.engine.agent import Agent, RuleError

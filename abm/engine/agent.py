@@ -1,4 +1,4 @@
-"""A Mesa agent whose state is one row of its population's columns."""
+"""Mesa agents whose state is one row of their population's columns."""
 
 import inspect
 import linecache
@@ -16,28 +16,29 @@ import numpy as np
 from abm.engine.fields import Field
 
 MESAS = ("model", "unique_id", "pos", "cell")
-"""What Mesa sets on an agent."""
+"""Attributes that Mesa sets on an agent."""
 
 
 FIXED = (
-    "agents are rows whose number is fixed when the model is made, and none can be added: give it sizes such as"
-    " closed_labs=6, free places for new open labs with entrants=3, or a class of your own with classes=[...]"
+    "agents are rows whose number is fixed when the model is created, and none can be added later: create the model with"
+    " sizes such as closed_labs=6, free slots for new open labs such as entrants=3, or your own classes with classes=[...]"
 )
-"""Why no agent can be made by calling its class."""
+"""Error message for creating an agent by calling its class."""
 
 
 class RuleError(TypeError):
-    """A rule that cannot be compiled, with the rule, the line and the fields on it."""
+    """A rule cannot be compiled. The message names the rule, the line and the fields on it."""
 
 
 class RuleWarning(UserWarning):
-    """A rule that nothing calls."""
+    """A method looks like a rule, but nothing calls it."""
 
 
 class Vector(np.ndarray):
-    """A field with several numbers, as a live agent gives it.
+    """Value of a field with several numbers on a live agent.
 
-    It is read-only, since a change inside it would be lost. ``lab.price += 1`` makes a new vector and assigns that.
+    It is read-only, because a change to one of its elements would be lost. ``lab.price += 1`` creates and assigns a new
+    vector.
     """
 
     __iadd__, __isub__, __imul__ = np.ndarray.__add__, np.ndarray.__sub__, np.ndarray.__mul__  # type: ignore[assignment]
@@ -46,9 +47,9 @@ class Vector(np.ndarray):
 
 
 class _LiveRow:
-    """What a Mesa agent of a running model reads and writes: its row of its population, now.
+    """The row that a Mesa agent of a running model reads and writes, in the current state of its population.
 
-    An agent that has left keeps its `last` values: its row may be another's by then.
+    An agent that has left the market keeps its `last` values, because its row may be reused for another agent.
     """
 
     __slots__ = ("model", "address", "index", "last")
@@ -67,22 +68,22 @@ class _LiveRow:
 
     def __setitem__(self, name: str, value: Any) -> None:
         if self.last is not None:
-            raise ValueError(f"{name} = {value!r}: this agent has left the market, and nothing reads what it is given")
+            raise ValueError(f"{name} = {value!r}: this agent has left the market; setting its fields has no effect")
         self.model.write(self.address, name, self.index, value)
 
     def leave(self, names: Iterable[str]) -> None:
-        """Keep the values of today."""
+        """Detach from the population and keep the current values of the fields `names`."""
         self.last = {name: self.model.column(self.address, name)[self.index] for name in names}
 
 
 class Agent(mesa.Agent):
-    """Base of all compiled agents: declare `Field`s, write rules as methods that assign to ``self``.
+    """Base class of all compiled agents: declare `Field`s, and write rules as methods that assign to ``self``.
 
-    A rule is called with ``self`` bound to one row. In a live model the row is that of the model's current state;
-    inside `Population.do` it is a row of traced columns. A rule must not branch in Python on a field's value (use
+    A rule is called with ``self`` bound to one row. In a live model, this is a row of the model's current state; inside
+    `Population.do`, it is a row of traced columns. A rule must not branch in Python on the value of a field (use
     ``jnp.where``) unless the model runs interpreted.
 
-    `stream` names the random stream of the class. Subclasses share their parent's, so a changed rule sees the same
+    `stream` names the random stream of the class. Subclasses share their parent's stream, so a changed rule sees the same
     draws as the rule it replaces.
     """
 
@@ -90,13 +91,13 @@ class Agent(mesa.Agent):
     active = Field(True, "", "takes part; inactive rows are slots for entrants", dtype=bool)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A new method whose name is almost that of a rule is told: nothing would call it."""
+        """Warn about a new method whose name nearly matches an inherited rule: nothing would call it."""
         super().__init_subclass__(**kwargs)
         inherited = {name for base in cls.__mro__[1:] for name in vars(base) if not name.startswith("_")}
         for name in [name for name in vars(cls) if inspect.isfunction(vars(cls)[name]) and name not in inherited]:
             if close := get_close_matches(name, inherited, n=1, cutoff=0.85):
                 warnings.warn(
-                    f"{cls.__name__}.{name} is not a rule that anything calls; did you mean {close[0]!r}?",
+                    f"{cls.__name__}.{name} is not the name of a rule, so nothing calls it; did you mean {close[0]!r}?",
                     RuleWarning,
                     stacklevel=2,
                 )
@@ -108,23 +109,23 @@ class Agent(mesa.Agent):
         super().__init__(model)
 
     def __repr__(self) -> str:
-        live = isinstance(vars(self).get("_row"), _LiveRow)  # a rule's agent has no slot
+        live = isinstance(vars(self).get("_row"), _LiveRow)  # inside a rule, an agent has no slot
         return f"<{type(self).__name__} in slot {self.slot}>" if live else f"<{type(self).__name__}>"
 
     def step(self) -> None:
-        """Refused: Mesa's own does nothing, and an agent of this model acts in the phases of a month."""
+        """Raise NotImplementedError: Mesa's method does nothing, and agents of this model act in the phases of a month."""
         raise NotImplementedError(
-            f"{type(self).__name__} has no step of its own: model.step() plays a month of all agents together, and what"
-            " one does in it is changed by overriding a rule in a subclass"
+            f"{type(self).__name__} cannot step on its own: model.step() advances all agents together by one month; to"
+            " change what an agent does, override a rule in a subclass"
         )
 
     def advance(self) -> None:
-        """Refused, as `step` is."""
+        """Raise NotImplementedError, as `step` does."""
         self.step()
 
     @classmethod
     def fields(cls) -> dict[str, Field]:
-        """All declared fields by name, base classes first."""
+        """All declared fields by name, those of base classes first."""
         return {n: f for kind in reversed(cls.__mro__) for n, f in vars(kind).items() if isinstance(f, Field)}
 
     @property
@@ -133,37 +134,37 @@ class Agent(mesa.Agent):
         return int(self._row.index)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """As usual, but a misspelt field of a live agent is told: nothing would read it.
+        """Set an attribute, but reject a misspelt field of a live agent: nothing would read it.
 
-        What Mesa or a user keeps on an agent beside its fields is nobody's misspelling and stays possible.
+        Other attributes that Mesa or a user sets on an agent are allowed.
         """
-        own = name.startswith("_") or hasattr(type(self), name) or name in MESAS or name in vars(self)
+        known = name.startswith("_") or hasattr(type(self), name) or name in MESAS or name in vars(self)
         live = isinstance(vars(self).get("_row"), _LiveRow)
-        if live and not own and (close := get_close_matches(name, self.fields(), n=1, cutoff=0.75)):
+        if live and not known and (close := get_close_matches(name, self.fields(), n=1, cutoff=0.75)):
             raise AttributeError(
-                f"{type(self).__name__} has no field {name!r}; did you mean {close[0]!r}? (for something of your"
-                f" own, begin the name with _, or declare it in the class)"
+                f"{type(self).__name__} has no field {name!r}; did you mean {close[0]!r}? (to add your own attribute,"
+                f" begin its name with _ or declare it in the class)"
             )
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name == "model":
             raise AttributeError(
-                f"a rule of {type(self).__name__} sees only its own fields and what it is passed, not the model; "
+                f"a rule of {type(self).__name__} sees only its own fields and its arguments, not the model; "
                 "pass what it needs as an argument of do(...)"
             )
         raise AttributeError(f"{type(self).__name__} has no field or attribute '{name}'")
 
 
 def bind(kind: type[Agent], row: dict[str, Any]) -> Any:
-    """A light agent of class `kind` over `row` (no model, not registered)."""
+    """Create a lightweight agent of class `kind` on `row`, without a model and not registered with one."""
     agent = object.__new__(kind)
     object.__setattr__(agent, "_row", row)
     return agent
 
 
 def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...], own: dict[str, Any]) -> Any:
-    """Call one rule of one row, turning JAX's tracing errors into a message about the rule."""
+    """Call a rule for one row, and turn JAX's tracing errors into a message about the rule."""
     try:
         method = getattr(kind, rule)
     except AttributeError:
@@ -176,7 +177,7 @@ def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...],
         raise RuleError(_explain_numpy(kind, rule, error)) from None
     except Exception as error:
         if not isinstance(error, RuleError):
-            error.add_note(f"This happened in rule {kind.__name__}.{rule}, or in what it calls and is given back.")
+            error.add_note(f"This happened in rule {kind.__name__}.{rule}, or in a function that it calls.")
         raise
     lost = [name for name in vars(agent) if name != "_row"]
     if lost:
@@ -188,7 +189,7 @@ def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...],
 
 
 def _explain(kind: type[Agent], rule: str, error: Exception) -> str:
-    """Name the rule, its line and the fields on that line, and show `jnp.where`."""
+    """Error message for a Python branch: the rule, its line and the fields on that line, and `jnp.where` as the remedy."""
     rule, line, where = _place(kind, rule, error)
     branch = re.search(r"\b(?:if|while)\s+(.*?)(?::|\s+else\b|$)", line)
     condition = branch[1] if branch else line
@@ -205,22 +206,22 @@ def _explain(kind: type[Agent], rule: str, error: Exception) -> str:
 
 
 def _explain_numpy(kind: type[Agent], rule: str, error: Exception) -> str:
-    """Name the rule, its line and what of NumPy's it calls there, and what to call instead."""
+    """Error message for a call of NumPy: the rule, its line and the function called there, and its JAX counterpart."""
     rule, line, where = _place(kind, rule, error)
     called = re.search(r"\b(?:np|numpy)\.([a-z_]\w*(?:\.\w+)*)", line)
     instead = f"jnp.{called[1]} instead of {called[0]}" if called else "jnp's function of the same name"
     return (
-        f"rule {kind.__name__}.{rule}{where} hands NumPy a value that is not known while the rule is compiled. Write "
+        f"rule {kind.__name__}.{rule}{where} passes NumPy a value that is not known while the rule is compiled. Write "
         f"{instead} (import jax.numpy as jnp); or run the model with compiled=False."
     )
 
 
 def _place(kind: type[Agent], rule: str, error: Exception) -> tuple[str, str, str]:
-    """The method at fault, its line, and both in a few words: the rule, or a method that the rule calls."""
+    """Locate an error in a rule or in a method that it calls: the method's name, the line, and a phrase for both."""
     codes = {method.__code__ for c in kind.__mro__ for method in vars(c).values() if inspect.isfunction(method)}
     frames = [(f, number) for f, number in traceback.walk_tb(error.__traceback__) if f.f_code in codes]
     line, where = "", ""
-    if frames:  # the innermost method: the rule, or one that the rule calls
+    if frames:  # the innermost method: the rule itself, or a method that it calls
         frame, number = frames[-1]
         rule = frame.f_code.co_name
         line = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()

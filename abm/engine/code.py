@@ -1,4 +1,4 @@
-"""Whose code it is, and what a code object says."""
+"""Distinguish library code from a user's code, and compute digests of code objects."""
 
 from __future__ import annotations
 
@@ -22,62 +22,62 @@ LIBRARIES = {PACKAGE} | {
         site.getusersitepackages(),
     )
 }
-"""Folders of code that is not the user's."""
+"""Folders of library code; all other code belongs to the user."""
 SIGNATURE = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
 """Flags of a function's code that describe its arguments and result."""
 
 
 def is_library(name: Any) -> bool:
-    """Whether a module, by its name, is the standard library's, an installed package's or this package's, by its file."""
+    """Whether the file of the module `name` belongs to the standard library, an installed package or this package."""
     module = sys.modules.get(name) if isinstance(name, str) else None
     if module is None or name in ("__main__", "__mp_main__"):
         return False
     spec = getattr(module, "__spec__", None)
     origin = getattr(module, "__file__", None) or getattr(spec, "origin", None)
     if origin is None or origin in ("built-in", "frozen"):
-        places = list(getattr(spec, "submodule_search_locations", None) or ())
-        return all(map(is_library_file, places)) if places else name in sys.stdlib_module_names
+        folders = list(getattr(spec, "submodule_search_locations", None) or ())
+        return all(map(is_library_file, folders)) if folders else name in sys.stdlib_module_names
     return is_library_file(str(origin))
 
 
 @functools.lru_cache(100_000)
 def is_library_file(path: str) -> bool:
-    """Whether code of this file is a library's or this package's."""
-    if not Path(path).is_absolute():  # what was typed, or a script of the working directory
+    """Whether a file belongs to a library or to this package."""
+    if not Path(path).is_absolute():  # interactive input, or a script in the working directory
         return path.startswith("<frozen ")
     return not LIBRARIES.isdisjoint(Path(path).resolve().parents)
 
 
 def is_by_name(value: Any) -> bool:
-    """Whether a library has this very thing under its own name, and, of a function, its code is the library's, too."""
+    """Whether a library holds exactly this object under its own name; the code of a function must be the library's as well."""
     try:
         module, name = value.__module__, getattr(value, "__qualname__", None) or value.__name__
-    except Exception:  # an object may do anything when it is asked for a name that it has not
+    except Exception:  # an object may raise anything when asked for an attribute that it does not have
         return False
     if type(module) is not str or type(name) is not str or not is_library(module):
         return False
     if type(value) is types.FunctionType and not is_library_file(value.__code__.co_filename):
         return False
-    found: Any = sys.modules[module]
+    target: Any = sys.modules[module]
     for part in name.split("."):
-        found = inspect.getattr_static(found, part, None)
-    return (found.__func__ if isinstance(found, staticmethod | classmethod) else found) is value
+        target = inspect.getattr_static(target, part, None)
+    return (target.__func__ if isinstance(target, staticmethod | classmethod) else target) is value
 
 
 class Code(NamedTuple):
-    """What a code object says by itself, its nested functions included."""
+    """Contents of a code object, including its nested functions."""
 
     digest: str
     globals: tuple[str, ...]
     imports: tuple[tuple[int, str], ...]
-    """Level and name."""
+    """Level and name of each import."""
     words: frozenset[str]
-    """Every name and text in it: attributes that it may ask a module for."""
+    """All names and strings in the code: the attributes that it may look up in a module."""
 
 
 @functools.lru_cache(10_000)
 def read_code(code: types.CodeType) -> Code:
-    """What a code object says, the constants by their values: a docstring moves the numbers of all others."""
+    """Read a code object. Constants enter by value, because adding a docstring shifts the indices of all others."""
     names: set[str] = set()
     imports: set[tuple[int, str]] = set()
     words = set(code.co_names)
@@ -98,7 +98,7 @@ def read_code(code: types.CodeType) -> Code:
         return f"{type(value).__name__} {value!r}"
 
     instructions = list(dis.get_instructions(code))
-    for at, step in enumerate(instructions):
+    for index, step in enumerate(instructions):
         if step.opcode in dis.hasconst or step.opname == "KW_NAMES":
             steps.append((step.opname, constant(code.co_consts[step.arg or 0])))
         else:
@@ -106,7 +106,7 @@ def read_code(code: types.CodeType) -> Code:
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             names.add(str(step.argval))
         elif step.opname == "IMPORT_NAME":
-            imports.add((int(instructions[at - 2].argval or 0), str(step.argval)))
+            imports.add((int(instructions[index - 2].argval or 0), str(step.argval)))
     kinds = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & SIGNATURE)
     variables = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     content = repr((kinds, variables, steps)).encode(errors="surrogatepass") + code.co_exceptiontable

@@ -1,4 +1,4 @@
-"""Randomness as data: a draw is a function of (seed, decision, month, day, stream, slot), and of nothing else."""
+"""Randomness as data: a draw is a function of (seed, decision, month, day, stream, slot) and of nothing else."""
 
 import dataclasses
 import zlib
@@ -14,15 +14,15 @@ from abm.engine.modes import map_rows
 from abm.engine.population import Group, Population
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-_TIME, _NAME = np.uint32(0x9E3779B9), np.uint32(0x7F4A7C15)  # keep the two ways of deriving a key apart
+_TIME, _NAME = np.uint32(0x9E3779B9), np.uint32(0x7F4A7C15)  # separate the keys of periods from those of names
 
 
 @jax.jit
 def threefry(key: Any, first: Any, second: Any) -> tuple[jax.Array, jax.Array]:
     """Two random 32-bit words from a key (2,) and two counter words (Threefry-2x32-20; Salmon et al. 2011).
 
-    JAX has the same generator, but on processors it compiles it to a loop over whole arrays, which took a third of the
-    time of a month; written out it is one pass that fuses with whatever uses the numbers.
+    JAX has the same generator, but on CPUs it compiles to a loop over whole arrays, which took a third of the time of a
+    month; written out, it is a single pass that fuses with the operations that use the numbers.
     """
     k0, k1 = key[..., 0], key[..., 1]
     keys = (k0, k1, k0 ^ k1 ^ np.uint32(0x1BD11BDA))
@@ -38,9 +38,9 @@ def threefry(key: Any, first: Any, second: Any) -> tuple[jax.Array, jax.Array]:
 
 @jax.jit
 def derive(key: Any, value: Any, kind: np.uint32) -> jax.Array:
-    """The key of a period or a decision: each word mixed with the value by a bijection (MurmurHash3's finaliser).
+    """Derive the key of a period or a decision: mix each word with the value by a bijection (MurmurHash3's finaliser).
 
-    Distinct values give distinct keys, which is all that Threefry asks of them.
+    Distinct values give distinct keys, which is all that Threefry requires.
     """
 
     def mix(word: Any) -> Any:
@@ -54,7 +54,7 @@ def derive(key: Any, value: Any, kind: np.uint32) -> jax.Array:
 
 
 def seed_words(seed: int) -> np.ndarray:
-    """A whole number 0 <= seed < 2^64 as the two words of a key."""
+    """Split a seed, an integer 0 <= seed < 2^64, into the two words of a key. Raises ValueError outside this range."""
     seed = int(seed)
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed = {seed}: must lie between 0 and 2^64 - 1")
@@ -66,25 +66,25 @@ def seed_words(seed: int) -> np.ndarray:
 class Draws:
     """Named counter-based draws.
 
-    Two scenarios with one seed share every draw, and an agent's draws do not depend on how many others there are:
-    adding slots, events or decisions leaves the existing draws as they were.
+    Two scenarios with the same seed share every draw, and an agent's draws do not depend on the number of other agents:
+    adding slots, events or decisions leaves all existing draws unchanged.
     """
 
     key: Any  # (2,) 32-bit words
 
     @classmethod
     def from_seed(cls, seed: Any) -> "Draws":
-        """From a whole number, or from `seed_words` where the seed is traced."""
+        """Create draws from an integer seed, or from `seed_words` if the seed is traced."""
         return cls(jnp.asarray(seed_words(int(seed)) if isinstance(seed, int | np.integer) else seed))
 
     def at(self, time: Any) -> "Draws":
-        """The draws of one period (a month, then within it a day)."""
-        # The barrier keeps the compiler from writing the key's derivation out again for every number drawn from it, which
-        # with jaxlib 0.12 took minutes.
+        """Draws of one period (a month, or a day within a month)."""
+        # The barrier keeps the compiler from repeating the derivation of the key for every number drawn from it, which
+        # took minutes with jaxlib 0.12.
         return Draws(jax.lax.optimization_barrier(derive(self.key, jnp.asarray(time).astype(jnp.uint32), _TIME)))
 
     def each(self, times: Any, draw: Callable[["Draws"], Any]) -> Any:
-        """``draw(self.at(t))`` for every t of `times` at once: the same numbers as one by one."""
+        """``draw(self.at(t))`` for every t in `times`, vectorised: the same numbers as computed one by one."""
         return map_rows(lambda time: draw(self.at(time)), times)
 
     def uniform(self, decision: str, agents: Group | Population, shape: tuple[int, ...] = ()) -> jax.Array:
@@ -96,11 +96,11 @@ class Draws:
         return self._by_stream(decision, agents, _normal, shape)
 
     def market_normal(self, decision: str, size: int) -> jax.Array:
-        """Standard normal draws (size,) that belong to no agent."""
+        """Standard normal draws (size,) that do not belong to an agent."""
         return _normal(threefry(self.key_of(decision), np.arange(size, dtype=np.uint32), 0))
 
     def key_of(self, name: str) -> Any:
-        """Key (2,) of the draws of one name: a decision, " / " and the agents' stream; a decision alone where no agent draws."""
+        """Key (2,) of named draws. The name is "DECISION / STREAM", or just the decision for draws without an agent."""
         return derive(self.key, np.uint32(zlib.crc32(name.encode())), _NAME)
 
     def _by_stream(
@@ -114,16 +114,16 @@ class Draws:
             slots = np.broadcast_to(slots, (p.size, *shape))
             words = threefry(self.key_of(f"{decision} / {p.kind.stream}"), slots, np.broadcast_to(within, slots.shape))
             parts.append(convert(words))
-        # Numbers are made once: without the barrier they are made anew in every place that uses them.
+        # Without the barrier, the numbers would be computed again in every place that uses them.
         return jax.lax.optimization_barrier(parts[0] if len(parts) == 1 else jnp.concatenate(parts))
 
 
 def _uniform(word: Any) -> jax.Array:
     unit = (word.astype(float) + 0.5) * 2.0**-32
-    return jnp.minimum(unit, 1 - jnp.finfo(unit.dtype).epsneg)  # in 32 bits the largest words would round to 1
+    return jnp.minimum(unit, 1 - jnp.finfo(unit.dtype).epsneg)  # in 32 bits, the largest words would round to 1
 
 
 def _normal(words: tuple[Any, Any]) -> jax.Array:
-    """Box and Muller (1958)."""
+    """Convert two words to a standard normal number (Box and Muller 1958)."""
     radius = jnp.sqrt(-2 * jnp.log(_uniform(words[0])))
     return radius * jnp.cos(2 * np.pi * _uniform(words[1]))

@@ -1,4 +1,4 @@
-"""One run repeated over parameters and seeds, in chunks that fit the machine."""
+"""Ensembles: one run repeated over parameters and seeds, in chunks that fit the machine."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ from abm.engine.compilation import own_settings
 
 
 def concatenate_runs(parts: list[Any]) -> Any:
-    """Join outputs of chunks along the run axis."""
+    """Concatenate the outputs of chunks along the run axis."""
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
@@ -30,28 +30,30 @@ def run_many(
     progress: Callable[[int, int, float], None] | None = None,
     x64: bool = True,
 ) -> Any:
-    """Outputs (NumPy) of ``run`` for every row of ``inputs``.
+    """Compute the outputs (NumPy) of ``run`` for every row of ``inputs``.
 
     Parameters
     ----------
     run
-        Compiled function of one *chunk*: takes inputs with a leading axis of length `chunk`, returns outputs with the
+        Compiled function of one *chunk*: takes inputs with a leading axis of length `chunk` and returns outputs with the
         same leading axis (``jax.jit(jax.vmap(one_run))``).
     inputs
-        Tree of arrays, first axis the runs.
+        Tree of arrays whose first axis is the runs.
     chunk
-        Runs per call. All calls have this length (the last one is padded), so there is one compilation.
+        Runs per call. All calls have this length (the last one is padded), so `run` is compiled only once.
     pad
-        Compute whole chunks even where there are fewer runs than one, so that their number never asks for a compilation.
+        Pad even an ensemble smaller than one chunk to a full chunk, so that its size never causes a new compilation.
     workers
-        Chunks in flight at once. XLA releases the interpreter lock, so threads use all cores without copying; one alone
-        computes in the calling thread, since a new one may find no memory.
+        Chunks computed at the same time. XLA releases the interpreter lock, so threads use all cores without copying; a
+        single worker computes in the calling thread, because a new thread may not find enough memory.
     keep
-        Applied to each chunk's outputs before they are stored: what is dropped here never fills memory.
+        Applied to each chunk's outputs before they are stored, so that dropped outputs never fill memory.
     progress
         Called as ``progress(done, total, seconds)`` after each chunk.
     x64
         Whether worker threads compute in 64 bits (settings are thread-local in JAX).
+
+    Raises ValueError for an empty ensemble.
     """
     total = jax.tree.leaves(inputs)[0].shape[0]
     if total == 0:
@@ -69,7 +71,7 @@ def run_many(
             with own_settings(64 if x64 else 32):
                 rows = jnp.minimum(jnp.arange(start, start + chunk), total - 1)
                 out = run(jax.tree.map(lambda x: x[rows], inputs))
-                compiled.set()  # a call returns once its program is compiled and has been started
+                compiled.set()  # a call returns once its program has been compiled and started
                 out = keep(out)
         finally:
             compiled.set()
@@ -90,7 +92,7 @@ def run_many(
     with ThreadPoolExecutor(workers) as pool:
         pending = {pool.submit(task, 0): 0}
         try:
-            compiled.wait()  # one thread compiles; the others find the program ready
+            compiled.wait()  # one thread compiles, so that the others find the program ready
             pending |= {pool.submit(task, start): start for start in starts[1:]}
             while pending:
                 finished, _ = wait(pending, return_when=FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""A declared state variable."""
+"""Declaration of state variables."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,16 +8,16 @@ import numpy as np
 
 @dataclass(eq=False)
 class Field:
-    """One state variable of an agent class, declared like a class attribute.
+    """A state variable of an agent class, declared as a class attribute.
 
     Inside a rule and on a live agent, `agent.price` reads and `agent.price = 3.0` writes the agent's own row.
 
     Parameters
     ----------
     default
-        Value of new agents; broadcast over `shape`.
+        Initial value for new agents, broadcast over `shape`.
     unit, symbol, meaning
-        For tables and documentation.
+        Used in tables and documentation.
     shape
         Names of further axes, e.g. ``("tier",)``; their sizes are given when the population is created.
     dtype
@@ -33,7 +33,7 @@ class Field:
     name: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
-        """What cannot be the declaration of a field is told where it is declared."""
+        """Check the declaration, so that an error points at the class that contains it."""
         if self.dtype not in (float, int, bool):
             raise TypeError(f"Field(dtype={self.dtype!r}): must be float, int or bool")
         if not isinstance(self.shape, tuple):

@@ -1,4 +1,4 @@
-"""Compiled or interpreted: one switch that populations and loops look at."""
+"""Compiled or interpreted mode: a single switch for populations and loops, and the control flow that follows it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ _interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
 
 @contextmanager
 def interpreted() -> Iterator[None]:
-    """Inside this block rules are called agent by agent in Python, and loops are Python loops."""
+    """Context manager: call rules agent by agent in Python, and run loops as Python loops."""
     token = _interpreted.set(True)
     try:
         yield
@@ -22,11 +22,12 @@ def interpreted() -> Iterator[None]:
 
 
 def is_interpreted() -> bool:
+    """Whether the current context is interpreted."""
     return _interpreted.get()
 
 
 def loop(body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
-    """`jax.lax.scan(body, carry, xs)`; in interpreted mode the same thing as a Python loop."""
+    """`jax.lax.scan(body, carry, xs)`, or the equivalent Python loop in interpreted mode."""
     if not is_interpreted():
         return jax.lax.scan(body, carry, xs)
     outputs = []
@@ -39,10 +40,10 @@ def loop(body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tu
 def loop_between(
     body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, bounds: tuple[Any, Any], outputs: Any
 ) -> tuple[Any, Any]:
-    """`loop` over the rows ``bounds[0] <= i < bounds[1]`` of `xs`, whose outputs replace those rows of `outputs`.
+    """Loop over the rows ``bounds[0] <= i < bounds[1]`` of `xs`, and replace those rows of `outputs` by the new outputs.
 
-    The bounds are numbers, not shapes: one compiled program serves runs of every length up to that of `xs`, and a run that
-    goes on from the middle of another.
+    The bounds are values, not shapes: one compiled program serves runs of any length up to that of `xs`, as well as runs
+    that branch off from the middle of another run.
     """
 
     def step(i: Any, state: Any) -> Any:
@@ -60,15 +61,15 @@ def loop_between(
 
 
 def without_weak_types(state: Any) -> Any:
-    """The same arrays without JAX's weak types.
+    """Return the same arrays without JAX's weak types.
 
-    A program whose state comes back with other types than it went in with is traced and compiled a second time.
+    A program that returns its state with types other than those it received is traced and compiled a second time.
     """
     return jax.tree.map(lambda x: jax.lax.convert_element_type(x, jnp.result_type(x)), state)
 
 
 def map_rows(function: Callable[[Any], Any], rows: Any) -> Any:
-    """``function`` of every row of a tree of arrays, stacked; compiled with `jax.vmap`, else a Python loop."""
+    """Apply ``function`` to every row of a tree of arrays and stack the results, by `jax.vmap` or by a Python loop."""
     if not is_interpreted():
         return jax.vmap(function)(rows)
     size = jax.tree.leaves(rows)[0].shape[0]
@@ -81,10 +82,10 @@ RUNS = "runs"
 
 
 def in_any_run(condition: Any) -> Any:
-    """Whether the condition holds in any of the runs that are computed together.
+    """Whether the condition holds in any run of the batch.
 
-    With it `when` may skip an action that leaves the state as it is wherever the condition does not hold: skipping then
-    changes no number, only the time it takes.
+    Use it in `when` to skip an action that does not change the state where the condition is false: skipping it then
+    affects speed only.
     """
     try:
         return jax.lax.pmax(jnp.asarray(condition).astype(jnp.int32), RUNS) > 0
@@ -93,10 +94,10 @@ def in_any_run(condition: Any) -> Any:
 
 
 def when(condition: Any, action: Callable[[Any], Any], state: Any) -> Any:
-    """``action(state)`` if the condition holds, else ``state``; compiled, only the chosen branch runs.
+    """``action(state)`` if the condition holds, otherwise ``state``; in compiled mode, too, only the chosen branch runs.
 
-    The condition must be the same for all runs of an ensemble (a day of the week, say). Only what the action changes
-    passes through the branch, so that large unchanged arrays are not copied.
+    The condition must be the same for all runs of an ensemble (a day of the week, say). Only arrays that the action
+    changes pass through the branch, so that large unchanged arrays are not copied.
     """
     if is_interpreted():
         return action(state) if bool(condition) else state

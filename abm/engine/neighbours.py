@@ -1,4 +1,4 @@
-"""What an agent sees of those it is connected to."""
+"""Averages over an agent's neighbours in a network."""
 
 import functools
 from typing import Any
@@ -10,21 +10,21 @@ from jax.custom_batching import custom_vmap
 from abm.engine.devices import on_accelerator
 
 WRITTEN_OUT = 16
-"""Most neighbours whose sum is written out term by term. A user's network may have hundreds, which would take minutes to
-compile."""
+"""Largest number of neighbours for which the sum is unrolled. A user's network may have hundreds, which would take minutes
+to compile."""
 
 
 def mean_of_neighbours(values: Any, lists: Any) -> jax.Array:
     """Mean over each agent's neighbours, shape (agents, ...).
 
-    values : (agents, ...), any unit. lists : (agents, k) integers, row i whom agent i listens to.
+    values : (agents, ...), any unit. lists : (agents, k) integers, row i the agents that agent i listens to.
     """
     return _mean(values, lists)
 
 
 def _one_by_one(values: Any, lists: Any) -> jax.Array:
-    """k gathers that fuse with the sum, where one gather of all would write everything to memory between the two."""
-    values = jax.lax.optimization_barrier(values)  # else a second round would do the first one's work k times over
+    """Mean by k gathers that fuse with the sum; a single gather would write all values to memory first."""
+    values = jax.lax.optimization_barrier(values)  # otherwise a second round would repeat the first one's work k times
     if lists.shape[1] > WRITTEN_OUT:
         return _sum(values, lists) / lists.shape[1]
     total = values[lists[:, 0]]
@@ -38,12 +38,13 @@ _mean = custom_vmap(_one_by_one)
 
 @_mean.def_vmap
 def _of_runs(_size: int, batched: list[bool], values: Any, lists: Any) -> tuple[jax.Array, bool]:
-    """Runs side by side share their lists: a neighbour's numbers in all of them lie together and are fetched at once.
+    """Mean in a batch of runs that share their lists: a neighbour's values in all runs are contiguous and fetched at once.
 
-    Summed in the order of `_one_by_one`, so that a run has the same numbers alone.
+    Terms are added in the order of `_one_by_one`, so that a run gives the same numbers on its own.
     """
     if batched != [True, False]:
-        return jax.vmap(_one_by_one, in_axes=[0 if one else None for one in batched])(values, lists), True
+        axes = [0 if is_batched else None for is_batched in batched]
+        return jax.vmap(_one_by_one, in_axes=axes)(values, lists), True
     values = jax.lax.optimization_barrier(jnp.moveaxis(values, 0, -1))
     return jnp.moveaxis(_sum(values, lists) / lists.shape[1], -1, 0), True
 
@@ -51,10 +52,11 @@ def _of_runs(_size: int, batched: list[bool], values: Any, lists: Any) -> tuple[
 def _sum(values: jax.Array, lists: Any) -> jax.Array:
     """Sum over each agent's neighbours, first to last.
 
-    On a processor a loop: what is written out would be summed anew in every place that uses it, with all k fetched arrays
-    kept. An accelerator makes one kernel of what is written out, and the loop would cost it two thirds more of a month.
+    On a CPU, this is a loop: an unrolled sum would be computed again in every place that uses it, with all k fetched arrays
+    kept in memory. An accelerator compiles the unrolled sum to a single kernel; the loop would make a month two thirds
+    slower.
     """
     first, others = values[lists[:, 0]], lists[:, 1:].T
     if on_accelerator() and lists.shape[1] <= WRITTEN_OUT:
-        return functools.reduce(lambda total, whom: total + values[whom], others, first)
-    return jax.lax.scan(lambda total, whom: (total + values[whom], None), first, others)[0]
+        return functools.reduce(lambda total, neighbour: total + values[neighbour], others, first)
+    return jax.lax.scan(lambda total, neighbour: (total + values[neighbour], None), first, others)[0]

@@ -1,4 +1,4 @@
-"""All agents of one class as columns, and several such classes that play one role."""
+"""Populations: all agents of one class stored as columns. Groups: several populations with the same role."""
 
 import dataclasses
 from functools import partial
@@ -28,20 +28,23 @@ class Population:
     def create(
         cls, kind: type[Agent], size: int, *, sizes: dict[str, int] | None = None, offset: int = 0, **given: Any
     ) -> "Population":
-        """`size` agents; fields not `given` take their default. `sizes` gives the lengths of named axes."""
+        """Create `size` agents. `given` sets fields, the others take their defaults; `sizes` gives the lengths of named axes.
+
+        Raises ValueError for unknown or reserved field names, a missing axis size, or values of the wrong shape.
+        """
         fields = kind.fields()
         taken = [name for name in fields if hasattr(Population, name) or name in ("kind", "columns", "offset")]
         if taken:
             raise ValueError(f"{kind.__name__}: {', '.join(taken)} cannot be a field's name: populations use it")
         unknown = [name for name in given if name not in fields]
         if unknown:
-            missing = ", ".join(map(repr, unknown))
-            raise ValueError(f"{kind.__name__} has no field {missing}; it has {', '.join(fields)}")
+            names = ", ".join(map(repr, unknown))
+            raise ValueError(f"{kind.__name__} has no field {names}; it has {', '.join(fields)}")
         columns = {}
         for name, declared in fields.items():
             shape = (size, *(_axis(sizes, axis, kind, name) for axis in declared.shape))
             value = jnp.asarray(given.get(name, declared.default), dtype=declared.dtype)
-            if 0 < value.ndim < len(shape):  # one value per agent, the same along the further axes
+            if 0 < value.ndim < len(shape):  # one value per agent, broadcast along the further axes
                 value = value.reshape(value.shape + (1,) * (len(shape) - value.ndim))
             try:
                 columns[name] = jnp.broadcast_to(value, shape)
@@ -51,6 +54,7 @@ class Population:
 
     @property
     def size(self) -> int:
+        """Number of agents, active or not."""
         return next(iter(self.columns.values())).shape[0]
 
     def __getattr__(self, name: str) -> jax.Array:
@@ -60,22 +64,22 @@ class Population:
         return columns[name]
 
     def replace(self, **columns: Any) -> "Population":
-        """The same population with some columns exchanged."""
+        """A copy of the population with some columns replaced."""
         return dataclasses.replace(self, columns={**self.columns, **columns})
 
     def do(self, rule: str, *shared: Any, where: Any = None, **own: Any) -> "Population":
-        """Run one agent's rule for every agent and keep what it assigned.
+        """Run a rule for every agent, and return the population with the fields that the rule assigned.
 
         Parameters
         ----------
         rule
             Name of a method of the agent class.
         *shared
-            Passed as they are to every agent.
+            Passed unchanged to every agent.
         where
-            Mask of the agents that act; default: the active ones. The others keep their state.
+            Mask of the agents that act (default: the active agents). The others keep their state.
         **own
-            Arrays (or trees of arrays) with one row per agent; each agent gets its row.
+            Arrays (or trees of arrays) with one row per agent; each agent receives its row.
         """
         acting = self.columns["active"] if where is None else where
         if is_interpreted():
@@ -87,13 +91,13 @@ class Population:
             assigned = {name: value for name, value in agent._row.items() if value is not row[name]}
             return {name: _fitting(jnp, self.kind, rule, name, value, row[name]) for name, value in assigned.items()}
 
-        done = jax.vmap(act)(self.columns, own)
-        return self.replace(**{name: _where(acting, done[name], self.columns[name]) for name in done})
+        changed = jax.vmap(act)(self.columns, own)
+        return self.replace(**{name: _where(acting, changed[name], self.columns[name]) for name in changed})
 
     def ask(self, rule: str, *shared: Any, **own: Any) -> Any:
-        """Run one agent's rule for every row and return what it returned; nobody's state changes.
+        """Run a rule for every agent and return its results, one row per agent; no state changes.
 
-        Rows of inactive agents are asked too: mask their answers.
+        Inactive agents are included: mask their rows.
         """
         if is_interpreted():
             host = {name: np.asarray(column) for name, column in self.columns.items()}
@@ -123,9 +127,9 @@ class Population:
 
 @jax.tree_util.register_pytree_node_class
 class Group:
-    """Populations that play one role (all labs, say), addressed as one: fields are concatenated, rules run in each.
+    """Populations with the same role (all labs, say), addressed as one: fields are concatenated, rules run in each.
 
-    This is what lets a user's subclass stand beside the built-in ones: it is one more population of the group.
+    This allows a user's subclass beside the built-in classes: it is one more population in the group.
     """
 
     def __init__(self, *populations: Population) -> None:
@@ -142,6 +146,7 @@ class Group:
 
     @property
     def size(self) -> int:
+        """Number of agents in all populations, active or not."""
         return sum(p.size for p in self.populations)
 
     def __getattr__(self, name: str) -> jax.Array:
@@ -151,7 +156,7 @@ class Group:
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
     def split(self, rows: Any) -> list[Any]:
-        """Cut arrays with one row per agent of the group into one piece per population."""
+        """Split arrays with one row per agent of the group into one piece per population."""
         pieces, start = [], 0
         for population in self.populations:
             stop = start + population.size
@@ -160,11 +165,12 @@ class Group:
         return pieces
 
     def replace(self, **columns: Any) -> "Group":
+        """A copy of the group with some columns replaced; each has one row per agent of the group."""
         parts = self.split({name: jnp.asarray(value) for name, value in columns.items()})
         return Group(*(p.replace(**part) for p, part in zip(self.populations, parts, strict=True)))
 
     def do(self, rule: str, *shared: Any, where: Any = None, **own: Any) -> "Group":
-        """`Population.do` in every population; `where` and `own` have one row per agent of the group."""
+        """Call `Population.do` on every population; `where` and `own` have one row per agent of the group."""
         masks = [None] * len(self.populations) if where is None else self.split(where)
         return Group(
             *(
@@ -174,7 +180,7 @@ class Group:
         )
 
     def ask(self, rule: str, *shared: Any, **own: Any) -> Any:
-        """`Population.ask` in every population, answers concatenated."""
+        """Call `Population.ask` on every population and concatenate the results."""
         answers = [p.ask(rule, *shared, **mine) for p, mine in zip(self.populations, self.split(own), strict=True)]
         return answers[0] if len(answers) == 1 else jax.tree.map(lambda *rows: jnp.concatenate(rows), *answers)
 
@@ -190,13 +196,13 @@ def _axis(sizes: dict[str, int] | None, axis: str, kind: type[Agent], name: str)
 
 
 def _row(host: dict[str, np.ndarray], index: int) -> dict[str, Any]:
-    # A scalar comes out as a numpy scalar, so Python branches work in interpreted mode; vectors are copied so that a
-    # rule cannot change the columns behind the engine's back.
+    # Scalars are returned as NumPy scalars, so that Python branches work in interpreted mode; vectors are copied, so that
+    # a rule cannot modify the columns directly.
     return {name: (column[index] if column.ndim == 1 else column[index].copy()) for name, column in host.items()}
 
 
 def _fitting(numpy: Any, kind: type[Agent], rule: str, name: str, value: Any, old: Any) -> Any:
-    """What a rule assigned to a field, as an array of the field's shape and type."""
+    """Convert the value that a rule assigned to a field to the field's shape and type. Raises RuleError if it does not fit."""
     try:
         return numpy.broadcast_to(numpy.asarray(value, old.dtype), old.shape)
     except (TypeError, ValueError):
@@ -206,15 +212,15 @@ def _fitting(numpy: Any, kind: type[Agent], rule: str, name: str, value: Any, ol
 
 
 def answer_like(template: Any, answer: Any, kind: type[Agent], rule: str) -> Any:
-    """What one rule gave to another one, as an array shaped like `template`. Raises RuleError with the rule that gave it."""
+    """Convert the result of `rule` to the shape and type of `template`. Raises RuleError, naming the rule, if it does not fit."""
     try:
         if answer is None or jnp.asarray(answer).dtype.kind == "c":
             raise TypeError
         return jnp.broadcast_to(jnp.asarray(answer, template.dtype), template.shape)
     except (TypeError, ValueError):
         given = f"shape {answer.shape}" if getattr(answer, "shape", None) else repr(answer)
-        wanted = f"numbers of shape {template.shape}" if template.shape else "a number"
-        raise RuleError(f"rule {kind.__name__}.{rule} returns {given}, where {wanted} are wanted") from None
+        expected = f"numbers of shape {template.shape}" if template.shape else "a number"
+        raise RuleError(f"rule {kind.__name__}.{rule} returns {given}, but must return {expected}") from None
 
 
 def _where(mask: Any, new: jax.Array, old: jax.Array) -> jax.Array:

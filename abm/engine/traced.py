@@ -1,8 +1,8 @@
-"""Traced programs kept on disk, so that a process need not trace again what another one has traced.
+"""Traced programs stored on disk, so that a process need not repeat a trace that another process has made.
 
-JAX keeps compiled programs, but finds them by what tracing gives, and tracing a month takes seconds. A kept trace would
-not notice that a rule was changed in memory; it is used only where `ABM_KEEP_TRACED` is 1, which the command line sets:
-there nobody's code runs but that of the package, whose source is part of the key.
+JAX caches compiled programs, but looks them up by their trace, and tracing a month takes seconds. A stored trace would not
+notice that a rule was changed in memory. It is therefore used only if `ABM_KEEP_TRACED` is 1, which the command line sets:
+there, only the package's own code runs, whose source is part of the key.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ import numpy as np
 from abm.engine.compilation import cache_folder
 
 CHECKSUM = 32
-"""Bytes at the head of a kept file: the SHA-256 of the rest."""
+"""Length, in bytes, of the checksum at the head of a stored file: the SHA-256 of the rest."""
 
 
 def is_wanted() -> bool:
-    """Whether this process may use kept traces."""
+    """Whether this process may use stored traces."""
     return os.environ.get("ABM_KEEP_TRACED") == "1"
 
 
 def kept(name: str, make: Callable[[], bytes]) -> bytes:
-    """The bytes kept under a name; made, and kept, where there are none or they are damaged.
+    """Return the bytes stored under a name; if they are missing or damaged, call `make` and store the result.
 
-    Where the disk does not bear it they are only made.
+    If nothing can be written to disk, only `make` is called.
     """
     folder = cache_folder()
     if folder is None:
@@ -44,19 +44,19 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
     except OSError:
         pass
     made = make()
-    half = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
+    temporary = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        half.write_bytes(hashlib.sha256(made).digest() + made)
-        os.replace(half, path)
+        temporary.write_bytes(hashlib.sha256(made).digest() + made)
+        os.replace(temporary, path)
     except OSError:
         with contextlib.suppress(OSError):
-            half.unlink()
+            temporary.unlink()
     return made
 
 
 def key_of(identity: str, leaves: list[Any]) -> str:
-    """A name for an identity, the shapes and types of the arrays, and the installed JAX."""
+    """Name of a stored trace: a hash of the identity, the shapes and types of the arrays, and the version of JAX."""
     shapes = [(leaf.shape, str(leaf.dtype)) for leaf in leaves]
     head = [
         identity,
@@ -69,15 +69,16 @@ def key_of(identity: str, leaves: list[Any]) -> str:
 
 
 def _as_computed(leaf: Any) -> np.ndarray:
-    """A number or array of NumPy's in the width that JAX is set to; making a JAX array of it would compile a program."""
+    """Convert a number to a NumPy array of the width that JAX is set to; creating a JAX array would compile a program."""
     array = np.asarray(leaf)
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
 
 
 class Traced:
-    """A function of trees of arrays that is traced once for all processes, and compiled.
+    """A function of trees of arrays that is traced once for all processes, and compiled in each.
 
-    `like` gives, of the arguments, what the result is shaped like; `identity` stands for all else that decides the trace.
+    `like` maps the arguments to a tree of the same structure as the result; `identity` stands for everything else that
+    affects the trace.
     """
 
     def __init__(
@@ -91,10 +92,10 @@ class Traced:
         leaves = [leaf if isinstance(leaf, jax.Array) else _as_computed(leaf) for leaf in leaves]
         key = key_of(self.identity, leaves)
         if key not in self.calls:
-            self.calls[key] = self._prepared(key, leaves, tree)
+            self.calls[key] = self._compiled(key, leaves, tree)
         return jax.tree.unflatten(jax.tree.structure(self.like(*args)), self.calls[key](*leaves))
 
-    def _prepared(self, key: str, leaves: list[Any], tree: Any) -> Callable[..., Any]:
+    def _compiled(self, key: str, leaves: list[Any], tree: Any) -> Callable[..., Any]:
         def flat(*leaves: Any) -> list[Any]:
             return jax.tree.leaves(self.function(*jax.tree.unflatten(tree, leaves)))
 
@@ -103,7 +104,7 @@ class Traced:
         def trace() -> bytes:
             return bytes(jax.export.export(jax.jit(flat))(*shapes).serialize())
 
-        # What was just traced also goes through bytes: all processes then compile one and the same program. It is
-        # compiled here, once: `jax.jit` would compile it again for arrays that a call of it gave, whose device is fixed.
+        # A new trace is serialised and read back as well, so that all processes compile the same program. It is compiled
+        # here, once: `jax.jit` would compile it again for arrays that one of its calls returned, whose device is fixed.
         call = jax.export.deserialize(bytearray(kept(key, trace))).call
         return jax.jit(call, compiler_options=self.options).lower(*shapes).compile()

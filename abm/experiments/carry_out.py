@@ -1,4 +1,4 @@
-"""An experiment from its file to its page."""
+"""Carry out an experiment: from its file to its report."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExperimentRun:
-    """What came of an experiment, and where it lies."""
+    """The result of an experiment and the files it was written to."""
 
     experiment: Experiment
     verdict: Verdict
     result: dict[str, Any]
     runs: pd.DataFrame
-    """Those that are in order."""
+    """Those that did not fail."""
     folder: Path
     files: list[Path]
     seconds: float
@@ -36,10 +36,10 @@ class ExperimentRun:
 def run_experiment(
     experiment: Experiment, folder: Path, quick: bool = False, progress: Progress | None = None, workers: int = 1
 ) -> ExperimentRun:
-    """Run what is not there yet, judge it, and write figures, tables, result.json, manifest.json and report.html.
+    """Run what is missing, judge it, and write figures, tables, result.json, manifest.json and report.html.
 
-    Raises KeyboardInterrupt on Ctrl-C; runs that are finished are kept below `folder` and used again. Raises ValueError where
-    the folder has symbolic links.
+    Finished runs are kept below `folder` and reused, also after Ctrl-C (KeyboardInterrupt). Raises ValueError if the folder
+    contains symbolic links; RuntimeError if every run failed, or a figure could not be drawn.
     """
     began = time.perf_counter()
     folder = folder.absolute()  # a folder's own figure.py may change the working directory
@@ -49,11 +49,10 @@ def run_experiment(
     if good.empty:
         first = runs["error"].iloc[0] if len(runs) else "there are no runs"
         raise RuntimeError(
-            f"{experiment.name}: every run failed, the first with: {first}; runs that failed are done again when it is"
-            " reproduced again"
+            f"{experiment.name}: every run failed, the first with: {first}; reproducing it again retries failed runs"
         )
     if progress:
-        progress(f"{experiment.name}: drawing", len(runs), len(runs))
+        progress(f"{experiment.name}: drawing figures", len(runs), len(runs))
     verdict = judge(experiment, good)
     files = report.write(experiment, folder, runs, verdict, quick, time.perf_counter() - began)
     if experiment.predictions:

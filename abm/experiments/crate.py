@@ -1,4 +1,4 @@
-"""A stored result as an RO-Crate: files with metadata that archives read. Needs the extra [crate]."""
+"""Pack a stored result as an RO-Crate: its files, with metadata that archives read. Needs the extra [crate]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from abm.experiments.replay import Unplayable, manifest_of, sweeps_of
 from abm.support.files import refuse_links, write_whole
 
-KINDS = {
+MEDIA_TYPES = {
     ".png": "image/png",
     ".pdf": "application/pdf",
     ".csv": "text/csv",
@@ -23,56 +23,55 @@ KINDS = {
 
 
 def pack(folder: Path, target: Path) -> Path:
-    """Write the result in `folder` as a zipped crate to `target`, the software and the run named as what made it.
+    """Write the result in `folder` as a zipped crate to `target`, with the software and the run that produced it.
 
-    Raises ValueError where `folder` has no result or symbolic links, or `target` is a folder or a link; ImportError where the
-    library is not installed.
+    Raises ValueError if `folder` has no result or contains symbolic links, or `target` is a folder or a link; ImportError if
+    the library is not installed.
     """
     try:
         from rocrate.model.softwareapplication import SoftwareApplication
         from rocrate.rocrate import ROCrate
     except ImportError:
-        raise ImportError("RO-Crates are written by the package rocrate: pip install 'ai-market-abm[crate]'") from None
+        raise ImportError("RO-Crates need the package rocrate: pip install 'ai-market-abm[crate]'") from None
     if target.is_dir() or target.is_symlink():
         what = "a folder" if target.is_dir() else "a symbolic link"
         raise ValueError(f"{target}: is {what}; name the .zip file to write")
     try:
-        said = manifest_of(folder)
-        if not {"experiment", "reproduction"} & set(said):
-            raise Unplayable(f"{folder}: is the result neither of an experiment nor of a reproduction")
-        if "experiment" in said:
-            sweeps_of(folder, said)
+        manifest = manifest_of(folder)
+        if not {"experiment", "reproduction"} & set(manifest):
+            raise Unplayable(f"{folder}: is not the result of an experiment or a reproduction")
+        if "experiment" in manifest:
+            sweeps_of(folder, manifest)
     except Unplayable as error:
         raise ValueError(str(error)) from None
     folder = folder.resolve()
     refuse_links(folder, ".")
-    title, about = described(folder, said)
     crate = ROCrate()
-    crate.name, crate.description = title, about
-    packages = said.get("packages")
+    crate.name, crate.description = title_and_description(folder, manifest)
+    packages = manifest.get("packages")
     version = packages.get("ai-market-abm", "") if isinstance(packages, dict) else ""
     software = crate.add(
         SoftwareApplication(crate, "#ai-market-abm", properties={"name": "ai-market-abm", "softwareVersion": version})
     )
     outputs = []
-    kept = [place.name for place in sweeps_of(folder, said)] if "experiment" in said else []
+    current = [place.name for place in sweeps_of(folder, manifest)] if "experiment" in manifest else []
     for path in sorted(folder.rglob("*")):
-        within = path.relative_to(folder).parts
-        if kept and within[0] == "runs" and len(within) > 1 and within[1] not in kept:
-            continue  # runs of an earlier state of the experiment
+        parts = path.relative_to(folder).parts
+        if current and parts[0] == "runs" and len(parts) > 1 and parts[1] not in current:
+            continue  # runs of an earlier version of the experiment
         if not path.is_file() or path.name.startswith("."):
             continue
-        inside = path.relative_to(folder).as_posix()
-        properties = {"name": inside, "encodingFormat": KINDS.get(path.suffix, "application/octet-stream")}
-        outputs.append(crate.add_file(path, inside, properties=properties))
+        name = path.relative_to(folder).as_posix()
+        properties = {"name": name, "encodingFormat": MEDIA_TYPES.get(path.suffix, "application/octet-stream")}
+        outputs.append(crate.add_file(path, name, properties=properties))
     crate.add_action(
         software,
         identifier="#run",
         result=outputs,
         properties={
-            "name": f"abm reproduce {said.get('experiment') or said.get('reproduction')}",
-            "endTime": said.get("made", ""),
-            "description": f"source {said.get('source', 'unknown')}, git {json.dumps(said.get('git'))}",
+            "name": f"abm reproduce {manifest.get('experiment') or manifest.get('reproduction')}",
+            "endTime": manifest.get("made", ""),
+            "description": f"source {manifest.get('source', 'unknown')}, git {json.dumps(manifest.get('git'))}",
         },
     )
     with tempfile.TemporaryDirectory() as temporary:
@@ -81,15 +80,14 @@ def pack(folder: Path, target: Path) -> Path:
     return target
 
 
-def described(folder: Path, said: dict[str, object]) -> tuple[str, str]:
-    """Name and description of a result."""
+def title_and_description(folder: Path, manifest: dict[str, object]) -> tuple[str, str]:
+    """Title and description of a stored result. Raises ValueError for a damaged result.json."""
     path = folder / "result.json"
     if path.exists():
         try:
             result = json.loads(path.read_bytes())
-            return str(
-                result["title"]
-            ), f"Experiment {result['experiment']}: {result['verdict']}; {result['runs']} runs."
+            about = f"Experiment {result['experiment']}: {result['verdict']}; {result['runs']} runs."
+            return str(result["title"]), about
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"{path}: is not a result") from None
-    return str(said.get("reproduction", folder.name)), "Figures, tables, runs and report of a reproduction."
+    return str(manifest.get("reproduction", folder.name)), "Figures, tables, runs and report of a reproduction."

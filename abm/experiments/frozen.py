@@ -1,11 +1,11 @@
-"""Predictions of later events, written from the runs of an experiment before any outcome is in the repository.
+"""Predictions of later events, written from the runs of an experiment before any outcome enters the repository.
 
-An experiment asks for them with a table of its file:
+An experiment requests them with a table in its file:
 
     [predictions]
     h20 = "H20 licence"         # the outcomes h20_LAYER of the sweep, each of abnormal_LAYER around one date
 
-They become FOLDER/predictions.csv, which `abm score` takes (`abm.analysis.predictions` says what is in it).
+They are written to FOLDER/predictions.csv, which `abm score` reads (`abm.analysis.predictions` documents its columns).
 """
 
 from __future__ import annotations
@@ -30,38 +30,39 @@ INTERVAL = (0.05, 0.95)
 
 
 def problems_in(experiment: Experiment) -> list[str]:
-    """What is wrong with the table; one line a fault."""
+    """Problems of the table [predictions], one line each."""
     if not experiment.predictions:
         return []
     if experiment.arms:
-        return ["predictions: go with one sweep, not with arms"]
-    found = []
+        return ["predictions: need a single sweep; remove [arms]"]
+    problems = []
     if not experiment.sweep.get("posterior"):
-        found.append("predictions: the sweep must name a posterior, whose data they are made from")
+        problems.append("predictions: the sweep must name a posterior")
     for event in experiment.predictions:
-        some = outcomes_of(experiment, event)
-        if not some:
-            found.append(f"predictions.{event}: no outcome of the sweep is called {event}_LAYER and of abnormal_LAYER")
-        elif len({(one.date, one.first, one.last_day, one.take) for one in some.values()}) > 1:
-            found.append(f"predictions.{event}: its outcomes differ in date, days or take")
-        elif {one.take for one in some.values()} != {"sum"}:
-            found.append(f'predictions.{event}: its outcomes must take = "sum", the return over the days')
-    return found
+        outcomes = outcomes_of(experiment, event).values()
+        if not outcomes:
+            problems.append(f"predictions.{event}: the sweep needs outcomes named {event}_LAYER of abnormal_LAYER")
+        elif len({(outcome.date, outcome.first, outcome.last_day, outcome.take) for outcome in outcomes}) > 1:
+            problems.append(f"predictions.{event}: its outcomes must have the same date, days and take")
+        elif {outcome.take for outcome in outcomes} != {"sum"}:
+            problems.append(f'predictions.{event}: its outcomes must have take = "sum", the return over the days')
+    return problems
 
 
 def outcomes_of(experiment: Experiment, event: str) -> dict[str, Outcome]:
-    """Layer -> outcome of an event."""
+    """Outcomes of an event by layer."""
     (sweep,) = experiment.sweeps().values()
-    columns = {
-        name.removeprefix(f"{event}_"): one for name, one in sweep.columns.items() if name.startswith(f"{event}_")
+    prefix = f"{event}_"
+    by_layer = {
+        name.removeprefix(prefix): outcome for name, outcome in sweep.columns.items() if name.startswith(prefix)
     }
-    return {layer: one for layer, one in columns.items() if one.date and one.of == f"abnormal_{layer}"}
+    return {layer: outcome for layer, outcome in by_layer.items() if outcome.date and outcome.of == f"abnormal_{layer}"}
 
 
 def predictions(experiment: Experiment, runs: pd.DataFrame, made_on: dt.date) -> list[Prediction]:
-    """A prediction for each event and layer, from runs whose parameters are draws of a posterior.
+    """Predict the return of each layer at each event, from runs whose parameters are draws from a posterior.
 
-    Raises ValueError where a run has no finite outcome: nothing is left out silently.
+    Raises ValueError if a run has no finite outcome: nothing is left out silently.
     """
     fit = next(iter(data.fit(experiment.sweep["posterior"]).values()))
     base = data.load("climatology").set_index(["layer", "days"])["share_up"]
@@ -97,5 +98,5 @@ def predictions(experiment: Experiment, runs: pd.DataFrame, made_on: dt.date) ->
 
 
 def keep(experiment: Experiment, runs: pd.DataFrame, folder: Path | None = None) -> Path:
-    """Write the predictions into a folder, the experiment's own by default."""
+    """Write predictions.csv into a folder, by default that of the experiment."""
     return write_predictions((folder or experiment.folder) / FILE, predictions(experiment, runs, now().date()))

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: pictures inside it, nothing fetched from anywhere, readable on a phone and on paper."""
+"""A self-contained HTML page: embedded images, no network requests, readable on a phone and on paper."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ $sections
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and the blocks of HTML below it."""
+    """A heading and the HTML blocks below it."""
 
     title: str
     blocks: Sequence[str]
@@ -87,11 +87,11 @@ SIGNS = (
     (r"<=", "≤"),
     (r">=", "≥"),
 )
-"""Signs that a keyboard lacks: minus before a number and between two terms, not hyphens; at most, at least."""
+"""Typographic signs for typed ones: minus (before a number and between terms, not hyphens), times, at most, at least."""
 
 
 def words(text: str) -> str:
-    """Plain text as HTML; a number and its unit are not torn apart at the end of a line."""
+    """Convert plain text to HTML; no line break separates a number from its unit."""
     for typed, printed in SIGNS:
         text = re.sub(typed, printed, text)
     text = escape(text.replace(" %", "\u00a0%").replace("$ M", "$\u00a0M"))
@@ -107,11 +107,11 @@ def bullets(items: Sequence[str]) -> str:
 
 
 WIDEST = 1440
-"""Pixels of a picture that takes the page's whole width; narrower ones take less, so that letters are as large in all."""
+"""Width in pixels of an image that fills the page; narrower images are shown smaller, so that text has the same size in all."""
 
 
 def picture(path: Path, alt: str, caption: str) -> str:
-    """A PNG inside the page."""
+    """A figure with a caption, its PNG embedded in the page."""
     content = path.read_bytes()
     data = base64.b64encode(content).decode("ascii")
     share = min(struct.unpack(">I", content[16:20])[0] / WIDEST, 1)
@@ -125,9 +125,9 @@ def table(
     columns: Mapping[str, str],
     show: Mapping[str, Callable[[Any], str]] | None = None,
 ) -> str:
-    """A table of some columns under other names; text to the left, numbers to the right in three significant digits.
+    """A table of the given columns (column -> heading): text on the left, numbers on the right in three significant digits.
 
-    `show` maps a column to how its cells are written. A cell "no" is printed bold.
+    `show` maps a column to the format of its cells. A cell "no" is printed bold.
     """
     show = show or {}
     kinds = {c: "" if frame[c].dtype.kind in "fiu" else "text" for c in columns}
@@ -143,11 +143,11 @@ def table(
     )
 
 
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A number in significant digits, with a real minus sign and thousands apart; other things as they are."""
+    """Format a number to significant digits, with a real minus sign and thousands separators; other values as text."""
     if isinstance(value, bool) or type(value).__name__ == "bool":
         return "yes" if value else "no"
     if isinstance(value, int) or not isinstance(value, float):
@@ -158,13 +158,15 @@ def number(value: Any, digits: int = 3) -> str:
         return "0"
     power = math.floor(math.log10(abs(value)))
     if not -6 <= power <= 8:
-        return f"{value / 10.0**power:.{digits - 1}f}\u00a0×\u00a010".replace("-", "−") + f"{power}".translate(RAISED)
+        return f"{value / 10.0**power:.{digits - 1}f}\u00a0×\u00a010".replace("-", "−") + f"{power}".translate(
+            SUPERSCRIPT
+        )
     decimals = max(digits - 1 - power, 0)
     return f"{value:,.{min(decimals, 6)}f}".replace("-", "−")
 
 
 def page(title: str, lead: str, result: str, sections: Sequence[Section], footer: str, note: str = "") -> str:
-    """The whole page. `result` and the sections' blocks are HTML of the functions above; the rest is plain text."""
+    """The whole page. `result` and the sections' blocks are HTML from the functions above; the rest is plain text."""
     contents = "".join(f'<li><a href="#{section.anchor}">{escape(section.title)}</a></li>' for section in sections)
     parts = [
         f'<section id="{section.anchor}"><h2>{escape(section.title)}</h2>{"".join(section.blocks)}</section>'

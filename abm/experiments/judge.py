@@ -1,4 +1,4 @@
-"""From runs to a verdict: every test of an experiment, and what they say together."""
+"""From runs to a verdict: the answers to an experiment's tests, and the verdict they imply."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.experiments.sampling import Finding, Pending, Unanswerable, whole_replications
+from abm.experiments.sampling import Finding, Pending, Unanswerable, complete_replications
 from abm.experiments.spec import Experiment, Test, holds
-from abm.experiments.special import STATISTICS
+from abm.experiments.statistics import STATISTICS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SUPPORTED, UNSUPPORTED, FALSIFIED, PENDING = "supported", "not supported", "falsified", "pending"
 LEAST = 2
-"""Replications that a verdict rests on, at least."""
+"""Least number of replications for a verdict."""
 REPORTED = "reported"
-"""Of a test that has no conditions."""
+"""Answer of a test without conditions."""
 SUPPORTS, AGAINST, NEITHER = "supports", "against", "neither"
-"""What one finding by itself is to the claim: it meets the test's first condition, its second one, or none."""
+"""Marks of a single finding: it meets the condition supported_if, the condition falsified_if, or neither."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A test, what its statistic gave, and what that says."""
+    """A test, the findings of its statistic, and the answer they give."""
 
     test: Test
     findings: list[Finding]
@@ -38,32 +38,34 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """falsified: some test falsifies it. pending: what would decide has not been observed. supported: every test that can
-    support it does. Else not supported.
+    """The verdict on a claim, and the answers it follows from.
+
+    falsified: at least one test falsifies the claim. pending: a deciding outcome has not been observed. supported: every
+    test that can support the claim does. Otherwise not supported.
     """
 
     says: str
     answers: list[Answer]
 
     def table(self) -> pd.DataFrame:
-        """One row a finding: test, of, value, low, high, p, number, unit, what it says by itself (`mark`) and the test of
-        all its findings (`test_says`), and what more there is."""
+        """One row per finding: test, of, value, low, high, p, number, unit, its own mark (`mark`), the answer of the whole
+        test (`test_says`), and by-products (`more`)."""
         import pandas as pd
 
         rows = []
         for answer in self.answers:
-            for one in answer.findings:
-                more = "; ".join(f"{name} = {value:.4g}" for name, value in one.more.items())
+            for finding in answer.findings:
+                more = "; ".join(f"{name} = {value:.4g}" for name, value in finding.more.items())
                 rows.append(
-                    {"test": answer.test.name, "of": one.of, **one.numbers(), "number": one.number}
-                    | {"unit": answer.test.unit, "mark": mark(answer.test, vars(one))}
+                    {"test": answer.test.name, "of": finding.of, **finding.numbers(), "number": finding.number}
+                    | {"unit": answer.test.unit, "mark": mark(answer.test, vars(finding))}
                     | {"test_says": answer.says, "more": more}
                 )
         columns = ["test", "of", "value", "low", "high", "p", "number", "unit", "mark", "test_says", "more"]
         return pd.DataFrame(rows, columns=columns)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON keeps it."""
+        """The verdict as a dictionary for JSON."""
         return {
             "verdict": self.says,
             "tests": [
@@ -75,8 +77,8 @@ class Verdict:
                     "says": answer.says,
                     "trouble": answer.trouble,
                     "findings": [
-                        {"of": one.of, **one.numbers(), "number": one.number, "more": one.more}
-                        for one in answer.findings
+                        {"of": finding.of, **finding.numbers(), "number": finding.number, "more": finding.more}
+                        for finding in answer.findings
                     ],
                 }
                 for answer in self.answers
@@ -85,51 +87,53 @@ class Verdict:
 
 
 def judge(experiment: Experiment, table: pd.DataFrame) -> Verdict:
-    """Answer every test from the table of runs (those in order only).
+    """Answer every test from the table of runs that did not fail, and combine the answers into a verdict.
 
-    A replication that lacks a run of its arm is left out of that arm, unless every point has draws of its own.
+    A replication that lacks a run of its arm is left out of that arm, unless every point has its own draws.
     """
     if all(sweep.common_draws for sweep in experiment.sweeps().values()):
-        table = whole_replications(table)
+        table = complete_replications(table)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # quotients of nought are no numbers, and no verdict
+        warnings.simplefilter("ignore", RuntimeWarning)  # a division by zero gives NaN, which supports nothing
         answers = [answered(test, table) for test in experiment.test]
-    said = [answer.says for answer in answers if answer.test.supported_if or answer.test.falsified_if]
-    if FALSIFIED in said:
+    decisive = [answer.says for answer in answers if answer.test.supported_if or answer.test.falsified_if]
+    if FALSIFIED in decisive:
         verdict = FALSIFIED
-    elif PENDING in said:
+    elif PENDING in decisive:
         verdict = PENDING
     else:
-        verdict = SUPPORTED if all(one == SUPPORTED for one in said) else UNSUPPORTED
+        verdict = SUPPORTED if all(says == SUPPORTED for says in decisive) else UNSUPPORTED
     return Verdict(verdict, answers)
 
 
 def answered(test: Test, table: pd.DataFrame) -> Answer:
+    """Compute the statistic of a test and apply its conditions; what goes wrong is reported in `Answer.trouble`."""
     try:
-        findings = STATISTICS[test.statistic].work(table, test)
+        findings = STATISTICS[test.statistic].compute(table, test)
     except Pending as error:
         return Answer(test, [], PENDING, str(error))
     except (Unanswerable, ValueError) as error:
         return Answer(test, [], UNSUPPORTED if test.supported_if or test.falsified_if else REPORTED, str(error))
     if not test.supported_if and not test.falsified_if:
         return Answer(test, findings, REPORTED)
-    if few := [one for one in findings if one.number < LEAST]:
-        what = f"{few[0].of}: rests on {few[0].number} replications, and a verdict takes at least {LEAST}"
-        return Answer(test, findings, UNSUPPORTED, what)
+    if few := [finding for finding in findings if finding.number < LEAST]:
+        plural = "" if few[0].number == 1 else "s"
+        trouble = f"{few[0].of}: {few[0].number} replication{plural}; a verdict needs at least {LEAST}"
+        return Answer(test, findings, UNSUPPORTED, trouble)
     if test.falsified_if and met(test.falsified_need or test.need, test.falsified_if, findings):
         return Answer(test, findings, FALSIFIED)
-    known = all(np.isfinite(one.value) for one in findings)
+    known = all(np.isfinite(finding.value) for finding in findings)
     supports = met(test.need, test.supported_if, findings) if test.supported_if else known
     return Answer(test, findings, SUPPORTED if supports else UNSUPPORTED)
 
 
-def mark(test: Test, one: Mapping[str, Any]) -> str:
-    """What a finding (fields of `Finding`) is to the claim by itself; empty where the test has no conditions."""
+def mark(test: Test, finding: Mapping[str, Any]) -> str:
+    """Whether a finding (the fields of `Finding`) by itself supports the claim; empty if the test has no conditions."""
     if not test.supported_if and not test.falsified_if:
         return ""
-    numbers = {**one["more"], **{name: one[name] for name in ("value", "low", "high", "p")}}
+    numbers = {**finding["more"], **{name: finding[name] for name in ("value", "low", "high", "p")}}
     numbers = {name: np.nan if value is None else value for name, value in numbers.items()}
-    if one["number"] < LEAST:
+    if finding["number"] < LEAST:
         return NEITHER
     if test.falsified_if and holds(test.falsified_if, numbers):
         return AGAINST
@@ -138,11 +142,11 @@ def mark(test: Test, one: Mapping[str, Any]) -> str:
 
 
 def met(need: str, condition: str, findings: list[Finding]) -> bool:
-    """Whether enough of the findings meet the condition, which may name what more a finding has."""
-    each = [holds(condition, one.more | one.numbers()) for one in findings]
+    """Whether enough findings (`need`: all, any or most) meet a condition, which may also name keys of `Finding.more`."""
+    meets = [holds(condition, finding.more | finding.numbers()) for finding in findings]
     enough: dict[str, Callable[[list[bool]], Any]] = {
         "all": all,
         "any": any,
         "most": lambda flags: 2 * sum(flags) > len(flags),
     }
-    return bool(each) and bool(enough[need](each))
+    return bool(meets) and bool(enough[need](meets))

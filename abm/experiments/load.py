@@ -1,4 +1,4 @@
-"""Experiments in their files: where they are, read and checked, with all that is wrong in one at once."""
+"""Find, read and check the files of experiments; all problems of a file are reported at once."""
 
 from __future__ import annotations
 
@@ -16,85 +16,89 @@ from abm.support.toml_lines import Where, lines_of, placed
 
 
 def load(folder: Path) -> Experiment:
-    """From a folder with an `experiment.toml`. Raises `ExperimentError`."""
+    """Load the experiment of a folder with an `experiment.toml`. Raises `ExperimentError`."""
     path = folder / "experiment.toml"
     try:
         text = read_text(path)
-        said = parse_toml(text, str(path))
+        table = parse_toml(text, str(path))
     except Unreadable as error:
         raise ExperimentError([str(error)]) from None
-    return from_table(said, folder, lines_of(text))
+    return from_table(table, folder, lines_of(text))
 
 
-def from_table(said: Mapping[str, Any], folder: Path, lines: Mapping[Where, int] | None = None) -> Experiment:
-    """From what such a file says, on which lines; paths in it start at the folder. Raises `ExperimentError`."""
+def from_table(table: Mapping[str, Any], folder: Path, lines: Mapping[Where, int] | None = None) -> Experiment:
+    """Make an experiment from the parsed content of its file.
+
+    Paths in it are relative to `folder`; `lines` are the line numbers of its keys, for messages. Raises `ExperimentError`.
+    """
     path = folder / "experiment.toml"
-    if "folder" in said:
+    if "folder" in table:
         raise ExperimentError([f"{path}: folder: unknown key 'folder'"])
     try:
-        experiment = Experiment(**{**_listed(said), "folder": folder.absolute()})
+        experiment = Experiment(**{**_with_lists(table), "folder": folder.absolute()})
     except ValidationError as error:
-        raise ExperimentError([placed(str(path), line, lines or {}) for line in _complaints(error)]) from None
+        raise ExperimentError([placed(str(path), line, lines or {}) for line in _problems(error)]) from None
     if problems := problems_in(experiment):
         raise ExperimentError([placed(str(path), line, lines or {}) for line in problems])
     return experiment
 
 
 def root() -> Path:
-    """The folder of experiments: of the working folder, or else of the checkout that the package is in."""
+    """The folder of experiments: `experiments` in the working folder, or else in the checkout that contains the package."""
     here = Path("experiments")
-    beside = Path(__file__).parents[2] / "experiments"
-    return here if any(here.glob("*/experiment.toml")) or not beside.is_dir() else beside
+    checkout = Path(__file__).parents[2] / "experiments"
+    return here if any(here.glob("*/experiment.toml")) or not checkout.is_dir() else checkout
 
 
 def folders(base: Path | None = None) -> list[Path]:
-    """Folders of experiments, by number."""
+    """Folders of experiments, sorted by number."""
     base = root() if base is None else base
     return sorted(path.parent for path in base.glob("*/experiment.toml"))
 
 
 def all_experiments(base: Path | None = None) -> list[Experiment]:
-    return sorted((load(folder) for folder in folders(base)), key=lambda one: (one.number, one.name))
+    """Load all experiments, sorted by number. Raises `ExperimentError`."""
+    experiments = (load(folder) for folder in folders(base))
+    return sorted(experiments, key=lambda experiment: (experiment.number, experiment.name))
 
 
 def find(word: str, base: Path | None = None) -> Path | None:
-    """The folder meant by a path, a folder's name, that name without its number, or the number; None if none is."""
+    """Find an experiment's folder by its path, its name with or without the number, or its number; None if not found."""
     if not word.strip():
         return None
     if (Path(word) / "experiment.toml").is_file():
         return Path(word).resolve()
-    there = folders(base)
-    for folder in there:
-        number, _, rest = folder.name.partition("_")
-        if word in (folder.name, rest) or (_number(word) is not None and _number(word) == _number(number)):
+    for folder in folders(base):
+        number, _, name = folder.name.partition("_")
+        if word in (folder.name, name) or (_number(word) is not None and _number(word) == _number(number)):
             return folder
     return None
 
 
 def _number(word: str) -> int | None:
-    """The number of an experiment, or None where the word is none."""
+    """Parse the number of an experiment; None if the word is not a number."""
     return int(word) if word.isascii() and word.isdigit() else None
 
 
-def _listed(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Names standing alone where several may stand, as lists."""
+def _with_lists(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace a single name by a list of one, where the file may give either (`y`, `remarks`)."""
 
-    def one(table: Any) -> Any:
-        if not isinstance(table, Mapping):
-            return table
-        return {k: (v,) if k == "y" and isinstance(v, str) else v for k, v in table.items()}
+    def with_y_list(entry: Any) -> Any:
+        if not isinstance(entry, Mapping):
+            return entry
+        return {k: (v,) if k == "y" and isinstance(v, str) else v for k, v in entry.items()}
 
-    out = dict(said)
+    out = dict(table)
     for key in ("test", "figure"):
         if isinstance(out.get(key), list):
-            out[key] = [one(each) for each in out[key]]
+            out[key] = [with_y_list(entry) for entry in out[key]]
     if isinstance(out.get("remarks"), str):
         out["remarks"] = (out["remarks"],)
     return out
 
 
-def _complaints(error: ValidationError) -> list[str]:
-    """One line a place: which test or figure by its number, and what it must be."""
+def _problems(error: ValidationError) -> list[str]:
+    """One line per key: its place, with the number of the test or figure, and the requirement it violates."""
     lines: dict[str, str] = {}
     for fault in error.errors():
         parts = list(fault["loc"])
@@ -102,13 +106,13 @@ def _complaints(error: ValidationError) -> list[str]:
         inner = kinds.get(str(parts[0]))
         if inner and len(parts) > 1 and isinstance(parts[1], int):
             parts[:2] = [f"{parts[0]} {parts[1] + 1}"]
-        where, word = ".".join(map(str, parts)), str(parts[-1])
+        where, key = ".".join(map(str, parts)), str(parts[-1])
         kind = fault["type"]
         if kind == "extra_forbidden":
             known: type[BaseModel] = inner if inner and len(parts) > 1 else Experiment
-            lines[where] = f"unknown key {shortened(word)}{did_you_mean(word, list(known.model_fields))}"
+            lines[where] = f"unknown key {shortened(key)}{did_you_mean(key, list(known.model_fields))}"
         elif kind == "missing":
             lines[where] = "is missing"
         else:
             lines.setdefault(where, f"{requirement(fault)}, not {shortened(fault['input'])}")
-    return [f"{where}: {what}" for where, what in lines.items()]
+    return [f"{where}: {problem}" for where, problem in lines.items()]

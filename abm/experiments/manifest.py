@@ -1,4 +1,4 @@
-"""What it takes to do a reproduction again: versions, parameters, seeds, scenarios."""
+"""The manifest of a reproduction: versions, parameters, seeds and scenarios, which are needed to repeat it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ FILES = ("runs", "figures", "tables", "experiment", "manifest.json", "result.jso
 
 
 def manifest(name: str, runs: dict[str, Ensemble], quick: bool, seconds: float) -> dict[str, Any]:
-    """What it takes to do it again."""
+    """Everything needed to repeat the reproduction `name`, for manifest.json; `runs` are its ensembles by name."""
     baseline = next(iter(runs.values()))
     parts = {}
-    for part, each in runs.items():
-        chosen = each.setup.parameters.model_dump(exclude_unset=True)
-        parts[part] = {"scenario": each.setup.scenario.name, "months": each.setup.months, "parameters_changed": chosen}
+    for part, ensemble in runs.items():
+        setup = ensemble.setup
+        changed = setup.parameters.model_dump(exclude_unset=True)
+        parts[part] = {"scenario": setup.scenario.name, "months": setup.months, "parameters_changed": changed}
     sizes = ("vendors", "closed_labs", "open_labs", "entrants", "adopters", "investors", "network_seed")
     return {
         "reproduction": name,

@@ -1,4 +1,4 @@
-"""The README of an experiment and the table of all: their parts between markers are written from the reference numbers."""
+"""Write the READMEs of experiments and the table of verdicts: their parts between markers come from the reference numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from abm.experiments import reference
-from abm.experiments.report import deciding_text, family, in_words
+from abm.experiments.report import answer_in_words, deciding_text, in_words
 from abm.experiments.spec import Experiment
 from abm.support.files import write_whole
 
@@ -17,7 +17,7 @@ BEGIN, END = "<!-- written by `abm reproduce --accept`; do not edit between the 
 
 
 def fill(path: Path, text: str, heading: str) -> None:
-    """Put text between the markers of a page; a page that has none, or is not there, gets them at its end."""
+    """Replace the text between the markers of a page; without markers it is appended, and a missing page is created."""
     page = path.read_text(encoding="utf-8") if path.exists() else heading
     block = f"{BEGIN}\n{text.strip()}\n{END}"
     if BEGIN in page and END in page:
@@ -28,7 +28,7 @@ def fill(path: Path, text: str, heading: str) -> None:
 
 
 def readme(experiment: Experiment) -> Path:
-    """Write what came out into the experiment's README."""
+    """Write the accepted results into the experiment's README."""
     results = {quick: current(experiment, quick) for quick in (False, True)}
     path = experiment.folder / "README.md"
     text = "\n\n".join(block(experiment, result) for result in results.values() if result)
@@ -38,7 +38,7 @@ def readme(experiment: Experiment) -> Path:
         text += (
             "\n\nThe quick run gives the same verdict."
             if same
-            else f"\n\nThe quick run's verdict is another one, **{quick['verdict']}**: it rests on {quick['runs']:,} runs"
+            else f"\n\nThe quick run gives a different verdict, **{quick['verdict']}**, from {quick['runs']:,} runs"
             f" instead of {full['runs']:,}."
         )
     heading = f"# {experiment.number}. {experiment.title}\n\n**Claim.** {experiment.hypothesis}\n"
@@ -47,19 +47,19 @@ def readme(experiment: Experiment) -> Path:
 
 
 def current(experiment: Experiment, quick: bool) -> dict[str, Any] | None:
-    """The reference, if it is one of the experiment as its file stands."""
-    found = reference.load(experiment, quick)
-    return found if found and found["key"] == experiment.key(quick) else None
+    """The reference result; None if there is none, or experiment.toml has changed since."""
+    result = reference.load(experiment, quick)
+    return result if result and result["key"] == experiment.key(quick) else None
 
 
 ACTIVE = re.compile(r"[|*\\]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\$(?=\S)|~(?=~)")
-"""What Markdown, as GitHub reads it, would take for a sign of its own."""
+"""Characters that GitHub's Markdown would read as markup."""
 
 
 def cell(text: str) -> str:
-    """Text as a cell of a Markdown table, letter by letter; code between backticks stays code."""
-    parts = re.split("(`[^`]*`)", " ".join(text.split()))
-    return "".join(part if at % 2 else ACTIVE.sub(r"\\\g<0>", part) for at, part in enumerate(parts))
+    """Escape text for a cell of a Markdown table; code between backticks stays code."""
+    parts = re.split("(`[^`]*`)", " ".join(text.split()))  # every second part is code
+    return "".join(part if i % 2 else ACTIVE.sub(r"\\\g<0>", part) for i, part in enumerate(parts))
 
 
 def block(experiment: Experiment, result: dict[str, Any]) -> str:
@@ -70,37 +70,33 @@ def block(experiment: Experiment, result: dict[str, Any]) -> str:
         runs += f", {result['failed']} failed"
     lines = [f"**{kind}** ({runs}). Verdict: **{result['verdict']}**.", ""]
     lines += ["| question | answer | findings |", "|---|---|---|"]
-    asked = {test.name: test for test in experiment.test}
-    for test in result["tests"]:
-        spec = asked.get(test["name"])
-        if spec is None:
+    tests = {test.name: test for test in experiment.test}
+    for answer in result["tests"]:
+        test = tests.get(answer["name"])
+        if test is None:
             continue
-        question = f"{spec.asks} {spec.name}" if spec.asks.endswith(":") else spec.asks or spec.name
-        several = len(test["findings"]) > 1
-        lines_of = [in_words(experiment, spec, one, own=several) for one in test["findings"]]
-        found = "<br>".join(map(cell, [*lines_of, *([test["trouble"]] if test["trouble"] else [])]))
-        says = family(spec, test["says"], test["findings"])
-        lines.append(f"| {cell(question)} | {says} | {found} |")
+        question = f"{test.asks} {test.name}" if test.asks.endswith(":") else test.asks or test.name
+        several = len(answer["findings"]) > 1
+        findings = [in_words(experiment, test, finding, own=several) for finding in answer["findings"]]
+        text = "<br>".join(map(cell, [*findings, *([answer["trouble"]] if answer["trouble"] else [])]))
+        summary = answer_in_words(test, answer["says"], answer["findings"])
+        lines.append(f"| {cell(question)} | {summary} | {text} |")
     return "\n".join(lines)
 
 
 def overview(experiments: Sequence[Experiment], base: Path) -> Path:
     """Write the table of all verdicts into the README of the folder of experiments."""
-    lines = ["| | experiment | claim | verdict | what decides |", "|---:|---|---|---|---|"]
-    for one in experiments:
-        full, quick = current(one, False), current(one, True)
+    lines = ["| | experiment | claim | verdict | deciding result |", "|---:|---|---|---|---|"]
+    for experiment in experiments:
+        full, quick = current(experiment, False), current(experiment, True)
         result = full or quick
+        link = f"[{cell(experiment.title)}]({quote(experiment.name)})"
+        start = f"| {experiment.number} | {link} | {cell(experiment.hypothesis)} |"
         if result is None:
-            lines.append(
-                f"| {one.number} | [{cell(one.title)}]({quote(one.name)}) | {cell(one.hypothesis)} | not run yet | |"
-            )
+            lines.append(f"{start} not run yet | |")
             continue
         note = "" if full else " (quick run)"
-        decides = deciding_text(one, result)
-        lines.append(
-            f"| {one.number} | [{cell(one.title)}]({quote(one.name)}) | {cell(one.hypothesis)} | **{result['verdict']}**{note} |"
-            f" {cell(decides)} |"
-        )
+        lines.append(f"{start} **{result['verdict']}**{note} | {cell(deciding_text(experiment, result))} |")
     path = base / "README.md"
     fill(path, "\n".join(lines), "# Experiments\n")
     return path

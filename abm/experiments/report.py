@@ -1,4 +1,4 @@
-"""What an experiment leaves behind: figures, the numbers in them, tables, a verdict, a page; and an index over all."""
+"""The results of an experiment: figures, their numbers, tables, verdict and report; and an index page of all experiments."""
 
 from __future__ import annotations
 
@@ -36,53 +36,56 @@ if TYPE_CHECKING:
 
 STANDING = {
     SUPPORTED: "Supported: every test that can support the claim does.",
-    UNSUPPORTED: "Not supported: the runs leave the claim open, or bear out a part of it.",
+    UNSUPPORTED: "Not supported: the runs leave the claim open, or bear out only part of it.",
     FALSIFIED: "Falsified by the statistic stated beforehand.",
-    PENDING: "Pending: what decides has not been observed.",
+    PENDING: "Pending: the deciding outcome has not been observed yet.",
 }
 
 
 def write(
     experiment: Experiment, folder: Path, runs: pd.DataFrame, verdict: Verdict, quick: bool, seconds: float
 ) -> list[Path]:
-    """Write everything below `folder`; returns the files. Raises `NotDrawn` once all else is written."""
+    """Write all results below `folder` and return the files.
+
+    Raises `NotDrawn` if a figure could not be drawn, after everything else is written.
+    """
     good = runs[runs["status"] == "ok"]
     files = [csv(folder / "tables" / "findings.csv", verdict.table())]
     files.append(csv(folder / "tables" / "means.csv", point_means(experiment, good)))
     files.append(write_json(folder / "result.json", result_of(experiment, runs, verdict, quick)))
     files.append(write_json(folder / "manifest.json", manifest(experiment, quick, seconds)))
     files += own_files(experiment, folder / "experiment")
-    plates, missed = [], []
-    for asked in experiment.figure:
+    plates, failures = [], []
+    for spec in experiment.figure:
         try:
-            drawn, numbers = figures.draw(figures.Material(experiment, asked, good, verdict))
+            drawn, numbers = figures.draw(figures.Material(experiment, spec, good, verdict))
             for end in ("png", "pdf"):
-                path = folder / "figures" / f"{asked.name}.{end}"
+                path = folder / "figures" / f"{spec.name}.{end}"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 style.save(drawn, path)
                 files.append(path)
-            files.append(csv(folder / "tables" / f"figure_{asked.name}.csv", numbers))
-            plates.append((asked, folder / "figures" / f"{asked.name}.png"))
+            files.append(csv(folder / "tables" / f"figure_{spec.name}.csv", numbers))
+            plates.append((spec, folder / "figures" / f"{spec.name}.png"))
         except (Exception, SystemExit) as error:  # a folder's own figure.py may do anything
-            missed.append(f"figure {asked.name!r} of {experiment.folder}: {describe(error)}")
+            failures.append(f"figure {spec.name!r} of {experiment.folder}: {describe(error)}")
     html = html_of(experiment, runs, verdict, quick, plates)
     write_whole(folder / "report.html", lambda file: file.write(html.encode()))
     files.append(folder / "report.html")
     clear(folder, files)
-    if missed:
-        raise NotDrawn(missed)
+    if failures:
+        raise NotDrawn(failures)
     return files
 
 
 class NotDrawn(RuntimeError):
-    """Figures that could not be drawn, one line each; everything else is written."""
+    """Figures that could not be drawn, one line each; everything else has been written."""
 
     def __init__(self, lines: list[str]):
         super().__init__("\n".join(lines))
 
 
 def own_files(experiment: Experiment, folder: Path) -> list[Path]:
-    """Copies of what the experiment was made from: its file, scenarios, tables, figure.py."""
+    """Copy the files that define the experiment: its experiment.toml, scenarios, tables and figure.py."""
     copies = []
     for path in sorted(experiment.folder.iterdir()):
         if path.suffix in (".toml", ".csv", ".py") and path.is_file():
@@ -92,7 +95,7 @@ def own_files(experiment: Experiment, folder: Path) -> list[Path]:
 
 
 def clear(folder: Path, files: Sequence[Path]) -> None:
-    """Remove figures, tables and copies of an earlier state of the experiment, so that none passes for one of this."""
+    """Remove figures, tables and copies left by an earlier version of the experiment, which would look like current ones."""
     for part in ("figures", "tables", "experiment"):
         for path in (folder / part).glob("*"):
             if path.is_file() and path not in files:
@@ -111,11 +114,11 @@ def write_json(path: Path, content: Any) -> Path:
 
 
 def jsonable(value: Any) -> Any:
-    """Numbers that are none as null."""
+    """Replace numbers that are not finite by None, which JSON writes as null."""
     if isinstance(value, dict):
-        return {key: jsonable(one) for key, one in value.items()}
+        return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [jsonable(one) for one in value]
+        return [jsonable(item) for item in value]
     if isinstance(value, float) and value - value != 0:
         return None
     return value
@@ -135,7 +138,7 @@ def point_means(experiment: Experiment, good: pd.DataFrame) -> pd.DataFrame:
 
 
 def result_of(experiment: Experiment, runs: pd.DataFrame, verdict: Verdict, quick: bool) -> dict[str, Any]:
-    """What came out, as it is committed and compared (`abm reproduce --check`)."""
+    """The result as it is committed and compared (`abm reproduce --check`)."""
     return {
         "experiment": experiment.name,
         "title": experiment.title,
@@ -149,7 +152,7 @@ def result_of(experiment: Experiment, runs: pd.DataFrame, verdict: Verdict, quic
 
 
 def manifest(experiment: Experiment, quick: bool, seconds: float) -> dict[str, Any]:
-    """What it takes to do it again; the sweeps' own manifests stand beside their runs."""
+    """Everything needed to repeat the experiment; the sweeps' own manifests are stored with their runs."""
     return {
         "experiment": experiment.name,
         "quick": quick,
@@ -172,105 +175,98 @@ ENDS = {"value": "the value", "low": "the interval's lower end", "high": "the in
 def in_words(
     experiment: Experiment,
     test: Test,
-    one: Mapping[str, Any],
+    finding: Mapping[str, Any],
     name: bool = True,
     more: bool = True,
     own: bool = False,
 ) -> str:
-    """A finding, as JSON keeps it, in words: what of, value, interval, unit, p, what else was computed.
+    """A finding, as stored in JSON, as text: its subject, value, interval, unit, p-value and by-products.
 
-    `own`: with its own mark, for a finding that is one of several.
+    `name`: with its subject. `more`: with by-products. `own`: with its own mark, for one of several findings.
     """
-    turned = " (turned round)" if test.options.get("signs", {}).get(one["of"]) == -1 else ""
-    turned = " (distance to the next)" if test.statistic == "lowest" else turned
-    text = f"{experiment.words(one['of'])}{turned}: " if name else ""
-    text += "–" if one["value"] is None else rounded(one, "value", test.digits + 1)
-    if one["low"] is not None:
-        text += f" [{rounded(one, 'low', test.digits + 1)}, {rounded(one, 'high', test.digits + 1)}]"
-    if unit := experiment.unit(test, one["of"]):
+    note = " (sign reversed)" if test.options.get("signs", {}).get(finding["of"]) == -1 else ""
+    note = " (distance to the next)" if test.statistic == "lowest" else note
+    text = f"{experiment.words(finding['of'])}{note}: " if name else ""
+    text += "–" if finding["value"] is None else rounded(finding, "value", test.digits + 1)
+    if finding["low"] is not None:
+        text += f" [{rounded(finding, 'low', test.digits + 1)}, {rounded(finding, 'high', test.digits + 1)}]"
+    if unit := experiment.unit(test, finding["of"]):
         text += f" {unit}"
-    if one["p"] is not None:
-        small = one["p"] < 0.001
-        text += f", p {'< 0.001' if small else '= ' + number(one['p'], 2)}"
-    rest = [aside(experiment, test, key, value) for key, value in one["more"].items() if value is not None]
-    rest = [each for each in rest if each]
-    text = f"{text} ({', '.join(rest)})" if more and rest else text
-    alone = mark(test, one) if own else ""
-    return f"{text}: {alone}" if alone else text
+    if finding["p"] is not None:
+        small = finding["p"] < 0.001
+        text += f", p {'< 0.001' if small else '= ' + number(finding['p'], 2)}"
+    asides = [aside(experiment, test, key, value) for key, value in finding["more"].items() if value is not None]
+    asides = [part for part in asides if part]
+    text = f"{text} ({', '.join(asides)})" if more and asides else text
+    own_mark = mark(test, finding) if own else ""
+    return f"{text}: {own_mark}" if own_mark else text
 
 
-def rounded(one: Mapping[str, Any], which: str, digits: int) -> str:
-    """A value or an end of its interval in so many digits, but none behind the second one of the interval's half-width."""
-    value = one[which]
-    if one["low"] is None and value is not None and value == round(value):  # a count
+def rounded(finding: Mapping[str, Any], which: str, digits: int) -> str:
+    """A value or interval end to `digits` significant digits, but no finer than two digits of the interval's half-width."""
+    value, low, high = finding[which], finding["low"], finding["high"]
+    if low is None and value is not None and value == round(value):  # a count
         return f"{value:,.0f}".replace("-", "−")
-    if one["low"] is None or one["high"] is None or value in (None, 0) or not one["high"] > one["low"]:
+    if low is None or high is None or value in (None, 0) or not high > low:
         return number(value, digits) if value is not None else "–"
-    last = math.floor(math.log10((one["high"] - one["low"]) / 2)) - 1
+    last = math.floor(math.log10((high - low) / 2)) - 1
     own = math.floor(math.log10(abs(value)))
-    if own < last:  # but its sign is told
+    if own < last:  # one digit still shows the sign
         return number(value, 1)
     decimals = max(min(digits - 1 - own, -last), 0)
     return f"{value:,.{decimals}f}".replace("-", "−")
 
 
 def aside(experiment: Experiment, test: Test, key: str, value: float) -> str:
-    """What else was computed, in words; counts are whole, and what a statistic expects is told where a test names it."""
+    """A by-product as text: counts as whole numbers; an expected value only if the test specifies it."""
     if key == "expected" and not test.options.get("expected"):
         return ""
-    if key.endswith(" again"):  # of the limit before it
-        return f"found again in {100 * value:.0f} % of the halves"
+    if key.endswith(" again"):  # refers to the limit before it
+        return f"recovered in {100 * value:.0f} % of the halves"
     return (
         f"{experiment.words(key)} {value:.0f}" if value == round(value) else f"{experiment.words(key)} {number(value)}"
     )
 
 
-def family(test: Test, says: str, findings: Sequence[Mapping[str, Any]]) -> str:
-    """What a test says of all its findings, and of several how many say so: "supported: 4 of 6 support it, most must"."""
+def answer_in_words(test: Test, says: str, findings: Sequence[Mapping[str, Any]]) -> str:
+    """The answer of a test; with several findings, how many agree: "supported: 4 of 6 support it; required: most"."""
     if len(findings) < 2 or says == REPORTED:
         return says
-    marks = [mark(test, one) for one in findings]
+    marks = [mark(test, finding) for finding in findings]
     if says == FALSIFIED:
         need = test.falsified_need or test.need
-        return f"{says}: {marks.count(AGAINST)} of {len(marks)} are against it, {need} must be"
+        return f"{says}: {marks.count(AGAINST)} of {len(marks)} are against it; required: {need}"
     support = f"{marks.count(SUPPORTS)} of {len(marks)} support it"
-    return f"{says}: {support}, {test.need} must" if test.supported_if else f"{says}: {support}"
+    return f"{says}: {support}; required: {test.need}" if test.supported_if else f"{says}: {support}"
 
 
-def in_full(what: str, condition: str, need: str) -> str:
-    """A rule in words: ``low > 0`` is "the interval's lower end > 0"."""
-    told = re.sub(r"[a-z_]+(?= *[<>])", lambda found: ENDS.get(found[0], found[0].replace("_", " ")), condition)
-    return f"{what} {told}" + (f" ({need} of the outcomes)" if need else "")
+def rule_in_words(rule: str, condition: str, need: str) -> str:
+    """A rule as text: ``supported if`` with ``low > 0`` is "supported if the interval's lower end > 0"."""
+    text = re.sub(r"[a-z_]+(?= *[<>])", lambda name: ENDS.get(name[0], name[0].replace("_", " ")), condition)
+    return f"{rule} {text}" + (f" ({need} of the outcomes)" if need else "")
 
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def p_value(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {number(p, 2)}"
-
-
 def html_of(
     experiment: Experiment, runs: pd.DataFrame, verdict: Verdict, quick: bool, plates: Sequence[tuple[Any, Path]]
 ) -> str:
+    """The report of an experiment; `plates` are its drawn figures, each a `spec.Figure` with the path of its PNG."""
     failed = int((runs["status"] != "ok").sum())
     replications = int(runs["replication"].nunique())
     result = paragraph(STANDING[verdict.says], "Verdict")
     result += paragraph(experiment.hypothesis, "Hypothesis")
-    stored = {answer.test.name: jsonable([vars(one) for one in answer.findings]) for answer in verdict.answers}
-    told = {
-        answer.test.name: [
-            in_words(experiment, answer.test, one, own=len(answer.findings) > 1) for one in stored[answer.test.name]
-        ]
-        for answer in verdict.answers
-    }
-    says = {answer.test.name: family(answer.test, answer.says, stored[answer.test.name]) for answer in verdict.answers}
+    findings_of, summaries = {}, {}
     for answer in verdict.answers:
+        name, several = answer.test.name, len(answer.findings) > 1
+        findings = jsonable([vars(finding) for finding in answer.findings])
+        findings_of[name] = [in_words(experiment, answer.test, finding, own=several) for finding in findings]
+        summaries[name] = answer_in_words(answer.test, answer.says, findings)
         if answer.says != REPORTED:
-            name = answer.test.name
-            text = answer.trouble or "; ".join(told[name])
-            result += paragraph(f"{capital(says[name])}. {capital(text)}.", capital(name))
+            text = answer.trouble or "; ".join(findings_of[name])
+            result += paragraph(f"{capital(summaries[name])}. {capital(text)}.", capital(name))
     design = [("Treatment", experiment.treatment), ("Outcome", experiment.outcome), ("Expected", experiment.expected)]
     design += [("Falsified if", experiment.falsified), ("Source", capital(experiment.source))]
     blocks = [paragraph(text, topic) for topic, text in design if text]
@@ -279,44 +275,44 @@ def html_of(
     blocks += [paragraph(line) for line in dict.fromkeys(line for plan in plans for line in plan.without_effect)]
     how = (
         f"{len(runs):,} runs, {replications} paired replications: replication k has the same draws at every point and in"
-        " every arm, and intervals are over replications. Differences are taken within replications, and are known better"
-        " than the bands of single means in a figure suggest."
+        " every arm, and intervals are over replications. Differences are taken within replications, so they are known"
+        " more precisely than the bands around single means in a figure suggest."
         if experiment.sweeps(quick)[experiment.arm_names[0]].common_draws
-        else f"{len(runs):,} runs, each with draws of its own; intervals are over points."
+        else f"{len(runs):,} runs, each with its own draws; intervals are over points."
     )
     blocks.append(paragraph(how + (f" {failed} runs failed and are left out." if failed else " No run failed.")))
     tests = []
     for answer in verdict.answers:
-        tests.append(paragraph(answer.test.asks, f"{capital(answer.test.name)} ({says[answer.test.name]})"))
-        lines = told[answer.test.name]
-        tests.append(bullets([*lines, *([answer.trouble] if answer.trouble else [])] or ["no answer"]))
-        need, several = answer.test.need, len(answer.findings) > 1
-        rules = [("supported if", answer.test.supported_if, need if several else "")]
-        rules.append(
-            ("falsified if", answer.test.falsified_if, (answer.test.falsified_need or need) if several else "")
-        )
-        rule = "; ".join(in_full(word, *each) for word, *each in rules if each[0])
-        if rule:
-            tests.append(paragraph(f"{capital(rule)}."))
+        name, several = answer.test.name, len(answer.findings) > 1
+        tests.append(paragraph(answer.test.asks, f"{capital(name)} ({summaries[name]})"))
+        tests.append(bullets([*findings_of[name], *([answer.trouble] if answer.trouble else [])] or ["no answer"]))
+        need = answer.test.need if several else ""
+        falsified_need = (answer.test.falsified_need or need) if several else ""
+        rules = [("supported if", answer.test.supported_if, need)]
+        rules.append(("falsified if", answer.test.falsified_if, falsified_need))
+        text = "; ".join(rule_in_words(*rule) for rule in rules if rule[1])
+        if text:
+            tests.append(paragraph(f"{capital(text)}."))
     columns = {"test": "test", "of": "outcome", "value": "value", "low": "low", "high": "high", "p": "p"}
     columns |= {"unit": "unit", "number": "n"}
-    every = verdict.table()
-    asked = {test.name: test for test in experiment.test}
-    every["unit"] = [experiment.unit(asked[name], of) for name, of in zip(every["test"], every["of"], strict=True)]
-    every["of"] = every["of"].map(experiment.words)
+    frame = verdict.table()
+    tests_by_name = {test.name: test for test in experiment.test}
+    names_and_subjects = zip(frame["test"], frame["of"], strict=True)
+    frame["unit"] = [experiment.unit(tests_by_name[name], of) for name, of in names_and_subjects]
+    frame["of"] = frame["of"].map(experiment.words)
     caption = (
-        "Every finding with the ends of its 95 % interval (of a band of runs: of 90 % of them); n: the replications or"
-        " points it rests on; by itself: what the finding is to the claim, whatever the test says of all its findings"
+        "All findings with the ends of their 95 % intervals (bands of runs: 90 % of runs); n: number of replications or"
+        " points; by itself: whether this finding alone supports the claim, whatever the answer of the whole test"
     )
-    findings = table(every, caption, columns | {"mark": "by itself"})
+    all_findings = table(frame, caption, columns | {"mark": "by itself"})
     sections = [
-        Section("What was asked", blocks),
-        Section("What came out", tests),
-        Section("Figures", [picture(path, asked.caption, asked.caption) for asked, path in plates]),
-        Section("All findings", [findings]),
+        Section("Design", blocks),
+        Section("Results", tests),
+        Section("Figures", [picture(path, spec.caption, spec.caption) for spec, path in plates]),
+        Section("All findings", [all_findings]),
     ]
     footer = (
-        f"AI market model, version {version_of('ai-market-abm')}. Made {now():%d %B %Y, %H:%M} UTC. Specs, seeds and"
+        f"AI market model, version {version_of('ai-market-abm')}. Created {now():%d %B %Y, %H:%M} UTC. Specs, seeds and"
         " versions: manifest.json and runs/; plotted numbers: tables/; figures as PDF: figures/."
     )
     full = sum(sweep.number_of_runs for sweep in experiment.sweeps().values())
@@ -326,7 +322,7 @@ def html_of(
 
 
 def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, quick: bool) -> Path:
-    """A page over all experiments: verdicts, with links to their own pages."""
+    """Write the index page of all experiments: their verdicts, with links to the reports."""
     rows = []
     for experiment, result in entries:
         link = quote(f"{experiment.name}{'_quick' if quick else ''}/report.html")
@@ -342,7 +338,7 @@ def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, qu
             ("experiment", "text"),
             ("hypothesis", "text"),
             ("verdict", "text"),
-            ("what decides", "text"),
+            ("deciding result", "text"),
         )
     )
     body = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
@@ -355,7 +351,7 @@ def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, qu
         "Claims from the public debate on AI markets, put to an agent-based model.",
         paragraph(f"{len(entries)} experiments: {tally}."),
         [Section("Verdicts", [body])],
-        f"AI market model, version {version_of('ai-market-abm')}. Made {now():%d %B %Y, %H:%M} UTC.",
+        f"AI market model, version {version_of('ai-market-abm')}. Created {now():%d %B %Y, %H:%M} UTC.",
         "Quick runs." if quick else "",
     )
     path = folder / ("index_quick.html" if quick else "index.html")
@@ -364,19 +360,20 @@ def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, qu
 
 
 def deciding_text(experiment: Experiment, result: dict[str, Any]) -> str:
-    """The statistic that decides, from a result as it is kept: the first that has the verdict."""
-    asked = {test.name for test in experiment.test}
-    tests = [t for t in result["tests"] if t["says"] != REPORTED and t["name"] in asked]
-    decides = (
-        [t for t in tests if t["says"] == result["verdict"]] or [t for t in tests if t["says"] != SUPPORTED] or tests
+    """The findings that decide a stored result: those of the first test whose answer is the verdict."""
+    tests = {test.name: test for test in experiment.test}
+    answers = [answer for answer in result["tests"] if answer["says"] != REPORTED and answer["name"] in tests]
+    deciding = (
+        [answer for answer in answers if answer["says"] == result["verdict"]]
+        or [answer for answer in answers if answer["says"] != SUPPORTED]
+        or answers
     )
-    if not decides:
+    if not deciding:
         return ""
-    one = decides[0]
-    if one["trouble"] or not one["findings"]:
-        return f"{one['name']}: {one['trouble'] or 'no answer'}"
-    test = next(t for t in experiment.test if t.name == one["name"])
-    several = len(one["findings"]) > 1
-    parts = [in_words(experiment, test, each, several, more=False, own=several) for each in one["findings"][:6]]
-    head = f"{one['name']}, {family(test, one['says'], one['findings'])}." if several else f"{one['name']}:"
-    return f"{head} {'; '.join(parts)}"
+    name, findings, trouble = (deciding[0][key] for key in ("name", "findings", "trouble"))
+    if trouble or not findings:
+        return f"{name}: {trouble or 'no answer'}"
+    test, several = tests[name], len(findings) > 1
+    texts = [in_words(experiment, test, finding, several, more=False, own=several) for finding in findings[:6]]
+    head = f"{name}, {answer_in_words(test, deciding[0]['says'], findings)}." if several else f"{name}:"
+    return f"{head} {'; '.join(texts)}"

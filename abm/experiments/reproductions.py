@@ -1,4 +1,4 @@
-"""Reproductions: a named piece of work from runs to figures, tables and a report. Importing this is cheap."""
+"""Reproductions: named pieces of work from runs to figures, tables and a report. Cheap to import."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from importlib import import_module
 from pathlib import Path
 
 FOLDER = Path("output")
-"""Where results go unless told otherwise, below the working folder."""
+"""Default folder for results, relative to the working folder."""
 
 
 Progress = Callable[[str, float, float], None]
-"""Called after every step: what is being done, how much of the whole work is done, and the whole."""
+"""Called after every step with a description of the step, the work done so far, and the total work."""
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C during a reproduction: what was finished by then, and where it is kept."""
+    """Ctrl-C during a reproduction: what was finished by then (`kept`) and where it is stored (`folder`)."""
 
     def __init__(self, kept: list[str], folder: Path):
         super().__init__()
@@ -26,7 +26,7 @@ class Stopped(KeyboardInterrupt):
 
 @dataclass
 class Reproduced:
-    """What a reproduction leaves behind."""
+    """The results of a reproduction: its files and headlines."""
 
     folder: Path
     report: Path
@@ -38,7 +38,7 @@ class Reproduced:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Name, what it shows, how many runs, and the module whose `run` does it."""
+    """Name, summary, default numbers of seeds, and the module whose `run` does the work."""
 
     name: str
     summary: str
@@ -54,11 +54,11 @@ class Reproduction:
         progress: Progress | None = None,
         workers: int | None = None,
     ) -> Reproduced:
-        """The work is shared by so many `workers`, by default as many as there are processors; by none if it is one."""
+        """Do the work with `workers` processes (default: one per core); with 1 it is done in this process."""
         from abm.support.workers import usual_workers, worker_pool
 
         workers = workers or usual_workers()
-        # Before the module is imported: that takes seconds, and the workers import it meanwhile.
+        # Start the workers before importing the module: the import takes seconds, and they import it meanwhile.
         with worker_pool(workers, [self.module]) if workers > 1 else nullcontext() as pool:
             work: Callable[..., Reproduced] = import_module(self.module).run
             return work(folder, seeds, quick=quick, progress=progress, pool=pool)

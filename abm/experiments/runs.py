@@ -1,4 +1,4 @@
-"""The runs of an experiment: its sweeps, done or loaded, as one table."""
+"""The runs of an experiment: run or load its sweeps, and join them in one table."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def place(folder: Path, arm: str, sweep: Sweep) -> Path:
-    """Where an arm's runs are kept: a folder for each spec and state of the model and packages, so that no other's are taken."""
+    """Folder of an arm's runs, one for each spec and state of the model and packages, so that runs are never mixed up."""
     return folder / "runs" / f"{arm}-{digest([sweep.hash, source_hash(), versions(PACKAGES)])}"
 
 
 def run_arms(
     experiment: Experiment, folder: Path, quick: bool = False, progress: Progress | None = None, workers: int = 1
 ) -> pd.DataFrame:
-    """Do what is not done yet, and return all runs: one row each, with the arm; those that failed have no outcomes.
+    """Run what is missing and return all runs: one row per run, with its arm; failed runs have no outcomes.
 
-    Runs are kept below `folder`; with the same spec and model they are loaded. Raises ValueError where others lie in their place.
+    Runs are kept below `folder` and reused if spec and model are unchanged. Raises ValueError if their folder holds other runs.
     """
     import pandas as pd
 
@@ -45,8 +45,8 @@ def run_arms(
         try:
             run_sweep(sweep, where, workers=workers, retry_failed=True, progress=step)
         except Changed as error:
-            found = "; ".join(error.differences)
-            raise ValueError(f"{where}: holds runs of something else ({found}); delete it and begin again") from None
+            differences = "; ".join(error.differences)
+            raise ValueError(f"{where}: holds other runs ({differences}); delete the folder and start again") from None
         tables.append(open_sweep(where).runs().assign(arm=arm))
         done += sweep.number_of_runs
     return pd.concat(tables, ignore_index=True)

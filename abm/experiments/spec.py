@@ -1,21 +1,21 @@
-"""What an experiment is: the words of `experiment.toml`, and what follows from them.
+"""The specification of an experiment: the keys of `experiment.toml`.
 
     number = 4
     title = "..."
-    hypothesis = "..."            # the claim, as it was put
-    treatment = "..."             # what is varied, in words
+    hypothesis = "..."            # the claim, as stated by its author
+    treatment = "..."             # what is varied
     outcome = "..."               # what is measured
-    expected = "..."              # the sign
-    falsified = "..."             # the statistic that would falsify it, stated before the runs
+    expected = "..."              # the expected sign
+    falsified = "..."             # the statistic that would falsify the claim, stated before the runs
 
     [sweep]                       # what is run: the keys of `abm sweep`; replication k has the same draws everywhere
-    [arms.NAME]                   # keys that differ from [sweep], for a second sweep beside the first, and so on
+    [arms.NAME]                   # keys that differ from [sweep], for each arm: a sweep of its own on the same draws
     [quick]                       # keys that differ in a quick run; [quick.NAME] for one arm
 
     [[test]]                      # see abm.experiments.statistics
     [[figure]]                    # see abm.experiments.figures
 
-A file is data: nothing in it is run, and it reaches no file outside its folder.
+The file is data: nothing in it is executed, and it cannot refer to files outside its folder.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from abm.sweeps.outcome import Outcome
 from abm.sweeps.spec import Sweep, digest
 
 ONLY = "all"
-"""Name of the arm of an experiment that has only one."""
+"""Name of the arm of an experiment without [arms]."""
 OWN_UNIT = "own unit"
 """Unit of a test over outcomes of several units."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -42,7 +42,7 @@ CONDITION = re.compile(r"\s*([a-z][a-z_]*)\s*(<=|>=|<|>)\s*([-+]?\d+(?:\.\d*)?(?
 
 
 class ExperimentError(ValueError):
-    """Everything that is wrong with an experiment, one line each."""
+    """All problems of an experiment, one line each (`problems`)."""
 
     def __init__(self, problems: list[str]):
         self.problems = tuple(dict.fromkeys(problems))
@@ -50,14 +50,14 @@ class ExperimentError(ValueError):
 
 
 class Test(BaseModel):
-    """A question put to the runs: a statistic, and which of its values support or falsify the hypothesis.
+    """A question put to the runs: a statistic, and conditions on its values that support or falsify the hypothesis.
 
-    `y` are outcomes (columns of the table of runs), `x` a factor; `where`, `a`, `b`, `c`, `d` choose runs by the values of
-    columns. Conditions read ``value <= -0.5``, ``high < 0 and p < 0.05``, ``low > 20 or high < 4``; of several outcomes
-    all, most or any must meet them. A test without conditions only reports.
+    `y` are outcomes (columns of the table of runs), `x` a factor; `where`, `a`, `b`, `c`, `d` select runs by the values of
+    columns. Conditions read ``value <= -0.5``, ``high < 0 and p < 0.05``, ``low > 20 or high < 4``; with several outcomes,
+    all, most or any must meet them (`need`). A test without conditions only reports.
     """
 
-    __test__ = False  # not one of pytest's
+    __test__ = False  # keeps pytest from collecting it
     model_config = STRICT
 
     name: str
@@ -75,15 +75,15 @@ class Test(BaseModel):
     supported_if: str = ""
     falsified_if: str = ""
     falsified_need: Literal["all", "most", "any"] | None = None
-    """Where other than `need`."""
+    """`need` for falsified_if, if different."""
     unit: str = ""
     scale: float = Field(1.0, allow_inf_nan=False)
-    """What values are multiplied by before they are shown and judged: 100 for percent."""
+    """Factor by which values are multiplied before they are shown and judged: 100 for percent."""
     digits: int = Field(2, ge=0, le=8)
 
 
 class Figure(BaseModel):
-    """A picture: its kind, and what that takes (`abm.experiments.figures`)."""
+    """A figure: its kind, and the keys that this kind takes (`abm.experiments.figures`)."""
 
     model_config = STRICT
 
@@ -99,7 +99,7 @@ class Figure(BaseModel):
 
 
 class Experiment(BaseModel):
-    """An experiment as its file tells it; read by `abm.experiments.load`."""
+    """An experiment as specified in its file; read by `abm.experiments.load`."""
 
     model_config = STRICT
 
@@ -112,7 +112,7 @@ class Experiment(BaseModel):
     expected: str
     falsified: str
     remarks: tuple[str, ...] = ()
-    """What a reader must know of how the treatment is laid on the model."""
+    """What a reader must know about how the treatment is implemented in the model."""
     sweep: dict[str, Any]
     arms: dict[str, dict[str, Any]] = {}
     quick: dict[str, Any] = {}
@@ -120,9 +120,9 @@ class Experiment(BaseModel):
     test: tuple[Test, ...] = Field(min_length=1)
     figure: tuple[Figure, ...] = ()
     predictions: dict[str, str] = {}
-    """Events of which predictions are written (`abm.experiments.frozen`): the prefix of their outcomes, and their name."""
+    """Events for which predictions are written (`abm.experiments.frozen`): prefix of their outcomes -> name."""
     folder: Path = Path()
-    """Where the file is; no key of it."""
+    """The folder of the file; not one of its keys."""
 
     @property
     def name(self) -> str:
@@ -133,29 +133,28 @@ class Experiment(BaseModel):
         return tuple(self.arms) or (ONLY,)
 
     def sweeps(self, quick: bool = False) -> dict[str, Sweep]:
-        """What is run, by arm. Raises `SpecError`."""
-        found = {}
+        """The sweeps of the experiment, by arm. Raises `SpecError`."""
+        sweeps = {}
         for arm in self.arm_names:
-            said = merged(self.sweep, self.arms.get(arm, {}))
+            fields = merged(self.sweep, self.arms.get(arm, {}))
             if quick:
                 common = {key: value for key, value in self.quick.items() if key not in self.arms}
-                said = merged(merged(said, common), self.quick.get(arm, {}) if arm in self.arms else {})
-            found[arm] = Sweep(
-                folder=self.folder, confined=True, **{"name": safe_name(self.name, "experiment"), **said}
-            )
-        return found
+                fields = merged(merged(fields, common), self.quick.get(arm, {}) if arm in self.arms else {})
+            fields = {"name": safe_name(self.name, "experiment"), **fields}
+            sweeps[arm] = Sweep(folder=self.folder, confined=True, **fields)
+        return sweeps
 
     @cached_property
     def vocabulary(self) -> dict[str, str]:
-        """Columns in words, without units: the experiment's own labels, and those of the observables behind outcomes."""
-        found = {name: name_and_unit(text).name for name, text in self.labels.items() if "=" not in name}
+        """Labels of columns, without units: the experiment's own, and those of the observables behind outcomes."""
+        labels = {name: name_and_unit(text).name for name, text in self.labels.items() if "=" not in name}
         for sweep in self.sweeps().values():
             for name, outcome in sweep.columns.items():
-                found.setdefault(name, label_of_outcome(outcome).name)
-        return found
+                labels.setdefault(name, label_of_outcome(outcome).name)
+        return labels
 
     def words(self, of: str) -> str:
-        """What a finding is of, in words; a group of runs by the label of its value."""
+        """The subject of a finding (`Finding.of`) as text, with labels for the names of columns and values in it."""
         values = {name.partition("=")[2]: text for name, text in self.labels.items() if "=" in name}
         if of in values and of not in self.vocabulary:
             return values[of]
@@ -164,24 +163,24 @@ class Experiment(BaseModel):
         if not names:
             return of.replace("_", " ")
         any_name = "|".join(map(re.escape, names))
-        parts = re.split(rf"(?<![\w.])({any_name})(?![\w.])", of)  # every second one is a name
-        return "".join(self.vocabulary[part] if at % 2 else part.replace("_", " ") for at, part in enumerate(parts))
+        parts = re.split(rf"(?<![\w.])({any_name})(?![\w.])", of)  # every second part is a name
+        return "".join(self.vocabulary[part] if i % 2 else part.replace("_", " ") for i, part in enumerate(parts))
 
     def unit(self, test: Test, of: str) -> str:
-        """Unit of a finding: the test's, or where that is "own unit" the outcome's."""
+        """Unit of a finding: that of the test, or of the outcome if the test says "own unit"."""
         if test.unit != OWN_UNIT:
             return test.unit
         own = [label_of_outcome(sweep.columns[of]).unit for sweep in self.sweeps().values() if of in sweep.columns]
         return name_and_unit(self.labels[of]).unit if of in self.labels else "".join(own[:1])
 
     def key(self, quick: bool) -> str:
-        """Stands for all that is run and asked: equal keys, equal results."""
+        """Hash of all sweeps and tests: equal keys, equal results."""
         sweeps = {arm: sweep.plain() for arm, sweep in self.sweeps(quick).items()}
         return digest({"sweeps": sweeps, "tests": [test.model_dump() for test in self.test]})
 
 
 def label_of_outcome(outcome: Outcome) -> Label:
-    """What an outcome is called, with its unit."""
+    """Name and unit of an outcome."""
     if not outcome.date:
         return label_of(outcome.of)
     kind, _, layer = outcome.of.partition("_")
@@ -192,25 +191,25 @@ def label_of_outcome(outcome: Outcome) -> Label:
     return Label(f"{kind.capitalize()} return of {layer}, {day}", "share")
 
 
-def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """`other` over `one`; tables are merged key by key, but a design is taken whole."""
-    out = dict(one)
-    for key, value in other.items():
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` updated with `changes`; tables are merged key by key, except `design`, which is replaced as a whole."""
+    out = dict(base)
+    for key, value in changes.items():
         old = out.get(key)
         both = key != "design" and isinstance(old, Mapping) and isinstance(value, Mapping)
         out[key] = {**dict(old or {}), **value} if both else value
     return out
 
 
-def holds(text: str, numbers: Mapping[str, float]) -> bool:
-    """Whether numbers meet a condition; one that is not a number meets none."""
-    every = " or " not in text
-    found = []
-    for part in re.split(r"\band\b|\bor\b", text):
+def holds(condition: str, numbers: Mapping[str, float]) -> bool:
+    """Whether the numbers meet a condition; a missing number or NaN meets no comparison."""
+    every = " or " not in condition
+    parts = []
+    for part in re.split(r"\band\b|\bor\b", condition):
         match = CONDITION.fullmatch(part)
-        assert match, text
+        assert match, condition
         name, sign, bound = match[1], match[2], float(match[3])
         value = numbers.get(name, float("nan"))
         meets = {"<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound}
-        found.append(meets[sign])
-    return all(found) if every else any(found)
+        parts.append(meets[sign])
+    return all(parts) if every else any(parts)

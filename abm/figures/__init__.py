@@ -1,6 +1,7 @@
-"""Figures: one function a figure. Each takes results and, if you like, your own axes, and returns a matplotlib Figure.
+"""One function per figure. Each takes results and, optionally, your own axes, and returns a matplotlib Figure.
 
-Beside each `NAME(...)` stand `NAME_numbers(...)`, the table of what is plotted, and `NAME_caption(...)`.
+For most figures `NAME(...)`, the same module has `NAME_numbers(...)`, the table of the plotted numbers, and
+`NAME_caption(...)`.
 """
 
 from importlib import import_module
@@ -46,7 +47,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Drawing loads when a figure is asked for: labels are used by the command line, which must start at once.
+    # Import drawing code only when a figure is requested: the command line uses the labels and must start quickly.
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'abm.figures' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Beliefs around the shock: how far investors disagree, how open the questions are, and who is listening."""
+"""Beliefs around the shock: disagreement among investors, openness of the questions, and attention."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def belief_dispersion_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataF
 
 @style.styled
 def belief_dispersion(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
-    """Dispersion, entropy and attention around January 2025, with R1 and without; `axes`: three of your own."""
+    """Draw dispersion, entropy and attention around January 2025, with R1 and without; `axes`: three of your own."""
     table = belief_dispersion_numbers(baseline, without)
     figure, panels = style.canvas(axes, 1, 3, (style.TWO_COLUMNS, 2.5))
     for ax, name in zip(panels, OBSERVABLES, strict=True):
@@ -59,8 +59,8 @@ def belief_dispersion(baseline: Ensemble, without: Ensemble, axes: Any = None) -
 def belief_dispersion_caption(runs: int) -> str:
     """Caption of `belief_dispersion`."""
     return (
-        f"Investors around the shock at the end of each month, {runs} paired runs: medians, middle halves (dark)"
+        f"Beliefs of investors around the shock, at the end of each month, {runs} paired runs: median, middle 50 % (dark)"
         " and 90 % (light) of runs. Dispersion is the wealth-weighted standard deviation of mean beliefs"
-        " on compute intensity, appropriability and policy tightness; entropy is that of the sign of each"
-        " question, given what all investors together believe (0.69 = nobody knows)."
+        " about compute intensity, appropriability and policy tightness. Entropy is that of the sign of each"
+        " question, given the pooled beliefs of all investors (0.69 nats: no information)."
     )

@@ -1,4 +1,4 @@
-"""Chip demand and Jevons: does cheaper intelligence mean fewer chips or more?"""
+"""Chip demand and the Jevons effect: does cheaper AI mean fewer chips or more?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = {
     "work_weighted": "tokens demanded",
     "efficiency_weighted": "compute per token",
     "rest_weighted": "other workloads, training, idle",
-    "installed": "compute installed (sum)",
+    "installed": "installed compute (sum)",
     "chip_orders": "chip orders",
     "chip_revenue": "chip revenue",
 }
@@ -41,9 +41,9 @@ LOOKS = {
 
 
 def serving_compute(runs: Ensemble) -> np.ndarray:
-    """Compute that serves tokens (runs, months), H100e: what tokens cost, at the rental price of compute.
+    """Compute that serves tokens (runs, months), H100e: the cost of tokens over the rental price of compute.
 
-    A token's unit cost is its compute times the rental price, so cost over rental price is compute, exactly.
+    The unit cost of a token is its compute times the rental price, so the ratio is exact.
     """
     revenue, open_share = runs["token_revenue"], runs["open_revenue_share"]
     cost = revenue * ((1 - open_share) * (1 - runs["lerner_closed"]) + open_share * (1 - runs["lerner_open"]))
@@ -51,9 +51,9 @@ def serving_compute(runs: Ensemble) -> np.ndarray:
 
 
 def jevons_terms(baseline: Ensemble, without: Ensemble) -> dict[str, np.ndarray]:
-    """Paired log changes (runs, months), with R1 less without.
+    """Paired log changes (runs, months), with R1 minus without.
 
-    Serving compute is tokens times compute per token, so its log change is theirs summed. Installed compute is serving
+    Serving compute is tokens times compute per token, so its log change is the sum of theirs. Installed compute is serving
     compute plus the rest; its log change is split by logarithmic-mean weights (LMDI-I, Ang 2005, *Energy Policy* 33),
     which leave no residual: sum of the three weighted terms = d ln installed.
     """
@@ -79,7 +79,7 @@ def jevons_terms(baseline: Ensemble, without: Ensemble) -> dict[str, np.ndarray]
 
 
 def logarithmic_mean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(a - b)/(ln a - ln b), and a where both are equal."""
+    """(a - b)/(ln a - ln b), or a if the two are equal."""
     close = np.isclose(a, b, rtol=1e-9, atol=0)
     ratio = np.where(close, 2.0, a / b)
     return np.where(close, a, (a - b) / np.log(ratio))
@@ -109,10 +109,10 @@ def jevons_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataFrame:
 
 @style.styled
 def jevons(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
-    """What R1 did to compute: serving, all that is installed, and orders for chips; `axes`: three of your own."""
+    """Draw the effect of R1 on serving compute, installed compute and chip orders; `axes`: three of your own."""
     table = jevons_numbers(baseline, without)
     figure, panels = style.canvas(axes, 1, 3, (style.TWO_COLUMNS, 3.2))
-    titles = ("Compute serving tokens", "Compute installed", "Market for chips")
+    titles = ("Compute serving tokens", "Installed compute", "Chip market")
     for ax, names, title in zip(panels, (SERVING, INSTALLED, MARKET), titles, strict=True):
         for i, name in enumerate(names):
             rows = table[(table["term"] == name) & (table["month"] >= FIRST_MONTH)]
@@ -135,9 +135,9 @@ def jevons(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
 def jevons_caption(runs: int) -> str:
     """Caption of `jevons`."""
     return (
-        f"What R1 did to the demand for compute: paired log changes over {runs} seeds, mean and 95 % interval."
+        f"Effect of R1 on the demand for compute: paired log changes over {runs} seeds, mean and 95 % interval."
         " Left: compute that serves tokens is tokens times compute per token; it rises if use grows by more than"
-        " each token saves. Middle: the same two terms and everything else (the platforms' own workloads,"
-        " training, idle machines) by their share of all compute installed; the three add up without a residual"
-        " (logarithmic-mean Divisia). Right: orders for chips and the vendors' revenue."
+        " is saved per token. Middle: the same two terms and everything else (the platforms' own workloads,"
+        " training, idle machines), weighted by their shares of installed compute; the three add up without a residual"
+        " (logarithmic-mean Divisia). Right: chip orders and the revenue of chip vendors."
     )

@@ -1,4 +1,4 @@
-"""27 January 2025 by layer: the model's event window, and what each crash mechanism alone makes of the day."""
+"""27 January 2025 by layer: the event window in the model, and the returns under each crash mechanism alone."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 TOGETHER = "all together"
 NEAR_ZERO = 0.05
-"""A platform's return of less than this is "near zero" (targets.csv: sign_platforms)."""
+"""Platform returns up to this size count as "near zero" (targets.csv: sign_platforms)."""
 EXPECTED_SIGNS = {"compute": -1, "power": -1, "platforms": 0, "applications": 1}
 
 
 def event_window_numbers(baseline: Ensemble) -> pd.DataFrame:
-    """One row a layer, day and measure (abnormal, raw, and both cumulated): quantiles of the model, and observed."""
+    """One row per layer, day and measure (abnormal, raw, both also cumulative): quantiles of the model, and observed."""
     import pandas as pd
 
     window = event_study.around(baseline)
@@ -36,15 +36,18 @@ def event_window_numbers(baseline: Ensemble) -> pd.DataFrame:
                 head = {"layer": layer, "measure": measure, "day": window.days}
                 parts.append(pd.DataFrame(head | samples.quantiles(values[layer])))
     table = pd.concat(parts, ignore_index=True)
-    seen = event_study.observed().melt(
+    observed = event_study.observed().melt(
         ["layer", "day"], ["raw", "abnormal", "cumulative_raw", "cumulative_abnormal"], "measure", "observed"
     )
-    return table.merge(seen, on=["layer", "day", "measure"], how="left")
+    return table.merge(observed, on=["layer", "day", "measure"], how="left")
 
 
 @style.styled
 def event_window(baseline: Ensemble, axes: Any = None, kind: str = "abnormal") -> Figure:
-    """Daily (above) and cumulated returns by layer, days -5 to +20; `kind` "abnormal" or "raw"; `axes`: eight."""
+    """Draw daily (top) and cumulative (bottom) returns by layer, days -5 to +20.
+
+    `kind`: "abnormal" or "raw" returns; `axes`: eight of your own.
+    """
     if kind not in ("abnormal", "raw"):
         raise ValueError(f"kind = {kind!r}: choose 'abnormal' or 'raw'")
     table = event_window_numbers(baseline)
@@ -57,8 +60,8 @@ def event_window(baseline: Ensemble, axes: Any = None, kind: str = "abnormal") -
             percent = {q: 100 * rows[q] for q in ("q05", "q25", "q50", "q75", "q95")}
             style.fan(ax, rows["day"].to_numpy(), percent, color=style.LAYER_COLOURS[layer], label=None)
             if row == 0:
-                own = single[single["layer"] == layer]
-                ax.plot(own["day"], 100 * own[kind], ".", color=style.GREY, markersize=2, alpha=0.6)
+                firms = single[single["layer"] == layer]
+                ax.plot(firms["day"], 100 * firms[kind], ".", color=style.GREY, markersize=2, alpha=0.6)
                 ax.set_title(name)
             ax.plot(rows["day"], 100 * rows["observed"], "o", color=style.OBSERVED, markersize=2.6)
             if layer == "applications" and row == 0 and kind == "abnormal":
@@ -78,10 +81,10 @@ def event_window(baseline: Ensemble, axes: Any = None, kind: str = "abnormal") -
 
 
 def _window_legend(figure: Any, ax: Any, own: bool) -> None:
-    """Explain bands and dots once, without the colour of any one layer."""
+    """Draw a legend of bands and dots, in grey, since colours stand for layers."""
     ax.plot([], [], color=style.GREY, label="model: median, 50 % and 90 % of runs")
     ax.plot([], [], "o", color=style.OBSERVED, markersize=2.6, label="observed, mean of firms")
-    ax.plot([], [], ".", color=style.GREY, markersize=2, label="observed, single firms")
+    ax.plot([], [], ".", color=style.GREY, markersize=2, label="observed, individual firms")
     ax.plot([], [], "D", color=style.OBSERVED, markerfacecolor="white", label="observed, raw return only")
     style.shared_legend(figure, ax, own, columns=2)
 
@@ -89,19 +92,19 @@ def _window_legend(figure: Any, ax: Any, own: bool) -> None:
 def event_window_caption(runs: int, kind: str = "abnormal") -> str:
     """Caption of `event_window`."""
     return (
-        f"{kind.capitalize()} returns around 27 January 2025 (day 0; R1 is news on day −4): the model's median"
-        f" over {runs} runs with the bands of 50 % and 90 % of them, and what was observed. Market model"
-        " on 250 earlier trading days; the model's index gives its layers the weight they have in a broad index."
-        " Cumulated from day 0, and backwards before it. For Apple and Salesforce only the raw return of day 0"
-        " is at hand. A run's median day is smoother than a day of one run: the observed points are one draw and"
+        f"{kind.capitalize()} returns around 27 January 2025 (day 0; the news of R1 arrives on day −4): median of the model"
+        f" over {runs} runs with bands of 50 % and 90 % of runs, and observed returns. Market model"
+        " estimated on 250 earlier trading days; the index of the model weights its layers as in a broad stock index."
+        " Cumulative from day 0, and backwards before it. For Apple and Salesforce only the raw return of day 0"
+        " is available. The median over runs is smoother than any single run: the observed points are one draw and"
         " should be compared with the bands."
     )
 
 
 def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
-    """One row a mechanism and layer: day-0 abnormal return with 95 % interval and 90 % band, and that of days -4 to 0.
+    """One row per mechanism and layer: abnormal return on day 0 with 95 % interval and 90 % band, and over days -4 to 0.
 
-    `ensembles` maps the names of `MECHANISMS`, and `TOGETHER`, to their runs. Last rows: observed.
+    `ensembles` maps the names of `MECHANISMS`, and `TOGETHER`, to their runs. The last rows are the observed returns.
     """
     import pandas as pd
 
@@ -117,11 +120,12 @@ def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
             row = {"mechanism": name, "layer": layer, "mean": mean, "low": low, "high": high}
             row |= {"q05": np.quantile(values, 0.05), "q95": np.quantile(values, 0.95), "since_r1": since.mean()}
             rows.append(row | {"sign": sign_of(layer, mean, low, high)})
-    seen = event_study.observed()
+    observed = event_study.observed()
     for layer in LAYERS:
-        day = seen[(seen["layer"] == layer) & (seen["day"] == 0)].iloc[0]
+        returns = observed[observed["layer"] == layer]
+        day = returns[returns["day"] == 0].iloc[0]
         value = day["abnormal"] if np.isfinite(day["abnormal"]) else day["raw"]
-        since = seen[(seen["layer"] == layer) & seen["day"].between(-4, 0)]["abnormal"].sum(min_count=5)
+        since = returns[returns["day"].between(-4, 0)]["abnormal"].sum(min_count=5)
         rows.append(
             {"mechanism": "observed", "layer": layer, "mean": value, "since_r1": since, "sign": sign_of(layer, value)}
         )
@@ -132,30 +136,30 @@ def day0_numbers(ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
 
 
 def only_raw() -> tuple[str, ...]:
-    """Layers whose observed return of day 0 is a raw one: there is no abnormal return of theirs."""
+    """Layers for which only the raw return of day 0 was observed, not the abnormal one."""
     day = event_study.observed().query("day == 0").set_index("layer")["abnormal"]
     return tuple(day.index[~np.isfinite(day)])
 
 
 def sign_of(layer: str, value: float, low: float | None = None, high: float | None = None) -> int:
-    """-1, 0 or 1. A platform's small return counts as 0; so does a mean whose interval holds zero."""
+    """Sign of a return: -1, 0 or 1. Small returns of platforms count as 0, and so do means whose interval contains zero."""
     unclear = low is not None and high is not None and low <= 0 <= high
     return 0 if unclear or (layer == "platforms" and abs(value) <= NEAR_ZERO) else int(np.sign(value))
 
 
 def matching_rule() -> str:
-    """What counts as a sign that is matched, in words (`sign_of`, `EXPECTED_SIGNS`)."""
+    """A sentence on what counts as a matched sign (`sign_of`, `EXPECTED_SIGNS`)."""
     return (
-        "What counts as matched: chips and power down and applications up, with a 95 % interval of the mean that leaves"
-        f" zero out; platforms within {100 * NEAR_ZERO:.0f} points of zero, or with an interval that holds it."
+        "A sign is matched if chips and power fall and applications rise, with a 95 % interval of the mean that excludes"
+        f" zero, and if platforms are within {100 * NEAR_ZERO:.0f} points of zero or their interval contains it."
     )
 
 
 @style.styled
 def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Figure:
-    """Day-0 abnormal return of each layer, by mechanism, beside the observed one; `axes`: four of your own.
+    """Draw the abnormal return of each layer on day 0, by mechanism, beside the observed one; `axes`: four of your own.
 
-    `ensembles`: the names of `MECHANISMS`, `TOGETHER`, and others of your own below them.
+    `ensembles`: runs by name; `TOGETHER` and the names of `MECHANISMS` come first, followed by names of your own.
     """
     table = day0_numbers(ensembles)
     figure, panels = style.canvas(axes, 1, 4, (style.TWO_COLUMNS, 2.8), sharex=True, sharey=True)
@@ -163,9 +167,9 @@ def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Fig
     names = [name for name in shown if name in ensembles] + [name for name in ensembles if name not in shown]
     for ax, (layer, title) in zip(panels, LAYERS.items(), strict=True):
         rows = table[table["layer"] == layer].set_index("mechanism")
-        seen = 100 * rows.loc["observed", "mean"]
+        observed = 100 * rows.loc["observed", "mean"]
         raw_only = layer == "applications"
-        ax.axvline(seen, color=style.OBSERVED, linewidth=1.2, linestyle=":" if raw_only else "-")
+        ax.axvline(observed, color=style.OBSERVED, linewidth=1.2, linestyle=":" if raw_only else "-")
         for y, name in enumerate(names):
             row = 100 * rows.loc[name, ["mean", "low", "high", "q05", "q95"]].astype(float)
             colour = style.LAYER_COLOURS[layer]
@@ -183,7 +187,7 @@ def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Fig
     first.plot([], [], color=style.OBSERVED, linewidth=1.2, linestyle=":", label="observed, raw")
     first.plot([], [], "o", color=style.GREY, label="model mean, sign matched")
     first.plot([], [], "o", color=style.GREY, markerfacecolor="white", label="model mean, sign not matched")
-    first.plot([], [], color=style.GREY, linewidth=1.6, label="95 % interval (dots hide short ones)")
+    first.plot([], [], color=style.GREY, linewidth=1.6, label="95 % interval (may be hidden by the dot)")
     first.plot([], [], color=style.GREY, linewidth=4, alpha=0.25, label="90 % of runs")
     style.shared_legend(figure, first, axes is None)
     return figure
@@ -192,7 +196,7 @@ def crash_mechanisms(ensembles: Mapping[str, Ensemble], axes: Any = None) -> Fig
 def crash_mechanisms_caption(runs: int) -> str:
     """Caption of `crash_mechanisms`."""
     return (
-        f"Abnormal return of 27 January 2025 by layer, {runs} runs each: all four crash mechanisms together and"
-        " each one alone, the other three switched off. Filled dots match the sign"
-        f" that was observed, open ones do not. {matching_rule()} The observed value for applications is a raw return."
+        f"Abnormal return on 27 January 2025 by layer, {runs} runs each: all four crash mechanisms together, and"
+        " each one alone with the other three switched off. Filled dots match the observed sign,"
+        f" open dots do not. {matching_rule()} The observed value for applications is a raw return."
     )

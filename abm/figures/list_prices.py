@@ -1,4 +1,4 @@
-"""Price at constant capability: the model's bands beside the list prices of named models."""
+"""Price at constant capability: bands of the model beside the list prices of named models."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
     from abm.runs.results import Ensemble
 
 LEVELS = (0, 1, 2, 3)
-"""Capabilities, nats above the frontier of January 2023, at which prices are followed."""
+"""Levels of capability, nats above the frontier of January 2023."""
 LAST_OBSERVED = 29
-"""June 2025: the data end there."""
+"""June 2025, the last month of the data."""
 NOTICEABLE = 0.25
-"""A model is named where it lowers the cheapest price by at least this much, log points."""
+"""A model is named if it lowers the cheapest price by at least this much, in log points."""
 
 
 def index_of_nats(baseline: Ensemble) -> tuple[float, float]:
-    """(a, b) such that the Epoch Capabilities Index is about a + b x nats.
+    """Fit (a, b) such that the Epoch Capabilities Index is about a + b x nats.
 
     Least squares of the observed frontier (the best index of any model released so far) on the model's median frontier,
-    month by month, March 2023 to June 2025. It uses no price, so comparing prices at equal capability tests something.
+    month by month, March 2023 to June 2025. No prices are used, so comparing prices at equal capability is a test.
     """
     from abm.data import load
 
     models = load("capability")
-    months = np.array([month_of(date.date()) for date in models["release_date"]])
-    at = np.arange(2, min(LAST_OBSERVED + 1, baseline.setup.months))
-    best = np.array([models["eci"][months <= month].max() for month in at])
-    frontier = np.median(baseline["frontier"][:, at], axis=0)
+    released = np.array([month_of(date.date()) for date in models["release_date"]])
+    months = np.arange(2, min(LAST_OBSERVED + 1, baseline.setup.months))
+    best = np.array([models["eci"][released <= month].max() for month in months])
+    frontier = np.median(baseline["frontier"][:, months], axis=0)
     slope, intercept = np.polyfit(frontier, best, 1)
     return float(intercept), float(slope)
 
 
 def cheapest_on_sale(level: float) -> pd.DataFrame:
-    """The lowest blended list price of any model of that index or more, by month: month, price, model, open_weights."""
+    """Lowest blended list price of any model with an index of at least `level`, by month: month, price, model, open."""
     import pandas as pd
 
     from abm.data import load
@@ -75,22 +75,21 @@ def constant_capability_price_numbers(baseline: Ensemble) -> pd.DataFrame:
         bands = {name: np.where(reached >= 0.5, q, np.nan) for name, q in samples.quantiles(values).items()}
         head = {"level": level, "index": intercept + slope * level}
         parts.append(pd.DataFrame(head | {"source": "model", "month": np.arange(months), "share": reached} | bands))
-        seen = cheapest_on_sale(intercept + slope * level)
-        parts.append(seen.assign(source="observed", **head))
+        parts.append(cheapest_on_sale(intercept + slope * level).assign(source="observed", **head))
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
 @style.styled
 def constant_capability_price(baseline: Ensemble, axes: Any = None) -> Figure:
-    """Cheapest price at or above four levels of capability, model and market; `axes`: four of your own."""
+    """Draw the cheapest price at or above four levels of capability, in the model and observed; `axes`: four of your own."""
     table = constant_capability_price_numbers(baseline)
     figure, panels = style.canvas(axes, 2, 2, (style.TWO_COLUMNS, 5.2), sharex=True, sharey=True)
     for ax, level in zip(panels, LEVELS, strict=True):
         rows = table[table["level"] == level]
-        model, seen = rows[rows["source"] == "model"], rows[rows["source"] == "observed"]
+        model, observed = rows[rows["source"] == "model"], rows[rows["source"] == "observed"]
         style.fan(ax, style.dates(len(model)), model, color=style.BLUE, label="model: median, 50 % and 90 % of runs")
-        if len(seen):
-            _draw_observed(ax, seen)
+        if len(observed):
+            _draw_observed(ax, observed)
         else:
             ax.text(0.5, 0.5, "no model on sale by June 2025", transform=ax.transAxes, ha="center", fontsize=7)
         ax.set_yscale("log")
@@ -105,9 +104,9 @@ def constant_capability_price(baseline: Ensemble, axes: Any = None) -> Figure:
     return figure
 
 
-def _draw_observed(ax: Any, seen: pd.DataFrame) -> None:
-    """The observed path in steps, with the names of those that brought it down noticeably."""
-    x, price = style.dates(LAST_OBSERVED + 1)[seen["month"]], seen["price"].to_numpy(float)
+def _draw_observed(ax: Any, observed: pd.DataFrame) -> None:
+    """Draw the observed price as steps, and name the models that lowered it noticeably."""
+    x, price = style.dates(LAST_OBSERVED + 1)[observed["month"]], observed["price"].to_numpy(float)
     ax.plot(
         x,
         price,
@@ -117,23 +116,23 @@ def _draw_observed(ax: Any, seen: pd.DataFrame) -> None:
         drawstyle="steps-post",
         label="cheapest list price on sale",
     )
-    changed = np.r_[True, seen["model"].to_numpy()[1:] != seen["model"].to_numpy()[:-1]]
-    is_open = seen["open"].to_numpy(float) > 0.5
-    for which, marker, face, word in (
+    changed = np.r_[True, observed["model"].to_numpy()[1:] != observed["model"].to_numpy()[:-1]]
+    is_open = observed["open"].to_numpy(float) > 0.5
+    for group, marker, face, kind in (
         (~is_open, "o", style.OBSERVED, "closed model"),
         (is_open, "s", "white", "open weights"),
     ):
-        at = changed & which
-        ax.plot(x[at], price[at], marker, color=style.OBSERVED, markerfacecolor=face, label=f"new cheapest: {word}")
+        new = changed & group
+        ax.plot(x[new], price[new], marker, color=style.OBSERVED, markerfacecolor=face, label=f"new cheapest: {kind}")
     lowest = np.inf
     for i in np.flatnonzero(changed):
         if price[i] <= lowest * np.exp(-NOTICEABLE):
             lowest = price[i]
-            # Open names stand below left of their mark, closed ones above right, so that neighbours do not meet.
+            # Names of open models go below left of their mark, closed ones above right, so that neighbours do not overlap.
             offset, side, colour = ((-3, -8), "right", style.GREEN) if is_open[i] else ((3, 3), "left", style.OBSERVED)
             box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.3}
             ax.annotate(
-                _short(seen["model"].iloc[i]),
+                _short(observed["model"].iloc[i]),
                 (x[i], price[i]),
                 xytext=offset,
                 textcoords="offset points",
@@ -145,18 +144,18 @@ def _draw_observed(ax: Any, seen: pd.DataFrame) -> None:
 
 
 def _short(model: str) -> str:
-    """A model's name without its version date."""
+    """Name of a model without its version date."""
     return re.sub(r"-(\d{4}-\d{2}-\d{2}|\d{4,8})$", "", model)
 
 
 def constant_capability_price_caption(baseline: Ensemble) -> str:
-    """Caption of `constant_capability_price`, with the mapping that was used."""
+    """Caption of `constant_capability_price`, with the fitted mapping of the index."""
     intercept, slope = index_of_nats(baseline)
     return (
-        "The cheapest price of any model at or above a level of capability, blended 3 input to 1 output: bands"
-        f" over {len(baseline.seeds)} runs where at least half of them have such a model, and the lowest list"
-        " price on sale of named models with a measured index. Model capability is in nats of effective compute"
+        "The cheapest price of any model at or above a level of capability, blended 3 input to 1 output tokens: bands"
+        f" over {len(baseline.seeds)} runs (in months when at least half of them have such a model), and the lowest current"
+        " list price of named models with a measured index. Capability is in nats of effective compute"
         " above the frontier of January 2023; the Epoch Capabilities Index is mapped to it by index ="
-        f" {intercept:.1f} + {slope:.1f} x nats, fitted to the path of the frontier alone and not to prices. List"
-        " prices are per token: reasoning models use more tokens a task. The data end in June 2025."
+        f" {intercept:.1f} + {slope:.1f} x nats, fitted to the path of the frontier only, not to prices. List"
+        " prices are per token: reasoning models use more tokens per task. The data end in June 2025."
     )

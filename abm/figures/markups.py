@@ -1,4 +1,4 @@
-"""Pricing power before and after the shock: the whole family, with and without R1."""
+"""Pricing power before and after the shock: six measures, with and without R1."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pricing_power_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataFrame
 
 
 def pricing_power(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
-    """Six members of the family over time, with R1 and without; `axes`: six of your own."""
+    """Draw six measures of pricing power over time, with R1 and without; `axes`: six of your own."""
     looks = style.SCENARIOS
     both = {looks["baseline"]["label"]: baseline, looks["no_r1"]["label"]: without}
     return fans.fan_chart(both, PRICING_POWER, axes, first=FIRST_MONTH)
@@ -33,32 +33,32 @@ def pricing_power_caption(runs: int) -> str:
     """Caption of `pricing_power`."""
     return (
         f"Six measures of the closed labs' pricing power, {runs} paired runs. Lines are medians over runs, dark"
-        " bands the middle 50 % of runs, light bands 90 % of them. Profit is after research and before"
-        " chips are paid; profit per $ of training divides it by the rental value of the machines that train. No"
-        " single measure is pricing power: when price-sensitive customers leave, those who stay are captive and"
-        " the sales-weighted Lerner index can hold or rise."
+        " bands the middle 50 % of runs, light bands 90 % of runs. Profit is after research spending and before"
+        " payments for chips; profit per $ of training is profit over the rental value of the machines used for training."
+        " No single measure captures pricing power: when price-sensitive customers leave, those who stay are captive, and"
+        " the sales-weighted Lerner index may stay constant or rise."
     )
 
 
 def pricing_power_change_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataFrame:
-    """Long table: observable, month, difference with R1 less without, low, high, variance_reduction."""
+    """Long table: observable, month, difference (with R1 minus without), low, high, variance_reduction."""
     from abm.runs.results import compare
 
     return fans.paired_difference_numbers(compare(baseline, without), PRICING_POWER, FIRST_MONTH)
 
 
 def pricing_power_change(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
-    """What R1 changed: mean paired difference of each member with its 95 % interval; `axes`: six of your own."""
+    """Draw the effect of R1: mean paired difference of each measure with its 95 % interval; `axes`: six of your own."""
     from abm.runs.results import compare
 
     paired = compare(baseline, without)
-    return fans.paired_difference(paired, PRICING_POWER, axes, label="with R1 less without", first=FIRST_MONTH)
+    return fans.paired_difference(paired, PRICING_POWER, axes, label="with R1 minus without", first=FIRST_MONTH)
 
 
 def pricing_power_change_caption(runs: int) -> str:
     """Caption of `pricing_power_change`."""
     return (
-        f"What R1 changed: run by run, the value with R1 less that of the same seed without it; mean of {runs}"
-        " pairs and its 95 % confidence interval. Before January 2025 both worlds are the same and the"
+        f"Effect of R1: the value with R1 minus that of the same seed without it; mean over {runs}"
+        " pairs with its 95 % confidence interval. Before January 2025 both scenarios are identical and the"
         " difference is zero."
     )

@@ -1,4 +1,4 @@
-"""The multilayer network: one panel a layer, every firm in its role's place, users and investors by region."""
+"""The multilayer network: one panel per layer, firms placed by role, users and investors grouped by region."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ LAYERS = {
     "usage": "Usage: users to labs",
     "ownership": "Ownership: investors to firms",
     "information": "Information: who listens to whom",
-    "jurisdiction": "Jurisdiction: who is ruled by whom",
+    "jurisdiction": "Jurisdiction: who regulates whom",
 }
-"""Layers that are drawn, and their titles. Users' peers are a layer of users alone: drawn when asked for."""
+"""Layers drawn by default, with titles. The layer `peers` connects only users: it is drawn on request."""
 TITLES = LAYERS | {"peers": "Peers: who watches whom"}
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -40,23 +40,23 @@ LOOKS: dict[str, dict[str, Any]] = {
     "adopters": {"color": style.GREEN, "marker": "^", "label": "users, by region"},
     "investors": {"color": style.PURPLE, "marker": "v", "label": "investors, by region"},
 }
-"""Look of a role, in the order of the legend."""
+"""Style of each role, in the order of the legend."""
 
 CHANNELS: dict[str, dict[str, Any]] = {
     "api": {"color": style.GREY, "linestyle": "-", "label": "distilled through the API, this month"},
     "weights": {"color": style.VERMILLION, "linestyle": (0, (3, 2)), "label": "open weights copied, so far"},
 }
-"""Look of the two ways to learn from a lab, in the order of the legend; other lines look like the first."""
+"""Style of the two ways to learn from a lab, in the order of the legend; all other edges have the first style."""
 
 CROWDS = ("adopters", "investors")
 
 
 def network_numbers(network: nx.MultiDiGraph) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Nodes (node, role, home, agents, x, y) and edges (layer, tail, head, channel, weight) as they are drawn.
+    """Tables of nodes (node, role, home, agents, x, y) and edges (layer, tail, head, channel, weight) as they are drawn.
 
-    Users and investors are put together by region: their edges' weights are means over the region's agents (usage and
-    whom they listen to: shares), or sums (shares of firms they own). Firms and regulators are themselves. x and y lie in
-    [0, 1]: chips on the left, labs in the middle, users on the right, regulators above, investors below.
+    Users and investors are grouped by region: weights of their edges are means over the agents of the region (usage,
+    information, peers: shares), or sums (ownership: shares of firms). Firms and regulators are single nodes. x and y lie in
+    [0, 1]: chips on the left, labs in the middle, users on the right, regulators at the top, investors at the bottom.
     """
     import pandas as pd
 
@@ -84,24 +84,24 @@ def network_numbers(network: nx.MultiDiGraph) -> tuple[pd.DataFrame, pd.DataFram
 def network(
     result: Result | nx.MultiDiGraph, month: int | None = None, layers: Sequence[str] | None = None, axes: Any = None
 ) -> Figure:
-    """The network of a month, one panel a layer; the same place and look for a firm in all of them.
+    """Draw the network of one month, one panel per layer; a firm has the same place and style in all panels.
 
     Parameters
     ----------
     result
-        A run, whose `month` is drawn (its last one where nothing is said); or a network as `Result.network` and
-        `MarketModel.network` give it.
+        A run, of which `month` is drawn (default: the last); or a network, as returned by `Result.network` and
+        `MarketModel.network`.
     layers
-        Which of supply, access, usage, ownership, information, jurisdiction, peers; the first six where nothing is said.
+        Any of supply, access, usage, ownership, information, jurisdiction, peers (default: the first six).
     axes
-        Your own, one a layer.
+        Your own axes, one per layer.
 
     Notes
     -----
-    Widths of lines follow the weight, relative to the largest of the layer. Arrows go from supplier to
-    customer, from the lab that is learned from to the one that learns, from user to lab, from owner to firm, from listener
-    to who is heard, from ruler to ruled. Lines of copied weights are dashed and all of one width (there is no amount);
-    solid ones are of this month's distillation.
+    The width of a line is proportional to its weight, relative to the largest weight of the layer. Arrows point from
+    supplier to customer, from teacher to student, from user to lab, from owner to firm, from listener to source, from
+    regulator to regulated. Copied weights are shown as dashed lines of equal width (they have no amount); solid lines
+    between labs are this month's distillation.
     """
     import networkx as nx
 
@@ -112,7 +112,7 @@ def network(
     nodes, edges = network_numbers(graph)
     shown = list(layers or LAYERS)
     if unknown := [name for name in shown if name not in TITLES]:
-        raise ValueError(f"layers {unknown} are not known: choose from {', '.join(TITLES)}")
+        raise ValueError(f"layers: unknown {', '.join(map(repr, unknown))}; choose from {', '.join(TITLES)}")
     columns = min(len(shown), 3) if len(shown) != 4 else 2
     rows = -(-len(shown) // columns)
     size = ((style.TWO_COLUMNS if columns > 1 else 4.6), 0.55 + rows * (2.5 if columns > 1 else 3.6))
@@ -132,7 +132,7 @@ def network_animation(
     result: Result, months: Sequence[int] | None = None, layers: Sequence[str] = ("supply", "access", "usage"),
     *, interval: int = 400,
 ) -> FuncAnimation:  # fmt: skip
-    """The network over months, a frame a month: every third one where nothing is said; `interval` in milliseconds.
+    """Animate the network, one frame per month (default: every third month); `interval` in milliseconds.
 
     In a notebook ``HTML(network_animation(run).to_jshtml())``; as a file ``.save("network.gif", writer="pillow")``.
     """
@@ -146,10 +146,11 @@ def network_animation(
     if not shown or not all(0 <= month < last for month in shown):
         raise ValueError(f"months = {shown}: the run has months 0 to {last - 1}")
     frames = {}
-    for at, (market, _) in enumerate(months_of(result.setup, result.seed, compiled=result.compiled)):
-        if at - 1 in shown:
-            frames[at - 1] = network_numbers(network_of(market, result.setup, tuple(layers)))
-        if at > max(shown):
+    for count, (market, _) in enumerate(months_of(result.setup, result.seed, compiled=result.compiled)):
+        month = count - 1  # the first market is the one before month 0
+        if month in shown:
+            frames[month] = network_numbers(network_of(market, result.setup, tuple(layers)))
+        if month >= max(shown):
             break
     largest = {
         layer: max((largest_amount(edges[edges["layer"] == layer]) for _, edges in frames.values()), default=1.0)
@@ -180,15 +181,18 @@ def network_animation(
 def draw_layer(
     ax: Axes, nodes: pd.DataFrame, edges: pd.DataFrame, *, names: bool = False, largest: float | None = None
 ) -> None:
-    """One layer on axes: its edges, the nodes that have any in colour, the others faintly."""
+    """Draw one layer on axes: its edges, and all nodes, those without edges faintly.
+
+    `names`: label every node, not only regulators and regions. `largest`: weight drawn with the widest line.
+    """
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.patheffects import withStroke
 
-    at = nodes.set_index("node")[["x", "y"]]
-    most = largest or largest_amount(edges)
+    positions = nodes.set_index("node")[["x", "y"]]
+    largest = largest or largest_amount(edges)
     for edge in edges.itertuples():
-        tail, head = at.loc[edge.tail], at.loc[edge.head]
-        share = 0.3 if edge.channel == "weights" else float(edge.weight / most) if most else 1.0
+        tail, head = positions.loc[edge.tail], positions.loc[edge.head]
+        share = 0.3 if edge.channel == "weights" else float(edge.weight / largest) if largest else 1.0
         line = CHANNELS[edge.channel or "api"]
         look: Any = {
             "color": line["color"], "linestyle": line["linestyle"], "alpha": 0.3 + 0.5 * share,
@@ -212,24 +216,23 @@ def draw_layer(
     busy = set(edges["tail"]) | set(edges["head"])
     for role, look in LOOKS.items():
         rows = nodes[nodes["role"] == role]
-        for here, alpha in ((rows["node"].isin(busy), 1.0), (~rows["node"].isin(busy), 0.22)):
-            some = rows[here]
+        for group, alpha in ((rows[rows["node"].isin(busy)], 1.0), (rows[~rows["node"].isin(busy)], 0.22)):
             size = 34 if role not in CROWDS else 70
             ax.scatter(
-                some["x"], some["y"], s=size, color=look["color"], marker=look["marker"], alpha=alpha,
+                group["x"], group["y"], s=size, color=look["color"], marker=look["marker"], alpha=alpha,
                 edgecolors="white", linewidths=0.6, zorder=3,
             )  # fmt: skip
     shown = nodes if names else nodes[nodes["role"].isin(["regulators", *CROWDS])]
     for node in shown.itertuples():
-        word = style.literal(short_name(node.node, node.role), 24, 2)
+        name = style.literal(short_name(node.node, node.role), 24, 2)
         place: dict[str, Any] = {"xytext": (0, -8), "ha": "center", "va": "top"}
         if node.role == "regulators":
             place = {"xytext": (0, 6), "ha": "center", "va": "bottom"}
         elif node.role not in CROWDS:
             place = {"xytext": (6, 0), "ha": "left", "va": "center"}
         ink = style.BLACK if node.node in busy else style.GREY
-        place["path_effects"] = [withStroke(linewidth=1.6, foreground="white")]  # names are read across lines
-        ax.annotate(word, (node.x, node.y), textcoords="offset points", fontsize=6.5, color=ink, zorder=4, **place)
+        place["path_effects"] = [withStroke(linewidth=1.6, foreground="white")]  # keeps names legible on top of lines
+        ax.annotate(name, (node.x, node.y), textcoords="offset points", fontsize=6.5, color=ink, zorder=4, **place)
     ax.set_xlim(-0.12, 1.08)
     ax.set_ylim(-0.14, 1.12)
     ax.set_axis_off()
@@ -239,7 +242,7 @@ _TURN = np.linspace(0, 2 * np.pi, 40)
 
 
 def short_name(node: str, role: str) -> str:
-    """A node as it is called beside its mark."""
+    """Short name of a node, for the label beside its mark."""
     if role in CROWDS:
         return _REGIONS.get(node.partition("_")[2], node)
     return _REGIONS.get(node, node) if role == "regulators" else spaced(node)
@@ -249,7 +252,7 @@ _REGIONS = {"us": "US", "china": "China", "eu": "EU", "row": "rest"}
 
 
 def _place(name: str, data: dict[str, Any]) -> tuple[str, str]:
-    """The drawn node an agent belongs to, and its role."""
+    """The drawn node of an agent, and its role."""
     role = data["role"]
     if role in CROWDS:
         return f"{role}_{data['home']}", role
@@ -259,35 +262,35 @@ def _place(name: str, data: dict[str, Any]) -> tuple[str, str]:
 
 
 def _positions(nodes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of every node. A lab's place follows from its name alone, so that it stays there over months."""
+    """x and y of every node. The place of a lab depends only on its name, so it stays the same over months."""
     columns = {"vendors": 0.04, "closed": 0.40, "adopters": 0.98}
     x, y = np.zeros(len(nodes)), np.zeros(len(nodes))
     homes = list(_REGIONS)
-    for at, node in enumerate(nodes.itertuples()):
+    for i, node in enumerate(nodes.itertuples()):
         rank = homes.index(node.home) if node.home in homes else 0
         number = int("".join(c for c in node.node if c.isdigit()) or 1) - 1
         if node.role == "regulators":
-            x[at], y[at] = 0.14 + 0.24 * rank, 1.0
+            x[i], y[i] = 0.14 + 0.24 * rank, 1.0
         elif node.role == "investors":
-            x[at], y[at] = 0.14 + 0.24 * rank, 0.0
+            x[i], y[i] = 0.14 + 0.24 * rank, 0.0
         elif node.role == "adopters":
-            x[at], y[at] = columns["adopters"], 0.82 - 0.2 * rank
+            x[i], y[i] = columns["adopters"], 0.82 - 0.2 * rank
         elif node.role == "infrastructure":
-            x[at], y[at] = 0.16, {"power": 0.36, "platforms": 0.25, "applications": 0.14}.get(node.node, 0.3)
+            x[i], y[i] = 0.16, {"power": 0.36, "platforms": 0.25, "applications": 0.14}.get(node.node, 0.3)
         elif node.role == "vendors":
             order = {"leader": 0, "follower": 1, "inhouse": 2, "domestic": 3}.get(node.node, number)
-            x[at], y[at] = columns["vendors"], 0.8 - 0.11 * order
+            x[i], y[i] = columns["vendors"], 0.8 - 0.11 * order
         elif node.role == "closed":
-            x[at], y[at] = columns["closed"] + 0.05 * (number // 8), 0.82 - 0.13 * (number % 8)
+            x[i], y[i] = columns["closed"] + 0.05 * (number // 8), 0.82 - 0.13 * (number % 8)
         else:  # open labs, and entrants in a column of their own
             entrant = node.node.startswith("entrant")
-            x[at], y[at] = 0.73 if entrant else 0.6, 0.84 - (0.1 if not entrant else 0.085) * (number % 8)
-            x[at] += 0.04 * (number // 8)
+            x[i], y[i] = 0.73 if entrant else 0.6, 0.84 - (0.1 if not entrant else 0.085) * (number % 8)
+            x[i] += 0.04 * (number // 8)
     return x, y
 
 
 def largest_amount(edges: pd.DataFrame) -> float:
-    """The largest weight, of those that are amounts."""
+    """Largest weight among edges that have an amount (all but copied weights)."""
     weights = edges.loc[edges["channel"] != "weights", "weight"]
     return float(weights.max()) if len(weights) else 0.0
 

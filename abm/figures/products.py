@@ -1,4 +1,4 @@
-"""Price against capability: what every product costs for what it can do, and the cheapest way to each capability."""
+"""Price against capability: the price of every product, and the cheapest price of each capability."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ LOOKS: dict[str, dict[str, Any]] = {
     "entrant": {"color": style.GREEN, "marker": "^", "label": "entrants (open weights)"},
 }
 SHOWN = (12, 23, 24, 36)
-"""January and December 2024, January 2025, January 2026: before, on the eve of, in the month of the shock, a year on."""
+"""January and December 2024, January 2025, January 2026: a year before, the month before, the month of and a year after R1."""
 
 
 def frontier_numbers(result: Result, months: Sequence[int] | None = None) -> pd.DataFrame:
-    """One row a product and month: month, lab, kind, tier, price ($ per M tokens), capability (nats), volume, cheapest.
+    """One row per product and month: month, lab, kind, tier, price ($ per M tokens), capability (nats), volume, released,
+    cheapest.
 
-    `cheapest`: no product is as capable or more at a lower price, that is, it lies on the price-capability frontier.
+    `cheapest`: no product is at least as capable at a lower price; it lies on the price-capability frontier.
     """
     table = result.products()
     wanted = months_of(result, months)
@@ -42,7 +43,7 @@ def frontier_numbers(result: Result, months: Sequence[int] | None = None) -> pd.
 
 
 def on_frontier(products: pd.DataFrame) -> pd.Series:
-    """Whether no other product of these is as capable or more, and cheaper; of equally dear ones the most capable is."""
+    """Whether each product is on the frontier: none is at least as capable and cheaper, or more capable at the same price."""
     falling = products.sort_values(["capability", "price"], ascending=[False, True])
     best = falling[falling["price"] <= falling["price"].cummin()].drop_duplicates("price", keep="first")
     return products.index.to_series().isin(best.index)
@@ -52,10 +53,10 @@ def on_frontier(products: pd.DataFrame) -> pd.Series:
 def frontier(
     result: Result, months: Sequence[int] | None = None, axes: Any = None, *, width: float = style.TWO_COLUMNS
 ) -> Figure:
-    """Products of one run in a few months: price against capability, the cheapest price of each capability as a line.
+    """Draw the products of one run in a few months: price against capability, with a line at the cheapest price.
 
-    `months`: 0 is January 2023; four around R1 where nothing is said. `axes`: your own, one a month; else a new figure
-    of `width` inches. Areas of the points follow the tokens sold. Raises ValueError for a month that the run does not have.
+    `months`: 0 is January 2023 (default: four months around R1). `axes`: your own, one per month (default: a new figure
+    of `width` inches). The area of a point grows with the tokens sold. Raises ValueError for a month outside the run.
     """
     shown = months_of(result, months)
     table = frontier_numbers(result, shown)
@@ -65,10 +66,10 @@ def frontier(
     figure, panels = style.canvas(
         axes, rows, columns, size, **({"sharex": True, "sharey": True} if axes is None else {})
     )
-    for at, (ax, month) in enumerate(zip(panels, shown, strict=False)):
+    for i, (ax, month) in enumerate(zip(panels, shown, strict=False)):
         draw_frontier(ax, table[table["month"] == month], table)
         ax.set_title(month_name(month))
-        if axes is not None or at % columns == 0:
+        if axes is not None or i % columns == 0:
             ax.set_ylabel("price, $ per million tokens")
         ax.set_xlabel("capability, nats")
     for ax in panels[len(shown) :]:
@@ -78,7 +79,7 @@ def frontier(
 
 
 def frontier_animation(result: Result, months: Sequence[int] | None = None, *, interval: int = 250) -> FuncAnimation:
-    """The frontier in motion, a frame a month (all months where nothing is said); `interval` in milliseconds.
+    """Animate the frontier, one frame per month (default: all months); `interval` in milliseconds.
 
     In a notebook ``HTML(frontier_animation(run).to_jshtml())``; as a file ``.save("frontier.gif", writer="pillow")``.
     """
@@ -107,37 +108,37 @@ def frontier_animation(result: Result, months: Sequence[int] | None = None, *, i
     return FuncAnimation(figure, draw, frames=list(shown), interval=interval, blit=False)
 
 
-def draw_frontier(ax: Axes, now: pd.DataFrame, ever: pd.DataFrame | None = None) -> None:
-    """One month's products on axes whose limits hold those of all months `ever`."""
-    ever = now if ever is None else ever
-    largest = max(float(ever["volume"].max()), 1e-12)
+def draw_frontier(ax: Axes, now: pd.DataFrame, all_months: pd.DataFrame | None = None) -> None:
+    """Draw the products of one month, on axes whose limits fit `all_months`, the products of all months shown."""
+    all_months = now if all_months is None else all_months
+    largest = max(float(all_months["volume"].max()), 1e-12)
     line = now[now["cheapest"]].sort_values("capability")
     if len(line):
-        low = [float(ever["capability"].min()), *line["capability"]]
+        low = [float(all_months["capability"].min()), *line["capability"]]
         ax.step(low, [line["price"].iloc[0], *line["price"]], where="pre", color=style.GREY, label="cheapest price")
     for kind, look in LOOKS.items():
         rows = now[now["kind"] == kind]
         area = 8 + 90 * np.sqrt(rows["volume"] / largest)
         marks = {name: look[name] for name in ("color", "marker")}
-        ax.scatter([], [], s=28, **look)  # the mark of the legend, whose size says nothing
+        ax.scatter([], [], s=28, **look)  # a mark of fixed size for the legend
         ax.scatter(
             rows["capability"], rows["price"], s=area, **marks, alpha=0.75, edgecolors="white", linewidths=0.5, zorder=3
         )
     ax.set_yscale("log")
-    ax.set_xlim(*padded(ever["capability"].to_numpy(float)))
-    ax.set_ylim(*np.exp(padded(np.log(ever["price"].to_numpy(float)))))
+    ax.set_xlim(*padded(all_months["capability"].to_numpy(float)))
+    ax.set_ylim(*np.exp(padded(np.log(all_months["price"].to_numpy(float)))))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
 
 
 def padded(values: np.ndarray, share: float = 0.06) -> tuple[float, float]:
-    """Limits that hold all values, with a margin."""
+    """Limits that contain all values, with a margin."""
     low, high = float(values.min()), float(values.max())
     margin = share * (high - low) or 1.0
     return low - margin, high + margin
 
 
 def months_of(result: Result, months: Sequence[int] | None) -> list[int]:
-    """The months asked for; else those of `SHOWN` that the run has, or its last one."""
+    """The requested months; by default those of `SHOWN` within the run, or else its last month."""
     last = result.setup.months - 1
     shown = [month for month in SHOWN if month <= last] or [last] if months is None else [int(m) for m in months]
     if not shown or not all(0 <= month <= last for month in shown):
@@ -146,7 +147,7 @@ def months_of(result: Result, months: Sequence[int] | None) -> list[int]:
 
 
 def month_name(month: int) -> str:
-    """`January 2025` for 24."""
+    """Name of a month, such as `January 2025` for 24."""
     from abm.scenarios.calendar import date_of
 
     return f"{date_of(month, 0):%B %Y}"

@@ -1,4 +1,4 @@
-"""Sensitivity: which parameters matter to what, in which year, and whether the design was large enough to tell."""
+"""Sensitivity: which parameters matter for which outcome and year, and whether the design is large enough to tell."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ if TYPE_CHECKING:
     from abm.sweeps.outcome import Outcome
 
 MOST = 10
-"""Factors that a panel shows: those of the largest total index (Morris: mu*); tables have all."""
+"""Number of factors in a panel, those with the largest total index (Morris: mu*); tables have all factors."""
 LIMITS = -0.3, 1.3
-"""Of Sobol indices on an axis: intervals of a design that is too small go beyond, and are cut; bars that do are marked."""
+"""Limits of an axis of Sobol indices: longer intervals, from a design that is too small, are cut, and cut bars are marked."""
 FOLLOWED = 5
-"""Factors that a panel of convergence follows."""
+"""Number of factors in a panel of `convergence`."""
 
 
 def titles(columns: Mapping[str, Outcome]) -> dict[str, str]:
-    """Outcomes of a sweep, and the observables they are of, as people say them; `ln NAME` their logarithms."""
-    found = {one.of: label_of(one.of).name for one in columns.values()}
-    for name, one in columns.items():
-        if one.date:
-            kind, _, layer = one.of.partition("_")
-            found[name] = f"{kind.capitalize()} return, {LAYERS.get(layer, layer).lower()}, {one.date:%d %b %Y}"
+    """Titles of the outcomes of a sweep, of their observables, and of their logarithms (`ln NAME`)."""
+    names = {outcome.of: label_of(outcome.of).name for outcome in columns.values()}
+    for name, outcome in columns.items():
+        if outcome.date:
+            kind, _, layer = outcome.of.partition("_")
+            names[name] = f"{kind.capitalize()} return, {LAYERS.get(layer, layer).lower()}, {outcome.date:%d %b %Y}"
             continue
-        take = {"mean": "", "last": ", last month"}.get(one.take, f", {one.take}")
-        months = f", months {one.first} to {one.last}" if one.last is not None else ""
-        found[name] = f"{label_of(one.of).name}{take}{months}"
-    return found | {f"ln {name}": f"{title}, logarithm" for name, title in found.items()}
+        take = {"mean": "", "last": ", last month"}.get(outcome.take, f", {outcome.take}")
+        months = f", months {outcome.first} to {outcome.last}" if outcome.last is not None else ""
+        names[name] = f"{label_of(outcome.of).name}{take}{months}"
+    return names | {f"ln {name}": f"{title}, logarithm" for name, title in names.items()}
 
 
 def leading(table: pd.DataFrame, number: int) -> list[str]:
-    """Factors in the order of their total index, or mu*, the largest first; those without a number last."""
+    """The first `number` factors by total index or mu*, largest first; factors without a value come last."""
     main = table[table["order"].isin(["total", "mu_star"])]
     largest = main.groupby("factor", sort=False)["value"].max()
     return list(largest.sort_values(ascending=False, kind="stable").index[:number])
 
 
 def factor_names(factors: Iterable[Any]) -> list[str]:
-    """Factors as they stand beside their bars."""
+    """Labels of factors for an axis."""
     return [style.literal(parameter_name(factor), 36, 2) for factor in factors]
 
 
 def panels(outcomes: list[str], height: float) -> tuple[Figure, list[Any]]:
-    """A page of two columns with a panel an outcome."""
+    """A figure with one panel per outcome, in two columns."""
     columns = min(2, len(outcomes))
     rows = -(-len(outcomes) // columns)
     width = style.TWO_COLUMNS if columns == 2 else 0.6 * style.TWO_COLUMNS
@@ -64,10 +64,9 @@ def panels(outcomes: list[str], height: float) -> tuple[Figure, list[Any]]:
 
 @style.styled
 def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
-    """Bars of an analysis' indices with their intervals, a panel an outcome.
+    """Draw the indices of an analysis as bars with their intervals, one panel per outcome.
 
-    Sobol: total index (light) and first-order one (dark), with its number where it is cut. Morris: mu* (light), and sigma as a
-    point.
+    Sobol: total (light) and first-order (dark) indices; cut bars show their value. Morris: mu* (light), and sigma as points.
     """
     outcomes = list(dict.fromkeys(table["outcome"]))
     number = min(MOST, table["factor"].nunique())
@@ -77,49 +76,51 @@ def indices(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figu
     for ax, outcome in zip(axes, outcomes, strict=True):
         own = table[table["outcome"] == outcome]
         shown = leading(own, number)
-        at = np.arange(len(shown))
+        positions = np.arange(len(shown))
         rows = {order: own[own["order"] == order].set_index("factor").loc[shown] for order in (light, dark)}
         ax.set_title(style.literal((names or {}).get(outcome, outcome), 31))
-        ax.set_yticks(at, factor_names(shown))
+        ax.set_yticks(positions, factor_names(shown))
         ax.set_ylim(len(shown) - 0.4, -0.6)
         ax.grid(axis="y", visible=False)
         if own["value"].isna().all():
-            ax.text(0.5, 0.5, "does not vary: no indices", transform=ax.transAxes, ha="center", color=style.GREY)
+            ax.text(
+                0.5, 0.5, "no indices: the outcome does not vary", transform=ax.transAxes, ha="center", color=style.GREY
+            )
             continue
         if morris:
-            bars(ax, at, rows[light], 0.62, style.SKY, "mu* (mean size of an effect)")
+            bars(ax, positions, rows[light], 0.62, style.SKY, "mu* (mean absolute effect)")
             ax.errorbar(
-                rows[dark]["value"], at, xerr=spans(rows[dark]), fmt="o", color=style.VERMILLION, markersize=3.5,
-                elinewidth=0.8, label="sigma (spread of effects)",
+                rows[dark]["value"], positions, xerr=spans(rows[dark]), fmt="o", color=style.VERMILLION, markersize=3.5,
+                elinewidth=0.8, label="sigma (standard deviation of effects)",
             )  # fmt: skip
             ax.set_xlabel("change over the range")
             ax.locator_params(axis="x", nbins=5)
             ax.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
         else:
-            bars(ax, at - 0.19, rows[light], 0.36, style.SKY, "total (with interactions)")
-            bars(ax, at + 0.19, rows[dark], 0.36, style.BLUE, "first order (alone)")
+            bars(ax, positions - 0.19, rows[light], 0.36, style.SKY, "total (with interactions)")
+            bars(ax, positions + 0.19, rows[dark], 0.36, style.BLUE, "first order (alone)")
             ax.set_xlabel("share of variance")
             ax.set_xlim(max(own["low"].min(), LIMITS[0]) - 0.02, min(own["high"].max(), LIMITS[1]) + 0.02)
-            mark_cut(ax, at - 0.19, rows[light]["value"])
-            mark_cut(ax, at + 0.19, rows[dark]["value"])
+            mark_cut(ax, positions - 0.19, rows[light]["value"])
+            mark_cut(ax, positions + 0.19, rows[dark]["value"])
         ax.axvline(0, color=style.BLACK, linewidth=0.6)
     style.shared_legend(figure, axes[0], True)
     return figure
 
 
-def bars(ax: Any, at: np.ndarray, rows: pd.DataFrame, height: float, colour: str, label: str) -> None:
-    """Horizontal bars with intervals."""
+def bars(ax: Any, positions: np.ndarray, rows: pd.DataFrame, height: float, colour: str, label: str) -> None:
+    """Draw horizontal bars with intervals."""
     ax.barh(
-        at, rows["value"], height, color=colour, xerr=spans(rows), label=label,
+        positions, rows["value"], height, color=colour, xerr=spans(rows), label=label,
         error_kw={"elinewidth": 0.8, "ecolor": style.BLACK, "capsize": 1.5, "capthick": 0.6},
     )  # fmt: skip
 
 
-def mark_cut(ax: Any, at: np.ndarray, values: pd.Series) -> None:
-    """An arrow and the number where a bar goes on beyond the axis: it would pass for one that ends there."""
+def mark_cut(ax: Any, positions: np.ndarray, values: pd.Series) -> None:
+    """Mark bars that extend beyond the axis with an arrow and their value; they would seem to end there."""
     low, high = ax.get_xlim()
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
-    for y, value in zip(at, values, strict=True):
+    for y, value in zip(positions, values, strict=True):
         if value > high:
             ax.text(high, y, f"{value:.2g} →", ha="right", va="center", fontsize=6, bbox=box)
         elif value < low:
@@ -127,13 +128,13 @@ def mark_cut(ax: Any, at: np.ndarray, values: pd.Series) -> None:
 
 
 def spans(rows: pd.DataFrame) -> np.ndarray:
-    """(2, factors) lengths of an interval below and above its value."""
+    """Lengths of intervals below and above their values (2, factors)."""
     return np.abs(rows[["low", "high"]].to_numpy(float).T - rows["value"].to_numpy(float))
 
 
 @style.styled
 def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
-    """Total indices (Morris: mu*) of the leading factors on growing subsets of the design, with intervals."""
+    """Draw total indices (Morris: mu*) of the leading factors on growing subsets of the design, with intervals."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     figure, axes = panels(outcomes, 2.3)
     colours = (style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE)
@@ -142,13 +143,12 @@ def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> 
         last = own[own["n"] == own["n"].max()]
         sizes = sorted(own["n"].unique())
         followed = leading(last, FOLLOWED)
-        for place, (factor, name) in enumerate(
-            zip(followed, style.legend_names(map(parameter_name, followed)), strict=True)
-        ):
+        labels = style.legend_names(map(parameter_name, followed))
+        for i, (factor, name) in enumerate(zip(followed, labels, strict=True)):
             rows = own[own["factor"] == factor].sort_values("n")
             ax.errorbar(
-                np.arange(len(sizes)) + 0.06 * (place - 2), rows["value"], yerr=spans(rows), color=colours[place],
-                linestyle=style.LINES[place], marker=style.MARKERS[place], elinewidth=0.8, capsize=1.5,
+                np.arange(len(sizes)) + 0.06 * (i - 2), rows["value"], yerr=spans(rows), color=colours[i],
+                linestyle=style.LINES[i], marker=style.MARKERS[i], elinewidth=0.8, capsize=1.5,
                 label=name,
             )  # fmt: skip
         ax.set_title(style.literal((names or {}).get(outcome, outcome), 31))
@@ -162,13 +162,13 @@ def convergence(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> 
         low, high = (min(low, 0), high) if morris else (max(min(low, 0), LIMITS[0]), min(high, LIMITS[1]))
         ax.set_ylim(low, high + 0.5 * (high - low))  # room for the legend
         shown = ax.legend(loc="upper right", fontsize=6, ncols=2, handlelength=1.8, columnspacing=1, frameon=True)
-        shown.get_frame().set(facecolor="white", edgecolor="none", alpha=1)  # over intervals that are cut
+        shown.get_frame().set(facecolor="white", edgecolor="none", alpha=1)  # hides cut intervals behind it
     return figure
 
 
 @style.styled
 def years(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> Figure:
-    """Total indices (Morris: mu* as a share of the year's largest) by year, a panel an observable: darker is larger."""
+    """Draw total indices (Morris: mu* as a share of the year's largest) by year, one panel per observable; darker is larger."""
     outcomes = list(dict.fromkeys(table["outcome"]))
     number = min(MOST, table["factor"].nunique())
     figure, axes = panels(outcomes, 0.6 + 0.19 * number)

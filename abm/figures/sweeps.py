@@ -1,4 +1,4 @@
-"""Sweeps as pictures: phase diagrams over two factors, and tornados of one factor at a time."""
+"""Figures of sweeps: phase diagrams over two factors, and tornado charts of one factor at a time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from abm.sweeps import Results
 
 MOST_TICKS = 8
-"""Values of a grid that are written on an axis one by one."""
+"""Largest number of grid values that each get their own tick."""
 
 
 def phase_diagram_numbers(results: Results, x: str, y: str, outcome: str) -> pd.DataFrame:
-    """One row a place in the plane: x, y, mean of the outcome over replications and over other factors, runs.
+    """One row per point in the plane: x, y, mean of the outcome over replications and other factors, number of runs.
 
-    Raises KeyError for a column that is not there, ValueError where a factor has one value only or runs have no number.
+    Raises KeyError for an unknown column; ValueError if a factor has only one value or runs lack a finite outcome.
     """
     runs = results.runs()
     for name, known in ((x, results.factors), (y, results.factors), (outcome, results.outcomes)):
@@ -41,7 +41,7 @@ def phase_diagram_numbers(results: Results, x: str, y: str, outcome: str) -> pd.
     table = runs.groupby([x, y], sort=True)[outcome].agg(["mean", "size"]).reset_index()
     for name in (x, y):
         if table[name].nunique() < 2:
-            raise ValueError(f"{name} has one value in this sweep: a phase diagram needs two factors that vary")
+            raise ValueError(f"{name} has only one value in this sweep: a phase diagram needs two factors that vary")
     return table.rename(columns={"size": "runs"})
 
 
@@ -57,22 +57,23 @@ def phase_diagram(
     label: str | None = None,
     width: float = 4.6,
 ) -> Figure:
-    """Mean of an outcome over the plane of two factors: cells of a grid, or level lines of a design that fills space.
+    """Draw the mean of an outcome over two factors: cells for a grid, contours for a space-filling design.
 
     Parameters
     ----------
     results
-        Of a sweep: `abm.open_sweep`, `abm.sweep`.
+        Results of a sweep (`abm.sweep`, `abm.open_sweep`).
     x, y, outcome
         Two factors, and a column of ``results.outcomes``.
     ax
         Your own axes.
     zero
-        Where regimes part: drawn as a line, with two colours on its sides. 0 where the outcome takes both signs.
+        Value that separates two regimes, drawn as a line with a different colour on each side. Default: 0 if the outcome
+        takes both signs.
     label
-        What the outcome is called beside the colours.
+        Label of the colour bar.
     width
-        Of a new figure, inches (`abm.charts.style.ONE_COLUMN` is a column of a paper).
+        Width of a new figure, inches (`abm.charts.style.ONE_COLUMN` is a column of a paper).
     """
     table = phase_diagram_numbers(results, x, y, outcome)
     figure, (ax,) = style.canvas(ax, 1, 1, (width, 0.76 * width))
@@ -116,10 +117,10 @@ def phase_diagram(
 
 
 def tornado_numbers(results: Results, outcome: str) -> pd.DataFrame:
-    """One row a factor: low and high value, paired change of the outcome there with 95 % intervals; widest first.
+    """One row per factor and end (`at`): paired change of the outcome with 95 % interval; widest factor first.
 
-    `results` are of a sweep whose points differ from the first one in one factor each (a design `table` of a middle row,
-    and rows at the ends). Raises ValueError where another point does.
+    Each point of the sweep must differ from the first in exactly one factor (a design of kind `table` with a middle row
+    first, then rows at the ends). Raises ValueError otherwise; KeyError for an unknown outcome.
     """
     import pandas as pd
 
@@ -138,17 +139,17 @@ def tornado_numbers(results: Results, outcome: str) -> pd.DataFrame:
         moved = [name for name in results.factors if row[name] != middle[name]]
         if len(moved) != 1:
             raise ValueError(
-                f"point {point} differs from the first one in {len(moved)} factors ({', '.join(moved) or 'none'}): a tornado"
-                ' moves one at a time; lay out a design of kind "table" with a middle row first, then each factor\'s ends'
+                f"point {point} differs from the first in {len(moved)} factors ({', '.join(moved) or 'none'}): a tornado"
+                ' needs exactly one; use a design of kind "table" with a middle row first, then each factor\'s ends'
             )
         own = runs[runs["point"] == point].set_index("replication")[outcome]
         both = own.to_numpy(float)[None], first.reindex(own.index).to_numpy(float)[None]
         if not np.isfinite(both).all():
-            raise ValueError(f"point {point}, or the first one, has runs without {outcome}: see results.failures()")
-        found = paired(*both, 0.95)
-        end = {"at": row[moved[0]], "change": found["difference"], "low": found["low"], "high": found["high"]}
+            raise ValueError(f"point {point} or the first point has runs without {outcome}: see results.failures()")
+        effect = paired(*both, 0.95)
+        end = {"at": row[moved[0]], "change": effect["difference"], "low": effect["low"], "high": effect["high"]}
         ends.setdefault(moved[0], []).append(end)
-    rows = [{"factor": name, "middle": middle[name], **end} for name, both in ends.items() for end in both]
+    rows = [{"factor": name, "middle": middle[name], **end} for name, two in ends.items() for end in two]
     table = pd.DataFrame(rows)
     width = table.groupby("factor")["change"].agg(lambda change: max(change.max(), 0) - min(change.min(), 0))
     order = width.sort_values(ascending=False, kind="stable").index
@@ -158,21 +159,21 @@ def tornado_numbers(results: Results, outcome: str) -> pd.DataFrame:
 
 @style.styled
 def tornado(results: Results, outcome: str, ax: Any = None, *, label: str | None = None) -> Figure:
-    """Bars of what each factor alone does to an outcome between its ends, widest above, with 95 % intervals.
+    """Draw the effect of each factor alone on an outcome, at its two ends, as bars with 95 % intervals; widest first.
 
-    The sweep's first point is the middle; every other one differs from it in one factor (see `tornado_numbers`).
+    The first point of the sweep is the middle; every other point differs from it in one factor (see `tornado_numbers`).
     """
     from matplotlib.patches import Patch
 
     table = tornado_numbers(results, outcome)
     factors = list(table["factor"].cat.categories)
     figure, (ax,) = style.canvas(ax, 1, 1, (5.6, 0.8 + 0.3 * len(factors)))
-    for at, factor in enumerate(factors):
+    for position, factor in enumerate(factors):
         rows = table[table["factor"] == factor]
         for row in rows.itertuples():
             upper = row.at > row.middle
             ax.barh(
-                at + (0.18 if upper else -0.18), row.change, 0.34, **_ENDS[upper],
+                position + (0.18 if upper else -0.18), row.change, 0.34, **_ENDS[upper],
                 xerr=[[row.change - row.low], [row.high - row.change]],
                 error_kw={"elinewidth": 0.8, "ecolor": style.BLACK, "capsize": 1.5},
             )  # fmt: skip
@@ -191,20 +192,20 @@ _ENDS: dict[bool, dict[str, Any]] = {
     False: {"facecolor": style.ORANGE, "hatch": "////", "edgecolor": "white", "linewidth": 0.4},
     True: {"facecolor": style.BLUE, "edgecolor": "white", "linewidth": 0.4},
 }
-"""Looks of the bars at the low end and the high end."""
+"""Styles of the bars at the low end and at the high end."""
 
 
 def outcome_name(results: Results, outcome: str) -> str:
-    """An outcome of a sweep in words, with its unit."""
+    """Label of an outcome of a sweep, with its unit."""
     from abm.figures.sensitivity import titles
 
-    one = results.sweep.columns[outcome]
-    unit = "" if one.date else label_of(one.of).unit
-    return titles({outcome: one})[outcome] + (f" ({unit})" if unit else "")
+    spec = results.sweep.columns[outcome]
+    unit = "" if spec.date else label_of(spec.of).unit
+    return titles({outcome: spec})[outcome] + (f" ({unit})" if unit else "")
 
 
 def factor_name(results: Results, factor: str) -> str:
-    """A factor of a sweep in words, with its unit."""
+    """Label of a factor of a sweep, with its unit."""
     target = results.sweep.targets.get(factor)
     unit = getattr(target, "unit", "") if target else ""
     return parameter_name(factor) + (f" ({unit})" if unit else "")
@@ -219,8 +220,8 @@ def _ends(results: Results, table: pd.DataFrame, factor: str) -> str:
 
 
 def _edges(values: Any, logarithmic: bool) -> np.ndarray:
-    """Edges of the cells around a grid's values."""
-    at = np.log(np.asarray(values, float)) if logarithmic else np.asarray(values, float)
-    middle = (at[1:] + at[:-1]) / 2
-    edges = np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]])
+    """Edges of the cells around the values of a grid."""
+    centres = np.log(np.asarray(values, float)) if logarithmic else np.asarray(values, float)
+    middle = (centres[1:] + centres[:-1]) / 2
+    edges = np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
     return np.exp(edges) if logarithmic else edges

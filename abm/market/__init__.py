@@ -1,1 +1,1 @@
-"""The market: its state, how it starts, the phases of a month, and what is observed."""
+"""The market: its state, the starting values, the phases of a month, and the observables."""

@@ -1,4 +1,4 @@
-"""The table of observables: unit and meaning of everything a run reports each month."""
+"""The table of observables: unit and meaning of every number that a run reports each month."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ class Measure(NamedTuple):
     unit: str
     meaning: str
     undefined: bool = False
-    """Whether it may have no value: there NaN is an answer, not a failure."""
+    """Whether it may have no value, so that NaN is a valid result and not a failure."""
 
 
 _PRICING_POWER = {
@@ -17,7 +17,7 @@ _PRICING_POWER = {
     "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales"),
     "lerner_basket": (
         "",
-        "Lerner index on whatever each segment buys now, weighted by what it spent on closed models before the shock",
+        "Lerner index on each segment's current purchases, weighted by its spending on closed models before the shock",
     ),
     "closed_premium": ("ln", "log price of closed models over the cheapest open model of equal capability"),
     "contestable_share": (
@@ -26,7 +26,7 @@ _PRICING_POWER = {
     ),
     "closed_profit": ("$ M per month", "profit of closed labs"),
     "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute"),
-    "closed_margin_share": ("share", "closed labs' part of what sales of tokens leave over the cost of serving"),
+    "closed_margin_share": ("share", "closed labs' share of the margin of token sales over the cost of serving"),
     "open_token_share": ("share", "open models' share of tokens"),
     "open_revenue_share": ("share", "open models' share of spending on tokens"),
     "open_developer_share": ("share", "open models' share of the tokens of developers, the price-sensitive segments"),
@@ -51,15 +51,15 @@ _PRICES = {
 _RACE = {
     "frontier": (
         "nats",
-        "best capability on sale, ln effective compute over the frontier of January 2023; -30 if none",
+        "best capability on sale, ln effective compute relative to the frontier of January 2023; -30 if none",
     ),
     "open_frontier": ("nats", "best open capability on sale; -30 if none"),
-    "open_closed_gap": ("nats", "frontier less open frontier"),
+    "open_closed_gap": ("nats", "frontier minus open frontier"),
     "open_closed_lag": (
         "months",
-        "since a closed model first had the open frontier's capability, counted from the start",
+        "time since a closed model first reached the open frontier's capability, counted from the start of the run",
     ),
-    "us_china_gap": ("nats", "best capability on sale from the United States less that from China"),
+    "us_china_gap": ("nats", "best capability on sale from the United States minus that from China"),
     "research_intensity": ("", "mean research effort relative to the industry's trend"),
     "research_to_sales": ("", "research spending over sales"),
     "research_spending": ("$ M per month", "research wages of labs"),
@@ -72,7 +72,7 @@ _RACE = {
 _CHIPS = {
     "leader_revenue": ("$ M per month", "sales of the leading chip vendor"),
     "leader_margin": ("", "gross margin of the leading chip vendor"),
-    "hardware_share": ("share", "chip vendors' part of the gross margins of vendors and labs together"),
+    "hardware_share": ("share", "chip vendors' share of the gross margins of vendors and labs together"),
     "leader_profit": ("$ M per month", "profit of the leading chip vendor"),
     "chip_revenue": ("$ M per month", "sales of all chip vendors"),
     "chip_profit": ("$ M per month", "profit of all chip vendors"),
@@ -82,7 +82,7 @@ _CHIPS = {
     "chip_deliveries": ("H100e per month", "effective compute delivered"),
     "capacity_pressure": ("", "leading vendor's orders over capacity"),
     "leader_share": ("share", "leading vendor's share of sales"),
-    "compute_installed": ("H100e", "machines on line, platforms and labs"),
+    "compute_installed": ("H100e", "machines in operation, platforms and labs"),
     "compute_utilisation": ("", "use of the platforms' machines"),
     "rental_price": ("$ M per H100e month", "rental price of compute"),
     "serving_efficiency": ("nats", "inference efficiency since January 2023"),
@@ -97,7 +97,7 @@ _ENFORCEMENT = {
     "active_closed_labs": ("labs", "closed labs in business"),
     "entries": ("per month", "entrants"),
     "exits": ("per month", "labs that left"),
-    "lab_cash": ("$ M", "money of labs"),
+    "lab_cash": ("$ M", "cash of labs"),
     "ip_strength": ("", "IP strength, mean over jurisdictions"),
 }
 _BELIEFS_AND_EQUITIES = {
@@ -115,11 +115,11 @@ _BELIEFS_AND_EQUITIES = {
     },
     "belief_dispersion": (
         "nats",
-        "standard deviation of beliefs across investors, mean over the questions but credibility",
+        "standard deviation of beliefs across investors, mean over the questions except credibility",
     ),
     "posterior_variance": ("nats^2", "mean variance of investors' own beliefs"),
-    "winner_entropy": ("nats", "entropy of the questions of who wins (not credibility) under the market's beliefs"),
-    "attention": ("share of wealth", "investors who follow the news at the month's end"),
+    "winner_entropy": ("nats", "entropy of the market's beliefs about who wins (all questions except credibility)"),
+    "attention": ("share of wealth", "investors who follow the news at the end of the month"),
     "trend_share": ("", "weight of the trend strategy"),
     "belief_intensity": ("nats", "mean belief: compute intensity of the future"),
     "belief_appropriability": ("nats", "mean belief: closed labs keep the rents"),
@@ -129,18 +129,21 @@ _BELIEFS_AND_EQUITIES = {
 _WELFARE = {
     "consumer_surplus": (
         "$ M per month",
-        "gain of users over the status quo, after tokens, fees and applications are paid",
+        "gain of users over the status quo, net of payments for tokens, fees and applications",
     ),
     "producer_surplus": (
         "$ M per month",
-        "profits of labs, vendors and layers from AI less machines bought; power at cost",
+        "profits of labs, vendors and layers from AI minus machines bought; power at cost",
     ),
     "research_spillover": ("$ M per month", "social return to research beyond the private one; not in welfare"),
-    "compliance_cost": ("$ M per month", "fees and costs of compliance; in profits already"),
+    "compliance_cost": ("$ M per month", "fees and costs of compliance; already in profits"),
     "delay_loss": ("$ M per month", "interest on machines that wait for permits and power; not in welfare"),
     "welfare": ("$ M per month", "consumer and producer surplus"),
     **{
-        f"welfare_{where}": ("$ M per month", f"users, labs and vendors at home in {name}; listed layers are nobody's")
+        f"welfare_{where}": (
+            "$ M per month",
+            f"users, labs and vendors at home in {name}; without the listed layers, which have no home",
+        )
         for where, name in {
             "us": "the United States",
             "china": "China",

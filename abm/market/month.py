@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from abm.engine import Draws, without_weak_types
-from abm.market.observables import ProductRecord, observe, of_a_market, record_products
+from abm.market.observables import ProductRecord, mask_invalid_prices, observe, record_products
 from abm.market.phases.accounts import close_books
 from abm.market.phases.chips import trade_chips
 from abm.market.phases.enforcement import enforce
@@ -35,7 +35,7 @@ USUAL = Equations()
 
 
 class Month(NamedTuple):
-    """What one month reports."""
+    """The report of one month."""
 
     observables: Mapping[str, Any]
     products: ProductRecord
@@ -43,11 +43,11 @@ class Month(NamedTuple):
 
 
 def month(market: Market, p: Values, events: Any, draws: Draws, equations: Equations = USUAL) -> tuple[Market, Month]:
-    """January 2023 is month 0. Pure: the market at the end, and what the month reports."""
+    """Run one month (a pure function): return the market at its end and its report. Month 0 is January 2023."""
     now = Now(p, events, draws.at(market.month), equations)
     before = market
     for phase in PHASES.values():
         market = phase(market, now)
     products = record_products(market)
-    report = Month(of_a_market(observe(before, market, now), products), products, market.exchange.daily_returns)
+    report = Month(mask_invalid_prices(observe(before, market, now), products), products, market.exchange.daily_returns)
     return without_weak_types((market.replace(month=market.month + 1), report))

@@ -1,6 +1,7 @@
-"""A user's own network: which node is which agent, and whom each listens to with what weight.
+"""Read a user's own network: map its nodes to agents, and its edges to weights of listening.
 
-What it says is used or refused, never left out: names, direction, weights, parallel edges and edges to oneself.
+Names, directions, weights, parallel edges and self-loops are all used; what cannot be used raises an error instead of
+being ignored.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from abm.support.messages import shortened
 
 GENERATORS = ("small_world", "scale_free", "core_periphery", "random", "complete")
 LARGEST_FILE = 100_000_000
-"""Bytes of GraphML."""
+"""Largest GraphML file read, in bytes."""
 MOST_PLACES = 64
-"""Places that an agent's neighbours get at most to have exactly the shares that their weights say."""
+"""Largest number of places per agent that is tried to give neighbours exactly the shares of their weights."""
 NUMBER_KEY = re.compile(r'<(?:\w+:)?key\b(?=[^>]*\battr\.type="(?:int|long|float|double)")[^>]*\bid="([^"]*)"')
 DATA = re.compile(r'<(?:\w+:)?data\b[^>]*\bkey="([^"]*)"[^>]*>([^<]*)<')
-"""Of GraphML: the keys of numbers, and key and text of data."""
+"""GraphML: keys of numeric attributes, and key and text of data elements."""
 AGENT = "agent"
-"""Node attribute that says which agent a node is."""
+"""Node attribute with the number of the agent."""
 
 
-class Static(NamedTuple):
-    """A layer that a user may give: the option that takes it, and who its nodes are."""
+class StaticLayer(NamedTuple):
+    """A layer that a user may supply: its option, and the role and name of its nodes."""
 
     option: str
     role: str
@@ -42,22 +43,22 @@ class Static(NamedTuple):
 
 
 STATIC = {
-    "information": Static("information_network", "investors", "investor", 8),
-    "peers": Static("peer_network", "adopters", "adopter", 6),
+    "information": StaticLayer("information_network", "investors", "investor", 8),
+    "peers": StaticLayer("peer_network", "adopters", "adopter", 6),
 }
 
 
 class NetworkError(ValueError):
-    """A network that cannot be used as it is: what is wrong, and what to do."""
+    """A network that cannot be used; the message says why and what to do."""
 
 
 def weights_of(
     network: Any, size: int, layer: str | None = None, order: Sequence[Any] | None = None
 ) -> sparse.csr_array:
-    """Weights (size, size) of a user's network: row i whom agent i listens to, parallel edges added up.
+    """Weights (size, size) of a user's network: row i holds the agents i listens to; parallel edges are summed.
 
     `network` is a networkx graph, a square NumPy or SciPy array, a pandas table of adjacency, or the path of a GraphML
-    file. Raises NetworkError.
+    file. Raises NetworkError for any other, and for a network that does not fit `size`.
     """
     where = STATIC[layer].option if layer in STATIC else "network"
     try:
@@ -75,7 +76,7 @@ def _weights(network: Any, size: int, layer: str | None, order: Sequence[Any] | 
         nodes: dict[Any, Any] = dict.fromkeys(network.index, {})
         edges = _of_array(network.to_numpy())
         if len(nodes) != len(network.index):
-            raise NetworkError("two rows of the table have one name")
+            raise NetworkError("the table has two rows of the same name")
     elif isinstance(network, nx.Graph):
         nodes, edges = _of_graph(network, layer)
     elif sparse.issparse(network) or hasattr(network, "__array__"):
@@ -83,11 +84,13 @@ def _weights(network: Any, size: int, layer: str | None, order: Sequence[Any] | 
         nodes = dict.fromkeys(range(edges.shape[0]), {})
     else:
         raise NetworkError(
-            f"{shortened(network)} is not known: choose {', '.join(GENERATORS)}, or give a networkx graph, a NumPy or SciPy"
-            " array, or the path of a .graphml file"
+            f"{shortened(network)} is not a network: choose {', '.join(GENERATORS)}, or give a networkx graph, a NumPy or"
+            " SciPy array, a pandas table, or the path of a .graphml file"
         )
     if len(nodes) != size:
-        raise NetworkError(f"the network has {len(nodes):,} nodes but there are {size:,} agents: make them equal")
+        raise NetworkError(
+            f"the network has {len(nodes):,} nodes but there are {size:,} agents: make the numbers equal"
+        )
     agents = _agents(nodes, layer, order)
     weights = sparse.coo_array((edges.data, (agents[edges.row], agents[edges.col])), shape=(size, size)).tocsr()
     weights.eliminate_zeros()
@@ -98,46 +101,48 @@ def _read(path: Path) -> nx.Graph:
     text = read_text(path, largest=LARGEST_FILE)
     try:
         if len(re.findall(r"<(?:\w+:)?graph[\s>]", text)) > 1:
-            raise NetworkError("it holds several graphs; keep one")
+            raise NetworkError("the file holds several graphs; keep one")
         numbers = set(NUMBER_KEY.findall(text))
         for key, content in DATA.findall(text):
             if key in numbers:
-                parse_float(content.strip())  # which networkx would read as Python does: 1_000
+                parse_float(content.strip())  # networkx would accept Python syntax such as 1_000
         return nx.parse_graphml(text)
-    except KeyError as error:  # what networkx looks up by the file's words
+    except KeyError as error:  # networkx looks up types and keys of the file in dictionaries
         raise NetworkError(f"{path}: cannot be read as GraphML: unknown type or key {error}") from None
     except (nx.NetworkXError, NetworkError, SyntaxError, ValueError, TypeError, AttributeError) as error:
         raise NetworkError(f"{path}: cannot be read as GraphML: {error}") from None
 
 
 def _of_array(array: Any) -> sparse.coo_array:
-    """Edges of a square array; a zero is no edge."""
+    """Edges of a square array, where zero means no edge."""
     if np.ma.isMaskedArray(array):
-        raise NetworkError("a masked array: say with numbers which edges there are, such as array.filled(0)")
+        raise NetworkError("a masked array: fill it with numbers, such as array.filled(0)")
     array = sparse.coo_array(array) if sparse.issparse(array) else np.asarray(array)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
-        raise NetworkError(f"an array of shape {array.shape}: must be square, row i whom agent i listens to")
+        raise NetworkError(
+            f"an array of shape {array.shape}: must be square, row i with the agents that agent i listens to"
+        )
     if array.dtype.kind not in "biuf":
         raise NetworkError(f"an array of type {array.dtype}: must hold numbers")
     edges = sparse.coo_array(array)
-    _check(edges.data.astype(float), lambda at: f"row {edges.row[at]}, column {edges.col[at]}")
+    _check(edges.data.astype(float), lambda edge: f"row {edges.row[edge]}, column {edges.col[edge]}")
     return sparse.coo_array((edges.data.astype(float), (edges.row, edges.col)), shape=edges.shape)
 
 
 def _of_graph(graph: nx.Graph, layer: str | None) -> tuple[dict[Any, Any], sparse.coo_array]:
-    """Nodes with their attributes, and the edges between them by the nodes' place; of an export those of one layer."""
+    """Nodes with their attributes, and edges by position of the nodes; of an exported network those of one layer."""
     edges = list(graph.edges(data=True))
     layers = {data.get("layer") for *_, data in edges} - {None}
     layer = next(iter(layers)) if layer is None and len(layers) == 1 else layer
     nodes = dict(graph.nodes(data=True))
     if layers:
         if layer not in layers:
-            which = f"none of layer {layer!r}" if layer else "which of them is meant is not said (layer=...)"
-            raise NetworkError(f"its edges are of the layers {', '.join(sorted(map(str, layers)))}, {which}")
+            fault = f"but none is of layer {layer!r}" if layer else "choose one with layer=..."
+            raise NetworkError(f"its edges are of the layers {', '.join(sorted(map(str, layers)))}; {fault}")
         if any("layer" not in data for *_, data in edges):
             tail, head = next((a, b) for a, b, data in edges if "layer" not in data)
             raise NetworkError(
-                f"the edge {shortened(tail)} - {shortened(head)} has no layer, and others have: give it one"
+                f"the edge {shortened(tail)} - {shortened(head)} has no layer, but others do: give it one"
             )
         edges = [edge for edge in edges if edge[2]["layer"] == layer]
         others = [role for role in NODE_ROLES if layer not in STATIC or role != STATIC[layer].role]
@@ -145,10 +150,12 @@ def _of_graph(graph: nx.Graph, layer: str | None) -> tuple[dict[Any, Any], spars
     place = {node: i for i, node in enumerate(nodes)}
     if strays := [edge for edge in edges if edge[0] not in place or edge[1] not in place]:
         tail, head = strays[0][:2]
-        raise NetworkError(f"the edge {shortened(tail)} - {shortened(head)} of layer {layer!r} leads out of it")
+        raise NetworkError(
+            f"the edge {shortened(tail)} - {shortened(head)} of layer {layer!r} has an end outside this layer"
+        )
     weights = _edge_weights(edges)
     tails, heads = (np.array([place[edge[end]] for edge in edges], dtype=int) for end in (0, 1))
-    if not graph.is_directed():  # both listen
+    if not graph.is_directed():  # both ends listen
         apart = tails != heads
         tails, heads = np.append(tails, heads[apart]), np.append(heads, tails[apart])
         weights = np.append(weights, weights[apart])
@@ -156,26 +163,26 @@ def _of_graph(graph: nx.Graph, layer: str | None) -> tuple[dict[Any, Any], spars
 
 
 def _edge_weights(edges: list[Any]) -> np.ndarray:
-    """The attribute `weight` of every edge; 1 where none has it."""
+    """The attribute `weight` of every edge, or 1 for all if no edge has it."""
     given = [data.get("weight") for *_, data in edges]
 
-    def name(at: int) -> str:
-        return f"the edge {shortened(edges[at][0])} - {shortened(edges[at][1])}"
+    def name(index: int) -> str:
+        return f"the edge {shortened(edges[index][0])} - {shortened(edges[index][1])}"
 
     if all(weight is None for weight in given):
         return np.ones(len(edges))
-    for at, weight in enumerate(given):
+    for index, weight in enumerate(given):
         if weight is None:
-            raise NetworkError(f"{name(at)} has no weight, and others have: give it one")
+            raise NetworkError(f"{name(index)} has no weight, but others do: give it one")
         if isinstance(weight, str) or np.ndim(weight) or np.asarray(weight).dtype.kind not in "biuf":
-            raise NetworkError(f"{name(at)} has the weight {shortened(weight)}: must be a number")
+            raise NetworkError(f"{name(index)} has the weight {shortened(weight)}: must be a number")
     weights = np.array(given, dtype=float)
     _check(weights, name)
     return weights
 
 
 def _check(weights: np.ndarray, name: Callable[[int], str]) -> None:
-    """Weights are finite and not negative; `name` says whose a number is, by its place."""
+    """Raise NetworkError unless all weights are finite and not negative; `name` describes an edge by its index."""
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if bad.size:
         raise NetworkError(
@@ -184,26 +191,26 @@ def _check(weights: np.ndarray, name: Callable[[int], str]) -> None:
 
 
 def _agents(nodes: Mapping[Any, Any], layer: str | None, order: Sequence[Any] | None) -> np.ndarray:
-    """(nodes,) which agent each node is."""
+    """The number of the agent that each node stands for, (nodes,)."""
     if order is not None:
         order = list(order)
         numbers = {node: i for i, node in enumerate(order)}
-        if strange := [node for node in order if node not in nodes]:
-            raise NetworkError(f"order names {shortened(strange[0])}, which is no node of the network")
+        if unknown := [node for node in order if node not in nodes]:
+            raise NetworkError(f"order names {shortened(unknown[0])}, which is not a node of the network")
         if len(numbers) != len(order):
             raise NetworkError("order names a node twice")
         if missing := [node for node in nodes if node not in numbers]:
             raise NetworkError(f"order leaves out the node {shortened(missing[0])}")
         return np.array([numbers[node] for node in nodes], dtype=int)
-    names = [one.agent for key, one in STATIC.items() if layer in (None, key)]
+    names = [static.agent for key, static in STATIC.items() if layer in (None, key)]
     marked = any(AGENT in data for data in nodes.values())
     option = STATIC[layer].option.replace("network", "order") if layer in STATIC else "order"
-    found: dict[int, Any] = {}
+    node_of: dict[int, Any] = {}  # agent -> node, in the order of the nodes
     for node, data in nodes.items():
         number = _number(data.get(AGENT) if marked else node, names)
         if number is None:
             raise NetworkError(
-                f"which agent is the node {shortened(node)}? Name the nodes 0 to {len(nodes) - 1} or {names[0]}_0 to"
+                f"the node {shortened(node)} does not name an agent: name the nodes 0 to {len(nodes) - 1} or {names[0]}_0 to"
                 f" {names[0]}_{len(nodes) - 1}, or give each an attribute {AGENT!r} with its number, or list them in the"
                 f" order of the agents: {option}=[...]"
             )
@@ -211,14 +218,14 @@ def _agents(nodes: Mapping[Any, Any], layer: str | None, order: Sequence[Any] | 
             raise NetworkError(
                 f"the node {shortened(node)} is agent {number}, but agents are numbered from 0 to {len(nodes) - 1}"
             )
-        if number in found:
-            raise NetworkError(f"the nodes {shortened(found[number])} and {shortened(node)} are both agent {number}")
-        found[number] = node
-    return np.array(list(found), dtype=int)
+        if number in node_of:
+            raise NetworkError(f"the nodes {shortened(node_of[number])} and {shortened(node)} are both agent {number}")
+        node_of[number] = node
+    return np.array(list(node_of), dtype=int)
 
 
 def _number(label: Any, names: Sequence[str]) -> int | None:
-    """The agent that a label means: a whole number, its text, or `investor_12`."""
+    """The agent's number from a label: an integer, its text, or `investor_12`; None for any other."""
     if isinstance(label, str):
         match = re.fullmatch(rf"(?:(?:{'|'.join(names)})_)?(0|[1-9][0-9]*)", label)
         return int(match[1]) if match else None
@@ -227,7 +234,7 @@ def _number(label: Any, names: Sequence[str]) -> int | None:
 
 
 def places_for(weights: sparse.csr_array, usual: int) -> int:
-    """Places in the table of neighbours: `usual`, or more where an agent has more neighbours or shares come out even then."""
+    """Columns of the table of neighbours: `usual`, or more for more neighbours or to give shares exactly."""
     number = np.diff(weights.indptr)
     least = max(usual, int(number.max()))
     of_row = np.repeat(np.arange(len(number)), number)
@@ -236,11 +243,11 @@ def places_for(weights: sparse.csr_array, usual: int) -> int:
     return next(exact, least)
 
 
-def listened_to(weights: sparse.csr_array, seed: int, neighbours: int) -> np.ndarray:
-    """Whom each agent listens to (size, neighbours), its places shared out in proportion to the weights.
+def neighbour_lists(weights: sparse.csr_array, seed: int, neighbours: int) -> np.ndarray:
+    """Agents that each agent listens to, (size, neighbours): places are allotted in proportion to the weights.
 
-    Where that does not come out even the rest is drawn, so that a neighbour has its share in expectation, and at most
-    one place more or less. An agent without neighbours listens to itself.
+    Remainders are drawn at random, so that a neighbour has its share in expectation and at most one place more or less.
+    An agent without neighbours listens to itself.
     """
     size = weights.shape[0]
     rng = np.random.default_rng((seed, size))
@@ -250,7 +257,9 @@ def listened_to(weights: sparse.csr_array, seed: int, neighbours: int) -> np.nda
         row = slice(weights.indptr[agent], weights.indptr[agent + 1])
         shuffled = rng.permutation(row.stop - row.start)
         share = weights.data[row][shuffled] / weights.data[row].max()
-        ends = np.round(neighbours * np.cumsum(share) / share.sum(), 9)  # rounded: a whole share is a whole number
+        ends = np.round(
+            neighbours * np.cumsum(share) / share.sum(), 9
+        )  # rounded, so that a whole number of places stays whole
         places = np.searchsorted(ends, rng.random() + np.arange(neighbours), side="right")
         lists[agent] = weights.indices[row][shuffled][np.minimum(places, share.size - 1)]
     return lists

@@ -1,4 +1,4 @@
-"""Who meets whom: static layers from networkx generators, dynamic layers read off the state."""
+"""Static network layers: neighbour lists from networkx generators or from a user's own network."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from abm.market.network_input import GENERATORS, STATIC, NetworkError, listened_to, places_for, weights_of
+from abm.market.network_input import GENERATORS, STATIC, NetworkError, neighbour_lists, places_for, weights_of
 from abm.support.messages import shortened
 
 LARGEST_TABLE = 10_000_000
-"""Entries of a table of neighbours: 40 MB."""
+"""Most entries of a table of neighbours (40 MB)."""
 
 
 def static_layer(
@@ -24,26 +24,26 @@ def static_layer(
     layer: str | None = None,
     order: Sequence[Any] | None = None,
 ) -> np.ndarray:
-    """Neighbour lists of a static layer, (size, k) integers: each row whom that agent listens to.
+    """Neighbour lists of a static layer, (size, k) integers: row i holds the agents that agent i listens to.
 
     Parameters
     ----------
     kind
         ``small_world`` (Watts-Strogatz), ``scale_free`` (Barabasi-Albert), ``core_periphery`` (two-block stochastic block
-        model), ``random`` (Erdos-Renyi), ``complete``; or a network of `size` nodes of your own: a networkx graph, a
-        square NumPy or SciPy array, a pandas table of adjacency, the path of a GraphML file.
+        model), ``random`` (Erdos-Renyi), ``complete``; or your own network of `size` nodes: a networkx graph, a square
+        NumPy or SciPy array, a pandas adjacency table, or the path of a GraphML file.
     neighbours
         Attention is limited: an agent listens to at most this many of its neighbours (drawn once); agents with fewer
-        listen to some of them twice, and isolated ones to themselves. Hubs are therefore listened to by many. By default
-        8 of a generated network (6 of layer ``peers``); of your own all, with as many places as their weights take.
+        listen to some of them twice, and isolated ones to themselves. Hubs are therefore heard by many. Default: 8 in a
+        generated network (6 in layer ``peers``); in your own network all, with as many places as their weights need.
     layer
-        ``information`` or ``peers``: what a node is called (``investor_3``, ``adopter_3``), and which edges count in a
-        network that `Result.network` gave.
+        ``information`` or ``peers``: decides the names of the nodes (``investor_3``, ``adopter_3``), and which edges of
+        a network from `Result.network` count.
     order
-        Nodes of your own network in the order of the agents, where their names do not say which agent they are.
+        Nodes of your own network in the order of the agents, if their names do not identify the agents.
 
-    Of a network of your own row i of an array is agent i, and an edge i -> j says that i listens to j; edges without
-    direction say both. Places among the k are shared out in proportion to weights. Raises `NetworkError`, a ValueError.
+    In your own network, row i of an array is agent i, and an edge i -> j means that i listens to j; undirected edges mean
+    both. The k places are allotted in proportion to the weights. Raises `NetworkError`, a ValueError.
     """
     if layer is not None and layer not in STATIC:
         raise NetworkError(f"layer = {shortened(layer)}: choose {', '.join(STATIC)}")
@@ -53,11 +53,12 @@ def static_layer(
         k = places_for(weights, usual) if neighbours is None else max(1, neighbours)
         if size * k > LARGEST_TABLE:
             raise NetworkError(
-                f"{size:,} agents with up to {k:,} neighbours: more than a table of {LARGEST_TABLE:,} numbers can hold"
+                f"{size:,} agents with up to {k:,} neighbours need more than the {LARGEST_TABLE:,} entries of the largest"
+                " table; use a sparser network"
             )
-        return listened_to(weights, seed, k)
+        return neighbour_lists(weights, seed, k)
     if order is not None:
-        raise NetworkError(f"order is of a network of your own; {kind} names no nodes")
+        raise NetworkError(f"order applies to your own network; the nodes of {kind!r} have no names")
     k = max(1, min(usual if neighbours is None else neighbours, size - 1))
     if size == 1:
         return np.zeros((1, 1), dtype=np.int32)
@@ -68,7 +69,7 @@ def static_layer(
 
 
 def _small_world(size: int, k: int, rng: np.random.Generator, rewired: float = 0.1) -> np.ndarray:
-    """Watts-Strogatz ring with rewired ends, built directly: networkx needs minutes for a million nodes."""
+    """Watts-Strogatz ring with rewired edges, built directly: networkx needs minutes for a million nodes."""
     half = [d for i in range(1, k // 2 + 1) for d in (i, -i)] + ([k // 2 + 1] if k % 2 else [])
     lists = (np.arange(size)[:, None] + np.array(half)[None, :]) % size
     swap = rng.random(lists.shape) < rewired
@@ -77,7 +78,7 @@ def _small_world(size: int, k: int, rng: np.random.Generator, rewired: float = 0
 
 
 def layer_graph(kind: str, size: int, seed: int, k: int) -> nx.Graph:
-    """The whole graph that `static_layer` draws from: generators as there, about k neighbours per agent."""
+    """The full graph from which `static_layer` draws, by the same generators, with about k neighbours per agent."""
     if kind == "scale_free":
         return nx.barabasi_albert_graph(size, min(max(1, k // 2), size - 1), seed=seed)
     if kind == "random":
@@ -91,6 +92,7 @@ def layer_graph(kind: str, size: int, seed: int, k: int) -> nx.Graph:
 
 
 def _listen(graph: nx.Graph, size: int, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw k neighbours of every node, (size, k)."""
     lists = np.empty((size, k), dtype=np.int32)
     for node in range(size):
         near = np.fromiter(graph.neighbors(node), dtype=np.int64)

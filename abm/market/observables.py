@@ -1,4 +1,4 @@
-"""9. Observe: what a run reports every month, with units."""
+"""9. Observe: the observables and products that a run reports every month."""
 
 from typing import Any, NamedTuple
 
@@ -13,11 +13,11 @@ from abm.mechanisms import beliefs, capacity, investment, welfare
 from abm.support.axes import JURISDICTIONS, QUESTIONS, TIERS
 
 LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-"""Capabilities (nats) at which the cheapest price is followed."""
+"""Capabilities (nats) for which the cheapest price is reported."""
 
 
 class ProductRecord(NamedTuple):
-    """Every product, every month (L, T)."""
+    """All products of a month (L, T)."""
 
     price: Any  # $ per M tokens
     capability: Any  # nats
@@ -28,7 +28,7 @@ class ProductRecord(NamedTuple):
 
 
 def record_products(market: Market) -> ProductRecord:
-    """What each lab offers in the month, and how much of it is bought."""
+    """Record each lab's products of the month and the tokens sold of each."""
     labs = market.labs
     on = jnp.broadcast_to(labs.active[:, None], (labs.size, TIERS))
     volume = quantities(market).sum(0).reshape(labs.size, TIERS)
@@ -36,7 +36,7 @@ def record_products(market: Market) -> ProductRecord:
 
 
 def observe(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
-    """All observables of the month; `before` is the market at its start (for the accounting residuals)."""
+    """All observables of the month; `before` is the market at its start, for the accounting residuals."""
     return (
         pricing_power(market, now)
         | prices(market, now)
@@ -49,17 +49,17 @@ def observe(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
     )
 
 
-def of_a_market(observables: dict[str, jax.Array], products: ProductRecord) -> dict[str, jax.Array]:
-    """The observables, where every price on sale is a finite number above 0; otherwise none of them is a number.
+def mask_invalid_prices(observables: dict[str, jax.Array], products: ProductRecord) -> dict[str, jax.Array]:
+    """Set all observables to NaN unless every price on sale is finite and positive.
 
-    A price that a user's rule gets wrong would otherwise look like a market without sales, or without costs.
+    An invalid price from a user's rule would otherwise look like a market without sales or without costs.
     """
-    wrong = jnp.any(products.active & ~((products.price > 0) & jnp.isfinite(products.price)))
-    return {name: jnp.where(wrong, jnp.nan, value) for name, value in observables.items()}
+    invalid = jnp.any(products.active & ~((products.price > 0) & jnp.isfinite(products.price)))
+    return {name: jnp.where(invalid, jnp.nan, value) for name, value in observables.items()}
 
 
 def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
-    """The family of MODEL 6.2: no single member tells the story (Frank and Salkever 1997)."""
+    """The family of measures of MODEL 6.2: no single one is enough (Frank and Salkever 1997)."""
     p, labs = now.p, market.labs
     is_open, on = is_open_lab(labs), labs.active
     by_product = quantities(market) * per_product(on)
@@ -97,6 +97,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
 
 
 def prices(market: Market, now: Now) -> dict[str, jax.Array]:
+    """Price indices, list prices and the cheapest price by capability."""
     labs, adopters = market.labs, market.adopters
     on = per_product(labs.active)
     price, capability = labs.price.reshape(-1), labs.capability.reshape(-1)
@@ -116,6 +117,7 @@ def prices(market: Market, now: Now) -> dict[str, jax.Array]:
 
 
 def race(market: Market, now: Now) -> dict[str, jax.Array]:
+    """Frontiers and gaps, research, releases and distillation."""
     labs = market.labs
     on = labs.active * 1.0
     mean = on / jnp.maximum(on.sum(), 1.0)  # over labs in business
@@ -141,6 +143,7 @@ def race(market: Market, now: Now) -> dict[str, jax.Array]:
 
 
 def chips_and_compute(market: Market, now: Now) -> dict[str, jax.Array]:
+    """Vendors' sales and margins, machines and their rental price."""
     p, vendors, cloud, labs = now.p, market.vendors, market.cloud, market.labs
     installed = cloud.installed.sum() + (labs.machines * labs.active).sum()
     utilisation = jnp.minimum(cloud.demand / jnp.maximum(cloud.installed.sum(), 1e-9), 1.0)
@@ -173,6 +176,7 @@ def chips_and_compute(market: Market, now: Now) -> dict[str, jax.Array]:
 
 
 def enforcement_and_entry(market: Market, now: Now) -> dict[str, jax.Array]:
+    """Detections, suits, entry and exit."""
     labs, accounts = market.labs, market.accounts
     return {
         "detections": accounts.detections,
@@ -188,6 +192,7 @@ def enforcement_and_entry(market: Market, now: Now) -> dict[str, jax.Array]:
 
 
 def beliefs_and_equities(market: Market, now: Now) -> dict[str, jax.Array]:
+    """Market values, and the beliefs and attention of investors weighted by wealth."""
     investors, exchange = market.investors, market.exchange
     weight = jnp.where(investors.active, investors.wealth, 0.0)
     weight = weight / weight.sum()
@@ -218,11 +223,11 @@ def beliefs_and_equities(market: Market, now: Now) -> dict[str, jax.Array]:
 
 
 def surpluses(market: Market, now: Now) -> dict[str, jax.Array]:
-    """Welfare: what users gain after all that they pay, and what producers earn less the machines they buy.
+    """Welfare: users' gain net of all payments, plus producers' profits minus the machines they buy.
 
     On a cash basis: machines are charged when they are bought. Power is taken at cost, since the model has no resource
-    cost of energy: its profit is left out. Delays and compliance are in profits and surplus already, and debts of labs
-    that fail were losses before; what research gives to others outside the model is reported and not added.
+    cost of energy, so its profit is left out. Delays and compliance are already in profits and surplus, and the debts of
+    failed labs were losses before; spillovers of research outside the model are reported but not added.
     """
     p, flows, labs, adopters = now.p, market.flows, market.labs, market.adopters
     gross = consumer_surplus(market, now)
@@ -257,7 +262,7 @@ def surpluses(market: Market, now: Now) -> dict[str, jax.Array]:
 
 
 def residuals(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
-    """Accounting identities: change of every stock less what explains it, relative to the flows; should be zero."""
+    """Accounting identities: change of every stock minus its flows, relative to the flows; zero up to rounding."""
     f = market.flows
     labs_in = f.tokens - _hosted(f) + f.fees + f.advertising + f.tuition + f.damages + f.funding + f.rescued + f.entry
     labs_out = f.rent_labs + f.wages + f.energy_labs + f.compliance + f.tuition + f.damages + f.chips_labs
@@ -278,7 +283,9 @@ def residuals(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
     owners = owners - (f.dividends - f.funding)
     stocks = (market.labs.cash, market.infrastructure.cash, market.investors.money)
     held = sum((jnp.abs(stock).sum() for stock in stocks), jnp.abs(market.exchange.dealer_cash))
-    scale = jnp.maximum(labs_in + vendors_in + layers_in, 1.0 + 1e-6 * held)  # stocks large enough to round in flows
+    scale = jnp.maximum(
+        labs_in + vendors_in + layers_in, 1.0 + 1e-6 * held
+    )  # large stocks bring rounding errors of their own
 
     machines = _machines(market) - _machines(before) - (market.accounts.deliveries - market.accounts.retired)
     return {

@@ -1,4 +1,4 @@
-"""How many there are of each kind, which classes they have, and the networks between them."""
+"""Sizes of the populations, their classes, and the networks between them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ CLASS_OF_ROLE: dict[str, type[Agent]] = {
 
 @dataclass(frozen=True)
 class Populations:
-    """Sizes, classes and networks: everything about a run that decides the shapes of its arrays.
+    """Sizes, classes and networks: everything that determines the shapes of a run's arrays.
 
-    `classes` maps a role (`vendors`, `closed_labs`, ...) to the classes that play it and how many of each, e.g.
-    ``{"closed_labs": {PatientLab: 2, ClosedLab: 3}}``; or it is a list of classes, each taking over its whole role.
+    `classes` maps a role (`vendors`, `closed_labs`, ...) to its classes and the number of agents of each, e.g.
+    ``{"closed_labs": {PatientLab: 2, ClosedLab: 3}}``; or it is a list of classes, each of which takes over its whole role.
 
-    `information_network` says whom investors listen to, `peer_network` whom adopters watch: the name of a generator, or a
-    network of your own, as `abm.market.networks.static_layer` takes it; `information_order` and `peer_order` list its nodes in
-    the order of the agents, where their names do not say which agent they are.
+    `information_network` (among investors) and `peer_network` (among adopters) are the name of a generator or your own
+    network, as in `abm.market.networks.static_layer`; `information_order` and `peer_order` list its nodes in the order of the
+    agents, if their names do not identify the agents.
     """
 
     vendors: int = 4
@@ -57,7 +57,7 @@ class Populations:
     def __post_init__(self) -> None:
         if isinstance(self.classes, type):
             object.__setattr__(self, "classes", [self.classes])
-        if not isinstance(self.classes, Mapping):  # a list of classes: each takes over its whole role
+        if not isinstance(self.classes, Mapping):  # a list of classes, each for a whole role
             roles = {kind: role_of(kind) for kind in self.classes}
             object.__setattr__(self, "classes", {role: {kind: self._count(role)} for kind, role in roles.items()})
         problems = []
@@ -68,7 +68,7 @@ class Populations:
                 problems.append(str(error))
         for role, kinds in self.classes.items():
             if role not in CLASS_OF_ROLE:
-                problems.append(f"role {role!r} is not known: choose {', '.join(CLASS_OF_ROLE)}")
+                problems.append(f"unknown role {role!r}: choose {', '.join(CLASS_OF_ROLE)}")
                 continue
             problems += [
                 f"{kind.__name__} cannot play {role}: it must be a subclass of {CLASS_OF_ROLE[role].__name__}"
@@ -77,7 +77,7 @@ class Populations:
             ]
             if role != "regulators" and sum(kinds.values()) != getattr(self, role):
                 problems.append(
-                    f"classes for {role} add up to {sum(kinds.values())}, but there are {getattr(self, role)}"
+                    f"classes for {role} add up to {sum(kinds.values())} agents, but {role} = {getattr(self, role)}"
                 )
         if problems:
             raise ValueError("\n".join(problems))
@@ -90,11 +90,11 @@ class Populations:
         return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)
 
     def cast(self) -> Cast:
-        """Names and homes, for scenarios: the default cast, cut or extended to these sizes."""
+        """Names and homes of firms for scenarios: the default cast, shortened or extended to these sizes."""
         base = Cast()
         cycle = base.jurisdictions
 
-        def home_of_each(names: list[str], homes: dict[str, str]) -> tuple[str, ...]:
+        def homes_of(names: list[str], homes: dict[str, str]) -> tuple[str, ...]:
             return tuple(homes.get(name, cycle[i % len(cycle)]) for i, name in enumerate(names))
 
         vendor_names = [*base.vendors, *(f"vendor_{i}" for i in range(5, self.vendors + 1))][: self.vendors]
@@ -104,7 +104,7 @@ class Populations:
         homes = dict(zip(base.labs, base.lab_home, strict=True)) | dict(
             zip(base.vendors, base.vendor_home, strict=True)
         )
-        vendor_homes, lab_homes = home_of_each(vendor_names, homes), home_of_each(lab_names, homes)
+        vendor_homes, lab_homes = homes_of(vendor_names, homes), homes_of(lab_names, homes)
         cast = Cast(tuple(vendor_names), vendor_homes, tuple(lab_names), lab_homes, cycle)
         return cast.with_entrants(self.entrants)
 
@@ -128,6 +128,7 @@ class Populations:
         )
 
     def kinds(self, role: str) -> list[tuple[type[Agent], int]]:
+        """Classes of a role with the number of agents of each, slots for entrants included."""
         size = 4 if role == "regulators" else getattr(self, role)
         kinds = list(self.classes.get(role, {CLASS_OF_ROLE[role]: size}).items())
         if role == "open_labs" and self.entrants:  # free slots belong to the last class
@@ -136,7 +137,7 @@ class Populations:
         return kinds
 
     def group(self, role: str, sizes: dict[str, int], columns: dict[str, Any]) -> Group:
-        """The populations of a role; `columns` have one row per agent of the role."""
+        """Create the populations of a role; `columns` have one row per agent of the role."""
         populations, start = [], 0
         for kind, number in self.kinds(role):
             own = {
@@ -149,9 +150,9 @@ class Populations:
 
 
 def role_of(kind: Any) -> str:
-    """The role that a class of agents plays. Raises ValueError where it plays none."""
+    """The role of a class of agents. Raises ValueError for a class without one."""
     for role, base in CLASS_OF_ROLE.items():
         if isinstance(kind, type) and issubclass(kind, base):
             return role
     bases = ", ".join(base.__name__ for base in CLASS_OF_ROLE.values())
-    raise ValueError(f"{kind!r} plays no role: subclass one of {bases}")
+    raise ValueError(f"{kind!r} has no role: subclass one of {bases}")

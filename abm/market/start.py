@@ -1,4 +1,4 @@
-"""How many there are of each kind, which classes they have, and what they start with."""
+"""The first market of a run: the starting values of all agents and records."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from abm.scenarios.timeline import Cast
 from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS, STAGES, TIERS
 
 LONGEST_LAG = 48  # months
-HISTORY = 12  # months of capability that a delay can reach back
+HISTORY = 12  # months of past capability that are stored, the longest access delay
 
 
 NOT_YET: Any = None
 
 
 def first_market(p: Any, seed: Any, populations: Populations, networks: Networks, cast: Cast) -> Market:
-    """The market on the eve of January 2023. `seed` and `p` may be traced; everything else fixes shapes."""
-    draws = Draws.from_seed(seed).at(1_000_003)  # a period no month has
+    """The market just before January 2023. `seed` and `p` may be traced; the other arguments determine shapes."""
+    draws = Draws.from_seed(seed).at(1_000_003)  # a period beyond all months of a run
     labs = len(cast.labs)
     sizes = {
         "tier": TIERS,
@@ -95,7 +95,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
 
 
 def with_exchange(market: Market, p: Any, assets: int) -> Market:
-    """Open the exchange at values, every firm held by investors in proportion to wealth."""
+    """Open the exchange with prices equal to values and holdings in proportion to investors' wealth."""
     vendors, labs, layers = market.vendors, market.labs, market.infrastructure
     chips = p.multiple_chips * 12 * p.chip_price_start * vendors.capacity
     lab = jnp.where(labs.active, p.lab_option_value * jnp.exp(jnp.minimum(labs.capability[:, 0], 0.0)) + labs.cash, 1.0)
@@ -112,12 +112,12 @@ def with_exchange(market: Market, p: Any, assets: int) -> Market:
 
 
 def homes(luck: Any, shares: tuple[float, ...]) -> Any:
-    """Jurisdictions (n,) with the given shares of the world's users or wealth."""
+    """Draw home jurisdictions (n,) from uniform `luck`, with the given shares of the world's users or wealth."""
     return jnp.searchsorted(jnp.cumsum(jnp.array(shares[:-1])), luck).astype(int)
 
 
 def listed_then(options: list[float], size: int, beyond: float) -> np.ndarray:
-    """The listed starting values, then `beyond` for agents added to the default cast."""
+    """The given starting values, cut to `size` or followed by `beyond` for agents added to the default cast."""
     return np.array([*options, *([beyond] * size)][:size], dtype=float)
 
 
@@ -187,7 +187,7 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Ca
         model_size = 0.5 * flagship[:, None] - steps[None, :]
         cost = p.token_cost_start * jnp.exp(model_size)
         active = np.arange(size) < size - inactive
-        # A run begun some months ago: enough compute to matter, so that the first releases fall in the first year.
+        # Training runs started some months ago, with enough compute for first releases within the first year.
         run = 3.0 * given["machines"]
         return given | {
             "active": active,

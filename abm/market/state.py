@@ -1,4 +1,4 @@
-"""The whole state of the market: who there is, what stands between them, and what moved this month."""
+"""The state of the market: agents, records shared between them, and the payments of the month."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ Part = TypeVar("Part", bound="Record")
 
 
 class Record:
-    """What the parts of the market share: `replace`, and the names of their attributes."""
+    """Base class of the parts of the market: `replace` and the names of their attributes."""
 
     def replace(self, **changes: Any) -> Self:
-        """The same with some attributes exchanged."""
+        """A copy with some attributes replaced."""
         return dataclasses.replace(cast(Any, self), **changes)
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
+        """Names of the attributes."""
         return tuple(f.name for f in dataclasses.fields(cast(Any, cls)))
 
 
 @dataclass_transform(frozen_default=True)
 def record(cls: type[Part]) -> type[Part]:
-    """A frozen dataclass that JAX can carry: every attribute is data."""
+    """Make a class a frozen dataclass that is a JAX pytree with every attribute as data."""
     made = dataclasses.dataclass(frozen=True)(cls)
     jax.tree_util.register_dataclass(made, data_fields=list(made.names()), meta_fields=[])
     return made
@@ -50,7 +51,7 @@ class Cloud(Record):
 class Exchange(Record):
     """The equity market: assets are vendors, labs, then the listed layers (A,)."""
 
-    log_price: Any  # ln of price, first month = ln of value
+    log_price: Any  # ln of price; in the first month ln of value
     base: Any  # ln capitalised earnings priced in so far
     target_base: Any  # ln capitalised earnings as of the last accounts
     shares: Any  # shares outstanding, 1 at the start
@@ -61,7 +62,7 @@ class Exchange(Record):
     signal: Any  # (Q,) public news so far: sum of precision x signal
     precision: Any  # (Q,) sum of precision
     claims: Any  # (2,) the same for cost claims: precision x signal, precision
-    salience: Any  # scalar, the story people talk about
+    salience: Any  # scalar, salience of the current story
     daily_returns: Any  # (D, A) log returns of the month's trading days
 
 
@@ -88,19 +89,19 @@ class Flows(Record):
     funding: Any  # owners -> labs
     dividends: Any  # vendors and layers -> owners
     applications: Any  # adopters -> applications
-    rescued: Any  # public and creditors -> labs that leave
+    rescued: Any  # public and creditors -> labs that exit
     entry: Any  # owners -> entrants
 
 
 @record
 class Accounts(Record):
-    """Memory between months that belongs to no single agent."""
+    """Records carried between months that belong to no single agent."""
 
     capability_history: Any  # (delay, L) flagship capability, newest first
     closed_path: Any  # (months,) best closed capability, newest first, -inf before the start
     demand_elasticity: Any  # (L,) elasticity of demand each lab perceives
     undercut: Any  # (L, T) how far rivals undercut each product, nats
-    accustomed: Any  # (L, T) how far they usually do
+    accustomed: Any  # (L, T) how far rivals usually do, nats
     contestable_share: Any  # scalar, share of spending that an open model could win
     detections: Any  # scalar, this month
     suits_lost: Any  # scalar
@@ -112,20 +113,20 @@ class Accounts(Record):
     serving_efficiency: Any  # scalar, nats of inference efficiency at the frontier
     scarcity: Any  # (R,) ln desired over delivered compute
     release_surprise: Any  # (L,) surprise of each release in the open-closed race, nats
-    basket: Any  # (J,) $ M a month that each segment spent on closed models before the shock
+    basket: Any  # (J,) $ M per month that each segment spent on closed models before the shock
 
 
 @record
 class Networks(Record):
     """Static layers as neighbour lists (constant over a run and shared by an ensemble)."""
 
-    information: Any  # (I, k) whom an investor listens to
-    peers: Any  # (J, k) whom an adopter watches
+    information: Any  # (I, k) the investors that an investor listens to
+    peers: Any  # (J, k) the adopters that an adopter observes
 
 
 @record
 class Market(Record):
-    """Everything that a month changes."""
+    """The whole state that a month updates."""
 
     vendors: Group
     labs: Group
@@ -142,7 +143,7 @@ class Market(Record):
 
 
 class Equations(NamedTuple):
-    """Choices that select equations rather than numbers; each combination is a program of its own.
+    """Choices between equations rather than numbers; each combination compiles to a program of its own.
 
     `pricing`: ``posted`` (set at a release, then rarely changed), ``flexible`` (a damped best response every month) or
     ``nash`` (the Bertrand-Nash prices of the month). `price_form`: utility in ``log`` or ``linear`` price.
@@ -155,7 +156,7 @@ class Equations(NamedTuple):
 
 
 class Now(NamedTuple):
-    """What a phase of the month may look at besides the state: parameters, events and draws of the month."""
+    """Inputs of the month's phases besides the state: parameters, events, draws and equations."""
 
     p: Any
     events: Any
@@ -181,7 +182,7 @@ class Values:
         try:
             return self.table[name]
         except KeyError:
-            raise AttributeError(f"no parameter '{name}'") from None
+            raise AttributeError(f"unknown parameter '{name}'") from None
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
         return tuple(self.table.values()), tuple(self.table)
@@ -193,4 +194,4 @@ class Values:
 
 @jax.tree_util.register_pytree_node_class
 class Events(Values):
-    """One month of a timeline, with attribute access."""
+    """The events of one month of a timeline, with attribute access."""

@@ -1,4 +1,4 @@
-"""How opinions move: averaging with others, learning from signals, and how undecided a Gaussian belief is."""
+"""Opinion dynamics: averaging with neighbours, learning from signals, and the entropy of a Gaussian belief."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ def degroot(weights, opinions, rounds):
 
     weights : (agents, agents), rows of weights >= 0 that sum to 1 (row = listener).
     opinions : (agents,) or (agents, questions), any unit.
-    rounds : whole number >= 0, known before compilation.
+    rounds : integer >= 0, known before compilation.
 
     Returns opinions in the shape given. Raises ValueError for concrete weights that are not averages.
     Source: DeGroot (1974).
@@ -21,20 +21,21 @@ def degroot(weights, opinions, rounds):
 
 
 def friedkin_johnsen(weights, susceptibility, opinions):
-    """Where opinions settle when everyone keeps returning to a first opinion: x* = (I - L W)^(-1) (I - L) x_0.
+    """Limit of opinions that are anchored to initial opinions: x* = (I - L W)^(-1) (I - L) x_0.
 
     weights : (agents, agents), rows of weights >= 0 that sum to 1 (row = listener).
-    susceptibility : (agents,), the diagonal of L, in [0, 1]; 0 = never moves from the first opinion.
-    opinions : (agents,) or (agents, questions), first opinions x_0, any unit.
+    susceptibility : (agents,), the diagonal of L, in [0, 1]; 0 = never moves from the initial opinion.
+    opinions : (agents,) or (agents, questions), initial opinions x_0, any unit.
 
-    Returns opinions in the shape given. Raises ValueError for concrete arguments if somebody is reached by nobody with
-    a susceptibility below 1 (no unique fixed point then). Source: Friedkin & Johnsen (1990).
+    Returns opinions in the shape given. Raises ValueError for concrete arguments if an agent is not influenced, directly
+    or indirectly, by anyone with a susceptibility below 1 (no unique fixed point then). Source: Friedkin & Johnsen (1990).
     """
     _check_weights(weights)
     _check_susceptibility(susceptibility)
     if np.shape(susceptibility) != np.shape(weights)[:1]:
         raise ValueError(
-            f"susceptibility has shape {np.shape(susceptibility)}: one for each of the {np.shape(weights)[0]} agents"
+            f"susceptibility has shape {np.shape(susceptibility)}: give one value for each of the"
+            f" {np.shape(weights)[0]} agents"
         )
     if not isinstance(weights, jax.core.Tracer) and not isinstance(susceptibility, jax.core.Tracer):
         listens = np.asarray(weights) * np.asarray(susceptibility)[:, None] > 0
@@ -42,7 +43,9 @@ def friedkin_johnsen(weights, susceptibility, opinions):
         for _ in anchored:
             anchored = anchored | (listens & anchored).any(axis=1)
         if not anchored.all():
-            raise ValueError("susceptibility is 1 throughout a group that hears nobody else: lower one member's")
+            raise ValueError(
+                "susceptibility is 1 for all members of a group that listens only to itself: lower one of them"
+            )
     weights, susceptibility = jnp.asarray(weights, dtype=float), jnp.asarray(susceptibility, dtype=float)
     opinions = jnp.asarray(opinions, dtype=float)
     anchor = (opinions.T * (1 - susceptibility)).T
@@ -50,7 +53,7 @@ def friedkin_johnsen(weights, susceptibility, opinions):
 
 
 def friedkin_johnsen_step(neighbour_mean, susceptibility, anchor):
-    """One round of the same: lambda * (mean opinion of neighbours) + (1 - lambda) * (own first opinion).
+    """One round of the Friedkin-Johnsen model: lambda * (mean opinion of neighbours) + (1 - lambda) * (initial opinion).
 
     Three arrays that broadcast; susceptibility lambda in [0, 1] (ValueError otherwise, where concrete). Returns
     opinions in the unit given. Source: Friedkin & Johnsen (1990).
@@ -64,10 +67,10 @@ def kalman_update(mean, variance, signal, precision):
     """Gaussian belief after a noisy signal: gain k = V P / (1 + V P), mean + k (signal - mean), V / (1 + V P).
 
     Four arrays that broadcast: prior mean and variance V >= 0, the signal, and its precision P >= 0 (one over its error
-    variance; finite). P = 0 means no news: the belief stays, whatever stands in for the signal, NaN included.
+    variance; finite). P = 0 means no news: the belief is unchanged whatever the signal, even if it is NaN.
 
     Returns (mean, variance). Raises ValueError for concrete V or P below zero or not finite. Source: Kalman (1960),
-    the scalar case with nothing drifting.
+    the scalar case without drift.
     """
     for name, value in {"variance": variance, "precision": precision}.items():
         if not isinstance(value, jax.core.Tracer) and not np.all((np.asarray(value) >= 0) & np.isfinite(value)):
@@ -89,7 +92,10 @@ def absorb(mean, variance, information, precision):
 
 
 def trust(credibility, belief):
-    """Weight given to a claim: odds c / (1 - c), times e^belief, as a share. credibility : c in [0, 1]. belief : nats."""
+    """Weight given to a claim: the odds c / (1 - c) times e^belief, converted to a share.
+
+    credibility : c in [0, 1]. belief : nats.
+    """
     odds = credibility * jnp.exp(belief)
     return odds / (odds + 1 - credibility)
 
@@ -104,7 +110,7 @@ def entropy(mean, variance):
         raise ValueError("variance must not be negative")
     mean, variance = jnp.asarray(mean, dtype=float), jnp.asarray(variance, dtype=float)
     unsure = variance > 0
-    # Beyond 35 standard deviations the entropy is below the smallest number.
+    # Beyond 35 standard deviations, the entropy is below the smallest floating-point number.
     odds = jnp.clip(mean / jnp.sqrt(jnp.where(unsure, variance, 1.0)), -35.0, 35.0)
     log_yes, log_no = jax.scipy.special.log_ndtr(odds), jax.scipy.special.log_ndtr(-odds)
     return jnp.where(unsure, -jnp.exp(log_yes) * log_yes - jnp.exp(log_no) * log_no, 0.0)

@@ -1,4 +1,4 @@
-"""Scarcity, building time, power limits, and the rental price of compute."""
+"""Scarcity, construction delays, power limits, and the rental price of compute."""
 
 import jax.numpy as jnp
 
@@ -6,16 +6,17 @@ import jax.numpy as jnp
 def scarcity_rent(orders, capacity, elasticity, cap):
     """Price factor (orders/capacity)^(1/elasticity) when orders exceed capacity, at most `cap`; 1 otherwise.
 
-    With isoelastic orders A p^-eps and binding capacity K the market clears at p proportional to (A/K)^(1/eps).
+    With isoelastic orders A p^-eps and binding capacity K, the market clears at p proportional to (A/K)^(1/eps).
     """
     pressure = jnp.maximum(orders / jnp.maximum(capacity, 1e-9), 1.0)
     return jnp.minimum(pressure ** (1 / elasticity), cap)
 
 
 def erlang_stages(stages, inflow, mean_lag):
-    """One month of an Erlang-k delay: (outflow, new stages). `stages` (k,), of each of which k / mean_lag moves on.
+    """Advance an Erlang-k delay by one month: (outflow, new stages).
 
-    What enters waits for `mean_lag` months on average, at least k. Nothing is lost: sum(new) = sum(old) + inflow - outflow.
+    `stages` (k,) holds the quantity in each stage; each month, a share k / mean_lag of it moves on. The delay is `mean_lag`
+    months on average, and at least k. Nothing is lost: sum(new) = sum(old) + inflow - outflow.
     Source: linear-chain delay of system dynamics (Sterman 2000, ch. 11).
     """
     k = stages.shape[0]
@@ -25,7 +26,7 @@ def erlang_stages(stages, inflow, mean_lag):
 
 
 def rental_price(price, demand, supply, p):
-    """Monthly price of an H100e: a damped step that rises when demand exceeds the usual share of supply.
+    """Monthly price of an H100e: damped adjustment, upwards when demand exceeds the usual share of supply.
 
     ln w' = ln w + a (ln(demand/supply) - ln u*); $ M per H100e month.
     """
@@ -44,18 +45,18 @@ def delivered_performance(performance, cap):
 
 
 def effective_availability(availability, leakage):
-    """Legal availability plus what leaks: a + leak (1 - a)."""
+    """Legal availability plus leakage: a + leak (1 - a)."""
     return availability + leakage * (1 - availability)
 
 
 def stranded_value(book_value, installed, chip_price, utilisation, p):
-    """Book value of compute above its replacement value in use, $ M, never negative."""
+    """Excess of the book value of compute over its replacement value in use, $ M; at least 0."""
     use = jnp.minimum(1.0, utilisation / p.usual_utilisation)
     return jnp.maximum(book_value - installed * chip_price * use, 0.0)
 
 
 def workload_growth(month, p):
-    """ln of platforms' own demand for compute relative to the start: growth that fades, g (1 - exp(-s t)) / s, t in years.
+    """ln of platforms' own demand for compute relative to the start, with fading growth: g (1 - exp(-s t)) / s, t in years.
 
     A Gompertz path (Gompertz 1825; used for diffusion by Chow 1967).
     """

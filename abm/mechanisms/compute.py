@@ -1,4 +1,4 @@
-"""Chips: how much compute is wanted, what it costs to make, and what a monopolist asks for it."""
+"""Chips: demand for compute, production cost, and monopoly pricing."""
 
 import jax
 import jax.numpy as jnp
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def isoelastic_chip_demand(price, efficiency, elasticity, scale=1.0):
-    """Chips wanted when demand for useful work is isoelastic: C = A p^(-epsilon) phi^(epsilon - 1).
+    """Chips demanded when demand for useful work is isoelastic: C = A p^(-epsilon) phi^(epsilon - 1).
 
-    Work costs p / phi per unit, so work wanted is A (p / phi)^(-epsilon), and chips are work / phi. More efficient
-    chips are wanted in greater number if and only if epsilon > 1 (Jevons).
+    Work costs p / phi per unit, so the work demanded is A (p / phi)^(-epsilon), and chips are work / phi. Greater
+    efficiency increases the demand for chips if and only if epsilon > 1 (Jevons).
 
     price : p > 0, $ per chip. efficiency : phi > 0, useful work per chip. elasticity : epsilon >= 0, pure number.
     scale : A >= 0, chips at p = phi = 1. Arrays that broadcast.
@@ -19,7 +19,7 @@ def isoelastic_chip_demand(price, efficiency, elasticity, scale=1.0):
     """
     for name, value in {"price": price, "efficiency": efficiency}.items():
         if not isinstance(value, jax.core.Tracer) and np.any(~(np.asarray(value) > 0)):
-            raise ValueError(f"{name} must be positive: isoelastic demand has no end at zero")
+            raise ValueError(f"{name} must be positive: isoelastic demand is not defined at zero")
     for name, value in {"elasticity": elasticity, "scale": scale}.items():
         if not isinstance(value, jax.core.Tracer) and np.any(~(np.asarray(value) >= 0)):
             raise ValueError(f"{name} must not be negative or missing")
@@ -30,7 +30,7 @@ def isoelastic_chip_demand(price, efficiency, elasticity, scale=1.0):
 def learning_cost(cumulative, initial_cumulative, initial_cost, learning_rate):
     """Unit cost after cumulative output X: c = c_0 (X / X_0)^(-b), b = -log2(1 - learning rate).
 
-    Every doubling of X takes the fraction `learning_rate` off the cost: 20 % gives b = 0.322.
+    Every doubling of X reduces the cost by the fraction `learning_rate`: 20 % gives b = 0.322.
 
     cumulative, initial_cumulative : X, X_0 > 0, chips. initial_cost : c_0, $ per chip. learning_rate : in [0, 1).
     Arrays that broadcast. Returns $ per chip. Raises ValueError for concrete arguments out of range.
@@ -38,21 +38,21 @@ def learning_cost(cumulative, initial_cumulative, initial_cost, learning_rate):
     """
     for name, value in {"cumulative": cumulative, "initial_cumulative": initial_cumulative}.items():
         if not isinstance(value, jax.core.Tracer) and np.any(np.asarray(value) <= 0):
-            raise ValueError(f"{name} must be positive: count the output made before the first month")
+            raise ValueError(f"{name} must be positive: include output from before the first month")
     if not isinstance(learning_rate, jax.core.Tracer) and not np.all(np.floor(learning_rate) == 0):
-        raise ValueError("learning_rate must lie in [0, 1): 0.2 stands for 20 % a doubling")
+        raise ValueError("learning_rate must lie in [0, 1): 0.2 means 20 % per doubling")
     exponent = jnp.log2(1 - jnp.asarray(learning_rate))
     return jnp.asarray(initial_cost) * (jnp.asarray(cumulative) / jnp.asarray(initial_cumulative)) ** exponent
 
 
 def monopoly_markup(elasticity):
-    """Price over marginal cost of a monopolist with isoelastic demand: p / c = epsilon / (epsilon - 1).
+    """Ratio of price to marginal cost of a monopolist facing isoelastic demand: p / c = epsilon / (epsilon - 1).
 
     elasticity : epsilon > 1, any shape. Returns pure numbers; the Lerner index is 1 / epsilon, and the efficiency of
-    use does not enter. Raises ValueError for a concrete elasticity <= 1, where every price is too low.
+    use does not enter. Raises ValueError for a concrete elasticity <= 1, where profit rises with the price without limit.
     Source: Lerner (1934).
     """
     if not isinstance(elasticity, jax.core.Tracer) and not np.all(np.asarray(elasticity) > 1):
-        raise ValueError("elasticity must exceed 1: below, a monopolist raises the price until something else binds")
+        raise ValueError("elasticity must exceed 1: otherwise a monopolist raises its price without limit")
     elasticity = jnp.asarray(elasticity)
     return elasticity / (elasticity - 1)

@@ -1,13 +1,13 @@
 """Discrete choice between differentiated products: logit and nested logit, with network effects.
 
-Conventions of every function here. The last axis holds products; the axes before it (segments, scenarios, ...)
-broadcast. A coefficient (`price_sensitivity`, `nest_correlation`, `network_effect`, an array `outside`) broadcasts
-against those leading axes: a scalar, or one value per segment. Utility is in units of the taste shock's scale:
+Conventions in this module: The last axis holds products; the axes before it (segments, scenarios, ...) broadcast.
+A coefficient (`price_sensitivity`, `nest_correlation`, `network_effect`, an array `outside`) broadcasts against those
+leading axes: a scalar, or one value per segment. Utility is in units of the taste shock's scale:
 
     v_j = quality_j - price_sensitivity * price_j     + network_effect * peer_j      price_form="linear"
     v_j = quality_j - price_sensitivity * ln(price_j) + network_effect * peer_j      price_form="log"
 
-Arguments that define no probabilities raise ValueError where they are concrete; traced values cannot be looked at.
+Concrete arguments that do not define probabilities raise ValueError; traced values cannot be checked.
 """
 
 from functools import partial
@@ -35,7 +35,7 @@ def shares(
     """Choice probabilities of the products.
 
     s_j = exp(v_j / (1 - rho)) / D_g * D_g^(1 - rho) / (exp(v_0) + sum_h D_h^(1 - rho)),
-    D_g = sum_{k in g} exp(v_k / (1 - rho)): the products of a nest g have taste shocks correlated by rho, and the
+    D_g = sum_{k in g} exp(v_k / (1 - rho)): the taste shocks of the products in a nest g have correlation rho, and the
     outside option is a nest of its own. rho = 0 is the logit.
 
     Parameters
@@ -45,15 +45,15 @@ def shares(
     price_sensitivity : utility per $ (linear) or per log point of price (log), not negative.
     nest : (products,) integer labels, known before compilation (a tuple or NumPy array), or None for the logit.
     nest_correlation : rho in [0, 1).
-    peer : (..., products), what others use (shares, say); needed where `network_effect` is not zero.
+    peer : (..., products), use by others (shares, say); required if `network_effect` is not zero.
     network_effect : utility per unit of `peer`.
     outside : True (utility 0), False (no outside option) or an array of utilities v_0.
-    available : (..., products) booleans; a product that is not there has a share of exactly 0, whatever its other
-        entries hold, and passes no gradient.
+    available : (..., products) booleans; an unavailable product has a share of exactly 0, whatever its other entries,
+        and passes no gradient.
 
     Returns
     -------
-    (..., products), probabilities; they sum to 1 less the outside share (to 0 where nothing at all is on offer).
+    (..., products), probabilities; they sum to 1 minus the outside share (to 0 if nothing at all is on offer).
 
     Raises
     ------
@@ -67,8 +67,9 @@ def shares(
 
 
 def choice(quality, price, **terms):
-    """Choice probabilities and the inclusive value together: what `shares` and `inclusive_value` return, at the cost of
-    one of them. Arguments, errors and source as there.
+    """Choice probabilities and inclusive value, computed together at the cost of one of them.
+
+    Arguments, errors and source as in `shares` and `inclusive_value`.
     """
     probability, _, _, value = _checked(quality, price, **terms)
     return probability, value
@@ -77,7 +78,7 @@ def choice(quality, price, **terms):
 def inclusive_value(quality, price, **terms):
     """Expected utility of the best choice, up to Euler's constant: the log-sum.
 
-    I = ln(exp(v_0) + sum_g D_g^(1 - rho)), with v_0 and D_g as in `shares`, whose arguments and errors it has.
+    I = ln(exp(v_0) + sum_g D_g^(1 - rho)), with v_0 and D_g as in `shares`. Arguments and errors as in `shares`.
 
     Returns (...), utility; -inf where nothing at all is on offer.
     Source: McFadden (1978); Small & Rosen (1981), section 5.
@@ -88,12 +89,12 @@ def inclusive_value(quality, price, **terms):
 def consumer_surplus(quality, price, *, price_sensitivity, **terms):
     """Money value of the choice set to one adopter: the inclusive value over the marginal utility of money.
 
-    Linear form: I / price_sensitivity, in $ per choice, against having only an option of utility zero.
+    Linear form: I / price_sensitivity, in $ per choice, relative to having only an option of utility zero.
 
-    Log form: I / price_sensitivity = -ln(price_index), in log points of spending. With utility in log price the
-    representative consumer is of the CES kind, and this is its money metric: if a change of offers raises it by x, an
+    Log form: I / price_sensitivity = -ln(price_index), in log points of spending. With utility in log price, the
+    representative consumer is CES, and this is its money metric: if a change in the offers raises it by x, an
     adopter with budget y gains as much as from a budget of y * exp(x), an equivalent variation of y * (exp(x) - 1) $.
-    The level depends on the unit of quality; only differences mean anything.
+    The level depends on the unit of quality; only differences are meaningful.
 
     Arguments as in `shares`. Returns (...). Raises what `shares` does, and ValueError for a price_sensitivity of zero.
     Source: Small & Rosen (1981), section 5; Anderson, de Palma & Thisse (1992), ch. 3 (representative consumer, CES).
@@ -128,19 +129,19 @@ def value_of_shares(
     outside=0.0,
     available=True,
 ):
-    """Utility of somebody who divides use in given shares, best or not: V = sum_j s_j v_j + s_0 v_0 + Omega(s).
+    """Utility of splitting use in given shares, optimal or not: V = sum_j s_j v_j + s_0 v_0 + Omega(s).
 
-    Omega(s) = -sum_j s_j [(1 - rho) ln(s_j / S_g) + ln S_g] - s_0 ln s_0, with S_g = sum_{k in g} s_k, is what variety
-    is worth. V is greatest at the choice probabilities of `shares`, where it is the inclusive value; elsewhere it is
-    lower by Kullback and Leibler's divergence of the shares from them (rho = 0). dV/dv_j = s_j at any shares: the
-    quantities of `quantities` are therefore the slope of the surplus also of those whom habit holds.
+    Omega(s) = -sum_j s_j [(1 - rho) ln(s_j / S_g) + ln S_g] - s_0 ln s_0, with S_g = sum_{k in g} s_k, is the value of
+    variety. V is largest at the choice probabilities of `shares`, where it equals the inclusive value; elsewhere it is
+    lower by the Kullback-Leibler divergence of the given shares from them (rho = 0). dV/dv_j = s_j at any shares, so
+    `quantities` is the slope of the surplus also for adopters whose shares are held by habit.
 
     quality, price, peer, available : (products,). shares : (products,), not negative, summing to at most 1; the rest
-    is the outside option's. nest : (products,) labels known before compilation. Other arguments as in `shares`. What
-    has no share counts for nothing. Returns a scalar, utility. Raises nothing: it is for compiled callers.
+    goes to the outside option. nest : (products,) labels known before compilation. Other arguments as in `shares`.
+    Products without a share do not count. Returns a scalar, utility. Raises nothing: it is called from compiled code.
 
     Source: Anderson, de Palma & Thisse (1988), the entropy form of the logit's representative consumer; Verboven
-    (1996), of the nested logit's.
+    (1996), the same for the nested logit.
     """
     labels = group_labels(nest)
     chosen = jnp.asarray(available) & (shares > 0)
@@ -158,16 +159,16 @@ def _times_log(share):
 
 
 def quantities(shares, price, price_index, scale, elasticity, price_form):
-    """What is bought of every product, with a demand of elasticity epsilon for use as a whole.
+    """Quantity bought of every product, if total use has a demand elasticity of epsilon.
 
-    Log: shares are of spending E = m P^(1 - epsilon), so x_j = s_j E / p_j. A consumer of the logit in log price spends
-    what he spends on the one product he chooses (Roy's identity), which makes all of them together a CES consumer
-    whose elasticity of substitution is 1 + price_sensitivity, with E = P X and X = m P^(-epsilon).
-    Linear: shares are of quantity X = m P^(-epsilon), so x_j = s_j X; everybody buys one unit of what he chooses.
+    Log: shares are of spending E = m P^(1 - epsilon), so x_j = s_j E / p_j. With utility in log price, a logit consumer
+    spends everything on the chosen product (Roy's identity), so all consumers together form a CES consumer whose
+    elasticity of substitution is 1 + price_sensitivity, with E = P X and X = m P^(-epsilon).
+    Linear: shares are of quantity X = m P^(-epsilon), so x_j = s_j X; every consumer buys one unit of the chosen product.
 
-    In both forms x_j is the derivative of `surplus_of_use` in -p_j at given shares, and at the chosen ones in total, so
-    that their demand has symmetric cross-price slopes. With nests the CES is nested: 1 + price_sensitivity / (1 - rho)
-    within one.
+    In both forms, x_j is the derivative of `surplus_of_use` with respect to -p_j: at given shares, and also in total when
+    the shares are the chosen ones, whose demand therefore has symmetric cross-price slopes. With nests, the CES is
+    nested, with an elasticity of 1 + price_sensitivity / (1 - rho) within a nest.
 
     shares, price : (products,), price in $ per unit. price_index : P = exp(-V / price_sensitivity), in the linear form
     exp(-V / (price_sensitivity L)) with the L of `surplus_of_use`; V an inclusive value or that of `value_of_shares`.
@@ -182,33 +183,34 @@ def quantities(shares, price, price_index, scale, elasticity, price_form):
 
 
 def log_probabilities(quality, price, **terms):
-    """Exact where probabilities underflow: (ln s_j, ln s_j|g, I).
+    """Log choice probabilities, exact where probabilities underflow: (ln s_j, ln s_j|g, I).
 
-    Arguments, errors and source as in `shares`. Returns ln of the choice probabilities and of those within the nest
-    ((..., products) each, -inf for what is not available; without nests every product is a nest of its own and the
+    Arguments, errors and source as in `shares`. Returns the ln of the choice probabilities and of those within the nest
+    ((..., products) each, -inf for unavailable products; without nests, every product is a nest of its own and the
     second is 0), and the inclusive value (...).
     """
     return _checked(quality, price, **terms)[1:]
 
 
 def rivals_as_one(utility, available, owner, nest, nest_correlation):
-    """What is left of the market for each owner, as two composite products.
+    """Summarise the rivals of each owner as two composite products.
 
-    One has the utility that an owner's rivals in its own nest have together, (1 - rho) ln sum_k exp(v_k / (1 - rho)), the
-    other that of the nest it is not in. Beside the owner's own products in nest 0, composites of these utilities in the
-    nests 0 and 1 leave every choice probability of the owner as it was: nested logit sums are sums over groups.
+    The first has the joint utility of the owner's rivals in its own nest, (1 - rho) ln sum_k exp(v_k / (1 - rho)); the
+    second has that of all products in the other nest. If these two composites replace the rivals, the first in nest 0 with
+    the owner's products and the second in nest 1, the owner's choice probabilities are unchanged, because nested logit
+    sums are sums over groups.
 
     utility : (..., products), v_j after price. available : (products,) booleans. owner : (products,) integers, known
     before compilation. nest : (products,) 0 or 1, one nest an owner, known before compilation. nest_correlation : rho.
 
-    Returns (same nest, other nest), each (..., owners), -inf where nobody is. Source: McFadden (1978), separability.
+    Returns (same nest, other nest), each (..., owners), -inf if there are none. Source: McFadden (1978), separability.
     """
     owner, nest = np.asarray(owner), np.asarray(nest)
     home = np.array([nest[owner == label][0] for label in np.unique(owner)])
     rival = (nest[:, None] == home[None, :]) & (group_labels(owner)[:, None] != np.arange(home.size)[None, :])
-    elsewhere = nest[:, None] != np.array([0, 1])[None, ::-1]  # column g: who is not in the other nest of g
+    other_nest = nest[:, None] == np.array([0, 1])[None, ::-1]  # column g: products in the nest other than g
     independence = 1.0 - per_product(nest_correlation)
-    # Divided before it is masked: an infinity over a coefficient would leave NaN in the coefficient's derivative.
+    # Divide before masking: an infinity divided by a coefficient would leave NaN in the coefficient's derivative.
     scaled = jnp.where(available, jnp.where(available, utility, 0.0) / independence, -jnp.inf)
     tops = [jnp.max(jnp.where(nest == g, scaled, -jnp.inf), axis=-1, keepdims=True) for g in (0, 1)]
     tops = [jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0.0)) for top in tops]
@@ -220,7 +222,7 @@ def rivals_as_one(utility, available, owner, nest, nest_correlation):
         some = inside > 0
         return jnp.where(some, independence * (jnp.log(jnp.where(some, inside, 1.0)) + level), -jnp.inf)
 
-    return total(rival, top[..., home]), total(~elsewhere, top[..., ::-1])[..., home]
+    return total(rival, top[..., home]), total(other_nest, top[..., ::-1])[..., home]
 
 
 def _checked(
@@ -236,7 +238,7 @@ def _checked(
     outside=True,
     available=None,
 ):
-    """(s_j, ln s_j, ln s_j|g, I) after a look at the arguments."""
+    """Check the arguments and compute (s_j, ln s_j, ln s_j|g, I)."""
     check_choice(**locals())
     outside = None if outside is False else 0.0 if outside is True else outside
     nest = None if nest is None else tuple(group_labels(nest).tolist())
@@ -259,10 +261,10 @@ def _probabilities(
     price_form,
 ):
     quality, price = jnp.asarray(quality), jnp.asarray(price)
-    present = quality != -jnp.inf  # NaN stays in, to be seen
+    present = quality != -jnp.inf  # NaN counts as present, so that it is noticed
     if available is not None:
         present = present & jnp.asarray(available)
-    # What is absent gets harmless numbers before any function sees it: masking afterwards leaves NaN in gradients.
+    # Absent products get harmless numbers before any function is applied: masking afterwards leaves NaN in gradients.
     quality, price = jnp.where(present, quality, 0.0), jnp.where(present, price, 1.0)
     utility = quality - per_product(price_sensitivity) * (jnp.log(price) if price_form == "log" else price)
     if peer is not None:
@@ -271,10 +273,10 @@ def _probabilities(
     labels = np.zeros(utility.shape[-1], dtype=int) if nest is None else np.array(nest)
     independence = 1.0 if nest is None else 1.0 - per_product(nest_correlation)
 
-    # One exponential a product: probabilities are its parts of sums, logarithms are taken of sums only.
-    utility = jax.lax.optimization_barrier(utility / independence)  # else every sum over products computes it again
+    # One exponential per product: probabilities are its shares of sums, and logarithms are taken of sums only.
+    utility = jax.lax.optimization_barrier(utility / independence)  # otherwise every sum over products recomputes it
     top, some = _top_by_group(utility, present, labels)
-    weight = jnp.where(present, jnp.exp(jnp.where(present, utility - _at(top, labels), 0.0)), 0.0)
+    weight = jnp.where(present, jnp.exp(jnp.where(present, utility - _by_product(top, labels), 0.0)), 0.0)
     group = jnp.where(some, sum_by_group(weight, labels), 1.0)
     group_value = independence * jnp.where(some, jnp.log(group) + top, 0.0)
     total = _log_sum(group_value, some)
@@ -282,9 +284,9 @@ def _probabilities(
         total = jnp.logaddexp(total, jnp.asarray(outside, dtype=utility.dtype))
     reached = jnp.isfinite(total)[..., None]
     log_group = group_value - jnp.where(reached, total[..., None], 0.0)
-    share = weight * _at(jnp.where(some & reached, jnp.exp(log_group), 0.0) / group, labels)
-    log_within = utility - _at(jnp.log(group) + top, labels)
-    log_share = log_within + _at(log_group, labels)
+    share = weight * _by_product(jnp.where(some & reached, jnp.exp(log_group), 0.0) / group, labels)
+    log_within = utility - _by_product(jnp.log(group) + top, labels)
+    log_share = log_within + _by_product(log_group, labels)
     if nest is None:
         log_within = jnp.zeros_like(utility)
     present = jnp.broadcast_to(present, log_share.shape)
@@ -292,24 +294,24 @@ def _probabilities(
 
 
 def per_product(coefficient):
-    """A coefficient per segment (...) with an axis for products (..., 1)."""
+    """Add an axis for products to a coefficient: (...) -> (..., 1)."""
     return jnp.asarray(coefficient)[..., None]
 
 
 def group_labels(groups):
-    """Labels 0, 1, ... of (products,) groups named by any integers known before compilation."""
+    """Relabel groups (products,), given by any integers known before compilation, as 0, 1, ..."""
     return np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
 
 
 def sum_by_group(values, labels):
     """Sum over the products of each group: (..., products) -> (..., groups)."""
     members = labels[:, None] == np.arange(labels.max() + 1)
-    # A matrix product, because a scatter adds in no fixed order on some accelerators.
+    # A matrix product, because on some accelerators a scatter adds in varying order.
     return jnp.matmul(values, jnp.asarray(members, dtype=values.dtype), precision="highest")
 
 
 def _log_sum(utility, present):
-    """ln sum exp over what is present; -inf, with a gradient of zero, where nothing is."""
+    """ln sum exp over what is present; -inf, with a gradient of zero, if nothing is present."""
     top = jax.lax.stop_gradient(jnp.max(jnp.where(present, utility, -jnp.inf), axis=-1, keepdims=True))
     top = jnp.where(present.any(axis=-1, keepdims=True), top, 0.0)
     total = jnp.where(present, jnp.exp(jnp.where(present, utility - top, 0.0)), 0.0).sum(axis=-1)
@@ -318,11 +320,11 @@ def _log_sum(utility, present):
 
 
 FEW = 4
-"""Up to so many groups, what is done group by group is written out: gathers and scatters are slow on processors."""
+"""Largest number of groups for which operations by group are unrolled: gathers and scatters are slow on CPUs."""
 
 
 def _top_by_group(utility, present, labels):
-    """Largest of each group (..., groups), 0 where it is empty, and which groups are not."""
+    """Largest utility in each group (..., groups), 0 for empty groups, and a mask of non-empty groups."""
     utility, groups = jax.lax.stop_gradient(jnp.where(present, utility, -jnp.inf)), labels.max() + 1
     if groups <= FEW:
         top = jnp.stack([jnp.max(jnp.where(labels == g, utility, -jnp.inf), axis=-1) for g in range(groups)], axis=-1)
@@ -333,8 +335,8 @@ def _top_by_group(utility, present, labels):
     return jnp.where(some, top, 0.0), some
 
 
-def _at(values, labels):
-    """Each product's entry of its group: (..., groups) -> (..., products)."""
+def _by_product(values, labels):
+    """Give each product the value of its group: (..., groups) -> (..., products)."""
     groups = values.shape[-1]
     if groups > FEW:
         return values[..., labels]
@@ -353,13 +355,12 @@ def check_choice(
     products = np.broadcast_shapes(np.shape(quality), np.shape(price))[-1:]
     if products in ((), (0,)):
         raise ValueError("quality holds no products: give an array whose last axis has at least one")
-    there = True if available is None else available
-    reject(quality, lambda x: np.isnan(x) | (x == np.inf), "quality must not be NaN or infinite", there)
-    reject(price, not_finite, "price must be finite: mask absent products with `available`", there)
+    available = True if available is None else available
+    reject(quality, lambda x: np.isnan(x) | (x == np.inf), "quality must not be NaN or infinite", available)
+    reject(price, not_finite, "price must be finite: mask absent products with `available`", available)
     if price_form == "log":
-        reject(
-            price, lambda x: x <= 0, "price must be positive in the log form: raise it, or use the linear form", there
-        )
+        message = "price must be positive in the log form: raise it, or use the linear form"
+        reject(price, lambda x: x <= 0, message, available)
     reject(price_sensitivity, lambda x: not_finite(x) | (x < 0), "price_sensitivity must be finite and not negative")
     reject(nest_correlation, lambda x: ~((x >= 0) & (x < 1)), "nest_correlation must lie in [0, 1)")
     reject(network_effect, not_finite, "network_effect must be finite")
@@ -371,9 +372,9 @@ def check_choice(
     elif np.shape(nest) != products:
         raise ValueError(f"nest has shape {np.shape(nest)} for {products[0]} products: give one label per product")
     if peer is None:
-        reject(network_effect, lambda x: x != 0, "network_effect needs `peer`: give what others use")
+        reject(network_effect, lambda x: x != 0, "network_effect needs `peer`: give the use by others")
     else:
-        reject(peer, not_finite, "peer must be finite: mask absent products with `available`", there)
+        reject(peer, not_finite, "peer must be finite: mask absent products with `available`", available)
 
 
 def not_finite(x):
@@ -381,7 +382,7 @@ def not_finite(x):
 
 
 def reject(value, wrong, message, where=True):
-    """Raise ValueError(message) if `wrong(value)` holds anywhere (`where` it matters) and both are concrete."""
+    """Raise ValueError(message) if `wrong(value)` is true anywhere that `where` is true, and both are concrete."""
     if isinstance(value, jax.core.Tracer) or isinstance(where, jax.core.Tracer):
         return
     if np.any(wrong(np.asarray(value)) & np.asarray(where)):

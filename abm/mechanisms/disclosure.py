@@ -1,4 +1,4 @@
-"""Reports whose sender gains from a high price and pays for bias: what is claimed, and how much of it is believed."""
+"""Biased reports: the claim of a sender who gains from a high price and pays for bias, and the response of the price."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def price_response(sd_value, sd_motive, cost):
-    """How strongly the price moves with the report: the beta in (0, 1] that solves
+    """Response of the price to the report: the beta in (0, 1] that solves
 
     beta^3 sd_motive^2 / cost^2 + beta sd_value^2 - sd_value^2 = 0.
 
@@ -14,10 +14,10 @@ def price_response(sd_value, sd_motive, cost):
     independent, and a sender who maximises motive * price - cost * bias^2 / 2.
 
     sd_value : standard deviation of the value (unit of the report, ln $ say), >= 0; 0 gives beta = 0.
-    sd_motive : standard deviation of what the sender gains per unit of price, >= 0; 0 gives beta = 1.
+    sd_motive : standard deviation of the sender's gain per unit of price, >= 0; 0 gives beta = 1.
     cost : marginal cost of bias, > 0, in units of gain per squared unit of the report.
 
-    Three arrays that broadcast. Returns beta, a pure number, by the closed form of the cubic:
+    Three arrays that broadcast. Returns beta, a pure number, from the closed form of the cubic:
     beta = (2 / u) sinh(asinh(3 u / 2) / 3), u = sqrt(3) sd_motive / (cost sd_value).
     Raises ValueError for concrete arguments out of range. Source: Fischer & Verrecchia (2000), the linear equilibrium.
     """
@@ -25,19 +25,19 @@ def price_response(sd_value, sd_motive, cost):
         if not isinstance(value, jax.core.Tracer) and np.any(~(np.asarray(value) >= 0)):
             raise ValueError(f"{name} must not be negative or missing")
     if not isinstance(cost, jax.core.Tracer) and np.any(~(np.asarray(cost) > 0)):
-        raise ValueError("cost must be positive: a report that costs nothing to bias says nothing")
+        raise ValueError("cost must be positive: a report that costs nothing to bias carries no information")
     sd_value, sd_motive, cost = (jnp.asarray(x, dtype=float) for x in (sd_value, sd_motive, cost))
     uncertain = sd_value > 0
     scale = jnp.sqrt(3.0) * sd_motive / (cost * jnp.where(uncertain, sd_value, 1.0))
     some = scale > 1e-6
     safe = jnp.where(some, scale, 1.0)
     cubic = 2 / safe * jnp.sinh(jnp.arcsinh(1.5 * safe) / 3)
-    # Below, the series 1 - u^2 / 3 is exact to rounding, and has the right slope at a motive of zero.
+    # For smaller scales, the series 1 - u^2 / 3 is exact to rounding and has the right slope at a motive of zero.
     return jnp.where(uncertain, jnp.where(some, cubic, 1 - scale**2 / 3), 0.0)
 
 
 def reported_value(value, motive, response, cost):
-    """What is claimed: r = value + response * motive / cost, truth plus the bias that suits the sender.
+    """Report of the sender: r = value + response * motive / cost, the truth plus the sender's optimal bias.
 
     value : the truth, in the unit of the report (ln $ say). motive : gain per unit of price, either sign.
     response : beta of `price_response`, a pure number. cost : marginal cost of bias, > 0. Arrays that broadcast.
@@ -46,5 +46,5 @@ def reported_value(value, motive, response, cost):
     Source: Fischer & Verrecchia (2000), the sender's first-order condition.
     """
     if not isinstance(cost, jax.core.Tracer) and np.any(np.asarray(cost) <= 0):
-        raise ValueError("cost must be positive: bias that costs nothing has no bound")
+        raise ValueError("cost must be positive: bias without a cost is unbounded")
     return jnp.asarray(value) + jnp.asarray(response) * jnp.asarray(motive) / jnp.asarray(cost)

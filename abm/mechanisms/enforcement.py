@@ -1,31 +1,31 @@
-"""Detection, litigation, and how much a teacher spends on defence."""
+"""Detection, litigation, and a teacher's spending on defence."""
 
 import jax.numpy as jnp
 from jax.scipy.stats import norm
 
 
 def detection_probability(exchanges, effort, p):
-    """1 - exp(-eta x effort): x in millions of exchanges a month, effort = teacher's vigilance + public effort."""
+    """1 - exp(-eta x effort), with x in millions of exchanges per month and effort = teacher's vigilance + public effort."""
     return 1 - jnp.exp(-p.detection_rate * exchanges * effort)
 
 
 def win_probability(ip_strength, ip_clarity, luck, p):
-    """Chance that the rights holder wins: strength S, drawn case by case with a spread that falls with clarity.
+    """Probability that the rights holder wins: strength S plus a case-by-case draw whose spread falls with clarity.
 
-    The draw is S + spread (1 - clarity) z, cut to [0, 1] (mean-preserving as long as it stays inside).
+    The draw is S + spread (1 - clarity) z, clipped to [0, 1] (mean-preserving as long as it stays inside).
     """
     return jnp.clip(ip_strength + p.ruling_spread * (1 - ip_clarity) * luck, 0.0, 1.0)
 
 
 def damages(exposure, revenue, cash, p):
-    """Damages paid this month: a share of what is owed, never more than the firm can pay."""
+    """Damages paid this month: a share of the damages owed, limited by what the firm can pay."""
     return jnp.minimum(p.damages_pace * exposure, jnp.maximum(cash, 0.0) * 0.5 + 0.1 * jnp.maximum(revenue, 0.0))
 
 
 def defence_effort(loss, exchanges, p):
     """Vigilance v that minimises loss exp(-eta x v) + c_d v: v* = ln(eta x loss / c_d) / (eta x), if positive.
 
-    `loss` $ M a month at stake, `exchanges` millions a month taken from this teacher.
+    `loss` : $ M per month at stake. `exchanges` : millions per month taken from this teacher.
     """
     exposure = p.detection_rate * exchanges
     ratio = exposure * loss / p.vigilance_cost

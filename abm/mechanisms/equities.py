@@ -1,4 +1,4 @@
-"""Equity markets: which strategies investors follow, and how orders move prices."""
+"""Equity markets: investors' choice of strategy, and the price impact of orders."""
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,10 @@ def strategy_shares(profits, intensity):
 
 
 def market_maker_return(order, depth):
-    """Log return with which a market maker answers a net order: ln P_{t+1} - ln P_t = order / depth.
+    """Log return set by a market maker in response to a net order: ln P_{t+1} - ln P_t = order / depth.
 
     order : any shape, net purchases, $ (a sale is negative). depth : > 0, $ per log point; broadcasts. Linear in the
-    order, so a purchase and an equal sale end at the first price. Raises ValueError for a concrete depth <= 0.
+    order, so a purchase followed by an equal sale restores the price. Raises ValueError for a concrete depth <= 0.
     Source: Farmer (2002), the log-linear price-impact function.
     """
     if not isinstance(depth, jax.core.Tracer) and np.any(np.asarray(depth) <= 0):
@@ -41,5 +41,5 @@ def kyle_lambda(sd_value, sd_noise):
     if not isinstance(sd_value, jax.core.Tracer) and np.any(np.asarray(sd_value) < 0):
         raise ValueError("sd_value must not be negative")
     if not isinstance(sd_noise, jax.core.Tracer) and np.any(np.asarray(sd_noise) <= 0):
-        raise ValueError("sd_noise must be positive: without noise nobody trades with the informed")
+        raise ValueError("sd_noise must be positive: without noise, nobody trades with the informed trader")
     return jnp.asarray(sd_value) / (2 * jnp.asarray(sd_noise))

@@ -9,11 +9,11 @@ def gap_closed(rate):
 
 
 def copy(copied, known, open_capability, ip_strength, p):
-    """Capability reached by copying open weights moves to k_open - ln(1/fidelity) at rate kappa_c (1 - block S).
+    """Capability reached by copying open weights: it approaches k_open - ln(1/fidelity) at rate kappa_c (1 - block S).
 
-    `open_capability` is the best open model whose licence allows it, `known` the best the lab has released without a
-    teacher (nats): copying starts from there; S is IP strength. Copies never get worse, and a lab that is already past
-    the target copies nothing.
+    `open_capability` is that of the best open model whose licence allows copying; `known` is the best that the lab has
+    released without a teacher, where copying starts (nats); S is IP strength. Copies never get worse, and a lab that is
+    already past the target copies nothing.
     Source: imitation draw on best practice, Nelson and Winter 1982 ch. 12, in continuous form.
     """
     target = open_capability + jnp.log(p.copy_fidelity)
@@ -23,10 +23,10 @@ def copy(copied, known, open_capability, ip_strength, p):
 
 
 def distil(distilled, known, ceiling, exchanges, p):
-    """Distilled capability closes the gap to the ceiling, dd = kappa_d (1 - exp(-x/x0)) (ln rho + k_T - d)^+.
+    """Capability reached by distillation: it closes the gap to the ceiling, dd = kappa_d (1 - exp(-x/x0)) (ln rho + k_T - d)^+.
 
-    `ceiling` = ln rho + k_teacher(t - delay), nats; `known` what the student has on sale, where it starts;
-    `exchanges` x in millions a month. Source: ECONOMICS A2.
+    `ceiling` = ln rho + k_teacher(t - delay), nats; `known` is the capability that the student has on sale, where
+    distillation starts, nats; `exchanges` x in millions per month. Source: ECONOMICS A2.
     """
     effect = 1 - jnp.exp(-exchanges / p.exchange_scale)
     start = jnp.maximum(distilled, known)
@@ -35,14 +35,14 @@ def distil(distilled, known, ceiling, exchanges, p):
 
 
 def optimal_exchanges(gap, marginal_value, teaching, p):
-    """Exchanges x* (millions a month) where expected gain meets price plus expected penalty.
+    """Optimal exchanges x* (millions per month), at which the marginal gain equals the price plus the expected penalty.
 
-    Gain per month of x: V' H kappa_d (1 - exp(-x/x0)) gap, with V' the value of a nat and H the planning horizon.
+    Gain per month from x: V' H kappa_d (1 - exp(-x/x0)) gap, with V' the value of a nat and H the planning horizon.
     First-order condition: V' H kappa_d gap exp(-x/x0) / x0 = price + eta (vigilance + effort) S damages, hence
     x* = x0 ln(V' H kappa_d gap / (x0 marginal cost)) if positive. Source: Becker 1968 (crime) on the cost side.
     """
     gain = marginal_value * p.lead_horizon * gap_closed(p.distillation_rate) * gap
     marginal_cost = teaching.exchange_price + teaching.expected_penalty
     ratio = gain / jnp.maximum(p.exchange_scale * marginal_cost, 1e-9)
-    wanted = p.exchange_scale * jnp.log(jnp.maximum(ratio, 1.0))
-    return jnp.where(teaching.teacher >= 0, jnp.minimum(wanted, p.exchange_limit), 0.0)
+    optimal = p.exchange_scale * jnp.log(jnp.maximum(ratio, 1.0))
+    return jnp.where(teaching.teacher >= 0, jnp.minimum(optimal, p.exchange_limit), 0.0)

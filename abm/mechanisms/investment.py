@@ -1,4 +1,4 @@
-"""When to invest what cannot be taken back."""
+"""Irreversible investment under uncertainty."""
 
 import jax
 import jax.numpy as jnp
@@ -6,14 +6,14 @@ import numpy as np
 
 
 def option_multiple(interest, payout, volatility):
-    """How far a project's value must exceed its cost before waiting is worth less than going ahead: V* / I.
+    """Ratio of a project's value to its cost above which investing now is better than waiting: V* / I.
 
     V* / I = b / (b - 1), with b = 1/2 - (r - d)/s^2 + sqrt([(r - d)/s^2 - 1/2]^2 + 2 r / s^2), the positive root of
     s^2 b (b - 1) / 2 + (r - d) b - r = 0.
 
     interest : r >= 0, per year. payout : d > 0, the project's rate of return lost by waiting, per year.
-    volatility : s >= 0, standard deviation of the log of V, per square root of a year; below 1e-9 taken as 1e-9, where
-    V* / I has reached its limit max(1, r / d).
+    volatility : s >= 0, standard deviation of the log of V, per square root of a year; values below 1e-9 are treated as
+    1e-9, where V* / I has reached its limit max(1, r / d).
 
     Three arrays that broadcast. Returns the multiple, a pure number >= 1. Raises ValueError for concrete arguments out
     of range. Source: Dixit & Pindyck (1994), ch. 5, the solution by dynamic programming under risk neutrality.
@@ -27,7 +27,7 @@ def option_multiple(interest, payout, volatility):
     variance = jnp.maximum(jnp.asarray(volatility, dtype=float), 1e-9) ** 2
     drift = interest - payout - variance / 2
     root = jnp.sqrt(drift**2 + 2 * interest * variance)
-    # 1 / b, with whichever of two equal forms adds numbers of one sign, and no division by a small variance.
+    # 1 / b, in whichever of two equivalent forms adds numbers of the same sign and does not divide by a small variance.
     rising = drift > 0
     inverse = jnp.where(
         rising,

@@ -1,6 +1,6 @@
-"""The Lerner index of sellers of differentiated products who choose prices on their own (Bertrand).
+"""Lerner index of sellers of differentiated products who set prices independently (Bertrand).
 
-`abm.validation.theory.nash` has the prices that follow where all do; the market lets its labs grope for them.
+`abm.validation.theory.nash` computes the resulting equilibrium prices; in the market, labs adjust towards them step by step.
 """
 
 import jax.numpy as jnp
@@ -11,23 +11,23 @@ from abm.mechanisms.demand import per_product, reject
 def common_markup_elasticity(
     quantity, own_share, price_sensitivity, usage_elasticity, *, within=None, nest_correlation=0.0, share_of="quantity"
 ):
-    """Elasticity of an owner's sales to the one markup factor it puts on all its products (log form).
+    """Elasticity of an owner's sales with respect to a common markup factor on all its products (log form).
 
-    e_l = sum_i x_il e_il / sum_i x_il over segments i. Where shares are of quantity (`demand.shares` as they stand),
-    e_il = sigma_i [(1 - rho w_il) / (1 - rho) - s_il] + epsilon_i s_il, w the owner's share of its nest: without nests
-    sigma (1 - s) + epsilon s. Where they are of spending (`demand.quantities`), 1 - s_il more: that of a CES whose
-    elasticity of substitution is 1 + sigma.
+    e_l = sum_i x_il e_il / sum_i x_il over segments i. If shares are of quantity (as `demand.shares` returns them),
+    e_il = sigma_i [(1 - rho w_il) / (1 - rho) - s_il] + epsilon_i s_il, where w is the owner's share of its nest; without
+    nests, this is sigma (1 - s) + epsilon s. If shares are of spending (`demand.quantities`), 1 - s_il is added: demand is
+    then CES with an elasticity of substitution of 1 + sigma.
 
-    quantity : (..., segments, owners), x, any unit. Where an owner's products differ in cost, give quantity times cost
-    (or revenue, which weighs the same under a common markup): only then is 1 / e the best Lerner index.
-    own_share : (..., segments, owners), s: the owner's products' total share.
+    quantity : (..., segments, owners), x, any unit. If an owner's products differ in cost, pass quantity times cost
+    (or revenue, which gives the same weights under a common markup): only then is 1 / e the optimal Lerner index.
+    own_share : (..., segments, owners), s: the total share of the owner's products.
     price_sensitivity, usage_elasticity : sigma and epsilon, scalars or (segments,).
     within, nest_correlation : w (..., segments, owners) in [0, 1] and rho in [0, 1); an owner is in one nest.
     share_of : "quantity" or "spending".
 
-    Returns (..., owners); who sells nothing gets the plain mean over segments. Raises ValueError for concrete
-    quantities below zero and shares outside [0, 1], and for nests without `within`. Source: Atkeson & Burstein (2008),
-    Bertrand case; McFadden (1978), nests.
+    Returns (..., owners); an owner that sells nothing gets the unweighted mean over segments. Raises ValueError for
+    concrete quantities below zero and shares outside [0, 1], and for nests without `within`. Source: Atkeson & Burstein
+    (2008), Bertrand case; McFadden (1978), nests.
     """
     reject(quantity, lambda x: ~(x >= 0), "quantity must not be negative or missing: put 0 where nothing is sold")
     reject(own_share, lambda x: ~((x >= 0) & (x < 1 + 1e-9)), "own_share must lie in [0, 1]: give shares")
@@ -47,9 +47,9 @@ def common_markup_elasticity(
 
 
 def lerner_from_elasticity(elasticity):
-    """Lerner index of a seller who faces the elasticity e: (p - c) / p = 1 / e; any shape, pure numbers.
+    """Lerner index of a seller that faces the elasticity e: (p - c) / p = 1 / e; any shape, pure numbers.
 
-    Raises ValueError for concrete e < 1, where no price is high enough. Source: Lerner (1934).
+    Raises ValueError for concrete e < 1, where profit rises with the price without limit. Source: Lerner (1934).
     """
-    reject(elasticity, lambda x: ~(x >= 1), "elasticity must be at least 1: below, profit has no maximum")
+    reject(elasticity, lambda x: ~(x >= 1), "elasticity must be at least 1: below 1, profit has no maximum")
     return 1.0 / jnp.asarray(elasticity)

@@ -1,4 +1,4 @@
-"""Capability: effective compute, own progress, public knowledge, and how much research pays."""
+"""Capability: effective compute, own progress, public knowledge, and the optimal intensity of research."""
 
 import jax.numpy as jnp
 
@@ -19,14 +19,14 @@ def effective_compute(efficiency, run_compute, p):
 
 
 def optimal_size(run_compute, p):
-    """ln parameters of a compute-optimal model above the reference, half of ln C (Hoffmann et al. 2022; C = 6ND)."""
+    """ln parameters of a compute-optimal model relative to the reference: half of ln C (Hoffmann et al. 2022; C = 6ND)."""
     return 0.5 * jnp.log(jnp.maximum(run_compute, 1e-9) / p.reference_compute)
 
 
 def own_progress(intensity, luck, scarcity, p):
     """Monthly growth of algorithmic efficiency, g R^psi xi (1 + iota scarcity), nats.
 
-    `intensity` R is research effort relative to trend; `luck` standard normal, xi lognormal with mean one;
+    `intensity` R is research effort relative to trend; `luck` is standard normal, and xi lognormal with mean one;
     `scarcity` = (ln desired - ln available compute)^+, nats (scarcity-induced innovation, Hicks 1932; Acemoglu 2002).
     g = ln 2 / doubling time.
     """
@@ -38,21 +38,21 @@ def own_progress(intensity, luck, scarcity, p):
 def spillover(efficiency, published, ip_strength, p):
     """Monthly catch-up with published efficiency, s (1 - stifling S) (e_pub - e)^+, nats.
 
-    Cumulative innovation: strict IP slows what others may build on (Bessen and Maskin 2009).
+    Cumulative innovation: strict IP restricts what others may build on (Bessen and Maskin 2009).
     """
     return p.spillover_rate * (1 - p.ip_stifling * ip_strength) * jnp.maximum(published - efficiency, 0.0)
 
 
 def catch_up_lag(growth, own_growth, rate):
-    """Steady time lag of a follower that closes its gap at `rate`: (1 - g_F/g)/kappa, in the unit of 1/rate."""
+    """Steady-state time lag of a follower that closes its gap at `rate`: (1 - g_F/g)/kappa, in the unit of 1/rate."""
     return (1 - own_growth / growth) / rate
 
 
 def research_target(marginal_value, outlook, p):
-    """Research intensity at which a nat of lead is worth its cost.
+    """Optimal research intensity, at which the marginal benefit of a lead equals the cost of research.
 
-    benefit(R) = V' D g R^psi per month with V' the marginal value of capability ($ M per month per nat) and D how long
-    a lead lasts (months); cost(R) = M w R with w the cost of trend research ($ M per month) and M >= 1 the
+    benefit(R) = V' D g R^psi per month, with V' the marginal value of capability ($ M per month per nat) and D the duration
+    of a lead (months); cost(R) = M w R, with w the cost of trend research ($ M per month) and M >= 1 the
     option multiple of investment under uncertainty. The first-order condition gives R* = (psi g V' D / (M w))^(1/(1-psi)).
 
     Source: first-order condition of step-by-step R&D (Aghion et al. 2001) with the hurdle of Dixit and Pindyck (1994).

@@ -1,11 +1,11 @@
-"""Usefulness of a model for a task, cost of a token, and what competition leaves as a markup."""
+"""Usefulness of a model for a task, cost of a token, and markups."""
 
 import jax
 import jax.numpy as jnp
 
 
 def log_usefulness(capability, difficulty, width):
-    """ln logistic((k - h)/w): once capability is well above difficulty more of it adds nothing.
+    """ln logistic((k - h)/w): once capability is well above difficulty, more of it adds nothing.
 
     Vertical differentiation with saturation (Shaked and Sutton 1982; logistic item response, Rasch 1960). Nats -> utils.
     """
@@ -18,15 +18,15 @@ def token_cost(size, saved, rental_price, p):
 
 
 def compute_per_token(size, saved, p):
-    """H100e months per M tokens: the same cost at the starting rental price."""
+    """Compute per token, H100e months per M tokens: `token_cost` at the starting rental price, over that price."""
     return 1e-6 * p.token_cost_start * jnp.exp(size - saved) / p.rental_price_start
 
 
 def markup_factor(elasticity):
-    """Price over cost e/(e - 1) of a seller facing elasticity e > 1 (Lerner 1934)."""
+    """Ratio of price to cost, e/(e - 1), of a seller facing elasticity e > 1 (Lerner 1934)."""
     return elasticity / (elasticity - 1)
 
 
 def host_margin(hosts, p):
-    """Margin over cost of n hosts of the same weights, mu/n: the price goes to cost as hosts enter (Cournot with log demand)."""
+    """Margin over cost of n hosts of the same weights, mu/n: the price approaches cost as hosts enter (Cournot, log demand)."""
     return p.host_differentiation / jnp.maximum(hosts, 1.0)

@@ -10,10 +10,10 @@ class Schedule(NamedTuple):
 
     constant + value (ln V_base - ln P) + sum_q belief_q L_q - sum_q doubt_q L_q^2 + trend m.
 
-    Schedules add up: the sum of all investors' schedules is the market's (demand schedules as in Kyle 1989).
+    Schedules are additive: the sum of all investors' schedules is the market's (demand schedules as in Kyle 1989).
     """
 
-    constant: Any  # share of the firm held whatever the price
+    constant: Any  # share of the firm held at any price
     value: Any  # per log point of base value over price
     trend: Any  # per unit of average daily log return
     belief: Any  # (Q,) per unit of loading
@@ -21,7 +21,7 @@ class Schedule(NamedTuple):
 
 
 def schedule(wealth, aggressiveness, trend_share, belief, doubt, p):
-    """Schedule of an investor with wealth share w: w (1 + tau [(1 - n)(ln V - ln P) + n g m]).
+    """Demand schedule of an investor with wealth share w: w (1 + tau [(1 - n)(ln V - ln P) + n g m]).
 
     ln V = base + sum_q L_q belief_q - sum_q L_q^2 doubt_q, belief and doubt (Q,).
     """
@@ -32,25 +32,27 @@ def schedule(wealth, aggressiveness, trend_share, belief, doubt, p):
 
 
 def position(schedule, assets, p):
-    """Positions (A,) of a schedule at today's prices; none below zero under the short-sale constraint (Miller 1977)."""
-    wanted = schedule.constant + schedule.value * (assets.base - assets.log_price) + schedule.trend * assets.momentum
-    for q in range(assets.loadings.shape[1]):  # written out so that it fuses
+    """Positions (A,) of a schedule at today's prices; not negative under the short-sale constraint (Miller 1977)."""
+    unconstrained = (
+        schedule.constant + schedule.value * (assets.base - assets.log_price) + schedule.trend * assets.momentum
+    )
+    for q in range(assets.loadings.shape[1]):  # unrolled so that it fuses
         loading = assets.loadings[:, q]
-        wanted = wanted + schedule.belief[q] * loading - schedule.doubt[q] * loading**2
-    return jnp.where(p.short_sale_constraint > 0.5, jnp.maximum(wanted, 0.0), wanted)
+        unconstrained = unconstrained + schedule.belief[q] * loading - schedule.doubt[q] * loading**2
+    return jnp.where(p.short_sale_constraint > 0.5, jnp.maximum(unconstrained, 0.0), unconstrained)
 
 
 def price_change(order, slope, depth):
-    """Log price change after which the order that is left equals depth x change: order / (depth + slope).
+    """Log price change at which the remaining order equals depth x change: order / (depth + slope).
 
-    The market maker moves the price by order/lambda (Farmer 2002) while investors who trade against the move reduce the
-    order; solving both at once keeps a day's price from overshooting its own demand.
+    The market maker moves the price by order/lambda (Farmer 2002), while investors who trade against the move reduce the
+    order. Solving for both simultaneously keeps a day's price from overshooting demand at that price.
     """
     return order / (depth + slope)
 
 
 def usual_noise(is_broad, p):
-    """Standard deviation (A,) of an asset's daily noise in quiet times: a layer of many firms averages much of it out."""
+    """Standard deviation (A,) of an asset's daily noise in calm markets: much of it averages out in a layer of many firms."""
     return p.noise_sd * jnp.where(is_broad, p.broad_noise, 1.0)
 
 
@@ -64,5 +66,5 @@ def liquidity_noise(noise, variance, usual, p):
 
 
 def update_variance(variance, change, usual, p):
-    """Exponentially weighted variance of daily log returns (RiskMetrics), bounded to the range dealers plan for."""
+    """Exponentially weighted variance of daily log returns (RiskMetrics), bounded to the range that dealers plan for."""
     return jnp.clip(variance + p.variance_update * (change**2 - variance), 0.25 * usual**2, 40 * usual**2)

@@ -1,4 +1,4 @@
-"""Every parameter of the model: symbol, meaning, unit, bounds, default, source; one file a part of the model."""
+"""All parameters of the model, with symbol, meaning, unit, bounds, default and source; one file per part of the model."""
 
 from abm.parameters.parameters import ParameterError, Parameters, merged
 

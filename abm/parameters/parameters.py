@@ -1,4 +1,4 @@
-"""All parameters together, checked."""
+"""The full set of parameters, with validation."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from abm.support.messages import PARAMETERS, did_you_mean, shortened
 
 
 class ParameterError(ValueError):
-    """Parameters that do not exist or are out of bounds; the message lists all of them."""
+    """Parameters are unknown, out of bounds or of the wrong type. The message lists all of them, one per line."""
 
 
 class FixedTable(dict[str, float]):
-    """A lever's table of jurisdictions, as fixed as the parameters it belongs to."""
+    """Values of a policy lever by jurisdiction, immutable like the parameters that contain it."""
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("parameters do not change: make others with parameters.replace(...)")
+        raise TypeError("parameters are immutable: create a changed copy with parameters.replace(...)")
 
     __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
     clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
@@ -37,7 +37,7 @@ class FixedTable(dict[str, float]):
 
 
 class Parameters(Shares, Tokens, Research, Compute, Policy):
-    """All parameters, with defaults; unknown names and values out of bounds are refused, all at once.
+    """All parameters, with defaults. Unknown names and values out of bounds raise one `ParameterError` that lists them all.
 
     A policy lever (the first group) is one number for all jurisdictions, or a table of jurisdictions with an optional
     ``default``: ``Parameters(ip_strength={"china": 0.2, "default": 0.5})``.
@@ -54,12 +54,12 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
             table = value if isinstance(value, dict) else {"": value}
             if not table:
                 problems.append(
-                    f"{name} = {{}}: is an empty table; give a number, or some of {', '.join(JURISDICTIONS)}"
+                    f"{name} = {{}}: is an empty table; give a number, or values for some of {', '.join(JURISDICTIONS)}"
                 )
             for where, number in table.items():
                 label = f"{name}.{where}" if where else name
                 if where and where not in (*JURISDICTIONS, "default"):
-                    problems.append(f"{label}: no such jurisdiction{did_you_mean(where, (*JURISDICTIONS, 'default'))}")
+                    problems.append(f"{label}: unknown jurisdiction{did_you_mean(where, (*JURISDICTIONS, 'default'))}")
                 elif not math.isfinite(number):
                     problems.append(f"{label} = {number}: must be a finite number")
                 elif not extra["low"] <= number <= extra["high"]:
@@ -80,23 +80,23 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
             raise ParameterError(_explain(error)) from None
 
     def replace(self, **changes: Any) -> Parameters:
-        """A copy with some parameters changed; ``ip_strength__china`` style is not needed: give a table."""
+        """A copy with some parameters changed. To change a lever in one jurisdiction only, pass a table."""
         return Parameters(**{**self.model_dump(exclude_unset=True), **changes})
 
     def values(self) -> dict[str, np.ndarray]:
-        """Numbers as the compiled model takes them: scalars, and (R,) arrays for policy levers."""
+        """Numbers for the compiled model: a scalar for each parameter, and an array (R,) for each policy lever."""
         out = {}
         for name in type(self).model_fields:
             value = getattr(self, name)
             if name in INSTRUMENTS:
-                out[name] = np.array([_at(value, where, name) for where in JURISDICTIONS])
+                out[name] = np.array([_value_in(jurisdiction, value, name) for jurisdiction in JURISDICTIONS])
             else:
                 out[name] = np.array(float(value))
         return out
 
     @staticmethod
     def given(parameters: Parameters | Mapping[str, Any] | None) -> dict[str, Any]:
-        """What was set explicitly, checked: of `Parameters` the values that are not left at their defaults."""
+        """Validate parameters and return those that were set explicitly, without the defaults."""
         if parameters is None:
             return {}
         checked = parameters if isinstance(parameters, Parameters) else Parameters(**parameters)
@@ -104,6 +104,7 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
+        """Names of all parameters."""
         return tuple(cls.model_fields)
 
     @classmethod
@@ -117,9 +118,9 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
 
 
 def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables of parameters laid over one another: later values win, of a policy lever jurisdiction by jurisdiction.
+    """Merge tables of parameters: later values win, for a policy lever jurisdiction by jurisdiction.
 
-    A number, or a table with a ``default``, speaks for every jurisdiction and replaces all that was there.
+    A number, or a table with a ``default``, applies to every jurisdiction and replaces all earlier values.
 
     >>> merged({"ip_strength": 0.7}, {"ip_strength": {"china": 0.2}})
     {'ip_strength': {'default': 0.7, 'china': 0.2}}
@@ -134,11 +135,12 @@ def merged(*tables: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _at(value: Lever, where: str, name: str) -> float:
+def _value_in(jurisdiction: str, value: Lever, name: str) -> float:
+    """Value of the policy lever `name` in one jurisdiction."""
     if not isinstance(value, dict):
         return float(value)
     default = value.get("default", Parameters.model_fields[name].default)
-    return float(value.get(where, default))
+    return float(value.get(jurisdiction, default))
 
 
 def _explain(error: ValidationError) -> str:
@@ -148,7 +150,7 @@ def _explain(error: ValidationError) -> str:
         inside = [part for part in parts[1:] if not part.startswith(("float", "dict[", "function-"))]
         where = ".".join(parts[:1] + inside)
         if problem["type"] == "extra_forbidden":
-            lines[where] = [f"{where}: no such parameter{did_you_mean(where, Parameters.names(), PARAMETERS)}"]
+            lines[where] = [f"{where}: unknown parameter{did_you_mean(where, Parameters.names(), PARAMETERS)}"]
         elif problem["type"] == "value_error":
             lines[where] = str(problem["ctx"]["error"]).split("\n")
         else:
@@ -158,5 +160,5 @@ def _explain(error: ValidationError) -> str:
 
 
 def _has_detail(name: str, lines: Iterable[str]) -> bool:
-    """Whether another line says what is wrong inside this table; then "must be a number" is not the fault."""
+    """Whether another line describes a problem inside this table, so that "must be a number" does not apply."""
     return any(other.startswith(f"{name}.") for other in lines) if name else False

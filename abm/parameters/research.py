@@ -14,19 +14,19 @@ class Research(BaseModel):
     algorithmic_doubling_time: Number = quantity(
         8, 1, 60, "T_a", "months", "halving time of compute for equal capability", "Ho et al. 2024: 8 (5-14)"
     )
-    research_returns: Number = quantity(0.3, 0.01, 0.95, "psi", "", "elasticity of progress in research effort")
+    research_returns: Number = quantity(
+        0.3, 0.01, 0.95, "psi", "", "elasticity of progress with respect to research effort"
+    )
     research_luck: Number = quantity(0.5, 0, 3, "sd_R", "", "standard deviation of log luck, monthly")
     scarcity_induction: Number = quantity(0.2, 0, 5, "iota", "per nat", "progress induced by scarcity of compute")
     spillover_rate: Number = quantity(0.1, 0, 2, "s", "per month", "catch-up with published efficiency")
-    publication_gap: Number = quantity(
-        0.5, 0, 5, "", "nats", "how much of their efficiency closed labs keep unpublished"
-    )
-    ip_stifling: Number = quantity(0.5, 0, 1, "st", "", "how far strict IP blocks building on what is published")
+    publication_gap: Number = quantity(0.5, 0, 5, "", "nats", "efficiency that closed labs keep unpublished")
+    ip_stifling: Number = quantity(0.5, 0, 1, "st", "", "how far strict IP blocks building on published research")
     ip_copy_block: Number = quantity(0.5, 0, 1, "", "", "how far strict IP blocks copying open weights")
     reference_compute: Number = quantity(
         50_000, 1, 1e9, "C_ref", "H100e months", "compute of the frontier model of January 2023"
     )
-    training_share: Number = quantity(0.5, 0.01, 1, "tau", "", "share of a lab's machines that trains")
+    training_share: Number = quantity(0.5, 0.01, 1, "tau", "", "share of a lab's machines used for training")
     copying_rate: Number = fitted(
         "copying_rate",
         0,
@@ -49,23 +49,23 @@ class Research(BaseModel):
         1e4,
         "x_0",
         "M exchanges per month",
-        "exchanges at which 63 % of the effect is had",
+        "exchanges at which 63 % of the effect is reached",
         "C9: 16 M exchanges in all alleged",
     )
-    exchange_limit: Number = quantity(20, 0, 1e5, "", "M exchanges per month", "most a student can send")
+    exchange_limit: Number = quantity(20, 0, 1e5, "", "M exchanges per month", "most exchanges that a student can send")
     tokens_per_exchange: Number = quantity(0.002, 1e-5, 1, "", "M tokens", "length of an exchange")
     access_delay: Number = quantity(
         3, 1, 12, "d", "months", "delay after which a teacher's capability can be learnt (whole months)"
     )
-    lead_horizon: Number = quantity(12, 1, 120, "H", "months", "months over which a student counts its gain")
+    lead_horizon: Number = quantity(12, 1, 120, "H", "months", "horizon over which a student counts its gain")
     detection_rate: Number = quantity(0.1, 0, 10, "eta", "per M exchanges", "hazard of detection per unit of effort")
-    access_cut_months: Number = quantity(6, 0, 60, "D", "months", "access denied after detection")
-    damages_multiple: Number = quantity(6, 0, 120, "F", "months of revenue", "damages of a lost suit")
-    damages_floor: Number = quantity(5, 0, 1e4, "", "$ M per month", "least revenue that damages are counted on")
-    damages_pace: Number = quantity(0.1, 0, 1, "", "per month", "share of damages owed paid in a month")
+    access_cut_months: Number = quantity(6, 0, 60, "D", "months", "duration of denied access after detection")
+    damages_multiple: Number = quantity(6, 0, 120, "F", "months of revenue", "damages after a lost lawsuit")
+    damages_floor: Number = quantity(5, 0, 1e4, "", "$ M per month", "minimum revenue on which damages are based")
+    damages_pace: Number = quantity(0.1, 0, 1, "", "per month", "share of the damages owed that is paid each month")
     ruling_spread: Number = quantity(0.3, 0, 1, "", "", "spread of win probabilities when the law is unclear")
     vigilance_cost: Number = quantity(1.0, 0.001, 1e4, "c_d", "$ M per month", "cost of a unit of defence")
-    vigilance_maximum: Number = quantity(5, 0, 100, "", "", "most defence a teacher can mount")
+    vigilance_maximum: Number = quantity(5, 0, 100, "", "", "largest defence effort of a teacher")
     imitation_loss: Number = quantity(0.3, 0, 5, "", "nats", "lead a teacher loses to a student at full exposure")
     release_threshold: Number = quantity(
         0.4, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "MODEL 6.1"
@@ -79,32 +79,34 @@ class Research(BaseModel):
     accustoming: Number = quantity(0.2, 0, 1, "", "per month", "how fast a lab gets used to being undercut")
     maximum_age: Number = quantity(15, 2, 120, "", "months", "age at which any improvement is released")
     escape_competition: Number = quantity(
-        4, 0, 50, "", "per nat", "how being undercut hurries a release", "Aghion et al. 2005"
+        4, 0, 50, "", "per nat", "how much being undercut speeds up a release", "Aghion et al. 2005"
     )
     tier_step: Number = quantity(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", BY_HAND)
     tier_size_step: Number = fitted(
         "tier_size_step", 0, 8, "", "ln parameters", "size of the efficient tier below the flagship"
     )
-    licence_needed: Number = quantity(0.3, 0, 1, "", "", "licence openness from which weights may be forked")
-    openness_response: Number = quantity(1.5, 0, 20, "", "per nat", "how being behind makes an open lab open more")
-    research_cost_start: Number = quantity(
-        20, 0.1, 1e5, "w_R0", "$ M per month", "cost of research on trend at the start"
+    licence_needed: Number = quantity(0.3, 0, 1, "", "", "openness of a licence above which weights may be forked")
+    openness_response: Number = quantity(
+        1.5, 0, 20, "", "per nat", "how much being behind increases an open lab's openness"
     )
+    research_cost_start: Number = quantity(20, 0.1, 1e5, "w_R0", "$ M per month", "cost of trend research at the start")
     research_burden_growth: Number = quantity(
         0.5, -1, 5, "", "per year", "growth of that cost", "Bloom et al. 2020: ideas get harder to find"
     )
-    research_adjustment: Number = quantity(0.1, 0, 1, "", "per month", "step of research intensity towards its target")
-    research_floor: Number = quantity(0.2, 0.001, 1, "", "", "least research intensity")
-    research_ceiling: Number = quantity(5, 1, 100, "", "", "greatest research intensity")
+    research_adjustment: Number = quantity(
+        0.1, 0, 1, "", "per month", "adjustment of research intensity towards its target"
+    )
+    research_floor: Number = quantity(0.2, 0.001, 1, "", "", "lowest research intensity")
+    research_ceiling: Number = quantity(5, 1, 100, "", "", "highest research intensity")
     lead_decay: Number = quantity(0.3, 0, 20, "", "per year", "hazard that a lead is overtaken without imitation")
     closed_leak: Number = quantity(
         0.2, 0, 1, "", "", "share of the copying hazard that reaches closed labs (staff, papers)"
     )
     demand_volatility: Number = quantity(
-        0.25, 0, 3, "", "per sqrt year", "volatility of the value of research from demand"
+        0.25, 0, 3, "", "per sqrt year", "volatility of the value of research due to demand"
     )
-    runway: Number = quantity(12, 1, 120, "", "months", "months of spending a lab keeps in hand")
+    runway: Number = quantity(12, 1, 120, "", "months", "months of spending that a lab keeps in reserve")
     compute_budget_share: Number = quantity(
         0.8, 0, 1, "", "", "share of affordable spending after research that buys chips"
     )
-    expected_open_gap: Number = quantity(1.2, 0, 10, "", "nats", "distance of open models that the market expects")
+    expected_open_gap: Number = quantity(1.2, 0, 10, "", "nats", "gap of open models that the market expects")

@@ -1,4 +1,4 @@
-"""Parameters: news, beliefs and the trading of shares."""
+"""Parameters: news, beliefs and trading in shares."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from abm.parameters.quantities import BY_HAND, Number, fitted, quantity
 
 
 class Shares(BaseModel):
-    """News, beliefs and the trading of shares."""
+    """News, beliefs and trading in shares."""
 
     # --- the crash of January 2025 ----------------------------------------------------------------------------------
     crash_capacity: Number = quantity(1, 0, 1, "M_a", "", "mechanism (a): saturating demand or binding capacity")
@@ -24,7 +24,7 @@ class Shares(BaseModel):
         20,
         "theta_D",
         "",
-        "over-weighting of news against the reference",
+        "over-weighting of news relative to the reference",
         "Bordalo, Gennaioli and Shleifer 2018: about 1",
     )
     reference_adjustment: Number = fitted(
@@ -38,10 +38,10 @@ class Shares(BaseModel):
     platform_exposure: Number = quantity(0.0, -5, 5, "", "", "platforms' loading relative to the quantity of compute")
     platform_rent_exposure: Number = quantity(0.02, -5, 5, "", "", "platforms' loading on appropriability")
     application_rent_exposure: Number = fitted(
-        "application_rent_exposure", -5, 5, "", "", "what applications lose when labs keep the rents"
+        "application_rent_exposure", -5, 5, "", "", "loss of applications when labs keep the rents"
     )
     closed_rent_exposure: Number = quantity(0.4, 0, 5, "", "", "loading of closed labs on appropriability")
-    open_rent_exposure: Number = quantity(0.2, 0, 5, "", "", "gain of open labs when rents are not kept")
+    open_rent_exposure: Number = quantity(0.2, 0, 5, "", "", "gain of open labs when labs do not keep the rents")
 
     # --- news and beliefs -------------------------------------------------------------------------------------------
     claim_value_sd: Number = quantity(
@@ -56,7 +56,9 @@ class Shares(BaseModel):
     audit_precision: Number = quantity(3.0, 0, 1e4, "tau_a", "per nat^2", "precision of an audit")
     audit_noise: Number = quantity(0.5, 0, 10, "", "nats", "standard deviation of an audit's error")
     capex_precision: Number = quantity(0.5, 0, 1e4, "", "per nat^2", "precision of a capex plan as news")
-    capex_to_intensity: Number = quantity(0.3, 0, 5, "", "", "what a plan the size of the scale says about intensity")
+    capex_to_intensity: Number = quantity(
+        0.3, 0, 5, "", "", "nats of intensity signalled by a plan the size of the scale"
+    )
     capex_news_scale: Number = quantity(300_000, 1, 1e9, "", "$ M", "programme that counts as large")
     release_precision: Number = quantity(
         4.0, 0, 1e4, "", "per nat^3", "precision of a release as news, per nat of surprise"
@@ -66,7 +68,7 @@ class Shares(BaseModel):
     earnings_precision: Number = quantity(
         1.0, 0, 1e4, "", "per nat^2", "precision of the leading vendor's orders as news"
     )
-    earnings_day: Number = quantity(18, 0, 20, "", "trading day", "day on which accounts are read")
+    earnings_day: Number = quantity(18, 0, 20, "", "trading day", "day on which earnings are published")
     orders_to_intensity: Number = quantity(0.3, 0, 5, "", "", "nats of intensity per nat of orders over capacity")
     release_salience: Number = quantity(0.5, 0, 100, "", "", "salience of a release per nat of surprise")
     belief_spread: Number = quantity(0.3, 0, 5, "", "nats", "standard deviation of initial opinions")
@@ -81,7 +83,7 @@ class Shares(BaseModel):
         0.5, 0.01, 0.99, "w_c", "", "mean credibility given to cost claims", "ECONOMICS C7: 0.2-1"
     )
     credibility_spread: Number = quantity(0.8, 0, 5, "", "logits", "its spread across investors")
-    base_attention: Number = quantity(0.015, 0, 1, "a_0", "per day", "chance of reading the news anyway")
+    base_attention: Number = quantity(0.015, 0, 1, "a_0", "per day", "baseline chance of reading the news")
     news_exposure: Number = quantity(
         0.017, 0, 10, "a_1", "per day", "chance per unit of salience of hearing a story", BY_HAND
     )
@@ -90,19 +92,19 @@ class Shares(BaseModel):
         0.6, 0, 1, "", "", "mean share of attentive neighbours that wakes an investor", BY_HAND
     )
     attention_contagion: Number = quantity(1, 0, 1, "", "", "1 with threshold contagion, 0 broadcast only")
-    salience_floor: Number = quantity(3, 0, 100, "", "", "salience below which nobody talks about it")
+    salience_floor: Number = quantity(3, 0, 100, "", "", "salience below which nobody talks about the news")
     story_life: Number = quantity(8, 0.5, 250, "", "days", "life of a story")
 
     # --- trading ----------------------------------------------------------------------------------------------------
     trend_share: Number = quantity(0.3, 0, 1, "", "", "trend followers at the start")
-    trend_share_maximum: Number = quantity(0.6, 0, 1, "", "", "most of an investor's weight on trend")
+    trend_share_maximum: Number = quantity(0.6, 0, 1, "", "", "largest weight that an investor puts on trends")
     trend_strength: Number = quantity(3, 0, 50, "chi", "", "trend followers' extrapolation of average daily returns")
     strategy_switching: Number = quantity(1, 0, 1e3, "beta", "", "intensity of choice", "Brock and Hommes 1998")
     strategy_scale: Number = quantity(200, 0, 1e6, "", "", "unit of strategies' profits")
     demand_per_mispricing: Number = quantity(2.0, 0.01, 100, "tau_d", "", "position per log point of mispricing")
     market_depth: Number = quantity(0.3, 0.001, 100, "lambda", "", "market maker's depth", "Farmer 2002")
     inventory_aversion: Number = quantity(
-        0.02, 0, 1, "", "per day", "quote shading of a dealer with stock", "Ho and Stoll 1981"
+        0.02, 0, 1, "", "per day", "quote shading of a dealer with inventory", "Ho and Stoll 1981"
     )
     noise_sd: Number = fitted("noise_sd", 1e-5, 0.2, "", "per day", "daily noise")
     broad_noise: Number = quantity(
@@ -114,14 +116,14 @@ class Shares(BaseModel):
         "daily noise of platforms and applications, layers of many firms, relative to that of one firm",
         "daily closes June 2024 to January 2025: 1.39 % (four platforms together) over 3.62 % (leading vendor)",
     )
-    noise_correlation: Number = quantity(0.35, 0, 0.99, "", "", "share of it common to all assets")
+    noise_correlation: Number = quantity(0.35, 0, 0.99, "", "", "share of the noise common to all assets")
     liquidity_feedback: Number = fitted(
         "liquidity_feedback",
         0,
         0.99,
         "phi",
         "",
-        "how far past volatility thins liquidity",
+        "how strongly past volatility reduces liquidity",
         "Brunnermeier and Pedersen 2009",
     )
     variance_update: Number = quantity(0.12, 0, 1, "", "per day", "memory of volatility", "RiskMetrics 0.94")
@@ -133,4 +135,4 @@ class Shares(BaseModel):
     multiple_labs: Number = quantity(25, 0.1, 500, "", "years of sales", "value of a lab")
     multiple_layers: Number = quantity(20, 0.1, 500, "", "years of profit", "value of a listed layer")
     lab_option_value: Number = quantity(40_000, 0, 1e7, "", "$ M", "value of being at the frontier without sales")
-    earnings_smoothing: Number = quantity(0.3, 0.01, 1, "", "per month", "how fast accounts enter valuations")
+    earnings_smoothing: Number = quantity(0.3, 0.01, 1, "", "per month", "how fast earnings enter valuations")

@@ -1,4 +1,4 @@
-"""Parameters: the market for tokens, and the money of labs."""
+"""Parameters: the token market, and the finances of labs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from abm.parameters.quantities import BY_HAND, Number, fitted, quantity
 
 
 class Tokens(BaseModel):
-    """The market for tokens, and the money of labs."""
+    """The token market, and the finances of labs."""
 
     # --- tokens -----------------------------------------------------------------------------------------------------
     token_cost_start: Number = fitted(
@@ -66,14 +66,14 @@ class Tokens(BaseModel):
         BY_HAND,
     )
     usage_elasticity: Number = quantity(
-        1.1, 0.05, 5, "eps_u", "", "elasticity of use in the price index", "Demirer et al."
+        1.1, 0.05, 5, "eps_u", "", "elasticity of use with respect to the price index", "Demirer et al."
     )
     nest_correlation: Number = quantity(
         0.3, 0, 0.95, "rho_n", "", "correlation of tastes within closed and within open models", "ECONOMICS A1: 0.3-0.7"
     )
     network_effect: Number = quantity(0.3, 0, 20, "n", "utils", "effect of peers' usage share")
     switching_cost: Number = quantity(1.0, 0, 20, "k", "utils", "cost of switching to another model", "Klemperer 1995")
-    habit_rate: Number = quantity(0.25, 0.01, 1, "rho_j", "per month", "step of usage towards target shares")
+    habit_rate: Number = quantity(0.25, 0.01, 1, "rho_j", "per month", "adjustment of usage towards target shares")
     adoption_speed: Number = quantity(
         1.2, 0, 10, "", "per year", "speed of diffusion of use", "logistic diffusion, Griliches 1957"
     )
@@ -89,19 +89,19 @@ class Tokens(BaseModel):
     price_change_hazard: Number = quantity(
         0.012, 0, 1, "", "per month", "chance that a posted price may change", "STYLISED_FACTS B: 1.5 %"
     )
-    undercut_response: Number = quantity(3, 0, 50, "", "per nat", "how being undercut raises that chance")
+    undercut_response: Number = quantity(3, 0, 50, "", "per nat", "how much being undercut raises that chance")
     menu_cost_band: Number = quantity(0.2, 0, 3, "", "nats", "smallest change worth its menu cost")
     price_adjustment: Number = quantity(
-        0.3, 0, 1, "", "per month", "step towards the wanted price when prices are flexible"
+        0.3, 0, 1, "", "per month", "adjustment towards the desired price when prices are flexible"
     )
-    elasticity_floor: Number = quantity(1.15, 1.01, 5, "", "", "least elasticity a lab prices on")
-    elasticity_ceiling: Number = quantity(15, 2, 1e3, "", "", "greatest elasticity a lab prices on")
+    elasticity_floor: Number = quantity(1.15, 1.01, 5, "", "", "lowest elasticity on which a lab bases its prices")
+    elasticity_ceiling: Number = quantity(15, 2, 1e3, "", "", "highest elasticity on which a lab bases its prices")
     capability_slack: Number = quantity(0.35, 0, 5, "", "nats", "capability difference that buyers overlook")
     host_differentiation: Number = quantity(0.12, 0, 5, "mu_h", "", "margin over cost of a single host")
     host_fixed_cost: Number = quantity(0.2, 1e-4, 1e3, "", "$ M per month", "fixed cost of hosting a model")
     first_party_share: Number = quantity(0.5, 0, 1, "", "", "share of an open model's tokens its lab serves")
     subscription_fee_share: Number = quantity(
-        0.3, 0, 1, "", "", "how far a two-part tariff moves the token price to cost", "Oi 1971"
+        0.3, 0, 1, "", "", "how far a two-part tariff moves the token price towards cost", "Oi 1971"
     )
     subscription_capture: Number = quantity(0.2, 0, 1, "", "", "share of customers' surplus taken by the fee")
     complement_benefit: Number = quantity(0.5, 0, 5, "", "unit costs", "income of a complement per token")
@@ -114,18 +114,22 @@ class Tokens(BaseModel):
         4,
         "",
         "",
-        "how all closed labs earn: 0 API, 1 subscription, 3 complement, 4 open core; -1 each its own way",
+        "how all closed labs earn money: 0 API, 1 subscription, 3 complement, 4 open core; -1 each in its own way",
     )
     open_capture: Number = quantity(0.3, 0, 1, "", "", "share of an open model's margin that reaches its lab")
 
-    # --- labs' money ------------------------------------------------------------------------------------------------
-    funding_rate: Number = quantity(0.02, 0, 1, "", "per month", "equity a lab in need can raise, share of its value")
-    cash_target: Number = quantity(18, 1, 120, "", "months", "months of spending at which a lab stops raising")
-    insolvency_months: Number = quantity(3, 1, 60, "", "months", "months without money before a lab leaves")
+    # --- finances of labs -------------------------------------------------------------------------------------------
+    funding_rate: Number = quantity(
+        0.02, 0, 1, "", "per month", "equity that a lab in need can raise, as a share of its value"
+    )
+    cash_target: Number = quantity(
+        18, 1, 120, "", "months", "months of spending in cash at which a lab stops raising money"
+    )
+    insolvency_months: Number = quantity(3, 1, 60, "", "months", "months without money before a lab leaves the market")
     entry_rate: Number = quantity(0.3, 0, 12, "", "per year", "entry of forks per free slot in a neutral climate")
-    entry_cost_weight: Number = quantity(10, 0, 1e3, "", "", "how fixed compliance cost deters entry")
-    seed_funding: Number = quantity(100, 0.1, 1e5, "", "$ M", "money of an entrant")
-    seed_machines: Number = quantity(500, 0, 1e7, "", "H100e", "machines of an entrant")
+    entry_cost_weight: Number = quantity(10, 0, 1e3, "", "", "how strongly fixed compliance costs deter entry")
+    seed_funding: Number = quantity(100, 0.1, 1e5, "", "$ M", "initial cash of an entrant")
+    seed_machines: Number = quantity(500, 0, 1e7, "", "H100e", "initial machines of an entrant")
     social_return_ratio: Number = quantity(
         1.6, 0, 20, "", "", "spillover per $ of research", "Bloom, Schankerman and Van Reenen 2013: 55 % against 21 %"
     )

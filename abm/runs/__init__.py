@@ -1,1 +1,1 @@
-"""Runs: what they are made of, playing their months, and their results."""
+"""Runs: their set-up, the simulation of their months, and their results."""

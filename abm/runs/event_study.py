@@ -1,14 +1,14 @@
-"""Abnormal returns around an event, computed from the model's daily returns as they were from the market's.
+"""Abnormal returns around an event, computed from the model's daily returns by the method of the observed study.
 
 Market model (MacKinlay 1997, *Journal of Economic Literature* 35): R_it = alpha_i + beta_i R_mt + e_it by ordinary
 least squares on simple returns over the 250 trading days that end 11 days before the event; abnormal return
-AR = R - (alpha + beta R_m), cumulated CAR = sum AR, t = CAR / (sigma sqrt(L)).
+AR = R - (alpha + beta R_m), cumulative CAR = sum AR, t = CAR / (sigma sqrt(L)).
 
 **The index.** The observed study uses the S&P 500, of which chips were about a tenth. The firms listed in the model are
 AI firms only, and a value-weighted index of them is its own benchmark: value-weighted abnormal returns then add up to
-zero, so that a fall of chips *must* come out as a rise of something else. The default index therefore gives the model's
-layers the weight they have in a broad index (`BROAD_INDEX`), applications standing for the rest of the economy;
-`value_weights` gives the other choice.
+zero, so that a fall of chips *must* appear as a rise of something else. By default, therefore, the index gives the model's
+layers their weights in a broad index (`BROAD_INDEX`), with applications standing for the rest of the economy;
+`value_weights` gives the value-weighted alternative.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ ESTIMATION = (-260, -11)
 """First and last trading day of the estimation window, relative to the event, both included."""
 LEAST_ESTIMATION = 30
 ESTIMATION_MONTHS = 6
-"""Months before an event whose daily returns are kept where nothing else is said."""
+"""Default number of months before an event whose daily returns are stored."""
 
 BROAD_INDEX = {"leader": 0.07, "platforms": 0.40, "applications": 0.45, "power": 0.08}
-"""Weights of listed firms in the index; those absent weigh nothing."""
+"""Weights of listed firms in the index; all others have weight 0."""
 LAYERS = ("leader", "compute", "power", "platforms", "applications", "closed", "open")
 
 
@@ -51,7 +51,7 @@ class MarketModelFit:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Layer returns around an event: (runs, days) arrays by layer, simple returns as fractions."""
+    """Returns of layers around an event: (runs, days) arrays by layer, simple returns as fractions."""
 
     days: np.ndarray
     raw: dict[str, np.ndarray]
@@ -59,7 +59,7 @@ class Window:
     sigma: dict[str, np.ndarray]
 
     def cumulative(self, kind: str = "abnormal") -> dict[str, np.ndarray]:
-        """Sums from day 0 on; before it, minus what was still to come, so that the curve passes zero on day -1."""
+        """Cumulative returns by layer, normalised to zero on day -1."""
         out = {}
         for layer, returns in getattr(self, kind).items():
             total = np.cumsum(returns, axis=-1)
@@ -69,27 +69,27 @@ class Window:
 
 
 def market_model(returns: Any, index: Any) -> MarketModelFit:
-    """Fit `returns` (..., T) on `index` (..., T or broadcastable), day by day; Series are paired by their labels.
+    """Regress `returns` (..., T) on `index` (..., T or broadcastable); Series are aligned by their labels.
 
-    Raises ValueError for fewer days than `LEAST_ESTIMATION`, for returns and an index of different days, for values that are
-    not finite, and for an index that does not vary but for rounding and so has no slope on it. With an index for each run
-    (two dimensions or more) the last two give NaN for the runs concerned.
+    Raises ValueError for fewer than `LEAST_ESTIMATION` days, for returns and an index of different length or labels, for
+    values that are not finite, and for an index that is constant up to rounding, on which no slope can be estimated. With
+    an index per run (two or more dimensions) the last two give NaN for the runs concerned instead.
     """
     returns, index = by_label(returns=returns, index=index)
     returns, index = np.asarray(returns, float), np.asarray(index, float)
     days = returns.shape[-1]
     if days < LEAST_ESTIMATION:
         raise ValueError(
-            f"{days} days to estimate the market model on, and it takes {LEAST_ESTIMATION}: keep more months of"
-            " daily returns"
+            f"{days} days to estimate the market model, but at least {LEAST_ESTIMATION} are needed: keep more months"
+            " of daily returns"
         )
     if index.shape[-1] != days:
-        raise ValueError(f"returns of {days} days and an index of {index.shape[-1]}: both must have the same days")
+        raise ValueError(f"returns of {days} days and an index of {index.shape[-1]} days: both must have the same days")
     varies = ~is_constant(index, -1)
     if index.ndim == 1 and not (np.isfinite(returns).all() and np.isfinite(index).all()):
-        raise ValueError("returns or index are not finite: take days on which both have a value")
+        raise ValueError("returns or index are not finite: use days on which both have a value")
     if index.ndim == 1 and not varies:
-        raise ValueError("the index does not vary over the days of estimation: there is no slope on it to estimate")
+        raise ValueError("the index does not vary over the estimation window, so no slope can be estimated")
     centred = index - index.mean(-1, keepdims=True)
     beta = (centred * returns).sum(-1) / np.where(varies, (centred**2).sum(-1), np.nan)
     alpha = returns.mean(-1) - beta * index.mean(-1)
@@ -108,11 +108,11 @@ def t_statistic(abnormal: np.ndarray, sigma: np.ndarray) -> np.ndarray:
 
 
 def layers_of(firms: list[str], vendors: int, closed: int) -> dict[str, list[int]]:
-    """Columns of the asset axis by layer.
+    """Columns of the asset axis, by layer.
 
-    Compute is the vendors that a buyer of shares could buy, the leader and its follower: the platforms' own chips are
-    not listed apart, and the domestic vendor gains from what the others lose. Labs were not listed when the event was
-    observed.
+    Compute is the vendors whose shares investors could buy, the leader and its follower: the platforms' in-house chips are
+    not listed separately, and the domestic vendor gains what the others lose. Labs were not listed at the time of the
+    event.
     """
     labs = len(firms) - vendors - 3
     return {
@@ -127,7 +127,7 @@ def layers_of(firms: list[str], vendors: int, closed: int) -> dict[str, list[int
 
 
 def broad_weights(firms: list[str]) -> np.ndarray:
-    """Weights (firms,) of the broad index; see the module's text."""
+    """Weights (firms,) of the broad index; see the docstring of the module."""
     weights = np.array([BROAD_INDEX.get(firm, 0.0) for firm in firms])
     return weights / weights.sum()
 
@@ -135,7 +135,7 @@ def broad_weights(firms: list[str]) -> np.ndarray:
 def value_weights(ensemble: Ensemble, month: int) -> np.ndarray:
     """Weights (runs, firms) by market value at the end of `month`.
 
-    Values are reported by layer: firms of a layer, but for the leading vendor, are taken to share its value evenly.
+    Values are reported by layer, so the value of a layer is split evenly between its firms, except the leading vendor.
     """
     groups = _layers(ensemble)
     firms = ensemble.firms
@@ -157,21 +157,23 @@ def around(
     window: tuple[int, int] = WINDOW,
     weights: np.ndarray | None = None,
 ) -> Window:
-    """Layer returns of every run in the window around the event.
+    """Returns of layers of every run in the window around the event.
 
-    A layer's return is the even mean of its firms'. `weights` (firms,) or (runs, firms) make the index; default
-    `broad_weights`. The ensemble must have kept consecutive months of daily returns that cover the window; the
-    estimation window is as much of `ESTIMATION` as was kept, and ends before a window that begins earlier than it ends.
+    A layer's return is the unweighted mean of its firms. `weights` (firms,) or (runs, firms) define the index; default:
+    `broad_weights`. The ensemble must hold daily returns of consecutive months that cover the window. The estimation
+    window is the part of `ESTIMATION` for which returns are stored, and always ends before the event window begins.
 
-    Raises ValueError for days that were not kept, and for a window without days.
+    Raises ValueError for days without stored returns, and for a window without days.
     """
     if not 0 <= event[1] < DAYS:
         raise ValueError(f"event {event}: days of a month are counted from 0 to {DAYS - 1}")
     if window[0] > window[1]:
-        raise ValueError(f"window {window}: its first day comes after its last")
+        raise ValueError(f"window {window}: its first day comes after its last day")
     months = ensemble.daily_months
     if list(months) != list(range(months[0], months[-1] + 1)):
-        raise ValueError(f"daily returns of months {list(months)} were kept: the event study takes consecutive months")
+        raise ValueError(
+            f"the daily returns kept are of months {list(months)}: the event study needs consecutive months"
+        )
     day0 = (event[0] - months[0]) * DAYS + event[1]
     daily = ensemble.out["daily"]  # (runs, months, days, firms)
     simple = np.expm1(daily.reshape(daily.shape[0], -1, daily.shape[-1]))
@@ -186,10 +188,10 @@ def around(
     index = np.einsum("rtf,rf->rt", simple, np.broadcast_to(weights, (simple.shape[0], simple.shape[2])))
     raw, abnormal, sigma = {}, {}, {}
     for layer, firms in _layers(ensemble).items():
-        own = simple[:, :, firms].mean(-1)
-        model = market_model(own[:, past], index[:, past])
-        raw[layer] = own[:, first : last + 1]
-        abnormal[layer] = abnormal_returns(own, index, model)[:, first : last + 1]
+        returns = simple[:, :, firms].mean(-1)
+        model = market_model(returns[:, past], index[:, past])
+        raw[layer] = returns[:, first : last + 1]
+        abnormal[layer] = abnormal_returns(returns, index, model)[:, first : last + 1]
         sigma[layer] = model.sigma
     return Window(np.arange(window[0], window[1] + 1), raw, abnormal, sigma)
 
@@ -200,9 +202,9 @@ def _layers(ensemble: Ensemble) -> dict[str, list[int]]:
 
 
 def observed() -> pd.DataFrame:
-    """What the market did: one row a layer and day, fractions: raw, abnormal, their cumulated sums, number of firms.
+    """Observed returns, one row per layer and day, as fractions: raw, abnormal, their cumulative sums, number of firms.
 
-    Layers are even means over tickers. Applications have one reported raw return each, on day 0, and no abnormal one.
+    Layers are unweighted means over tickers. Applications have only a reported raw return on day 0, no abnormal return.
     """
     import pandas as pd
 
@@ -227,7 +229,7 @@ def observed() -> pd.DataFrame:
 
 
 def tickers() -> pd.DataFrame:
-    """Single firms: layer, ticker, day, raw and abnormal return as fractions."""
+    """Observed returns of single firms: layer, ticker, day, date, raw and abnormal return as fractions."""
     from abm.data import load
 
     daily = load("event_window")

@@ -1,4 +1,4 @@
-"""The face Mesa users know: a Mesa model whose agents are live rows of the compiled market."""
+"""The market as a Mesa model, whose agents are live views of rows of the compiled market."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from abm.support.axes import NODE_ROLES
 
 ONLY_LABS = "only labs can, by lab.remove() or lab.active = False"
 INDEXES = {"home": (0, "regulators"), "teacher": (-1, "labs"), "copied_from": (-1, "labs")}
-"""Fields that number agents of another group, and the lowest number that they take."""
+"""Fields that index agents of another group: lowest valid index, and the group."""
 
 
 class MarketModel(mesa.Model):
@@ -42,24 +42,24 @@ class MarketModel(mesa.Model):
     parameters, scenario, months
         As in `abm.simulate`.
     rng
-        Seed (a whole number >= 0). ``MarketModel(rng=s)`` and ``simulate(seed=s)`` give the same numbers. Without one a
-        seed is drawn, as Mesa has it: every model is another run. `seed` says which, and the data collector has it, too.
+        Seed (a whole number >= 0). ``MarketModel(rng=s)`` and ``simulate(seed=s)`` give the same numbers. Without a seed
+        one is drawn, as in Mesa, and every model is a different run; the attribute `seed` and the data collector record it.
     seed
-        Another name of Mesa's for `rng`; the text of a whole number, as from a text box of a page, will do.
+        Mesa's other name for `rng`; a string of digits, as from a text box of a page, is accepted too.
     compiled
         False runs every rule agent by agent in Python, so that breakpoints and Python branches work.
     model_reporters, agent_reporters, agenttype_reporters
-        As for `mesa.DataCollector`; all observables are collected by default. Strings name attributes.
+        As in `mesa.DataCollector`, in addition to all observables. Strings name attributes.
     **kwargs
-        Parameters by name (``ip_strength=0.2``); sizes, classes and networks: see `abm.Populations`; ``pricing`` and
+        Parameters by name (``ip_strength=0.2``); sizes, classes and networks (see `abm.Populations`); ``pricing`` and
         ``price_form``.
 
     Notes
     -----
     ``model.agents_by_type[ClosedLab]`` is an AgentSet; ``lab.price`` reads, and ``lab.price = [30, 3]`` writes, the
-    state that the next step uses. Agents of inactive slots are not shown: entry and exit add and remove agents after a
-    step. ``lab.remove()`` closes a lab as the model's own exits do; no other agent can leave, and none can be added.
-    A step that raises leaves the model as it was before it.
+    state that the next step uses. Agents of inactive slots are not shown; entry and exit add and remove agents after a
+    step. ``lab.remove()`` closes a lab like an exit in the model; other agents cannot leave, and none can be added. A step
+    that raises an error leaves the model in the state before the step.
     """
 
     def __init__(
@@ -74,13 +74,13 @@ class MarketModel(mesa.Model):
         model_reporters: Mapping[str, str | Callable[..., Any]] | None = None,
         agent_reporters: Mapping[str, str | Callable[..., Any]] | None = None,
         agenttype_reporters: Mapping[type, Mapping[str, str | Callable[..., Any]]] | None = None,
-        **kwargs: Any,  # the one name that Mesa's pages know for further arguments
+        **kwargs: Any,  # the name that Mesa's pages expect for further arguments
     ) -> None:
-        self._market: Market | None = None  # Mesa's set-up asks for agents before there is a market
+        self._market: Market | None = None  # Mesa's constructor asks for agents before the market exists
         self._failure: BaseException | None = None
         drawn = rng is None and seed is None
         self.seed = int(np.random.default_rng().integers(2**31)) if drawn else seed_of(rng, seed)
-        self.step = self._attempt  # type: ignore[method-assign]  # what Mesa calls when a month is due
+        self.step = self._attempt  # type: ignore[method-assign]  # the function that Mesa calls for a step
         super().__init__(rng=self.seed)
         self._mesa_step, self.step = self.step, self._step_or_raise  # type: ignore[method-assign]
         self.compiled = yes_or_no("compiled", compiled)
@@ -106,35 +106,35 @@ class MarketModel(mesa.Model):
         )
 
     def __repr__(self) -> str:
-        if self._market is None:  # not yet, while Mesa sets it up
+        if self._market is None:  # during Mesa's constructor
             return f"<{type(self).__name__} with seed {self.seed}>"
         active = sum(int(np.asarray(getattr(self._market, group).active).sum()) for group in NODE_ROLES)
         return (
             f"<{type(self).__name__} with seed {self.seed}: scenario {self.setup.scenario.name!r}, {self.month} of"
-            f" {self.setup.months} months played, {active:,} agents>"
+            f" {self.setup.months} months simulated, {active:,} agents>"
         )
 
     # --- time ---------------------------------------------------------------------------------------------------
 
     @property
     def month(self) -> int:
-        """Months already simulated; 24 means that January 2025 comes next."""
+        """Number of months simulated so far; 24 means that January 2025 is next."""
         return len(self._reports)
 
-    if "time" not in vars(mesa.Model):  # Mesa has a clock of its own from 3.4 on
+    if "time" not in vars(mesa.Model):  # Mesa has its own clock from 3.4 on
 
         @property
         def time(self) -> float:
-            """Mesa's clock: months."""
+            """Mesa's clock, in months."""
             return float(self.steps)
 
     @property
     def date(self) -> dt.date:
-        """First trading day of the coming month."""
+        """First trading day of the next month."""
         return date_of(self.month, 0)
 
     def step(self) -> None:
-        """One month."""
+        """Simulate one month."""
         self._check_end()
         market, report = one_month(
             self.setup, self.market, self._values, self.setup.events(self.month), self._draws, self.compiled
@@ -146,7 +146,7 @@ class MarketModel(mesa.Model):
         self._daily_returns = np.asarray(report.daily_returns)
         if self.month >= self.setup.months:
             self.running = False
-        if self._rows:  # agents that somebody holds: whoever left is told apart from who takes the slot later
+        if self._rows:  # users may hold agents: tell an exit from a later entrant in the same slot
             self._refresh_agents()
         self.datacollector.collect(self)
 
@@ -155,28 +155,28 @@ class MarketModel(mesa.Model):
             raise ValueError(f"the scenario ends after {self.setup.months} months; give MarketModel a larger `months`")
 
     def _step_or_raise(self) -> None:
-        """`model.step()` as users call it: through Mesa's clock, and with an error if the month failed."""
+        """The `model.step()` that users call: it advances Mesa's clock, and raises the error of a month that failed."""
         self._check_end()
         clock = self.time
         self._mesa_step()
         failure, self._failure = self._failure, None
         if failure is not None:
-            self.steps -= 1  # Mesa counted the step before asking for it
-            if self.time > clock:  # and moved its own clock, and from 3.5 on its schedule
+            self.steps -= 1  # Mesa counts a step before it runs
+            if self.time > clock:  # it also moved its clock, and from 3.5 on its schedule
                 self.time = clock  # type: ignore[misc]
                 if hasattr(self, "schedule_event"):
                     self.schedule_event(self._again, at=clock + 1)
             raise failure
 
     def _again(self) -> None:
-        """The month that failed, when it is due again; Mesa's schedule has the one after it."""
+        """Repeat a month that failed; Mesa's schedule already holds the month after it."""
         self.steps += 1
         self._attempt()
 
     def _attempt(self) -> None:
-        """One month as Mesa calls it. Mesa drops its schedule when a step raises, so errors wait until it is done.
+        """Simulate one month for Mesa. Mesa drops its schedule when a step raises, so an error is raised afterwards.
 
-        What failed half-way, a reporter after the month was played, say, is undone: the month can be tried again.
+        A month that fails half-way, for example in a reporter, is undone and can be repeated.
         """
         market, months, returns, running = self.market, self.month, self._daily_returns, self.running
         columns = getattr(self.datacollector, "model_vars", {})
@@ -193,25 +193,25 @@ class MarketModel(mesa.Model):
                 getattr(self.datacollector, records, {}).pop(self.steps, None)
 
     def run_for(self, duration: int) -> None:
-        """`duration` months, one after the other."""
+        """Simulate `duration` months."""
         for _ in range(whole_months(duration)):
             self.step()
 
     def run_until(self, end_time: int) -> None:
-        """Months until Mesa's clock shows `end_time`; none, with a warning as Mesa has it, where it is past that."""
-        if (left := whole_months(end_time) - self.time) < 0:
-            warnings.warn(f"run_until({end_time}): the clock is at {self.time:g} already", RuntimeWarning, stacklevel=2)
-        self.run_for(max(int(left), 0))
+        """Simulate months until Mesa's clock reaches `end_time`; if it is past that, none, with Mesa's warning."""
+        if (remaining := whole_months(end_time) - self.time) < 0:
+            warnings.warn(f"run_until({end_time}): the clock is already at {self.time:g}", RuntimeWarning, stacklevel=2)
+        self.run_for(max(int(remaining), 0))
 
     def run_model(self) -> None:
-        """All months that are left, or as many as there are until a step sets `running` to False."""
+        """Simulate the remaining months, or until a step sets `running` to False."""
         while self.running:
             self.step()
 
     def reset_rng(self, rng: Any = None) -> None:
-        """Refused: the draws of every month come from the run's seed."""
+        """Not supported: all draws come from the seed of the run. Raises NotImplementedError."""
         raise NotImplementedError(
-            f"every draw of the market comes from its seed, {self.seed}: for others make a MarketModel(rng=...)"
+            f"every draw of the market comes from its seed, {self.seed}: for other draws, create MarketModel(rng=...)"
         )
 
     reset_randomizer = reset_rng  # Mesa's older name
@@ -220,7 +220,7 @@ class MarketModel(mesa.Model):
 
     @property
     def market(self) -> Market:
-        """The whole state, as the compiled month sees it."""
+        """The full state, as the compiled month uses it."""
         assert self._market is not None
         return self._market
 
@@ -232,7 +232,7 @@ class MarketModel(mesa.Model):
 
     @property
     def last_report(self) -> dict[str, float]:
-        """Observables of the last month (empty before the first). (`observables` is a name of Mesa's.)"""
+        """Observables of the last month, empty before the first. (Mesa uses the name `observables` itself.)"""
         return dict(self._reports[-1]) if self._reports else {}
 
     @property
@@ -242,7 +242,7 @@ class MarketModel(mesa.Model):
 
     @property
     def daily_returns(self) -> np.ndarray | None:
-        """Daily log returns (days, firms) of the last month, read-only; None before the first."""
+        """Daily log returns (days, firms) of the last month, read-only; None before the first month."""
         return None if self._daily_returns is None else read_only(self._daily_returns)
 
     def __getattr__(self, name: str) -> Any:
@@ -251,23 +251,23 @@ class MarketModel(mesa.Model):
         raise AttributeError(f"{type(self).__name__} has no attribute or observable '{name}'")
 
     def frame(self) -> Any:
-        """One row a month, one column an observable."""
+        """One row per month, one column per observable."""
         import pandas as pd
 
         return pd.DataFrame(self._reports, index=months_index(self.month))
 
     def network(self, layers: tuple[str, ...] | None = None) -> Any:
-        """The multilayer network now, a `networkx.MultiDiGraph`."""
+        """The current multilayer network, a `networkx.MultiDiGraph`."""
         from abm.runs.network import network_of
 
         return network_of(self.market, self.setup, layers)
 
     def branch(self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: Any = None) -> MarketModel:
-        """An independent copy that goes on from here, on the same draws, under other parameters or another scenario.
+        """Create an independent copy that continues from here on the same draws, with other parameters or scenario.
 
-        Parameters given to this model stay unless they are given anew; those that its scenario has go with the scenario.
-        What does not act is told by a warning: a policy lever that an event of the scenario sets, and a parameter that no
-        month but the first reads.
+        Parameters given to this model stay unless they are replaced; those of its scenario are dropped with the scenario.
+        A `PolicyWarning` names parameters without effect: those that an event of the scenario sets, and those that only
+        the first month reads.
         """
         with floats_of(64):
             twin = copy.deepcopy(self)
@@ -282,29 +282,30 @@ class MarketModel(mesa.Model):
 
     @property
     def agents(self) -> Any:
-        """AgentSet of all active agents, made when first asked for. A selection: what is taken out of it stays in the market."""
+        """AgentSet of all active agents. It is a copy: an agent removed from the set stays in the market."""
         self._refresh_agents()
         return copy.copy(super().agents)
 
     @property
     def agents_by_type(self) -> Any:
-        """The same, class by class."""
+        """AgentSets of active agents by class (copies, like `agents`)."""
         self._refresh_agents()
         return {kind: copy.copy(agents) for kind, agents in super().agents_by_type.items()}
 
     @property
     def agent_types(self) -> Any:
+        """Classes of active agents."""
         self._refresh_agents()
         return super().agent_types
 
     def register_agent(self, agent: mesa.Agent) -> None:
-        """As Mesa's, which calls it for every agent that is made; agents of the market are made by the model alone."""
+        """Register an agent, as Mesa does on creation. Raises TypeError for market agents that the model did not create."""
         if isinstance(agent, Agent) and (*agent._row.address, agent.slot) != self._joining:
             raise TypeError(f"{type(agent).__name__}: {FIXED}")
         super().register_agent(agent)
 
     def deregister_agent(self, agent: mesa.Agent) -> None:
-        """As Mesa's, which calls it for ``agent.remove()``; a lab that is in business is closed first."""
+        """Deregister an agent, as Mesa does in ``agent.remove()``; an active lab is closed first."""
         if isinstance(agent, Agent) and self._rows.get(key := (*agent._row.address, agent.slot)) is agent:
             if agent.active:
                 agent.active = False
@@ -313,7 +314,7 @@ class MarketModel(mesa.Model):
         super().deregister_agent(agent)
 
     def remove_all_agents(self) -> None:
-        """Refused: without vendors, adopters, investors and regulators there is no month."""
+        """Not supported: a month needs vendors, adopters, investors and regulators. Raises NotImplementedError."""
         raise NotImplementedError(f"the agents of a market cannot all leave it: {ONLY_LABS}")
 
     def column(self, address: tuple[str, int], name: str) -> np.ndarray:
@@ -325,14 +326,14 @@ class MarketModel(mesa.Model):
         return read_only(self._columns[key])
 
     def write(self, address: tuple[str, int], name: str, index: int, value: Any) -> None:
-        """Set one agent's field in the state that the next step uses."""
+        """Set a field of one agent in the state that the next step uses. Raises ValueError for an invalid value."""
         group, number = address
         populations = list(getattr(self.market, group).populations)
         column = populations[number].columns[name]
         given = np.asarray(value)
         where = f"{populations[number].kind.__name__}.{name}"
         if given.shape != column.shape[1:]:
-            raise ValueError(f"{where}: shape {given.shape} given, {column.shape[1:]} expected")
+            raise ValueError(f"{where}: expected shape {column.shape[1:]}, not {given.shape}")
         if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
             raise ValueError(f"{where} = {value!r}: must be finite numbers")
         if column.dtype.kind == "b" and not np.isin(given, (0, 1)).all():
@@ -360,7 +361,7 @@ class MarketModel(mesa.Model):
         self._columns.pop((group, number, name), None)
 
     def _close(self, address: tuple[str, int], index: int) -> None:
-        """Close a lab with what an exit does to the accounts of the month that is over."""
+        """Close a lab, and book its exit in the accounts of the last month."""
         group, number = address
         populations = getattr(self.market, group).populations
         if group != "labs":
@@ -370,7 +371,7 @@ class MarketModel(mesa.Model):
             self.market = without_weak_types(close_labs(self.market, leaves))
 
     def _refresh_agents(self) -> None:
-        """Make Mesa's agents agree with the active rows."""
+        """Create and remove Mesa agents to match the active rows."""
         if self._market is None or not self._stale:
             return
         self._stale = False

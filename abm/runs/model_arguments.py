@@ -1,4 +1,4 @@
-"""What `MarketModel` is given, checked: seeds by both of Mesa's names, parameters as keywords, months, reporters."""
+"""Check the arguments of `MarketModel`: seeds under both of Mesa's names, parameters as keywords, months, reporters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from abm.runs.setup import whole_seed
 
 @dataclasses.dataclass(frozen=True)
 class Reporter:
-    """An attribute of an agent by name. (Mesa's own string reporters of agents cannot be pickled.)"""
+    """Reporter of an agent's attribute by name. (Mesa's own string reporters of agents cannot be pickled.)"""
 
     name: str
 
@@ -23,9 +23,9 @@ class Reporter:
 
 
 def seed_of(rng: Any, seed: Any) -> int:
-    """The seed of a run by either of Mesa's names."""
+    """The seed of a run, given under either of Mesa's names."""
     if rng is not None and seed is not None:
-        raise ValueError("rng and seed are two names of the same thing: give one of them")
+        raise ValueError("rng and seed are two names for the same argument: give one of them")
     name, value = ("seed", seed) if rng is None else ("rng", rng)
     if name == "seed" and isinstance(value, str) and value.isascii() and value.isdecimal():
         value = int(value)
@@ -33,24 +33,29 @@ def seed_of(rng: Any, seed: Any) -> int:
 
 
 def with_keywords(parameters: Any, kwargs: dict[str, Any]) -> Any:
-    """Parameters as `Setup.of` takes them, with those that are keywords, which are taken out of `kwargs`."""
+    """Merge parameters with those among the keywords, for `Setup.of`; removes them from `kwargs`."""
     keywords = {name: kwargs.pop(name) for name in Parameters.names() if name in kwargs}
     if isinstance(parameters, Mapping):
         parameters = dict(parameters)
     if not keywords or not isinstance(parameters, dict | Parameters | None):
         return parameters
     table = parameters.model_dump(exclude_unset=True) if isinstance(parameters, Parameters) else parameters or {}
-    if twice := [name for name in keywords if name in table]:
-        raise ValueError(f"{', '.join(twice)}: given in `parameters` and as a keyword; give it once")
+    if duplicates := [name for name in keywords if name in table]:
+        raise ValueError(f"{', '.join(duplicates)}: given in `parameters` and as a keyword; give it once")
     return table | keywords
 
 
 def whole_months(months: Any) -> int:
-    number = isinstance(months, int | float | np.number) and not isinstance(months, bool)
-    if not number or months < 0 or not float(months).is_integer():
+    """Check a number of months: a whole number, 0 or more."""
+    is_number = isinstance(months, int | float | np.number) and not isinstance(months, bool)
+    if not is_number or months < 0 or not float(months).is_integer():
         raise ValueError(f"{months!r} months: give a whole number, 0 or more")
     return int(months)
 
 
 def by_name(reporters: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: Reporter(given) if isinstance(given, str) else given for name, given in (reporters or {}).items()}
+    """Replace strings among the reporters by a `Reporter` of that attribute."""
+    return {
+        name: Reporter(reporter) if isinstance(reporter, str) else reporter
+        for name, reporter in (reporters or {}).items()
+    }

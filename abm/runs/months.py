@@ -1,4 +1,4 @@
-"""The months of a run, one after the other."""
+"""Run a simulation month by month."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from abm.runs.setup import Setup
 
 
 def months_of(setup: Setup, seed: int, *, compiled: bool = True) -> Iterator[tuple[Market, Month | None]]:
-    """The markets of a run one after the other: the first with no report, then one per month."""
+    """Yield the markets of a run: the first without a report, then one with its report per month."""
     values = values_on_device(setup)
     with floats_of(64):
         draws = Draws.from_seed(int(seed))
     market = first_market_of(setup, seed, compiled)
     yield market, None
-    for at in range(setup.months):
-        market, report = one_month(setup, market, values, setup.events(at), draws, compiled)
+    for index in range(setup.months):
+        market, report = one_month(setup, market, values, setup.events(index), draws, compiled)
         yield market, report
 
 
 def values_on_device(setup: Setup) -> Values:
-    """Parameters as arrays that a program takes without converting them."""
+    """Parameters as device arrays, so that a program does not convert them on every call."""
     with floats_of(64):
         return Values({name: jnp.asarray(value) for name, value in setup.values.items()})
 
 
 def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
+    """The market before month 0, compiled or interpreted, always in 64 bits."""
     values = values_on_device(setup)
     with floats_of(64):
         if compiled:
@@ -42,8 +43,8 @@ def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
 
 
 def one_month(setup: Setup, market: Market, values: Values, events: Events, draws: Draws, compiled: bool = True) -> Any:
-    """`market.month`, compiled or interpreted, always in 64 bits."""
-    key = setup.program_key  # where rules have changed since, this drops what JAX keeps of them, in Python too
+    """Run `market.month`, compiled or interpreted, always in 64 bits."""
+    key = setup.program_key  # if rules have changed, this drops JAX's caches of them, for interpreted runs too
     with floats_of(64):
         if compiled:
             return compiled_month(key)(market, values, events, draws)

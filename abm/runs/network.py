@@ -13,23 +13,24 @@ if TYPE_CHECKING:
     from abm.market.state import Market
     from abm.runs.setup import Setup
 
-USED = 1e-3  # usage shares and holdings below this are not drawn
+USED = 1e-3  # usage shares below this have no edge
 
 
 def network_of(market: Market, setup: Setup, layers: str | tuple[str, ...] | None = None) -> nx.MultiDiGraph:
-    """Active agents as nodes (`kind`, `home`), and an edge per relation with `layer` and `weight`.
+    """Graph with active agents as nodes (`kind`, `role`, `home`), and an edge per relation with `layer` and `weight`.
 
-    Layers (`layers` restricts them): ``supply`` vendor -> lab ($ M of chips this month), ``access`` lab -> lab that learns
-    from it, ``ownership`` investor -> firm (share of the firm), ``information`` investor -> whom it listens to, ``peers``
-    adopter -> whom it watches (both shares of its attention, itself included: `information_network` and `peer_network` take
-    them back), ``usage`` adopter -> lab (share of its tokens), ``jurisdiction`` regulator -> everyone at home.
+    Layers (`layers` selects some): ``supply`` vendor -> lab ($ M of chips this month), ``access`` lab -> lab that learns
+    from it, ``ownership`` investor -> firm (share of the firm), ``information`` investor -> investor it listens to,
+    ``peers`` adopter -> adopter it observes (both are shares of its attention, its own included; `information_network` and
+    `peer_network` accept the exported graph), ``usage`` adopter -> lab (share of its tokens), ``jurisdiction`` regulator ->
+    every agent at home there.
 
-    Edges of ``access`` have a `channel`, and two labs may have one of each. "api": distillation, M exchanges this month.
-    "weights": the lab whose open weights the other copied last, in whichever month; the weight is 1 and no amount.
+    Edges of ``access`` have a `channel`, and a pair of labs may have both. "api": distillation, M exchanges this month.
+    "weights": the source of the open weights that the lab copied last, in any month; its weight is always 1.
     """
     wanted = NETWORK_LAYERS if layers is None else (layers,) if isinstance(layers, str) else tuple(layers)
     if unknown := set(wanted) - set(NETWORK_LAYERS):
-        raise ValueError(f"layers {sorted(unknown)} are not known: choose from {', '.join(NETWORK_LAYERS)}")
+        raise ValueError(f"unknown layers {sorted(unknown)}: choose from {', '.join(NETWORK_LAYERS)}")
     graph = nx.MultiDiGraph(month=int(market.month) - 1)
     names = _add_nodes(graph, market, setup)
     for layer in wanted:
@@ -62,7 +63,7 @@ def _connect(
     least: float,
     **more: Any,
 ) -> None:
-    """Edges tail[i] -> head[j] for weight[i, j] above `least`, among active agents."""
+    """Add edges tail[i] -> head[j] for weight[i, j] above `least`, among active agents."""
     for i, j in np.argwhere(weight > least):
         if tails[i] in graph and heads[j] in graph:
             graph.add_edge(tails[i], heads[j], layer=layer, weight=float(weight[i, j]), **more)
@@ -91,6 +92,7 @@ def _ownership(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str
 
 
 def _lists(graph: nx.MultiDiGraph, layer: str, names: list[str], lists: np.ndarray) -> None:
+    """Add edges for neighbour lists, weighted by the share of places."""
     for i, row in enumerate(lists):
         heads, times = np.unique(row, return_counts=True)
         for j, n in zip(heads, times, strict=True):

@@ -1,4 +1,4 @@
-"""What of a run's code is not the package's own: classes of the user's, and rules replaced in memory."""
+"""Identify code of a run that is not the package's own: user classes, and rules replaced in memory."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import abm.market.month  # noqa: F401  # with it all modules of the month are there
+import abm.market.month  # noqa: F401  # imports all modules of the month
 from abm.engine import Identity, identity_of, is_by_name, is_library, is_library_file
 from abm.support.messages import AbmWarning
 
-MONTH = tuple(
-    f"abm.{part}"
-    for part in ("agents", "engine", "market", "mechanisms", "networks", "observables", "phases", "population", "state")
-)
-"""Modules that decide what a month computes."""
+MONTH = ("abm.agents", "abm.engine", "abm.market", "abm.mechanisms")
+"""Folders whose code determines a month."""
 
 
 def is_built_in(kind: type) -> bool:
-    """Whether a class is one of the package's."""
+    """Whether a class belongs to the package."""
     return kind.__module__.startswith("abm.") and is_by_name(kind)
 
 
 def _namespaces() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every module of the month, and every class that it defines, with what stands in it."""
+    """Yield (name, namespace) of every module of the month and of every class that it defines."""
     for name, module in sorted(sys.modules.items()):
         if name.startswith(MONTH):
             yield name, vars(module)
@@ -37,7 +34,7 @@ def _namespaces() -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _is_foreign(name: str, value: Any) -> bool:
-    """Whether a function or class that stands in the package is not the package's: replaced before anything was run."""
+    """Whether a function or class in a module of the package comes from elsewhere (replaced before this import)."""
     if name.startswith("__") or not isinstance(value, types.FunctionType | type):
         return False
     if isinstance(value, type):
@@ -52,41 +49,40 @@ AS_IMPORTED = [
 
 
 def replaced() -> dict[str, Any]:
-    """What a user has replaced in the package's own modules and classes since they were imported: name -> what is there now."""
-    found = {}
+    """Objects that a user has replaced in the package's modules and classes since the import: name -> new object."""
+    changed = {}
     for where, space, before in AS_IMPORTED:
         if len(space) == len(before) and all(map(operator.is_, space.values(), before.values())):
             continue
         for name in {**before, **space}:
             now = space.get(name)
             if now is not before.get(name) and not name.startswith("__") and not _is_module(now):
-                found[f"{where}.{name}"] = now
-    return found
+                changed[f"{where}.{name}"] = now
+    return changed
 
 
 def _is_module(value: Any) -> bool:
-    return isinstance(value, type(sys))  # a submodule that was imported later
+    return isinstance(value, type(sys))  # a submodule may be imported later
 
 
 def identity_of_code(kinds: Iterable[type]) -> Identity:
-    """Of the user's classes among these, and of what was replaced in the package; the same for a run without either."""
+    """Identity of the user's classes among `kinds` and of all replaced code; empty for a run without either."""
     own = [kind for kind in kinds if not is_built_in(kind)]
     changed = replaced()
     if not own and not changed:
         return Identity("", ())
-    # What was put in the package's place is looked into even where it calls itself the package's.
-    found = identity_of(own, [(name, changed[name]) for name in sorted(changed)])
-    if found.unknown:
-        _warn_once(", ".join(sorted(kind.__name__ for kind in own) or sorted(changed)), found.unknown)
-    return found
+    # Replacements are examined even if their `__module__` claims to be the package.
+    identity = identity_of(own, [(name, changed[name]) for name in sorted(changed)])
+    if identity.unknown:
+        _warn_once(", ".join(sorted(kind.__name__ for kind in own) or sorted(changed)), identity.unknown)
+    return identity
 
 
 @functools.lru_cache(1_000)
-def _warn_once(whose: str, unknown: tuple[str, ...]) -> None:
+def _warn_once(owners: str, unknown: tuple[str, ...]) -> None:
     warnings.warn(
-        f"{whose}: what the rules do depends on more than their code ({'; '.join(unknown[:3])}). They are recompiled for"
-        " every run, which takes some seconds, and use the values found at that moment; pass numbers as Fields, parameters or"
-        " draws instead",
+        f"{owners}: the rules depend on more than their code ({'; '.join(unknown[:3])}). They are recompiled for every"
+        " run, which takes some seconds, with the values of that moment; pass numbers as Fields, parameters or draws instead",
         AbmWarning,
         stacklevel=2,
     )

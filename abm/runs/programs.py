@@ -1,4 +1,4 @@
-"""The compiled programs of a market: one for each `ProgramKey`, whatever the parameters, seeds and scenarios."""
+"""Compiled programs of the market: one per `ProgramKey`, for any parameters, seeds and scenarios."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from abm.runs.setup import ProgramKey
 from abm.support.provenance import source_hash
 
 BY_RUN = Market(**{name: 0 for name in Market.names() if name not in ("networks", "month")}, networks=None, month=None)  # type: ignore[arg-type]
-"""Which parts of the market differ between the runs of an ensemble (axis 0), and which they share."""
+"""Axes for `jax.vmap`: parts of the market that differ between runs (axis 0), and parts that they share (None)."""
 
 
 def start_runs(p: dict[str, Any], seeds: Any, networks: Networks, populations: Populations) -> Market:
-    """The first markets of the runs of a chunk: parameters (runs, ...), seeds as words (runs, 2)."""
+    """First markets of a chunk of runs, from parameters (runs, ...) and seeds as words (runs, 2)."""
     cast = populations.cast()
 
     def start(values: dict[str, Any], seed: Any) -> Market:
@@ -36,32 +36,33 @@ def start_runs(p: dict[str, Any], seeds: Any, networks: Networks, populations: P
 
 
 def months_of_runs(equations: Equations, own_events: bool = False) -> Any:
-    """`month` of all runs of a chunk: (markets, (parameters, seeds), events of the month) -> (markets, reports).
+    """`month` for all runs of a chunk: (markets, (parameters, seeds), events of the month) -> (markets, reports).
 
-    With `own_events` every run has its own, first axis; otherwise all share one month's events.
+    With `own_events` every run has its own events (first axis); otherwise all runs share them.
     """
 
-    def one(market: Market, inputs: Any, events: dict[str, Any]) -> tuple[Market, Month]:
+    def month_of_run(market: Market, inputs: Any, events: dict[str, Any]) -> tuple[Market, Month]:
         values, seed = inputs
         return month(market, Values(values), Events(events), Draws.from_seed(seed), equations)
 
-    return jax.jit(jax.vmap(one, in_axes=(BY_RUN, 0, 0 if own_events else None), out_axes=(BY_RUN, 0), axis_name=RUNS))
+    in_axes = (BY_RUN, 0, 0 if own_events else None)
+    return jax.jit(jax.vmap(month_of_run, in_axes=in_axes, out_axes=(BY_RUN, 0), axis_name=RUNS))
 
 
 def play_months(
     markets: Market, inputs: Any, timeline: dict[str, Any], bounds: tuple[Any, Any], reports: Any, months: Any
 ) -> tuple[Market, Any]:
-    """Months ``bounds[0]`` to ``bounds[1] - 1`` of a chunk of runs: one loop, compiled by whoever calls it.
+    """Run months ``bounds[0]`` to ``bounds[1] - 1`` of a chunk of runs in one loop, to be compiled by the caller.
 
-    `months` is what `months_of_runs` gives; the reports of the months played replace their rows of `reports`
-    (months, runs, ...).
+    `months` is a function from `months_of_runs`; reports are written to the rows of these months in `reports` (months,
+    runs, ...).
     """
     return loop_between(lambda market, events: months(market, inputs, events), markets, timeline, bounds, reports)
 
 
 @jax.tree_util.register_pytree_node_class
 class Row(Mapping[str, Any]):
-    """Numbers by name that a program hands over as one array (..., names): a hundred arrays take milliseconds."""
+    """Numbers by name that a program returns as one array (..., names): returning a hundred arrays takes milliseconds."""
 
     def __init__(self, names: tuple[str, ...], array: Any) -> None:
         self.names, self.array = names, array
@@ -89,24 +90,26 @@ class Row(Mapping[str, Any]):
         return cls(names, *children)
 
 
-KEPT = 8
-"""Shapes whose programs are kept in a process. Each maps some 2,500 stretches of memory, and Linux ends one with 65,530."""
+CACHED_PROGRAMS = 8
+"""Program keys whose programs stay in a process. Each maps some 2,500 memory regions, and Linux allows 65,530 per process."""
 
 
-@functools.lru_cache(KEPT)
+@functools.lru_cache(CACHED_PROGRAMS)
 def compiled_month(key: ProgramKey) -> Callable[..., Any]:
-    """`market.month`, compiled; its observables are a `Row`."""
+    """The compiled `market.month`; its observables are a `Row`."""
     equations = key.equations
 
-    def one(market: Market, p: Values, events: Any, draws: Any) -> tuple[Market, Month]:
+    def month_of_run(market: Market, p: Values, events: Any, draws: Any) -> tuple[Market, Month]:
         market, report = month(market, p, events, draws, equations)
         return market, report._replace(observables=Row.of(report.observables))
 
-    return jax.jit(one, compiler_options=compiler_options())
+    return jax.jit(month_of_run, compiler_options=compiler_options())
 
 
-@functools.lru_cache(KEPT)
+@functools.lru_cache(CACHED_PROGRAMS)
 def compiled_start(key: ProgramKey) -> Callable[..., Market]:
+    """The compiled `start.first_market`."""
+
     def start(p: Any, seed: Any, networks: Networks) -> Market:
         return first_market(Values(p), seed, key.populations, networks, key.cast)
 
@@ -114,22 +117,23 @@ def compiled_start(key: ProgramKey) -> Callable[..., Market]:
 
 
 ROWS = 60
-"""A program's timeline has this many rows or a multiple: shorter runs use the same program."""
+"""Timelines of programs have a multiple of this many rows, so that shorter runs share a program."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Program:
-    """The compiled parts of an ensemble: first markets, and months from one to another."""
+    """The compiled parts of an ensemble: the first markets, and the loop over a range of months."""
 
     start: Callable[..., Market]
     month: Callable[..., Any]
     months: Callable[..., Any]
     identity: str = ""
-    """Stands for what decides the traces, where they are kept (`abm.engine.traced`)."""
+    """Identifies everything the stored traces depend on (`abm.engine.traced`); empty if traces are not stored."""
 
     @staticmethod
-    @functools.lru_cache(KEPT)
+    @functools.lru_cache(CACHED_PROGRAMS)
     def of(key: ProgramKey, precision: int, own_timelines: bool = False) -> Program:
+        """The program of a key; `precision` only separates the cache entries of 32 and 64 bits."""
         month = months_of_runs(key.equations, own_timelines)
 
         def months(markets: Any, inputs: Any, timeline: Any, bounds: Any, reports: Any) -> Any:
@@ -144,20 +148,20 @@ class Program:
         return Program(start, month, traced_months, identity)
 
     def blank(self, markets: Market, inputs: Any, timeline: dict[str, Any]) -> Month:
-        """Reports to be filled."""
+        """Empty reports for `advance` to fill."""
         events = {name: np.asarray(rows[0]) for name, rows in timeline.items()}
 
         def shapes() -> Month:
             return jax.eval_shape(self.month, markets, inputs, events)[1]
 
-        report = _kept_shapes(self.identity, (markets, inputs, events), shapes) if self.identity else shapes()
+        report = _stored_shapes(self.identity, (markets, inputs, events), shapes) if self.identity else shapes()
         rows = _rows(len(timeline["capex"]))
-        # On an accelerator they are made where they are needed; here JAX would compile a program for each of them.
+        # On an accelerator, create them on the device; on a CPU JAX would compile a program for each of them.
         zeros: Any = jnp.zeros if on_accelerator() else np.zeros
         return jax.tree.map(lambda x: zeros((rows, *x.shape), x.dtype), report)
 
     def advance(self, inputs: Any, timeline: dict[str, Any], state: Any, stop: int) -> Any:
-        """From state (month, markets, reports) to the state at `stop`; timeline (months, ...) or (months, runs, ...)."""
+        """Advance a state (month, markets, reports) to month `stop`; timeline (months, ...) or (months, runs, ...)."""
         month, markets, reports = state
         if stop <= month:
             return state
@@ -170,8 +174,8 @@ class Program:
         return stop, markets, reports
 
 
-def _kept_shapes(identity: str, arguments: Any, shapes: Callable[[], Month]) -> Month:
-    """Shapes and types of a month's report, from disk where another process has traced it."""
+def _stored_shapes(identity: str, arguments: Any, shapes: Callable[[], Month]) -> Month:
+    """Shapes and dtypes of a month's report, from disk if another process has stored them."""
 
     def plain() -> bytes:
         report = shapes()
@@ -182,9 +186,9 @@ def _kept_shapes(identity: str, arguments: Any, shapes: Callable[[], Month]) -> 
         }
         return json.dumps(jax.tree.map(lambda x: f"{x.dtype} {json.dumps(x.shape)}", parts)).encode()
 
-    def shape(words: str) -> Any:
-        kind, _, size = words.partition(" ")
-        return jax.ShapeDtypeStruct(tuple(json.loads(size)), np.dtype(kind))
+    def shape(text: str) -> Any:
+        dtype, _, size = text.partition(" ")
+        return jax.ShapeDtypeStruct(tuple(json.loads(size)), np.dtype(dtype))
 
     name = traced.key_of(f"report {identity}", jax.tree.leaves(arguments))
     parts = jax.tree.map(shape, json.loads(traced.kept(name, plain)))
@@ -192,4 +196,5 @@ def _kept_shapes(identity: str, arguments: Any, shapes: Callable[[], Month]) -> 
 
 
 def _rows(months: int) -> int:
+    """Number of rows of a timeline of `months`: the next multiple of `ROWS`."""
     return -(-months // ROWS) * ROWS

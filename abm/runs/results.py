@@ -1,4 +1,4 @@
-"""What comes out: a run, an ensemble, a comparison."""
+"""Results: a run, an ensemble, a comparison of two ensembles."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def firm_names(setup: Setup) -> list[str]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result:
-    """One run. Its arrays are read-only: copy what you want to change."""
+    """Result of one run. Its arrays are read-only; copy one to change it."""
 
     setup: Setup
     seed: int
     report: Month
     compiled: bool = True
     rules: Any = ""
-    """What the run's rules were (`abm.runs.programs.ProgramKey.rules`)."""
+    """Identity of the run's rules (`abm.runs.setup.ProgramKey.rules`)."""
 
     def __post_init__(self) -> None:
         read_only(self.report)
@@ -49,7 +49,7 @@ class Result:
         return observable_of(self.report.observables, observable)
 
     def frame(self) -> pd.DataFrame:
-        """One row a month, one column an observable; index: first day of the month, with the model month beside it."""
+        """One row per month: a column `month` and one per observable; the index is the first day of the month."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -58,7 +58,7 @@ class Result:
 
     @property
     def returns(self) -> pd.DataFrame:
-        """Daily log returns: index (month, day), one column a listed firm."""
+        """Daily log returns: index (month, day), one column per listed firm."""
         import pandas as pd
 
         daily = np.array(self.report.daily_returns)
@@ -66,7 +66,7 @@ class Result:
         return pd.DataFrame(daily.reshape(-1, daily.shape[2]), index=index, columns=firm_names(self.setup))
 
     def products(self) -> pd.DataFrame:
-        """Every product and month in long form: month, lab, tier, price ($/Mtok), capability (nats), released, ..."""
+        """All products in long form: month, lab, tier, price ($ per M tokens), capability (nats), released, ..."""
         import pandas as pd
 
         record = self.report.products
@@ -79,18 +79,18 @@ class Result:
         return frame[frame["active"]].drop(columns="active").reset_index()
 
     def market(self, month: int) -> Any:
-        """The market's whole state at the end of a month, replayed from the seed.
+        """The full state of the market at the end of a month, recomputed from the seed.
 
-        Raises ValueError for a month that the run has not, and where a rule has been changed since the run.
+        Raises ValueError for a month outside the run, and if a rule has changed since the run.
         """
         from abm.runs.months import months_of
 
         if not 0 <= month < self.setup.months:
             raise ValueError(f"month = {month}: the run has months 0 to {self.setup.months - 1}")
         if self.rules != self.setup.program_key.rules:
-            raise ValueError("the agents' rules have changed since this run, so it cannot be replayed; run it again")
-        for at, (market, _) in enumerate(months_of(self.setup, self.seed, compiled=self.compiled)):
-            if at == month + 1:
+            raise ValueError("the agents' rules have changed since this run, so it cannot be recomputed; run it again")
+        for number, (market, _) in enumerate(months_of(self.setup, self.seed, compiled=self.compiled)):
+            if number == month + 1:
                 return market
         raise AssertionError("unreachable")
 
@@ -105,7 +105,7 @@ class Result:
         return policy_of(self.setup)
 
     def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
-        """The run over time, a panel an observable; six that tell its story by default (`abm.figures.run_chart`)."""
+        """Plot the run over time, one panel per observable; by default six main ones (`abm.figures.run_chart`)."""
         from abm.charts.fans import run_chart
 
         return run_chart(self, observables, axes, **look)
@@ -113,14 +113,14 @@ class Result:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Many runs; arrays have the run as first axis, in the order of `seeds`, and are read-only."""
+    """Results of many runs. Arrays have the run as first axis, in the order of `seeds`, and are read-only."""
 
     setup: Setup
     seeds: list[int]
     out: dict[str, Any]
     daily_months: tuple[int, ...]
     own_parameters: bool = False
-    """Whether every run has parameters of its own; those of the set-up are the first run's."""
+    """Whether every run has its own parameters; the set-up then holds those of the first run."""
 
     def __post_init__(self) -> None:
         read_only(self.out)
@@ -131,53 +131,57 @@ class Ensemble:
 
     @property
     def names(self) -> list[str]:
+        """Names of the observables, sorted."""
         return sorted(self.out["observables"])
 
     def frame(self) -> pd.DataFrame:
-        """Tidy: one row per run and month, one column an observable; columns `seed` and `month` first."""
+        """Tidy table: one row per run and month; columns `seed`, `month`, then one per observable."""
         import pandas as pd
 
         runs, months = len(self.seeds), self.setup.months
-        seeds = pd.Series(self.seeds).to_numpy()  # NumPy makes floats of small and very large integers together
+        seeds = pd.Series(self.seeds).to_numpy()  # NumPy converts a mix of small and very large integers to floats
         head = {"seed": np.repeat(seeds, months), "month": np.tile(np.arange(months), runs)}
         return pd.DataFrame(head | {name: self[name].reshape(-1) for name in self.names})
 
     def bands(self, observable: str, levels: Iterable[float] = LEVELS) -> pd.DataFrame:
-        """Quantiles and mean across runs, one row a month. Months where a run has no value use the others.
+        """Quantiles and mean across runs, one row per month; runs without a value in a month are left out of it.
 
-        Columns have the level in per cent: q05, q50, q97.5 of 0.05, 0.5, 0.975. Raises ValueError for levels that are not
-        numbers above 0 and below 1, or that repeat.
+        Columns are named by the level in per cent: q05, q50, q97.5 for 0.05, 0.5, 0.975. Raises ValueError for levels that
+        are duplicate or not numbers strictly between 0 and 1.
         """
         import pandas as pd
 
         return pd.DataFrame(quantiles(self[observable], levels), index=months_index(self.setup.months))
 
     def daily(self, month: int) -> np.ndarray:
-        """Daily log returns (runs, days, firms) of a month that was kept, read-only."""
+        """Daily log returns (runs, days, firms) of a stored month, read-only. Raises ValueError for any other month."""
         if month not in self.daily_months:
-            raise ValueError(f"daily returns of month {month} were not kept; ask for them with daily=[..., {month}]")
+            raise ValueError(
+                f"daily returns of month {month} were not kept; run the ensemble with daily=[..., {month}]"
+            )
         return read_only(self.out["daily"][:, self.daily_months.index(month)])
 
     @property
     def firms(self) -> list[str]:
+        """Names of the listed firms, in the order of the last axis of daily returns."""
         return firm_names(self.setup)
 
     def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
-        """Fan charts, a panel an observable; the family of pricing power by default (`abm.figures.fan_chart`)."""
+        """Fan charts, one panel per observable; by default the measures of pricing power (`abm.figures.fan_chart`)."""
         from abm.charts.fans import fan_chart
 
         return fan_chart(self, observables, axes, **look)
 
     def policy(self) -> pd.DataFrame:
-        """As `Result.policy`. Raises ValueError where every run has parameters of its own."""
+        """As `Result.policy`. Raises ValueError if every run has its own parameters."""
         if self.own_parameters:
             raise ValueError(
-                "every run of this ensemble has parameters of its own: ask abm.simulate(...).policy() of one"
+                "every run of this ensemble has its own parameters: use abm.simulate(...).policy() for one of them"
             )
         return policy_of(self.setup)
 
     def failures(self) -> list[int]:
-        """Seeds of runs in which a headline observable is not finite."""
+        """Seeds of runs in which an observable that must have a value is not finite."""
         bad = np.zeros(len(self.seeds), bool)
         for name in self.names:
             if name not in UNDEFINED:
@@ -198,9 +202,9 @@ class Comparison:
         return np.asarray(self.a[observable] - self.b[observable])
 
     def frame(self, observable: str) -> pd.DataFrame:
-        """One row a month: mean difference, low and high end of its interval, and the variance reduction of pairing.
+        """One row per month: mean difference, bounds of its confidence interval, and variance reduction by pairing.
 
-        One pair has no spread: with one run the interval and the reduction are NaN.
+        With a single pair of runs the interval and the reduction are NaN.
         """
         import pandas as pd
 
@@ -217,40 +221,40 @@ class Comparison:
         return pd.DataFrame(table, index=months_index(months))
 
     def variance_reduction(self, observable: str) -> np.ndarray:
-        """(months,) variance of the difference without pairing over that with it; 1 = no gain.
+        """Variance of the difference without pairing relative to that with pairing, (months,); 1 means no gain.
 
-        NaN where the differences have no spread: of one pair, or of pairs that are identical, as before a branch.
+        NaN if the differences have no spread: with a single pair, or with identical pairs, as before a branch.
         """
         difference = self.difference(observable)
         months = difference.shape[1]
         if difference.shape[0] < 2:
             return np.full(months, np.nan)
-        apart = self.a[observable].var(0, ddof=1) + self.b[observable].var(0, ddof=1)
-        spread = difference.var(0, ddof=1)
+        unpaired = self.a[observable].var(0, ddof=1) + self.b[observable].var(0, ddof=1)
+        paired = difference.var(0, ddof=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(apart == 0, 1.0, np.where(spread == 0, np.nan, apart / spread))
+            return np.where(unpaired == 0, 1.0, np.where(paired == 0, np.nan, unpaired / paired))
 
     def table(self, observables: str | list[str] | None = None, month: int | Sequence[int] = -1) -> pd.DataFrame:
-        """One row per observable at one month (default the last); one per observable and month where several are given.
+        """One row per observable for one month (default: the last), or per observable and month for several months.
 
-        Its printed form has units beside the numbers, with four digits.
+        When printed, the table shows four digits and a column of units.
         """
         import pandas as pd
 
         from abm.runs.tables import Table
 
         months = self.a.setup.months
-        asked = [month] if isinstance(month, int | np.integer) else list(month)
-        if wrong := [one for one in asked if not -months <= one < months]:
-            raise ValueError(f"month = {wrong[0]}: both have months 0 to {months - 1}")
+        indices = [month] if isinstance(month, int | np.integer) else list(month)
+        if invalid := [index for index in indices if not -months <= index < months]:
+            raise ValueError(f"month = {invalid[0]}: both ensembles have months 0 to {months - 1}")
         names = [observables] if isinstance(observables, str) else observables or self.a.names
         if isinstance(month, int | np.integer):
             return Table(pd.DataFrame({name: self.frame(name).iloc[month] for name in names}).T)
-        frames = {name: self.frame(name).iloc[asked] for name in names}
+        frames = {name: self.frame(name).iloc[indices] for name in names}
         return Table(pd.concat(frames, names=["observable", "month"]))
 
     def plot(self, observables: str | Sequence[str] | None = None, axes: Any = None, **look: Any) -> Figure:
-        """Mean differences with intervals, a panel an observable (`abm.figures.paired_difference`)."""
+        """Plot mean differences with intervals, one panel per observable (`abm.figures.paired_difference`)."""
         from abm.charts.fans import paired_difference
 
         return paired_difference(self, observables, axes, **look)
@@ -264,39 +268,43 @@ class Comparison:
 
 
 def policy_of(setup: Setup) -> pd.DataFrame:
+    """Table of the changes of policy in a run."""
     from abm.runs.policy import frame, resolved
 
     return frame(resolved(setup))
 
 
 def months_index(months: int) -> Any:
-    """First days of the months, named `date`: an index that CSV, Parquet, Stata and netCDF take alike."""
+    """First days of the months, named `date`: an index that CSV, Parquet, Stata and netCDF can all store."""
     import pandas as pd
 
     return pd.date_range(f"{FIRST_YEAR}-01-01", periods=months, freq="MS", name="date")
 
 
 def observable_of(table: Mapping[str, Any], name: str) -> Any:
+    """An observable by name, read-only. Raises TypeError for other keys, KeyError for an unknown name."""
     if not isinstance(name, str):
         raise TypeError(
-            f"a result is read by the name of an observable, such as result['lerner_closed'], not by {shortened(name)};"
-            " `abm list --observables` has them all, and frame() is the table of them"
+            f"index a result by the name of an observable, such as result['lerner_closed'], not by {shortened(name)};"
+            " `abm list --observables` lists them, and frame() returns all as a table"
         )
     if name not in table:
-        raise KeyError(f"no observable {name!r}{nearest(name, table)}; `abm list --observables` has them all")
-    return read_only(table[name])  # also of a result that was pickled or copied, which the flag does not survive
+        raise KeyError(f"no observable {name!r}{nearest(name, table)}; `abm list --observables` lists them all")
+    return read_only(table[name])  # again, since copying or pickling a result drops the flag
 
 
 def compare(a: Ensemble, b: Ensemble, *, confidence: float = 0.95) -> Comparison:
-    """Paired differences a - b on common random numbers, month by month.
+    """Compare two ensembles by paired differences a - b on common random numbers, month by month.
 
-    The runs must have the same seeds in the same order. Also reports how much the pairing reduced the variance of the
-    difference of means: var(a) + var(b) over var(a - b).
+    Both must have the same seeds in the same order and the same number of months. The comparison also reports how much
+    pairing reduces the variance of the difference of means: var(a) + var(b) over var(a - b).
     """
     if not (isinstance(a, Ensemble) and isinstance(b, Ensemble)):
         raise TypeError(f"compare takes two ensembles, not {type(a).__name__} and {type(b).__name__}")
     if a.seeds != b.seeds:
-        raise ValueError("the two ensembles have different seeds: run both with the same ones to pair them")
+        raise ValueError("the two ensembles have different seeds: run both with the same seeds to pair them")
     if a.setup.months != b.setup.months:
-        raise ValueError(f"the two ensembles have {a.setup.months} and {b.setup.months} months: run both for as many")
+        raise ValueError(
+            f"the two ensembles have {a.setup.months} and {b.setup.months} months: run both for the same number"
+        )
     return Comparison(a, b, confidence)

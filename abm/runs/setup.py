@@ -1,4 +1,4 @@
-"""A run made ready: everything it needs besides its seed, checked."""
+"""The set-up of a run: all its inputs except the seed, checked and combined."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from abm.support.inputs import plain, whole
 from abm.support.messages import did_you_mean, nearest, shortened
 
 LONGEST = 1_200
-"""Months: a century. What the model says of such times is another matter."""
+"""Most months of a run: a century, far beyond any range for which the model was built."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """Everything a run needs besides its seed, checked and ready."""
+    """All inputs of a run except its seed, checked and combined."""
 
     parameters: Parameters
     scenario: Scenario
@@ -37,7 +37,7 @@ class Setup:
     networks: Networks
     equations: Equations = Equations()
     given: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Parameters that the user gave, without those of the scenario."""
+    """Parameters given by the user, without those of the scenario."""
 
     @classmethod
     def of(
@@ -50,38 +50,38 @@ class Setup:
         price_form: str = "log",
         **sizes: Any,
     ) -> Setup:
-        """Check and combine what a user gives; scenario parameters yield to those given explicitly."""
+        """Check and combine the user's inputs; explicitly given parameters override those of the scenario."""
         months = whole("months", months, 1, LONGEST)
         known = [field.name for field in dataclasses.fields(Populations)]
         if isinstance(parameters, str):
             raise TypeError(
-                f"parameters = {shortened(parameters)}: a scenario is given as scenario={shortened(parameters)}"
+                f"parameters = {shortened(parameters)}: give a scenario as scenario={shortened(parameters)}"
             )
         if not isinstance(parameters, Parameters | Mapping | None):
             raise TypeError(f"parameters = {shortened(parameters)}: give Parameters, or a table of names and values")
         if unknown := [name for name in sizes if name not in known]:
             raise TypeError("\n".join(_no_option(name, known) for name in unknown))
-        for name, chosen, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
-            if not isinstance(chosen, str) or chosen not in choices:
-                raise ValueError(f"{name} = {shortened(chosen)}: choose {', '.join(choices)}")
+        for name, value, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
+            if not isinstance(value, str) or value not in choices:
+                raise ValueError(f"{name} = {shortened(value)}: choose {', '.join(choices)}")
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
         cast = populations.cast()
-        story = Scenario.load(scenario)
-        story.check_parameters(Parameters.names())
+        scenario = Scenario.load(scenario)
+        scenario.check_parameters(Parameters.names())
         given = Parameters.given(parameters)
-        resolved = Parameters(**merged(story.all_parameters, given))
-        timeline = story.timeline(months, cast).arrays()
+        resolved = Parameters(**merged(scenario.all_parameters, given))
+        timeline = scenario.timeline(months, cast).arrays()
         equations = Equations(pricing, price_form, short_sales=resolved.short_sale_constraint < 0.5)
         with floats_of(64):
             networks = populations.networks()
-        return cls(resolved, story, populations, months, cast, timeline, networks, equations, given)
+        return cls(resolved, scenario, populations, months, cast, timeline, networks, equations, given)
 
     def under(
         self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: str | Scenario | None = None
     ) -> Setup:
         """The same populations and months under other parameters or another scenario.
 
-        Parameters that the user gave before stay where the new ones do not replace them; those of the old scenario go
+        Parameters that the user gave before stay unless the new ones replace them; those of the old scenario are dropped
         with it.
         """
         return Setup.of(
@@ -95,26 +95,27 @@ class Setup:
 
     @property
     def values(self) -> dict[str, np.ndarray]:
+        """Parameter values as arrays."""
         return self.parameters.values()
 
     @property
     def program_key(self) -> ProgramKey:
-        """What its compiled programs depend on, the rules as they are now among it."""
+        """Key of its compiled programs, including the current code of the rules."""
         return ProgramKey.of(self)
 
-    def events(self, at: int) -> Events:
+    def events(self, month: int) -> Events:
         """The timeline's row of one month."""
-        return Events({name: array[at] for name, array in self.timeline.items()})
+        return Events({name: array[month] for name, array in self.timeline.items()})
 
 
 def _no_option(name: str, known: list[str]) -> str:
-    """What is wrong with an option that there is not."""
+    """Error message for an unknown option."""
     if name in Parameters.names():
         return f"{name} is a parameter: give Parameters({name}=...)"
     if name in ("seed", "seeds", "rng"):
         return f"no option {name!r} here: simulate takes seed=, ensemble seeds=, MarketModel rng= or seed="
-    words = [*known, "scenario", "months", "pricing", "price_form", "compiled", "populations"]
-    return f"no option {shortened(name)}{nearest(name, [*words, *Parameters.names()]) or did_you_mean(name, words)}"
+    options = [*known, "scenario", "months", "pricing", "price_form", "compiled", "populations"]
+    return f"no option {shortened(name)}{nearest(name, [*options, *Parameters.names()]) or did_you_mean(name, options)}"
 
 
 def whole_seed(seed: Any, name: str = "seed") -> int:
@@ -134,7 +135,7 @@ def yes_or_no(name: str, value: Any) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class ProgramKey:
-    """What fixes the arrays and the rules of a run, and so its compiled program. Equal keys share one program."""
+    """Everything that determines a run's compiled program: shapes and rules. Equal keys share one program."""
 
     populations: Populations
     cast: Cast
@@ -143,28 +144,28 @@ class ProgramKey:
 
     @classmethod
     def of(cls, setup: Setup) -> ProgramKey:
-        """With the rules as they are now: a class attribute that has changed since makes another key.
+        """The key with the current code of the rules: a class attribute that changes later gives another key.
 
-        Where what the rules do cannot all be known, every set-up has a key of its own.
+        If not everything that the rules depend on can be identified, every set-up has a key of its own.
         """
         kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in CLASS_OF_ROLE)
-        code = identity_of_code(kind for _, several in kinds for kind, _ in several)
+        code = identity_of_code(kind for _, counts in kinds for kind, _ in counts)
         rules: Any = UnknownRules(setup, code.digest) if code.unknown else code.digest
         return cls(setup.populations, setup.cast, setup.equations, (kinds, setup.cast, setup.equations, rules))
 
     @property
     def rules(self) -> Any:
-        """Stands for code that is not the package's: empty where there is none."""
+        """Identity of the code that is not the package's own; an empty string if there is none."""
         return self.key[3]
 
     @property
     def own_kinds(self) -> list[type]:
-        """Classes of agents that are not the package's."""
+        """Classes of agents that are not the package's own."""
         return [kind for _, kinds in self.key[0] for kind, _ in kinds if not is_built_in(kind)]
 
     @property
     def is_plain(self) -> bool:
-        """Whether no code but the package's own takes part."""
+        """Whether the run uses only the package's own code."""
         return bool(self.rules == "")
 
     def __hash__(self) -> int:
@@ -176,13 +177,13 @@ class ProgramKey:
 
 @dataclasses.dataclass(frozen=True)
 class UnknownRules:
-    """Rules of which not all can be known: equal for one and the same set-up, while what is known of them is the same."""
+    """Rules that depend on something unidentified: equal only for the same set-up and the same known digest."""
 
     setup: Setup
     digest: str
 
     def __str__(self) -> str:
-        return uuid.uuid4().hex  # nothing that is stored under it is found again
+        return uuid.uuid4().hex  # unique, so that nothing stored under it is reused
 
     def __hash__(self) -> int:
         return hash((id(self.setup), self.digest))

@@ -1,9 +1,10 @@
-"""Run the market: once, and many times in chunks that are compiled together."""
+"""Run the market: a single run, or ensembles in chunks that are computed together."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,11 +26,11 @@ from abm.support.inputs import plain, whole
 from abm.support.messages import shortened
 
 DAILY = (23, 24, 25)
-"""Months whose daily returns an ensemble keeps by default, those of them that it reaches: January 2025 and its neighbours."""
+"""Months whose daily returns an ensemble stores by default, if it reaches them: January 2025 and its neighbours."""
 NEEDED = 3
-"""Memory of a run while it is computed, in sizes of its state: at the start, at the end, and between."""
+"""Memory of a run while it is computed, as a multiple of its state: copies at the start, at the end, and in between."""
 REPORTED = 700
-"""Numbers that a month of a run reports, about."""
+"""Approximate number of values that a run reports per month."""
 
 
 def simulate(
@@ -41,18 +42,18 @@ def simulate(
     compiled: bool = True,
     **options: Any,
 ) -> Result:
-    """One run.
+    """Run the model once.
 
     Parameters
     ----------
     parameters
-        `Parameters` or a table of values; defaults are the fitted ones. They hold from January 2023 on.
+        `Parameters` or a table of values; defaults are the fitted ones. They apply from January 2023 on.
     scenario
-        Name of a built-in scenario, path of a TOML file, or a `Scenario`. Its own parameters yield to those given here; its
-        dated events act on whatever is given, from their date on. Where an event sets a policy lever that was given to
-        another value, a warning tells so: `result.policy()` has all that acts.
+        Name of a built-in scenario, path of a TOML file, or a `Scenario`. Parameters given here override its own; its
+        dated events change them from their date on. A warning is issued if an event sets a given parameter to another
+        value; `result.policy()` lists everything in effect.
     seed
-        Same parameters, scenario and seed give the same numbers, alone or inside an ensemble.
+        Same parameters, scenario and seed give the same numbers, alone or in an ensemble.
     compiled
         False calls every rule agent by agent in Python (slow; for breakpoints and rules with Python branches).
     **options
@@ -62,7 +63,7 @@ def simulate(
     Returns
     -------
     Result
-        ``.frame()`` is one row a month, ``.returns`` daily log returns, ``.network(month)`` the multilayer network.
+        ``.frame()`` has one row per month, ``.returns`` daily log returns, ``.network(month)`` the multilayer network.
     """
     seed, compiled = whole_seed(seed), yes_or_no("compiled", compiled)
     setup = Setup.of(parameters, scenario, months, **options)
@@ -83,14 +84,14 @@ def ensemble(
     seeds: Iterable[int] = range(100),
     **options: Any,
 ) -> Ensemble:
-    """Many runs of one setting on different seeds (or of one parameter set per seed), compiled together.
+    """Run one setting on many seeds (or one parameter set per seed), computed together.
 
     Parameters
     ----------
     parameters
-        As in `simulate`; or one `Parameters` (or table of values) per seed, in a list, an array or a generator.
+        As in `simulate`; or one `Parameters` (or table of values) per seed, as a list, an array or a generator.
     seeds
-        Whole numbers. Run i of two ensembles with the same seeds sees the same draws: compare them with `compare`.
+        Whole numbers. Runs with the same seed in two ensembles use the same draws: compare them with `compare`.
     **options
         As in `ensembles`.
     """
@@ -100,8 +101,8 @@ def ensemble(
 class Setting(NamedTuple):
     """One setting of `ensembles`: parameters and scenario as `ensemble` takes them.
 
-    `months` overrides the months of the others. With `branch_at` the months before that one are those of the first
-    setting, whatever this one's parameters and scenario say: a counterfactual that shares its history.
+    `months` overrides the argument `months` of `ensembles`. With `branch_at`, the months before it are those of the first
+    setting, whatever this one's parameters and scenario: a counterfactual with a shared history.
     """
 
     parameters: Parameters | Mapping[str, Any] | Iterable[Parameters] | None = None
@@ -122,24 +123,23 @@ def ensembles(
     progress: Callable[[int, int, float], None] | None = None,
     **options: Any,
 ) -> list[Ensemble]:
-    """Ensembles of several settings on the same seeds, e.g. a baseline and its counterfactuals.
+    """Run ensembles of several settings on the same seeds, e.g. a baseline and its counterfactuals.
 
-    A setting with the parameters of the first one does not play again the months before their scenarios part.
+    Months that a setting shares with the first one (same parameters, scenarios not yet different) are computed once.
 
     Parameters
     ----------
     settings
-        Each a `Setting`, or a tuple (parameters, scenario, ...).
+        Each is a `Setting` or a tuple (parameters, scenario, ...).
     precision
-        64 (default) or 32 bits: 32 is faster and meant for large sweeps.
+        64 (default) or 32 bits; 32 is faster and meant for large sweeps.
     daily
-        Months whose daily returns are kept (None: all); of a setting with fewer months those that it has.
+        Months whose daily returns are stored (None: all); months beyond the end of a setting are ignored.
     products
-        Keep price, capability and releases of every product and month.
+        Store price, capability and releases of every product and month.
     chunk
-        Runs that are computed together. By default ten on a processor; on an accelerator up to ten thousand, by the
-        number of seeds and the memory there is (`abm.engine.runs_together`). Other sizes may round otherwise in the last
-        digit.
+        Number of runs computed together. Default: ten on a CPU; on an accelerator up to ten thousand, depending on the
+        number of seeds and the memory (`abm.engine.runs_together`). Different sizes may differ in the last digit.
     progress
         Called as ``progress(done, total, seconds)``, counting seeds.
     **options
@@ -151,23 +151,23 @@ def ensembles(
         )
     given = [checked(setting) for setting in settings]
     if not given or given[0].branch_at:
-        raise ValueError("settings: give a first one without branch_at, from whose history others may branch")
+        raise ValueError("settings: give a first one without branch_at, whose history the others can share")
     products, chunk = yes_or_no("products", products), None if chunk is None else whole("chunk", chunk, 1)
     if not (progress is None or callable(progress)):
         raise TypeError(f"progress = {shortened(progress)}: give a function of (done, total, seconds)")
-    seeds = distinct(seeds, repeated=any(isinstance(one.parameters, tuple) for one in given))
+    seeds = distinct(seeds, repeated=any(isinstance(setting.parameters, tuple) for setting in given))
     prepared = [PreparedSetting.of(setting, seeds, months, options) for setting in given]
     warn(dict.fromkeys(sentence for setting in prepared for sentence in setting.without_effect(prepared[0])))
     days = kept_days(daily, max(setting.setup.months for setting in prepared))
-    played = run_prepared(prepared, seeds, plain(precision), days, products, chunk, progress)
-    for one in played:
-        check_finite({name: one[name] for name in one.names}, one.setup, seeds)
-        warn_of_prices(one.out["observables"], seeds)
-    return played
+    results = run_prepared(prepared, seeds, plain(precision), days, products, chunk, progress)
+    for result in results:
+        check_finite({name: result[name] for name in result.names}, result.setup, seeds)
+        warn_of_prices(result.out["observables"], seeds)
+    return results
 
 
 def checked(setting: Any) -> Setting:
-    """A setting with parameters that are one per seed as a tuple, whatever they were. Raises TypeError where it is none."""
+    """Check a setting, and convert parameters per seed to a tuple. Raises TypeError for anything else."""
     if isinstance(setting, str) or not isinstance(setting, Sequence) or len(setting) > len(Setting._fields):
         raise TypeError(
             f"settings: {shortened(setting)} is neither a Setting nor a tuple ({', '.join(Setting._fields)})"
@@ -176,28 +176,28 @@ def checked(setting: Any) -> Setting:
     given = setting.parameters
     if isinstance(given, np.ndarray | Iterator | Sequence) and not isinstance(given, str):
         return setting._replace(parameters=tuple(given))
-    return setting._replace(parameters=plain(given)) if hasattr(given, "to_dict") else setting  # of pandas
+    return setting._replace(parameters=plain(given)) if hasattr(given, "to_dict") else setting  # a pandas Series
 
 
 def distinct(seeds: Any, repeated: bool) -> list[int]:
-    """Seeds as integers. Raises ValueError for duplicates, unless `repeated` says that each has parameters of its own."""
+    """Seeds as integers. Raises ValueError for duplicates, unless `repeated` (every run has its own parameters)."""
     if isinstance(seeds, str | bytes | Mapping) or not isinstance(seeds, Iterable):
         raise ValueError(f"seeds = {shortened(seeds)}: give several, such as range({shortened(seeds)})")
     numbers = [whole_seed(seed) for seed in seeds]
-    if len(set(numbers)) < len(numbers) and not repeated:
-        raise ValueError("seeds: one is there twice, and would count as two independent runs")
+    if not repeated and (duplicates := [seed for seed, count in Counter(numbers).items() if count > 1]):
+        raise ValueError(f"seeds: duplicate seed {duplicates[0]}; it would count as two independent runs")
     return numbers
 
 
 def kept_days(daily: Any, months: int) -> tuple[int, ...] | None:
-    """Months whose daily returns are kept; `months` is the length of the longest run. Raises ValueError for any other."""
+    """Check the months of daily returns against `months`, the length of the longest run. Raises ValueError."""
     if daily is None or daily is DAILY:
         return daily
     if isinstance(daily, str | Mapping) or not isinstance(daily, Iterable):
         raise ValueError(f"daily = {shortened(daily)}: give months, such as [23, 24, 25], or None for all of them")
     days = tuple(whole("daily month", month, 0, months - 1) for month in daily)
     if len(set(days)) < len(days):
-        raise ValueError(f"daily = {shortened(days)}: a month is there twice")
+        raise ValueError(f"daily = {shortened(days)}: duplicate month; give each month once")
     return days
 
 
@@ -211,27 +211,32 @@ def run_prepared(
     progress: Callable[[int, int, float], None] | None = None,
     workers: int | None = None,
 ) -> list[Ensemble]:
-    """`ensembles` of settings that were made ready; `workers` as in `run_many`."""
+    """Run `ensembles` of prepared settings; `workers` as in `run_many`."""
     if not seeds:
         raise ValueError("seeds is empty: give at least one seed")
     if not isinstance(precision, int) or precision not in (32, 64):
         raise ValueError(f"precision = {shortened(precision)}: choose 64 or 32")
-    kept = [
+    stored = [
         tuple(m for m in (range(setting.setup.months) if daily is None else daily) if 0 <= m < setting.setup.months)
         for setting in prepared
     ]
 
     def keep(reports: list[Month]) -> list[dict[str, Any]]:
-        nothing: Any = None  # is not fetched
-        reports = jax.device_get(reports if products else [one._replace(products=nothing) for one in reports])
-        return [kept_of(r, m.setup.months, days, products) for r, m, days in zip(reports, prepared, kept, strict=True)]
+        nothing: Any = None  # products are not copied from the device
+        reports = jax.device_get(reports if products else [report._replace(products=nothing) for report in reports])
+        return [
+            kept_of(report, setting.setup.months, days, products)
+            for report, setting, days in zip(reports, prepared, stored, strict=True)
+        ]
 
     with floats_of(precision):
-        usual = runs_together(len(seeds), lambda: 0 if chunk else sum(one.bytes_of_run(precision) for one in prepared))
+        usual = runs_together(
+            len(seeds), lambda: 0 if chunk else sum(setting.bytes_of_run(precision) for setting in prepared)
+        )
         inputs = (
             jnp.asarray(np.stack([seed_words(seed) for seed in seeds])),
-            [m.values for m in prepared],
-            [m.timelines for m in prepared],
+            [setting.values for setting in prepared],
+            [setting.timelines for setting in prepared],
         )
         outs = run_many(
             functools.partial(_run_chunk, prepared, precision),
@@ -244,16 +249,16 @@ def run_prepared(
             x64=precision == 64,
         )
     return [
-        Ensemble(m.setup, seeds, out, days, own_parameters=bool(m.given))
-        for m, out, days in zip(prepared, outs, kept, strict=True)
+        Ensemble(setting.setup, seeds, out, days, own_parameters=bool(setting.given))
+        for setting, out, days in zip(prepared, outs, stored, strict=True)
     ]
 
 
 @dataclasses.dataclass(frozen=True)
 class PreparedSetting:
-    """A setting made ready: its set-up, and its parameter values (runs, ...).
+    """A checked setting: its set-up and parameter values (runs, ...).
 
-    `timelines` (runs, months, ...), where they are given, stand in for the set-up's own, one for each run.
+    `timelines` (runs, months, ...), if given, replace the set-up's timeline by one per run.
     """
 
     setup: Setup
@@ -261,10 +266,11 @@ class PreparedSetting:
     branch_at: int = 0
     timelines: dict[str, np.ndarray] | None = None
     given: tuple[dict[str, Any], ...] = ()
-    """What was set explicitly, run by run, where every run has parameters of its own."""
+    """Explicitly given parameters of each run, if every run has its own."""
 
     @classmethod
     def of(cls, setting: Setting, seeds: list[int], months: int, options: dict[str, Any]) -> PreparedSetting:
+        """Check a setting and prepare its values for the seeds."""
         parameters, scenario, own_months, branch_at = checked(setting)
         months = whole("months", months if own_months is None else own_months, 1, LONGEST)
         if (branch_at := whole("branch_at", branch_at, 0)) >= months:
@@ -275,34 +281,36 @@ class PreparedSetting:
             return cls(setup, values, branch_at)
         if len(parameters) != len(seeds):
             raise ValueError(f"{len(parameters)} parameter sets for {len(seeds)} seeds: give one per seed")
-        setups = [Setup.of(one, scenario, months, **options) for one in parameters]
-        free = all(s.equations.short_sales for s in setups)  # one constrained run makes all pass through the kink
+        setups = [Setup.of(table, scenario, months, **options) for table in parameters]
+        free = all(
+            s.equations.short_sales for s in setups
+        )  # one constrained run makes all runs use the constrained equations
         setup = dataclasses.replace(setups[0], equations=setups[0].equations._replace(short_sales=free))
         tables = [s.values for s in setups]
         values = {name: np.stack([table[name] for table in tables]) for name in tables[0]}
         return cls(setup, values, branch_at, given=tuple(s.given for s in setups))
 
     def without_effect(self, first: PreparedSetting) -> list[str]:
-        """A sentence for each of its parameters that does not act, or not all the time."""
+        """One sentence for each of its parameters that has no effect, or not all the time."""
         setup = self.setup
-        found = [
+        sentences = [
             sentence
             for given in self.given or (setup.given,)
             for sentence in overridden(setup.scenario, given, setup.months, self.branch_at)
         ]
-        return found + (inert(self.values, first.values, self.branch_at) if self.branch_at else [])
+        return sentences + (inert(self.values, first.values, self.branch_at) if self.branch_at else [])
 
     def bytes_of_run(self, precision: int) -> float:
-        """About what one run takes while it is computed: its state, and its reports as they come and go."""
-        one = {name: rows[:1] for name, rows in self.values.items()}
+        """Approximate memory of one run while it is computed: copies of its state, and two copies of its reports."""
+        values = {name: rows[:1] for name, rows in self.values.items()}
         program = Program.of(self.setup.program_key, precision)
-        state = jax.eval_shape(program.start, one, np.zeros((1, 2), np.uint32), self.setup.networks)
+        state = jax.eval_shape(program.start, values, np.zeros((1, 2), np.uint32), self.setup.networks)
         own = jax.tree.leaves(state.replace(networks=None))
         reports = 2 * REPORTED * self.setup.months * precision // 8
         return float(NEEDED * sum(leaf.size * leaf.dtype.itemsize for leaf in own) + reports)
 
     def parts_from(self, first: PreparedSetting) -> int:
-        """First month that this setting does not share with the first one of its ensembles."""
+        """First month that this setting does not share with the first setting of its ensembles."""
         shared = min(self.setup.months, first.setup.months)
         if self.branch_at or self.setup.equations != first.setup.equations:
             return min(self.branch_at, shared)
@@ -316,10 +324,10 @@ class PreparedSetting:
 
 
 def _run_chunk(prepared: list[PreparedSetting], precision: int, rows: Any) -> list[Month]:
-    """Reports (months, runs, ...) of one chunk for every setting."""
+    """Run one chunk of all settings; return the reports (months, runs, ...) of each."""
     seeds, values, timelines = rows
     turns = [setting.parts_from(prepared[0]) for setting in prepared]
-    reached: dict[int, Any] = {}  # states of the first setting where others leave it
+    reached: dict[int, Any] = {}  # states of the first setting in the months from which others differ
     out = []
     for number, (setting, parameters, own) in enumerate(zip(prepared, values, timelines, strict=True)):
         setup, inputs = setting.setup, (parameters, seeds)
@@ -338,7 +346,7 @@ def _run_chunk(prepared: list[PreparedSetting], precision: int, rows: Any) -> li
 
 
 def kept_of(report: Month, months: int, daily: Sequence[int], products: bool) -> dict[str, Any]:
-    """What an ensemble keeps of reports (months or more, runs, ...), with the run as first axis."""
+    """The part of reports (months or more, runs, ...) that an ensemble stores, with the run as first axis."""
     report = jax.tree.map(lambda x: x[:months].swapaxes(0, 1), report)
     returns = report.daily_returns
     out = {"observables": report.observables, "daily": returns[:, np.array(daily, int)]}

@@ -1,4 +1,4 @@
-"""Tables of observables that print whole, wherever they are printed."""
+"""Tables of observables that print in full on any display."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pandas as pd
 from abm.market.measures import MEASURES
 
 WIDTH = 80
-"""Letters of a line: what does not fit goes on below."""
+"""Characters per line; further columns wrap."""
 
 
 class Table(pd.DataFrame):
-    """A data frame, one row an observable, whose printed form has every column, and units beside the numbers.
+    """A data frame with one row per observable that prints all columns, and units next to the numbers.
 
-    It is printed with four digits, and n/a where there is not a number; the numbers themselves have all of theirs.
+    It prints four digits, and n/a for missing numbers; the stored numbers keep full precision.
     """
 
     def __repr__(self) -> str:

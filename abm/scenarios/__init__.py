@@ -1,1 +1,1 @@
-"""Scenarios: dated events on a timeline, from files or Python."""
+"""Scenarios: dated events on a timeline, from TOML files or Python."""

@@ -1,9 +1,9 @@
 """Model time: months since January 2023, and 21 trading days inside each of them.
 
 Month 0 is January 2023, month 24 is January 2025. Real months have 19 to 23 sessions of the New York Stock Exchange;
-the model's have `DAYS` = 21, numbered from 0. A date is the session it falls on, counted within its calendar month; a
-weekend or holiday belongs to the next session, because that is when the market can answer; what does not fit is the
-month's last day. So every date keeps its calendar month, and dates in order are days in order.
+model months have `DAYS` = 21, numbered from 0. A date maps to its session, counted within its calendar month; a
+weekend or holiday maps to the next session, because that is when the market can react; sessions beyond the 21st map to
+the month's last day. Every date therefore stays in its calendar month, and the order of dates is preserved.
 """
 
 import datetime as dt
@@ -16,9 +16,9 @@ HORIZON = 60
 """Default length of a run, months: to December 2027."""
 
 UNSCHEDULED_CLOSURES = {dt.date(2025, 1, 9): "National Day of Mourning for James E. Carter"}
-"""Closures that were in no calendar. They are *not* taken out when days are counted, so that R1 (20-21 January 2025) is
-day 13 and the crash (27 January) day 17 of their month counting from 1, as MODEL.md section 4 numbers them; with the
-9th taken out they would be days 12 and 16. The four sessions between them are the same either way."""
+"""Closures outside the published calendar. They count as sessions, so that R1 (20-21 January 2025) is day 13 and the
+crash (27 January) day 17 of their month counting from 1, as MODEL.md section 4 numbers them; without the 9th they
+would be days 12 and 16. The four sessions between them are the same either way."""
 
 
 def month_of(date: dt.date) -> int:
@@ -28,7 +28,7 @@ def month_of(date: dt.date) -> int:
 
 @cache
 def market_holidays(year: int) -> frozenset[dt.date]:
-    """Weekdays of `year` on which the New York Stock Exchange is closed by its rule 7.2, as it stands since 2022."""
+    """Weekdays of `year` on which the New York Stock Exchange is closed under its rule 7.2, as in force since 2022."""
 
     def nth(month: int, weekday: int, n: int) -> dt.date:
         first = dt.date(year, month, 1)
@@ -81,7 +81,7 @@ def trading_day(date: dt.date) -> int:
 
 
 def date_of(month: int, day: int = 0) -> dt.date:
-    """Date of a model month's trading day; the month's last session where it has fewer than `day` + 1.
+    """Date of a trading day of a model month; the month's last session if it has fewer than `day` + 1 sessions.
 
     >>> date_of(24, 16)
     datetime.date(2025, 1, 27)

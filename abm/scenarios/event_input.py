@@ -1,4 +1,4 @@
-"""Events as a file or a caller says them, and what is wrong with what is said."""
+"""Read events from the tables of a file or a caller, and collect every problem with them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from abm.support.messages import did_you_mean, requirement, shortened
 def read_event(
     raw: Any, cast: Cast | None = None, horizon: int | None = None
 ) -> tuple[Event | None, list[tuple[str | None, str]]]:
-    """An event from what a file or a caller says of it, and all that is wrong with it as (key, message)."""
+    """Read one event; return it (None if invalid) and all its problems as (key, message)."""
     raw = {key: value for key, value in raw if value is not None} if isinstance(raw, Event) else raw
     if not isinstance(raw, Mapping) or not all(isinstance(key, str) for key in raw):
-        return None, [(None, f"an event is a table [[event]] of its own, not {shortened(raw)}")]
+        return None, [(None, f"an event must be a table [[event]], not {shortened(raw)}")]
     kind = raw.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         return None, [
@@ -32,18 +32,18 @@ def read_event(
 
 
 def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[str | None, str]]:
-    """pydantic's findings as (key, message) in the words of the file, but for those that are found without it."""
-    for found in error.errors(include_url=False):
-        if not found["loc"] or (found["loc"][0] == "parameters" and len(found["loc"]) > 1):
-            continue  # said by `Event.conflicts`, and by abm.scenarios.scenario
-        key = str(found["loc"][0])
-        if found["type"] == "missing":
+    """Translate pydantic's errors into (key, message) in the terms of the file, skipping those reported elsewhere."""
+    for fault in error.errors(include_url=False):
+        if not fault["loc"] or (fault["loc"][0] == "parameters" and len(fault["loc"]) > 1):
+            continue  # reported by `Event.conflicts` and by abm.scenarios.scenario
+        key = str(fault["loc"][0])
+        if fault["type"] == "missing":
             yield None, f"missing field {key!r}"
-        elif found["type"] == "extra_forbidden":
+        elif fault["type"] == "extra_forbidden":
             words = ["event" if word == "events" else word for word in model.model_fields]
             yield key, f"unknown key {shortened(key)}{did_you_mean(key, words)}"
-        elif found["type"] == "value_error":
-            yield key, str(found["ctx"]["error"])
+        elif fault["type"] == "value_error":
+            yield key, str(fault["ctx"]["error"])
         else:
             unit = model.model_fields[key].description
-            yield key, f"{key}{f' ({unit})' if unit else ''}: {requirement(found)}, not {shortened(found['input'])}"
+            yield key, f"{key}{f' ({unit})' if unit else ''}: {requirement(fault)}, not {shortened(fault['input'])}"

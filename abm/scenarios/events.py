@@ -1,7 +1,8 @@
-"""The kinds of dated event a scenario is made of: what each must say, and what it does to the timeline.
+"""The kinds of dated event in a scenario: the fields of each, and its effect on the timeline.
 
 An event is dated by `date`, or by `month` (0 is January 2023) and `day` (trading day, 0 to 20). Policy and export rules
-act on whole months: from the month of their date up to, and without, the month of `until`. News act on a trading day.
+act on whole months: from the month of their date up to, but not including, the month of `until`. News acts on one
+trading day.
 """
 
 import contextlib
@@ -26,11 +27,11 @@ from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS
 from abm.support.messages import did_you_mean, shortened
 
 OLDEST_RULE = dt.date(2015, 1, 1)
-"""A rule may be older than the model (it is in force from month 0), but not older than the industry."""
+"""A rule may predate the model (it is then in force from month 0), but not the industry."""
 LAST_MONTH = 1199
 
 
-# --- names: checked against the cast where one is at hand, in pydantic's validation context ---
+# --- names: checked against the cast, if pydantic's validation context has one ---
 
 
 def _known(what: str, of: Callable[[Cast], Sequence[str]]) -> AfterValidator:
@@ -38,7 +39,9 @@ def _known(what: str, of: Callable[[Cast], Sequence[str]]) -> AfterValidator:
         cast = (info.context or {}).get("cast")
         if cast is not None and value not in of(cast):
             if value.startswith(ENTRANT):
-                raise ValueError(f"{value!r} is an entrant's slot: who enters, and when, is the model's own outcome")
+                raise ValueError(
+                    f"{value!r} is a slot for entrants: the model decides who enters and when; name another lab"
+                )
             raise ValueError(f"unknown {what} {shortened(value)}{did_you_mean(value, of(cast))}")
         return value
 
@@ -70,7 +73,7 @@ Nats = Annotated[float, Field(ge=-20, le=20, description="nats")]
 
 
 def _as_date(value: Any) -> Any:
-    """ "2025-01-20" as the date that it is."""
+    """Convert an ISO date string such as "2025-01-20" to a date."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             return dt.date.fromisoformat(value)
@@ -81,11 +84,11 @@ def _as_date(value: Any) -> Any:
 
 
 class Event(BaseModel):
-    """What all events say: when, under which id, on whose word."""
+    """Fields common to all events: date, id, note and source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     lasting: ClassVar[bool] = False
-    """Rules, which may have begun before month 0 and may end."""
+    """Whether the event is a rule, which may begin before month 0 and may end."""
 
     kind: str
     id: str | None = Field(None, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -104,7 +107,7 @@ class Event(BaseModel):
 
     @property
     def place(self) -> tuple[Any, ...] | None:
-        """What only one event may hold: two events of one scenario with the same place are an error."""
+        """Slot that only one event of a scenario may take (None: no such limit); a second one is an error."""
         return None
 
     def act(self, timeline: Timeline, cast: Cast) -> None:
@@ -112,15 +115,15 @@ class Event(BaseModel):
         raise NotImplementedError
 
     @classmethod
-    def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
-        """(key, message) for each contradiction between what was said, looking only at what has the right type."""
-        date, month = said.get("date"), said.get("month")
+    def conflicts(cls, fields: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
+        """(key, message) for each contradiction among the given fields; values of a wrong type are skipped."""
+        date, month = fields.get("date"), fields.get("month")
         if date is None and month is None:
             yield None, "missing field 'date' (or 'month' and 'day')"
         if date is not None and month is not None:
             yield "month", "give either 'date' or 'month', not both"
-        if said.get("day") is not None and month is None:
-            yield "day", "'day' goes with 'month'; with a 'date' it follows from the date"
+        if fields.get("day") is not None and month is None:
+            yield "day", "'day' goes with 'month'; with a 'date' the day follows from the date"
         if type(date) is dt.date:
             last = LAST_MONTH if horizon is None else horizon - 1
             if date < dt.date(2023, 1, 1) and not (cls.lasting and date >= OLDEST_RULE):
@@ -133,13 +136,13 @@ class Event(BaseModel):
 
     @model_validator(mode="after")
     def _free_of_conflicts(self) -> Self:
-        if found := [message for _, message in self.conflicts(dict(self))]:
-            raise ValueError("; ".join(found))
+        if messages := [message for _, message in self.conflicts(dict(self))]:
+            raise ValueError("; ".join(messages))
         return self
 
 
 class Headline(Event):
-    """An event of one day, to which people turn."""
+    """An event of one day that draws attention."""
 
     salience: Annotated[float, Field(ge=0, le=100, description="1 = an ordinary headline")] = 1.0
 
@@ -148,29 +151,29 @@ class Headline(Event):
 
 
 class Rule(Event):
-    """An event that lasts."""
+    """An event that is in force over a span of months."""
 
     lasting: ClassVar[bool] = True
     until: dt.date | None = None
 
     @property
     def span(self) -> slice:
-        """Months in which the rule is in force: at least one, unless it ended before the model begins."""
+        """Months in which the rule is in force: at least one, unless it ended before month 0."""
         first = self.when[0]
         return slice(max(first, 0), None if self.until is None else max(month_of(self.until), first + 1, 0))
 
     @classmethod
-    def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
-        yield from super().conflicts(said, horizon)
-        date, month, until = said.get("date"), said.get("month"), said.get("until")
+    def conflicts(cls, fields: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
+        yield from super().conflicts(fields, horizon)
+        date, month, until = fields.get("date"), fields.get("month"), fields.get("until")
         if type(date) is not dt.date and type(month) is int and 0 <= month <= LAST_MONTH:
             date = date_of(month, 0)
         if type(date) is dt.date and type(until) is dt.date and until <= date:
-            yield "until", f"until {until} is not after the beginning, {date}"
+            yield "until", f"until {until} is not after the start of the rule, {date}"
 
 
 class Policy(Rule):
-    """A regulator's instrument moves: to a value, by a factor or by a step, on top of earlier events."""
+    """Sets, scales or adds to an instrument of a regulator, on top of earlier events."""
 
     kind: Literal["policy"] = "policy"
     instrument: Annotated[str, _one_of(*INSTRUMENTS)]
@@ -179,14 +182,14 @@ class Policy(Rule):
     mode: Annotated[str, _one_of("set", "scale", "add")] = "set"
 
     @classmethod
-    def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
-        yield from super().conflicts(said, horizon)
-        name, value, mode = said.get("instrument"), said.get("value"), said.get("mode", "set")
+    def conflicts(cls, fields: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
+        yield from super().conflicts(fields, horizon)
+        name, value, mode = fields.get("instrument"), fields.get("value"), fields.get("mode", "set")
         if not isinstance(name, str) or name not in INSTRUMENTS or not isinstance(value, (int, float)):
             return
         low, high, unit = INSTRUMENTS[name]
         if abs(value) == math.inf or value != value:
-            return  # said with the type of the field
+            return  # reported with the type of the field
         if mode in ("scale", "add"):
             low, high, unit = (0.0, 100.0, "a factor") if mode == "scale" else (low - high, high - low, unit)
         if not low <= value <= high:
@@ -199,18 +202,18 @@ class Policy(Rule):
         rows = [
             r for r, name in enumerate(cast.jurisdictions) if name in self.jurisdiction or "all" in self.jurisdiction
         ]
-        at = self.span, rows, list(INSTRUMENTS).index(self.instrument)
+        index = self.span, rows, list(INSTRUMENTS).index(self.instrument)
         if self.mode == "add":
-            timeline.policy_add[at] += self.value
+            timeline.policy_add[index] += self.value
         elif self.mode == "scale":
             for array in (timeline.policy_scale, timeline.policy_add):
-                array[at] = (array[at] * self.value).clip(-1e9, 1e9)  # finite, however many events there are
+                array[index] = (array[index] * self.value).clip(-1e9, 1e9)  # finite, however many events there are
         else:
-            timeline.policy_scale[at], timeline.policy_add[at] = 0.0, self.value
+            timeline.policy_scale[index], timeline.policy_add[index] = 0.0, self.value
 
 
 class ExportControl(Rule):
-    """Chips may be sold to a destination only in part, or up to a performance: the strictest rule in force binds."""
+    """Limits chip sales to a destination by share or by performance; the strictest rule in force binds."""
 
     kind: Literal["export_control"] = "export_control"
     destination: Annotated[tuple[Jurisdiction, ...], *Names]
@@ -219,24 +222,26 @@ class ExportControl(Rule):
     performance_cap: float | None = Field(None, ge=0, le=1e6, description="H100e per chip")
 
     @classmethod
-    def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
-        yield from super().conflicts(said, horizon)
-        if said.get("availability") is None and said.get("performance_cap") is None:
+    def conflicts(cls, fields: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
+        yield from super().conflicts(fields, horizon)
+        if fields.get("availability") is None and fields.get("performance_cap") is None:
             yield None, "missing field 'availability' or 'performance_cap'"
 
     def act(self, timeline: Timeline, cast: Cast) -> None:
         for destination in self.destination:
             for v, (vendor, home) in enumerate(zip(cast.vendors, cast.vendor_home, strict=True)):
                 if vendor in self.vendors or ("foreign" in self.vendors and home != destination):
-                    at = self.span, v, cast.jurisdictions.index(destination)
-                    if self.availability is not None:
-                        timeline.export_availability[at] = timeline.export_availability[at].clip(max=self.availability)
-                    if self.performance_cap is not None:
-                        timeline.performance_cap[at] = timeline.performance_cap[at].clip(max=self.performance_cap)
+                    index = self.span, v, cast.jurisdictions.index(destination)
+                    for array, limit in (
+                        (timeline.export_availability, self.availability),
+                        (timeline.performance_cap, self.performance_cap),
+                    ):
+                        if limit is not None:
+                            array[index] = array[index].clip(max=limit)
 
 
 class Release(Headline):
-    """A lab is made to release, at a capability given relative to the frontier of that moment or with what it has."""
+    """Makes a lab release, at a given capability relative to the frontier of that month or at the one it has."""
 
     kind: Literal["release"] = "release"
     lab: Lab
@@ -251,18 +256,18 @@ class Release(Headline):
         return "release", self.lab, self.when[0]
 
     def act(self, timeline: Timeline, cast: Cast) -> None:
-        at = self.when[0], cast.labs.index(self.lab)
-        timeline.release[at], timeline.release_day[at] = 1.0, self.when[1]
+        index = self.when[0], cast.labs.index(self.lab)
+        timeline.release[index], timeline.release_day[index] = 1.0, self.when[1]
         if self.gap is not None:
-            timeline.release_gap[at] = self.gap
-        timeline.efficiency_gain[at], timeline.size_step[at] = self.efficiency_gain, self.size_step
-        timeline.release_claimed_cost[at] = self.claimed_cost or 0.0
-        timeline.release_programme_cost[at] = self.programme_cost or 0.0
+            timeline.release_gap[index] = self.gap
+        timeline.efficiency_gain[index], timeline.size_step[index] = self.efficiency_gain, self.size_step
+        timeline.release_claimed_cost[index] = self.claimed_cost or 0.0
+        timeline.release_programme_cost[index] = self.programme_cost or 0.0
         super().act(timeline, cast)
 
 
 class CostClaim(Headline):
-    """A lab says what a model cost, apart from a release."""
+    """A lab discloses the cost of a model outside a release."""
 
     kind: Literal["cost_claim"] = "cost_claim"
     lab: Lab
@@ -278,7 +283,7 @@ class CostClaim(Headline):
 
 
 class Audit(Headline):
-    """Outsiders publish what they think a lab's programme cost."""
+    """Outsiders publish their estimate of the cost of a lab's programme."""
 
     kind: Literal["audit"] = "audit"
     lab: Lab
@@ -294,7 +299,7 @@ class Audit(Headline):
 
 
 class CapexProgramme(Headline):
-    """A plan to build: announced as a total, spent evenly over its months, beginning with the month of the news."""
+    """An investment programme: announced as a total, spent evenly over its months from the month of the news on."""
 
     kind: Literal["capex_programme"] = "capex_programme"
     amount: Cost
@@ -316,21 +321,21 @@ class News(Headline):
     precision: float = Field(gt=0, le=1e6, description="1 / nats^2")
 
     def act(self, timeline: Timeline, cast: Cast) -> None:
-        at = (*self.when, QUESTIONS.index(self.question))
-        timeline.news_signal_precision[at] += self.precision * self.signal
-        timeline.news_precision[at] += self.precision
+        index = (*self.when, QUESTIONS.index(self.question))
+        timeline.news_signal_precision[index] += self.precision * self.signal
+        timeline.news_precision[index] += self.precision
         super().act(timeline, cast)
 
 
 class Attention(Headline):
-    """Everybody looks, at nothing new: an app tops a store."""
+    """A surge of attention without new information: an app tops a store's charts."""
 
     kind: Literal["attention"] = "attention"
     salience: float = Field(gt=0, le=100, description="1 = an ordinary headline")
 
 
 class Allegation(Headline):
-    """A teacher says a student distilled it, and guards itself more closely for a while."""
+    """A teacher accuses a student of distilling it, and raises its vigilance for some months."""
 
     kind: Literal["allegation"] = "allegation"
     teacher: Lab
@@ -339,10 +344,10 @@ class Allegation(Headline):
     months: int = Field(ge=1, le=240, description="months")
 
     @classmethod
-    def conflicts(cls, said: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
-        yield from super().conflicts(said, horizon)
-        if said.get("teacher") is not None and said.get("teacher") == said.get("student"):
-            yield "student", f"teacher and student are the same lab, {shortened(said['student'])}"
+    def conflicts(cls, fields: dict[str, Any], horizon: int | None = None) -> Iterator[tuple[str | None, str]]:
+        yield from super().conflicts(fields, horizon)
+        if fields.get("teacher") is not None and fields.get("teacher") == fields.get("student"):
+            yield "student", f"teacher and student are the same lab, {shortened(fields['student'])}"
 
     def act(self, timeline: Timeline, cast: Cast) -> None:
         first = self.when[0]
@@ -353,7 +358,7 @@ class Allegation(Headline):
 
 
 class PriceWar(Event):
-    """Labs cut their list prices at once, to a fraction; prices stay there until the labs next change them."""
+    """Labs cut their list prices to a fraction in one month; a cut stays until the lab next changes the price."""
 
     kind: Literal["price_war"] = "price_war"
     labs: Annotated[tuple[LabOrHome, ...], *Names]
@@ -362,8 +367,8 @@ class PriceWar(Event):
     def act(self, timeline: Timeline, cast: Cast) -> None:
         homes = zip(cast.labs, cast.lab_home, strict=True)
         rows = [i for i, (lab, home) in enumerate(homes) if lab in self.labs or home in self.labs]
-        at = self.when[0], rows
-        timeline.price_factor[at] = (timeline.price_factor[at] * self.factor).clip(min=1e-6)
+        index = self.when[0], rows
+        timeline.price_factor[index] = (timeline.price_factor[index] * self.factor).clip(min=1e-6)
 
 
 KINDS: dict[str, type[Event]] = {

@@ -2,11 +2,11 @@
 
     name = "early_ban"
     summary = "No chips for China from the week of R1."
-    extends = "baseline"              # a built-in, or another file of the same folder
-    remove = ["h20_licence"]          # inherited events that do not happen
+    extends = "baseline"              # a built-in, or another file in the same folder
+    remove = ["h20_licence"]          # inherited events to leave out
 
     [parameters]
-    guarantee_share = 0.0             # or one number a jurisdiction: { us = 0.0, eu = 0.3 }
+    guarantee_share = 0.0             # or one number per jurisdiction: { us = 0.0, eu = 0.3 }
 
     [[event]]
     kind = "export_control"           # the kinds and their keys: abm.scenarios.events
@@ -14,7 +14,8 @@
     destination = "china"
     availability = 0.0
 
-A file is data: nothing in it is run, and it reaches no file outside its folder. One `ScenarioError` has all its faults.
+A file is data: nothing in it is executed, and it cannot refer to files outside its folder. A `ScenarioError` reports all
+its problems at once.
 """
 
 import sys
@@ -36,11 +37,11 @@ from abm.support.toml_lines import lines_of
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "scenarios"
 DEEPEST = 16
-"""Most scenarios that may extend one another in a row."""
+"""Longest chain of scenarios that extend one another."""
 
 
 class ScenarioError(ValueError):
-    """Everything that is wrong with a scenario, one `file:line: what` a line; `problems` has them one by one."""
+    """All problems of a scenario, one per line as `file:line: message`; `problems` is the tuple of these lines."""
 
     def __init__(self, problems: str | Iterable[str]):
         self.problems = (problems,) if isinstance(problems, str) else tuple(dict.fromkeys(problems))
@@ -52,7 +53,7 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class _Origin:
-    """Where a scenario comes from: a file and its line numbers, and what was known while it was read."""
+    """Where a scenario comes from: its file and line numbers, and the context in which it was read."""
 
     label: str
     folder: Path | None = None
@@ -63,14 +64,14 @@ class _Origin:
     base: Union["Scenario", None] = None
     problems: tuple[str, ...] = ()
 
-    def __eq__(self, other: object) -> bool:  # two scenarios that say the same are equal, wherever they were read
+    def __eq__(self, other: object) -> bool:  # scenarios with equal content are equal, wherever they were read
         return isinstance(other, _Origin)
 
     def __hash__(self) -> int:
         return 0
 
     def at(self, key: str | None, section: str = "", number: int = 0) -> str:
-        """`file.toml:12`: the line of a key, of its table where the key has none, or of nothing but the file."""
+        """`file.toml:12`: the line of a key, else of its table, else the first line of the file."""
         own, table = (section, number, key), (section, number, None)
         for place in (own, table, ("", 0, section), (key, 0, None), (key, 1, None)):
             if place in self.lines:
@@ -79,7 +80,7 @@ class _Origin:
 
 
 class Scenario(BaseModel):
-    """Events over parameters. `events` and `parameters` are its own words, `all_*` those of what it extends, too.
+    """Dated events and overrides of parameters. `events`, `parameters` are its own, `all_*` include inherited ones.
 
     >>> late = Scenario.load("no_r1").with_event(kind="release", lab="open_1", month=27, day=12, gap=-0.3)
     >>> late.timeline(48).release_gap[27].max()
@@ -97,17 +98,17 @@ class Scenario(BaseModel):
     _base: Union["Scenario", None] = PrivateAttr(None)
     _origin: _Origin = PrivateAttr()
 
-    def __init__(self, origin: _Origin | None = None, /, **said: Any):
-        origin = origin or _Origin(f"scenario {shortened(said.get('name'))}")
-        said = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
+    def __init__(self, origin: _Origin | None = None, /, **fields: Any):
+        origin = origin or _Origin(f"scenario {shortened(fields.get('name'))}")
+        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
         problems = list(origin.problems)
-        numbered = _events(said.get("events", ()), origin, problems)
-        said["events"] = tuple(numbered.values())
-        base = _extended(said.get("extends"), origin, problems)
-        problems += _clashes(numbered, said, base, origin)
-        problems += _odd_parameters(said.get("parameters"), origin)
+        numbered = _events(fields.get("events", ()), origin, problems)
+        fields["events"] = tuple(numbered.values())
+        base = _extended(fields.get("extends"), origin, problems)
+        problems += _clashes(numbered, fields, base, origin)
+        problems += _odd_parameters(fields.get("parameters"), origin)
         try:
-            super().__init__(**said)
+            super().__init__(**fields)
         except ValidationError as error:
             problems += [f"{origin.at(key)}: {message}" for key, message in complaints(error, Scenario)]
         if problems:
@@ -116,7 +117,7 @@ class Scenario(BaseModel):
 
     @classmethod
     def load(cls, source: "str | Path | Scenario", *, cast: Cast | None = None, horizon: int = HORIZON) -> "Scenario":
-        """A built-in by name, or a file by its path; a scenario is handed back as it is.
+        """Load a built-in scenario by name or a file by path; a `Scenario` is returned unchanged.
 
         Names are checked against `cast` (default: `Cast()`), the dates of a file against `horizon`, in months.
         """
@@ -128,7 +129,7 @@ class Scenario(BaseModel):
             return _read(BUILT_IN / f"{name}.toml", replace(origin, horizon=None))
         if not name.endswith(".toml"):
             raise ScenarioError(
-                f"unknown scenario {shortened(name)}{did_you_mean(name, cls.names())}; or the path of a .toml file"
+                f"unknown scenario {shortened(name)}{did_you_mean(name, cls.names())}; or give the path of a .toml file"
             )
         return _read(Path(name), origin)
 
@@ -140,35 +141,35 @@ class Scenario(BaseModel):
 
     @property
     def all_events(self) -> tuple[Event, ...]:
-        """Inherited and own events, oldest first; of one day, inherited before own, then as written."""
+        """Inherited and own events, oldest first; on the same day inherited before own, then in the order written."""
         inherited = () if self._base is None else self._base.all_events
-        kept = [event for event in inherited if event.id is None or event.id not in self.remove]
-        return tuple(sorted((*kept, *self.events), key=lambda event: event.when))
+        inherited = tuple(event for event in inherited if event.id is None or event.id not in self.remove)
+        return tuple(sorted((*inherited, *self.events), key=lambda event: event.when))
 
     @property
     def all_parameters(self) -> dict[str, float | dict[str, float]]:
-        """Inherited and own overrides; own ones win, jurisdiction by jurisdiction."""
+        """Inherited and own overrides; own ones take precedence, jurisdiction by jurisdiction."""
         return merged({} if self._base is None else self._base.all_parameters, self.parameters)
 
-    def with_event(self, event: Event | Mapping[str, Any] | None = None, /, **said: Any) -> "Scenario":
-        """This scenario and one event more, given as an `Event`, a mapping or keywords."""
-        return self._but(events=(*self.events, said if event is None else event))
+    def with_event(self, event: Event | Mapping[str, Any] | None = None, /, **fields: Any) -> "Scenario":
+        """This scenario plus one event, given as an `Event`, a mapping or keywords."""
+        return self._changed(events=(*self.events, fields if event is None else event))
 
     def without(self, id: str) -> "Scenario":
-        """This scenario without the event of that id, its own or an inherited one."""
+        """This scenario without the event with that id, whether its own or inherited."""
         if any(event.id == id for event in self.events):
-            return self._but(events=tuple(event for event in self.events if event.id != id))
+            return self._changed(events=tuple(event for event in self.events if event.id != id))
         ids = [event.id for event in self.all_events if event.id]
         if id not in ids:
             raise ScenarioError(f"scenario {self.name!r}: no event has the id {shortened(id)}{did_you_mean(id, ids)}")
-        return self._but(remove=(*self.remove, id))
+        return self._changed(remove=(*self.remove, id))
 
-    def _but(self, **changes: Any) -> "Scenario":
-        said = {name: getattr(self, name) for name in Scenario.model_fields} | changes
-        return Scenario(_Origin(f"scenario {self.name!r}", base=self._base), **said)
+    def _changed(self, **changes: Any) -> "Scenario":
+        fields = {name: getattr(self, name) for name in Scenario.model_fields} | changes
+        return Scenario(_Origin(f"scenario {self.name!r}", base=self._base), **fields)
 
     def check_parameters(self, known: Collection[str]) -> None:
-        """Raise where an override names none of the `known` parameters."""
+        """Raise ScenarioError if an override is not among the `known` parameters."""
         names = sorted(known)
         problems = [
             f"{scenario._origin.at(name, 'parameters')}: unknown parameter {shortened(name)}"
@@ -184,60 +185,60 @@ class Scenario(BaseModel):
         return [self] if self._base is None else [self, *self._base._line()]
 
     def timeline(self, months: int = HORIZON, cast: Cast | None = None) -> Timeline:
-        """What the scenario does to a run of `months` in `cast`; later events do not happen.
+        """Effects of the scenario on a run of `months` with `cast`; later events are ignored.
 
-        An event about a firm of the default cast that a smaller cast leaves out does not happen either; a name that
-        is in neither cast is an error.
+        Events about a firm of the default cast that a smaller cast leaves out are ignored too; a name that is in
+        neither cast raises ScenarioError.
         """
         cast, problems, events = cast or Cast(), [], []
         if not isinstance(months, int) or months < 1:
-            problems.append(f"a run has at least one month, not {shortened(months)}")
+            problems.append(f"a run needs at least one month, not {shortened(months)}")
         for event in self.all_events:
-            called = repr(event.id) if event.id else f"of {event.date or f'month {event.month}'}"
-            wrong = read_event(event, cast)[1]
-            if not wrong:
+            label = repr(event.id) if event.id else f"of {event.date or f'month {event.month}'}"
+            faults = read_event(event, cast)[1]
+            if not faults:
                 events.append(event)
             elif not read_event(event, Cast())[1]:
                 continue
-            problems += [f"scenario {self.name!r}: event {called} (kind {event.kind!r}): {what}" for _, what in wrong]
+            problems += [f"scenario {self.name!r}: event {label} (kind {event.kind!r}): {fault}" for _, fault in faults]
         if problems:
             raise ScenarioError(problems)
         return Timeline.of(events, months, cast)
 
     def to_toml(self) -> str:
-        """The scenario's own words as a file that `load` reads back to an equal scenario."""
+        """The scenario as the text of a file, which `load` reads back into an equal scenario."""
         own = {key: getattr(self, key) for key in ("name", "summary", "extends", "remove")}
         lines = [f"{key} = {toml_value(value)}" for key, value in own.items() if value not in (None, "", ())]
         if self.parameters:
             lines += ["", "[parameters]", *(f"{toml_key(k)} = {toml_value(v)}" for k, v in self.parameters.items())]
         for event in self.events:
-            said = {"kind": event.kind} | event.model_dump(exclude_defaults=True)
-            lines += ["", "[[event]]", *(f"{key} = {toml_value(value)}" for key, value in said.items())]
+            fields = {"kind": event.kind} | event.model_dump(exclude_defaults=True)
+            lines += ["", "[[event]]", *(f"{key} = {toml_value(value)}" for key, value in fields.items())]
         return "\n".join(lines) + "\n"
 
 
 # --- reading ---
 
 
-def _events(said: Any, origin: _Origin, problems: list[str]) -> dict[int, Event]:
-    """The sound events by their number, counted from 1."""
-    if not isinstance(said, tuple):
-        problems.append(f"{origin.at('event')}: events are tables [[event]], each of its own, not {shortened(said)}")
+def _events(tables: Any, origin: _Origin, problems: list[str]) -> dict[int, Event]:
+    """Read the events; return the valid ones by number, counted from 1, and add the problems of the others."""
+    if not isinstance(tables, tuple):
+        problems.append(f"{origin.at('event')}: events must be tables [[event]], not {shortened(tables)}")
         return {}
-    sound = {}
-    for number, raw in enumerate(said, start=1):
-        event, wrong = read_event(raw, origin.cast, origin.horizon)
-        kind = dict(raw).get("kind") if isinstance(raw, Mapping | Event) else None
-        for key, what in wrong:
-            called = f"event {number}" if kind is None else f"event {number} (kind {shortened(kind)})"
-            problems.append(f"{origin.at(key, 'event', number)}: {called}: {what}")
+    valid = {}
+    for number, table in enumerate(tables, start=1):
+        event, faults = read_event(table, origin.cast, origin.horizon)
+        kind = dict(table).get("kind") if isinstance(table, Mapping | Event) else None
+        label = f"event {number}" if kind is None else f"event {number} (kind {shortened(kind)})"
+        for key, fault in faults:
+            problems.append(f"{origin.at(key, 'event', number)}: {label}: {fault}")
         if event is not None:
-            sound[number] = event
-    return sound
+            valid[number] = event
+    return valid
 
 
 def _extended(name: Any, origin: _Origin, problems: list[str]) -> Scenario | None:
-    """The scenario that is extended: a built-in, or a file inside the folder of the one that extends it."""
+    """Load the scenario to extend: a built-in, or a file inside the folder of the file that extends it."""
     if origin.base is not None or not isinstance(name, str):
         return origin.base
     here = f"{origin.at('extends')}: extends"
@@ -252,46 +253,49 @@ def _extended(name: Any, origin: _Origin, problems: list[str]) -> Scenario | Non
                 raise ScenarioError(f"{here} {shortened(name)}, which is outside the folder of this file")
         chain = (*origin.chain, path.resolve())
         if len(set(chain)) < len(chain) or len(chain) > DEEPEST:
-            wrong = "circular" if len(set(chain)) < len(chain) else f"more than {DEEPEST} in a row"
-            raise ScenarioError(f"{here} is {wrong}: {' -> '.join(link.name for link in chain)}")
+            fault = "circular" if len(set(chain)) < len(chain) else f"more than {DEEPEST} levels deep"
+            raise ScenarioError(f"{here} is {fault}: {' -> '.join(link.name for link in chain)}")
         return _read(path, replace(origin, horizon=None))
     except ScenarioError as error:
         problems += error.problems
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a zero byte
-        problems.append(f"{here} {shortened(name)}, which is no path: {shortened(str(error))}")
+        problems.append(f"{here} {shortened(name)}, which is not a valid path: {shortened(str(error))}")
     return None
 
 
-def _clashes(numbered: dict[int, Event], said: dict[str, Any], base: Scenario | None, origin: _Origin) -> Iterator[str]:
-    """Ids given twice, ids to remove that are not there, and events that need the same place on the timeline."""
+def _clashes(
+    numbered: dict[int, Event], fields: dict[str, Any], base: Scenario | None, origin: _Origin
+) -> Iterator[str]:
+    """Messages about duplicate ids, unknown ids to remove, and events that take the same place on the timeline."""
     inherited = base.all_events if base is not None else ()
     ids = [event.id for event in inherited if event.id]
-    remove = said.get("remove")
-    removed = [word for word in remove if isinstance(word, str)] if isinstance(remove, tuple) else []
-    for word in removed:
-        if word not in ids and (base is not None or said.get("extends") is None):
-            yield f"{origin.at('remove')}: remove: no inherited event has the id {shortened(word)}{did_you_mean(word, ids)}"
-    named: dict[str, str] = {}
-    placed: dict[tuple[Any, ...], str] = {}
-    kept = [(None, event) for event in inherited if event.id not in removed]
-    for number, event in [*kept, *numbered.items()]:
-        what = f"inherited event {event.id!r}" if number is None else f"event {number}"
+    remove = fields.get("remove")
+    removed = [id_ for id_ in remove if isinstance(id_, str)] if isinstance(remove, tuple) else []
+    for id_ in removed:
+        if id_ not in ids and (base is not None or fields.get("extends") is None):
+            yield f"{origin.at('remove')}: remove: no inherited event has the id {shortened(id_)}{did_you_mean(id_, ids)}"
+    labels: dict[str, str] = {}  # by id
+    holders: dict[tuple[Any, ...], str] = {}  # by place
+    remaining = [(None, event) for event in inherited if event.id not in removed]
+    for number, event in [*remaining, *numbered.items()]:
+        label = f"inherited event {event.id!r}" if number is None else f"event {number}"
         here = f"{origin.at('id', 'event', number)}: event {number} (kind {event.kind!r})" if number else origin.label
-        if event.id is not None and named.setdefault(event.id, what) != what:
-            yield f"{here}: duplicate id {event.id!r}, which {named[event.id]} has"
-        if event.place is not None and placed.setdefault(event.place, what) != what:
-            yield f"{here}: {placed[event.place]} is there already: one release a lab and month, one claim, audit a day"
+        if event.id is not None and labels.setdefault(event.id, label) != label:
+            yield f"{here}: duplicate id {event.id!r}, already used by {labels[event.id]}"
+        if event.place is not None and holders.setdefault(event.place, label) != label:
+            limits = "at most one release per lab and month, one cost claim and one audit per day"
+            yield f"{here}: conflicts with {holders[event.place]}: {limits}"
 
 
-def _odd_parameters(said: Any, origin: _Origin) -> Iterator[str]:
-    """Overrides that are neither a number nor a table of numbers by jurisdiction."""
-    for name, value in said.items() if isinstance(said, Mapping) else ():
+def _odd_parameters(overrides: Any, origin: _Origin) -> Iterator[str]:
+    """Messages about overrides that are neither a number nor a table of numbers by jurisdiction."""
+    for name, value in overrides.items() if isinstance(overrides, Mapping) else ():
         here = f"{origin.at(str(name), 'parameters')}: parameter {shortened(name)}"
         table = value if isinstance(value, Mapping) and value else {None: value}
         for key, number in table.items():
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
             if not is_number or not abs(number) <= sys.float_info.max:
-                yield f"{here}: must be a finite number, or a table of them by jurisdiction, not {shortened(number)}"
+                yield f"{here}: must be a finite number or a table of numbers by jurisdiction, not {shortened(number)}"
             if key is not None and origin.cast is not None and key not in (*origin.cast.jurisdictions, "default"):
                 yield f"{here}: unknown jurisdiction {shortened(key)}{did_you_mean(key, origin.cast.jurisdictions)}"
 
@@ -300,11 +304,11 @@ def _read(path: Path, origin: _Origin) -> Scenario:
     label = path.name if path.parent == BUILT_IN else str(path)
     try:
         text = read_text(path, label)
-        said = parse_toml(text, label)
+        fields = parse_toml(text, label)
     except Unreadable as error:
         raise ScenarioError(str(error)) from None
     chain = (*origin.chain, path.resolve())
     origin = replace(origin, label=label, folder=path.parent, lines=lines_of(text), chain=chain, problems=())
-    if "events" in said:
+    if "events" in fields:
         origin = replace(origin, problems=(f"{origin.at('events')}: unknown key 'events'; did you mean [[event]]?",))
-    return Scenario(origin, **(said | {"events": said.pop("event", ())}))
+    return Scenario(origin, **(fields | {"events": fields.pop("event", ())}))

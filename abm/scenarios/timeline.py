@@ -1,9 +1,8 @@
-"""A scenario as the compiled month reads it: dense arrays, one row a month.
+"""A scenario in the form that the compiled month reads: dense arrays, one row per month.
 
 Axes: M months, D = 21 trading days, R jurisdictions, I = 8 policy instruments, V chip vendors, L lab slots, Q = 4 open
-questions. Shapes depend on the length of the run and on the `Cast` alone, never on the scenario, so that nothing
-recompiles from one scenario to the next. What happens in a month is written from that month on: an added event leaves
-every earlier row as it was.
+questions. Shapes depend only on the length of the run and on the `Cast`, never on the scenario, so that a change of
+scenario does not recompile. An event changes rows from its own month on: adding one leaves all earlier rows as they were.
 """
 
 from collections.abc import Iterable
@@ -23,7 +22,7 @@ SIZES = {
     "adopters": (1, 10_000_000),
     "investors": (1, 10_000_000),
 }
-"""Least and most of each population: what a large machine can hold."""
+"""Smallest and largest size of each population; the upper limits are what fits on a large machine."""
 
 NO_CAP, NO_GAP = 1e6, -1e6
 ENTRANT = "entrant_"
@@ -31,7 +30,7 @@ ENTRANT = "entrant_"
 
 @dataclass(frozen=True)
 class Cast:
-    """Who is there, and where their home is. Slots called `entrant_*` exist too, but scenarios may not name them."""
+    """Names and homes of vendors and labs. Slots for entrants are called `entrant_*`; scenarios may not name them."""
 
     vendors: tuple[str, ...] = ("leader", "follower", "inhouse", "domestic")
     vendor_home: tuple[str, ...] = ("us", "us", "us", "china")
@@ -44,13 +43,15 @@ class Cast:
             if len(names) != len(homes):
                 raise ValueError(f"{len(names)} names but {len(homes)} homes: {names}, {homes}")
             if unknown := set(homes) - set(self.jurisdictions):
-                raise ValueError(f"homes that are no jurisdiction: {sorted(unknown)}")
+                raise ValueError(
+                    f"homes in unknown jurisdictions: {sorted(unknown)} (known: {', '.join(self.jurisdictions)})"
+                )
         for names in (self.vendors, self.labs, self.jurisdictions):
             if len(set(names)) != len(names) or not names:
-                raise ValueError(f"names must be given and differ: {names}")
+                raise ValueError(f"names must be non-empty and unique: {names}")
 
     def with_entrants(self, number: int) -> "Cast":
-        """The same cast with `number` more lab slots; their homes go round the jurisdictions."""
+        """The same cast with `number` more lab slots, whose homes cycle through the jurisdictions."""
         taken = sum(lab.startswith(ENTRANT) for lab in self.labs)
         slots = range(taken, taken + number)
         return Cast(
@@ -73,7 +74,7 @@ def _array(axes: str, default: float = 0.0) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """Everything a scenario does to a run, read-only. Money in $ M, performance in H100e a chip, capability in nats."""
+    """All effects of a scenario on a run, read-only. Money in $ M, performance in H100e per chip, capability in nats."""
 
     policy_scale: np.ndarray = _array("MRI", 1.0)
     """An instrument's target is base * policy_scale + policy_add."""
@@ -82,20 +83,20 @@ class Timeline:
     """Share of a vendor's supply that may be sold into the jurisdiction."""
     performance_cap: np.ndarray = _array("MVR", NO_CAP)
     release: np.ndarray = _array("ML")
-    """1 where the lab is made to release that month, whatever its own rule says."""
+    """1 where the lab must release that month, whatever its own rule says."""
     release_day: np.ndarray = _array("ML", -1.0)
     """Trading day on which that release becomes news (-1: none)."""
     release_gap: np.ndarray = _array("ML", NO_GAP)
-    """Capability relative to the frontier at that moment; -1e6: whatever the lab has by then."""
+    """Capability of that release relative to the frontier of the month (-1e6: the capability that the lab has)."""
     efficiency_gain: np.ndarray = _array("ML")
     size_step: np.ndarray = _array("ML")
-    """ln parameters above what is usual for the release's capability."""
+    """ln parameters above the usual size at the release's capability."""
     release_claimed_cost: np.ndarray = _array("ML")
     """Cost disclosed with the release, news of day `release_day` (0: none); not repeated in `claimed_cost`."""
     release_programme_cost: np.ndarray = _array("ML")
-    """What the programme behind the release truly cost (0: as the model has it)."""
+    """True cost of the programme behind the release (0: the model's own value)."""
     claimed_cost: np.ndarray = _array("MD")
-    """Cost claimed on that day apart from a release (0: none)."""
+    """Cost claimed that day outside a release (0: none)."""
     audit_cost: np.ndarray = _array("MD")
     """Outsiders' estimate of a cost, published that day (0: none)."""
     capex: np.ndarray = _array("M")
@@ -107,15 +108,15 @@ class Timeline:
     news_precision: np.ndarray = _array("MDQ")
     salience: np.ndarray = _array("MD")
     vigilance: np.ndarray = _array("ML")
-    """Effort against distillation that a teacher adds to its own."""
+    """Vigilance against distillation on top of the lab's own."""
     allegation: np.ndarray = _array("ML")
-    """1 while the lab stands accused of having distilled."""
+    """1 while the lab is accused of distilling."""
     price_factor: np.ndarray = _array("ML", 1.0)
-    """List prices are multiplied by it once, in that month, and stay there until they are next changed."""
+    """Factor on list prices, applied once in that month; the new prices stay until they are next changed."""
 
     @classmethod
     def blank(cls, months: int, cast: Cast) -> "Timeline":
-        """A timeline on which nothing happens, still to be written on."""
+        """A timeline without events, whose arrays can still be written."""
         size = {"M": months, "D": DAYS, "R": len(cast.jurisdictions), "I": len(INSTRUMENTS)}
         size |= {"V": len(cast.vendors), "L": len(cast.labs), "Q": len(QUESTIONS)}
         shapes = {f.name: tuple(size[axis] for axis in f.metadata["axes"]) for f in fields(cls)}
@@ -123,7 +124,7 @@ class Timeline:
 
     @classmethod
     def of(cls, events: Iterable[Any], months: int = HORIZON, cast: Cast = Cast()) -> "Timeline":
-        """The timeline of `events`, oldest first; what lies beyond `months` does not happen."""
+        """The timeline of `events`, given oldest first; events after `months` are ignored."""
         timeline = cls.blank(months, cast)
         for event in events:
             if event.when[0] < months:
@@ -138,5 +139,5 @@ class Timeline:
         return len(self.capex)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by name, month first: what a scan over months takes."""
+        """The arrays by name, month first, as a scan over months takes them."""
         return {f.name: getattr(self, f.name) for f in fields(self)}

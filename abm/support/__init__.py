@@ -1,1 +1,1 @@
-"""What every part uses and no part of the model is: files, messages, workers, provenance."""
+"""Infrastructure shared by all parts of the package and independent of the model: files, messages, workers, provenance."""

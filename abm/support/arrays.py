@@ -1,4 +1,4 @@
-"""Arrays that are handed out without a copy."""
+"""Arrays shared with users without a copy."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def read_only(arrays: Any) -> Any:
-    """The same array, or tree of arrays, that can no longer be written to: a user who changes numbers works on a copy.
+    """Make an array, or a tree of arrays, read-only and return it: users who want to change numbers must copy it first.
 
-    A result keeps its arrays and gives them away; ``x = run["hhi"]; x *= 0`` would otherwise change the run.
+    A result returns its own arrays, not copies; ``x = run["hhi"]; x *= 0`` would otherwise change the run.
     """
     import jax
 

@@ -1,21 +1,21 @@
-"""The axes of the model's arrays, each in one place: what lies along them, in order.
+"""The axes of the model's arrays, each defined once: their entries, in order.
 
-docs/explanation/axes.md says where each is used. Vendors, labs, adopters and investors are axes, too; how many there are
-is `abm.market.populations.Populations`' to say.
+docs/explanation/axes.md says where each is used. Vendors, labs, adopters and investors are axes as well; their lengths
+are set by `abm.market.populations.Populations`.
 """
 
 DAYS = 21
-"""Trading days of every month (axis D)."""
+"""Trading days in every month (axis D)."""
 
 TIERS = 2
 TIER_NAMES = ("flagship", "efficient")
 """Products of a lab (axis T): its best model, and a smaller one."""
 
 STAGES = 3
-"""Months that ordered machines spend under construction, and chip capacity under expansion: the stages of a delay."""
+"""Stages of the delay during which ordered machines are under construction, or chip capacity under expansion."""
 
 JURISDICTIONS = ("us", "china", "eu", "row")
-"""Where firms and users have their home (axis R); `row` is the rest of the world."""
+"""Home jurisdictions of firms and users (axis R); `row` is the rest of the world."""
 
 INSTRUMENTS = {
     "ip_strength": (0.0, 1.0, "probability that a proven case is won"),
@@ -27,19 +27,19 @@ INSTRUMENTS = {
     "power_growth": (-1.0, 10.0, "per year"),
     "policy_uncertainty": (0.0, 10.0, "standard deviation"),
 }
-"""Policy instruments of a jurisdiction (axis I): lowest and highest value, unit."""
+"""Policy instruments of a jurisdiction (axis I): lowest value, highest value, unit or meaning."""
 
 QUESTIONS = ("compute_intensity", "appropriability", "policy_tightness", "credibility")
-"""What investors disagree on (axis Q)."""
+"""Questions on which investors disagree (axis Q)."""
 
 NETWORK_LAYERS = ("supply", "access", "ownership", "information", "peers", "usage", "jurisdiction")
 """Layers of the multilayer network."""
 
 NODE_ROLES = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
-"""Values of the node attribute `role` in a network that the model exports."""
+"""Values of the node attribute `role` in exported networks."""
 
 PRICING = ("posted", "flexible", "nash")
-"""How labs set prices: see `abm.market.state.Equations`."""
+"""Ways for labs to set prices: see `abm.market.state.Equations`."""
 
 PRICE_FORMS = ("log", "linear")
-"""How a price enters utility."""
+"""Forms in which price enters utility."""

@@ -1,4 +1,4 @@
-"""What users hand over: NumPy's and pandas' values as plain Python, and numbers that are written as text."""
+"""Conversion of user input: NumPy and pandas values to plain Python, and text to numbers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from abm.support.messages import shortened
 
 
 def plain(value: Any) -> Any:
-    """The same in plain Python.
+    """Convert a value to plain Python.
 
-    Arrays, series, ranges, generators and lists become tuples, a data frame a tuple of its rows (each a dict); NumPy's and
-    pandas' scalars become Python's, and a time at midnight the date of its day. Anything else stays as it is.
+    Arrays, series, ranges, generators and lists become tuples; a data frame becomes a tuple of its rows (each a dict).
+    NumPy and pandas scalars become Python scalars, and a time at midnight becomes a date. Anything else is unchanged.
     """
     if hasattr(value, "columns") and hasattr(value, "to_dict"):
         value = value.to_dict("records")
     elif hasattr(value, "tolist"):
         if getattr(getattr(value, "dtype", None), "kind", "") == "M" and type(value).__module__ == "numpy":
-            value = value.astype("datetime64[us]")  # of nanoseconds NumPy makes integers
+            value = value.astype("datetime64[us]")  # NumPy converts nanoseconds to integers
         value = value.tolist()
-    if isinstance(value, dt.datetime):  # pandas' NaT is one, too, and equals nothing
+    if isinstance(value, dt.datetime):  # pandas' NaT is a datetime as well, and is not equal to itself
         return value.date() if value == value and value.time() == dt.time() else value
     if isinstance(value, list | tuple | range | Iterator):
         return tuple(plain(item) for item in value)
@@ -29,23 +29,23 @@ def plain(value: Any) -> Any:
 
 
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """`value` as an int. Raises ValueError unless it is an integer from `low` to `high`; True, 2.0 and "2" are refused."""
+    """Return `value` as an int. Raises ValueError unless it is an integer from `low` to `high`, not True, 2.0 or "2"."""
     number = plain(value)
     if isinstance(number, bool) or not isinstance(number, int) or number < low or (high is not None and number > high):
-        wanted = f", {low} or more" if high is None else f" from {low} to {high:,}"
-        raise ValueError(f"{name} = {shortened(value)}: must be a whole number{wanted}")
+        bounds = f", {low} or more" if high is None else f" from {low} to {high:,}"
+        raise ValueError(f"{name} = {shortened(value)}: must be a whole number{bounds}")
     return number
 
 
 def parse_float(text: str) -> float:
-    """The number that a text is. Raises ValueError, also for `1_000` and for digits of other scripts, which Python reads."""
+    """Parse a number. Raises ValueError, also for `1_000` and for non-ASCII digits, which Python would accept."""
     if "_" in text or not text.isascii():
         raise ValueError(f"could not convert string to float: {text!r}")
     return float(text)
 
 
 def parse_int(text: str) -> int:
-    """The integer that a text is. Raises ValueError, also for `1_000` and for digits of other scripts, which Python reads."""
+    """Parse an integer. Raises ValueError, also for `1_000` and for non-ASCII digits, which Python would accept."""
     if "_" in text or not text.isascii():
         raise ValueError(f"invalid literal for int() with base 10: {text!r}")
     return int(text)

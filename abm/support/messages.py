@@ -9,51 +9,48 @@ from difflib import get_close_matches
 from typing import Any
 
 PARAMETERS, OBSERVABLES = "abm list --parameters", "abm list --observables"
-"""Commands that list what there are too many of to name in a message."""
+"""Commands that list names which are too many for a message."""
 CLOSE = 0.65
-"""Least likeness, from 0 to 1, of a word that is proposed: `rnu` has it of `run`, `mars` of no jurisdiction."""
+"""Least similarity, from 0 to 1, of a suggestion: `rnu` is close enough to `run`, `mars` to none of the jurisdictions."""
 
 
 class AbmWarning(UserWarning):
-    """What the user should know of a result that is given all the same."""
+    """Something the user should know about a result that is returned nevertheless."""
 
 
 def did_you_mean(word: Any, words: Sequence[str], listed: str = "") -> str:
-    """`; did you mean 'policy'?`; where nothing is close the choices, or the command that lists them all."""
+    """`; did you mean 'policy'?`; if no word is close, the choices, or `listed`, the command that prints them."""
     if near := nearest(word, words):
         return near
     if listed and len(words) > 12:
-        return f"; `{listed}` has them all"
+        return f"; `{listed}` lists them all"
     return f" (one of: {', '.join(words[:12])}{', ...' if len(words) > 12 else ''})" if words else ""
 
 
 def nearest(word: Any, words: Iterable[str]) -> str:
-    """`; did you mean 'policy'?`, or nothing where no word is close."""
+    """`; did you mean 'policy'?`, or nothing if no word is close."""
     if not isinstance(word, str):
         return ""
     words = list(words)
-    begun = [one for one in words if len(word) > 2 and one.startswith(f"{word}_")]  # `lerner` of `lerner_closed`
-    close = get_close_matches(word, words, n=1, cutoff=CLOSE) or begun
+    longer = [name for name in words if len(word) > 2 and name.startswith(f"{word}_")]  # `lerner`: `lerner_closed`
+    close = get_close_matches(word, words, n=1, cutoff=CLOSE) or longer
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def requirement(fault: Mapping[str, Any]) -> str:
-    """What pydantic finds wrong with a value, in the words of whoever writes a file: `must be a list`."""
-    kind, said = fault["type"], fault.get("ctx", {})
+    """Translate one of pydantic's errors into a requirement that the author of a file understands: `must be a list`."""
+    kind, context = fault["type"], fault.get("ctx", {})
     if kind == "string_pattern_mismatch":
-        marks = [mark for mark in "_.-" if mark in re.sub("[a-zA-Z0-9]-[a-zA-Z0-9]", "", said["pattern"])]
-        letters = "letters" if "A-Z" in said["pattern"] else "small letters"
+        marks = [mark for mark in "_.-" if mark in re.sub("[a-zA-Z0-9]-[a-zA-Z0-9]", "", context["pattern"])]
+        letters = "letters" if "A-Z" in context["pattern"] else "lowercase letters"
         return f"must be a short name of {letters}, digits and {' '.join(marks)}"
     if kind == "literal_error":
-        return f"must be {said['expected']}"
+        return f"must be {context['expected']}"
     if kind in LIMITS:
-        what, key = LIMITS[kind]
-        return (
-            f"must be {what} {said[key]:g}"
-            if isinstance(said[key], float)
-            else f"must be {what} {shortened(said[key])}"
-        )
-    return next((what for start, what in MUST_BE.items() if kind.startswith(start)), fault["msg"].lower())
+        relation, key = LIMITS[kind]
+        limit = f"{context[key]:g}" if isinstance(context[key], float) else shortened(context[key])
+        return f"must be {relation} {limit}"
+    return next((text for start, text in MUST_BE.items() if kind.startswith(start)), fault["msg"].lower())
 
 
 LIMITS = {
@@ -67,7 +64,7 @@ MUST_BE = {
     "list": "must be a list",
     "dict": "must be a table",
     "model": "must be a table",
-    "string_type": "must be a text",
+    "string_type": "must be text",
     "int": "must be a whole number",
     "float": "must be a number",
     "finite_number": "must be a finite number",
@@ -76,16 +73,16 @@ MUST_BE = {
     "too_short": "must not be empty",
     "missing": "is missing",
 }
-"""What a type of fault says, by how its name begins."""
+"""Requirements by the beginning of the name of pydantic's error type."""
 
 
 def printable(text: str) -> str:
-    """A text that cannot steer a terminal: escapes and other control characters are written out, line breaks stay."""
-    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+    """Make a text safe for a terminal: escape control characters, except line breaks."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
 def shortened(value: Any) -> str:
-    """A value as an error shows it: one line, not long, whatever it holds."""
+    """Format any value for an error message: on one line, at most 60 characters."""
     try:
         text = str(value) if isinstance(value, dt.date) else repr(value)
     except ValueError:  # an integer too long to print
@@ -95,7 +92,7 @@ def shortened(value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """Format a duration, given in seconds, in a convenient unit."""
     for unit, length in (("years", 31_557_600), ("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:,.0f} {unit}" if seconds >= 10 * length else f"{seconds / length:.1f} {unit}"
@@ -103,6 +100,7 @@ def duration(seconds: float) -> str:
 
 
 def size(number: float) -> str:
+    """Format a number of bytes in a convenient unit."""
     for unit, length in (("GB", 1e9), ("MB", 1e6)):
         if number >= length:
             return f"{number / length:.1f} {unit}"
@@ -110,3 +108,4 @@ def size(number: float) -> str:
 
 
 INPUT_ERROR, INTERRUPTED = 2, 130
+"""Exit codes of the command line: invalid input, and interrupted by Ctrl-C."""

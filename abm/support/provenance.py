@@ -1,4 +1,4 @@
-"""What numbers were made with: the model's source, its commit, packages, the machine."""
+"""Provenance of results: the model's source, its commit, package versions and the machine."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ NOT_THE_MODEL = (
     "figures",
     "validation",
 )
-"""Parts of the package that look at numbers and do not make them."""
+"""Parts of the package that read results and do not affect them."""
 DECIDING = ("jax", "jaxlib", "numpy", "scipy", "networkx")
-"""Packages whose versions can move the last digits of a result, or more."""
+"""Packages whose versions can change the last digits of a result, or more."""
 DEFAULTS = Path("data") / "fits" / "june_2025.csv"
-"""Data that the model's defaults come from."""
+"""The calibration that the model's default values come from."""
 
 
 def _hash_of_files() -> str:
@@ -42,38 +42,37 @@ def _hash_of_files() -> str:
     return digest.hexdigest()
 
 
-_AT_IMPORT = (
-    _hash_of_files()
-)  # not when first asked for: files may be edited while this process goes on with the old code
+# Computed now, not on first use: files may be edited later, while this process continues with the old code.
+_AT_IMPORT = _hash_of_files()
 
 
 def source_hash() -> str:
-    """Hash of the model's source files, and of the fit that its defaults come from, as they were when they were imported."""
+    """Hash of the model's source files and of the fit behind its defaults, both as they were at import."""
     return _AT_IMPORT
 
 
 @functools.cache
 def git() -> dict[str, Any] | None:
-    """Commit of the checkout that the package is in, and a hash of what differs from it; None outside one."""
+    """Commit of the checkout that contains the package, and a hash of uncommitted changes; None outside a checkout."""
     root = PACKAGE.parent
 
-    def ask(*words: str) -> str:
-        asked = subprocess.run(["git", "-C", str(root), *words], capture_output=True, timeout=30, check=True)
-        return asked.stdout.decode(errors="replace")
+    def output_of(*arguments: str) -> str:
+        completed = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, timeout=30, check=True)
+        return completed.stdout.decode(errors="replace")
 
     try:
-        if Path(ask("rev-parse", "--show-toplevel").strip()).resolve() != root.resolve():
+        if Path(output_of("rev-parse", "--show-toplevel").strip()).resolve() != root.resolve():
             return None
-        changes = ask("diff", "HEAD") + ask("ls-files", "--others", "--exclude-standard", "abm")
+        changes = output_of("diff", "HEAD") + output_of("ls-files", "--others", "--exclude-standard", "abm")
         short = hashlib.sha256(changes.encode()).hexdigest()[:16] if changes else None
-        return {"commit": ask("rev-parse", "HEAD").strip(), "changes": short}
+        return {"commit": output_of("rev-parse", "HEAD").strip(), "changes": short}
     except (OSError, subprocess.SubprocessError):
         return None
 
 
 @functools.cache
 def machine() -> dict[str, Any]:
-    """Processor, cores, system."""
+    """Processor, number of cores, and operating system."""
     name = platform.processor()
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -84,7 +83,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Installed versions by package."""
+    """Installed version of each package."""
     return {package: version_of(package) for package in packages}
 
 
@@ -97,9 +96,10 @@ def version_of(package: str) -> str:
 
 
 def now() -> dt.datetime:
-    """The time in UTC."""
+    """Current time in UTC."""
     return dt.datetime.now(dt.UTC)
 
 
 def stamp() -> str:
+    """Current time in UTC as text, such as 2025-06-30T12:00:00Z."""
     return f"{now():%Y-%m-%dT%H:%M:%SZ}"

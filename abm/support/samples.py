@@ -1,4 +1,4 @@
-"""Samples as analyses take them: rows paired by the labels that they carry, and values that vary by more than rounding."""
+"""Preparation of samples for analysis: quantiles, rows paired by label, and checks for order and constant values."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import numpy as np
 from abm.support.messages import shortened
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Of the quantiles that bands are drawn of."""
+"""Levels of the quantiles that bands show."""
 CONSTANT = 1e-10
-"""Values whose range is a smaller share of their size do not vary but for rounding."""
+"""Values vary only by rounding error if their range is at most this share of the largest absolute value."""
 
 
 def is_constant(y: np.ndarray, axis: int | None = None) -> Any:
-    """Whether values differ by no more than rounding: one answer, or one for each place along the other axes."""
+    """Whether values differ only by rounding error: one answer, or one for each position along the other axes."""
     return np.ptp(y, axis=axis) <= CONSTANT * np.abs(y).max(axis=axis)
 
 
 def quantiles(values: np.ndarray, levels: Iterable[float] = LEVELS, axis: int = 0) -> dict[str, np.ndarray]:
-    """Quantiles and mean along an axis; values that are NaN are left out, and where all are the result is NaN.
+    """Quantiles and mean along an axis, ignoring NaN; where all values are NaN, so is the result.
 
-    Keys are `quantile_name` of the levels, and mean. Raises ValueError for levels that are not numbers above 0 and below 1,
-    or that repeat.
+    Keys are the `quantile_name` of each level, and `mean`. Raises ValueError for levels that are not numbers above 0 and
+    below 1, or that repeat.
     """
     if isinstance(levels, str) or not isinstance(levels, Iterable):
         raise ValueError(f"levels = {shortened(levels)}: must be a list of numbers, such as (0.05, 0.5, 0.95)")
@@ -43,11 +43,11 @@ def quantiles(values: np.ndarray, levels: Iterable[float] = LEVELS, axis: int = 
 
 
 def quantile_name(level: float) -> str:
-    """Column of a quantile, its level in per cent: q05 of 0.05, q02.5 of 0.025, q99.9 of 0.999."""
+    """Column name of a quantile, its level in per cent: q05 for 0.05, q02.5 for 0.025, q99.9 for 0.999."""
     if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level < 1:
         raise ValueError(
-            f"level {shortened(level)}: must be a number above 0 and below 1, such as 0.05; the least and the greatest value of"
-            " the runs are no quantiles"
+            f"level {shortened(level)}: must be a number above 0 and below 1, such as 0.05; the minimum and maximum of the"
+            " runs are not quantiles"
         )
     percent = np.format_float_positional(100 * float(level), precision=12, fractional=False, trim="-")
     whole, point, rest = percent.partition(".")
@@ -55,10 +55,10 @@ def quantile_name(level: float) -> str:
 
 
 def by_label(**data: Any) -> list[Any]:
-    """The data, with the rows of every Series or DataFrame in the order of the first one's labels; the rest as they are.
+    """Reorder the rows of every Series and DataFrame to match the labels of the first one; other data are unchanged.
 
-    Labels may repeat only where both sides have the same ones in the same order. Raises ValueError, with the names that
-    the data were given here, for labels that do not match: pairing such rows by position would give a wrong answer silently.
+    Labels may repeat only if both sides have the same labels in the same order. Raises ValueError, with the argument names
+    used here, if labels do not match: pairing such rows by position would silently give a wrong answer.
     """
     import pandas as pd
 
@@ -72,10 +72,10 @@ def by_label(**data: Any) -> list[Any]:
         if other.equals(index):
             continue
         advice = "give both the same index, or .to_numpy() of both to pair rows by position"
-        for one, labels in ((first, index), (name, other)):
+        for side, labels in ((first, index), (name, other)):
             if labels.has_duplicates:
                 label = labels[labels.duplicated()][0]
-                raise ValueError(f"{one}: row label {label} repeats, so {first} and {name} cannot be paired; {advice}")
+                raise ValueError(f"{side}: row label {label} repeats, so {first} and {name} cannot be paired; {advice}")
         if missing := [*index.difference(other, sort=False)[:1], *other.difference(index, sort=False)[:1]]:
             raise ValueError(f"{first} and {name} have different row labels: {missing[0]} is in one only; {advice}")
         labelled[name] = labelled[name].loc[index]
@@ -83,9 +83,9 @@ def by_label(**data: Any) -> list[Any]:
 
 
 def in_order(values: Any, name: str) -> Any:
-    """The values, unless they carry numbered rows that are out of order. Raises ValueError where they do.
+    """Return the values. Raises ValueError if their rows are numbered and out of order.
 
-    Of a Series that was sorted or shuffled only the index remembers the order of the design.
+    Once a Series has been sorted or shuffled, only its index still records the order of the design.
     """
     import pandas as pd
 
@@ -93,7 +93,7 @@ def in_order(values: Any, name: str) -> Any:
         index = values.index
         if index.dtype.kind in "iuf" and not (index.is_monotonic_increasing and index.is_unique):
             raise ValueError(
-                f"{name}: its rows are numbered, and not in increasing order; {name}.sort_index() restores the order of the"
-                " design, .to_numpy() takes the rows as they stand"
+                f"{name}: its rows are numbered, but not in increasing order; {name}.sort_index() restores the order of the"
+                " design, .to_numpy() keeps the rows as they are"
             )
     return values

@@ -1,4 +1,4 @@
-"""On which line of a TOML file something is said, for those who tell what is wrong with it."""
+"""Line numbers of keys and tables in a TOML file, for error messages."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 
 Where = tuple[str, int, str | None]
-"""(table, its number if there are several of it, key or None for the table itself)"""
+"""(table, its number within an array of tables, key or None for the table itself)"""
 
 _PAIR = re.compile(r"""(["']?)([^"'=\s.\[\]{}#,]+)([^"'=\s\[\]{}#,]*)\1\s*[.=]""")
 
 
 def lines_of(text: str) -> dict[Where, int]:
-    """Lines of keys and tables, counted from 1. A key of several parts is there as a whole, and by its first part."""
+    """Lines of keys and tables, counted from 1. A dotted key is listed in full and by its first part."""
     lines: dict[Where, int] = {}
     tables: dict[str, int] = {}
     section, number, quote = "", 0, None
@@ -34,19 +34,20 @@ def lines_of(text: str) -> dict[Where, int]:
 
 
 def line_of(place: str, lines: Mapping[Where, int]) -> int | None:
-    """The line of `months`, `factors.ip_strength.china` or, of tables that there are several of, `test 2.y`.
+    """Line of a place such as `months`, `factors.ip_strength.china` or, in an array of tables, `test 2.y`.
 
-    Where a part of it has no line of its own, the line of what it is a part of.
+    If the place has no line of its own, the line of the part of the file that contains it; None if there is none.
     """
     table, _, key = place.partition(".")
     table, _, number = table.partition(" ")
-    at = int(number) if number.isdecimal() else 0
+    index = int(number) if number.isdecimal() else 0
     keys: list[str | None] = [key.rsplit(".", cut)[0] for cut in range(key.count(".") + 1)] if key else []
-    places: list[Where] = [(table, at, one) for one in [*keys, None]]
-    return next((lines[one] for one in [*places, ("", 0, place), ("", 0, table)] if one in lines), None)
+    candidates: list[Where] = [(table, index, name) for name in [*keys, None]]
+    candidates += [("", 0, place), ("", 0, table)]
+    return next((lines[where] for where in candidates if where in lines), None)
 
 
 def placed(label: str, problem: str, lines: Mapping[Where, int]) -> str:
-    """`file.toml:12: months = 0: ...`: a problem, which begins with its place, behind the file and the line of it."""
+    """Prefix a problem, which begins with its place, with its file and line: `file.toml:12: months = 0: ...`."""
     line = line_of(problem.partition(":")[0].partition(" = ")[0], lines)
     return f"{label}{f':{line}' if line else ''}: {problem}"

@@ -1,4 +1,4 @@
-"""Batch parameter sweeps: what is run (`Sweep`), running it (`run_sweep`), reading it (`open_sweep`); all in one: `sweep`."""
+"""Parameter sweeps: describe (`Sweep`), run (`run_sweep`) and read (`open_sweep`), or all three in one call (`sweep`)."""
 
 from abm.sweeps.batch import sweep
 from abm.sweeps.factors import Design, Factor

@@ -1,4 +1,4 @@
-"""A sweep in one call."""
+"""`sweep`: run a sweep in one call."""
 
 from __future__ import annotations
 
@@ -42,29 +42,29 @@ def sweep(
     scenario
         A built-in scenario, the path of a .toml file, a `Scenario`, or several of them.
     seeds
-        The seeds of the runs, in this order at every point (a list, an array, a range, ...):
-        `abm.simulate(parameters, scenario, seed)` plays one again.
+        Seeds of the runs, in this order at every point (a list, an array, a range, ...);
+        `abm.simulate(parameters, scenario, seed)` repeats a single run.
     months
-        Length of a run, from January 2023.
+        Length of a run in months, starting in January 2023.
     out
-        Folder for the results, where runs that are done count; else a temporary one that lives as long as the results.
+        Folder for the results, where existing runs are reused; by default a temporary one, deleted with the results.
     classes
-        The user's own classes of agents, as in `abm.simulate`.
+        User-defined agent classes, as in `abm.simulate`.
     workers, executor
-        So many processes, or any `concurrent.futures.Executor` whose workers see the folder; else this process, with its
-        threads.
+        Number of worker processes, or any `concurrent.futures.Executor` whose workers have access to the folder; by
+        default this process, with its threads.
     more
         Any other key of a `Sweep`, such as observables, outcomes, populations, design.
 
     Raises
     ------
     SpecError, Changed, OSError
-        As `run_sweep` does.
+        As in `run_sweep`.
     ValueError
-        `seeds` is not several.
+        `seeds` is not a collection of seeds.
     """
     if isinstance(seeds, str | Mapping) or not isinstance(seeds, Iterable):
-        raise ValueError(f"seeds = {shortened(seeds)}: give several, such as range(50)")
+        raise ValueError(f"seeds = {shortened(seeds)}: give a collection of seeds, such as range(50)")
     spec = Sweep(factors=factors, scenarios=scenario, seeds=tuple(seeds), months=months, **more)
     how: dict[str, Any] = {"classes": classes, "workers": workers, "executor": executor}
     if out is not None:

@@ -1,4 +1,4 @@
-"""What is wrong with a sweep: everything at once, before anything is laid out or run."""
+"""Checks of a sweep specification: every problem is reported, before anything is laid out or run."""
 
 from __future__ import annotations
 
@@ -21,67 +21,66 @@ from abm.support.inputs import whole
 from abm.support.messages import OBSERVABLES as LISTED
 from abm.support.messages import did_you_mean, shortened
 from abm.sweeps.table import inside, read_rows, unknown_scenarios
-from abm.sweeps.targets import Target, retold, target_of
+from abm.sweeps.targets import Target, target_of, with_changed_events
 
 MOST = 10_000_000
-"""Points, levels, trajectories: more than can be run at all."""
+"""Upper limit on points, levels and trajectories, beyond what could ever be run."""
 OBSERVABLES = ("lerner_closed", "open_token_share", "welfare")
 KINDS = ("grid", "latin_hypercube", "sobol", "saltelli", "morris", "table")
 COLUMNS = (
     *("run_id", "point", "point_id", "scenario", "replication", "seed", "status", "error", "seconds", "month"),
     *("good", "there"),
 )
-"""Names that tables of results have, or take while they are read."""
-
+"""Column names of result tables, including temporary ones."""
 NETWORKS = ("information_network", "peer_network", "network_seed")
 
 DAILY = tuple(f"{kind}_{layer}" for kind in ("abnormal", "raw") for layer in LAYERS)
-"""Daily returns that an outcome with a date can be of."""
+"""Daily returns that an outcome with a date can use."""
 LEAST_DAYS = LEAST_ESTIMATION - ESTIMATION[1]
 
 Checked = tuple[dict[str, Scenario], dict[str, Target], tuple[dict[str, Any], ...], list[str]]
 
 
-def problems_in(said: Mapping[str, Any], folder: Path | None, confined: bool) -> Checked:
-    """Scenarios by name, targets by factor, rows of a table, and all that is wrong apart from types of fields."""
+def problems_in(fields: Mapping[str, Any], folder: Path | None, confined: bool) -> Checked:
+    """Return scenarios by name, targets by factor, table rows, and every problem except wrong types of fields."""
     problems: list[str] = []
-    stories = _stories(said.get("scenarios", ("baseline",)), folder, confined, problems)
-    design = _mapping(said.get("design"))
+    scenarios = _scenarios(fields.get("scenarios", ("baseline",)), folder, confined, problems)
+    design = _mapping(fields.get("design"))
     kind = design.get("kind", "grid")
     rows, places = read_rows(design, folder, confined, problems)
-    factors = _mapping(said.get("factors"))
+    factors = _mapping(fields.get("factors"))
     if kind == "table":
         problems += [
-            f"factors.{name}: stands beside a table, whose columns are the factors; leave it out" for name in factors
+            f"factors.{name}: a table defines its factors by its columns; remove it from [factors]" for name in factors
         ]
         factors = {}
     targets: dict[str, Target] = {}
-    months = said.get("months", 60)
+    months = fields.get("months", 60)
     columns = dict.fromkeys(name for row in rows for name in row if name != "scenario")
     for name in columns:
         values = [row.get(name) for row in rows]
-        targets |= _column(name, values, places, stories, months, problems)
+        targets |= _column(name, values, places, scenarios, months, problems)
     for name, factor in factors.items():
         if not isinstance(factor, Mapping):
-            continue  # the type is complained of elsewhere
+            continue  # pydantic reports the type
         try:
-            targets[name] = target_of(name, stories)
+            targets[name] = target_of(name, scenarios)
         except ValueError as error:
             problems.append(f"factors.{name}: {error}")
             continue
-        found = _factor(factor, targets[name], design)
-        problems += [f"factors.{name}: {what}" for what in found]
-        if targets[name].kind == "event" and not found:
-            problems += _events(name, targets[name], factor, stories, months)
+        factor_problems = _factor(factor, targets[name], design)
+        problems += [f"factors.{name}: {what}" for what in factor_problems]
+        if targets[name].kind == "event" and not factor_problems:
+            problems += _events(name, targets[name], factor, scenarios, months)
     problems += _design(design, factors)
     names = {**factors, **columns}
-    problems += _fixed(said, names)
-    problems += _seeds(said, kind)
-    if isinstance(fit := said.get("posterior"), str) and fit not in fits():
-        problems.append(f"posterior: no fit {shortened(fit)}{did_you_mean(fit, fits())}")
-    problems += _observables(said, names)
-    problems += unknown_scenarios(rows, places, stories)
-    return stories, targets, rows, problems
+    problems += _fixed(fields, names)
+    problems += _seeds(fields, kind)
+    if isinstance(fit := fields.get("posterior"), str) and fit not in fits():
+        problems.append(f"posterior: unknown fit {shortened(fit)}{did_you_mean(fit, fits())}")
+    problems += _observables(fields, names)
+    problems += unknown_scenarios(rows, places, scenarios)
+    return scenarios, targets, rows, problems
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -92,48 +91,50 @@ def _mapping(value: Any) -> dict[str, Any]:
     return {k: v.model_dump(exclude_defaults=True) if hasattr(v, "model_dump") else v for k, v in value.items()}
 
 
-def _stories(said: Any, folder: Path | None, confined: bool, problems: list[str]) -> dict[str, Scenario]:
-    stories: dict[str, Scenario] = {}
-    if not isinstance(said, tuple):
-        return stories
-    if not said:
-        problems.append("scenarios: is empty; name at least one, such as 'baseline'")
-    for source in said:
+def _scenarios(sources: Any, folder: Path | None, confined: bool, problems: list[str]) -> dict[str, Scenario]:
+    scenarios: dict[str, Scenario] = {}
+    if not isinstance(sources, tuple):
+        return scenarios
+    if not sources:
+        problems.append("scenarios: empty; name at least one, such as 'baseline'")
+    for source in sources:
         try:
             if not isinstance(source, str | Scenario):
-                raise ValueError(f"{shortened(source)} is neither the name of a scenario nor a Scenario")
+                raise ValueError(f"{shortened(source)} is neither a scenario name nor a Scenario")
             if isinstance(source, str) and source.endswith(".toml"):
-                story = Scenario.load(inside(source, folder, confined))
+                scenario = Scenario.load(inside(source, folder, confined))
             else:
-                story = Scenario.load(source)
-            story.check_parameters(Parameters.names())
-            if story.name in stories:
-                raise ValueError(f"{shortened(story.name)} is there twice")
-            stories[story.name] = story
+                scenario = Scenario.load(source)
+            scenario.check_parameters(Parameters.names())
+            if scenario.name in scenarios:
+                raise ValueError(f"duplicate scenario {shortened(scenario.name)}")
+            scenarios[scenario.name] = scenario
         except ScenarioError as error:
             problems += [f"scenarios: {problem}" for problem in error.problems]
         except (OSError, ValueError) as error:
             problems.append(f"scenarios: {error}")
-    return stories
+    return scenarios
 
 
 def _column(
-    name: str, values: list[Any], places: list[str], stories: Mapping[str, Scenario], months: Any, problems: list[str]
+    name: str, values: list[Any], places: list[str], scenarios: Mapping[str, Scenario], months: Any, problems: list[str]
 ) -> dict[str, Target]:
-    """What a column of a table sets; what is wrong with it, by line, goes to `problems`."""
+    """Return the target of a table column; append its problems, with their lines, to `problems`."""
     try:
-        target = target_of(name, stories)
+        target = target_of(name, scenarios)
     except ValueError as error:
         problems.append(f"design: column {shortened(name)}: {error}")
         return {}
-    faulty = [
+    invalid = [
         f"{place}: {name}: {what}"
         for place, value in zip(places, values, strict=True)
         if (what := target.complaint(value))
     ]
-    problems += faulty[:3] + ([f"design: column {name}: {len(faulty) - 3} more are wrong"] if len(faulty) > 3 else [])
-    if target.kind == "event" and not faulty:
-        problems += _events(name, target, {"values": tuple(values)}, stories, months)
+    problems += invalid[:3] + (
+        [f"design: column {name}: {len(invalid) - 3} more invalid values"] if len(invalid) > 3 else []
+    )
+    if target.kind == "event" and not invalid:
+        problems += _events(name, target, {"values": tuple(values)}, scenarios, months)
     return {name: target}
 
 
@@ -141,25 +142,25 @@ def _factor(factor: Mapping[str, Any], target: Target, design: Mapping[str, Any]
     problems: list[str] = []
     values, low, high, levels = (factor.get(key) for key in ("values", "low", "high", "levels"))
     if isinstance(factor.get("unit"), str) and factor["unit"] != target.unit:
-        problems.append(f"is measured in {target.unit or 'pure numbers'}, not in {shortened(factor['unit'])}")
+        problems.append(f"is measured in {target.unit or 'pure numbers'}, not {shortened(factor['unit'])}")
     listed = values if isinstance(values, tuple) else ()
     if values is not None and (low is not None or high is not None):
-        return [*problems, "takes either values or a range from low to high"]
+        return [*problems, "give either values or a range from low to high, not both"]
     if not listed and (low is None or high is None):
-        return [*problems, "is empty: give values, or low and high"]
+        return [*problems, "empty: give values, or low and high"]
     ends = [end for end in (low, high) if end is not None]
-    faulty = [what for value in (*dict.fromkeys(map(_hashable, listed)), *ends) if (what := target.complaint(value))]
-    problems += faulty[:3] + ([f"... and {len(faulty) - 3} values more are wrong"] if len(faulty) > 3 else [])
-    if faulty:
+    invalid = [what for value in (*dict.fromkeys(map(_hashable, listed)), *ends) if (what := target.complaint(value))]
+    problems += invalid[:3] + ([f"... and {len(invalid) - 3} more invalid values"] if len(invalid) > 3 else [])
+    if invalid:
         return problems
     kind = design.get("kind", "grid")
     if levels is not None and (listed or kind != "grid"):
-        problems.append("levels go with a range in a grid; leave them out")
+        problems.append("levels apply only to a range in a grid; remove them")
     if listed:
         if len(set(listed)) < len(listed):
-            problems.append("has a value twice")
+            problems.append("contains a duplicate value")
         if factor.get("scale", "linear") != "linear":
-            problems.append("scale goes with a range; leave it out")
+            problems.append("scale applies only to a range; remove it")
         return problems + _morris(len(listed), design, listed=True)
     if not low < high:  # type: ignore[operator]
         problems.append(f"low = {low} must be below high = {high}")
@@ -176,9 +177,9 @@ def _factor(factor: Mapping[str, Any], target: Target, design: Mapping[str, Any]
 
 
 def _morris(number: int, design: Mapping[str, Any], listed: bool = False) -> list[str]:
-    """Whether the levels of a Morris design fall on so many values evenly, as its elementary effects take for granted.
+    """Check that the levels of a Morris design fall evenly on `number` values, as its elementary effects assume.
 
-    A step is half the levels: it must always be as many values, and of a list every one must be taken.
+    A step is half the levels: it must always span the same number of values, and reach every value of a list.
     """
     levels = 4 if design.get("levels") is None else design["levels"]
     if design.get("kind") != "morris" or not isinstance(levels, int) or levels < 2:
@@ -195,7 +196,7 @@ def _morris(number: int, design: Mapping[str, Any], listed: bool = False) -> lis
         advice = f"{next(more for more in range(number + 1, number + levels) if even(levels, more))} values"
         other = next((other for other in range(4, number + 1, 2) if even(other, number)), None)
         advice += f", or design.levels = {other}" if other else ""
-    return [f"takes {number} values, on which {levels} levels of a Morris design do not fall evenly: choose {advice}"]
+    return [f"has {number} values, and {levels} levels of a Morris design do not divide them evenly: choose {advice}"]
 
 
 def _hashable(value: Any) -> Any:
@@ -207,20 +208,20 @@ def _hashable(value: Any) -> Any:
 
 
 def _events(
-    name: str, target: Target, factor: Mapping[str, Any], stories: Mapping[str, Scenario], months: Any
+    name: str, target: Target, factor: Mapping[str, Any], scenarios: Mapping[str, Scenario], months: Any
 ) -> list[str]:
-    """Whether the scenarios bear the extreme values."""
+    """Check that the scenarios remain valid at the smallest and largest value of an event factor."""
     listed = factor.get("values") or ()
-    extreme = [factor.get("low"), factor.get("high")] if not listed else sorted(set(listed))
+    extremes = [factor.get("low"), factor.get("high")] if not listed else sorted(set(listed))
     problems = []
-    for value in extreme:
+    for value in extremes:
         if value is None or target.complaint(value):
             continue
-        for story in stories.values():
+        for scenario in scenarios.values():
             try:
                 if target.is_date and isinstance(months, int) and month_of(value) >= max(months, 1):
-                    raise ValueError(f"is outside the horizon: the run ends after {months} months, from January 2023")
-                changed = retold(story, {(target.name, str(target.key)): target.typed(value)})
+                    raise ValueError(f"outside the horizon: the run covers {months} months from January 2023")
+                changed = with_changed_events(scenario, {(target.name, str(target.key)): target.typed(value)})
                 changed.timeline(months if isinstance(months, int) and months > 0 else 60)
             except (ScenarioError, ValueError) as error:
                 what = re.sub(r"^scenario '[^']*': event \S+ \(kind '\w+'\): ", "", str(error).splitlines()[0])
@@ -232,79 +233,77 @@ def _events(
 def _design(design: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     kind, problems = design.get("kind", "grid"), []
     if kind not in KINDS:
-        return []  # the type is complained of elsewhere
+        return []  # pydantic reports the type
     points, trajectories, levels = design.get("points") or (), design.get("trajectories"), design.get("levels")
     drawn = kind in ("latin_hypercube", "sobol", "saltelli")
     if not factors and kind not in ("grid", "table"):
         problems.append(f"design: {kind} needs factors")
-    wanted = (
-        "takes levels from its factors" if kind == "grid" else "has rows" if kind == "table" else "has trajectories"
-    )
+    instead = {"grid": "levels of its factors", "table": "rows"}.get(kind, "trajectories")
     if points and not drawn:
-        problems.append(f"design.points: a design of kind {kind} {wanted}; leave out points")
+        problems.append(f"design.points: a {kind} design takes {instead}, not points; remove points")
     if trajectories is not None and kind != "morris":
-        problems.append(f'design.trajectories: go with kind = "morris", not {kind}; leave them out')
+        problems.append(f'design.trajectories: only for kind = "morris", not {kind}; remove them')
     if levels is not None and kind != "morris":
-        problems.append(f'design.levels: go with kind = "morris", not {kind}; leave them out')
+        problems.append(f'design.levels: only for kind = "morris", not {kind}; remove them')
     if design.get("second_order") and kind != "saltelli":
-        problems.append(f'design.second_order: goes with kind = "saltelli", not {kind}; leave it out')
+        problems.append(f'design.second_order: only for kind = "saltelli", not {kind}; remove it')
     if drawn:
         sizes = points if isinstance(points, tuple) else (points,)
         wrong = [n for n in sizes if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST]
         if not sizes or wrong:
             given = f", not {shortened(wrong[0])}" if wrong else ""
-            problems.append(f"design.points: {kind} needs a whole number of points, 1 to {MOST:,}{given}")
+            problems.append(f"design.points: {kind} needs a whole number of points from 1 to {MOST:,}{given}")
         elif kind != "latin_hypercube":
             number = sum(sizes)
             if number & (number - 1):
                 near = 2 ** round(math.log2(number))
                 problems.append(
-                    f"design.points: {kind} is balanced for powers of two only, such as {near}, not {number}"
+                    f"design.points: {kind} is balanced only for powers of two, such as {near}, not {number}"
                 )
     if kind == "morris":
         if isinstance(trajectories, bool) or not isinstance(trajectories, int) or not 2 <= trajectories <= MOST:
             given = "" if trajectories is None else f", not {shortened(trajectories)}"
-            problems.append(f"design.trajectories: morris needs a whole number, 2 to {MOST:,}{given}")
+            problems.append(f"design.trajectories: morris needs a whole number from 2 to {MOST:,}{given}")
         if levels is not None and (not isinstance(levels, int) or not 2 <= levels <= MOST or levels % 2):
             problems.append(f"design.levels: must be an even number, not {shortened(levels)}")
     return problems
 
 
-def _seeds(said: Mapping[str, Any], kind: Any) -> list[str]:
-    """The replications' own seeds, where they are given."""
-    seeds = said.get("seeds")
+def _seeds(fields: Mapping[str, Any], kind: Any) -> list[str]:
+    """Check explicit seeds of the replications."""
+    seeds = fields.get("seeds")
     if not isinstance(seeds, tuple):
         return []
     problems = []
     if not seeds:
-        problems.append("seeds: is empty; name one or more, or leave it out")
-    elif said.get("replications") != len(seeds):
-        problems.append(f"replications: there are {len(seeds)} seeds, one a replication; leave out replications")
+        problems.append("seeds: empty; give one or more, or remove the key")
+    elif fields.get("replications") != len(seeds):
+        problems.append(f"replications: {len(seeds)} seeds make {len(seeds)} replications; remove replications")
     if len(set(map(repr, seeds))) < len(seeds):
-        problems.append("seeds: one is there twice")
-    if said.get("common_draws") is False:
-        problems.append("common_draws: seeds are the same at every point; leave out common_draws = false")
-    if said.get("seed") and kind in ("grid", "table"):
-        problems.append(f"seed: decides nothing in a {kind} whose replications have seeds; leave it out")
+        problems.append("seeds: duplicate seed; it would count as two independent runs")
+    if fields.get("common_draws") is False:
+        problems.append("common_draws: explicit seeds are shared by all points; remove common_draws = false")
+    if fields.get("seed") and kind in ("grid", "table"):
+        problems.append(f"seed: has no effect in a {kind} with explicit seeds; remove it")
     return problems
 
 
-def _fixed(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
+def _fixed(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     problems = []
-    fixed, sizes = said.get("parameters", {}), said.get("populations", {})
+    fixed, sizes = fields.get("parameters", {}), fields.get("populations", {})
     if isinstance(fixed, Mapping):
         try:
             Parameters(**fixed)
         except (ParameterError, TypeError) as error:
             problems += [f"parameters.{line}" for line in str(error).splitlines()]
-        problems += [f"parameters.{name}: is a factor, too" for name in fixed if name in factors]
+        problems += [f"parameters.{name}: is also a factor; keep one of the two" for name in fixed if name in factors]
     if isinstance(sizes, Mapping):
-        words = [*SIZES, *NETWORKS]
+        keys = [*SIZES, *NETWORKS]
         for name, value in sizes.items():
-            if name not in words:
-                problems.append(f"populations.{name}: unknown{did_you_mean(name, words)}")
+            if name not in keys:
+                problems.append(f"populations.{name}: unknown key{did_you_mean(name, keys)}")
             elif name in factors:
-                problems.append(f"populations.{name}: is a factor, too")
+                problems.append(f"populations.{name}: is also a factor; keep one of the two")
             elif name in SIZES and (what := target_of(name, {}).complaint(value)):
                 problems.append(f"populations.{name}: {what}")
             elif name == "network_seed":
@@ -322,80 +321,80 @@ def _fixed(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _observables(said: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
+def _observables(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     problems = []
-    months = said.get("months", 60)
-    months = months if isinstance(months, int) and months >= 1 else 0  # 0: the months themselves are complained of
-    observables = said.get("observables", OBSERVABLES)
+    months = fields.get("months", 60)
+    months = months if isinstance(months, int) and months >= 1 else 0  # 0: months itself is invalid and reported
+    observables = fields.get("observables", OBSERVABLES)
     names = [name for name in observables if isinstance(name, str)] if isinstance(observables, tuple) else []
     if observables == ():
-        problems.append("observables: is empty; name at least one")
+        problems.append("observables: empty; name at least one")
     problems += [
-        f"observables: no observable {shortened(n)}{did_you_mean(n, list(MEASURES), LISTED)}"
+        f"observables: unknown observable {shortened(n)}{did_you_mean(n, list(MEASURES), LISTED)}"
         for n in names
         if n not in MEASURES
     ]
     problems += [
-        f"observables: {n} is a factor, too, and would be two columns of one name; an outcome of it, under a name of its"
-        " own, is none"
+        f"observables: {n} is also a factor, and tables would have two columns of that name; define an outcome of it"
+        " under another name instead"
         for n in names
         if n in factors
     ]
     if len(set(names)) < len(names):
-        problems.append("observables: one is there twice")
-    for month in said["panel"] if isinstance(said.get("panel"), tuple) and months else ():
+        problems.append("observables: duplicate name")
+    for month in fields["panel"] if isinstance(fields.get("panel"), tuple) and months else ():
         if not isinstance(month, int) or not 0 <= month < months:
-            problems.append(f"panel: {shortened(month)} is no month of the run (0 to {months - 1})")
-    taken = {name.lower() for name in (*COLUMNS, *factors, *names)}  # SQL does not tell A from a
-    for name, outcome in _mapping(said.get("outcomes")).items():
+            problems.append(f"panel: {shortened(month)} is not a month of the run (0 to {months - 1})")
+    taken = {name.lower() for name in (*COLUMNS, *factors, *names)}  # SQL ignores case
+    for name, outcome in _mapping(fields.get("outcomes")).items():
         if not isinstance(outcome, Mapping):
             continue
         problems += [
             f"outcomes.{name}{what}" for what in (_dated if outcome.get("date") else _monthly)(outcome, months)
         ]
         if not name.isidentifier():
-            problems.append(f"outcomes.{name}: must be a name of letters, digits and underscores")
+            problems.append(f"outcomes.{name}: use a name of letters, digits and underscores")
         if name.lower() in taken:
-            problems.append(f"outcomes.{name}: is the name of a column that the tables have anyway; choose another")
+            problems.append(f"outcomes.{name}: the tables already have a column of this name; choose another")
         taken.add(name.lower())
     return problems
 
 
 def _monthly(outcome: Mapping[str, Any], months: int) -> list[str]:
-    """What is wrong with an outcome of an observable's months."""
+    """Check an outcome computed from months of an observable."""
     problems = []
     of, first, last = outcome.get("of"), outcome.get("first", 0), outcome.get("last")
     if isinstance(of, str) and of not in MEASURES:
-        daily = "; daily returns take a date" if of in DAILY else did_you_mean(of, [*MEASURES, *DAILY], LISTED)
-        problems.append(f".of: no observable {shortened(of)}{daily}")
+        hint = "; daily returns need a date" if of in DAILY else did_you_mean(of, [*MEASURES, *DAILY], LISTED)
+        problems.append(f".of: unknown observable {shortened(of)}{hint}")
     if outcome.get("take") == "trough":
-        problems.append(".take: a trough is one of daily returns around a date")
+        problems.append(".take: trough applies only to daily returns around a date")
     if months:
         last = months - 1 if last is None else last
         if isinstance(first, int) and isinstance(last, int) and not 0 <= first <= last < months:
             problems.append(
-                f": months {shortened(first)} to {shortened(last)} must lie within 0 to {months - 1}, in order"
+                f": months {shortened(first)} to {shortened(last)} must be in order and within 0 to {months - 1}"
             )
     return problems
 
 
 def _dated(outcome: Mapping[str, Any], months: int) -> list[str]:
-    """What is wrong with an outcome of daily returns around a date."""
+    """Check an outcome computed from daily returns around a date."""
     problems = []
     of, first, last, date = outcome.get("of"), outcome.get("first", 0), outcome.get("last"), outcome.get("date")
     if isinstance(of, str) and of not in DAILY:
-        problems.append(f".of: {shortened(of)} is no daily return of a layer{did_you_mean(of, DAILY)}")
+        problems.append(f".of: {shortened(of)} is not a daily return of a layer{did_you_mean(of, DAILY)}")
     if outcome.get("take") == "volatility":
         problems.append(".take: choose mean, sum, min, max or trough for daily returns")
     last = first if last is None else last
     if not (isinstance(first, int) and isinstance(last, int) and type(date) is dt.date and months):
-        return problems  # types are complained of elsewhere
+        return problems  # pydantic reports wrong types
     if first > last:
-        problems.append(f": days {first} to {last} are not in order")
+        problems.append(f": first day {first} is after last day {last}")
     day = month_of(date) * DAYS + trading_day(date)
     if day + min(first, 0) < LEAST_DAYS or day + last >= months * DAYS:
         problems.append(
-            f": days {first} to {last} around {date} must lie within the run of {months} months, and at least"
-            f" {LEAST_DAYS} trading days after its start, on which the market model is estimated"
+            f": days {first} to {last} around {date} must lie within the run of {months} months and start at"
+            f" least {LEAST_DAYS} trading days into it, on which the market model is estimated"
         )
     return problems

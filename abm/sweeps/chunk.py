@@ -1,4 +1,4 @@
-"""One chunk of runs, from parameters to two files: what every worker does, wherever it is."""
+"""One chunk of runs, from parameters to two files: the task of a worker."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ from abm.sweeps.parts import made_with, write_part
 from abm.sweeps.plan import Plan, Point, Run, values_of
 from abm.sweeps.record import ChunkRecord
 from abm.sweeps.rules import Rules
-from abm.sweeps.targets import retold
+from abm.sweeps.targets import with_changed_events
 
 if TYPE_CHECKING:
     from abm.runs.setup import Setup
 
 SAME_FAILURE = 3
-"""After so many single runs with one and the same error the rest of the chunk is not tried one by one."""
+"""After this many single runs with the same error, the remaining runs of the chunk are not tried one by one."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Runs to compute and keep as one part. Carries its own points only, so that it travels light."""
+    """Runs to compute and store as one part. Contains only its own points, so that it is small to send."""
 
     plan: Plan
     runs: list[Run]
     points: dict[int, Point]
     folder: Path
     threads: int | None = 1
-    faults: InjectedFailures = InjectedFailures()
+    failures: InjectedFailures = InjectedFailures()
     crashed: str = ""
-    """Why its one run is given up without another try."""
+    """Why its single run is given up without another attempt."""
     rules: Rules | None = None
-    """The user's own classes."""
+    """User-defined agent classes."""
     made_with: dict[str, str] = field(default_factory=dict)
-    """What the leader makes numbers with, and so every worker must."""
+    """Code and package versions of the leading process, which every worker must share."""
 
     @classmethod
     def of(cls, plan: Plan, runs: list[Run], folder: Path, threads: int | None = 1, rules: Rules | None = None) -> Task:
-        bare = Plan(plan.sweep.bare(), plan.replications)  # without what is laid out
-        points = {one.point: plan.points[one.point] for one in runs}
+        bare = Plan(plan.sweep.bare(), plan.replications)  # without the points laid out
+        points = {run.point: plan.points[run.point] for run in runs}
         return cls(bare, runs, points, folder, threads, InjectedFailures.wanted(), rules=rules, made_with=made_with())
 
     def halves(self) -> tuple[Task, Task]:
@@ -60,13 +60,14 @@ class Task:
         return self.only(self.runs[:middle]), self.only(self.runs[middle:])
 
     def only(self, runs: list[Run]) -> Task:
-        return replace(self, runs=runs, points={one.point: self.points[one.point] for one in runs})
+        return replace(self, runs=runs, points={run.point: self.points[run.point] for run in runs})
 
 
 def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
-    """Compute a chunk, write its part, and say what came of it; only storage that fails is an exception.
+    """Compute a chunk, write its part, and return the part's name, counts by status, and times.
 
-    A worker with other code than its leader computes nothing, and names no part.
+    Failing runs are recorded; only storage errors are raised. A worker whose code differs from the leading process computes
+    nothing and returns the part None.
     """
     began = time.perf_counter()
     if made_with() != task.made_with:
@@ -87,7 +88,7 @@ def carry_out(task: Task, progress: Callable[[int], None] | None = None) -> dict
 def try_runs(
     task: Task, runs: list[Run], outcomes: ChunkRecord, errors: list[str], progress: Callable[[int], None] | None = None
 ) -> None:
-    """Run all; where that raises, halve until the run is found that does, and go on with the others."""
+    """Run all; if that raises, halve the runs until the failing one is isolated, and continue with the others."""
     began = time.perf_counter()
     try:
         ensemble, spoilt = run_chunk(task, runs, outcomes, progress)
@@ -103,28 +104,28 @@ def try_runs(
             outcomes.add(run, "failed", what, (time.perf_counter() - began) / len(runs), {})
         return
     seconds = (time.perf_counter() - began) / len(runs)
-    kept = task.plan.sweep.observables
-    columns = {one.source for one in task.plan.sweep.columns.values()} | set(kept)
+    observables = task.plan.sweep.observables
+    columns = {outcome.source for outcome in task.plan.sweep.columns.values()} | set(observables)
     for name in spoilt:
-        at = [run.id for run in runs].index(name)
-        ensemble[kept[0]] = np.array(ensemble[kept[0]])  # a result's own cannot be written to
-        ensemble[kept[0]][at, -1] = np.nan
-    troubles = nonfinite(ensemble)
-    for at, run in enumerate(runs):
-        trouble = troubles.get(at, "")
-        own = {name: np.array(ensemble[name][at]) for name in columns}
-        outcomes.add(run, "nonfinite" if trouble else "ok", trouble, seconds, own)
+        row = [run.id for run in runs].index(name)
+        ensemble[observables[0]] = np.array(ensemble[observables[0]])  # results are read-only
+        ensemble[observables[0]][row, -1] = np.nan
+    problems = nonfinite(ensemble)
+    for row, run in enumerate(runs):
+        problem = problems.get(row, "")
+        series = {name: np.array(ensemble[name][row]) for name in columns}
+        outcomes.add(run, "nonfinite" if problem else "ok", problem, seconds, series)
 
 
 def run_chunk(
     task: Task, runs: Sequence[Run], outcomes: ChunkRecord, progress: Callable[[int], None] | None = None
 ) -> tuple[dict[str, np.ndarray], set[str]]:
-    """Observables (runs, months) of runs of one group."""
+    """Observables (runs, months) of runs of one group, and the ids of runs to be spoilt by an injected failure."""
     from abm.runs.simulate import PreparedSetting, run_prepared
 
     sweep = task.plan.sweep
     points = [task.points[run.point] for run in runs]
-    spoilt = task.faults.strike(runs)
+    spoilt = task.failures.strike(runs)
     setup = setup_of(task.plan, points[0], task.rules)
     table = {point.id: values_of(point) for point in {point.id: point for point in points}.values()}
     values = {name: np.stack([table[point.id][name] for point in points]) for name in table[points[0].id]}
@@ -135,17 +136,17 @@ def run_chunk(
     step = (lambda done, total, seconds: progress(done)) if progress else None
     seeds = [run.seed for run in runs]
     began = time.perf_counter()
-    dated = [one for one in sweep.columns.values() if one.date]
-    daily = sorted({month for one in dated for month in months_around(one, sweep.months)})
+    dated = [outcome for outcome in sweep.columns.values() if outcome.date]
+    daily = sorted({month for outcome in dated for month in months_around(outcome, sweep.months)})
     ensemble = run_prepared([prepared], seeds, sweep.precision, daily, progress=step, workers=task.threads)[0]
     outcomes.engine += time.perf_counter() - began
-    return ensemble.out["observables"] | {one.source: days_of(ensemble, one) for one in dated}, spoilt
+    return ensemble.out["observables"] | {outcome.source: days_of(ensemble, outcome) for outcome in dated}, spoilt
 
 
 def drawn(
     fit: str, runs: Sequence[Run], points: Sequence[Point], values: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Parameters (runs,) of a fit: replication k's are the k-th draw of its posterior, but where a point sets its own."""
+    """Parameters (runs,) of a fit: replication k uses its k-th posterior draw, except for parameters that a point sets."""
     table = draws(fit)
     rows = [run.replication % len(table) for run in runs]
     free = {name: np.array([name not in point.parameters for point in points]) for name in table}
@@ -153,7 +154,7 @@ def drawn(
 
 
 def months_around(outcome: Outcome, months: int) -> range:
-    """Months whose daily returns an event study takes: half a year to estimate the market model on, and the window."""
+    """Months whose daily returns an event study needs: half a year to estimate the market model, and the window."""
     assert outcome.date is not None
     month, day = month_of(outcome.date), trading_day(outcome.date)
     before, after = min(0, day + outcome.first), max(0, day + outcome.last_day)
@@ -161,24 +162,24 @@ def months_around(outcome: Outcome, months: int) -> range:
 
 
 def days_of(ensemble: Ensemble, outcome: Outcome) -> np.ndarray:
-    """Returns (runs, days) of a layer around a date."""
+    """Daily returns (runs, days) of a layer around a date."""
     assert outcome.date is not None
     wanted = tuple(months_around(outcome, ensemble.setup.months))
-    at = [ensemble.daily_months.index(month) for month in wanted]
-    own = Ensemble(ensemble.setup, ensemble.seeds, {"daily": ensemble.out["daily"][:, at]}, wanted)
+    rows = [ensemble.daily_months.index(month) for month in wanted]
+    window_runs = Ensemble(ensemble.setup, ensemble.seeds, {"daily": ensemble.out["daily"][:, rows]}, wanted)
     window = event_study.around(
-        own, (month_of(outcome.date), trading_day(outcome.date)), (outcome.first, outcome.last_day)
+        window_runs, (month_of(outcome.date), trading_day(outcome.date)), (outcome.first, outcome.last_day)
     )
     kind, _, layer = outcome.of.partition("_")
     return np.asarray(getattr(window, kind)[layer])
 
 
 _SETUPS: dict[tuple[Any, ...], Setup] = {}
-"""Of the last few groups of this process, so that worlds and networks are laid out once, not for every chunk."""
+"""Set-ups of the last few groups in this process, so that networks are built once, not for every chunk."""
 
 
 def setup_of(plan: Plan, point: Point, rules: Rules | None) -> Setup:
-    """The set-up of a point's group: scenario, populations, networks; parameters come with the runs."""
+    """Set-up of a point's group: scenario, populations, networks; parameters vary by run."""
     from abm.runs.setup import Setup
 
     sweep = plan.sweep
@@ -189,38 +190,38 @@ def setup_of(plan: Plan, point: Point, rules: Rules | None) -> Setup:
         sizes: dict[str, Any] = dict(sweep.populations) | point.sizes
         if rules:
             sizes["classes"] = rules.classes()
-        story = sweep.stories[point.scenario]
+        scenario = sweep.stories[point.scenario]
         _SETUPS[key] = Setup.of(
-            point.parameters, story, sweep.months, pricing=sweep.pricing, price_form=sweep.price_form, **sizes
+            point.parameters, scenario, sweep.months, pricing=sweep.pricing, price_form=sweep.price_form, **sizes
         )
     return _SETUPS[key]
 
 
 def timelines_of(plan: Plan, points: Sequence[Point], setup: Setup) -> dict[str, np.ndarray]:
-    """(runs, months, ...) of scenarios with words of their events changed."""
+    """Timelines (runs, months, ...) of scenarios with changed event fields."""
     timelines: dict[Any, dict[str, np.ndarray]] = {}
     for point in points:
         if point.id not in timelines:
-            story = retold(plan.sweep.stories[point.scenario], point.events)
-            timelines[point.id] = story.timeline(setup.months, setup.cast).arrays()
+            scenario = with_changed_events(plan.sweep.stories[point.scenario], point.events)
+            timelines[point.id] = scenario.timeline(setup.months, setup.cast).arrays()
     return {name: np.stack([timelines[point.id][name] for point in points]) for name in timelines[points[0].id]}
 
 
 def nonfinite(observables: dict[str, np.ndarray]) -> dict[int, str]:
-    """Runs in which an observable is not finite: position -> which observables, from which month on."""
+    """Runs with a non-finite observable: position -> which observables, and from which month."""
     names = [name for name in observables if name not in UNDEFINED]
     bad = {name: ~np.isfinite(observables[name]) for name in names}
-    found = {}
-    for at in np.flatnonzero(np.any([rows.any(1) for rows in bad.values()], axis=0)):
-        months = {name: int(np.argmax(bad[name][at])) for name in names if bad[name][at].any()}
+    messages = {}
+    for row in np.flatnonzero(np.any([flags.any(1) for flags in bad.values()], axis=0)):
+        months = {name: int(np.argmax(bad[name][row])) for name in names if bad[name][row].any()}
         first = sorted(months, key=lambda name: months[name])
         more = f" and {len(first) - 3} more" if len(first) > 3 else ""
-        found[int(at)] = f"not finite: {', '.join(f'{name} from month {months[name]}' for name in first[:3])}{more}"
-    return found
+        messages[int(row)] = f"not finite: {', '.join(f'{name} from month {months[name]}' for name in first[:3])}{more}"
+    return messages
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one line: type, message, and where it came from in code that is not a library's."""
+    """Describe an exception in one line: type, message, and the last place outside installed libraries."""
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
     where = f" ({Path(lines[-1].filename).name}:{lines[-1].lineno})" if lines else ""
     text = " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Where the points of a sweep lie: in the unit cube, and from there in the units of the factors."""
+"""Sampling designs: points in the unit cube, scaled to the units of the factors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MORRIS_LEVELS = 4
 
 
 def size_of(design: Design, factors: Mapping[str, Factor], rows: int = 0) -> int:
-    """Points of a design, before it is multiplied by scenarios; nothing is laid out. `rows` : of a table."""
+    """Number of points of a design for one scenario, without laying them out. `rows` : number of rows of a table."""
     if design.kind == "table":
         return rows
     if design.kind == "grid":
@@ -29,34 +29,34 @@ def size_of(design: Design, factors: Mapping[str, Factor], rows: int = 0) -> int
 
 
 def repeats(design: Design, factors: Mapping[str, Factor], targets: Mapping[str, Target]) -> list[str]:
-    """Complaints of a design that would take a value or a point more than once, and so weigh it more than the others.
+    """Problems of a design that would repeat a value or a point, and so give it more weight than the others.
 
-    Saltelli and Morris designs may: their estimates want every point of a block, also where two coincide. So may a table,
-    whose rows are as they are meant: draws of a posterior may be there several times.
+    Saltelli and Morris designs may repeat points: their estimators need every point of a block, even where two coincide. So
+    may a table, whose rows are taken as given: draws from a posterior may occur several times.
     """
     problems = []
     for name, factor in factors.items() if design.kind == "grid" else ():
-        found = len(set(grid_values(factor, targets[name])))
-        if factor.levels and found < factor.levels:
+        distinct = len(set(grid_values(factor, targets[name])))
+        if factor.levels and distinct < factor.levels:
             even = factor.scale == "linear" and (targets[name].is_date or targets[name].whole)
-            cure = f"take levels = {found}" if even else "take fewer levels, or list the values"
+            cure = f"use levels = {distinct}" if even else "use fewer levels, or list the values"
             problems.append(
-                f"factors.{name}: levels = {factor.levels}, but they give only {found} different values from {factor.low} to"
-                f" {factor.high}, and repeated values would count more than the others; {cure}"
+                f"factors.{name}: levels = {factor.levels}, but there are only {distinct} distinct values from {factor.low} to"
+                f" {factor.high}, and repeated values would get more weight; {cure}"
             )
     if design.kind not in ("latin_hypercube", "sobol"):
         return problems
-    size, different = size_of(design, factors), combinations(factors, targets)
-    if size > different:
+    size, distinct_points = size_of(design, factors), combinations(factors, targets)
+    if size > distinct_points:
         problems.append(
-            f"design.points: {size} points, but the factors have only {different:.0f} combinations of"
-            " values, and repeated points would count more than the others; take a grid, or fewer points"
+            f"design.points: {size} points, but the factors have only {distinct_points:.0f} combinations of"
+            " values, and repeated points would get more weight; use a grid, or fewer points"
         )
     return problems
 
 
 def combinations(factors: Mapping[str, Factor], targets: Mapping[str, Target]) -> float:
-    """How many different points a design over the factors can have; infinite with a range of real numbers."""
+    """Number of distinct points that a design over the factors can have; infinite with a range of real numbers."""
     return math.prod(_number_of_values(factor, targets[name]) for name, factor in factors.items())
 
 
@@ -70,13 +70,14 @@ def _number_of_values(factor: Factor, target: Target) -> float:
 
 
 def grid_values(factor: Factor, target: Target) -> list[Any]:
+    """Levels of a factor in a grid, in its own unit."""
     if factor.values:
         return [target.typed(value) for value in factor.values]
     return scaled(np.linspace(0, 1, factor.levels or 1), factor, target, closed=True)
 
 
 def unit_cube(design: Design, factors: int, seed: int) -> np.ndarray:
-    """Points (points, factors) in [0, 1].
+    """Points of a design, (points, factors) in [0, 1].
 
     Sources: McKay et al. (1979), Latin hypercube; Owen (1998), scrambled Sobol; Saltelli (2002) with the scheme of
     Saltelli et al. (2010); Morris (1991).
@@ -93,20 +94,22 @@ def unit_cube(design: Design, factors: int, seed: int) -> np.ndarray:
         ]
         return np.concatenate(blocks)
     problem = {"num_vars": factors, "names": [f"x{i}" for i in range(factors)], "bounds": [[0.0, 1.0]] * factors}
-    drawn = int(np.random.default_rng([seed, 3]).integers(1, 2**31))  # SALib takes seed 0 for no seed
+    salib_seed = int(np.random.default_rng([seed, 3]).integers(1, 2**31))  # SALib treats seed 0 as no seed
     if design.kind == "saltelli":
         from SALib.sample import sobol
 
-        return sobol.sample(problem, design.points[0], calc_second_order=design.second_order, scramble=True, seed=drawn)
+        return sobol.sample(
+            problem, design.points[0], calc_second_order=design.second_order, scramble=True, seed=salib_seed
+        )
     from SALib.sample import morris
 
-    return morris.sample(problem, design.trajectories, num_levels=design.levels or MORRIS_LEVELS, seed=drawn)
+    return morris.sample(problem, design.trajectories, num_levels=design.levels or MORRIS_LEVELS, seed=salib_seed)
 
 
 def scaled(unit: np.ndarray, factor: Factor, target: Target, closed: bool = False) -> list[Any]:
-    """Numbers in [0, 1] as values of a factor; whole numbers, days and listed values share the interval evenly.
+    """Scale numbers in [0, 1] to values of a factor; integers, days and listed values share the interval evenly.
 
-    `closed` takes 0 and 1 for the ends themselves, and rounds what lies between: 0.3, not 0.30000000000000004 (a grid's).
+    `closed` (for grids) maps 0 and 1 exactly to the ends and rounds values between them: 0.3, not 0.30000000000000004.
     """
     low, high = factor.low, factor.high
     if factor.values:
@@ -117,14 +120,14 @@ def scaled(unit: np.ndarray, factor: Factor, target: Target, closed: bool = Fals
         return [int(low) + step for step in _steps(unit, int(high - low) + 1, closed)]  # type: ignore[arg-type, operator]
     ends = float(low), float(high)  # type: ignore[arg-type]
     if factor.scale == "log":
-        found = np.exp(np.log(ends[0]) + unit * (np.log(ends[1]) - np.log(ends[0])))
+        raw = np.exp(np.log(ends[0]) + unit * (np.log(ends[1]) - np.log(ends[0])))
     else:
-        found = ends[0] + unit * (ends[1] - ends[0])
-    values = [float(f"{value:.12g}") for value in found.tolist()] if closed else found.tolist()
+        raw = ends[0] + unit * (ends[1] - ends[0])
+    values = [float(f"{value:.12g}") for value in raw.tolist()] if closed else raw.tolist()
     return [target.typed(round(value) if target.whole else value) for value in np.clip(values, *ends).tolist()]
 
 
 def _steps(unit: np.ndarray, number: int, closed: bool) -> list[int]:
-    """Numbers in [0, 1] as 0 to number - 1."""
+    """Map numbers in [0, 1] to integers from 0 to number - 1."""
     steps = np.rint(unit * (number - 1)) if closed else np.minimum(np.floor(unit * number), number - 1)
     return [int(step) for step in steps]

@@ -1,4 +1,4 @@
-"""What varies in a sweep, and how its points are laid out."""
+"""Factors, which a sweep varies, and the design of its points."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from abm.sweeps.outcome import STRICT
 
 
 class Factor(BaseModel):
-    """Values that one factor takes: a list of them, or a range (with `levels` for a grid).
+    """Values of one factor: a list, or a range (with `levels` in a grid).
 
-    `scale = "log"` spaces the range in logarithms. `unit`, where it is given, must be the one the factor is measured in.
+    `scale = "log"` spaces the range logarithmically. `unit`, if given, must be the factor's own unit.
     """
 
     model_config = STRICT
@@ -27,8 +27,10 @@ class Factor(BaseModel):
 
 
 class Design(BaseModel):
-    """How points are laid out. `points` is the number of them (Sobol and Saltelli: a power of two; a list: one Latin
-    hypercube after the other, so that a sweep can grow); Morris takes `trajectories`; a table a CSV `file` or `rows`.
+    """How points are laid out.
+
+    `points` is their number: a power of two for Sobol and Saltelli; a list gives successive Latin hypercubes, so that a
+    sweep can grow. A Morris design takes `trajectories`, a table a CSV `file` or `rows`.
     """
 
     model_config = STRICT
@@ -37,7 +39,7 @@ class Design(BaseModel):
     points: Annotated[tuple[int, ...], BeforeValidator(lambda x: (x,) if isinstance(x, int) else x)] = ()
     trajectories: int | None = None
     levels: int | None = None
-    """Of a Morris design: 4 where nothing is said."""
+    """Levels of a Morris design (default: 4)."""
     second_order: bool = False
     file: str | None = None
     rows: tuple[dict[str, int | float | dt.date | str], ...] = ()

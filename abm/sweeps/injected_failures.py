@@ -1,8 +1,8 @@
-"""Failures on purpose, so that a user's own cluster can be tried: `ABM_FAIL_AT=POINT/REPLICATION:KIND[:TIMES]`.
+"""Failures on purpose, for testing a sweep on a cluster: `ABM_FAIL_AT=POINT/REPLICATION:KIND[:TIMES]`.
 
-Kinds: `raise` (an exception), `memory` (MemoryError), `exit`, `kill`, `segfault` (the worker's process ends), `hang`
-(a minute of nothing), `nan` (a number that is none). With TIMES the failure happens only so often, counted by files in
-ABM_FAIL_FOLDER: it is then one of the machine, not of the run. Several are parted by commas.
+Kinds: `raise` (an exception), `memory` (MemoryError), `exit`, `kill`, `segfault` (the worker process ends), `hang`
+(does nothing for a minute), `nan` (a result is NaN). With TIMES the failure occurs only that many times, counted by files
+in ABM_FAIL_FOLDER, like a fault of the machine rather than of the run. Separate several failures by commas.
 """
 
 from __future__ import annotations
@@ -21,35 +21,39 @@ KINDS = ("raise", "memory", "exit", "kill", "segfault", "hang", "nan")
 
 
 class Injected(RuntimeError):
-    """A failure on purpose."""
+    """An injected failure."""
 
 
 @dataclass(frozen=True)
 class InjectedFailures:
-    """What is to fail, read where the sweep is led and carried to its workers, wherever they are."""
+    """Failures to inject: read from the environment by the leading process and sent to all workers."""
 
-    words: tuple[tuple[str, str, str], ...] = ()
+    failures: tuple[tuple[str, str, str], ...] = ()
     """(point/replication, kind, times)"""
     folder: str = ""
 
     @classmethod
     def wanted(cls) -> InjectedFailures:
-        """As the environment says. Raises ValueError for an unknown kind."""
-        words = []
-        for word in filter(None, os.environ.get("ABM_FAIL_AT", "").split(",")):
-            place, _, kind = word.partition(":")
+        """Read ABM_FAIL_AT and ABM_FAIL_FOLDER. Raises ValueError for an unknown kind."""
+        failures = []
+        for failure in filter(None, os.environ.get("ABM_FAIL_AT", "").split(",")):
+            place, _, kind = failure.partition(":")
             kind, _, times = kind.partition(":")
             if kind not in KINDS:
-                raise ValueError(f"ABM_FAIL_AT: no failure {kind!r}; choose {', '.join(KINDS)}")
-            words.append((place, kind, times))
-        return cls(tuple(words), os.environ.get("ABM_FAIL_FOLDER", ""))
+                raise ValueError(f"ABM_FAIL_AT: unknown failure {kind!r}; choose one of {', '.join(KINDS)}")
+            failures.append((place, kind, times))
+        return cls(tuple(failures), os.environ.get("ABM_FAIL_FOLDER", ""))
 
     def at(self, run: Run) -> set[str]:
-        """Kinds of failure wanted at this run, each counted."""
-        here = f"{run.point}/{run.replication}"
-        return {kind for place, kind, times in self.words if place == here and self._still(here, kind, times)}
+        """Kinds of failure due at this run; each is counted."""
+        place_of_run = f"{run.point}/{run.replication}"
+        return {
+            kind
+            for place, kind, times in self.failures
+            if place == place_of_run and self._due(place_of_run, kind, times)
+        }
 
-    def _still(self, place: str, kind: str, times: str) -> bool:
+    def _due(self, place: str, kind: str, times: str) -> bool:
         if not times:
             return True
         for number in range(int(times)):
@@ -61,12 +65,12 @@ class InjectedFailures:
         return False
 
     def strike(self, runs: Iterable[Run]) -> set[str]:
-        """Fail as wanted at any of these runs; returns the ids of those whose numbers are to be spoilt."""
-        spoilt = set()
-        for run in runs if self.words else ():
+        """Inject the failures due at these runs; returns the ids of runs whose results should become NaN."""
+        to_nan = set()
+        for run in runs if self.failures else ():
             kinds = self.at(run)
             if "nan" in kinds:
-                spoilt.add(run.id)
+                to_nan.add(run.id)
             if "hang" in kinds:
                 time.sleep(60)
             if "exit" in kinds:
@@ -79,4 +83,4 @@ class InjectedFailures:
                 raise MemoryError("injected")
             if "raise" in kinds:
                 raise Injected(f"injected at point {run.point}, replication {run.replication}")
-        return spoilt
+        return to_nan

@@ -1,4 +1,4 @@
-"""An outcome: one number of a run."""
+"""Outcomes: one number per run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 
 
 class Outcome(BaseModel):
-    """One number of a run.
+    """One number per run.
 
-    The mean, last, ... of an observable over months `first` to `last`, both included (`volatility`: the standard deviation
-    of its monthly changes, in logarithms where it is positive throughout). With a `date` the daily returns of a listed
-    layer, `abnormal_LAYER` or `raw_LAYER`, over trading days `first` to `last` around it (`trough`: the day on which their
-    sum from the first day on is lowest): an event study of every run, with the market model of `abm.runs.event_study`.
+    Without a `date`: the mean, last, ... of an observable over months `first` to `last`, both included (`volatility`: the
+    standard deviation of its monthly changes, of its logarithm if it is positive throughout). With a `date`: daily returns
+    of a listed layer, `abnormal_LAYER` or `raw_LAYER`, over trading days `first` to `last` around it (`trough`: the day on
+    which the cumulative return is lowest). This is an event study of each run, with the market model of
+    `abm.runs.event_study`.
     """
 
     model_config = STRICT
@@ -31,15 +32,16 @@ class Outcome(BaseModel):
 
     @property
     def source(self) -> str:
-        """Of what it is taken: an observable's months, or a layer's days around a date."""
+        """Key of the series it is computed from: an observable, or a layer's days around a date."""
         return f"{self.of} {self.date} {self.first} {self.last_day}" if self.date else self.of
 
     @property
     def last_day(self) -> int:
+        """Last trading day, counted from the date; by default the first one."""
         return self.first if self.last is None else self.last
 
     def of_run(self, values: Mapping[str, np.ndarray]) -> float:
-        """The number, from a run's series by `source`."""
+        """Compute the outcome from a run's series, keyed by `source`."""
         series = values[self.source]
         if self.date:
             return taken(series, self.take, self.first)
@@ -47,7 +49,7 @@ class Outcome(BaseModel):
 
 
 def taken(values: np.ndarray, how: str, first: int = 0) -> float:
-    """One number of a series; entries without a value are left out, and none at all is NaN. `first` numbers a trough."""
+    """Reduce the finite entries of a series to one number; NaN if there are none. `first`: day of entry 0, for a trough."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return float("nan")

@@ -1,4 +1,4 @@
-"""Chunks of a sweep on an executor: workers that die are replaced, and the run that ends them is found."""
+"""Running chunks on an executor: dead workers are replaced, and the run that kills them is isolated."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from abm.sweeps.chunk import Task, carry_out
 
 PRELOAD = ("abm.sweeps.chunk", "abm.runs.simulate", "pyarrow.parquet")
 MOST_DEATHS = 40
-"""Workers that may die one after the other without a single run that ends well: halving takes ten to find one bad run of a
-thousand, and as many as that to find twenty that are all bad."""
+"""Worker deaths in a row, without a single successful run in between, before giving up. Halving takes ten to isolate one
+bad run among a thousand, and about this many to isolate twenty runs that are all bad."""
 
 
 class Workers:
-    """An executor that recovers from broken workers: ours is started anew; one that was handed in cannot be."""
+    """An executor that recovers from broken workers: our own is restarted; one passed in by the caller cannot be."""
 
     def __init__(self, given: Executor | None, number: int):
         self.given, self.number, self.restarts = given, number, 0
-        self.client: Any = getattr(given, "_client", None)  # of a Dask executor
+        self.client: Any = getattr(given, "_client", None)  # if it is a Dask executor
         self.own = contextlib.ExitStack()
         self.executor = given or self._start()
         self.watch = Watch(self.executor)
@@ -39,7 +39,7 @@ class Workers:
             self._end()
             raise Broken(
                 "worker processes end as soon as they start; a script that runs a sweep with several workers must do so"
-                ' below `if __name__ == "__main__":`, since every worker imports it (otherwise: is there too little memory?)'
+                ' below `if __name__ == "__main__":`, since every worker imports it (or the machine lacks memory)'
             ) from None
         except BaseException:
             self._end()
@@ -47,26 +47,26 @@ class Workers:
         return pool
 
     def _end(self) -> None:
-        """Kill our workers: one that hangs would not end by itself."""
-        fault = Broken()
-        self.own.__exit__(type(fault), fault, None)
+        """Kill our workers; a hanging one would never exit."""
+        error = Broken()
+        self.own.__exit__(type(error), error, None)
         self.own = contextlib.ExitStack()
 
     @property
     def window(self) -> int:
-        """Tasks in flight: enough that nobody waits."""
+        """Number of tasks in flight, enough that no worker waits."""
         if self.given is None:
             return self.number
         known = getattr(self.given, "_max_workers", None)
         if known is None and self.client is not None:
-            with contextlib.suppress(Exception):  # nobody answers in time: the watch will see whether anybody ever does
+            with contextlib.suppress(Exception):  # no answer in time: the watch will notice if none ever comes
                 known = sum(self.client.sync(self.client.scheduler.ncores, callback_timeout=LOOK).values())
         return 2 * max(int(known or self.number), 1)
 
     def submit(self, task: Task) -> Future[dict[str, Any]]:
         try:
             return self.executor.submit(carry_out, task)
-        except BrokenExecutor as error:  # since we last looked: told where all other futures of this pool tell it
+        except BrokenExecutor as error:  # broke since the last check: report it through the future, like the others
             future: Future[dict[str, Any]] = Future()
             future.set_exception(error)
             return future
@@ -74,18 +74,19 @@ class Workers:
             self.check()
             if not isinstance(error, RuntimeError):
                 raise
-            raise Broken(f"the executor takes no more work ({error}); what is finished is kept: run it again") from None
+            raise Broken(
+                f"the executor accepts no more tasks ({error}); finished runs are kept: run it again"
+            ) from None
 
     def check(self) -> None:
-        """Raises `Broken` where the connection to a Dask scheduler is lost."""
+        """Raise `Broken` if the connection to a Dask scheduler is lost."""
         if self.client is not None:
             busy_in_dask(self.client)
 
     def restart(self) -> None:
+        """Replace our workers. Raises `Broken` if the executor was passed in by the caller."""
         if self.given is not None:
-            raise Broken(
-                "the workers of the executor that was handed in have died; what is finished is kept: run it again"
-            )
+            raise Broken("the workers of the given executor have died; finished runs are kept: run it again")
         self._end()
         self.restarts += 1
         self.executor = self._start()
@@ -94,14 +95,14 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, *raised: Any) -> None:
-        self.own.__exit__(*raised)
+    def __exit__(self, *exception: Any) -> None:
+        self.own.__exit__(*exception)
 
 
-def in_parallel(hands: Workers, tasks: deque[Task], finished: Callable[[dict[str, Any]], None]) -> None:
-    """Carry out all tasks. A task during which a worker died is tried again alone, then halved until the run is found.
+def in_parallel(workers: Workers, tasks: deque[Task], finished: Callable[[dict[str, Any]], None]) -> None:
+    """Run all tasks. A task during which a worker died is retried alone, then halved until the failing run is isolated.
 
-    Raises `Broken` where workers show no sign of life, or die again and again without any run that ends well.
+    Raises `Broken` if workers stop responding, or keep dying without any successful run.
     """
     suspects: deque[Task] = deque()
     running: dict[Future[dict[str, Any]], Task] = {}
@@ -109,31 +110,31 @@ def in_parallel(hands: Workers, tasks: deque[Task], finished: Callable[[dict[str
     try:
         while tasks or suspects or running:
             if not suspects and not alone:
-                window = hands.window
+                window = workers.window
                 while tasks and len(running) < window:
                     task = tasks.popleft()
-                    running[hands.submit(task)] = task
+                    running[workers.submit(task)] = task
             elif not running:
                 alone, task = True, suspects.popleft()
-                running[hands.submit(task)] = task
+                running[workers.submit(task)] = task
             lost: list[Task] = []
             died: BaseException | None = None
             broken = False
-            for future in hands.watch.wait(running):
+            for future in workers.watch.wait(running):
                 task = running.pop(future)
-                fault = future.exception() if not future.cancelled() else CancelledError("cancelled by its executor")
-                if fault is None:
+                error = future.exception() if not future.cancelled() else CancelledError("cancelled by its executor")
+                if error is None:
                     finished(future.result())
                     deaths = deaths if task.crashed else 0
-                elif isinstance(fault, OSError | ValueError) and type(fault).__module__ == "builtins":
-                    raise fault  # the disk, or a mistake: not one run's doing
-                else:  # BrokenExecutor, Dask's KilledWorker, or whatever else an executor says of a worker's end
+                elif isinstance(error, OSError | ValueError) and type(error).__module__ == "builtins":
+                    raise error  # a disk or programming error, not caused by one run
+                else:  # BrokenExecutor, Dask's KilledWorker, or any other sign of a dead worker
                     lost.append(task)
-                    died, broken = fault, broken or isinstance(fault, BrokenExecutor)
+                    died, broken = error, broken or isinstance(error, BrokenExecutor)
             if broken:
                 lost += running.values()
                 running.clear()
-                hands.restart()
+                workers.restart()
             if died is not None and alone:
                 for task in reversed(lost):
                     suspects.extendleft(reversed(divided(task, died)))
@@ -141,22 +142,24 @@ def in_parallel(hands: Workers, tasks: deque[Task], finished: Callable[[dict[str
                 suspects.extend(lost)
             alone = alone and bool(running)
             if died is not None:
-                hands.check()
+                workers.check()
                 deaths += 1
-                if deaths == MOST_DEATHS and tasks:  # these runs' doing, or the machine's? A run of another chunk tells
+                if (
+                    deaths == MOST_DEATHS and tasks
+                ):  # caused by these runs or by the machine? Try a run of another chunk
                     other = tasks.pop()
                     suspects.appendleft(other.only(other.runs[-1:]))
                     if len(other.runs) > 1:
                         tasks.append(other.only(other.runs[:-1]))
                 elif deaths >= MOST_DEATHS:
                     raise Broken(
-                        f"workers have died {deaths} times in a row, the last time by {type(died).__name__}, and no run"
-                        " ended well: is there too little memory? What is finished is kept; run it again with"
-                        " retry_failed (--retry-failed), since runs that were given up are marked as crashed"
+                        f"workers died {deaths} times in a row (last: {type(died).__name__}) without a successful"
+                        " run: is there enough memory? Finished runs are kept; run it again with retry_failed"
+                        " (--retry-failed), since runs that were given up are marked as crashed"
                     )
     except Broken:
-        if hands.client is not None:
-            running.clear()  # nobody may be there who could be told to cancel them
+        if workers.client is not None:
+            running.clear()  # the scheduler may be gone, so nothing can be cancelled
         raise
     finally:
         for future in running:
@@ -164,13 +167,13 @@ def in_parallel(hands: Workers, tasks: deque[Task], finished: Callable[[dict[str
 
 
 def divided(task: Task, died: BaseException) -> list[Task]:
-    """The halves of a task that ended its worker; a single run is given up, with the reason."""
+    """Halves of a task that killed its worker; a single run is given up, with the reason."""
     if len(task.runs) > 1:
         return list(task.halves())
     if task.crashed:
         raise Broken(
-            f"a worker ended while it only recorded that a run had crashed ({type(died).__name__}: {died}): is there too"
-            " little memory? What is finished is kept: run it again to go on"
+            f"a worker ended while merely recording that a run had crashed ({type(died).__name__}: {died}): is there"
+            " enough memory? Finished runs are kept: run it again to continue"
         ) from None
-    why = f"its worker process ended ({type(died).__name__})"
-    return [replace(task, crashed=why)]
+    reason = f"its worker process ended ({type(died).__name__})"
+    return [replace(task, crashed=reason)]

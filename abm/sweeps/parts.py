@@ -1,12 +1,13 @@
-"""Parts of a sweep: two Parquet files a chunk of runs, each with a record of what it holds and what made it.
+"""Parts of a sweep: two Parquet files per chunk of runs, each with a record of its content and provenance.
 
-    parts/NAME.runs.parquet    one row a run: point, replication, seed, status, error, seconds, outcomes
-    parts/NAME.panel.parquet   one row a run and month: observables
+    parts/NAME.runs.parquet    one row per run: point, replication, seed, status, error, seconds, outcomes
+    parts/NAME.panel.parquet   one row per run and month: observables
 
-The record is JSON in the file's metadata. Both have the number of rows and what the numbers were made with (`made_with`);
-the runs have a digest of their table and the SHA-256 of their panel's file, the panel a digest of its run ids. So a part
-that has changed, or a panel that belongs to other runs, is noticed and named. NAME stands for the runs and the content of
-the panel: no part replaces other numbers. Parts without a record, of earlier versions, are read as far as they can be checked.
+The record is JSON in the file's metadata. Both files record the number of rows and the code and packages that produced them
+(`made_with`); the runs also record a digest of their table and the SHA-256 of their panel file, the panel a digest of its
+run ids. A part that has changed, or a panel that belongs to other runs, is therefore detected and named. NAME is a digest of
+the runs and the panel's content, so no part overwrites other numbers. Parts without a record, from earlier versions, are
+read as far as they can be checked.
 """
 
 from __future__ import annotations
@@ -36,31 +37,31 @@ if TYPE_CHECKING:
     from abm.sweeps.record import ChunkRecord
 
 COLUMNS = ("run_id", "point_id", "replication", "seed", "status", "error", "seconds")
-"""Of a table of runs; outcomes follow."""
+"""Columns of a runs table; outcomes follow."""
 SEED = COLUMNS.index("seed")
 TEXTS = ["run_id", "point_id", "scenario", "status", "error"]
 RECORD = b"ai-market-abm"
-"""Key of the metadata that the record stands under."""
+"""Metadata key of the record."""
 RUNS_RECORD = {"made_with": dict, "rows": int, "digest": str, "panel": str | None}
 PANEL_RECORD = {"made_with": dict, "rows": int, "runs": str}
 WITH_VALUES = ("ok", "nonfinite")
-"""Statuses of runs that have rows in the panel."""
+"""Status values of runs that have rows in the panel."""
 
 MOST_ROWS = 1_000_000
-"""Runs of one part. What a file claims beyond this, or beyond the bytes below, is refused before it is read."""
+"""Maximum runs per part. A file that claims more rows, or more bytes than below, is refused before it is read."""
 CELLS_PER_ROW = 100
 LONGEST = 1_200
-"""Months of a run."""
+"""Maximum months of a run."""
 TEXT_PER_ROW = 2_000
 SLACK = 16_000_000
 
 
-MEND = "run the sweep again into this folder to mend it"
-MEND_PANEL = "delete it and run the sweep again: its runs are then done anew"
+MEND = "run the sweep again into this folder to repair it"
+MEND_PANEL = "delete it and run the sweep again to recompute its runs"
 
 
 class Damaged(ValueError):
-    """A file of a sweep that is missing or does not read; the same sweep, run again, mends it."""
+    """A missing or unreadable file of a sweep; running the same sweep again repairs it."""
 
     def __init__(self, path: Path, why: Any, mend: str = MEND):
         self.path = path
@@ -72,18 +73,18 @@ class Damaged(ValueError):
 
 @dataclass(frozen=True)
 class Part:
-    """Runs of one chunk, and the file of their panel where the sweep keeps one."""
+    """Runs of one chunk, and the file of their panel if the sweep stores one."""
 
     path: Path
     runs: pa.Table
     panel: Path | None
     record: dict[str, Any]
-    """Empty for a part of an earlier version."""
+    """Metadata record; empty for a part from an earlier version."""
 
 
 @functools.cache
 def made_with() -> dict[str, str]:
-    """What decides the numbers of a run besides its spec: the model's source and the versions of packages."""
+    """What determines results besides the specification: hash of the model's source and versions of packages."""
     return {"model": source_hash(), **versions(DECIDING)}
 
 
@@ -91,32 +92,33 @@ def made_with() -> dict[str, str]:
 
 
 def write_part(folder: Path, plan: Plan, points: dict[int, Point], outcomes: ChunkRecord) -> str:
-    """Write the two files of one chunk; returns their name. The runs come last and are the only record of what is done.
+    """Write the two files of one chunk and return their name.
 
-    Raises FileNotFoundError where the folder of the sweep is gone.
+    The runs file is written last: its existence marks the chunk as done. Raises FileNotFoundError if the sweep's folder is
+    gone.
     """
     runs, panel = runs_table(plan, points, outcomes), panel_table(plan, outcomes)
     ids = [run.id for run in outcomes.runs]
     common = {"made_with": made_with()}
-    content = b""
+    panel_file = b""
     if plan.sweep.kept_months:
-        content = packed(panel, common | {"rows": panel.num_rows, "runs": digest(with_values(runs))})
-    sha = hashlib.sha256(content).hexdigest()
+        panel_file = packed(panel, common | {"rows": panel.num_rows, "runs": digest(with_values(runs))})
+    sha = hashlib.sha256(panel_file).hexdigest()
     name = digest([ids, sha])
-    record = common | {"rows": runs.num_rows, "panel": sha if content else None}
+    record = common | {"rows": runs.num_rows, "panel": sha if panel_file else None}
     record["digest"] = sealed(runs, record)
-    files = ({"panel": content} if content else {}) | {"runs": packed(runs, record)}
-    try:  # without making the folder, which must not come back with one part in it
-        for kind, each in files.items():
+    files = ({"panel": panel_file} if panel_file else {}) | {"runs": packed(runs, record)}
+    try:  # do not recreate a deleted folder with only this part in it
+        for kind, content in files.items():
             path = folder / "parts" / f"{name}.{kind}.parquet"
-            write_whole(path, lambda file, each=each: file.write(each), make_folder=False)  # type: ignore[misc]
+            write_whole(path, lambda file, content=content: file.write(content), make_folder=False)  # type: ignore[misc]
     except FileNotFoundError:
         raise FileNotFoundError(errno.ENOENT, "was deleted or renamed during the run", str(folder)) from None
     return name
 
 
 def packed(table: pa.Table, record: dict[str, Any]) -> bytes:
-    """A table as a Parquet file with a record, in bytes that depend on nothing else."""
+    """Serialise a table and its record to Parquet bytes that depend on nothing else."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -127,7 +129,7 @@ def packed(table: pa.Table, record: dict[str, Any]) -> bytes:
 
 
 def runs_schema(sweep: Sweep) -> pa.Schema:
-    """Columns of a table of runs. A seed of 2^63 or more makes those of its part unsigned."""
+    """Schema of a runs table. A seed of 2^63 or more makes the seeds of its part unsigned."""
     import pyarrow as pa
 
     text, number = pa.string(), pa.float64()
@@ -136,12 +138,14 @@ def runs_schema(sweep: Sweep) -> pa.Schema:
 
 
 def panel_schema(observables: Sequence[str]) -> pa.Schema:
+    """Schema of a panel table."""
     import pyarrow as pa
 
     return pa.schema({"run_id": pa.string(), "month": pa.int32(), **dict.fromkeys(observables, pa.float64())})
 
 
 def runs_table(plan: Plan, points: dict[int, Point], outcomes: ChunkRecord) -> pa.Table:
+    """One row per run of a chunk."""
     import pyarrow as pa
 
     seeds = [run.seed for run in outcomes.runs]
@@ -165,21 +169,22 @@ def runs_table(plan: Plan, points: dict[int, Point], outcomes: ChunkRecord) -> p
 
 
 def panel_table(plan: Plan, outcomes: ChunkRecord) -> pa.Table:
+    """One row per run with results and month."""
     import pyarrow as pa
 
     months = np.array(plan.sweep.kept_months, dtype=np.int32)
-    there = [(run.id, values) for run, values in zip(outcomes.runs, outcomes.values, strict=True) if values]
-    numbers = np.repeat(np.arange(len(there), dtype=np.int32), len(months))
-    ids = pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array([name for name, _ in there], pa.string()))
-    columns: dict[str, Any] = {"run_id": ids, "month": pa.array(np.tile(months, len(there)), pa.int32())}
+    finished = [(run.id, values) for run, values in zip(outcomes.runs, outcomes.values, strict=True) if values]
+    numbers = np.repeat(np.arange(len(finished), dtype=np.int32), len(months))
+    ids = pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array([name for name, _ in finished], pa.string()))
+    columns: dict[str, Any] = {"run_id": ids, "month": pa.array(np.tile(months, len(finished)), pa.int32())}
     for name in plan.sweep.observables:
-        rows = [values[name][months] for _, values in there]
+        rows = [values[name][months] for _, values in finished]
         columns[name] = pa.array(np.concatenate(rows) if rows else np.zeros(0), pa.float64())
     return pa.table(columns)
 
 
 def digest_of(table: pa.Table) -> str:
-    """Stands for names, types and values of a table, however a file splits or encodes it."""
+    """Digest of a table's names, types and values, independent of how a file splits or encodes them."""
     sha = hashlib.sha256()
     for name, column in zip(table.column_names, table.columns, strict=True):
         sha.update(f"{name} {column.type}\n".encode())
@@ -189,12 +194,12 @@ def digest_of(table: pa.Table) -> str:
 
 
 def sealed(table: pa.Table, record: dict[str, Any]) -> str:
-    """Stands for a table together with its record."""
+    """Digest of a table together with its record."""
     return digest([digest_of(table), record])
 
 
 def with_values(runs: pa.Table) -> list[str]:
-    """Ids of the runs that have rows in the panel, in their order."""
+    """Ids of the runs that have rows in the panel, in order."""
     pairs = zip(runs["run_id"].to_pylist(), runs["status"].to_pylist(), strict=True)
     return [run for run, status in pairs if status in WITH_VALUES]
 
@@ -205,17 +210,17 @@ def with_values(runs: pa.Table) -> list[str]:
 def parts(
     folder: Path, sweep: Sweep, damaged: list[Damaged], thorough: bool = False, verify: bool = True
 ) -> Iterator[Part]:
-    """Every whole part of a sweep. Files that are damaged, or no part at all, are passed over and go to `damaged`.
+    """Iterate over the intact parts of a sweep; damaged or foreign files are skipped and added to `damaged`.
 
-    Parts of the sweep as it was before an accepted change, with other columns or without a panel, are passed over too.
-    The rule is the same for whoever asks what is done and for whoever reads the results; `thorough` also reads every byte
-    of the panels, which otherwise happens when they are used. Without `verify` numbers may have been changed.
+    Parts from before an accepted change, with other columns or without a panel, are skipped too. The same rule decides
+    which runs are done and which results are read. `thorough` also checks every byte of the panels, which otherwise happens
+    when they are used. Without `verify`, changed numbers in runs tables are not detected.
     """
     for path in sorted((folder / "parts").glob("*.runs.parquet")):
         try:
             part = read_part(path, sweep, thorough, verify)
         except Damaged as fault:
-            if path.exists():  # else another process has set it aside
+            if path.exists():  # otherwise another process has renamed it
                 damaged.append(fault)
             continue
         if part is not None:
@@ -223,7 +228,7 @@ def parts(
 
 
 def read_part(path: Path, sweep: Sweep, thorough: bool, verify: bool) -> Part | None:
-    """A part; None where it is of another sweep. Raises `Damaged`."""
+    """Read a part; None if it belongs to another sweep. Raises `Damaged`."""
     import pyarrow as pa
 
     runs, record = read_runs(path, verify)
@@ -244,19 +249,19 @@ def read_part(path: Path, sweep: Sweep, thorough: bool, verify: bool) -> Part | 
     part = Part(path, runs, panel, record)
     if not {"run_id", "month", *sweep.observables} <= names:
         if record:
-            check_panel(part)  # is it one of other observables, or the name of one that has changed?
+            check_panel(part)  # other observables, or a damaged column name?
         return None
     if bool(record) != bool(inner) or (record and inner["runs"] != digest(with_values(runs))):
-        raise Damaged(panel, f"is not of the runs of {path.name}")
+        raise Damaged(panel, f"it does not belong to the runs of {path.name}")
     if inner and inner["rows"] != rows:
-        raise Damaged(panel, f"has {rows} rows, and had {inner['rows']}")
+        raise Damaged(panel, f"it has {rows} rows instead of {inner['rows']}")
     if thorough:
         check_panel(part)
     return part
 
 
 def read_runs(path: Path, verify: bool = True) -> tuple[pa.Table, dict[str, Any]]:
-    """The table of runs and its record. Raises `Damaged`."""
+    """Read a runs table and its record. Raises `Damaged`."""
     import pyarrow as pa
 
     with parquet(path) as file:
@@ -265,20 +270,20 @@ def read_runs(path: Path, verify: bool = True) -> tuple[pa.Table, dict[str, Any]
             raise ValueError("it is not part of a sweep")
         table = plain(file.read())
         if record and record.pop("digest") != sealed(table, record) and verify:
-            raise ValueError("its numbers are not those that were written")
+            raise ValueError("its numbers have changed since they were written")
         if not all(pa.types.is_integer(table[name].type) for name in ("replication", "seed")):
-            raise ValueError("its seeds are not whole numbers")
+            raise ValueError("its seeds are not integers")
         if len(table["run_id"].unique()) < table.num_rows or table["run_id"].null_count:
-            raise ValueError("a run is in it twice, or without its id")
+            raise ValueError("it has a duplicate run or a run without an id")
     return table, record
 
 
 def plain(table: pa.Table) -> pa.Table:
-    """A table with its texts unpacked, if that is no more than texts of this kind take. Raises ValueError."""
+    """Decode the text columns of a table. Raises ValueError if they would take implausibly much memory."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    for at, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+    for index, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
         if name not in TEXTS:
             continue
         for chunk in column.chunks:
@@ -286,16 +291,15 @@ def plain(table: pa.Table) -> pa.Table:
                 length = pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
                 if length > SLACK + TEXT_PER_ROW * len(chunk):
                     raise ValueError(f"it unpacks to {length:,} bytes of text")
-        table = table.set_column(at, name, column.cast(pa.string()))
+        table = table.set_column(index, name, column.cast(pa.string()))
     return table
 
 
 @contextlib.contextmanager
 def parquet(path: Path, most_rows: int = MOST_ROWS, mend: str = MEND) -> Iterator[pq.ParquetFile]:
-    """A Parquet file, of which no directory above it becomes a column; refused where it would unpack to too much.
+    """Open a Parquet file; refuse one that would unpack to too much, and take no columns from directory names.
 
-    Whatever the reader raises of a file that is damaged becomes `Damaged`; FileNotFoundError and what else the operating
-    system says of a whole file stay what they are.
+    Any error of the reader, and a missing file, become `Damaged`; other errors of the operating system are raised unchanged.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -305,7 +309,7 @@ def parquet(path: Path, most_rows: int = MOST_ROWS, mend: str = MEND) -> Iterato
             raise ValueError("it is not a file")
         with pa.OSFile(str(path)) as source:
             metadata = pq.read_metadata(source)
-            groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
             rows, columns = sum(group.num_rows for group in groups), metadata.num_columns
             unpacked = sum(group.total_byte_size for group in groups)
             if rows > most_rows or rows * columns > CELLS_PER_ROW * most_rows:
@@ -316,52 +320,55 @@ def parquet(path: Path, most_rows: int = MOST_ROWS, mend: str = MEND) -> Iterato
             yield pq.ParquetFile(source, metadata=metadata, read_dictionary=texts, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise Damaged(path, error, mend) from None
-    except Exception as error:  # a changed byte can make the reader raise anything, UnicodeDecodeError among it
+    except Exception as error:  # a changed byte can make the reader raise anything, even UnicodeDecodeError
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise Damaged(path, error, mend) from None
 
 
 def record_of(file: pq.ParquetFile, kinds: dict[str, Any]) -> dict[str, Any]:
-    """What a part says of itself; empty where it was written by an earlier version. Raises ValueError where it is damaged."""
-    twice = (file.metadata.metadata, file.schema_arrow.metadata)  # it stands in both: a changed byte does not hide it
-    found = next((some[RECORD] for some in twice if some and RECORD in some), None)
-    if found is None:
+    """Metadata record of a part; empty if written by an earlier version. Raises ValueError if it is damaged."""
+    both = (
+        file.metadata.metadata,
+        file.schema_arrow.metadata,
+    )  # stored in both, so that one changed byte does not hide it
+    text = next((metadata[RECORD] for metadata in both if metadata and RECORD in metadata), None)
+    if text is None:
         return {}
-    record = json.loads(found)
+    record = json.loads(text)
     if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in kinds.items()):
         raise ValueError("its record is damaged")
     return record
 
 
 def check_panel(part: Part, months: int | None = None) -> None:
-    """Raise `Damaged` unless the panel is, byte by byte, the one that was written with these runs.
+    """Raise `Damaged` unless the panel is, byte for byte, the one written with these runs.
 
-    Of an earlier version's part: unless every page is whole, and every run has as many rows as the others (`months`).
+    For a part from an earlier version: unless every page is intact and all runs have the same number of rows (`months`).
     """
-    panel, wanted = part.panel, with_values(part.runs)
+    panel, expected = part.panel, with_values(part.runs)
     assert panel is not None
     if part.record:
         try:
             with panel.open("rb") as content:
-                found = hashlib.file_digest(content, "sha256").hexdigest()
-        except FileNotFoundError as error:  # since the runs were read
+                sha = hashlib.file_digest(content, "sha256").hexdigest()
+        except FileNotFoundError as error:  # deleted since the runs were read
             raise Damaged(panel, error) from None
-        if found != part.record["panel"]:
-            raise Damaged(panel, f"is not what was written with {part.path.name}", MEND_PANEL)
+        if sha != part.record["panel"]:
+            raise Damaged(panel, f"it has changed since it was written with {part.path.name}", MEND_PANEL)
         return
     counts: Counter[str] = Counter()
     with parquet(panel, LONGEST * max(part.runs.num_rows, 1), MEND_PANEL) as file:
         for batch in file.iter_batches():
             counts.update(batch["run_id"].to_pylist())
-    if counts.keys() != {*wanted} or not {*counts.values()} <= {months or max(counts.values(), default=0)}:
-        raise Damaged(panel, f"its rows are not those of the runs of {part.path.name}", MEND_PANEL)
+    if counts.keys() != {*expected} or not {*counts.values()} <= {months or max(counts.values(), default=0)}:
+        raise Damaged(panel, f"its rows do not match the runs of {part.path.name}", MEND_PANEL)
 
 
 def finished(
     folder: Path, sweep: Sweep, retry: Sequence[str] = (), damaged: list[Damaged] | None = None, thorough: bool = False
 ) -> set[str]:
-    """Ids of the runs that are done; those of a status in `retry` are to be done again."""
+    """Ids of finished runs, except those with a status in `retry`."""
     done: set[str] = set()
     for part in parts(folder, sweep, [] if damaged is None else damaged, thorough):
         pairs = zip(part.runs["run_id"].to_pylist(), part.runs["status"].to_pylist(), strict=True)
@@ -370,7 +377,7 @@ def finished(
 
 
 def makers(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-    """What each part was made with, from its metadata alone; empty for those of earlier versions."""
+    """Code and packages that produced each part, from its metadata alone; empty for parts from earlier versions."""
     for path in sorted((folder / "parts").glob("*.runs.parquet")):
         with contextlib.suppress(Damaged), parquet(path) as file:
             if {*COLUMNS} <= {*file.schema_arrow.names}:
@@ -378,7 +385,7 @@ def makers(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 def set_aside(path: Path) -> None:
-    """Rename both files of a damaged part, so that it is neither read nor named again."""
+    """Rename both files of a damaged part, so that it is neither read nor reported again."""
     name = path.name.partition(".")[0]
     for kind in ("runs", "panel"):
         file = path.with_name(f"{name}.{kind}.parquet")

@@ -1,4 +1,4 @@
-"""Which runs a sweep consists of: points, seeds, ids that depend on nothing else, and chunks that compute together."""
+"""The runs of a sweep: points, seeds, ids that depend on nothing else, and chunks that are computed together."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from abm.sweeps.designs import grid_values, scaled, unit_cube
 from abm.sweeps.spec import Sweep, digest
 
 LARGEST_CHUNK = 1_000
-"""Runs of one part: a million of them make a thousand parts."""
+"""Runs per part: a million runs make a thousand parts."""
 CHUNK_MEMORY = 200e6
-"""Bytes that what a chunk keeps of its runs may take: chunks of large records are smaller."""
+"""Bytes that the stored results of a chunk may take: runs with more data make smaller chunks."""
 ON_ACCELERATOR = 20
-"""So many times more of both where an accelerator computes: a part is then two calls of ten thousand runs."""
+"""Factor by which both limits grow on an accelerator: a part is then two calls of ten thousand runs."""
 
 
 class Run(NamedTuple):
-    """One run: its id, its point by number, its replication, its seed."""
+    """One run: its id, point number, replication and seed."""
 
     id: str
     point: int
@@ -36,7 +36,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Point:
-    """One set of conditions. Its id is a hash of all that decides its numbers, but for seeds and the model's code."""
+    """One set of conditions. Its id hashes everything that determines results, except seeds and the model's code."""
 
     id: str
     scenario: str
@@ -47,27 +47,27 @@ class Point:
 
     @property
     def group(self) -> tuple[Any, ...]:
-        """Points of one group run through one compiled program together."""
+        """Key of points that run together in one compiled program."""
         constrained = float(self.parameters.get("short_sale_constraint", 0.0)) >= 0.5
         return self.scenario, tuple(sorted(self.sizes.items())), constrained
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A sweep laid out. `replications` may be more than the sweep asks for, where a stopping rule wants it."""
+    """A sweep laid out as points and runs. A stopping rule may raise `replications` above those of the sweep."""
 
     sweep: Sweep
     replications: int
     classes: Any = None
-    """The user's own classes of agents, as `Populations` takes them."""
+    """User-defined agent classes, in any form that `Populations` takes."""
 
     @classmethod
     def of(cls, sweep: Sweep, replications: int | None = None, classes: Any = None) -> Plan:
-        """Raises ValueError for more replications than seeds, and for classes that cannot play in every point."""
+        """Lay out a sweep. Raises ValueError for more replications than seeds, or classes that do not fit every point."""
         replications = sweep.replications if replications is None else replications
         if sweep.seeds and replications > len(sweep.seeds):
             raise ValueError(
-                f"replications = {replications}: the sweep names {len(sweep.seeds)} seeds; name more of them, or give"
+                f"replications = {replications}: the sweep has {len(sweep.seeds)} seeds; add seeds, or give"
                 " replications instead of seeds"
             )
         plan = cls(sweep, replications, classes)
@@ -81,34 +81,32 @@ class Plan:
 
     @cached_property
     def points(self) -> list[Point]:
-        """Every point, scenario by scenario."""
+        """All points, scenario by scenario."""
         sweep, plain = self.sweep, self.sweep.plain()
-        same = ("months", "precision", "pricing", "price_form", "observables", "parameters", "populations", "posterior")
-        common = {key: plain[key] for key in same}
+        keys = ("months", "precision", "pricing", "price_form", "observables", "parameters", "populations", "posterior")
+        common = {key: plain[key] for key in keys}
         common |= {"panel": sweep.kept_months, "outcomes": {k: v.model_dump() for k, v in sweep.columns.items()}}
         common |= {"own timelines": self.own_timelines, "classes": self.class_sources}
-        head = digest(common)
-        stories = {name: digest(story) for name, story in plain["scenarios"].items()}
+        common_digest = digest(common)
+        scenarios = {name: digest(fields) for name, fields in plain["scenarios"].items()}
         rows = points_of(sweep)
         named = any("scenario" in row for row in sweep.rows)
         points = []
         for scenario in [None] if named else list(sweep.stories):
-            for at, row in enumerate(rows):
-                name = scenario or str(sweep.rows[at]["scenario"])
+            for i, row in enumerate(rows):
+                name = scenario or str(sweep.rows[i]["scenario"])
                 factors = {k: sweep.targets[k].typed(v) for k, v in row.items()}
-                id_ = digest([head, stories[name], factors])
-                points.append(Point(id_, name, factors, *self._settings(factors, name)))
+                id_ = digest([common_digest, scenarios[name], factors])
+                points.append(Point(id_, name, factors, *self._inputs(factors, name)))
         return points
 
-    def _settings(
-        self, factors: dict[str, Any], scenario: str
-    ) -> tuple[dict[str, Any], dict[str, int], dict[Any, Any]]:
-        """Parameters over the scenario's and the sweep's own; sizes; words of events."""
+    def _inputs(self, factors: dict[str, Any], scenario: str) -> tuple[dict[str, Any], dict[str, int], dict[Any, Any]]:
+        """Parameters (factors over those of the sweep over those of the scenario), sizes and event values of a point."""
         parameters = merged(self.sweep.stories[scenario].all_parameters, self.sweep.parameters)
         sizes: dict[str, int] = {}
         events: dict[tuple[str, str], Any] = {}
         ordered = sorted(factors.items(), key=lambda pair: self.sweep.targets[pair[0]].key is not None)
-        for name, value in ordered:  # a lever for all jurisdictions before one of them
+        for name, value in ordered:  # a lever of all jurisdictions before that of one
             target = self.sweep.targets[name]
             if target.kind == "size":
                 sizes[target.name] = value
@@ -117,52 +115,52 @@ class Plan:
             elif target.key is None:
                 parameters[target.name] = value
             else:
-                before = parameters.get(target.name)
-                table = before if isinstance(before, dict) else {} if before is None else {"default": before}
+                current = parameters.get(target.name)
+                table = current if isinstance(current, dict) else {} if current is None else {"default": current}
                 parameters[target.name] = {**table, target.key: value}
         return parameters, sizes, events
 
     @cached_property
     def own_timelines(self) -> bool:
-        """Whether words of events are swept, so that every run of a chunk has its own timeline."""
+        """Whether event fields are swept, so that each run of a chunk needs its own timeline."""
         return any(target.kind == "event" for target in self.sweep.targets.values())
 
     @property
     def without_effect(self) -> list[str]:
-        """A sentence for each parameter or factor that an event of a scenario sets to something else."""
+        """Warnings about parameters and factors that an event of a scenario overrides, one sentence each."""
         factors = [target for target in self.sweep.targets.values() if target.kind == "parameter"]
-        given = merged(self.sweep.parameters, *({one.name: {one.key or "default": None}} for one in factors))
-        stories = {point.scenario: self.sweep.stories[point.scenario] for point in self.points}.values()
-        return [one for story in stories for one in overridden(story, given, self.sweep.months)]
+        given = merged(self.sweep.parameters, *({f.name: {f.key or "default": None}} for f in factors))
+        scenarios = {point.scenario: self.sweep.stories[point.scenario] for point in self.points}.values()
+        return [sentence for scenario in scenarios for sentence in overridden(scenario, given, self.sweep.months)]
 
     @cached_property
     def class_sources(self) -> dict[str, Any]:
-        """The user's own classes of agents by what their rules do: role -> [(name, number, digest of the code)].
+        """Identity of the user-defined classes: role -> [(name, number, digest of the code)].
 
-        A class whose rules depend on more than their code has a digest that no other call gives again. Raises ValueError
-        where rules of the package were replaced in memory: workers and whoever reads the results would not know of it.
+        A class whose rules depend on more than their code gets a new digest in every call. Raises ValueError if rules of the
+        package were replaced in memory: workers and readers of the results would not know of it.
         """
         if not self.classes and not any(
-            name.startswith(("abm.agents", "abm.mechanisms", "abm.market.phases")) for name in sys.modules
+            name.startswith(("abm.agents", "abm.market.phases", "abm.mechanisms")) for name in sys.modules
         ):
-            return {}  # nothing has been replaced in what is not imported yet
+            return {}  # modules that are not imported yet cannot have been changed
         from abm.runs.own_code import identity_of_code, replaced
 
         if changed := sorted(replaced()):
             raise ValueError(
-                f"{', '.join(changed[:3])}: replaced in memory, which workers and the results' readers would not know; put the"
-                " changed rule into a class of your own and give it with classes="
+                f"{', '.join(changed[:3])}: replaced in memory, which workers and readers of the results cannot see; put the"
+                " changed rule into a class of your own and pass it with classes="
             )
-        found: dict[str, Any] = {}
+        sources: dict[str, Any] = {}
         for role, kinds in class_table(self.classes).items():
             for kind, number in kinds.items():
                 code = identity_of_code([kind])
                 digest = f"{code.digest}{uuid4().hex if code.unknown else ''}"
-                found.setdefault(role, []).append([kind.__qualname__, number, digest])
-        return found
+                sources.setdefault(role, []).append([kind.__qualname__, number, digest])
+        return sources
 
     def seed(self, point: Point, replication: int) -> int:
-        """Of a replication: the same at every point (or each point's own), whatever the order or number of runs."""
+        """Seed of a replication: the same at every point (or one per point), whatever the order or number of runs."""
         return seed_of(self.sweep, point.id, replication)
 
     @cached_property
@@ -170,36 +168,36 @@ class Plan:
         return [self.seed(self.points[0], k) for k in range(self.replications)] if self.sweep.common_draws else []
 
     def runs(self, shard: tuple[int, int] = (1, 1)) -> Iterator[Run]:
-        """All runs, or those of shard K of N: every Nth replication of every point."""
-        which, shards = shard
-        for at, point in enumerate(self.points):
-            for k in range((which - 1 - at * self.replications) % shards, self.replications, shards):
+        """Iterate over all runs, or over those of shard K of N: every Nth run."""
+        shard_number, shards = shard
+        for index, point in enumerate(self.points):
+            for k in range((shard_number - 1 - index * self.replications) % shards, self.replications, shards):
                 seed = self.common_seeds[k] if self.common_seeds else self.seed(point, k)
-                yield Run(run_id(point.id, seed), at, k, seed)
+                yield Run(run_id(point.id, seed), index, k, seed)
 
     def chunks(
         self, runs: list[Run], workers: int, chunk: int | None = None, accelerated: bool = False
     ) -> list[list[Run]]:
-        """Runs that compute together and are kept together; a few chunks for each worker, so that little is lost.
+        """Split runs into chunks that are computed and stored together.
 
-        On an accelerator as many as it takes at once.
+        A few chunks per worker, so that an interruption loses little; on an accelerator, as many runs as it takes at once.
         """
         groups: dict[tuple[Any, ...], list[Run]] = {}
-        for one in runs:
-            groups.setdefault(self.points[one.point].group, []).append(one)
+        for run in runs:
+            groups.setdefault(self.points[run.point].group, []).append(run)
         if chunk is None:
             record = 8.0 * 90 * self.sweep.months + 8 * 21 * self.sweep.months
             times, parts = (ON_ACCELERATOR, 1) if accelerated else (1, 8 * workers)
             most = times * min(LARGEST_CHUNK, int(CHUNK_MEMORY / record))
             chunk = max(8, min(most, -(-len(runs) // parts)))
             chunk = -(-chunk // 8) * 8  # whole batches of the compiled program
-        return [members[at : at + chunk] for members in groups.values() for at in range(0, len(members), chunk)]
+        return [members[i : i + chunk] for members in groups.values() for i in range(0, len(members), chunk)]
 
 
 def class_table(classes: Any) -> Mapping[str, Mapping[type, int | None]]:
-    """Role -> class -> number, of classes in any form that `Populations` takes; None: all of the role.
+    """Role -> class -> number, from classes in any form that `Populations` takes; None: all agents of the role.
 
-    Raises ValueError for what is no class of an agent with a role.
+    Raises ValueError for anything but an agent class with a role.
     """
     from abm.market.populations import role_of
 
@@ -212,11 +210,12 @@ def class_table(classes: Any) -> Mapping[str, Mapping[type, int | None]]:
 
 
 def run_id(point_id: str, seed: int) -> str:
+    """Id of a run: its point's id and its seed."""
     return f"{point_id}-{seed:016x}"
 
 
 def seed_of(sweep: Sweep, point_id: str, replication: int) -> int:
-    """The seed of a replication at a point; where draws are common, whatever the point."""
+    """Seed of a replication at a point; with common draws, the same at every point."""
     if sweep.seeds:
         return sweep.seeds[replication]
     key = (replication,) if sweep.common_draws else (replication, int(point_id, 16))
@@ -224,15 +223,15 @@ def seed_of(sweep: Sweep, point_id: str, replication: int) -> int:
 
 
 def values_of(point: Point) -> dict[str, np.ndarray]:
-    """Parameters as the compiled model takes them."""
+    """Parameters of a point as arrays for the compiled model."""
     return Parameters(**point.parameters).values()
 
 
 def points_of(sweep: Sweep) -> list[dict[str, Any]]:
-    """Every point of the design: factor -> value, in the order of the factors.
+    """All points of the design: factor -> value, in the order of the factors.
 
-    A grid varies its last factor fastest. The first points of a Sobol, Saltelli or Morris design with more points are the
-    same ones, and so are those of the first Latin hypercubes of a list.
+    A grid varies its last factor fastest. Increasing the number of points of a Sobol, Saltelli or Morris design, or adding
+    Latin hypercubes to a list, leaves the earlier points unchanged.
     """
     names = list(sweep.factors)
     if sweep.design.kind == "table":

@@ -1,4 +1,4 @@
-"""SQL over the results of a sweep."""
+"""SQL queries on the results of a sweep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from abm.sweeps.parts import panel_schema
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_PANEL = 'panel: this sweep kept none (panel = "none"); only the table `runs` can be read'
+NO_PANEL = 'panel: not stored by this sweep (panel = "none"); only the table `runs` is available'
 
 
 def answer(
@@ -23,10 +23,10 @@ def answer(
     observables: Sequence[str],
     doubled: bool,
 ) -> pd.DataFrame:
-    """The answer of DuckDB to a query over `runs` and `panel`, which has the columns `heads` of its runs beside its own.
+    """Run a DuckDB query on the tables `runs` and `panel`; `panel` also has the columns `heads` of its runs.
 
-    panels : files of the panel, of which no other is read, whatever their names; None where none was kept. doubled : whether a
-    run may be in several of them. Raises ValueError for a query of a panel that was not kept.
+    panels : files of the panel (only these are read, whatever their names); None if it was not stored. doubled : whether a run
+    may be in several of them. Raises ValueError for a query on a panel that was not stored.
     """
     try:
         import duckdb
@@ -37,12 +37,14 @@ def answer(
     import pyarrow.fs as fs
 
     with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as db:
-        db.execute("set python_enable_replacements = false")  # else an unknown table may be a variable of this module
-        # The runs are held in memory and the panel is read past them, never the other way round.
+        db.execute(
+            "set python_enable_replacements = false"
+        )  # otherwise an unknown table could be a variable of this module
+        # Join by holding the runs in memory and streaming the panel, never the other way round.
         db.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
         db.register("runs", pa.Table.from_pandas(runs, preserve_index=False))
         if panels is not None:
-            # As a table of pyarrow: DuckDB itself takes `[ ] * ?` in a path for a pattern, and `name=1/` for a column.
+            # As a pyarrow dataset: DuckDB would treat `[ ] * ?` in a path as a pattern, and `name=1/` as a column.
             checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
             kind = ds.ParquetFileFormat(default_fragment_scan_options=checked)
             paths, schema = [str(panel) for panel in panels], panel_schema(observables)

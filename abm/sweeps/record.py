@@ -1,4 +1,4 @@
-"""What came of the runs of a chunk, until it is written."""
+"""Results of a chunk of runs, until they are written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class ChunkRecord:
-    """What came of runs: status, error, seconds by run, and the observables that are kept."""
+    """Status, error, seconds and stored observables of each run of a chunk."""
 
     runs: list[Run] = field(default_factory=list)
     status: list[str] = field(default_factory=list)

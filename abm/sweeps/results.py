@@ -1,4 +1,4 @@
-"""Reading a sweep: tables of runs and months, a labelled cube, SQL, paired comparisons. Nothing is filled in or dropped."""
+"""Results of a sweep: tables of runs and months, a labelled array, SQL, paired comparisons. No run is imputed or dropped."""
 
 from __future__ import annotations
 
@@ -32,13 +32,12 @@ LAST = ("replication", "seed", "status", "error", "seconds")
 
 
 def open_sweep(folder: str | Path, *, verify: bool = True) -> Results:
-    """The results of a sweep, finished or not.
+    """Open the results of a sweep, finished or not.
 
-    Without `verify`, tables of runs are read even where numbers were changed since they were written.
+    Without `verify`, runs tables are read even if their numbers have changed since they were written.
 
-    Parts that are damaged are named in a warning, and their runs count as missing. Raises FileNotFoundError where there is
-    no sweep, `Damaged` where a file that tells its spec or design does not read, and ValueError where the folder has symbolic
-    links.
+    Damaged parts are named in a warning, and their runs count as missing. Raises FileNotFoundError if there is no sweep,
+    `Damaged` if the specification or the design is unreadable, and ValueError if the folder contains symbolic links.
     """
     folder = Path(folder).absolute()  # the working directory may change before the tables are read
     refuse_links(folder, *store.FILES)
@@ -49,12 +48,12 @@ def open_sweep(folder: str | Path, *, verify: bool = True) -> Results:
         raise Damaged(folder / "spec.toml", error.problems[0].rpartition("spec.toml: ")[2]) from None
     design = store.read_design(folder, sweep, int(manifest["points"]))
     if manifest.get("design", "") not in ("", parts.digest_of(design)):
-        raise Damaged(folder / "design.parquet", "is not the design that was written with manifest.json")
+        raise Damaged(folder / "design.parquet", "it is not the design written with manifest.json")
     return Results(folder, manifest, sweep, in_pandas(design), verify=verify)
 
 
 def in_pandas(table: pa.Table) -> pd.DataFrame:
-    """A table of factors: dates stay dates, which equal `datetime.date`, and can be written to Stata and Parquet."""
+    """Convert a table of factors to pandas; dates keep comparing equal to `datetime.date` and export to Stata and Parquet."""
     import pandas as pd
     import pyarrow as pa
 
@@ -64,20 +63,20 @@ def in_pandas(table: pa.Table) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Results:
-    """What a folder holds. Tables are read when they are asked for, and only the columns that are."""
+    """Results of a sweep. Tables are read on demand, and only the columns requested."""
 
     folder: Path
     manifest: dict[str, Any]
     sweep: Sweep
     _design: pd.DataFrame
-    """One row a point: its number, id, scenario and factors."""
+    """One row per point: its number, id, scenario and factors."""
     temporary: Any = None
-    """Where the folder goes with the results: what removes it."""
+    """Handle of a temporary folder, which is deleted together with the results."""
     verify: bool = True
 
     @property
     def design(self) -> pd.DataFrame:
-        """One row a point: its number, id, scenario and factors."""
+        """One row per point: its number, id, scenario and factors."""
         return self._design.copy()
 
     def __repr__(self) -> str:
@@ -87,46 +86,48 @@ class Results:
 
     @cached_property
     def factors(self) -> list[str]:
+        """Names of the factors."""
         return [name for name in self._design.columns if name not in ("point", "point_id", "scenario")]
 
     @property
     def outcomes(self) -> list[str]:
+        """Names of the outcome columns."""
         return list(self.sweep.columns)
 
     def _still_there(self) -> dict[str, Any]:
-        """The manifest as it is now. Raises FileNotFoundError where the folder is gone, ValueError where it is another's."""
+        """Re-read the manifest. Raises FileNotFoundError if the folder is gone, ValueError if it holds another sweep now."""
         if not (self.folder / "parts").is_dir() or not (now := store.read_manifest(self.folder)):
             raise FileNotFoundError(
-                f"{self.folder}: the sweep is no longer there; it was deleted, renamed or damaged after it was opened:"
-                " open it again where it is now"
+                f"{self.folder}: the sweep is no longer there: it was deleted, renamed or damaged after it was opened;"
+                " open it again at its new location"
             )
         if now["spec_hash"] != self.manifest["spec_hash"]:
-            raise ValueError(f"{self.folder}: holds another sweep than when it was opened; open it again")
+            raise ValueError(f"{self.folder}: contains a different sweep than when it was opened; open it again")
         return now
 
     @cached_property
     def _parts(self) -> list[Part]:
         now, damaged = self._still_there(), list[Damaged]()
-        found = list(parts.parts(self.folder, self.sweep, damaged, verify=self.verify))
-        if strange := store.foreign([(one.path, one.record.get("made_with", {})) for one in found], now):
-            raise store.Changed(self.folder, strange)
-        for fault in damaged:
-            warnings.warn(f"{fault}; until then its runs count as missing", AbmWarning, stacklevel=4)
-        return found
+        intact = list(parts.parts(self.folder, self.sweep, damaged, verify=self.verify))
+        if foreign := store.foreign_parts([(part.path, part.record.get("made_with", {})) for part in intact], now):
+            raise store.Changed(self.folder, foreign)
+        for error in damaged:
+            warnings.warn(f"{error}; until then its runs count as missing", AbmWarning, stacklevel=4)
+        return intact
 
     @cached_property
     def _table(self) -> pd.DataFrame:
         import pyarrow as pa
 
         tables = [part.runs for part in self._parts] or [parts.runs_schema(self.sweep).empty_table()]
-        if any(table["seed"].type == pa.uint64() for table in tables):  # pandas would make floats of a mixture
+        if any(table["seed"].type == pa.uint64() for table in tables):  # pandas would convert a mixture to floats
             unsigned = tables[0].schema.set(parts.SEED, pa.field("seed", pa.uint64()))
             tables = [table.cast(unsigned) for table in tables]
         runs = pa.concat_tables(tables).to_pandas()
-        # Runs of a sweep as it was before an accepted change stay in the folder; here they are no part of it.
+        # Runs from before an accepted change stay in the folder, but are not part of this sweep.
         runs = runs[runs["point_id"].isin(self._design["point_id"])]
         runs = self._numbered(runs).astype({"seed": self._seed_type})
-        # Of a run that was done twice (again after a failure, or by two callers at once) one that is in order counts.
+        # Of a duplicated run (retried after a failure, or computed by two callers at once) keep a successful copy.
         runs["good"] = runs["status"] == "ok"
         runs = runs.sort_values(["good", "run_id"], ascending=[False, True], kind="stable")
         runs = runs.drop_duplicates("run_id").drop(columns="good")
@@ -135,7 +136,7 @@ class Results:
         return table[[*FIRST, *self.factors, *LAST, *(c for c in self.outcomes if c in table)]]
 
     def _numbered(self, runs: pd.DataFrame) -> pd.DataFrame:
-        """The runs whose seed is one of the sweep's, by the number that it has now."""
+        """Runs whose seed belongs to the sweep, renumbered to its present replications."""
         replications = int(self.manifest["replications"])
         if self.sweep.common_draws:
             numbers = {seed_of(self.sweep, "", k): k for k in range(replications)}
@@ -147,32 +148,32 @@ class Results:
 
     @cached_property
     def _doubled(self) -> bool:
-        """Whether a run is in several parts: done again after a failure, or by two callers at once."""
+        """Whether a run is in several parts: retried after a failure, or computed by two callers at once."""
         ids = [run for part in self._parts for run in parts.with_values(part.runs)]
         return len({*ids}) < len(ids)
 
     @cached_property
     def _panels(self) -> list[Path]:
-        """Files with any of the wanted runs, each checked to be whole and of its runs. Raises `Damaged`."""
+        """Panel files with runs of this sweep, each checked to be intact and to match its runs. Raises `Damaged`."""
         self._still_there()
         ids, months = {*self._table["run_id"]}, len(self.sweep.kept_months)
         panels = []
         for part in self._parts:
             if part.panel is None or ids.isdisjoint(part.runs["run_id"].to_pylist()):
-                continue  # runs of before an accepted change, which may have other columns
+                continue  # runs from before an accepted change, which may have other columns
             parts.check_panel(part, months)
             panels.append(part.panel)
         return panels
 
     def runs(self) -> pd.DataFrame:
-        """One row a run, by point and replication; outcomes of runs that failed are NaN, and `status` says so."""
+        """One row per run, sorted by point and replication; failed runs have NaN outcomes and a `status` that says so."""
         return self._table.copy()
 
     def panel(self, observables: str | Sequence[str] | None = None) -> pd.DataFrame:
-        """One row a run and month, with point, scenario, factors and replication; runs that failed have no rows.
+        """One row per run and month, with point, scenario, factors and replication; failed runs have no rows.
 
-        `observables`: one name, or several; all that were kept where none is given. Raises `Damaged` with the name of a file
-        that does not read. Memory: eight bytes a number; name the observables that are wanted where there are many runs.
+        `observables`: one name or several; by default all that were stored. Raises `Damaged`, naming the file, if one is
+        unreadable. Takes eight bytes per number: with many runs, select only the observables you need.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -194,19 +195,19 @@ class Results:
         return table.sort_values(["point", "replication", "month"], ignore_index=True)
 
     def _known(self, observables: str | Sequence[str] | None) -> list[str]:
-        there = list(self.sweep.observables)
+        stored = list(self.sweep.observables)
         observables = [observables] if isinstance(observables, str) else observables
         for name in observables or ():
-            if name not in there:
-                raise KeyError(f"observable {shortened(name)} was not kept{did_you_mean(name, there)}")
-        return list(observables or there)
+            if name not in stored:
+                raise KeyError(f"observable {shortened(name)} was not stored{did_you_mean(name, stored)}")
+        return list(observables or stored)
 
     def to_xarray(self, observables: str | Sequence[str] | None = None) -> xr.Dataset:
-        """(point, replication, month) with scenario and factors beside the points, and the first day of a month beside it.
+        """Dataset (point, replication, month); scenario and factors are coordinates of point, `date` of month.
 
-        Dates are datetime64, so that `.sel(date="2025-01")` finds them and netCDF takes them.
+        `date` is the first day of the month. Dates are datetime64, so that `.sel(date="2025-01")` and netCDF work.
 
-        Runs that are missing or failed are NaN, and `status` (point, replication) says which and why.
+        Missing and failed runs are NaN; `status` (point, replication) tells them apart.
         """
         try:
             import xarray as xr
@@ -223,32 +224,32 @@ class Results:
                 cube = np.full((points, replications, len(months)), np.nan)
                 cube[(*rows, np.searchsorted(months, panel["month"]))] = panel[name]
                 data[name] = (("point", "replication", "month"), cube)
-        own = runs["point"].to_numpy(int), runs["replication"].to_numpy(int)
+        cell = runs["point"].to_numpy(int), runs["replication"].to_numpy(int)
         for name in self.outcomes:
             cells = np.full((points, replications), np.nan)
-            cells[own] = runs[name]
+            cells[cell] = runs[name]
             data[name] = (("point", "replication"), cells)
         status = np.full((points, replications), "missing", dtype="<U9")
-        status[own] = runs["status"].to_numpy(str)
+        status[cell] = runs["status"].to_numpy(str)
         data["status"] = (("point", "replication"), status)
-        beside = {name: ("point", _cells(self._design[name])) for name in ("scenario", *self.factors)}
+        more_coords = {name: ("point", _cells(self._design[name])) for name in ("scenario", *self.factors)}
         dates = np.datetime64(f"{FIRST_YEAR}-01") + months.astype("timedelta64[M]")
-        if "date" not in data:  # which an outcome may be called
-            beside["date"] = ("month", dates.astype("datetime64[ns]"))
-        coords = {"point": np.arange(points), "replication": np.arange(replications), "month": months, **beside}
+        if "date" not in data:  # an outcome may have this name
+            more_coords["date"] = ("month", dates.astype("datetime64[ns]"))
+        coords = {"point": np.arange(points), "replication": np.arange(replications), "month": months, **more_coords}
         return xr.Dataset(data, coords, attrs={"name": self.manifest["name"], "spec_hash": self.manifest["spec_hash"]})
 
     def sql(self, query: str) -> pd.DataFrame:
-        """The answer to a query over the tables `runs` and `panel` (DuckDB; the panel is not read into memory).
+        """Run an SQL query on the tables `runs` and `panel` (DuckDB; the panel is not loaded into memory).
 
-        Raises ValueError where the query is of the panel and the sweep kept none, and DuckDB's errors for other faults of it.
+        Raises ValueError if the query uses a panel that was not stored, and DuckDB's own errors for other mistakes.
         """
         heads = ["point", "scenario", *self.factors, "replication"]
         panels = self._panels if self.sweep.kept_months else None
         return answer(query, self._table, heads, panels, self.sweep.observables, self._doubled)
 
     def failures(self) -> pd.DataFrame:
-        """Runs that are not in order, with their reasons, and runs that are missing (status `missing`)."""
+        """Runs that are not ok, with the reason, and missing runs (status `missing`)."""
         import pandas as pd
 
         runs = self._table
@@ -258,13 +259,13 @@ class Results:
         return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
     def missing(self) -> pd.DataFrame:
-        """Runs that are wanted and not there: points and replications, with the ids and seeds that they will have."""
+        """Runs not done yet: points and replications, with the ids and seeds they will have."""
         import pandas as pd
 
         replications = int(self.manifest["replications"])
         wanted = self._design.merge(_series(range(replications), "replication"), how="cross")
-        there = pd.MultiIndex.from_frame(self._table[["point", "replication"]])
-        table = wanted[~pd.MultiIndex.from_frame(wanted[["point", "replication"]]).isin(there)].reset_index(drop=True)
+        done = pd.MultiIndex.from_frame(self._table[["point", "replication"]])
+        table = wanted[~pd.MultiIndex.from_frame(wanted[["point", "replication"]]).isin(done)].reset_index(drop=True)
         points, numbers = table["point_id"].tolist(), table["replication"].tolist()
         common = {k: seed_of(self.sweep, "", k) for k in {*numbers}} if self.sweep.common_draws else {}
         pairs = zip(points, numbers, strict=True)
@@ -275,39 +276,39 @@ class Results:
 
     @property
     def _seed_type(self) -> str:
-        """One for all tables: pandas makes floats of signed and unsigned integers together."""
+        """Common integer type of seeds: pandas would convert a mixture of signed and unsigned to floats."""
         return "uint64" if max(self.sweep.seeds or (0,)) >= 2**63 else "int64"
 
     def counts(self) -> dict[str, int]:
-        """Runs by status, `missing` among them."""
+        """Number of runs by status, including `missing`."""
         counts = {str(k): int(v) for k, v in self._table["status"].value_counts().items()}
         return {**counts, "missing": len(self._design) * int(self.manifest["replications"]) - len(self._table)}
 
     def sessions(self) -> list[dict[str, Any]]:
-        """Who ran what, when, in how many seconds, in this order."""
+        """Records of all calls that ran something: who, what, when, and seconds; oldest first."""
         self._still_there()
         sessions = []
         for path in sorted((self.folder / "sessions").glob("*.json")):
             try:
-                found = read_json(path, store.LARGEST_MANIFEST)
+                record = read_json(path, store.LARGEST_MANIFEST)
             except Unreadable as error:
-                found = error
-            if not isinstance(found, dict) or not isinstance(found.get("seconds", 0.0), int | float):
-                raise Damaged(path, found, "delete it: it is no more than a record of a call") from None
-            sessions.append(found)
+                record = error
+            if not isinstance(record, dict) or not isinstance(record.get("seconds", 0.0), int | float):
+                raise Damaged(path, record, "delete it: it is only the record of a call") from None
+            sessions.append(record)
         return sessions
 
     def compare(
         self, factor: str, a: Any, b: Any, outcomes: str | Sequence[str] | None = None, confidence: float = 0.95
     ) -> pd.DataFrame:
-        """Paired differences a - b: runs that differ in this factor (or `scenario`) only, on the same draws.
+        """Paired differences a - b between runs that differ only in this factor (or `scenario`), on the same draws.
 
-        Values of all other factors are pooled. One row an outcome: mean difference, interval (`low`, `high`), number of
-        points and of replications it rests on, pairs left out because a run is missing, failed or has no number, and by how
-        much pairing reduced the variance. Replications count as independent, points do not: they share their draws.
+        Pools over all other factors. One row per outcome: mean difference, confidence interval (`low`, `high`), number of
+        points and of replications it rests on, pairs left out because a run is missing, failed or non-finite, and the factor
+        by which pairing reduced the variance. Replications are independent observations, points are not: they share draws.
 
-        Raises KeyError for an unknown factor or outcome, ValueError where the factor never takes a value, no points differ
-        in it only, or every point has draws of its own.
+        Raises KeyError for an unknown factor or outcome, ValueError if the factor never takes one of the values, no points
+        differ only in it, or every point has its own draws.
         """
         import pandas as pd
 
@@ -316,27 +317,27 @@ class Results:
         known = ["scenario", *self.factors]
         names = [outcomes] if isinstance(outcomes, str) else list(outcomes or self.outcomes)
         if factor not in known:
-            raise KeyError(f"no factor {shortened(factor)}{did_you_mean(factor, known)}")
+            raise KeyError(f"unknown factor {shortened(factor)}{did_you_mean(factor, known)}")
         for name in names:
             if name not in self.outcomes:
-                raise KeyError(f"no outcome {shortened(name)}{did_you_mean(name, self.outcomes)}")
+                raise KeyError(f"unknown outcome {shortened(name)}{did_you_mean(name, self.outcomes)}")
         if not 0 < confidence < 1:
             raise ValueError(f"confidence = {confidence}: must lie between 0 and 1")
         if not self.sweep.common_draws:
-            raise ValueError("every point has draws of its own (common_draws = false): runs cannot be paired")
+            raise ValueError("every point has its own draws (common_draws = false), so runs cannot be paired")
         others = [name for name in known if name != factor]
         replications = int(self.manifest["replications"])
         sides = []
         for value in (a, b):
             points = self._design[_is(self._design[factor], value)]
             if not len(points):
-                there = self._design[factor].drop_duplicates().tolist()
-                more = ", ..." if len(there) > 8 else ""
+                levels = self._design[factor].drop_duplicates().tolist()
+                ellipsis = ", ..." if len(levels) > 8 else ""
                 raise ValueError(
-                    f"{factor} is never {shortened(value)}; it takes {', '.join(map(str, there[:8]))}{more}"
+                    f"{factor} is never {shortened(value)}; it takes {', '.join(map(str, levels[:8]))}{ellipsis}"
                 )
             runs = self._table[self._table["point"].isin(points["point"])]
-            # Points of a design may coincide; they are then one and the same run.
+            # Points of a design may coincide; they are then the same run.
             points = points.drop_duplicates(others)[others] if others else points[:1][[]]
             runs = runs.drop_duplicates([*others, "replication"])[[*others, "replication", "status", *names]]
             wanted = points.merge(_series(range(replications), "replication"), how="cross")
@@ -344,22 +345,22 @@ class Results:
         pairs = sides[0].merge(sides[1], on=[*others, "replication"], suffixes=("_a", "_b"), validate="one_to_one")
         if not len(pairs):
             raise ValueError(
-                f"no two points differ in {factor} only, as they do in a grid (this is a {self.sweep.design.kind} design)"
+                f"no two points differ only in {factor}, as they do in a grid (this is a {self.sweep.design.kind} design)"
             )
         place = pairs.groupby(others, sort=False).ngroup() if others else pd.Series(0, pairs.index)
-        at = place.to_numpy(int), pairs["replication"].to_numpy(int)
+        cell = place.to_numpy(int), pairs["replication"].to_numpy(int)
         good = ((pairs["status_a"] == "ok") & (pairs["status_b"] == "ok")).to_numpy()
         rows = []
         for name in names:
             cells = np.full((2, int(place.max()) + 1, replications), np.nan)
             for side, column in enumerate((f"{name}_a", f"{name}_b")):
-                cells[(side, *at)] = np.where(good, pairs[column].to_numpy(float), np.nan)
+                cells[(side, *cell)] = np.where(good, pairs[column].to_numpy(float), np.nan)
             rows.append(paired(cells[0], cells[1], confidence))
         return Comparison(rows, index=names)
 
 
 def _cells(column: pd.Series) -> np.ndarray:
-    """A factor as xarray and netCDF take it."""
+    """Values of a factor in a type that xarray and netCDF accept."""
     import pandas as pd
 
     if isinstance(column.dtype, pd.ArrowDtype):
@@ -368,7 +369,7 @@ def _cells(column: pd.Series) -> np.ndarray:
 
 
 def _is(column: pd.Series, value: Any) -> np.ndarray:
-    """Where a column has a value: numbers up to rounding, dates also as text."""
+    """Mask of rows equal to a value: numbers up to rounding, dates also as text."""
     import pandas as pd
 
     if isinstance(value, dt.datetime):

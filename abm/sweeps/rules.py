@@ -1,4 +1,4 @@
-"""The user's own classes of agents on their way to worker processes."""
+"""User-defined agent classes, packed for worker processes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import cloudpickle
 from abm.sweeps.plan import Plan, class_table
 
 _LED: dict[str, Any] = {}
-"""Classes of the last sweeps that this process has led: so that workers in this process need not unpickle them."""
+"""Classes of the last sweeps led by this process, so that workers in this process need not unpickle them."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Classes of agents, whole where no module has them under their name: those of a notebook, a script, a function."""
+    """Agent classes: pickled by value if no module has them by name (those of a notebook, a script or a function)."""
 
     name: str
     names: str
     packed: bytes
     digest: str
-    """Of what is known of the rules where the sweep is led."""
+    """Digest of the rules in the process that leads the sweep."""
     key: str
-    """What the sweep's folder knows them by."""
+    """Identity of the classes in the sweep's folder."""
 
     @classmethod
     def of(cls, plan: Plan) -> Rules | None:
-        """Those of a plan, None where it has none. Raises ValueError for classes that cannot be sent."""
+        """Pack the classes of a plan; None if it has none. Raises ValueError for classes that cannot be pickled."""
         if not plan.classes:
             return None
         names = ", ".join(name for kinds in plan.class_sources.values() for name, *_ in kinds)
@@ -45,7 +45,7 @@ class Rules:
         return rules
 
     def classes(self) -> Any:
-        """The classes, here. Raises ValueError where they are missing here, or not what they are where the sweep is led."""
+        """The classes in this process. Raises ValueError if they cannot be loaded or differ from those of the leading process."""
         return _LED[self.name] if self.name in _LED else _unpacked(self)
 
 
@@ -54,11 +54,11 @@ def _unpacked(rules: Rules) -> Any:
     try:
         classes = cloudpickle.loads(rules.packed)
     except Exception as error:
-        raise ValueError(f"a worker cannot load the sweep's own classes: {type(error).__name__}: {error}") from None
+        raise ValueError(f"a worker cannot load the sweep's agent classes: {type(error).__name__}: {error}") from None
     if _digest(classes) != rules.digest:
         raise ValueError(
-            f"classes {rules.names}: a worker finds other rules or data under these names than the process that leads the"
-            " sweep; if a module was edited after it was imported, start both again"
+            f"classes {rules.names}: their rules or data differ between a worker and the process that leads the sweep;"
+            " if a module was edited after it was imported, restart both"
         )
     return classes
 

@@ -1,4 +1,4 @@
-"""Running a sweep: chunks on any executor, nothing done twice, nothing lost."""
+"""Running a sweep: chunks on any executor; finished runs are kept and never repeated."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from abm.sweeps.spec import MOST_RUNS, Sweep
 __all__ = ["FAILED", "RETRIED", "Broken", "Progress", "Tally", "run_sweep"]
 
 Progress = Callable[[int, int, int, float], None]
-"""Called as progress(runs done, all runs, of these failed, seconds)."""
+"""Called as progress(runs done, all runs, failed runs, seconds)."""
 FAILED = ("failed", "crashed", "nonfinite")
 RETRIED = ("failed", "crashed")
 
 
 @dataclass
 class Tally:
-    """What a call found done and did."""
+    """Summary of a call: runs done before and by it, by status, with times."""
 
     folder: Path
     total: int
@@ -41,13 +41,13 @@ class Tally:
     parts: int = 0
     restarts: int = 0
     engine_seconds: float = 0.0
-    """In compiled ensembles, all workers together."""
+    """Seconds in compiled ensembles, summed over workers."""
     chunk_seconds: float = 0.0
-    """In chunks, from their parameters to their files, all workers together."""
+    """Seconds in chunks, from parameters to files, summed over workers."""
     seconds: float = 0.0
     accepted: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
-    """Files that were damaged, with the reason: they are set aside under another name, and their runs are done again."""
+    """Damaged files, with the reason: they are renamed, and their runs are repeated."""
 
     @property
     def done(self) -> int:
@@ -58,7 +58,7 @@ class Tally:
         return sum(self.counts[status] for status in FAILED)
 
     def then(self, later: Tally) -> Tally:
-        """Of two calls one after the other."""
+        """Combine with the tally of a later call."""
         added = ("parts", "restarts", "engine_seconds", "chunk_seconds", "seconds", "counts", "accepted", "damaged")
         return replace(
             later, before=self.before, **{name: getattr(self, name) + getattr(later, name) for name in added}
@@ -79,57 +79,58 @@ def run_sweep(
     retry_failed: bool = False,
     progress: Progress | None = None,
 ) -> Tally:
-    """Do what is not done yet of a sweep, and keep it in `folder`; read it with `abm.open_sweep(folder)`.
+    """Run the missing runs of a sweep and store them in `folder`; read them with `abm.open_sweep(folder)`.
 
     Parameters
     ----------
     sweep
         A `Sweep`, or the path of its TOML file.
     workers
-        1: in this process, with its threads. More: so many processes with one thread each; one that dies costs nobody
-        else's runs.
+        1: run in this process, with its threads. More: that many processes with one thread each; if one dies, the runs of
+        the others are not affected.
     executor
         Any `concurrent.futures.Executor` instead, such as `dask.distributed.Client(...).get_executor()`. Its workers must
-        see `folder`.
+        have access to `folder`.
     chunk
-        Runs of one part; by default from their number and the memory they take.
+        Runs per part; by default chosen from their number and memory.
     shard
-        (K, N): only every Nth run, from the Kth on; N calls, in any order or at once, do the whole (Slurm arrays).
+        (K, N): only every Nth run, starting at the Kth; N calls, in any order or in parallel, complete the sweep (Slurm
+        arrays).
     classes
-        The user's own classes of agents, as in `simulate`. Runs are kept under what their rules do: with a changed rule, or one
-        that reads more than its code and data (a file, a clock), the folder is another sweep's. Workers get the classes sent.
+        User-defined agent classes, as in `simulate`; they are sent to the workers. Their rules are part of the sweep's
+        identity: a changed rule, or one that reads more than its code and data (a file, a clock), makes it another sweep.
     replications
-        More than the sweep's own.
+        Number of replications, if more than the sweep's.
     accept_changes
-        Go on though the sweep, the model or a package has changed, and record it. Runs whose conditions are the same are
-        kept as they are.
+        Continue although the sweep, the model or a package has changed, and record the changes. Runs under unchanged
+        conditions are kept.
     retry_failed
-        Do runs again that failed or crashed.
+        Repeat runs that failed or crashed.
     progress
         Called after every part.
 
     Raises
     ------
     SpecError, Changed
-        Before anything is run.
+        The sweep is invalid, or the folder has runs of a different one; raised before anything runs.
     ValueError
-        The folder has symbolic links.
+        An argument is invalid, or the folder contains symbolic links.
     OSError
-        The disk is full, or the folder cannot be written: what is finished is kept. FileNotFoundError: it was deleted.
+        The disk is full or the folder is not writable; finished runs are kept. FileNotFoundError: the folder was deleted.
     Broken
-        Workers do not start, die again and again, have other code than this process, or hang: for ten minutes
-        (`ABM_PATIENCE` seconds) nothing is finished, and none of them computes. What is finished is kept. A script that
-        wants several workers must call this below `if __name__ == "__main__":`.
+        Workers do not start, keep dying, run different code from this process, or hang: for ten minutes (`ABM_PATIENCE`
+        seconds) no task finishes and no worker computes. Finished runs are kept. A script that uses several workers must
+        call this function below `if __name__ == "__main__":`.
     """
     began = time.perf_counter()
     if being_born():
-        raise SystemExit(1)  # a worker that runs its leader's script, for want of a main guard: the leader says so
+        raise SystemExit(1)  # a worker that runs the leading script, which lacks a main guard: the leader reports it
     sweep = sweep if isinstance(sweep, Sweep) else Sweep.load(sweep)
     workers, chunk, replications, shard = checked(workers, chunk, replications, shard)
-    patience()  # a value that is none is told before anything runs
+    patience()  # raises for an invalid value before anything runs
     if sweep.number_of_points * (replications or sweep.replications) > MOST_RUNS:
         raise ValueError(
-            f"replications = {replications}: {sweep.number_of_points:,} points take {MOST_RUNS:,} runs at the most"
+            f"replications = {replications}: {sweep.number_of_points:,} points allow {MOST_RUNS:,} runs at most"
         )
     folder = Path(folder).resolve()
     plan = Plan.of(sweep, replications, classes)
@@ -138,19 +139,19 @@ def run_sweep(
     runs = list({run.id: run for run in plan.runs(shard)}.values())  # points of a design may coincide
     damaged: list[parts.Damaged] = []
     done = parts.finished(folder, sweep, RETRIED if retry_failed else (), damaged, thorough=True)
-    for fault in damaged:
-        parts.set_aside(fault.path)
-    missing = [one for one in runs if one.id not in done]
+    for error in damaged:
+        parts.set_aside(error.path)
+    missing = [run for run in runs if run.id not in done]
     tally = Tally(folder, len(runs), len(runs) - len(missing), accepted=accepted, damaged=[*map(str, damaged)])
-    report = progress or (lambda *said: None)
+    report = progress or (lambda *counts: None)
     report(tally.done, tally.total, 0, 0.0)
     if not missing:
         return tally
     threads = 1 if workers > 1 or executor else None
-    here = executor is None and workers == 1
-    chunks = plan.chunks(missing, workers, chunk, accelerated=here and accelerated())
+    local = executor is None and workers == 1
+    chunks = plan.chunks(missing, workers, chunk, accelerated=local and accelerated())
     rules = Rules.of(plan)
-    tasks = [Task.of(plan, some, folder, threads, rules) for some in chunks]
+    tasks = [Task.of(plan, members, folder, threads, rules) for members in chunks]
     record = store.session(
         folder, runs=len(missing), tasks=len(tasks), workers=workers, shard="/".join(map(str, shard)), accepted=accepted
     )
@@ -158,8 +159,8 @@ def run_sweep(
     def finished(result: dict[str, Any]) -> None:
         if result["part"] is None:
             raise Broken(
-                "a worker has other code of the model, or other versions of packages, than this process: files were edited"
-                " meanwhile, or another version is installed there. What is finished is kept; start it again"
+                "a worker has other code of the model or other package versions than this process: files were edited"
+                " meanwhile, or another version is installed there. Finished runs are kept; start the sweep again"
             )
         tally.parts += 1
         tally.counts.update(result["counts"])
@@ -168,14 +169,17 @@ def run_sweep(
         report(tally.done, tally.total, tally.failed, time.perf_counter() - began)
 
     try:
-        if here:
+        if local:
+
+            def shown(runs_of_task: int) -> None:
+                report(tally.done + runs_of_task, tally.total, tally.failed, time.perf_counter() - began)
+
             for task in tasks:
-                shown = lambda some: report(tally.done + some, tally.total, tally.failed, time.perf_counter() - began)  # noqa: E731
                 finished(carry_out(task, shown))
         else:
-            with Workers(executor, workers) as hands:
-                in_parallel(hands, deque(tasks), finished)
-                tally.restarts = hands.restarts
+            with Workers(executor, workers) as pool:
+                in_parallel(pool, deque(tasks), finished)
+                tally.restarts = pool.restarts
     finally:
         tally.seconds = time.perf_counter() - began
         with contextlib.suppress(OSError):
@@ -190,32 +194,30 @@ def run_sweep(
 
 
 def accelerated() -> bool:
-    """Whether this process computes on an accelerator. Loads JAX, as its first run would."""
+    """Whether this process computes on an accelerator. Imports JAX, which the first run would do anyway."""
     from abm.engine import on_accelerator
 
     return on_accelerator()
 
 
 def checked(workers: Any, chunk: Any, replications: Any, shard: Any) -> Any:
-    """All four as plain numbers. Raises ValueError with all that is wrong."""
-    found: list[int | None] = []
+    """Validate and convert the four arguments. Raises ValueError with every problem."""
+    numbers: list[int | None] = []
     problems = []
     for name, value in (("workers", workers), ("chunk", chunk), ("replications", replications)):
         try:
-            found.append(None if value is None and name != "workers" else whole(name, value, 1))
+            numbers.append(None if value is None and name != "workers" else whole(name, value, 1))
         except ValueError as error:
             problems.append(str(error))
-    if not problems and (found[1] or 0) > parts.MOST_ROWS:
-        problems.append(
-            f"chunk = {shortened(chunk)}: must be at most {parts.MOST_ROWS:,}, the runs that one part may have"
-        )
+    if not problems and (numbers[1] or 0) > parts.MOST_ROWS:
+        problems.append(f"chunk = {shortened(chunk)}: must be at most {parts.MOST_ROWS:,}, the maximum runs per part")
     try:
-        which, shards = (whole("shard", number, 1) for number in shard)
-        if which > shards:
+        shard_number, shards = (whole("shard", number, 1) for number in shard)
+        if shard_number > shards:
             raise ValueError
-        found_shard = which, shards
+        valid_shard = shard_number, shards
     except (TypeError, ValueError):
-        problems.append(f"shard = {shortened(shard)}: must be (K, N), whole numbers with K from 1 to N")
+        problems.append(f"shard = {shortened(shard)}: must be (K, N), whole numbers with 1 <= K <= N")
     if problems:
         raise ValueError("\n".join(problems))
-    return (*found, found_shard)
+    return (*numbers, valid_shard)

@@ -1,31 +1,32 @@
-"""What a sweep is: a `Sweep` in Python, or one TOML file, and the way from one to the other and back.
+"""The specification of a sweep: a `Sweep` in Python or one TOML file, and the conversion between the two.
 
     name = "clear_ip"
-    scenarios = ["baseline", "export_ban"]  # built-in, or .toml files of the same folder
+    scenarios = ["baseline", "export_ban"]  # built-in names, or .toml files in the same folder
     months = 60
-    replications = 20                       # paired: replication k sees the same draws at every point
-    seed = 0                                # or seeds = [3, 14, 15]: just these, in place of replications and seed
+    replications = 20                       # paired: replication k uses the same draws at every point
+    seed = 0                                # or seeds = [3, 14, 15] instead of replications and seed
     observables = ["lerner_closed", "open_token_share"]
-    panel = "all"                           # of each run: "all", "none", or a list of months
-    posterior = "june_2025"                 # replication k has the k-th draw of a fit's posterior; without it, its estimate
+    panel = "all"                           # months stored for each run: "all", "none", or a list
+    posterior = "june_2025"                 # replication k uses the k-th posterior draw of a fit; by default its estimate
 
     [design]
     kind = "grid"                           # grid, latin_hypercube, sobol, saltelli, morris, table
 
-    [parameters]                            # the same at every point
+    [parameters]                            # fixed at every point
     guarantee_share = 0.0
 
     [factors]
-    ip_strength = [0.0, 0.5, 1.0]           # values, or a range:
+    ip_strength = [0.0, 0.5, 1.0]           # a list of values, or a range:
     "ip_strength.china" = { low = 0.0, high = 1.0, levels = 3 }
-    adopters = [100, 200]                   # the size of a population
-    "r1.date" = [2025-01-20, 2025-06-20]    # a date, or a number, of an event of the scenarios
+    adopters = [100, 200]                   # a population size
+    "r1.date" = [2025-01-20, 2025-06-20]    # the date, or another value, of a scenario event
 
-    [outcomes]                              # columns of the table of runs; by default NAME_mean and NAME_last
+    [outcomes]                              # columns of the runs table; by default NAME_mean and NAME_last
     lerner_2027 = { of = "lerner_closed", take = "mean", first = 48, last = 59 }
     chips_fell = { of = "abnormal_compute", date = 2025-01-27 }    # daily returns around a date
 
-A file is data: nothing in it is run, and it reaches no file outside its folder. One `SpecError` has all its faults.
+A file is data: nothing in it is executed, and it cannot reach files outside its folder. All its problems are reported
+together in one `SpecError`.
 """
 
 from __future__ import annotations
@@ -52,17 +53,14 @@ from abm.sweeps.outcome import STRICT, Outcome
 from abm.sweeps.targets import Target, day_of
 
 MOST_RUNS = 10_000_000
-"""Larger sweeps are refused: at a tenth of a second a run they take weeks."""
-SAYS_WHAT = {"factors", "design", "scenarios", "parameters", "populations", "posterior", "replications", "seeds"}
-"""Keys of a file, of which one at least says what is run: a file with none of them was hardly meant to be a sweep."""
-NO_FACTORS = (
-    "names no factors, so that nothing is varied: give [factors], or several scenarios;"
-    " a sweep of one point says how many replications = ... it takes"
-)
+"""Larger sweeps are refused: at a tenth of a second per run they would take weeks."""
+CONTENT_KEYS = {"factors", "design", "scenarios", "parameters", "populations", "posterior", "replications", "seeds"}
+"""Keys that say what to run: a file with none of them is probably not meant as a sweep."""
+NO_FACTORS = "nothing varies: add [factors] or several scenarios; for a sweep of one point, set replications = ..."
 
 
 class SpecError(ValueError):
-    """Everything that is wrong with a sweep, one line each; `problems` has them one by one."""
+    """Every problem of a sweep specification, one per line; `problems` lists them separately."""
 
     def __init__(self, problems: list[str]):
         self.problems = tuple(dict.fromkeys(" ".join(problem.split()) for problem in problems))
@@ -73,7 +71,9 @@ class SpecError(ValueError):
 
 
 class Sweep(BaseModel):
-    """The whole of a sweep but where it is kept and who computes it. Raises `SpecError` with all that is wrong.
+    """A complete sweep specification, without where it is stored and what computes it.
+
+    Raises `SpecError` with every problem.
 
     >>> sweep = Sweep(factors={"ip_strength": [0.0, 1.0]}, replications=3)
     >>> sweep.number_of_points, sweep.number_of_runs
@@ -87,55 +87,58 @@ class Sweep(BaseModel):
     months: int = Field(60, ge=1, le=1200)
     replications: int = Field(10, ge=1, le=MOST_RUNS)
     seed: int = Field(0, ge=0, lt=2**64)
-    """Decides the seeds of replications and, where points are drawn, the points."""
+    """Determines the seeds of the replications and, in designs with random points, the points."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**64)], ...] | None = None
-    """The replications' own seeds, in their order, instead of `replications` and those that follow from `seed`."""
+    """Explicit seeds of the replications, in order, instead of `replications` and seeds derived from `seed`."""
     common_draws: bool = True
-    """Replication k sees the same draws at every point (False: every point its own)."""
+    """Whether replication k uses the same draws at every point (False: each point has its own)."""
     observables: tuple[str, ...] = OBSERVABLES
     panel: Literal["all", "none"] | tuple[int, ...] = "all"
     precision: Literal[32, 64] = 64
     pricing: Literal["posted", "flexible", "nash"] = "posted"
     price_form: Literal["log", "linear"] = "log"
     posterior: str | None = None
-    """A fit (`abm.data.fits`): replication k has the k-th draw of its posterior in place of the defaults, so that what
-    comes out has the uncertainty of the parameters in it. Whatever a scenario, `parameters` or a factor sets is set."""
+    """A fit (`abm.data.fits`): replication k uses the k-th draw of its posterior instead of the defaults, so that results
+    include parameter uncertainty. Values set by a scenario, `parameters` or a factor take precedence."""
     design: Design = Design()
     parameters: dict[str, float | dict[str, float]] = {}
     populations: dict[str, int | str] = {}
     factors: dict[str, Factor] = {}
     outcomes: dict[str, Outcome] = {}
-    _stories: dict[str, Scenario] = PrivateAttr(default_factory=dict)
+    _scenarios: dict[str, Scenario] = PrivateAttr(default_factory=dict)
     _targets: dict[str, Target] = PrivateAttr(default_factory=dict)
     _rows: tuple[dict[str, Any], ...] = PrivateAttr(default=())
 
-    def __init__(self, *, folder: Path | None = None, confined: bool = False, **said: Any):
-        """`folder` is where relative paths start; `confined` keeps them inside it (files from elsewhere)."""
-        said = {key: plain(value) for key, value in said.items()}
+    def __init__(self, *, folder: Path | None = None, confined: bool = False, **fields: Any):
+        """Validate the fields.
+
+        `folder` is the base of relative paths; `confined` refuses paths that leave it (for files of unknown origin).
+        """
+        fields = {key: plain(value) for key, value in fields.items()}
         for key in ("scenarios", "observables"):
-            if isinstance(said.get(key), str | Scenario):
-                said[key] = (said[key],)
-        if isinstance(said.get("factors"), Mapping):
-            said["factors"] = _flat(said["factors"])
-        if isinstance(said.get("seeds"), tuple) and said["seeds"]:
-            said.setdefault("replications", len(said["seeds"]))
+            if isinstance(fields.get(key), str | Scenario):
+                fields[key] = (fields[key],)
+        if isinstance(fields.get("factors"), Mapping):
+            fields["factors"] = _flat(fields["factors"])
+        if isinstance(fields.get("seeds"), tuple) and fields["seeds"]:
+            fields.setdefault("replications", len(fields["seeds"]))
         mistyped: dict[str, str] = {}
         try:
-            super().__init__(**said)
+            super().__init__(**fields)
         except ValidationError as error:
-            mistyped = _complaints(error)
-        stories, targets, rows, found = problems_in(said, folder, confined)
-        problems = _once(mistyped, found)
+            mistyped = _type_errors(error)
+        scenarios, targets, rows, invalid = problems_in(fields, folder, confined)
+        problems = _without_duplicates(mistyped, invalid)
         if problems:
             raise SpecError(problems)
-        self._stories, self._targets, self._rows = stories, targets, rows
+        self._scenarios, self._targets, self._rows = scenarios, targets, rows
         if self.number_of_runs > MOST_RUNS:
             raise SpecError([self._too_many()])
-        if repeated := repeats(self.design, self.factors, self.targets):
-            raise SpecError(repeated)
+        if duplicates := repeats(self.design, self.factors, self.targets):
+            raise SpecError(duplicates)
 
     def _too_many(self) -> str:
-        """A grid of a thousand million points is refused with its size, before it is laid out."""
+        """Error message for a sweep that is too large; computed from its size, without laying out the points."""
         from abm.support.messages import duration
 
         fewer = {
@@ -144,29 +147,29 @@ class Sweep(BaseModel):
             "morris": "trajectories",
         }.get(self.design.kind, "points")
         return (
-            f"{self.number_of_points:,} points x {self.replications:,} replications = {self.number_of_runs:,} runs, which"
-            f" would take about {duration(min(self.number_of_runs, 10**30) * self.months * 1e-3)} on two cores; the most that"
-            f" is taken on is {MOST_RUNS:,}. Take fewer {fewer}"
+            f"{self.number_of_points:,} points x {self.replications:,} replications = {self.number_of_runs:,} runs, about"
+            f" {duration(min(self.number_of_runs, 10**30) * self.months * 1e-3)} on two cores; the limit is"
+            f" {MOST_RUNS:,} runs. Use fewer {fewer}"
         )
 
     @property
     def stories(self) -> dict[str, Scenario]:
         """The scenarios by name."""
-        return self._stories
+        return self._scenarios
 
     @property
     def targets(self) -> dict[str, Target]:
-        """What each factor sets."""
+        """What each factor sets, by factor name."""
         return self._targets
 
     @property
     def rows(self) -> tuple[dict[str, Any], ...]:
-        """The points of a table."""
+        """The points of a table design."""
         return self._rows
 
     @cached_property
     def number_of_points(self) -> int:
-        """Points of all scenarios together."""
+        """Number of points over all scenarios."""
         return size_of(self.design, self.factors, len(self.rows)) * (
             1 if any("scenario" in row for row in self.rows) else len(self.scenarios)
         )
@@ -177,22 +180,22 @@ class Sweep(BaseModel):
 
     @property
     def kept_months(self) -> tuple[int, ...]:
-        """Months of the panel."""
+        """Months stored in the panel, sorted."""
         if isinstance(self.panel, tuple):
             return tuple(sorted(set(self.panel)))
         return tuple(range(self.months)) if self.panel == "all" else ()
 
     @property
     def columns(self) -> dict[str, Outcome]:
-        """The outcomes, by the name of their column."""
+        """The outcomes by column name."""
         if self.outcomes:
             return self.outcomes
         return {f"{name}_{take}": Outcome(of=name, take=take) for name in self.observables for take in ("mean", "last")}
 
     def plain(self) -> dict[str, Any]:
-        """Everything that decides what is run, as plain values; scenarios and tables by what they say."""
+        """Everything that determines what is run, as plain values; scenarios and tables by content, not by name."""
         plain = self.model_dump(mode="json", exclude={"name", "scenarios"})
-        plain["scenarios"] = {name: _said(story) for name, story in self.stories.items()}
+        plain["scenarios"] = {name: _scenario_fields(scenario) for name, scenario in self.stories.items()}
         if self.posterior:
             plain["posterior"] = [self.posterior, digest(draws(self.posterior).to_dict("list"))]
         rows = [dict(row) for row in self.rows]
@@ -201,7 +204,7 @@ class Sweep(BaseModel):
         return plain
 
     def bare(self) -> Sweep:
-        """This sweep without its points: what a worker needs beside its own runs."""
+        """A copy without the points: all that a worker needs besides its own runs."""
         copy = self.model_copy(update={"design": Design()})
         copy._rows = ()
         return copy
@@ -212,27 +215,30 @@ class Sweep(BaseModel):
 
     @classmethod
     def load(cls, path: str | Path, changed: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> Sweep:
-        """From a TOML file; `changed` makes of what it says what is to be run."""
+        """Load a sweep from a TOML file; `changed` may modify the fields before they are validated."""
         path = Path(path)
         try:
             text = read_text(path)
-            said = parse_toml(text, str(path))
+            fields = parse_toml(text, str(path))
         except Unreadable as error:
             inside = path / "spec.toml"
             raise SpecError([f"{error}, {inside}" if inside.is_file() else str(error)]) from None
         try:
-            found = cls(folder=path.parent, confined=True, **changed({"name": safe_name(path.stem, "sweep"), **said}))
+            sweep = cls(folder=path.parent, confined=True, **changed({"name": safe_name(path.stem, "sweep"), **fields}))
         except SpecError as error:
             lines = lines_of(text)
             raise SpecError([placed(str(path), problem, lines) for problem in error.problems]) from None
-        except TypeError:  # a key that is no keyword
-            raise SpecError([f"{path}: 'folder' and 'confined' are no keys of a sweep"]) from None
-        if not any(said.get(key) for key in SAYS_WHAT):
+        except TypeError:  # a key that clashes with a keyword argument
+            raise SpecError([f"{path}: 'folder' and 'confined' are not keys of a sweep"]) from None
+        if not any(fields.get(key) for key in CONTENT_KEYS):
             raise SpecError([f"{path}: {NO_FACTORS}"])
-        return found
+        return sweep
 
     def to_toml(self, scenarios: Mapping[str, str] | None = None, table: str | None = None) -> str:
-        """The sweep as a file that `load` reads back; `scenarios` and `table` name the files that go with it."""
+        """The sweep as TOML that `load` reads back.
+
+        `scenarios` (name -> path) and `table` name the files that accompany it.
+        """
         plain = self.model_dump(exclude_defaults=True)
         plain["name"] = self.name
         if self.seeds:
@@ -247,56 +253,59 @@ class Sweep(BaseModel):
             tables["design"] = {**tables.get("design", {}), "file": table}
             tables["design"].pop("rows", None)
         lines = [f"{key} = {toml_value(value)}" for key, value in plain.items()]
-        for key, inside in tables.items():
-            if inside:
+        for key, values in tables.items():
+            if values:
                 lines += [
                     "",
                     f"[{key}]",
-                    *(f"{toml_key(name)} = {toml_value(_short(value))}" for name, value in inside.items()),
+                    *(f"{toml_key(name)} = {toml_value(_short(value))}" for name, value in values.items()),
                 ]
         return "\n".join(lines) + "\n"
 
 
-def digest(said: Any) -> str:
-    """Sixteen hexadecimal digits that stand for plain values: equal for equal values, whatever their order."""
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
+def digest(values: Any) -> str:
+    """Hash plain values to 16 hexadecimal digits; the order of dictionary keys does not matter."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _said(story: Scenario) -> dict[str, Any]:
-    events = [{"kind": e.kind} | e.model_dump(mode="json", exclude={"note", "source"}) for e in story.all_events]
-    return {"parameters": story.all_parameters, "events": events}
+def _scenario_fields(scenario: Scenario) -> dict[str, Any]:
+    events = [{"kind": e.kind} | e.model_dump(mode="json", exclude={"note", "source"}) for e in scenario.all_events]
+    return {"parameters": scenario.all_parameters, "events": events}
 
 
 def _short(value: Any) -> Any:
-    """A factor that is only a list of values is written as one."""
+    """Write a factor that has nothing but a list of values as that list."""
     return value["values"] if isinstance(value, Mapping) and set(value) == {"values"} else value
 
 
 def _flat(factors: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists as factors; `ip_strength.china = [...]` without quotes, which TOML nests, as one name."""
+    """Turn lists into factors, and unquoted `ip_strength.china = [...]`, which TOML nests, into one name."""
     flat: dict[str, Any] = {}
     for name, given in factors.items():
         if isinstance(given, Mapping) and given and not set(given) & set(Factor.model_fields):
-            flat |= {f"{name}.{inner}": one for inner, one in _flat(given).items()}
+            flat |= {f"{name}.{inner}": levels for inner, levels in _flat(given).items()}
             continue
-        said = {"values": given} if isinstance(given, tuple) else given
-        if isinstance(said, Mapping):
-            said = {k: tuple(map(day_of, v)) if isinstance(v, tuple) else day_of(v) for k, v in said.items()}
-        flat[name] = said
+        factor = {"values": given} if isinstance(given, tuple) else given
+        if isinstance(factor, Mapping):
+            factor = {k: tuple(map(day_of, v)) if isinstance(v, tuple) else day_of(v) for k, v in factor.items()}
+        flat[name] = factor
     return flat
 
 
-def _complaints(error: ValidationError) -> dict[str, str]:
-    """Where -> what, with the nearest name for an unknown one; of a place that may be one thing or another, the first."""
-    found: dict[str, str] = {}
+def _type_errors(error: ValidationError) -> dict[str, str]:
+    """Pydantic's errors as key -> message, with a suggestion for an unknown name.
+
+    Where a key has a union type, only its first error is kept.
+    """
+    messages: dict[str, str] = {}
     for fault in error.errors():
-        loc = fault["loc"]  # with tags such as tuple[int, ...] among the keys, which a user has not written
+        loc = fault["loc"]  # pydantic mixes type tags such as tuple[int, ...] with the user's keys
         tagged = fault["type"] != "extra_forbidden"
-        where = [str(part) for at, part in enumerate(loc) if at == 0 or not tagged or "[" not in str(part)]
+        where = [str(part) for i, part in enumerate(loc) if i == 0 or not tagged or "[" not in str(part)]
         if where[0] == "factors" and len(where) > 3:
-            continue  # a value, which is checked against what its factor sets
+            continue  # a single value, which is checked against the factor's target
         if where[0] in ("parameters", "populations", "panel"):
-            where = where[: 1 if where[0] == "panel" else 2]  # not whether it failed to be a number or to be a table
+            where = where[: 1 if where[0] == "panel" else 2]  # one error, not one for each type of the union
         place, what = ".".join(where), fault["msg"][:1].lower() + fault["msg"][1:]
         if fault["type"] == "extra_forbidden":
             inner: dict[str, type[BaseModel]] = {"factors": Factor, "design": Design, "outcomes": Outcome}
@@ -312,21 +321,21 @@ def _complaints(error: ValidationError) -> dict[str, str]:
                 if fault["type"] == "missing"
                 else f"{shortened(fault['input'])}: {requirement(fault)}"
             )
-        found.setdefault(place or "sweep", what)
-    return found
+        messages.setdefault(place or "sweep", what)
+    return messages
 
 
-def _once(mistyped: Mapping[str, str], found: list[str]) -> list[str]:
-    """One line a fault: what was found of a place that is of a wrong type, too, is told once, by who knows more of it."""
-    knows = ("design", "factors", "panel", "populations")  # whose checks say what is wanted
-    kept = []
-    places = {problem: problem.partition(":")[0].partition(" = ")[0] for problem in found}
+def _without_duplicates(mistyped: Mapping[str, str], invalid: list[str]) -> list[str]:
+    """One line per problem: where a type error and a check concern one key, keep the more specific."""
+    specific = ("design", "factors", "panel", "populations")  # whose checks state what is required
+    lines = []
+    places = {problem: problem.partition(":")[0].partition(" = ")[0] for problem in invalid}
     for place, what in mistyped.items():
-        known = place.partition(".")[0] in knows and not what.startswith("unknown key")
-        if known and any(
+        has_checks = place.partition(".")[0] in specific and not what.startswith("unknown key")
+        if has_checks and any(
             place == other or place.startswith(f"{other}.") and place.count(".") > 1 for other in places.values()
         ):
             continue
-        kept.append(f"{place}: {what}")
-    told = {line.partition(":")[0] for line in kept}
-    return kept + [problem for problem in found if places[problem] not in told]
+        lines.append(f"{place}: {what}")
+    covered = {line.partition(":")[0] for line in lines}
+    return lines + [problem for problem in invalid if places[problem] not in covered]

@@ -1,4 +1,4 @@
-"""How many replications are enough: as many as make every point's confidence interval narrow, and stay so."""
+"""Stopping rule: add replications until the confidence interval at every point is, and stays, narrow enough."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from abm.sweeps.spec import Sweep
 
 @dataclass(frozen=True)
 class Rule:
-    """Stop when the interval of `of` is within `half_width` at every point.
+    """Stop when the confidence interval of outcome `of` has at most `half_width` at every point.
 
-    The interval is that of the paired difference to the first point, where there are several points, else that of the
-    mean. `half_width` is a share of the mean's size at the first point, or in the outcome's unit where `absolute`. Met
-    at n replications means met at n and at each of the next `look_ahead`, so that luck does not stop a sweep (Hoad,
+    With several points the interval is that of the paired difference from the first point, otherwise that of the mean.
+    `half_width` is a share of the absolute mean at the first point, or in the outcome's unit if `absolute`. The rule is met
+    at n replications if it holds at n and at each of the next `look_ahead`, so that chance does not stop a sweep (Hoad,
     Robinson and Davies 2010).
     """
 
@@ -40,7 +40,7 @@ class Rule:
         if not 0 < self.confidence < 1:
             problems.append(f"confidence {self.confidence}: must lie between 0 and 1")
         if not 2 <= self.minimum <= self.maximum:
-            problems.append(f"replications from {self.minimum} to {self.maximum}: must be 2 or more, and in order")
+            problems.append(f"replications from {self.minimum} to {self.maximum}: must be 2 or more, minimum first")
         if self.look_ahead < 0:
             problems.append(f"look-ahead {self.look_ahead}: must be 0 or more")
         if problems:
@@ -49,36 +49,36 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Replications that are enough (None: more than there are), and the widest interval at each number of them."""
+    """Number of replications that meets the rule (None if not met), and the widest half-width at each number."""
 
     enough: int | None
     widest: np.ndarray
     """(replications + 1,) widest half-width over points, in the unit of the rule; NaN below two replications."""
     left_out: int
-    """Runs without a number: failed, missing, not finite."""
+    """Runs without a finite outcome: failed, missing or non-finite."""
     trouble: str = ""
-    """Why more replications would not help either."""
+    """Why more replications would not help, if so."""
 
 
 def half_widths(values: np.ndarray, rule: Rule) -> np.ndarray:
-    """Widest half-width over points after n replications, n = 0 to their number; NaN below two.
+    """(replications + 1,) widest half-width over points after the first n replications; NaN for n below two.
 
-    values : (points, replications); a run whose value is not finite is left out at its point. An outcome that is the same in
-    every run has the half-width 0, also as a share of a mean of 0; where the mean is 0 and runs differ, or a point has fewer
-    than two numbers, it is infinite.
+    values : (points, replications); non-finite values are left out. An outcome that is the same in every run has half-width
+    0, also as a share of a mean of 0. The half-width is infinite where the mean is 0 and runs differ, or where a point has
+    fewer than two finite values.
     """
     from scipy.special import stdtrit
 
     values = np.where(np.isfinite(values), values, np.nan)
     points, number = values.shape
-    watched = values[1:] - values[:1] if points > 1 else values
+    series = values[1:] - values[:1] if points > 1 else values
     widest = np.full(number + 1, np.nan)
     for n in range(2, number + 1):
-        some = watched[:, :n]
-        counts = np.isfinite(some).sum(1)
+        first_n = series[:, :n]
+        counts = np.isfinite(first_n).sum(1)
         with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, of points without two numbers
-            sd = np.nanstd(some, axis=1, ddof=1)
+            warnings.simplefilter("ignore", RuntimeWarning)  # from NumPy, for points with fewer than two values
+            sd = np.nanstd(first_n, axis=1, ddof=1)
             half = stdtrit(np.maximum(counts - 1, 1), 0.5 + rule.confidence / 2) * sd / np.sqrt(counts)
             half = np.where(counts < 2, np.inf, half).max()
             size = 1.0 if rule.absolute else abs(np.nanmean(values[0, :n]))
@@ -87,13 +87,13 @@ def half_widths(values: np.ndarray, rule: Rule) -> np.ndarray:
 
 
 def judge(values: np.ndarray, rule: Rule) -> Verdict:
-    """The verdict on values (points, replications)."""
+    """Apply the rule to values (points, replications)."""
     widest = half_widths(values, rule)
-    narrow = widest <= rule.half_width  # NaN is not
+    narrow = widest <= rule.half_width  # False for NaN
     enough = None
     for n in range(rule.minimum, values.shape[1] + 1):
-        ahead = narrow[n : n + rule.look_ahead + 1]
-        if ahead.all() and (len(ahead) == rule.look_ahead + 1 or values.shape[1] >= rule.maximum):
+        window = narrow[n : n + rule.look_ahead + 1]
+        if window.all() and (len(window) == rule.look_ahead + 1 or values.shape[1] >= rule.maximum):
             enough = n
             break
     left_out = int((~np.isfinite(values)).sum())
@@ -101,19 +101,17 @@ def judge(values: np.ndarray, rule: Rule) -> Verdict:
 
 
 def hopeless(values: np.ndarray, rule: Rule) -> str:
-    """Why no number of replications would do, as far as values (points, replications) tell; empty where one might."""
+    """Why no number of replications would meet the rule, judging by values (points, replications); empty if one might."""
     blank = ~np.isfinite(values).any(1)
     if blank.any():
-        return f"no run of point {int(np.argmax(blank))} has a number of {rule.of}"
+        return f"no run of point {int(np.argmax(blank))} has a finite {rule.of}"
     if not rule.absolute and (np.nan_to_num(values[0]) == 0).all() and np.ptp(np.nan_to_num(values)) > 0:
-        return (
-            f"{rule.of} is 0 in every run of the first point, of which there is no share; give a width in its own unit"
-        )
+        return f"{rule.of} is 0 in every run of the first point, so a relative half-width is undefined; give one in its own unit"
     return ""
 
 
 def values_of(results: Results, of: str) -> np.ndarray:
-    """(points, replications) of an outcome."""
+    """Values (points, replications) of an outcome; NaN where a run is missing or not ok."""
     values = np.full((len(results.design), int(results.manifest["replications"])), np.nan)
     runs = results.runs()
     good = runs["status"] == "ok"
@@ -122,13 +120,13 @@ def values_of(results: Results, of: str) -> np.ndarray:
 
 
 def column(sweep: Sweep, of: str) -> str:
-    """The outcome that a name stands for: its own, or the mean of the observable of that name."""
+    """Resolve a name to an outcome: the outcome itself, or the mean of the observable of that name."""
     from abm.support.messages import did_you_mean, shortened
 
     for name in (of, f"{of}_mean"):
         if name in sweep.columns:
             return name
-    raise ValueError(f"no outcome {shortened(of)}{did_you_mean(of, list(sweep.columns))}")
+    raise ValueError(f"unknown outcome {shortened(of)}{did_you_mean(of, list(sweep.columns))}")
 
 
 def run_until(
@@ -139,13 +137,13 @@ def run_until(
     on_verdict: Callable[[int, Verdict], Any] | None = None,
     **options: Any,
 ) -> tuple[Tally, Verdict]:
-    """Run replications until the rule is met at every point, or its maximum reached; options as in `run_sweep`.
+    """Add replications until the rule is met at every point or its maximum is reached; options as in `run_sweep`.
 
-    Every round adds about as many as the interval's width says are wanting. What is found does not depend on the rounds,
-    and the tally is of all of them together. Where the verdict says that more would not help, there are no more.
+    Each round adds about as many replications as the interval's width suggests are needed. Results do not depend on how
+    replications are split into rounds, and the tally covers all rounds. Stops early if more replications would not help.
     """
     if sweep.seeds:
-        raise ValueError("a sweep whose seeds are given cannot grow: give replications and seed instead of seeds")
+        raise ValueError("a sweep with explicit seeds cannot grow: give replications and seed instead of seeds")
     name = column(sweep, rule.of)
     whole: Tally | None = None
     number = min(max(sweep.replications, rule.minimum + rule.look_ahead), rule.maximum)

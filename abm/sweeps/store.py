@@ -1,11 +1,11 @@
-"""A sweep on disk: spec.toml, manifest.json, design.parquet, and two Parquet parts a chunk.
+"""The folder of a sweep: spec.toml, manifest.json, design.parquet, and two Parquet files per chunk.
 
-    parts/*.parquet     the runs and their panels, two files a chunk (`abm.sweeps.parts`)
-    sessions/*.json     who ran what, when, with which changes accepted
-    scenarios/*.toml    the scenarios, each whole in one file
+    parts/*.parquet     runs and panels, two files per chunk (`abm.sweeps.parts`)
+    sessions/*.json     who ran what and when, and which changes were accepted
+    scenarios/*.toml    the scenarios, each complete in one file
 
-A file is there or it is not: it is written beside its place, synced and moved. Of several processes that begin a folder
-at the same moment one creates the manifest; the others find it there and compare.
+Files are written atomically: to a temporary file, which is synced and renamed. If several processes start a folder at the
+same time, one creates the manifest and the others compare with it.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ __all__ = ["Changed", "Damaged"]
 FILES = ("manifest.json", "spec.toml", "points.csv", "design.parquet", "parts", "scenarios", "sessions")
 LARGEST_MANIFEST = 50_000_000
 """Bytes."""
-UNKNOWN = "there are parts, but no manifest.json that could be read"
+UNKNOWN = "the folder has parts, but no readable manifest.json"
 
 
 class Changed(ValueError):
-    """What was run is not what is asked for now: a changed sweep, model or package; `differences` has what."""
+    """The stored runs belong to a different sweep, model or package version; see `differences`."""
 
     def __init__(self, folder: Path, differences: list[str]):
         self.differences = differences
         listed = "\n".join(f"  {line}" for line in differences)
         super().__init__(
-            f"{folder}: holds runs of something else:\n{listed}\nChoose another folder, or accept the changes"
-            " (--accept-changes): runs whose conditions are the same are kept, and the changes are recorded"
+            f"{folder}: contains runs of a different sweep, model or package version:\n{listed}\nChoose another folder, or"
+            " accept the changes (--accept-changes): runs under unchanged conditions are kept, and the changes are recorded"
         )
 
 
 class Acceptance(BaseModel):
-    """Changes that were accepted, and when."""
+    """Accepted changes, with the time."""
 
     model_config = ConfigDict(strict=True)
 
@@ -65,7 +65,7 @@ class Acceptance(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a manifest says that others rely on, and of what type it must be: a folder may come from a stranger."""
+    """Fields of a manifest that are relied on, with their types: a folder may be of unknown origin."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -88,8 +88,8 @@ def write_json(path: Path, content: Any, *, replace: bool = True) -> None:
     write_whole(path, lambda file: file.write(text.encode()), replace=replace)
 
 
-def clear_halves(folder: Path) -> None:
-    """Remove what a process that is no more left half-written on this machine."""
+def remove_half_written(folder: Path) -> None:
+    """Remove temporary files left on this machine by processes that no longer exist."""
     for path in (folder / "parts").glob(".*.tmp"):
         host, pid = path.name.split(".")[-3:-1] if path.name.count(".") > 3 else ("", "")
         if host == socket.gethostname().split(".")[-1] and pid.isdigit() and not _alive(int(pid)):
@@ -111,62 +111,62 @@ def _alive(pid: int) -> bool:
 
 
 def differences(folder: Path, plan: Plan) -> list[str]:
-    """What differs between the runs that a folder holds and those that are planned; nothing is written.
+    """Differences between the runs of a folder and those of a plan; writes nothing.
 
-    Raises ValueError where the folder has symbolic links.
+    Raises ValueError if the folder contains symbolic links.
     """
     refuse_links(folder, *FILES)
-    return unlike(folder, read_manifest(folder), plan)
+    return differences_from(folder, read_manifest(folder), plan)
 
 
-def unlike(folder: Path, before: dict[str, Any] | None, plan: Plan) -> list[str]:
-    """What differs between a plan and a folder with this manifest."""
+def differences_from(folder: Path, before: dict[str, Any] | None, plan: Plan) -> list[str]:
+    """Differences between a folder with this manifest and a plan."""
     if before:
-        return compared(before, manifest(plan)) + foreign(list(parts.makers(folder)), before)
+        return changes(before, manifest(plan)) + foreign_parts(list(parts.makers(folder)), before)
     return [UNKNOWN] if any((folder / "parts").glob("*.parquet")) else []
 
 
 def open_folder(folder: Path, plan: Plan, accept_changes: bool) -> list[str]:
-    """Make the folder ready, or check that it holds runs of the same; returns changes that were accepted.
+    """Prepare a folder, or check that its runs belong to this plan; returns the accepted changes.
 
-    What tells its design and its spec is written anew where it is missing or damaged. Raises `Changed` with the
-    differences, unless they are accepted, and ValueError where the folder has symbolic links.
+    Missing or damaged files of the specification and the design are rewritten. Raises `Changed` if there are differences,
+    unless they are accepted, and ValueError if the folder contains symbolic links.
     """
     refuse_links(folder, *FILES)
     before, current = read_manifest(folder), manifest(plan)
-    found = unlike(folder, before, plan)
-    if found and not accept_changes:
-        raise Changed(folder, found)
+    changed = differences_from(folder, before, plan)
+    if changed and not accept_changes:
+        raise Changed(folder, changed)
     (folder / "parts").mkdir(parents=True, exist_ok=True)
-    clear_halves(folder)
-    if not before and not found:
-        if not created(folder, current):  # another process was first, perhaps with another sweep or other code
+    remove_half_written(folder)
+    if not before and not changed:
+        if not created(folder, current):  # another process was faster, perhaps with another sweep or other code
             return open_folder(folder, plan, accept_changes)
         before = dict(current)
     if before:
         current["created"] = before["created"]
-        current["replications"] = max(plan.replications, before["replications"] if not found else 0)
+        current["replications"] = max(plan.replications, before["replications"] if not changed else 0)
         current["accepted"] = before["accepted"]
         current["made_with"] = union(made_before(before), current["made_with"])
-    if found:
-        current["accepted"] = [*current["accepted"], {"when": stamp(), "changes": found}]
+    if changed:
+        current["accepted"] = [*current["accepted"], {"when": stamp(), "changes": changed}]
         current["made_with"] = union(current["made_with"], [made for _, made in parts.makers(folder)])
-    if not spec_is_kept(folder, plan):
-        keep_spec(folder, plan)
-    if not design_is_kept(folder, plan):
+    if not spec_is_current(folder, plan):
+        write_spec(folder, plan)
+    if not design_is_current(folder, plan):
         write_design(folder, plan)
     if current != before:
         write_json(folder / "manifest.json", current)
-    return found
+    return changed
 
 
 def created(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Write the manifest of a new folder; False where another process has just done so."""
+    """Write the manifest of a new folder; False if another process has just done so."""
     path = folder / "manifest.json"
     try:
         write_json(path, manifest, replace=False)
     except FileExistsError:
-        for _ in range(20):  # where files cannot be linked, another process may be just writing it
+        for _ in range(20):  # on file systems without hard links, another process may still be writing it
             if read_manifest(folder):
                 return False
             time.sleep(0.1)
@@ -175,7 +175,7 @@ def created(folder: Path, manifest: dict[str, Any]) -> bool:
 
 
 def made_before(manifest: dict[str, Any]) -> list[dict[str, str]]:
-    """What parts of a folder may have been made with; those of earlier versions do not say it."""
+    """Code and packages that may have produced the parts of a folder; parts from earlier versions do not record them."""
     return manifest.get("made_with") or [
         {},
         {"model": manifest.get("model", ""), **{name: manifest.get("versions", {}).get(name, "") for name in DECIDING}},
@@ -183,35 +183,35 @@ def made_before(manifest: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def union(*lists: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Every entry once, in order."""
-    every = [one for some in lists for one in some]
-    return [one for at, one in enumerate(every) if one not in every[:at]]
+    """Distinct entries of all lists, in order."""
+    entries = [entry for group in lists for entry in group]
+    return [entry for i, entry in enumerate(entries) if entry not in entries[:i]]
 
 
-def foreign(makers: list[tuple[Path, dict[str, str]]], manifest: dict[str, Any]) -> list[str]:
-    """Parts that were made with something else than the manifest says: copied in, or computed by workers with other code."""
+def foreign_parts(makers: list[tuple[Path, dict[str, str]]], manifest: dict[str, Any]) -> list[str]:
+    """Describe parts whose code or packages are not in the manifest: copied in, or computed by workers with other code."""
     known = made_before(manifest)
-    strange: dict[str, list[Path]] = {}
+    by_origin: dict[str, list[Path]] = {}
     for path, made in makers:
         if made not in known:
-            usual = known[-1]
+            latest = known[-1]
             what = [
                 "other code of the model" if key == "model" else f"{key} {made.get(key)}"
-                for key in usual
-                if made.get(key) != usual[key]
+                for key in latest
+                if made.get(key) != latest[key]
             ]
-            strange.setdefault(", ".join(what) if made else "an earlier version of this package", []).append(path)
-    return [f"parts: {len(some)} made with {what}, such as {some[0].name}" for what, some in strange.items()]
+            by_origin.setdefault(", ".join(what) if made else "an earlier version of this package", []).append(path)
+    return [f"parts: {len(paths)} made with {what}, such as {paths[0].name}" for what, paths in by_origin.items()]
 
 
-def spec_is_kept(folder: Path, plan: Plan) -> bool:
+def spec_is_current(folder: Path, plan: Plan) -> bool:
     try:
         return Sweep.load(folder / "spec.toml").hash == plan.sweep.hash
     except SpecError:
         return False
 
 
-def design_is_kept(folder: Path, plan: Plan) -> bool:
+def design_is_current(folder: Path, plan: Plan) -> bool:
     try:
         return read_design(folder, plan.sweep, len(plan.points)).equals(design_table(plan))
     except Damaged:
@@ -219,23 +219,25 @@ def design_is_kept(folder: Path, plan: Plan) -> bool:
 
 
 def read_design(folder: Path, sweep: Sweep, points: int) -> pa.Table:
-    """The design of so many points. Raises `Damaged` where it is missing, does not read, or is another's."""
+    """Read a design of `points` points. Raises `Damaged` if it is missing, unreadable, or belongs to another sweep."""
     path = folder / "design.parquet"
     with parts.parquet(path, most_rows=points) as file:
         if file.schema_arrow.names != ["point", "point_id", "scenario", *sweep.targets]:
-            raise ValueError("its columns are not the factors of spec.toml")
+            raise ValueError("its columns do not match the factors of spec.toml")
         if file.metadata.num_rows != points:
             raise ValueError(f"it has {file.metadata.num_rows:,} points instead of {points:,}")
         return parts.plain(file.read())
 
 
-def keep_spec(folder: Path, plan: Plan) -> None:
-    """The spec with all that it names, so that the folder stands for itself."""
+def write_spec(folder: Path, plan: Plan) -> None:
+    """Write the specification and all files it refers to, so that the folder is self-contained."""
     sweep = plan.sweep
     names = {}
-    for name, story in sweep.stories.items():
+    for name, scenario in sweep.stories.items():
         names[name] = f"scenarios/{name}.toml"
-        flat = type(story)(name=name, summary=story.summary, parameters=story.all_parameters, events=story.all_events)
+        flat = type(scenario)(
+            name=name, summary=scenario.summary, parameters=scenario.all_parameters, events=scenario.all_events
+        )
         write_whole(folder / names[name], lambda file, flat=flat: file.write(flat.to_toml().encode()))  # type: ignore[misc]
     table = None
     if sweep.rows:
@@ -249,14 +251,14 @@ def keep_spec(folder: Path, plan: Plan) -> None:
 
         write_whole(folder / table, write)
     write_whole(folder / "spec.toml", lambda file: file.write(sweep.to_toml(names, table).encode()))
-    if Sweep.load(folder / "spec.toml").hash != sweep.hash:  # before hours of work, not after
+    if Sweep.load(folder / "spec.toml").hash != sweep.hash:  # check before hours of work, not after
         raise RuntimeError(
-            f"{folder / 'spec.toml'}: does not read back as the sweep that was written; please report it"
+            f"{folder / 'spec.toml'}: does not read back as the sweep that was written; please report this"
         )
 
 
 class _Text:
-    """What csv writes, as UTF-8."""
+    """Text file for the csv module that encodes to UTF-8."""
 
     def __init__(self, file: Any):
         self.file = file
@@ -271,7 +273,7 @@ def write_design(folder: Path, plan: Plan) -> None:
 
 
 def design_table(plan: Plan) -> pa.Table:
-    """Every point with its factors, by number: what the parts' point_id stands for."""
+    """One row per point with its factors; `point_id` links it to the parts."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {
@@ -285,7 +287,7 @@ def design_table(plan: Plan) -> pa.Table:
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """What a manifest says; None where it is missing or damaged."""
+    """Read a manifest; None if it is missing or damaged."""
     try:
         return load_manifest(folder)
     except (FileNotFoundError, Damaged):
@@ -293,16 +295,16 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def load_manifest(folder: Path) -> dict[str, Any]:
-    """What a manifest says. Raises FileNotFoundError, or `Damaged` where it does not read or is not a manifest."""
+    """Read a manifest. Raises FileNotFoundError, or `Damaged` if it is unreadable or not a manifest."""
     path = folder / "manifest.json"
     mend = "run the sweep again with accept_changes (--accept-changes)"
     if not path.exists():
         raise FileNotFoundError(
-            f"{folder}: no sweep is kept here (no manifest.json); `abm sweep SPEC --out {folder}` makes one"
+            f"{folder}: no sweep here (no manifest.json); `abm sweep SPEC --out {folder}` creates one"
         )
     try:
-        found: dict[str, Any] = read_json(path, LARGEST_MANIFEST)
-        checked = Manifest.model_validate(found)
+        fields: dict[str, Any] = read_json(path, LARGEST_MANIFEST)
+        manifest_fields = Manifest.model_validate(fields)
     except Unreadable as error:
         raise Damaged(path, str(error).rpartition("cannot be read: ")[2], mend) from None
     except ValidationError as error:
@@ -311,17 +313,17 @@ def load_manifest(folder: Path) -> dict[str, Any]:
         what = (
             f"{where} = {shortened(first['input'])}: {requirement(first)}"
             if first["type"] != "missing"
-            else f"no {where}"
+            else f"{where} is missing"
         )
-        raise Damaged(path, f"is not a manifest: {what}" if where else "is not a manifest", mend) from None
-    if checked.points * checked.replications > MOST_RUNS:
-        runs = f"{checked.points:,} points x {checked.replications:,} replications"
-        raise Damaged(path, f"is not a manifest: {runs} are more than {MOST_RUNS:,} runs", mend)
-    return found
+        raise Damaged(path, f"not a manifest: {what}" if where else "not a manifest", mend) from None
+    if manifest_fields.points * manifest_fields.replications > MOST_RUNS:
+        runs = f"{manifest_fields.points:,} points x {manifest_fields.replications:,} replications"
+        raise Damaged(path, f"not a manifest: {runs} exceed {MOST_RUNS:,} runs", mend)
+    return fields
 
 
 def manifest(plan: Plan) -> dict[str, Any]:
-    """What was run with what."""
+    """Manifest of a plan: what is run, with which code and packages."""
     return {
         "format": 2,
         "name": plan.sweep.name,
@@ -342,24 +344,24 @@ def manifest(plan: Plan) -> dict[str, Any]:
     }
 
 
-def compared(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Differences that can change a number, one a line: `replications: 4 -> 8`."""
-    found = []
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Changes that can affect results, one per line, such as `replications: 4 -> 8`."""
+    lines = []
     if before.get("spec_hash") != now["spec_hash"]:
-        found += [
+        lines += [
             f"spec, {line}"
-            for line in _unlike(before.get("spec", {}), json.loads(json.dumps(now["spec"], default=str)))
+            for line in _changed_values(before.get("spec", {}), json.loads(json.dumps(now["spec"], default=str)))
         ]
     if json.dumps(before.get("classes")) != json.dumps(now["classes"]):
-        found.append("classes of agents: changed")
+        lines.append("classes of agents: changed")
     if before.get("model") != now["model"]:
-        was, is_ = before.get("git") or {}, now["git"] or {}
-        found.append(f"the model's code: {_commit(was)} -> {_commit(is_)}")
+        stored, current = before.get("git") or {}, now["git"] or {}
+        lines.append(f"the model's code: {_commit(stored)} -> {_commit(current)}")
     for package in DECIDING:
-        was, is_ = before.get("versions", {}).get(package), now["versions"].get(package)
-        if was != is_:
-            found.append(f"{package}: {was} -> {is_}")
-    return found
+        stored, current = before.get("versions", {}).get(package), now["versions"].get(package)
+        if stored != current:
+            lines.append(f"{package}: {stored} -> {current}")
+    return lines
 
 
 def _commit(git: dict[str, Any]) -> str:
@@ -367,21 +369,22 @@ def _commit(git: dict[str, Any]) -> str:
     return f"{str(git.get('commit', 'unknown'))[:10]}{changed}"
 
 
-def _unlike(a: Any, b: Any, at: str = "") -> Iterator[str]:
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in sorted({*a, *b}):
-            yield from _unlike(a.get(key), b.get(key), f"{at}.{key}" if at else key)
-    elif a != b:
-        short = [text if len(text := json.dumps(x)) < 80 else text[:77] + "..." for x in (a, b)]
-        yield f"{at}: {short[0]} -> {short[1]}"
+def _changed_values(old: Any, new: Any, place: str = "") -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            yield from _changed_values(old.get(key), new.get(key), f"{place}.{key}" if place else key)
+    elif old != new:
+        shown = [text if len(text := json.dumps(x)) < 80 else text[:77] + "..." for x in (old, new)]
+        yield f"{place}: {shown[0]} -> {shown[1]}"
 
 
-def session(folder: Path, **said: Any) -> Path:
-    """A record of one call that ran something; `finish` completes it."""
+def session(folder: Path, **fields: Any) -> Path:
+    """Write a record of one call that runs something; `finish` completes it."""
     path = folder / "sessions" / f"{now():%Y%m%dT%H%M%S%f}-{socket.gethostname()}-{os.getpid()}.json"
-    write_json(path, {"started": stamp(), "host": socket.gethostname(), "command": sys.argv, **machine(), **said})
+    write_json(path, {"started": stamp(), "host": socket.gethostname(), "command": sys.argv, **machine(), **fields})
     return path
 
 
-def finish(path: Path, **said: Any) -> None:
-    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"finished": stamp(), **said})
+def finish(path: Path, **fields: Any) -> None:
+    """Add fields and the finishing time to the record of a session."""
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"finished": stamp(), **fields})

@@ -1,4 +1,4 @@
-"""A design given as a table: rows in the spec, or in a CSV file beside it."""
+"""Table designs: points listed as rows in the specification or in a CSV file next to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LARGEST_TABLE = 200_000_000  # bytes
 
 
 def inside(name: str, folder: Path | None, confined: bool) -> Path:
-    """A path of a file that a sweep names. Raises ValueError where it leads outside the folder of the sweep."""
+    """Resolve a file path from a sweep. Raises ValueError if it leads outside the sweep's folder and `confined` is set."""
     path = (folder or Path()) / name
     if confined and not path.resolve().is_relative_to((folder or Path()).resolve()):
         raise ValueError(f"{shortened(name)} is outside the folder of the sweep")
@@ -29,18 +29,18 @@ def inside(name: str, folder: Path | None, confined: bool) -> Path:
 def read_rows(
     design: Mapping[str, Any], folder: Path | None, confined: bool, problems: list[str]
 ) -> tuple[tuple[dict[str, Any], ...], list[str]]:
-    """The rows of a table, and where each stands; what is wrong with them goes to `problems`."""
+    """Return the rows of a table and the place of each (for messages); append problems to `problems`."""
     if design.get("kind") != "table":
         if design.get("rows") or design.get("file"):
-            problems.append("design: 'rows' and 'file' go with kind = \"table\"")
+            problems.append("design: 'rows' and 'file' are only for kind = \"table\"")
         return (), []
     rows = design.get("rows") or ()
     if bool(rows) == bool(design.get("file")):
-        problems.append("design: a table takes either 'rows' or a CSV 'file'")
+        problems.append("design: a table needs either 'rows' or a CSV 'file'")
         return (), []
     if rows:
         if not isinstance(rows, tuple) or not all(isinstance(row, Mapping) for row in rows):
-            problems.append("design.rows: must be a list of tables, each from factors to values")
+            problems.append("design.rows: must be a list of tables that map factors to values")
             return (), []
         rows = tuple({key: cell if key == "scenario" else day_of(cell) for key, cell in row.items()} for row in rows)
         if any(set(row) != set(rows[0]) for row in rows):
@@ -51,33 +51,33 @@ def read_rows(
     try:
         text = read_text(inside(str(name), folder, confined), shortened(name), LARGEST_TABLE)
         reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
-        head = [word.strip() for word in next(reader, [])]
-        if not all(head) or len(set(head)) < len(head) or not head:
-            raise ValueError(f"{shortened(name)}: the first line must name every column once")
-        read = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
+        header = [word.strip() for word in next(reader, [])]
+        if not all(header) or len(set(header)) < len(header) or not header:
+            raise ValueError(f"{shortened(name)}: the first line must give each column a unique name")
+        lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
     except csv.Error as error:
         problems.append(f"design.file: {shortened(name)}, line {reader.line_num}: {error}")
         return (), []
     except (OSError, ValueError) as error:
         problems.append(f"design.file: {error}")
         return (), []
-    found, places = [], []
-    for number, line in read:
+    parsed, places = [], []
+    for number, line in lines:
         place = f"design.file: {shortened(name)}, line {number}"
         if not any(line):
             continue
-        if len(line) != len(head):
-            problems.append(f"{place}: has {len(line)} cells, and the first line {len(head)}")
+        if len(line) != len(header):
+            problems.append(f"{place}: {len(line)} cells, but the header has {len(header)}")
             continue
-        found.append({k: cell if k == "scenario" else _cell(cell) for k, cell in zip(head, line, strict=True)})
+        parsed.append({k: cell if k == "scenario" else _cell(cell) for k, cell in zip(header, line, strict=True)})
         places.append(place)
-    if not any(any(line) for _, line in read):
+    if not any(any(line) for _, line in lines):
         problems.append(f"design.file: {shortened(name)}: has no rows")
-    return tuple(found), places
+    return tuple(parsed), places
 
 
 def _cell(text: str) -> Any:
-    """A number, a date, or the text as it is, which the check of its factor then refuses."""
+    """Parse a number or a date; other text is returned unchanged, for the factor's check to reject."""
     for kind in (parse_int, parse_float, dt.date.fromisoformat):
         try:
             return kind(text)
@@ -87,12 +87,12 @@ def _cell(text: str) -> Any:
 
 
 def unknown_scenarios(
-    rows: tuple[dict[str, Any], ...], places: list[str], stories: Mapping[str, Scenario]
+    rows: tuple[dict[str, Any], ...], places: list[str], scenarios: Mapping[str, Scenario]
 ) -> list[str]:
-    """Complaints of the column ``scenario``, each at the first row that has the word."""
-    first = {str(row["scenario"]): at for at, row in reversed(list(enumerate(rows))) if "scenario" in row}
+    """Problems in the column ``scenario``, each reported at the first row where it occurs."""
+    first = {str(row["scenario"]): index for index, row in reversed(list(enumerate(rows))) if "scenario" in row}
     return [
-        f"{places[at]}: scenario {shortened(word)} is not among the sweep's scenarios{did_you_mean(word, list(stories))}"
-        for word, at in first.items()
-        if word not in stories
+        f"{places[index]}: scenario {shortened(name)} is not one of the sweep's scenarios{did_you_mean(name, list(scenarios))}"
+        for name, index in first.items()
+        if name not in scenarios
     ]

@@ -1,4 +1,4 @@
-"""What a factor of a sweep sets: a parameter, a lever of one jurisdiction, the size of a population, a word of an event."""
+"""Targets: what a factor of a sweep sets (a parameter, a policy lever of one jurisdiction, a population size, an event field)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from abm.support.messages import PARAMETERS, did_you_mean, shortened
 
 @dataclass(frozen=True)
 class Target:
-    """`kind` is parameter, size or event; `key` a jurisdiction or the key of an event, where there is one."""
+    """What a factor sets. `kind` is "parameter", "size" or "event"; `key` a jurisdiction or an event field, if any."""
 
     kind: str
     name: str
@@ -28,7 +28,7 @@ class Target:
     is_date: bool = False
 
     def complaint(self, value: Any) -> str | None:
-        """What is wrong with a value, or None."""
+        """Return why a value is invalid, or None if it is valid."""
         if self.is_date:
             return None if type(value) is dt.date else f"{shortened(value)} is not a date (such as 2025-01-27)"
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -50,57 +50,62 @@ class Target:
         return None
 
     def typed(self, value: Any) -> Any:
+        """Convert a valid value to a date, int or float."""
         return value if self.is_date else int(value) if self.whole else float(value)
 
 
 def day_of(value: Any) -> Any:
-    """A date that is written as text (ISO 8601), as a date; anything else as it is."""
+    """Convert an ISO 8601 date in text to a date; return anything else unchanged."""
     try:
         return dt.date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         return value
 
 
-def target_of(name: str, stories: Mapping[str, Scenario]) -> Target:
-    """What the factor of that name sets. Raises ValueError with a near name, if there is one, where it sets nothing."""
+def target_of(name: str, scenarios: Mapping[str, Scenario]) -> Target:
+    """Return what the factor of this name sets. Raises ValueError, with a suggestion if possible, for an unknown name."""
     base, dot, key = name.rpartition(".")
     if name in Parameters.model_fields or (dot and base in Parameters.model_fields):
         row: Any = Parameters.model_fields[base if dot else name].json_schema_extra
         if dot and base not in INSTRUMENTS:
-            raise ValueError(f"{base} is no policy lever and has one value everywhere; leave out .{key}")
+            raise ValueError(f"{base} is not a policy lever and has one value everywhere; remove .{key}")
         if dot and key not in JURISDICTIONS:
-            raise ValueError(f"no jurisdiction {shortened(key)}{did_you_mean(key, JURISDICTIONS)}")
+            raise ValueError(f"unknown jurisdiction {shortened(key)}{did_you_mean(key, JURISDICTIONS)}")
         return Target("parameter", base if dot else name, key if dot else None, row["unit"], (row["low"], row["high"]))
     if name in SIZES:
         return Target("size", name, unit="agents", bounds=SIZES[name], whole=True)
-    events = {event.id: event for story in stories.values() for event in story.all_events if event.id}
+    events = {event.id: event for scenario in scenarios.values() for event in scenario.all_events if event.id}
     if dot and base in events:
-        without = [label for label, story in stories.items() if base not in {event.id for event in story.all_events}]
-        if without:
-            raise ValueError(f"scenario {shortened(without[0])} has no event {shortened(base)}; sweep it in its own")
+        lacking = [
+            label for label, scenario in scenarios.items() if base not in {event.id for event in scenario.all_events}
+        ]
+        if lacking:
+            raise ValueError(
+                f"scenario {shortened(lacking[0])} has no event {shortened(base)}; sweep that scenario separately"
+            )
         fields = [field for field, value in events[base] if _can_vary(value)]
         if key not in fields:
             raise ValueError(
-                f"event {shortened(base)} has no number or date {shortened(key)}{did_you_mean(key, fields)}"
+                f"event {shortened(base)} has no numeric or date field {shortened(key)}{did_you_mean(key, fields)}"
             )
         value = getattr(events[base], key)
         return Target("event", base, key, is_date=isinstance(value, dt.date), whole=type(value) is int)
-    words = [*Parameters.names(), *SIZES, *(f"{id_}.date" for id_, event in events.items() if event.date)]
-    raise ValueError(f"is no parameter, population or event{did_you_mean(name, words, PARAMETERS)}")
+    names = [*Parameters.names(), *SIZES, *(f"{id_}.date" for id_, event in events.items() if event.date)]
+    raise ValueError(f"is not a parameter, population or event field{did_you_mean(name, names, PARAMETERS)}")
 
 
 def _can_vary(value: Any) -> bool:
     return isinstance(value, int | float | dt.date) and not isinstance(value, bool)
 
 
-def retold(story: Scenario, changes: Mapping[tuple[str, str], Any]) -> Scenario:
-    """The scenario with words of its events changed: (id, key) -> value. Raises ScenarioError."""
+def with_changed_events(scenario: Scenario, changes: Mapping[tuple[str, str], Any]) -> Scenario:
+    """Return the scenario with changed event fields: (event id, field) -> value. Raises ScenarioError."""
     for (id_, key), value in changes.items():
-        event = next(event for event in story.all_events if event.id == id_)
-        said = {"kind": event.kind} | event.model_dump(exclude_defaults=True) | {key: value}
+        event = next(event for event in scenario.all_events if event.id == id_)
+        fields = {"kind": event.kind} | event.model_dump(exclude_defaults=True) | {key: value}
         if key == "date":
-            said.pop("month", None), said.pop("day", None)
-        if (end := said.get("until")) and isinstance(end, dt.date) and key == "date" and value >= end:
-            raise ScenarioError(f"event {id_!r}: date {value} is not before its end, {end}")
-        story = story.without(id_).with_event(said)
-    return story
+            fields.pop("month", None), fields.pop("day", None)
+        if (end := fields.get("until")) and isinstance(end, dt.date) and key == "date" and value >= end:
+            raise ScenarioError(f"event {id_!r}: date {value} must be before its end, {end}")
+        scenario = scenario.without(id_).with_event(fields)
+    return scenario

@@ -1,5 +1,6 @@
-"""What the engine and the mechanisms are held against: limiting cases with known answers, and published models.
+"""Validation of the engine and the mechanisms: limiting cases with known answers, and published models.
 
-`ladder` runs the limiting cases (`abm validate`; `docs/validation.md` is the last full run), which stand in the modules
-`*_rungs`; `models` holds published models written on the engine, and `comparison` sets their numbers beside others'.
+`ladder` runs the limiting cases (`abm validate`; `docs/validation.md` is the last full run), which are defined in the
+modules `*_rungs`; `models` contains published models written on the engine, and `comparison` compares their results with
+published ones.
 """

@@ -1,4 +1,4 @@
-"""V9, V10: whether efficiency saves chips, and margins on top of margins."""
+"""V9, V10: the effect of efficiency on chip demand, and double marginalization."""
 
 from collections.abc import Iterator
 
@@ -14,15 +14,16 @@ from abm.validation.theory import vertical_chain
 
 @rung("V9", "Jevons: efficiency and the demand for chips", "Saunders (1992); derived")
 def jevons() -> Iterator[Check]:
-    """Useful work per chip phi doubles. Slack capacity: isoelastic chips move by 2^(epsilon - 1). Binding capacity: what
-    is sold is fixed and revenue moves by 2^((epsilon - 1) / epsilon). Logit adoption (utility 1 less twice the price of
-    work, 1 / phi): chips rise with phi until demand is saturated, then fall."""
+    """Useful work per chip phi doubles. Slack capacity: isoelastic chip demand changes by a factor of 2^(epsilon -
+    1). Binding capacity: sales are fixed and revenue changes by a factor of 2^((epsilon - 1) / epsilon). Logit
+    adoption (utility 1 minus twice the price of work, 1 / phi): chip demand rises with phi until adoption is
+    saturated, then falls."""
     price, efficiency, installed = 2.0, np.geomspace(1, 16, 9), 0.05
     for elasticity in (0.5, 1.0, 1.11, 2.0):
         chips = compute.isoelastic_chip_demand(price, efficiency, elasticity)
         dearer = compute.isoelastic_chip_demand(1.5 * price, efficiency, elasticity)
         yield check(
-            f"chips at half as much again, epsilon {elasticity:g}",
+            f"chips at a price 50 % higher, epsilon {elasticity:g}",
             dearer[0] / chips[0],
             1.5**-elasticity,
             absolute=1e-9,
@@ -45,33 +46,34 @@ def jevons() -> Iterator[Check]:
             f"price at which the market clears, epsilon {elasticity:g}", price * rent[0], clearing, relative=1e-9
         )
         yield check(
-            f"revenue after a doubling, capacity binds, epsilon {elasticity:g}",
+            f"revenue after a doubling, binding capacity, epsilon {elasticity:g}",
             sales[2] / sales[0],
             scarce,
             absolute=1e-9,
         )
 
-    def bought(efficiency: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def demanded(efficiency: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Chips demanded, and share of adopters."""
         share = demand.shares(jnp.ones(1), 1 / efficiency[None], price_sensitivity=2.0)[0]
         return share / efficiency, share
 
-    slope = jax.jit(jax.grad(lambda phi: bought(phi)[0]))
-    switch = brentq(lambda phi: float(slope(jnp.asarray(phi))), 1.0, 2.0, xtol=1e-12)
-    yield check("efficiency at which the logit switches", switch, 1.276207, absolute=0.02)
-    yield check("price of work there", 1 / switch, 0.783572, absolute=0.02)
-    yield check("share of adopters there", bought(jnp.asarray(switch))[1], 0.361896, absolute=0.02)
+    slope = jax.jit(jax.grad(lambda phi: demanded(phi)[0]))
+    peak = brentq(lambda phi: float(slope(jnp.asarray(phi))), 1.0, 2.0, xtol=1e-12)
+    yield check("efficiency at which chip demand peaks, logit", peak, 1.276207, absolute=0.02)
+    yield check("price of work at the peak", 1 / peak, 0.783572, absolute=0.02)
+    yield check("share of adopters at the peak", demanded(jnp.asarray(peak))[1], 0.361896, absolute=0.02)
 
 
 @rung("V10", "Vertical chain", "Spengler (1950); Lerner (1934)")
 def successive_monopolies() -> Iterator[Check]:
-    """Final demand P = 10 - q, cost 2: a monopolist who buys from a monopolist, and the two as one firm; each reply is
-    also searched for. A Lerner index of 75 % belongs to an elasticity of 4/3."""
+    """Final demand P = 10 - q, cost 2: a monopolist who buys from a monopolist, and the two as one firm; the
+    replies are also found by search. A Lerner index of 75 % corresponds to an elasticity of 4/3."""
     intercept, cost = 10.0, 2.0
     for stages, (price, quantity) in {2: (8.0, 2.0), 1: (6.0, 4.0)}.items():
-        who = "successive monopolies" if stages == 2 else "integrated firm"
+        chain = "successive monopolies" if stages == 2 else "integrated firm"
         prices, sold = vertical_chain.successive_monopoly(intercept, 1.0, cost, stages)
-        yield check(f"final price, {who}", prices[-1], price, absolute=1e-6)
-        yield check(f"quantity, {who}", sold, quantity, absolute=1e-6)
+        yield check(f"final price, {chain}", prices[-1], price, absolute=1e-6)
+        yield check(f"quantity, {chain}", sold, quantity, absolute=1e-6)
 
     marginal = jax.jit(jax.grad(lambda quantity, wholesale: (intercept - quantity - wholesale) * quantity))
 
@@ -81,6 +83,6 @@ def successive_monopolies() -> Iterator[Check]:
 
     best = minimize_scalar(loss, bounds=(cost, intercept), method="bounded", options=dict(xatol=1e-10)).x
     prices, _ = vertical_chain.successive_monopoly(intercept, 1.0, cost, 2)
-    yield check("wholesale price against the one found by search", prices[0], best, absolute=1e-6)
+    yield check("wholesale price, compared with search", prices[0], best, absolute=1e-6)
     markup = compute.monopoly_markup(4 / 3)
     yield check("Lerner index at elasticity 4/3", 1 - 1 / markup, 0.75, absolute=1e-6)

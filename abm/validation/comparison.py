@@ -1,4 +1,4 @@
-"""Our numbers beside published or computed ones: as a table, as a file, and written into a README by the script."""
+"""Comparison of our numbers with published or computed ones: as a table, as a file, and inserted into a README."""
 
 import csv
 import inspect
@@ -13,10 +13,10 @@ from abm.support.files import write_text
 
 @dataclass(frozen=True)
 class Number:
-    """One quantity, ours and theirs.
+    """One quantity: our value and the target.
 
-    tolerance : largest difference that still counts as the same. error : Monte Carlo standard error of `ours`, 0 where
-    nothing is random. digits : decimals shown. source : where `target` comes from.
+    tolerance : largest difference that counts as agreement. error : Monte Carlo standard error of `ours`, 0 if nothing is
+    random. digits : decimals shown. source : origin of `target`.
     """
 
     quantity: str
@@ -42,7 +42,7 @@ def mean_and_error(values: Any) -> tuple[float, float]:
 
 
 def table(numbers: Iterable[Number]) -> str:
-    """A Markdown table, one row a number; a miss is printed in bold."""
+    """Markdown table with one row per number; misses are in bold."""
     rows = [
         "| quantity | ours | published or computed | difference | tolerance | source |",
         "|---|--:|--:|--:|--:|---|",
@@ -51,19 +51,19 @@ def table(numbers: Iterable[Number]) -> str:
         ours = f"{n.ours:.{n.digits}f}" + (f" ± {_short(n.error, n.digits)}" if n.error else "")
         difference = f"{round(n.difference, n.digits) + 0.0:+.{n.digits}f}"
         difference = difference if n.met else f"**{difference}: missed**"
-        # The target as it is given, with no digits that nobody published.
+        # The target as published, without additional digits.
         rows.append(f"| {n.quantity} | {ours} | {n.target:g} | {difference} | {n.tolerance:.2g} | {n.source} |")
     return "\n".join(rows)
 
 
 def _short(value: float, digits: int) -> str:
-    """With so many decimals, or as many more as it takes to see one."""
+    """Format with `digits` decimals, or one more if all of them are zero."""
     text = f"{value:.{digits}f}"
     return text if float(text) else f"{value:.{digits + 1}f}"
 
 
 def save(numbers: Iterable[Number], path: Path) -> None:
-    """Write the numbers as CSV."""
+    """Write the numbers to a CSV file."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["quantity", "ours", "standard_error", "target", "tolerance", "met", "source"])
@@ -73,7 +73,7 @@ def save(numbers: Iterable[Number], path: Path) -> None:
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure as PNG with a palette of 128 colours: a line drawing needs no more, and a third of the bytes."""
+    """Write a figure as PNG with a palette of 128 colours: enough for a line drawing, at a third of the size."""
     from PIL import Image
 
     from abm.charts import style
@@ -85,12 +85,12 @@ def save_figure(figure: Any, path: Path) -> None:
 
 
 def source_of(*things: Any) -> str:
-    """The code of classes or methods, as a Markdown block."""
+    """Source code of classes or methods as a Markdown block."""
     return "```python\n" + "\n\n\n".join(dedent(inspect.getsource(thing)).rstrip() for thing in things) + "\n```"
 
 
 def fill(page: Path, **parts: str) -> None:
-    """Replace what stands between ``<!-- NAME -->`` and ``<!-- end NAME -->`` on a page, for each name given."""
+    """Replace the text between ``<!-- NAME -->`` and ``<!-- end NAME -->`` on a page, for each name given."""
     text = page.read_text(encoding="utf-8")
     for name, content in parts.items():
         begin, end = f"<!-- {name} -->\n", f"\n<!-- end {name} -->"

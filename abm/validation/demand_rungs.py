@@ -16,13 +16,14 @@ from abm.validation.theory import nash
 
 @rung("V1", "Symmetric logit oligopoly", "Anderson, de Palma & Thisse (1992), ch. 7; Lambert function for monopoly")
 def symmetric_logit() -> Iterator[Check]:
-    """Quality 2 and cost 1 in money, taste scale mu = 0.5, N equal single-product sellers, with and without an outside
-    option. Free entry: the fee is what N sellers earn; welfare without outside option is then greatest at N - 1."""
+    """Quality 2 and cost 1 in money, taste scale mu = 0.5, N equal single-product sellers, with and without an
+    outside option. Free entry: the entry fee equals the profit of each of N sellers; without an outside option,
+    welfare is then highest at N - 1."""
     quality, cost, mu = 2.0, 1.0, 0.5
 
     def price(sellers: int, outside: bool = True) -> jax.Array:
-        offers, there = (np.full(10, quality / mu), np.full(10, cost)), np.arange(10) < sellers
-        return nash.nash_prices(*offers, price_sensitivity=1 / mu, outside=outside, available=there)[0]
+        offers, available = (np.full(10, quality / mu), np.full(10, cost)), np.arange(10) < sellers
+        return nash.nash_prices(*offers, price_sensitivity=1 / mu, outside=outside, available=available)[0]
 
     for sellers, target in {1: 2.0, 2: 1.799470931, 3: 1.696467659, 5: 1.612099212, 10: 1.553139871}.items():
         yield check(f"price, N = {sellers}", price(sellers), target, absolute=1e-6)
@@ -35,17 +36,19 @@ def symmetric_logit() -> Iterator[Check]:
     fee = float(price(entrants, False) - cost) / entrants
 
     def welfare(sellers: jax.Array) -> jax.Array:
-        # N equal offers are one of quality + mu ln N. Prices are transfers here: taken at cost.
+        # N equal offers are equivalent to one of quality + mu ln N. Prices are only transfers, hence set to cost.
         best = jnp.array([quality / mu]) + jnp.log(sellers)
         return demand.consumer_surplus(best, jnp.array([cost]), price_sensitivity=1 / mu, outside=False) - fee * sellers
 
     slope = jax.jit(jax.grad(welfare))
     optimum = brentq(lambda n: float(slope(n)), 1.0, 100.0, xtol=1e-12)
-    yield check("sellers under free entry less the optimum", entrants - optimum, 1, absolute=1e-6)
+    yield check("sellers under free entry minus the optimum", entrants - optimum, 1, absolute=1e-6)
 
 
 @rung(
-    "V2", "Asymmetric logit: merger, nests, an open model at cost", "computed apart; (a) to (c) agree with pyblp 1.3.0"
+    "V2",
+    "Asymmetric logit: merger, nests, an open model at cost",
+    "computed independently; (a) to (c) agree with pyblp 1.3.0",
 )
 def asymmetric_logit() -> Iterator[Check]:
     """Qualities (2, 1.5, 1) and costs (1, 0.6, 0.2) in money, mu = 0.5: (a) three firms; (b) the first two merged;
@@ -64,16 +67,16 @@ def asymmetric_logit() -> Iterator[Check]:
     }  # fmt: skip
     surplus = {"a": 0.8610161994, "b": 0.7196657781}
     for case, (choice, equations, prices, parts) in cases.items():
-        found = nash.nash_prices(
+        solution = nash.nash_prices(
             quality, cost, price_sensitivity=1 / mu, at_cost=np.arange(4) == 3, **choice, **equations
         )
-        share = demand.shares(quality, found, price_sensitivity=1 / mu, **choice)
+        share = demand.shares(quality, solution, price_sensitivity=1 / mu, **choice)
         for product, target in enumerate(prices):
-            yield check(f"({case}) price of product {product + 1}", found[product], target, absolute=1e-6)
+            yield check(f"({case}) price of product {product + 1}", solution[product], target, absolute=1e-6)
         for product, target in enumerate(parts):
             yield check(f"({case}) share of product {product + 1}", share[product], target, absolute=1e-6)
         if case in surplus:
-            value = demand.consumer_surplus(quality, found, price_sensitivity=1 / mu, **choice)
+            value = demand.consumer_surplus(quality, solution, price_sensitivity=1 / mu, **choice)
             yield check(f"({case}) consumer surplus", value, surplus[case], absolute=1e-6)
 
 
@@ -81,7 +84,8 @@ def asymmetric_logit() -> Iterator[Check]:
     "V4", "From capability gap to markup", "closed form: gap / mu = ln o + o - 1/o, margins mu (1 + o) and mu (1 + 1/o)"
 )
 def gap_to_markup() -> Iterator[Check]:
-    """Logit duopoly without outside option; the leader is ahead by a gap in quality net of cost, in units of mu."""
+    """Logit duopoly without outside option; the leader's advantage is a gap in quality net of cost, in units of
+    mu."""
     for gap, target in {0: 1.0, 0.5: 1.180758, 1: 1.390054, 2: 1.891395, 3: 2.489567, 5: 3.896547}.items():
         quality = np.array([gap, 0.0])
         margin = nash.nash_prices(quality, np.zeros(2), price_sensitivity=1.0, outside=False)
@@ -93,25 +97,23 @@ def gap_to_markup() -> Iterator[Check]:
         yield check(f"gap recovered from the odds, gap {gap:g} mu", jnp.log(odds) + odds - 1 / odds, gap, absolute=1e-5)
 
 
-@rung(
-    "V19", "Log prices with a usage margin", "Atkeson & Burstein (2008), Bertrand case; best replies searched by scipy"
-)
+@rung("V19", "Log prices with a usage margin", "Atkeson & Burstein (2008), Bertrand case; best replies found by scipy")
 def atkeson_burstein() -> Iterator[Check]:
-    """Three firms of qualities (1, 0.4, 0) and costs (1, 0.8, 1.3), demand elastic across products (sigma) and in the
-    price index (epsilon): the Lerner index is one over e = sigma (1 - s) + epsilon s."""
+    """Three firms with qualities (1, 0.4, 0) and costs (1, 0.8, 1.3); demand is elastic across products (sigma) and
+    in the price index (epsilon): the Lerner index is 1 / e with e = sigma (1 - s) + epsilon s."""
     quality, cost = np.array([1.0, 0.4, 0.0]), np.array([1.0, 0.8, 1.3])
     for sigma, usage, outside in ((4.0, 1.11, False), (4.0, 0.5, False), (1.5, 6.0, True)):
         choice = dict(price_sensitivity=sigma, price_form="log", outside=outside)
-        found = nash.nash_prices(quality, cost, usage_elasticity=usage, **choice)
+        solution = nash.nash_prices(quality, cost, usage_elasticity=usage, **choice)
         oracle = best_replies(quality, cost, sigma, usage, outside)
-        share = demand.shares(quality, found, **choice)
+        share = demand.shares(quality, solution, **choice)
         lerner = pricing.lerner_from_elasticity(sigma * (1 - share) + usage * share)
         where = f"sigma {sigma:g}, epsilon {usage:g}{', outside option' if outside else ''}"
         for firm in range(3):
-            yield check(f"price of firm {firm + 1}, {where}", found[firm], oracle[firm], absolute=1e-6)
-            shown = (found[firm] - cost[firm]) / found[firm]
-            yield check(f"Lerner index of firm {firm + 1}, {where}", shown, lerner[firm], absolute=1e-6)
-            # What labs price with: the elasticity of a common markup, and the markup that it allows.
+            yield check(f"price of firm {firm + 1}, {where}", solution[firm], oracle[firm], absolute=1e-6)
+            index = (solution[firm] - cost[firm]) / solution[firm]
+            yield check(f"Lerner index of firm {firm + 1}, {where}", index, lerner[firm], absolute=1e-6)
+            # The labs' pricing rule: the elasticity with respect to a common markup, and the markup that follows from it.
             elasticity = pricing.common_markup_elasticity(
                 share[None, firm : firm + 1], share[None, firm : firm + 1], sigma, usage
             )
@@ -120,7 +122,7 @@ def atkeson_burstein() -> Iterator[Check]:
 
 
 def best_replies(quality: np.ndarray, cost: np.ndarray, sigma: float, usage: float, outside: bool) -> np.ndarray:
-    """Prices from which nobody gains, by search for each firm's best price until none moves: an oracle of its own."""
+    """Equilibrium prices by an independent method: search for each firm's best price in turn until no price changes."""
     log_price = np.log(1.5 * cost)
 
     def loss(own: float, firm: int) -> float:

@@ -1,8 +1,7 @@
-"""The validation ladder: limiting cases of the model whose answers are known.
+"""The validation ladder: limiting cases of the model with known answers.
 
-Every rung calls the functions that the model itself runs on, in a set-up where the literature (or a solver that shares
-no code with them) gives the answer. This module says what a rung is, what it checks, and how the ladder is run and
-written down.
+Every rung calls the functions that the model itself uses, in a setting where the literature (or a solver that shares no
+code with them) gives the answer. This module defines rungs and checks, runs the ladder and writes the report.
 """
 
 import re
@@ -21,14 +20,14 @@ SUBJECTS = ("adoption", "chip", "demand", "evolution", "investor", "month", "net
 
 @dataclass(frozen=True)
 class Check:
-    """One number that the model must give: `value` must lie between `low` and `high`."""
+    """One number that the model must reproduce: `value` must lie between `low` and `high`."""
 
     what: str
     target: float
     value: float
     low: float
     high: float
-    tolerance: str  # as the reader is told it
+    tolerance: str  # as printed
 
     @property
     def ok(self) -> bool:
@@ -36,7 +35,7 @@ class Check:
 
     @property
     def decides(self) -> bool:
-        """Whether it can be missed; what cannot is there for information."""
+        """Whether the check can fail; others are for information only."""
         return bool(np.isfinite(self.low) or np.isfinite(self.high))
 
     @property
@@ -54,10 +53,11 @@ def check(
     standard_error: float | None = None,
     rounding: float = 0.0,
 ) -> Check:
-    """`value` must come to `target` within one tolerance.
+    """Check that `value` equals `target` within exactly one tolerance.
 
-    `absolute` is in the unit of the value, `relative` a share of the target, and `standard_error` the error of a
-    simulated value, of which three are allowed, and `rounding` where the target is only known to so many digits.
+    `absolute` is in the unit of the value and `relative` a share of the target. `standard_error` is the error of a simulated
+    value, of which three are allowed, plus `rounding` if the target is known to few digits. Raises ValueError without a
+    tolerance.
     """
     value, target = float(value), float(target)
     if absolute is not None:
@@ -73,33 +73,33 @@ def check(
 
 
 def between(what: str, value: Any, low: float, high: float, target: float | None = None) -> Check:
-    """`value` must lie between two bounds; the target is their middle unless given."""
+    """Check that `value` lies between two bounds; the target is their midpoint unless given."""
     middle = (low + high) / 2 if target is None else target
     return Check(what, middle, float(value), low, high, f"{low:g} to {high:g}")
 
 
 def above(what: str, value: Any, bound: float) -> Check:
-    """`value` must exceed a bound."""
+    """Check that `value` exceeds a bound."""
     return Check(what, bound, float(value), float(np.nextafter(bound, np.inf)), np.inf, f"> {bound:g}")
 
 
 def below(what: str, value: Any, bound: float) -> Check:
-    """`value` must stay under a bound."""
+    """Check that `value` is below a bound."""
     return Check(what, bound, float(value), -np.inf, float(np.nextafter(bound, -np.inf)), f"< {bound:g}")
 
 
 def reported(what: str, value: Any, target: float) -> Check:
-    """A value that is shown beside its target and decides nothing."""
+    """A value that is reported beside its target for information only."""
     return Check(what, target, float(value), -np.inf, np.inf, "for information")
 
 
 class Skipped(Exception):
-    """A rung that cannot run here: the message says what to install."""
+    """Raised by a rung that cannot run here; the message says what to install."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A limiting case: `checks` runs it, and its docstring says what is set up."""
+    """A limiting case: `checks` runs it, and its docstring describes the setting."""
 
     name: str
     title: str
@@ -122,7 +122,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Result:
-    """A rung that was run: its checks, how long it took, and why it was skipped (empty if it was not)."""
+    """Result of a rung: its checks, the time taken, and why it was skipped (empty if it was not)."""
 
     rung: Rung
     checks: tuple[Check, ...]
@@ -131,23 +131,23 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        return all(one.ok for one in self.checks)
+        return all(check.ok for check in self.checks)
 
 
 _registered: dict[str, Rung] = {}
 
 
 def all_rungs() -> dict[str, Rung]:
-    """Every rung by name, V1 first."""
+    """All rungs by name, in numerical order."""
     for subject in SUBJECTS:
-        import_module(f"abm.validation.{subject}_rungs")  # each registers its own
+        import_module(f"abm.validation.{subject}_rungs")  # registers the rungs of the module
     return dict(sorted(_registered.items(), key=lambda item: int(item[0][1:])))
 
 
 def rung(name: str, title: str, source: str, slow: bool = False) -> Callable[[Any], Any]:
-    """Make a function that yields checks a rung of the ladder."""
+    """Register a function that yields checks as a rung of the ladder (decorator)."""
     if not re.fullmatch(r"V\d+", name) or name in _registered:
-        raise ValueError(f"rung {name}: the name must be V and a number, and new")
+        raise ValueError(f"rung {name}: the name must be V followed by an unused number")
 
     def register(checks: Callable[[], Iterable[Check]]) -> Callable[[], Iterable[Check]]:
         _registered[name] = Rung(name, title, source, slow, checks)
@@ -157,21 +157,22 @@ def rung(name: str, title: str, source: str, slow: bool = False) -> Callable[[An
 
 
 def climb(rungs: Iterable[Rung], progress: Callable[[str, float, float], None] | None = None) -> list[Result]:
-    """Run rungs in order. `progress(doing, done, total)` is called before each."""
+    """Run rungs in order; `progress(description, done, total)` is called before each."""
     rungs = list(rungs)
     results: list[Result] = []
-    for one in rungs:
+    for rung in rungs:
         if progress:
-            progress(f"{one.name} {one.title}", len(results), len(rungs))
-        results.append(one.run())
+            progress(f"{rung.name} {rung.title}", len(results), len(rungs))
+        results.append(rung.run())
     return results
 
 
 def summary(results: Iterable[Result]) -> str:
-    """How many checks were met, and which rungs missed or were skipped: one line."""
+    """One line with the number of checks met and the rungs that were missed or skipped."""
     results = list(results)
-    checks = [one for result in results for one in result.checks if one.decides]
-    text = f"{sum(one.ok for one in checks)} of {len(checks)} checks met in {sum(not r.skipped for r in results)} rungs"
+    checks = [check for result in results for check in result.checks if check.decides]
+    met = sum(check.ok for check in checks)
+    text = f"{met} of {len(checks)} checks met in {sum(not result.skipped for result in results)} rungs"
     missed = [result.rung.name for result in results if not result.ok]
     skipped = [result.rung.name for result in results if result.skipped]
     if missed:
@@ -180,32 +181,32 @@ def summary(results: Iterable[Result]) -> str:
 
 
 ROUNDING = 1e-10
-"""Smaller differences are shown as 0: their digits are those of the machine."""
+"""Smaller differences are shown as 0: they depend on the machine."""
 
 
-def cells(one: Check) -> tuple[str, str, str, str, str, str]:
-    """A check as text: what, target, value, difference, tolerance, whether it is met."""
+def cells(check: Check) -> tuple[str, str, str, str, str, str]:
+    """A check as text: description, target, value, difference, tolerance, whether it is met."""
     return (
-        one.what,
-        f"{one.target:.7g}",
-        f"{one.value:.7g}",
-        "0" if abs(one.difference) < ROUNDING else f"{one.difference:.1e}",
-        one.tolerance,
-        ("yes" if one.ok else "NO") if one.decides else "",
+        check.what,
+        f"{check.target:.7g}",
+        f"{check.value:.7g}",
+        "0" if abs(check.difference) < ROUNDING else f"{check.difference:.1e}",
+        check.tolerance,
+        ("yes" if check.ok else "NO") if check.decides else "",
     )
 
 
 def markdown(results: Iterable[Result]) -> str:
-    """The ladder as a page."""
+    """Report of the ladder as a Markdown page."""
     results = list(results)
     lines = [
         "# Validation ladder",
         "",
-        "Cases whose answers are known. Every rung calls public functions of `abm.mechanisms` or agents on the engine; none"
-        " has a copy of its own. Not all of these functions are in the model's month: `nash_prices`, `degroot`,"
-        " `friedkin_johnsen`, `kyle_lambda` and those of V6, V8, V10, V15 to V18 are the theory that it is measured"
-        " against. The last rung holds rules that only the month runs, and the month's core is checked against a second"
-        " implementation (tests/oracle). Made by `abm validate`; do not edit.",
+        "Limiting cases with known answers. Every rung calls public functions of `abm.mechanisms` or agents on the engine, not"
+        " copies of them. Some of these functions are not used in the model's month: `nash_prices`, `degroot`,"
+        " `friedkin_johnsen`, `kyle_lambda` and those of V6, V8, V10 and V15 to V18 are theory with which the model is"
+        " compared. The last rung checks rules that only the month uses; the core of the month is checked against a second"
+        " implementation (tests/oracle). Written by `abm validate`; do not edit.",
         "",
         f"{summary(results)}.",
     ]
@@ -219,5 +220,5 @@ def markdown(results: Iterable[Result]) -> str:
             "| check | target | model | difference | tolerance | met |",
             "| --- | ---: | ---: | ---: | ---: | --- |",
         ]
-        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells(one)) + " |" for one in result.checks]
+        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells(c)) + " |" for c in result.checks]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""V20: rules that the month runs and no other rung does, each against its closed form or a search by scipy."""
+"""V20: rules of the month that no other rung covers, each compared with a closed form or a search by scipy."""
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -23,9 +23,9 @@ from abm.validation.ladder import Check, check, rung
 QUALITY, PRICE = np.array([-0.2, -0.9, -2.5]), np.array([9.0, 2.5, 0.4])
 
 
-@rung("V20", "What the month runs on", "as each check says; best replies and best efforts searched by scipy")
+@rung("V20", "Rules used in the month", "named in each check; best replies and optimal efforts found by scipy")
 def month() -> Iterator[Check]:
-    """Rules of the agents and mechanisms of the month at the default parameters, one at a time: users, sellers, research,
+    """Agents' rules and mechanisms of the month at default parameters, one at a time: users, sellers, research,
     enforcement, investors, machines."""
     p = Values(dict(Parameters().values()))
     yield from users(p)
@@ -36,10 +36,12 @@ def month() -> Iterator[Check]:
 
 
 def changed(p: Values, **given: float) -> Values:
+    """Parameters with some values replaced."""
     return Values({**p.table, **given})
 
 
 def repeat(step: Callable[[Any], Any], state: Any, times: int) -> Any:
+    """Apply a step repeatedly."""
     return jax.lax.fori_loop(0, times, lambda _, now: step(now), jax.tree.map(jnp.asarray, state))
 
 
@@ -49,9 +51,9 @@ def users(p: Values) -> Iterator[Check]:
     adopters = Population.create(Adopter, 1, sizes={"product": 3}, price_sensitivity=0.7, scale=5.0)
     elasticity, substitution = float(adopters.usage_elasticity[0]), 1.7
     scale = 5.0 * p.outside_price**elasticity  # tokens at an index of one: 5 at the price of the status quo
-    nothing, there = np.zeros(3), np.ones(3, bool)
-    offers = Products(nothing, PRICE, nothing, nothing, nothing, nothing, there, np.array([0, 0, 1]), np.arange(3))
-    taste = dict(quality=QUALITY[None], peer_share=nothing[None])
+    zeros, available = np.zeros(3), np.ones(3, bool)
+    offers = Products(zeros, PRICE, zeros, zeros, zeros, zeros, available, np.array([0, 0, 1]), np.arange(3))
+    taste = dict(quality=QUALITY[None], peer_share=zeros[None])
 
     def use(price: Any) -> tuple[Any, Any]:
         on_sale = offers._replace(price=price)
@@ -64,16 +66,16 @@ def users(p: Values) -> Iterator[Check]:
     weights, prices = np.append(np.exp(QUALITY), 1.0), np.append(PRICE, p.outside_price)
     index = (weights * prices ** (1 - substitution)).sum() ** (1 / (1 - substitution))
     textbook = weights[:3] * (PRICE / index) ** -substitution * scale * index**-elasticity
-    yield check("users: price index is Dixit and Stiglitz's", after.price_index[0], index, relative=1e-10)
+    yield check("users: price index of Dixit and Stiglitz", after.price_index[0], index, relative=1e-10)
     for product in range(3):
         yield check(
-            f"users: tokens of product {product + 1}, Dixit and Stiglitz's demand",
+            f"users: tokens of product {product + 1}, demand of Dixit and Stiglitz",
             after.tokens[0, product],
             textbook[product],
             relative=1e-10,
         )
         yield check(
-            f"users: surplus lost per $ on the price of product {product + 1} is what is bought of it",
+            f"users: surplus lost per $ on the price of product {product + 1} equals its quantity",
             -slope[product],
             textbook[product],
             relative=1e-9,
@@ -84,7 +86,7 @@ def users(p: Values) -> Iterator[Check]:
     for _ in range(6):
         moving = moving.do("adopt", slow, offers, target=target)
     yield check(
-        "users: share of the way that habit goes in 6 months at a quarter a month",
+        "users: share of the adjustment done after 6 months at a habit rate of 0.25 per month",
         moving.usage[0, 0] / 0.2,
         1 - 0.75**6,
         relative=1e-10,
@@ -92,13 +94,13 @@ def users(p: Values) -> Iterator[Check]:
 
 
 def sellers(p: Values) -> Iterator[Check]:
-    """Markups of labs and vendors: nobody sells better by another one (Atkeson & Burstein 2008, nests as in McFadden)."""
+    """Markups of labs and vendors: no seller gains from another one (Atkeson & Burstein 2008; nests as in McFadden)."""
     sigma, usage, rho = 0.8, 1.1, 0.4
     value = np.array([1.0, 0.3, 0.6])  # utilities before price of three sellers, the first two in one nest
     cost, nest = np.array([1.0, 0.7, 1.2]), np.array([0, 0, 1])
 
     def spending(log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Shares of spending, shares within the nest, and what is spent in all, with a status quo of price 1."""
+        """Shares of spending, shares within the nest and total spending, with a status quo at price 1."""
         worth = np.exp((value - sigma * log_price) / (1 - rho))
         sums = np.array([worth[nest == g].sum() for g in (0, 1)])
         total = 1 + (sums ** (1 - rho)).sum()
@@ -127,7 +129,7 @@ def sellers(p: Values) -> Iterator[Check]:
 
         best = minimize_scalar(loss, bounds=(np.log(cost[seller]), np.log(cost[seller]) + 4), options=dict(xatol=1e-12))
         yield check(
-            f"sellers: best reply of seller {seller + 1} to the prices of the markup rule, nested",
+            f"sellers: best reply of seller {seller + 1} to the prices of the markup rule, nested logit",
             np.exp(best.x),
             np.exp(log_price[seller]),
             relative=1e-6,
@@ -136,13 +138,13 @@ def sellers(p: Values) -> Iterator[Check]:
     vendors = Population.create(ChipVendor, 1, sizes={"stage": 3}, demand_elasticity=1.4, orders=1.0, capacity=2.0)
     vendors = repeat(lambda v: v.do("set_price", p), vendors, 400)
     yield check(
-        "vendors: price settles at cost times e / (e - 1), e = 1.4 (Lerner 1934)",
+        "vendors: price converges to cost times e / (e - 1), e = 1.4 (Lerner 1934)",
         vendors.chip_price[0] / vendors.unit_cost[0],
         1.4 / 0.4,
         relative=1e-9,
     )
     rent = float(capacity.scarcity_rent(3.0, 2.0, 1.3, 10.0))
-    yield check("vendors: orders at the scarcity rent fill capacity", 3.0 * rent**-1.3, 2.0, relative=1e-12)
+    yield check("vendors: orders at the scarcity rent equal capacity", 3.0 * rent**-1.3, 2.0, relative=1e-12)
     yield check(
         "vendors: unit cost after three doublings of output at 20 % (Wright 1936)",
         compute.learning_cost(80.0, 10.0, 1.0, 0.2),
@@ -152,11 +154,11 @@ def sellers(p: Values) -> Iterator[Check]:
 
 
 def laboratories(p: Values) -> Iterator[Check]:
-    """Research, imitation and enforcement."""
+    """Research, imitation and enforcement by labs."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
     luck = (np.asarray(research.own_progress(1.0, nodes, 0.0, p)) * weights).sum() / weights.sum()
     yield check(
-        "research: efficiency doubles in the doubling time on the mean of luck",
+        "research: efficiency doubles in the doubling time, averaged over luck",
         luck * p.algorithmic_doubling_time,
         np.log(2),
         relative=1e-9,
@@ -180,7 +182,7 @@ def laboratories(p: Values) -> Iterator[Check]:
 
     best = minimize_scalar(net, bounds=(-6, 6), options=dict(xatol=1e-10))
     yield check(
-        "research: effort at which a nat of lead is worth its cost and the wait (Dixit & Pindyck 1994)",
+        "research: effort at which a nat of lead is worth its cost and the option to wait (Dixit & Pindyck 1994)",
         target,
         np.exp(best.x),
         relative=1e-5,
@@ -194,7 +196,7 @@ def laboratories(p: Values) -> Iterator[Check]:
         return -float(300.0 * p.lead_horizon * closed * 0.8 * (1 - np.exp(-x / p.exchange_scale)) - 0.06 * x)
 
     best = minimize_scalar(student, bounds=(0, 30 * p.exchange_scale), options=dict(xatol=1e-9))
-    yield check("students: exchanges that pay best (Becker 1968)", chosen, best.x, relative=1e-5)
+    yield check("students: most profitable number of exchanges (Becker 1968)", chosen, best.x, relative=1e-5)
 
     effort = float(enforcement.defence_effort(400.0, 50.0, changed(p, vigilance_maximum=1e6)))
 
@@ -202,10 +204,10 @@ def laboratories(p: Values) -> Iterator[Check]:
         return float(400.0 * np.exp(-p.detection_rate * 50.0 * v) + p.vigilance_cost * v)
 
     best = minimize_scalar(teacher, bounds=(0, 1e3), options=dict(xatol=1e-10))
-    yield check("teachers: vigilance that costs least with what it saves", effort, best.x, relative=1e-5)
+    yield check("teachers: vigilance that minimizes its cost plus expected losses", effort, best.x, relative=1e-5)
     small = 1_000_000
     yield check(
-        "enforcement: one of many exchanges is caught, each by its small chance (Poisson)",
+        "enforcement: probability that at least one of many exchanges is detected (Poisson)",
         enforcement.detection_probability(3.0, 1.2, changed(p, detection_rate=0.15)),
         1 - (1 - 0.15 * 3.0 * 1.2 / small) ** small,
         absolute=1e-6,
@@ -218,14 +220,12 @@ def minds(p: Values) -> Iterator[Check]:
     mean, variance = beliefs.kalman_update(first, less, -0.2, 1.5)
     weight = np.array([1 / 0.5, 4.0, 1.5])
     yield check(
-        "news: mean after two items is that weighted by precision",
+        "news: mean after two items is the precision-weighted mean",
         mean,
         weight @ [0.3, 1.0, -0.2] / weight.sum(),
         absolute=1e-12,
     )
-    yield check(
-        "news: variance is one over the sum of precisions (Kalman 1960)", variance, 1 / weight.sum(), absolute=1e-12
-    )
+    yield check("news: variance is 1 / sum of precisions (Kalman 1960)", variance, 1 / weight.sum(), absolute=1e-12)
 
     listens = np.array([[0, 0.5, 0.5], [1.0, 0, 0], [0.3, 0.7, 0]])
     start, susceptible = np.array([1.0, -0.4, 0.2]), np.array([0.2, 0.5, 0.8])
@@ -242,42 +242,47 @@ def minds(p: Values) -> Iterator[Check]:
     heard = susceptible * p.social_influence
     keep = 0.9 * (heard[:, None] * listens + np.diag(1 - heard))
     settled = np.linalg.solve(np.eye(3) - keep, 0.1 * start)
-    for one in range(3):
+    for agent in range(3):
         yield check(
-            f"talk: opinion {one + 1} settles where Friedkin and Johnsen (1990) have it",
-            crowd.belief[one, 0],
-            settled[one],
+            f"talk: opinion {agent + 1} converges to the value of Friedkin and Johnsen (1990)",
+            crowd.belief[agent, 0],
+            settled[agent],
             absolute=1e-9,
         )
 
     salience = repeat(lambda s: attention.fading(s, 1.0, p), 0.0, 2000)
-    kept = np.exp(-1 / p.story_life)
-    yield check("stories: salience of one a day, a geometric sum", salience, 1 / (1 - kept), relative=1e-9)
+    retained = np.exp(-1 / p.story_life)
+    yield check("stories: salience with one story a day, a geometric sum", salience, 1 / (1 - retained), relative=1e-9)
 
 
 def machines(p: Values) -> Iterator[Check]:
-    """What compute costs, when it comes, and who orders it."""
+    """Cost, delivery and orders of compute."""
     price, life = 0.03, np.arange(1, 4000)
     discount = (1 + p.interest_rate / 12) ** -life
     earned = (float(capacity.user_cost(price, p)) - p.energy_cost) * (1 - p.compute_depreciation) ** (life - 1)
     yield check(
-        "machines: user cost pays back the price, discounted (Jorgenson 1963)",
+        "machines: discounted user cost equals the price (Jorgenson 1963)",
         (earned * discount).sum(),
         price,
         relative=1e-9,
     )
 
     stages, out = jnp.zeros(3), []
-    for at in range(400):
-        left, stages = capacity.erlang_stages(stages, 1.0 if at == 0 else 0.0, 9.0)
+    for month_number in range(400):
+        left, stages = capacity.erlang_stages(stages, 1.0 if month_number == 0 else 0.0, 9.0)
         out.append(float(left))
-    yield check("machines: all that is ordered arrives", sum(out), 1.0, absolute=1e-12)
+    yield check("machines: all orders arrive", sum(out), 1.0, absolute=1e-12)
     delay = (np.arange(400) * np.array(out)).sum()
-    yield check("machines: mean delay of three stages, months (Sterman 2000)", delay, 9.0, relative=1e-9)
+    yield check("machines: mean delay of three stages in months (Sterman 2000)", delay, 9.0, relative=1e-9)
 
     rent = repeat(lambda w: capacity.rental_price(w, 900.0 * (w / 0.002) ** -0.8, 1000.0, p), 0.002, 2000)
     clears = 0.002 * (900.0 / (p.usual_utilisation * 1000.0)) ** (1 / 0.8)
-    yield check("rents: settle where isoelastic demand is the usual share of supply", rent, clears, relative=1e-9)
+    yield check(
+        "rents: converge to the rent at which isoelastic demand is the usual share of supply",
+        rent,
+        clears,
+        relative=1e-9,
+    )
 
     setup = Setup.of(vendors=2, closed_labs=2, open_labs=1, adopters=4, investors=4, months=1)
     market = first_market_of(setup, 0)
@@ -289,20 +294,20 @@ def machines(p: Values) -> Iterator[Check]:
     now = Now(p, setup.events(0), Draws.from_seed(0).at(0), setup.equations)
 
     def orders(belief: float = 0.0, efficiency: float = 0.0, **given: float) -> float:
-        """Chip budget of platforms that own nothing, $ M."""
-        held = jnp.zeros_like(market.investors.belief).at[:, 0].set(belief)
-        investors = market.investors.replace(belief=held)
+        """Chip budget of platforms without any compute, $ M."""
+        beliefs_held = jnp.zeros_like(market.investors.belief).at[:, 0].set(belief)
+        investors = market.investors.replace(belief=beliefs_held)
         accounts = market.accounts.replace(serving_efficiency=jnp.asarray(efficiency))
         state = market.replace(cloud=empty, investors=investors, accounts=accounts)
         return float(chips.platform_orders(state, now._replace(p=changed(p, **given)), market.vendors).sum())
 
     spirits = np.log(orders(belief=0.3) / orders())
-    yield check("capex: what a belief of 0.3 nats in compute adds, ln", spirits, 0.3 * p.capex_belief, relative=1e-9)
+    yield check("capex: effect of a belief of 0.3 nats in compute, ln", spirits, 0.3 * p.capex_belief, relative=1e-9)
     for elasticity in (0.6, 1.4):
         given = dict(crash_capacity=0.0, chip_demand_elasticity=elasticity)
         slope = np.log(orders(efficiency=0.5, **given) / orders(**given)) / 0.5
         yield check(
-            f"capex: slope of compute ordered in efficiency, elasticity {elasticity:g} (Jevons)",
+            f"capex: slope of log compute orders in log efficiency, elasticity {elasticity:g} (Jevons)",
             slope,
             elasticity - 1,
             absolute=1e-9,

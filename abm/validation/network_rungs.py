@@ -1,4 +1,4 @@
-"""V16, V18: what spreads over networks, and which sector moves the whole."""
+"""V16, V18: epidemics on networks, and the influence of sectors in a production network."""
 
 from collections.abc import Iterator
 
@@ -18,30 +18,31 @@ SIZE, NEIGHBOURS, SEED = 5000, 6, 1
 
 @rung("V16", "Epidemic thresholds", "Newman (2002); Pastor-Satorras & Vespignani (2001)")
 def epidemic_thresholds() -> Iterator[Check]:
-    """Layers of 5,000 agents with 6 neighbours on average, seed 1: random (Erdos-Renyi) and scale-free (Barabasi-Albert).
-    Once-infected agents: the threshold of transmission from the degrees, below which five cases reach under 5 % of the
-    agents and above which more. Agents infected again and again: where a small infection stays as it is."""
+    """Layers of 5,000 agents with 6 neighbours on average, seed 1: random (Erdos-Renyi) and scale-free
+    (Barabasi-Albert). Single infection: the transmission threshold computed from the degrees; below it, five cases reach
+    fewer than 5 % of the agents, above it more. Repeated infection: the transmission at which a small infection
+    neither grows nor shrinks."""
     targets = {"random": (0.166, 0.139), "scale_free": (0.066, 0.058)}
-    for kind, (once, again) in targets.items():
+    for kind, (single_target, repeated_target) in targets.items():
         graph = layer_graph(kind, SIZE, SEED, NEIGHBOURS)
         threshold = epidemics.sir_threshold([degree for _, degree in graph.degree])
-        yield check(f"{kind}: threshold, infected once", threshold, once, relative=0.1)
+        yield check(f"{kind}: threshold, single infection", threshold, single_target, relative=0.1)
         degrees = np.bincount([degree for _, degree in graph.degree])
         k, share = np.arange(degrees.size), degrees / degrees.sum()
         excess = (k * (k - 1) * share).sum() / (k * share).sum()  # mean excess degree: Newman's G1'(1)
-        yield check(f"{kind}: the same against 1 / mean excess degree", threshold, 1 / excess, relative=1e-9)
+        yield check(f"{kind}: the same, compared with 1 / mean excess degree", threshold, 1 / excess, relative=1e-9)
         adjacency = nx.to_scipy_sparse_array(graph, dtype=float, format="csr")
-        found = 1 / growth_per_transmission(adjacency)
-        yield check(f"{kind}: threshold, infected again and again", found, again, relative=0.1)
+        repeated = 1 / growth_per_transmission(adjacency)
+        yield check(f"{kind}: threshold, repeated infection", repeated, repeated_target, relative=0.1)
         largest = eigsh(adjacency, k=1, return_eigenvectors=False)[0]
-        yield check(f"{kind}: the same against 1 / largest eigenvalue", found, 1 / largest, relative=1e-3)
+        yield check(f"{kind}: the same, compared with 1 / largest eigenvalue", repeated, 1 / largest, relative=1e-3)
         small, large = (epidemic.attack_rate(graph, factor * threshold, seeds=20) for factor in (0.5, 2.0))
         yield below(f"{kind}: share ever infected at half the threshold", small, 0.05)
         yield above(f"{kind}: share ever infected at twice the threshold", large, 0.05)
 
 
 def growth_per_transmission(adjacency: object) -> float:
-    """By how much a tiny infection grows in a round, per unit of transmission, where all recover in one round."""
+    """Growth factor of a tiny infection per round and unit of transmission, if all recover within one round."""
     neighbours = sparse.BCOO.from_scipy_sparse(adjacency)
 
     @jax.jit
@@ -57,8 +58,8 @@ def growth_per_transmission(adjacency: object) -> float:
 
 @rung("V18", "Production network", "Acemoglu, Carvalho, Ozdaglar & Tahbaz-Salehi (2012)")
 def production_network() -> Iterator[Check]:
-    """100 sectors, labour share 0.5: all buy from one (a star), or all from all (balanced). The norm of the influence
-    vector is aggregate volatility over that of a sector."""
+    """100 sectors with labour share 0.5: all buy from one sector (star), or each from all (balanced). The norm of
+    the influence vector is the ratio of aggregate to sectoral volatility."""
     sectors = 100
     star = np.zeros((sectors, sectors))
     star[:, 0] = 1
@@ -66,7 +67,7 @@ def production_network() -> Iterator[Check]:
         vector = influence.influence_vector(inputs, 0.5)
         yield check(f"volatility, {name}", np.linalg.norm(vector), target, absolute=1e-5)
         yield check(f"sum of influences, {name}", vector.sum(), 1, absolute=1e-5)
-        labour = 0.3  # the geometric series of orders, order by order
+        labour = 0.3  # compared with the geometric series of input orders, summed term by term
         order, series = np.full(sectors, labour / sectors), np.zeros(sectors)
         for _ in range(200):
             series, order = series + order, (1 - labour) * inputs.T @ order

@@ -1,4 +1,4 @@
-"""V3: Nevo's cereal data, estimated by pyblp and then priced by the model's own functions."""
+"""V3: demand for Nevo's cereals, estimated by pyblp, and prices computed by the model's own functions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,10 +11,10 @@ from abm.mechanisms import demand, welfare
 from abm.validation.ladder import Check, Skipped, check, rung
 from abm.validation.theory import nash
 
-# Where the search begins: the documented estimates, rounded. From farther away it ends in the same place, minutes later.
+# Start of the search: the documented estimates, rounded. From farther away it reaches the same result, minutes later.
 SIGMA = np.diag([0.558, 3.31, -0.00578, 0.0934])
 PI = np.array([[2.29, 0, 1.28, 0], [588.3, -30.19, 0, 11.05], [-0.385, 0, 0.0522, 0], [0.748, 0, -1.353, 0]])
-SHIFT = 1.0  # $ added to prices and costs: one cost is estimated below zero, and only differences of money matter
+SHIFT = 1.0  # $ added to prices and costs: one estimated cost is negative, and only differences matter
 
 TARGETS = {
     "logit": (-30.04710289, -3.70636940, 0.33332178, 0.00605289, 3408.1938, 5544.5478),
@@ -24,14 +24,15 @@ TARGETS = {
 
 @rung(
     "V3",
-    "Nevo's cereals against pyblp",
+    "Nevo's cereals, compared with pyblp",
     "Nevo (2001), fake data; Conlon & Gortmaker (2020), pyblp's documentation",
     slow=True,
 )
 def nevo_cereals() -> Iterator[Check]:
-    """2,256 products in 94 markets. pyblp estimates demand (logit and random coefficients, both with product effects);
-    its parameters go into the model's functions, which give elasticities, costs, prices after firms 1 and 2 merge, and
-    concentration. Each is set against the documented number and against what pyblp itself makes of its estimates."""
+    """2,256 products in 94 markets. pyblp estimates demand (logit and random coefficients, both with product
+    effects); with its parameters the model's functions give elasticities, costs, prices after a merger of firms 1
+    and 2, and concentration. Each is compared with the documented number and with the value that pyblp computes
+    here."""
     try:
         import pyblp
     except ImportError:
@@ -72,15 +73,18 @@ def nevo_cereals() -> Iterator[Check]:
             value = ours.get(what, theirs_now)
             yield check(f"{name}: {what}", value, documented, relative=1e-2)
             if what in ours:
-                yield check(f"{name}: {what}, against pyblp here", value, theirs_now, relative=1e-2)
+                yield check(f"{name}: {what}, compared with pyblp here", value, theirs_now, relative=1e-2)
         worst = np.argmax(np.abs(ours["prices"] - prices[:, 0]))
         yield check(
-            f"{name}: merged price furthest from pyblp's", ours["prices"][worst], prices[worst, 0], relative=1e-2
+            f"{name}: post-merger price with the largest difference from pyblp",
+            ours["prices"][worst],
+            prices[worst, 0],
+            relative=1e-2,
         )
 
 
 def priced(estimates: Any, products: Any, agents: Any) -> dict[str, Any]:
-    """What the model's functions make of pyblp's estimates, market by market."""
+    """Elasticities, costs, prices and concentration computed by the model's functions from pyblp's estimates."""
     price, firm = products["prices"].to_numpy(), products["firm_ids"].to_numpy()
     merged = np.where(firm == 2, 1, firm)
     rows = products.groupby("market_ids").indices
@@ -113,8 +117,10 @@ def priced(estimates: Any, products: Any, agents: Any) -> dict[str, Any]:
 
 
 def tastes(estimates: Any, products: Any, agents: Any, market: Any, here: np.ndarray) -> tuple[Any, Any, Any]:
-    """(quality (people, products), price sensitivity (people,), weight (people,)) of one market; quality is utility at
-    a price of -SHIFT."""
+    """Quality (people, products), price sensitivity (people,) and weight (people,) in one market.
+
+    Quality is the utility at a price of -SHIFT.
+    """
     alpha = float(estimates.beta[0, 0])
     mean = estimates.delta[here, 0] - alpha * products["prices"].to_numpy()[here]
     if agents is None:
@@ -131,5 +137,5 @@ def tastes(estimates: Any, products: Any, agents: Any, market: Any, here: np.nda
 
 
 def concentration(shares: np.ndarray, firm: np.ndarray) -> float:
-    """Herfindahl index of a market's firms, 0 to 10,000."""
+    """Herfindahl index over the firms of a market, 0 to 10,000."""
     return 1e4 * float(welfare.herfindahl(demand.sum_by_group(jnp.asarray(shares), demand.group_labels(firm))))

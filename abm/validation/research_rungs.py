@@ -1,4 +1,4 @@
-"""V7, V8: what compute buys, how far a copier stays behind, and how competition moves research."""
+"""V7, V8: returns to compute, the lag of a copier, and the effect of competition on research."""
 
 import functools
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from abm.validation.theory import race, scaling
     "V7", "Scaling law and the lag of a copier", "Besiroglu et al. (2024), refit of Hoffmann et al. (2022); lag derived"
 )
 def capability() -> Iterator[Check]:
-    """Compute-optimal training under the refitted law; then a follower that copies, or distils, a leader who grows by
-    2.83 times a year, in steps of a ten-thousandth of a year, until the gap is steady."""
+    """Compute-optimal training under the refitted law; then a follower that copies, or distils, a leader growing by
+    a factor of 2.83 per year, in steps of 0.0001 years, until the gap is steady."""
     budget = 5.76e23
     parameters, tokens = scaling.compute_optimal(np.array([budget, 10 * budget]))
     loss = scaling.reducible_loss(parameters, tokens)
-    yield check("reducible loss after ten times the compute, ratio", loss[1] / loss[0], 0.663305, relative=1e-3)
+    yield check("ratio of reducible losses at ten times the compute", loss[1] / loss[0], 0.663305, relative=1e-3)
     yield check("tokens per parameter at 5.76e23 FLOP", tokens[0] / parameters[0], 18.4, relative=1e-3)
 
     def at_size(log_size: float) -> float:
@@ -33,35 +33,35 @@ def capability() -> Iterator[Check]:
         return float(scaling.reducible_loss(size, budget / scaling.FLOP_PER_TOKEN / size))
 
     best = minimize_scalar(at_size, bounds=(15, 35), method="bounded", options=dict(xatol=1e-10))
-    yield check("loss at the optimum over the least found by search", loss[0] / best.fun, 1, relative=1e-3)
+    yield check("loss at the optimum over the minimum found by search", loss[0] / best.fun, 1, relative=1e-3)
 
     growth, rate = np.log(2.83), 3.5
     for own in (0.0, 0.3):
         formula = research.catch_up_lag(growth, own * growth, rate)
-        found = lag(copy, growth, own * growth, rate)
-        yield check(f"lag of a copier in years, {own:.0%} own growth", found, formula, relative=1e-3)
+        simulated = lag(copy, growth, own * growth, rate)
+        yield check(f"lag of a copier in years, {own:.0%} own growth", simulated, formula, relative=1e-3)
     formula = research.catch_up_lag(growth, 0.0, rate) - np.log(0.8) / growth
-    found = lag(functools.partial(copy, fidelity=0.8), growth, 0.0, rate)
-    yield check("lag of a copier in years, a fifth lost in copying", found, formula, relative=1e-3)
+    simulated = lag(functools.partial(copy, fidelity=0.8), growth, 0.0, rate)
+    yield check("lag of a copier in years, 20 % lost in copying", simulated, formula, relative=1e-3)
     effect = 1 - np.exp(-2.0)  # exchanges are twice their scale
     formula = research.catch_up_lag(growth, 0.0, rate * effect)
     yield check("lag of a distiller in years", lag(distil, growth, 0.0, rate), formula, relative=1e-3)
 
 
 def copy(own: Any, leader: Any, yearly_rate: float, step: float, fidelity: float = 1.0) -> Any:
-    """A step of copying the leader, without law."""
+    """One step of copying the leader without property rights."""
     p = SimpleNamespace(copy_fidelity=fidelity, copying_rate=12 * step * yearly_rate, ip_copy_block=0.0)
     return imitation.copy(own, own, leader, 0.0, p)
 
 
 def distil(own: Any, leader: Any, yearly_rate: float, step: float) -> Any:
-    """A step of distilling the leader, with twice the exchanges of the scale."""
+    """One step of distilling the leader, with exchanges of twice the scale."""
     p = SimpleNamespace(exchange_scale=1.0, distillation_rate=12 * step * yearly_rate)
     return imitation.distil(own, own, leader, 2.0, p)
 
 
 def lag(follow: Any, growth: float, own_growth: float, rate: float, step: float = 1e-4) -> Any:
-    """Years by which a follower trails, once steady: the functions of a month, called with a shorter one."""
+    """Steady lag of a follower in years: the functions of a month are called with a much shorter step."""
 
     def move(_: Any, levels: Any) -> Any:
         leader, follower = levels
@@ -75,8 +75,9 @@ def lag(follow: Any, growth: float, own_growth: float, rate: float, step: float 
     "V8", "Step-by-step competition", "Aghion, Bloom, Blundell, Griffith & Howitt (2005), r = 0; Lind & Mehlum (2010)"
 )
 def step_by_step_competition() -> Iterator[Check]:
-    """A lead is worth 1 and level firms earn 1 less competition, which runs from 1/2 to 1. Innovation peaks inside that
-    range only for middling spillovers h. The agents: 1,000 duopolies of 100 steps each at h = 0.4, 20 runs a level."""
+    """A leader earns 1 and level firms earn 1 minus competition, which ranges from 1/2 to 1. Innovation peaks
+    inside that range only for intermediate spillovers h. Agents: 1,000 duopolies of 100 steps each at h = 0.4, 20
+    runs per level of competition."""
 
     def flow(competition: Any, spillover: Any) -> Any:
         level, behind = race.race_efforts(competition, 1.0, spillover)
@@ -95,15 +96,15 @@ def step_by_step_competition() -> Iterator[Check]:
         )
 
     levels = np.linspace(0.5, 1.0, 11)
-    counted = step_by_step.innovation_rates(levels, spillover=0.4, seeds=20)
-    mean, error = counted.mean(1), counted.std(1, ddof=1) / np.sqrt(counted.shape[1])
+    rates = step_by_step.innovation_rates(levels, spillover=0.4, seeds=20)
+    mean, error = rates.mean(1), rates.std(1, ddof=1) / np.sqrt(rates.shape[1])
     inside = np.argmax(mean)
     worst = np.argmax(np.abs(mean - flow(levels, 0.4)) / error)
-    found = lind_mehlum(np.repeat(levels, counted.shape[1]), counted.ravel())
+    test = lind_mehlum(np.repeat(levels, rates.shape[1]), rates.ravel())
     yield above("agents: rise from the left end to the peak", mean[inside] - mean[0], 0.0)
     yield above("agents: fall from the peak to the right end", mean[inside] - mean[-1], 0.0)
-    yield below("agents: p of no inverted U (Lind & Mehlum)", found.p, 0.05)
+    yield below("agents: p-value of the null of no inverted U (Lind & Mehlum)", test.p, 0.05)
     yield check(
-        f"agents: innovation where it is furthest off, competition {levels[worst]:g}",
+        f"agents: innovation with the largest deviation, competition {levels[worst]:g}",
         mean[worst], flow(levels[worst], 0.4), standard_error=error[worst],
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""V17: the sizes of firms, and the returns and event studies that trading alone produces."""
+"""V17: firm sizes, and the returns and event-study results that trading produces without news."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,18 +21,18 @@ ASSETS, INVESTORS, DAYS = 60, 20, 20_000
 EVENT_DAYS, ESTIMATION, GAP = 5, 250, 10
 
 
-@rung("V17", "Sizes of firms, returns without news", "Gabaix (1999); Cont (2001); MacKinlay (1997)", slow=True)
+@rung("V17", "Firm sizes and returns without news", "Gabaix (1999); Cont (2001); MacKinlay (1997)", slow=True)
 def sizes_and_returns() -> Iterator[Check]:
-    """Sizes: 20,000 firms that grow by luck above a floor; the tail is that of the largest tenth. Returns: the model's
-    own day of trading with default parameters, 60 assets and 20 investors whose beliefs and values never move, 20,000
-    days. Event study: five days without event, on normal returns with a common factor (the test's own hypothesis) and,
-    for information, on the model's returns, whose volatility wanders."""
-    # At lower floors the law nears Zipf's, and the mean of so many firms is still below that of the distribution.
+    """Sizes: 20,000 firms that grow randomly above a floor; the tail exponent is that of the largest 10 %. Returns:
+    20,000 of the model's own trading days with default parameters, 60 assets and 20 investors whose beliefs and
+    values never change. Event study: five days without an event, on normal returns with a common factor (the null
+    hypothesis of the test) and, for information, on the model's returns, whose volatility varies over time."""
+    # At lower floors the tail approaches Zipf's law, and the mean of this many firms is still below the distribution's.
     floors = np.array([0.2, 0.3, 0.4])
     for floor, samples in zip(floors, firms.sizes(floors), strict=True):
-        target = np.mean([growth_of_firms.zipf_exponent(floor / one.mean()) for one in samples])
-        found = np.mean([growth_of_firms.hill_exponent(one, one.size // 10) for one in samples])
-        yield check(f"exponent of the tail, floor at {floor:g} of the mean", found, target, absolute=0.1)
+        target = np.mean([growth_of_firms.zipf_exponent(floor / sizes.mean()) for sizes in samples])
+        estimate = np.mean([growth_of_firms.hill_exponent(sizes, sizes.size // 10) for sizes in samples])
+        yield check(f"tail exponent, floor at {floor:g} of the mean", estimate, target, absolute=0.1)
 
     returns = trading_days()
     excess = (returns**4).mean(0) / (returns**2).mean(0) ** 2 - 3
@@ -50,7 +50,7 @@ def sizes_and_returns() -> Iterator[Check]:
 
 
 def trading_days() -> np.ndarray:
-    """Log returns (days, assets) of the model's own price formation where nothing but dealers' noise happens."""
+    """Log returns (days, assets) of the model's own price formation with nothing but dealers' noise."""
     p = Values(dict(Parameters().values()))
     sizes = {"question": 4, "pair": 2, "asset": ASSETS}
     investors = Group(Population.create(Investor, INVESTORS, sizes=sizes, wealth=1 / INVESTORS, uncertainty=0.0))
@@ -77,13 +77,13 @@ def trading_days() -> np.ndarray:
 
 
 def autocorrelation(series: np.ndarray, lag: int) -> float:
-    """Mean over columns of the autocorrelation at a lag."""
+    """Autocorrelation at a lag, averaged over columns."""
     centred = series - series.mean(0)
     return float(((centred[lag:] * centred[:-lag]).mean(0) / (centred**2).mean(0)).mean())
 
 
 def rejections(returns: np.ndarray) -> float:
-    """Share of (window, asset) in which |t| of the cumulated abnormal return exceeds 1.96; the index is the mean."""
+    """Share of (window, asset) with |t| of the cumulative abnormal return above 1.96; the index is the mean asset."""
     length = ESTIMATION + GAP + EVENT_DAYS
     windows = returns[: len(returns) // length * length].reshape(-1, length, returns.shape[1])
     simple = np.moveaxis(np.expm1(windows), -1, 1)  # (windows, assets, days)

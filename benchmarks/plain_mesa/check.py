@@ -12,7 +12,7 @@ import numpy as np
 
 from abm.engine import Draws
 from abm.market.state import Market
-from abm.runs.months import play
+from abm.runs.months import months_of
 from abm.runs.setup import Setup
 from abm.support.axes import DAYS
 from benchmarks.plain_mesa.draws import GivenDraws
@@ -60,7 +60,7 @@ def pairs(plain: PlainMarket, market: Market, report: Any) -> Iterator[tuple[str
         for field in part.names():
             yield f"{name}.{field}", getattr(getattr(plain, name), field), getattr(part, field)
     yield "month", plain.month, market.month
-    yield "daily returns", plain.daily_returns, report.daily_returns
+    yield "daily returns", plain.exchange.daily_returns, report.daily_returns
     for name in HEADLINES:
         yield f"observable {name}", plain.datacollector.model_vars[name][-1], report.observables[name]
 
@@ -83,10 +83,10 @@ def differences(months: Sequence[int] = (0, 24), seed: int = 1, **sizes: Any) ->
         setup = Setup.of(months=max(months) + 1, **sizes)
         found: dict[str, float] = {}
         before: Any = None
-        for market, report in play(setup, seed):
+        for market, report in months_of(setup, seed):
             if before is not None and int(before.month) in months:
                 draws = draws_of(before, seed)
-                plain = PlainMarket.from_market(before, setup.values, setup.timeline, setup.conduct, draws=draws, rng=0)
+                plain = PlainMarket.from_market(before, setup.values, setup.timeline, setup.equations, draws=draws, rng=0)
                 plain.step()
                 for name, here, there in pairs(plain, market, report):
                     found[name] = max(found.get(name, 0.0), difference(here, there))

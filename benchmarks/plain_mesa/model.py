@@ -30,7 +30,7 @@ ASSETS = ("log_price", "base", "target_base", "shares", "position", "momentum", 
 """What the exchange has of every asset: arrays, the rest are numbers and lists."""
 
 USUAL = ("posted", "log", True)
-"""Pricing, price form and short sales: the conduct that is written here."""
+"""Pricing, price form and short sales: the equations that are written here."""
 
 
 class PlainMarket(mesa.Model):
@@ -87,16 +87,15 @@ class PlainMarket(mesa.Model):
         for investor, numbers in zip(self.investors, given.information, strict=True):
             investor.neighbours = [self.investors[i] for i in numbers]
         add_up_volumes(self)
-        self.daily_returns = np.zeros((0, self.exchange.log_price.size))
         self.datacollector = mesa.DataCollector(model_reporters=HEADLINES)
 
     @classmethod
     def from_market(
-        cls, market: Any, values: Any, timeline: dict[str, Any], conduct: Any = None, **options: Any
+        cls, market: Any, values: Any, timeline: dict[str, Any], equations: Any = None, **options: Any
     ) -> PlainMarket:
-        """From a compiled model's market, parameter values by name, timeline (months first) and conduct (the usual)."""
-        if conduct is not None and tuple(conduct) != USUAL:
-            raise ValueError(f"{conduct}: the plain model has posted prices, the log form and short sales only")
+        """From a compiled model's market, parameter values by name, timeline (months first) and equations (the usual)."""
+        if equations is not None and tuple(equations) != USUAL:
+            raise ValueError(f"{equations}: the plain model has posted prices, the log form and short sales only")
         return cls(start_of(market, values, timeline), **options)
 
     def step(self) -> None:
@@ -109,7 +108,7 @@ class PlainMarket(mesa.Model):
         release_models(self)
         trade_tokens(self)
         close_books(self)
-        self.daily_returns = trade_equities(self)
+        self.exchange.daily_returns = trade_equities(self)
         if self.month < SHOCK_MONTH:
             self.fix_basket()
         self.month += 1

@@ -1,4 +1,4 @@
-"""What a lab may sell: its own, what it copied, what it distilled, and what a court leaves it."""
+"""Capability of a lab: copies, distilled models, and the fallback after a lost suit."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,8 +19,8 @@ def p():
 
 
 def labs(**columns):
-    """Three labs that sell a flagship of 3 nats; it owes something to a teacher in the first two."""
-    given = {
+    """Three labs with a flagship of 3 nats, which the first two owe partly to a teacher."""
+    defaults = {
         "capability": np.array([[3.0, 2.5]] * 3),
         "untaught": np.array([2.0, 1.0, 3.0]),
         "copied": np.array([1.5, 2.7, 1.0]),
@@ -28,19 +28,19 @@ def labs(**columns):
         "distilled_share": np.array([0.6, 0.6, 0.0]),
         "run_compute": np.full(3, 1e-9),
     }
-    return Population.create(OpenLab, 3, sizes=SIZES, **(given | columns))
+    return Population.create(OpenLab, 3, sizes=SIZES, **(defaults | columns))
 
 
-def test_a_lost_suit_leaves_what_the_lab_has_without_a_teacher(p):
+def test_a_lost_suit_leaves_the_best_capability_without_a_teacher(p):
     before = labs()
-    everybody = jnp.ones(3, dtype=bool)
-    after = before.do("answer_case", p, detected=everybody, lost=everybody)
-    np.testing.assert_allclose(after.capability, [[2.0, 2.0], [2.7, 2.5], [3.0, 2.5]])  # release, copy, its own
+    everyone = jnp.ones(3, dtype=bool)
+    after = before.do("answer_case", p, detected=everyone, lost=everyone)
+    np.testing.assert_allclose(after.capability, [[2.0, 2.0], [2.7, 2.5], [3.0, 2.5]])  # release, copy, own run
     assert (np.asarray(after.distilled) < 0).all()
     assert (np.asarray(after.legal_exposure) > 0).all()
 
 
-def test_who_is_caught_and_wins_keeps_everything(p):
+def test_a_detected_lab_that_wins_loses_only_access(p):
     before = labs()
     after = before.do("answer_case", p, detected=jnp.ones(3, dtype=bool), lost=jnp.zeros(3, dtype=bool))
     np.testing.assert_array_equal(after.capability, before.capability)
@@ -49,13 +49,13 @@ def test_who_is_caught_and_wins_keeps_everything(p):
 
 
 @pytest.mark.parametrize("known", [2.0, 5.0])
-def test_past_the_target_nothing_is_copied_or_distilled(p, known):
-    """What a lab sells does not turn into a copy: a copy is what came from open weights."""
+def test_nothing_is_copied_or_distilled_beyond_the_target(p, known):
+    """A lab's own capability does not become a copy."""
     assert imitation.copy(-50.0, known, 1.0, 0.0, p) == -50.0
     assert imitation.distil(-50.0, known, 1.0, 3.0, p) == -50.0
 
 
-def test_copies_start_from_what_the_lab_had_and_stay_below_the_target(p):
+def test_copies_start_from_the_lab_s_own_capability_and_stay_below_the_target(p):
     copied = imitation.copy(-50.0, 2.0, 3.0, 0.0, p)
     assert 2.0 < copied < 3.0 + np.log(p.copy_fidelity)
     blocked = imitation.copy(-50.0, 2.0, 3.0, 1.0, p)

@@ -1,4 +1,4 @@
-"""A changed world beside the baseline: same history, same draws, and the page's way of playing it."""
+"""Counterfactuals: shared history, common draws, and the runs of the dashboard."""
 
 import contextlib
 import datetime as dt
@@ -27,7 +27,7 @@ def strict():
     return STRICT.run()
 
 
-def test_history_is_shared_and_the_rest_is_not(strict):
+def test_worlds_share_their_history_and_differ_afterwards(strict):
     assert strict.a.seeds == strict.b.seeds == list(range(4))
     for name in ("welfare", "open_token_share", "distillation_volume"):
         assert np.array_equal(strict.a[name][:, :24], strict.b[name][:, :24])
@@ -35,7 +35,7 @@ def test_history_is_shared_and_the_rest_is_not(strict):
     assert (strict.a["ip_strength"][:, -1] > strict.b["ip_strength"][:, -1]).all()
 
 
-def test_nothing_changed_is_the_baseline():
+def test_without_changes_both_worlds_are_the_baseline():
     same = Counterfactual(seeds=2, months=26).run()
     assert all(np.array_equal(same.a[name], same.b[name], equal_nan=True) for name in same.a.names)
 
@@ -49,7 +49,7 @@ def test_the_table_has_the_means_and_the_paired_differences(strict):
     assert str(row["month"].date()) == "2025-06-01"
 
 
-def test_export_rules_are_lifted_or_closed_from_that_month_on():
+def test_export_rules_are_lifted_or_closed_from_the_given_month():
     lifted, closed = (
         Counterfactual(exports=which, seeds=2, months=36).run().difference("leader_revenue") for which in EXPORTS[1:]
     )
@@ -59,7 +59,7 @@ def test_export_rules_are_lifted_or_closed_from_that_month_on():
     assert lifted[:, 30:].sum() > closed[:, 30:].sum()
 
 
-def test_the_page_plays_the_same_numbers_and_each_world_once(strict):
+def test_the_page_gives_the_same_numbers_and_runs_each_world_once(strict):
     from abm.dashboard.runs import Runs, Superseded
 
     runs, told, shown = Runs(), [], []
@@ -94,7 +94,7 @@ def test_the_page_plays_the_same_numbers_and_each_world_once(strict):
     assert runs.run(other, progress).a.seeds == list(range(13))  # and the next one runs
 
 
-def test_a_baseline_is_prepared_and_whoever_waits_for_it_sees_how_far_it_is():
+def test_waiting_for_the_baseline_reports_its_progress():
     from abm.dashboard.runs import Runs
 
     def beside(runs, prepared, asked):
@@ -102,7 +102,7 @@ def test_a_baseline_is_prepared_and_whoever_waits_for_it_sees_how_far_it_is():
         told = []
         thread = threading.Thread(target=runs.prepare, args=(prepared,))
         thread.start()
-        while runs._in_hand is None and thread.is_alive():
+        while runs._current is None and thread.is_alive():
             time.sleep(0.001)
         runs.run(asked, lambda *what: told.append(what[:3]), lambda: told.append("waits"))
         thread.join()
@@ -120,8 +120,8 @@ def test_a_baseline_is_prepared_and_whoever_waits_for_it_sees_how_far_it_is():
     assert list(runs._baselines) == [(2, 26, 24)]  # the other was given up
 
 
-def test_levers_that_no_month_reads_are_refused():
-    """Traced: which parameters reach the market that a month leaves."""
+def test_levers_that_act_only_in_the_first_month_are_rejected():
+    """Found by tracing which parameters affect the market after a month."""
     import jax
     import jax.numpy as jnp
     from jax.interpreters import partial_eval
@@ -146,11 +146,11 @@ def test_levers_that_no_month_reads_are_refused():
     unread = {name for name, is_used in zip(values, used[-len(values) :], strict=True) if not is_used}
     assert unread == set(FROM_THE_START)
     assert not unread & {lever.name for lever in every()}
-    with pytest.raises(CounterfactualError, match="acts in the first month alone"):
+    with pytest.raises(CounterfactualError, match="acts in the first month only"):
         Counterfactual(levers={"closed_trust": 3.0})
 
 
-def test_lifted_rules_are_lifted_with_their_news():
+def test_lifting_rules_also_removes_news_of_them():
     lifted = [event.id for event in Counterfactual(exports="lifted").changed_scenario().all_events]
     assert not {"h20_licence", "h20_licence_news", "export_2024"} & set(lifted)
     assert "r1" in lifted
@@ -158,22 +158,22 @@ def test_lifted_rules_are_lifted_with_their_news():
     assert {"closed_to_china", "closed_to_china_news", "export_2024"} <= closed
 
 
-def test_a_scenario_with_parameters_of_its_own_says_from_when_it_can_be_played():
+def test_a_scenario_with_its_own_parameters_names_the_date_it_needs():
     with pytest.raises(CounterfactualError, match=r"guarantee_share.*set since = 2023-01-01"):
         Counterfactual(scenario="article_bundle").changed_scenario()
     Counterfactual(scenario="article_bundle", since=dt.date(2023, 1, 1)).changed_scenario()
 
 
-def test_the_page_has_a_limit():
+def test_the_page_limits_the_size_of_a_request():
     from abm.dashboard.runs import Runs
 
     with pytest.raises(CounterfactualError, match="up to 60,000"):
         Runs().run(Counterfactual(seeds=2000), lambda *_: None)
-    with pytest.raises(CounterfactualError, match="2,000 seeds of 30 months take about .* MB: lower seeds to"):
+    with pytest.raises(CounterfactualError, match="2,000 seeds of 30 months .* MB: lower seeds to"):
         Runs().run(Counterfactual(seeds=2000, months=30), lambda *_: None)
 
 
-def test_what_the_page_says_a_run_takes_is_what_it_takes():
+def test_the_estimated_memory_of_a_run_is_accurate():
     """A run's state and what is kept of it, of both worlds, within a fifth; a page of the largest size is refused."""
     from abm.dashboard.runs import BUDGET, Runs, bytes_of, too_much
 
@@ -186,7 +186,7 @@ def test_what_the_page_says_a_run_takes_is_what_it_takes():
     assert bytes_of(fewer, 30) <= BUDGET < bytes_of(fewer + 1, 30)
 
 
-def test_a_run_longer_than_a_program_has_rows_compiles_no_other_program():
+def test_long_runs_reuse_the_compiled_program():
     """What the page plays of a long run is in memory a few months at a time, and no length asks for a compilation."""
     import jax
     import jax.numpy as jnp
@@ -230,13 +230,13 @@ asked = st.builds(
 
 
 @pytest.mark.parametrize("said", ["seeds=1_0", "since=2025-W02-3", "since=20250105", "months=%2B31", "ip_strength=0_1"])
-def test_an_address_holds_plain_numbers_and_dates(said):
+def test_an_address_accepts_only_plain_numbers_and_dates(said):
     with pytest.raises(CounterfactualError, match="must be"):
         Counterfactual.from_query(said)
 
 
 @given(asked)
-def test_files_and_addresses_bring_it_back(tmp_path_factory, one):
+def test_files_and_addresses_round_trip(tmp_path_factory, one):
     path = tmp_path_factory.mktemp("spec") / "compare.toml"
     path.write_text(one.to_toml(), encoding="utf-8")
     assert Counterfactual.load(path) == one
@@ -244,7 +244,7 @@ def test_files_and_addresses_bring_it_back(tmp_path_factory, one):
 
 
 @given(st.text(max_size=80))
-def test_no_address_is_more_than_a_mistake(text):
+def test_any_address_is_parsed_or_rejected(text):
     with contextlib.suppress(CounterfactualError):
         Counterfactual.from_query(text)
 
@@ -256,25 +256,25 @@ def test_no_address_is_more_than_a_mistake(text):
         ({"levers": {"ip_strength": 2}}, "from 0 to 1"),
         ({"levers": {"ip_strength": float("nan")}}, "must be a number"),
         ({"levers": {"ip_strength": True}}, "must be a number"),
-        ({"levers": {"copying_rate.china": 1}}, "policy levers alone"),
+        ({"levers": {"copying_rate.china": 1}}, "only policy levers"),
         ({"seeds": 1}, "from 2 to"),
-        ({"months": 10}, "the runs end before that"),
+        ({"months": 10}, "must not be after the last month"),
         ({"since": dt.date(2020, 1, 1)}, "from 2023-01-01 on"),
         ({"exports": "open"}, '"lifted"'),
         ({"scenario": "nosuch"}, "unknown scenario"),
     ],
 )
-def test_what_is_wrong_is_said(said, words):
+def test_invalid_settings_are_rejected(said, words):
     with pytest.raises(CounterfactualError, match=words):
         Counterfactual(**said)
 
 
-def test_a_scenario_that_parts_too_early_says_when():
+def test_a_scenario_that_differs_too_early_names_the_month():
     with pytest.raises(CounterfactualError, match="choose 2025-02-01 or earlier"):
         Counterfactual(scenario="export_ban", since=dt.date(2025, 6, 1)).changed_scenario()
 
 
-def test_sliders_hold_their_defaults_and_lie_within_the_bounds():
+def test_sliders_contain_the_default_and_stay_within_bounds():
     rows = {row["name"]: row for row in Parameters.table()}
     for lever in every():
         row = rows[lever.name]
@@ -289,7 +289,7 @@ def invoke(*words):
     return CliRunner().invoke(app, ["compare", *map(str, words)])
 
 
-def test_the_command_keeps_spec_table_and_figure(tmp_path, strict):
+def test_the_command_saves_settings_table_and_figure(tmp_path, strict):
     spec = tmp_path / "strict.toml"
     spec.write_text(STRICT.to_toml())
     result = invoke(spec, "--out", tmp_path / "out", "--of", "welfare")
@@ -304,7 +304,7 @@ def test_the_command_keeps_spec_table_and_figure(tmp_path, strict):
 
 
 @pytest.mark.parametrize("value", [-1.234e-5, 11_650.0, -123_456.0, 4.344e6, -0.000123, float("nan")])
-def test_the_table_of_a_month_is_as_that_of_a_run_and_fits_80_columns(value):
+def test_the_monthly_table_matches_that_of_run_and_fits_80_columns(value):
     import pandas as pd
     from rich.console import Console
 
@@ -325,7 +325,7 @@ def test_the_table_of_a_month_is_as_that_of_a_run_and_fits_80_columns(value):
     assert all(unit in " ".join("\n".join(lines).split()) for unit in ("$ M per", "share of", "(nats)", "(H100e)"))
 
 
-def test_a_spec_finds_its_scenario_from_another_folder(tmp_path):
+def test_a_settings_file_finds_its_scenario_from_another_folder(tmp_path):
     (tmp_path / "mine").mkdir()
     story = tmp_path / "mine" / "late.toml"
     story.write_text('name = "late"\nextends = "baseline"\nremove = ["r1"]\n')
@@ -344,7 +344,7 @@ def test_a_spec_finds_its_scenario_from_another_folder(tmp_path):
         (["--exports", "none"], "choose"),
     ],
 )
-def test_a_mistake_is_one_line(words, said):
+def test_mistakes_take_one_line(words, said):
     result = invoke(*words)
     assert result.exit_code == 2
     assert said in result.stderr
@@ -359,10 +359,10 @@ def test_a_mistake_is_one_line(words, said):
         ("since = 2025\n", "must be a date"),
         ("= nothing", "spec.toml:1: TOML syntax: Invalid statement"),
         ('scenario = "../../etc/passwd"', "unknown scenario"),
-        ('name = "x"\nextends = "baseline"', "is a scenario; play it with"),
+        ('name = "x"\nextends = "baseline"', "is a scenario; run it with"),
     ],
 )
-def test_a_file_that_is_wrong_names_itself(tmp_path, text, words):
+def test_errors_in_a_file_name_the_file(tmp_path, text, words):
     path = tmp_path / "spec.toml"
     path.write_text(text)
     with pytest.raises(CounterfactualError, match=words) as caught:

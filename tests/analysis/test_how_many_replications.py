@@ -1,12 +1,12 @@
-"""How many replications an interval takes: closed forms, simulated data, and the command."""
+"""Number of replications needed: closed forms, simulated data, and the command."""
 
 import io
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.sensitivity import NAN, complaints, runner
 from rich.console import Console
-from typer.testing import CliRunner
 
 from abm.analysis.replications import enough, markdown, needed, replications, spread
 from abm.analysis.require_finite import IncompleteRuns, outcome_cube
@@ -16,20 +16,8 @@ from abm.cli.sensitivity import seeds_needed
 from abm.sweeps import open_sweep
 from abm.sweeps.stopping import Rule, half_widths, judge
 
-runner = CliRunner()
 
-
-NAN = float("nan")
-
-
-def complaints(*words):
-    result = runner.invoke(app, [str(word) for word in words])
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    return [line.removeprefix("abm: ") for line in result.stderr.splitlines()]
-
-
-def test_the_closed_form():
+def test_enough_is_the_smallest_sufficient_number():
     """n for t s / sqrt(n) = h: by hand, n = 97.4 for s = 0.1, h = 0.02 with the normal quantile, 99 with t."""
     from scipy.stats import t
 
@@ -43,7 +31,7 @@ def test_the_closed_form():
 
 
 def test_replications_of_simulated_data():
-    """Ranges hold the n of the true standard deviation as often as they should, and pairing pays by the covariance."""
+    """Ranges have nominal coverage of the true n, and pairing reduces n according to the covariance."""
     rng = np.random.default_rng(5)
     held = np.zeros(3)
     truth = enough(0.15, 0.02), enough(np.hypot(0.15, 0.15), 0.02, groups=2), enough(np.sqrt(2 * 0.15**2 * 0.1), 0.02)
@@ -57,27 +45,27 @@ def test_replications_of_simulated_data():
 
 
 def test_replications_agree_with_the_sequential_rule():
-    """The rule stops where its own interval is narrow: at the n that a pilot just as long says, within the pilot's range."""
+    """The sequential rule stops at about the n estimated by a pilot of the same length, within the pilot's range."""
     rng = np.random.default_rng(8)
     values = rng.normal(1.0, 0.15, size=1000)
-    found = judge(values[None], Rule("y", 0.02, minimum=30)).enough
+    enough_runs = judge(values[None], Rule("y", 0.02, minimum=30)).enough
     row = needed(values[:100])[0]
-    assert row["needed_low"] <= found <= row["needed_high"]
-    assert needed(values[:found])[0]["needed"] == pytest.approx(found, rel=0.03)
+    assert row["needed_low"] <= enough_runs <= row["needed_high"]
+    assert needed(values[:enough_runs])[0]["needed"] == pytest.approx(enough_runs, rel=0.03)
     assert row["reached"] == pytest.approx(half_widths(values[None, :100], Rule("y", 0.02))[-1])
     both = np.stack([values, values + rng.normal(0.1, 0.05, size=1000)])
-    found = judge(both, Rule("y", 0.02 / 4, minimum=30)).enough
+    enough_runs = judge(both, Rule("y", 0.02 / 4, minimum=30)).enough
     row = needed(both[0, :100], both[1, :100], 0.02 / 4)[2]
-    assert row["needed_low"] <= found <= row["needed_high"]
+    assert row["needed_low"] <= enough_runs <= row["needed_high"]
 
 
-def test_odd_pilots():
+def test_degenerate_pilots():
     assert needed([1.0, 1.0, 1.0])[0]["needed"] == 2
     assert needed([-1.0, 1.0])[0]["needed"] == np.inf
     assert spread(np.array([[1.0, 1.0], [2.0, 2.0]]))[0] == 0
     with pytest.raises(IncompleteRuns, match="run 1"):
         needed([1.0, NAN])
-    with pytest.raises(ValueError, match="two seeds"):
+    with pytest.raises(ValueError, match="at least two seeds"):
         needed([1.0])
     with pytest.raises(ValueError, match="above 0"):
         needed([1.0, 2.0], half_width=0)
@@ -118,7 +106,7 @@ def test_the_command_replications(tmp_path):
     assert "crash_compute" in pilot(["baseline"], (), 5, 60).columns
 
 
-def test_ctrl_c_says_whether_runs_are_kept(tmp_path, monkeypatch):
+def test_ctrl_c_reports_whether_runs_are_saved(tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
@@ -126,24 +114,24 @@ def test_ctrl_c_says_whether_runs_are_kept(tmp_path, monkeypatch):
     words = ["replications", "--seeds", "4", "--months", "3"]
     result = runner.invoke(app, words)
     assert result.exit_code == 130
-    assert result.stderr.splitlines()[-1] == "abm: stopped; nothing was kept; give --out to keep runs"
+    assert result.stderr.splitlines()[-1] == "abm: stopped; nothing was saved; give --out to save runs"
     result = runner.invoke(app, [*words, "--out", str(tmp_path)])
     last = result.stderr.splitlines()[-1]
-    assert last == f"abm: stopped; 0 runs are kept in {tmp_path / 'runs'}; run it again to go on"
+    assert last.startswith(f"abm: stopped; 0 runs are saved in {tmp_path / 'runs'}; ")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--of", "lerner"], "did you mean 'lerner"),
         (["--of", ""], "--of '': a name is blank"),
         (["--against", "ip_strickt"], "did you mean 'ip_strict'?"),
-        (["--against", "baseline"], "is the scenario itself"),
+        (["--against", "baseline"], "is the same as --scenario"),
         (["--half-width", "0"], "above 0 and below 1"),
         (["--seeds", "1"], "--seeds"),
     ],
 )
-def test_bad_words_of_replications(words, said):
+def test_bad_options_take_one_line(words, message):
     lines = complaints("replications", *words)
     assert len(lines) == 1
-    assert said in lines[0]
+    assert message in lines[0]

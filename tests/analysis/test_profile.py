@@ -1,4 +1,4 @@
-"""`abm profile`: the phases that are timed are the month that is played."""
+"""`abm profile`: the timed phases are those of the month."""
 
 import pytest
 from typer.testing import CliRunner
@@ -9,13 +9,13 @@ from abm.market.month import PHASES
 SIZES = {"adopters": 24, "investors": 40}
 
 
-def test_what_cannot_be_profiled_is_said_at_once():
+def test_invalid_options_are_rejected_at_once():
     for wrong in (["--runs", "0"], ["--month", "-1"], ["--json", "/dev/null/profile.json"]):
         assert CliRunner().invoke(app, ["profile", *wrong]).exit_code == 2
 
 
 @pytest.mark.slow
-def test_the_command_says_where_the_time_goes(tmp_path):
+def test_the_command_times_every_phase(tmp_path):
     sizes = ["--runs", "2", "--month", "1", "--adopters", "24", "--investors", "40", "--repeats", "2"]
     done = CliRunner().invoke(app, ["profile", *sizes, "--json", str(tmp_path / "profile.json")])
     assert done.exit_code == 0, done.output

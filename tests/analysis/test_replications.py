@@ -1,4 +1,4 @@
-"""The four replications: their headline numbers, their rules against plain loops, and the pages that report them."""
+"""The four replications of published models: headline numbers, comparison with plain loops, and their pages."""
 
 import csv
 import importlib.util
@@ -38,7 +38,7 @@ def script(name):
     ],
     ids=["arthur", "urn", "bass", "brock_hommes", "cobweb", "nelson_winter"],
 )
-def test_compiled_is_agent_by_agent(run):
+def test_compiled_rules_agree_with_interpreted_ones(run):
     compiled = run()
     with interpreted():
         by_hand = run()
@@ -54,7 +54,7 @@ def test_run_seeds():
 # --- Arthur ---
 
 
-def test_who_switches_at_the_barrier():
+def test_adopters_switch_at_the_barrier():
     """Type R takes B at a lead of -10, not yet at -9; type S takes A at +10, not yet at +9."""
     people = Population.create(arthur.Adopter, 4, taste=np.array([10.0, 10.0, -10.0, -10.0]))
     lead = np.array([-10, -9, 10, 9])
@@ -123,8 +123,8 @@ def test_without_imitation_adoption_is_exponential():
 # --- Brock and Hommes ---
 
 
-def test_the_market_is_the_third_order_equation():
-    """Rules with a record and holdings are the paper's difference equation in three lagged prices."""
+def test_the_market_follows_the_third_order_equation():
+    """Rules with past profits and holdings reproduce the paper's difference equation in three lagged prices."""
     beta, g, gross, cost = 3.4, 1.2, 1.1, 1.0
     price = brock_hommes.run(beta, periods=60, start=0.5)["price"][0]
     for t in range(3, 60):
@@ -152,8 +152,8 @@ def test_asset_market_attractors():
     assert mirrored == pytest.approx(-1.29326, abs=1e-3)
 
 
-def test_many_investors_are_the_limit():
-    """In ten thousand investors the luck of each hardly shows, and it shows three times as much in a thousand."""
+def test_many_investors_approach_the_limit():
+    """Individual luck is negligible with 10,000 investors and about three times as large with 1,000."""
     scatter = []
     for investors in (1_000, 10_000):
         price = brock_hommes.run(2.8, periods=800, investors=investors)["price"][0, 200:]
@@ -214,14 +214,14 @@ def test_industry_against_loops():
     assert out["best_practice"][:, -1].min() > 0.18, "somebody innovated, or the comparison shows little"
 
 
-def test_nobody_wants_to_grow_at_first():
+def test_no_firm_wants_to_grow_at_first():
     for firms, (capital, _, _) in nelson_winter.FIRMS.items():
         share = 1 / firms
         resting = 67 / (0.16 * firms) * (2 - 2 * share) / (2 - share)
         assert capital == pytest.approx(resting, rel=1e-3)
 
 
-def test_copying_moves_an_industry():
+def test_ease_of_copying_changes_an_industry():
     """A hundred industries of 8 firms, within three standard errors; the same draws at every ease of copying."""
     last = {a_m: {k: v[:, -1] for k, v in nelson_winter.run(8, a_m, runs=100).items()} for a_m in (0, 1.25, 25)}
     for a_m, equivalents, share in ((0, 3.65, 0.984), (1.25, 5.45, 0.645), (25, 6.68, 0.278)):
@@ -236,8 +236,8 @@ def test_copying_moves_an_industry():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_every_number_of_a_page(name):
-    """What run.py writes into the README, computed again: 400 industries a setting for Nelson and Winter."""
+def test_every_number_of_a_page_is_reproduced(name):
+    """The numbers that run.py writes into the README, recomputed; 400 industries per setting for Nelson and Winter."""
     run = script(name)
     found = run.numbers(bass.run(runs=run.RUNS) if name == "bass" else run.simulate())
     assert [n.quantity for n in found if not n.met] == []
@@ -262,7 +262,7 @@ def test_page_shows_the_code_and_the_numbers(name):
     assert 10_000 < (PAGES / name / "figure.png").stat().st_size < 150_000
 
 
-def test_a_miss_is_seen():
+def test_a_miss_is_marked():
     hit = comparison.Number("price", 1.0004, 1.0, 1e-3, "closed form")
     miss = comparison.Number("share", 0.5, 0.6, 0.05, "print", error=0.00002)
     assert hit.met and not miss.met

@@ -1,4 +1,4 @@
-"""PRIM: boxes put into random cases come back, measures by hand, what must not matter, what it refuses."""
+"""PRIM: recovery of planted boxes, measures by hand, invariances, rejected input."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def cases(seed, number=1500, columns=NAMES):
 
 
 def within(x, limits):
-    """Which rows of `x` lie in the limits."""
+    """Mask of the rows of `x` that lie within the limits."""
     inside = np.full(len(x), True)
     for name, (low, high) in limits.items():
         inside &= x[name].between(low, high).to_numpy()
@@ -57,7 +57,7 @@ def test_finds_a_planted_box(planted, seed):
 @pytest.mark.parametrize("planted", [CORNER, MIDDLE], ids=["corner", "middle"])
 @pytest.mark.parametrize("seed", range(5))
 def test_finds_a_planted_box_among_errors(planted, seed):
-    """Coverage and density near those of the box that was put in, which is the best that there is."""
+    """Coverage and density are close to those of the planted box, the best possible."""
     x = cases(seed)
     hit = noisy(x, planted, seed)
     truth = measure(planted, x, hit)
@@ -72,7 +72,7 @@ def test_finds_a_planted_box_among_errors(planted, seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_gives_few_significant_limits(seed):
-    """Hits that come from nothing: with half of them covered, no box is much denser than all cases."""
+    """Random hits: no box that covers half of them is much denser than all cases."""
     x = cases(seed)
     hit = np.random.default_rng(seed + 50).random(len(x)) < 0.3
     assert limits_of(trajectory(x, hit), x, hit, 0.5).density < 0.4
@@ -81,7 +81,7 @@ def test_noise_gives_few_significant_limits(seed):
 
 
 def test_measures_by_hand():
-    """Of boxes of PRIM, and of the same boxes measured: shares by counting, quasi-p-values by the binomial test."""
+    """Measures of PRIM's boxes, and of the same boxes measured again: shares by counting, p-values by the binomial test."""
     x = cases(7, 400)
     hit = noisy(x, MIDDLE, 7)
     boxes = trajectory(x, hit)
@@ -112,8 +112,8 @@ def test_measures_by_hand():
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_every_slice_raises_the_density_most_for_what_it_loses(seed):
-    """Against a search by hand: 5 % off either end of each input, wherever the box stands."""
+def test_every_slice_maximizes_the_gain_in_density_per_case_lost(seed):
+    """Compared with an explicit search over slices of 5 % at either end of each input."""
     x = cases(seed, 300)
     hit = noisy(x, CORNER, seed)
     boxes = [box for box in trajectory(x, hit) if box.restricted or box.mass == 1]
@@ -137,8 +137,8 @@ def test_every_slice_raises_the_density_most_for_what_it_loses(seed):
     assert compared > 15
 
 
-def test_few_values_are_peeled_one_at_a_time():
-    """An input with three values, of which a slice of 5 % cannot be taken, a flag, and one that is the same throughout."""
+def test_inputs_with_few_values_are_peeled_value_by_value():
+    """Inputs: three values, of which a slice of 5 % cannot be taken; a flag; a constant."""
     x = pd.DataFrame({"level": np.repeat([0, 1, 2], 60), "switch": np.tile([False, True], 90), "scenario": 1})
     hit = (x["level"] == 1) & x["switch"]
     box = choose(trajectory(x, hit), 1.0)
@@ -146,15 +146,15 @@ def test_few_values_are_peeled_one_at_a_time():
     assert box.density == 1
 
 
-def test_an_input_called_scenario_counts():
-    """The library leaves such a column out."""
+def test_an_input_named_scenario_is_used():
+    """The library would drop such a column."""
     x = cases(1).rename(columns={"talent": "scenario"})
     hit = x["scenario"] > 0.7
     assert list(limits_of(trajectory(x, hit), x, hit, 0.9).limits) == ["scenario"]
 
 
 def test_insignificant_limits_are_released():
-    """The least significant first, and the others measured anew."""
+    """The least significant limit is released first, and the others are measured again."""
     x = cases(4, 300)
     hit = noisy(x, CORNER, 4)
     released = 0
@@ -174,7 +174,7 @@ def test_insignificant_limits_are_released():
     assert significant(box, x, hit, level=0).limits == {}
 
 
-def test_what_matters_is_found_again_in_halves():
+def test_inputs_that_matter_are_found_again_in_halves():
     x = cases(8)
     hit = noisy(x, CORNER, 8)
     box = limits_of(trajectory(x, hit), x, hit, 0.7)
@@ -190,14 +190,14 @@ def test_what_matters_is_found_again_in_halves():
     assert reproduce(box, x, hit, seed=2) != again
 
 
-def test_no_halves_find_nothing_again():
+def test_zero_halves_are_rejected():
     x = np.random.default_rng(0).random((40, 2))
-    with pytest.raises(ValueError, match="halves 0: must be 1 or more"):
+    with pytest.raises(ValueError, match="halves 0: must be at least 1"):
         reproduce(Box({}, 1, 1, 1, {}), x, x[:, 0] > 0.5, halves=0)
 
 
-def test_halves_are_those_of_the_library_on_average():
-    """Its own resampling (which takes no seed on Python 3.11, and counts limits without asking for their significance)."""
+def test_resampling_agrees_with_the_library_on_average():
+    """The library's resampling takes no seed on Python 3.11 and counts limits whether or not they are significant."""
     from ema_workbench.analysis import prim
 
     x = cases(8, 600)
@@ -213,7 +213,7 @@ def test_halves_are_those_of_the_library_on_average():
 
 
 def test_a_box_of_chance_is_not_found_again():
-    """Eight inputs that say nothing: on the cases it was found on the box looks twice as dense as all cases are."""
+    """Eight irrelevant inputs: on the cases it was found on, the box looks twice as dense as all cases."""
     x = pd.DataFrame(np.random.default_rng(1).random((300, 8)))
     hit = np.random.default_rng(101).random(len(x)) < 0.3
     box = choose(trajectory(x, hit), 0.25)
@@ -225,7 +225,7 @@ def test_a_box_of_chance_is_not_found_again():
 
 
 def test_only_the_order_of_values_matters():
-    """Up to the library's putting a limit midway between two cases."""
+    """Apart from the exact limits, which the library puts midway between two cases."""
     x = cases(5, 600)
     hit = noisy(x, MIDDLE, 5)
     bent = x.assign(compute=np.exp(5 * x["compute"]), talent=x["talent"] ** 3 - 7)
@@ -236,7 +236,7 @@ def test_only_the_order_of_values_matters():
         np.testing.assert_array_equal(within(x, box.limits), within(bent, other.limits))
 
 
-def test_rows_may_come_in_any_order_and_the_array_stands_for_the_frame():
+def test_row_order_does_not_matter_and_arrays_work_like_frames():
     x = cases(6, 600)
     hit = noisy(x, CORNER, 6)
     boxes = trajectory(x, hit)
@@ -249,8 +249,8 @@ def test_rows_may_come_in_any_order_and_the_array_stands_for_the_frame():
     ]
 
 
-def test_the_library_changes_nothing_around_it():
-    """Global draws, drawing, warnings and logging are as they were, nothing is printed, and x is left alone."""
+def test_the_library_has_no_side_effects():
+    """Global random state, plotting, warnings and logging are unchanged, nothing is printed, and x is not modified."""
     code = """
 import logging, warnings, matplotlib, numpy, pandas
 from abm.analysis import scenario_discovery as sd
@@ -268,7 +268,7 @@ pandas.testing.assert_frame_equal(x, same)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
+def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ema_workbench", None)
     with pytest.raises(ImportError) as error:
         trajectory(X, HIT)
@@ -278,7 +278,7 @@ def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
     assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"abm: {line}\n")
 
 
-def test_choice():
+def test_choose_prefers_density_then_fewer_inputs_then_mass():
     wide, slim = Box({"a": (0, 1)}, 0.9, 0.5, 0.4, {"a": 0}), Box({"a": (0, 2)}, 0.85, 0.7, 0.3, {"a": 0})
     two = Box({"a": (0, 1), "b": (0, 1)}, 0.95, 0.7, 0.4, {"a": 0, "b": 0})
     small = Box({"b": (0, 1)}, 0.85, 0.7, 0.2, {"b": 0})
@@ -305,8 +305,8 @@ HIT = np.array([True, False, True, False, True, False])
         (lambda: trajectory(X, HIT[:, None]), "each of the 6 cases"),
         (lambda: trajectory(X, HIT * 0.5), "true or false"),
         (lambda: trajectory(X, np.where(HIT, 1, np.nan)), "true or false"),
-        (lambda: trajectory(np.where(X == 3, np.nan, X), HIT), "finite: not so in row 1"),
-        (lambda: trajectory(np.where(X == 3, np.inf, X), HIT), "finite: not so in row 1"),
+        (lambda: trajectory(np.where(X == 3, np.nan, X), HIT), "finite, but is not in row 1"),
+        (lambda: trajectory(np.where(X == 3, np.inf, X), HIT), "finite, but is not in row 1"),
         (lambda: trajectory(pd.DataFrame(X * np.nan, index=list("abcdef")), HIT), "rows a, b, c, d, e and 1 more"),
         (lambda: trajectory(pd.DataFrame({"a": X[:, 0], "b": list("xyxyxy")}), HIT), "inputs ['b'] are not numbers"),
         (lambda: trajectory(pd.DataFrame(X).astype({1: "category"}), HIT), "inputs [1] are not numbers"),
@@ -320,17 +320,17 @@ HIT = np.array([True, False, True, False, True, False])
         (lambda: measure({"a": (0, 1)}, X, HIT), "no inputs ['a']"),
         (lambda: measure({0: (2, 1)}, X, HIT), "2 is not below 1"),
         (lambda: measure({0: (np.nan, 1)}, X, HIT), "limits of 0"),
-        (lambda: measure({0: (20, 30)}, X, HIT), "no case lies in the box"),
+        (lambda: measure({0: (20, 30)}, X, HIT), "contains no case"),
     ],
 )
-def test_refusals(call, message):
+def test_invalid_arguments_are_rejected(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value)
 
 
 def test_cases_are_paired_by_their_labels():
-    """As pandas does it: a Series of hits that was sorted, or comes from another table, belongs to the rows of its labels."""
+    """As in pandas: a Series of hits that was sorted or comes from another table is matched by its row labels."""
     x = cases(4, 400)
     hit = pd.Series(within(x, CORNER), index=x.index)
     right = trajectory(x, hit.to_numpy())
@@ -343,5 +343,5 @@ def test_cases_are_paired_by_their_labels():
         trajectory(x, hit.set_axis(hit.index + 400))
     with pytest.raises(ValueError, match="row label 3 repeats"):
         trajectory(x.set_axis([3, 3, *range(398)]), hit)
-    with pytest.raises(ValueError, match="hit must be true or false: not so in row 5"):
+    with pytest.raises(ValueError, match="hit must be true or false, but is not in row 5"):
         trajectory(x, hit.astype("boolean").where(hit.index != 5))

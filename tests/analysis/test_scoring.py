@@ -1,4 +1,4 @@
-"""Frozen predictions against made-up outcomes: scores by hand, what is refused, and the command."""
+"""Scores of frozen predictions on made-up outcomes: scores by hand, rejected files, and the command."""
 
 import datetime as dt
 import json
@@ -27,7 +27,7 @@ EVENTS = {"first": dt.date(2031, 2, 3), "second": dt.date(2031, 3, 4)}
 
 
 def complaints(*words):
-    """Lines on the error stream of a command that must fail with exit code 2, and say nothing else."""
+    """Lines on stderr of a command that must fail with exit code 2 and print nothing else."""
     done = CliRunner().invoke(app, list(words))
     assert (done.exit_code, done.stdout) == (2, ""), done.output
     lines = done.stderr.splitlines()
@@ -43,7 +43,7 @@ def row(p, event="first", layer="chips", **more):
 
 
 def rows(p):
-    """One for each event and layer, with these probabilities in turn."""
+    """One prediction per event and layer, with the given probabilities."""
     places = [(event, layer) for event in EVENTS for layer in LAYERS]
     return [row(one, event, layer) for one, (event, layer) in zip(p, places, strict=True)]
 
@@ -91,7 +91,7 @@ def test_a_forecast_that_is_always_wrong():
 
 
 def test_scores_by_hand():
-    """Three of one event and one of another, with base rates of their own."""
+    """Three predictions for one event and one for another, with their own base rates."""
     given = [
         row(0.8, layer="chips", climatology=0.6),
         row(0.3, layer="power", climatology=0.5, low=-0.01),
@@ -100,7 +100,7 @@ def test_scores_by_hand():
     ]
     report = score(given, came(given, [0.04, -0.02, 0.0, 0.01]))
     first, second = report.events
-    # Up: 1, 0, 0 (a return of nought is not up), and 1.
+    # Up: 1, 0, 0 (a return of zero is not up), and 1.
     assert first.brier == pytest.approx((0.2**2 + 0.3**2 + 0.52**2) / 3)
     assert first.brier_climatology == pytest.approx((0.4**2 + 0.5**2 + 0.5**2) / 3)
     assert first.skill == pytest.approx(1 - 0.4004 / 0.66)
@@ -118,7 +118,7 @@ def test_scores_by_hand():
     assert report.coins.p == pytest.approx((3 + 1) / 8)
 
 
-def test_climatology_that_was_perfect_leaves_no_skill_to_measure():
+def test_skill_is_undefined_if_climatology_was_perfect():
     given = [row(0.9, climatology=1.0)]
     report = score(given, came(given, [0.01]))
     assert report.all.skill is None
@@ -126,14 +126,14 @@ def test_climatology_that_was_perfect_leaves_no_skill_to_measure():
 
 
 @pytest.mark.parametrize(("known", "right"), [(1, 0), (1, 1), (7, 5), (10, 7), (12, 12), (40, 23)])
-def test_coins_are_the_exact_binomial(known, right):
-    found = coins(known, right)
-    assert found.p == pytest.approx(binomtest(right, known, 0.5, alternative="greater").pvalue, rel=1e-12)
-    assert found.mean == known / 2
-    below = sum(math.comb(known, k) for k in range(found.low)) / 2**known
-    upto = sum(math.comb(known, k) for k in range(found.high + 1)) / 2**known
-    assert below < 0.05 <= below + math.comb(known, found.low) / 2**known
-    assert upto >= 0.95 > upto - math.comb(known, found.high) / 2**known
+def test_coin_flips_follow_the_exact_binomial_distribution(known, right):
+    distribution = coins(known, right)
+    assert distribution.p == pytest.approx(binomtest(right, known, 0.5, alternative="greater").pvalue, rel=1e-12)
+    assert distribution.mean == known / 2
+    below = sum(math.comb(known, k) for k in range(distribution.low)) / 2**known
+    upto = sum(math.comb(known, k) for k in range(distribution.high + 1)) / 2**known
+    assert below < 0.05 <= below + math.comb(known, distribution.low) / 2**known
+    assert upto >= 0.95 > upto - math.comb(known, distribution.high) / 2**known
 
 
 @pytest.mark.parametrize(("right", "met"), [(6, False), (7, True)])
@@ -143,41 +143,41 @@ def test_the_rule_is_met_at_seven_of_ten(right, met):
 
 
 @pytest.mark.parametrize(("p", "sign"), [(0, -1), (0.45, -1), (0.4501, 0), (0.5, 0), (0.5499, 0), (0.55, 1), (1, 1)])
-def test_signs_are_called_away_from_a_half(p, sign):
+def test_signs_are_called_only_away_from_a_half(p, sign):
     assert called_sign(p) == sign
 
 
-def test_what_was_known_beforehand_is_no_prediction():
+def test_predictions_made_after_the_event_draw_warnings():
     given = [row(0.9), row(0.9, "second", made_on=dt.date(2031, 3, 5), fitted_to=dt.date(2031, 3, 4))]
     lines = score(given, came(given, [0.01, 0.01])).warnings
     assert lines == [
-        "second began on 2031-03-04 and was computed on 2031-03-05: not a prediction",
-        "second began on 2031-03-04 and the fit has data to 2031-03-04: not out of sample",
+        "second began on 2031-03-04 and the prediction was computed on 2031-03-05: not a prediction",
+        "second began on 2031-03-04 and the fit has data up to 2031-03-04: not out of sample",
     ]
     # An event that took place before its predicted date, and before the prediction was made.
     early = came(given[:1], [0.01], date=dt.date(2031, 1, 9))
     assert score(given[:1], early).warnings == [
-        "first was predicted for 2031-02-03 and began on 2031-01-09: outcomes and predictions differ",
-        "first began on 2031-01-09 and was computed on 2031-01-10: not a prediction",
+        "first was predicted for 2031-02-03 but began on 2031-01-09: the dates differ",
+        "first began on 2031-01-09 and the prediction was computed on 2031-01-10: not a prediction",
     ]
 
 
-def test_a_later_day_of_the_outcomes_does_not_silence_hindsight():
+def test_a_later_actual_date_does_not_suppress_the_warning():
     given = [row(0.9, made_on=dt.date(2031, 3, 1)), row(0.9, layer="power", made_on=dt.date(2031, 3, 1))]
-    later = came(given[1:], [0.01], date=dt.date(2031, 6, 2))  # told for one layer: an event has one day
+    later = came(given[1:], [0.01], date=dt.date(2031, 6, 2))  # given for one layer only: an event has one date
     assert score(given, came(given[:1], [0.01]) | later).warnings == [
-        "first was predicted for 2031-02-03 and began on 2031-06-02: outcomes and predictions differ",
-        "first was predicted for 2031-02-03 and was computed on 2031-03-01: not a prediction",
+        "first was predicted for 2031-02-03 but began on 2031-06-02: the dates differ",
+        "first was predicted for 2031-02-03 and the prediction was computed on 2031-03-01: not a prediction",
     ]
 
 
 @pytest.mark.parametrize(("made_on", "lines"), [(dt.date(2031, 2, 2), 0), (dt.date(2031, 2, 3), 1)])
-def test_on_its_first_day_an_event_has_begun(made_on, lines):
+def test_an_event_has_begun_on_its_first_day(made_on, lines):
     given = [row(0.9, made_on=made_on)]
     assert len(score(given, came(given, [0.01])).warnings) == lines
 
 
-def test_what_is_written_is_read_again(tmp_path):
+def test_written_predictions_are_read_back(tmp_path):
     given = [*rows(np.linspace(0, 1, 8)), row(1 / 3, layer='a "b", c', climatology=2 / 3, mean=-0.1 / 3)]
     path = write_predictions(tmp_path / "new" / "predictions.csv", given)
     assert read_predictions(path) == given
@@ -185,7 +185,7 @@ def test_what_is_written_is_read_again(tmp_path):
     assert first == "event,date,layer,days,probability_up,sign,mean,low,high,fitted_to,made_on,climatology"
 
 
-def test_what_would_be_refused_is_not_written(tmp_path):
+def test_invalid_predictions_are_not_written(tmp_path):
     path = tmp_path / "predictions.csv"
     with pytest.raises(ValueError) as error:
         write_predictions(path, [replace(row(0.9), sign=-1), row(float("nan"), layer="power")])
@@ -207,18 +207,18 @@ def with_cell(name, text, line=GOOD):
 @pytest.mark.parametrize(
     ("lines", "faults"),
     [
-        ([], ["{}: there are no rows"]),
-        ([with_cell("probability_up", "1.2")], ["{}, line 2: probability_up '1.2' is no probability: it must lie"]),
-        ([with_cell("probability_up", "-0.1")], ["line 2: probability_up '-0.1' is no probability"]),
-        ([with_cell("climatology", "7")], ["line 2: climatology '7' is no probability"]),
+        ([], ["{}: contains no rows"]),
+        ([with_cell("probability_up", "1.2")], ["{}, line 2: probability_up '1.2' is not a probability"]),
+        ([with_cell("probability_up", "-0.1")], ["line 2: probability_up '-0.1' is not a probability"]),
+        ([with_cell("climatology", "7")], ["line 2: climatology '7' is not a probability"]),
         ([with_cell("probability_up", "nan")], ["line 2: probability_up 'nan' is not finite"]),
         ([with_cell("mean", "inf")], ["line 2: mean 'inf' is not finite"]),
         ([with_cell("mean", "1 %")], ["line 2: mean '1 %' is not a number"]),
         ([with_cell("low", "-2")], ["line 2: low '-2' is out of range: returns are fractions"]),
         ([with_cell("low", "0.05")], ["line 2: low 0.05 is above high 0.04"]),
-        ([with_cell("days", "0")], ["line 2: days '0' is not one day or more"]),
+        ([with_cell("days", "0")], ["line 2: days '0' must be at least 1"]),
         ([with_cell("days", "2.5")], ["line 2: days '2.5' is not a whole number"]),
-        ([with_cell("days", "1.000")], ["line 2: days '1.000' could be one or a thousand"]),
+        ([with_cell("days", "1.000")], ["line 2: days '1.000' could mean one or one thousand"]),
         ([with_cell("days", "1_0")], ["line 2: days '1_0' is not a number"]),
         ([with_cell("mean", "\u0660.\u0661")], ["line 2: mean '\u0660.\u0661' is not a number"]),
         ([with_cell("mean", "\u22120.01")], ["line 2: mean '\u22120.01' is not a number"]),
@@ -228,26 +228,29 @@ def with_cell(name, text, line=GOOD):
         ([with_cell("sign", "2")], ["line 2: sign '2' is not -1, 0 or 1"]),
         (
             [with_cell("sign", "0")],
-            ["line 2: sign 0 does not go with probability_up 0.7 (1 from 0.55 up, -1 from 0.45"],
+            ["line 2: sign 0 contradicts probability_up 0.7 (1 for 0.55 or more, -1 for 0.45"],
         ),
         ([with_cell("date", "3 February")], ["line 2: date '3 February' is not a date such as 2025-06-30"]),
         ([with_cell("layer", "")], ["line 2: layer is blank"]),
         ([with_cell("fitted_to", "2031-01-11")], ["line 2: fitted_to 2031-01-11 is after made_on 2031-01-10"]),
-        ([GOOD, OTHER, GOOD], ["line 4: first, chips is there already, in line 2"]),
-        ([GOOD, with_cell("date", "2031-02-04", OTHER)], ["line 3: date 2031-02-04 of first is 2031-02-03 for chips"]),
-        ([GOOD, with_cell("days", "6", OTHER)], ["line 3: days 6 of first is 5 for chips: an event has one"]),
-        ([GOOD + ",more"], ["line 2: 13 cells, and there are 12 columns"]),
-        ([GOOD, OTHER[:20]], ["line 3: 3 cells, and there are 12 columns"]),
+        ([GOOD, OTHER, GOOD], ["line 4: duplicate row for first, chips; the first is in line 2"]),
+        (
+            [GOOD, with_cell("date", "2031-02-04", OTHER)],
+            ["line 3: date 2031-02-04 of first differs from 2031-02-03 in the row of layer chips"],
+        ),
+        ([GOOD, with_cell("days", "6", OTHER)], ["line 3: days 6 of first differs from 5 in the row of layer chips"]),
+        ([GOOD + ",more"], ["line 2: 13 cells, but the table has 12 columns"]),
+        ([GOOD, OTHER[:20]], ["line 3: 3 cells, but the table has 12 columns"]),
         ([GOOD, 'x"y"",' * 12, '"open'], ["line 3: 13 cells", "line 4: unexpected end of data"]),
         ([with_cell("days", "x"), with_cell("sign", "y", OTHER)], ["line 2: days 'x'", "line 3: sign 'y'"]),
     ],
 )
-def test_refused_predictions(lines, faults, tmp_path):
+def test_invalid_predictions_are_rejected(lines, faults, tmp_path):
     path, outcomes = tmp_path / "p.csv", tmp_path / "o.csv"
     path.write_text("\n".join([HEAD, *lines]) + "\n")
-    said = complaints("score", str(path), "--outcomes", str(outcomes))
-    assert len(said) == len(faults)
-    for line, fault in zip(said, faults, strict=True):
+    lines_printed = complaints("score", str(path), "--outcomes", str(outcomes))
+    assert len(lines_printed) == len(faults)
+    for line, fault in zip(lines_printed, faults, strict=True):
         assert fault.format(path) in line
 
 
@@ -255,23 +258,25 @@ def test_refused_predictions(lines, faults, tmp_path):
     ("head", "faults"),
     [
         (HEAD.replace("sign", "sgin"), ["unknown column 'sgin'; did you mean 'sign'?", "column sign is missing"]),
-        (HEAD.replace("mean", "low"), ["column low is there twice", "column mean is missing"]),
+        (HEAD.replace("mean", "low"), ["duplicate column low", "column mean is missing"]),
         ("", ["column event is missing"]),
     ],
 )
-def test_refused_columns(head, faults, tmp_path):
+def test_invalid_columns_are_rejected(head, faults, tmp_path):
     path = tmp_path / "p.csv"
     path.write_text(f"{head}\n{GOOD}\n")
-    said = complaints("score", str(path), "--outcomes", str(path))
-    assert [line.removeprefix(f"{path}: ") for line in said][: len(faults)] == faults
+    lines_printed = complaints("score", str(path), "--outcomes", str(path))
+    assert [line.removeprefix(f"{path}: ") for line in lines_printed][: len(faults)] == faults
 
 
-def test_an_event_has_one_day_in_outcomes(tmp_path):
+def test_outcomes_of_an_event_must_agree_on_its_date(tmp_path):
     path, outcomes = tmp_path / "p.csv", tmp_path / "o.csv"
     path.write_text("\n".join([HEAD, GOOD, OTHER]))
     outcomes.write_text("event,layer,value,date\nfirst,chips,0.01,2031-02-03\nfirst,power,0.01,2031-02-04\n")
-    said = complaints("score", str(path), "--outcomes", str(outcomes))
-    assert said == [f"{outcomes}, line 3: date 2031-02-04 of first is 2031-02-03 for chips: an event has one"]
+    lines_printed = complaints("score", str(path), "--outcomes", str(outcomes))
+    assert lines_printed == [
+        f"{outcomes}, line 3: date 2031-02-04 of first differs from 2031-02-03 in the row of layer chips"
+    ]
     outcomes.write_text("event,layer,value,date\nfirst,chips,0.01,\nfirst,power,0.01,2031-02-03\n")
     assert len(read_outcomes(outcomes, read_predictions(path))) == 2
 
@@ -279,8 +284,8 @@ def test_an_event_has_one_day_in_outcomes(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "faults"),
     [
-        (["first,chips,0.01"], ["{}: there is no outcome of first, power"]),
-        ([], ["{}: there is no outcome of first, chips", "{}: there is no outcome of first, power"]),
+        (["first,chips,0.01"], ["{}: no outcome for first, power"]),
+        ([], ["{}: no outcome for first, chips", "{}: no outcome for first, power"]),
         (
             ["first,chips,0.01", "first,power,0.01", "frist,chips,0.01"],
             ["{}, line 4: no event 'frist' was predicted; did you mean 'first'?"],
@@ -289,48 +294,48 @@ def test_an_event_has_one_day_in_outcomes(tmp_path):
             ["first,chips,0.01", "first,powers,0.01"],
             [
                 "{}, line 3: no layer 'powers' was predicted for first; did you mean 'power'?",
-                "{}: there is no outcome of first, power",
+                "{}: no outcome for first, power",
             ],
         ),
         (["first,chips,nan", "first,power,"], ["line 2: value 'nan' is not finite", "line 3: value is blank"]),
         (["first,chips,-3.4", "first,power,0.01"], ["line 2: value '-3.4' is out of range: returns are fractions"]),
         (
             ["first,chips,0.01", "first,power,0.01", "first,chips,0.02"],
-            ["line 4: first, chips is there already, in line 2"],
+            ["line 4: duplicate row for first, chips; the first is in line 2"],
         ),
     ],
 )
-def test_refused_outcomes(lines, faults, tmp_path):
+def test_invalid_outcomes_are_rejected(lines, faults, tmp_path):
     path, outcomes = tmp_path / "p.csv", tmp_path / "o.csv"
     path.write_text("\n".join([HEAD, GOOD, OTHER]))
     outcomes.write_text("\n".join(["event,layer,value", *lines]))
-    said = complaints("score", str(path), "--outcomes", str(outcomes), "--json", str(tmp_path / "scores.json"))
-    assert len(said) == len(faults)
-    for line, fault in zip(said, faults, strict=True):
+    lines_printed = complaints("score", str(path), "--outcomes", str(outcomes), "--json", str(tmp_path / "scores.json"))
+    assert len(lines_printed) == len(faults)
+    for line, fault in zip(lines_printed, faults, strict=True):
         assert fault.format(outcomes) in line
     assert not (tmp_path / "scores.json").exists()
 
 
-def test_files_that_cannot_be_read(tmp_path):
-    binary, large, there = tmp_path / "b.csv", tmp_path / "l.csv", tmp_path / "p.csv"
+def test_unreadable_files_are_reported(tmp_path):
+    binary, large, valid = tmp_path / "b.csv", tmp_path / "l.csv", tmp_path / "p.csv"
     binary.write_bytes(b"\xff\xfe\x00")
     large.write_text("x" * 1_000_001)
-    there.write_text("\n".join([HEAD, GOOD]))
+    valid.write_text("\n".join([HEAD, GOOD]))
     for path, fault in (
-        (tmp_path / "none.csv", ": cannot be read: there is no such file"),
+        (tmp_path / "none.csv", ": cannot be read: file not found"),
         (tmp_path, ": cannot be read: it is a folder; give the file"),
         (binary, ":1: cannot be read: it is not UTF-8 text"),
         (large, ": cannot be read: more than 1,000,000 bytes"),
     ):
-        assert complaints("score", str(path), "--outcomes", str(there)) == [f"{path}{fault}"]
-        assert complaints("score", str(there), "--outcomes", str(path)) == [f"{path}{fault}"]
-    said = complaints("score", str(there), "--outcomes", str(there), "--json", str(tmp_path))
-    assert said == [f"--json {tmp_path}: is a folder; give the name of a file"]
-    assert complaints("score", str(there))[0].startswith("Missing option '--outcomes'")
+        assert complaints("score", str(path), "--outcomes", str(valid)) == [f"{path}{fault}"]
+        assert complaints("score", str(valid), "--outcomes", str(path)) == [f"{path}{fault}"]
+    lines_printed = complaints("score", str(valid), "--outcomes", str(valid), "--json", str(tmp_path))
+    assert lines_printed == [f"--json {tmp_path}: is a folder; give a file name"]
+    assert complaints("score", str(valid))[0].startswith("Missing option '--outcomes'")
 
 
-def test_numbers_never_replace_what_they_are_made_from(tmp_path):
-    """Nor is a folder made for them before the files are read."""
+def test_the_output_never_overwrites_an_input(tmp_path):
+    """Nor is a folder created for it before the files are read."""
     path, outcomes, other = tmp_path / "p.csv", tmp_path / "o.csv", tmp_path / "other.csv"
     path.write_text("\n".join([HEAD, GOOD]))
     outcomes.write_text("event,layer,value\nfirst,chips,0.01")
@@ -342,9 +347,9 @@ def test_numbers_never_replace_what_they_are_made_from(tmp_path):
         (outcomes, "outcomes"),
         (tmp_path / "x" / ".." / "p.csv", "predictions"),
     ):
-        said = complaints(*words, str(given))
-        assert said == [f"--json {given}: is the file of the {what}, and would replace it; give another name"]
-    assert "is the file of the predictions" in complaints(*words, str(other))[0]
+        lines_printed = complaints(*words, str(given))
+        assert lines_printed == [f"--json {given}: would overwrite the file of {what}; give another name"]
+    assert "would overwrite the file of predictions" in complaints(*words, str(other))[0]
     assert (path.read_text(), outcomes.read_text()) == before
     assert complaints(*words, str(path / "scores.json"))[0].startswith(
         f"--json {path}: cannot be written (a file is in"
@@ -354,16 +359,16 @@ def test_numbers_never_replace_what_they_are_made_from(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_the_command(tmp_path):
-    """From files to a table and to numbers, with a byte order mark, blank lines and columns in another order."""
+def test_the_command_prints_and_writes_scores(tmp_path):
+    """Input with a byte order mark, blank lines and reordered columns."""
     path = write_predictions(tmp_path / "p.csv", rows([0.9, 0.2, 0.5, 0.8, 0.3, 0.6, 0.1, 0.7]))
     outcomes, numbers = tmp_path / "o.csv", tmp_path / "deep" / "scores.json"
     lines = [f"{v},{one.layer},{one.event}" for v, one in zip(VALUES, read_predictions(path), strict=True)]
     outcomes.write_text("\ufeffvalue, layer ,event\r\n\r\n" + "\r\n".join(reversed(lines)))
     done = CliRunner().invoke(app, ["score", str(path), "--outcomes", str(outcomes), "--json", str(numbers)])
     assert (done.exit_code, done.stderr) == (0, "")
-    said = done.stdout.splitlines()
-    assert said[0].split() == [
+    lines_printed = done.stdout.splitlines()
+    assert lines_printed[0].split() == [
         "event",
         "rows",
         "Brier",
@@ -375,18 +380,18 @@ def test_the_command(tmp_path):
         "in",
         "interval",
     ]
-    assert [line.split()[0] for line in said[1:4]] == ["first", "second", "all"]
-    assert max(map(len, said[:4])) <= 80
-    assert "6 of 7 called signs were right (86 %): the rule of 70 % is met." in said
-    assert "Climatology: 0.5 throughout, since the predictions give none." in said
-    kept = json.loads(numbers.read_text())
+    assert [line.split()[0] for line in lines_printed[1:4]] == ["first", "second", "all"]
+    assert max(map(len, lines_printed[:4])) <= 80
+    assert "6 of 7 called signs were right (86 %): the rule of 70 % is met." in lines_printed
+    assert "Climatology: 0.5 throughout, since the predictions give no climatology." in lines_printed
+    scores = json.loads(numbers.read_text())
     p = np.array([0.9, 0.2, 0.5, 0.8, 0.3, 0.6, 0.1, 0.7])
-    assert kept["all"]["brier"] == pytest.approx(((p - UPS) ** 2).mean())
-    assert kept["all"]["right"] == 6
-    assert kept["coins"]["p"] == pytest.approx(binomtest(6, 7, alternative="greater").pvalue)
-    assert kept["rule_met"] is True
-    assert kept["settings"]["clip"] == 0.01
-    assert [one["of"] for one in kept["events"]] == ["first", "second"]
+    assert scores["all"]["brier"] == pytest.approx(((p - UPS) ** 2).mean())
+    assert scores["all"]["right"] == 6
+    assert scores["coins"]["p"] == pytest.approx(binomtest(6, 7, alternative="greater").pvalue)
+    assert scores["rule_met"] is True
+    assert scores["settings"]["clip"] == 0.01
+    assert [one["of"] for one in scores["events"]] == ["first", "second"]
     assert read_outcomes(outcomes, read_predictions(path))["first", "chips"].value == 0.03
 
 
@@ -396,6 +401,6 @@ def test_the_command_warns_of_hindsight(tmp_path):
     outcomes.write_text("event,layer,value,date\nfirst,chips,0.01,2031-02-03\n")
     done = CliRunner().invoke(app, ["score", str(path), "--outcomes", str(outcomes)])
     assert done.exit_code == 0
-    line = "first began on 2031-02-03 and was computed on 2031-02-04: not a prediction"
+    line = "first began on 2031-02-03 and the prediction was computed on 2031-02-04: not a prediction"
     assert done.stderr == f"abm: warning: {line}\n"
-    assert "cannot be applied: none was called" in done.stdout
+    assert "cannot be applied: no sign was called" in done.stdout

@@ -6,7 +6,7 @@ import sys
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
+from helpers.sensitivity import complaints, runner, value
 
 from abm.analysis.require_finite import IncompleteRuns
 from abm.analysis.seed_noise import seed_noise
@@ -14,15 +14,6 @@ from abm.analysis.sensitivity import of_sweep
 from abm.analysis.sensitivity_design import Wanted, load
 from abm.cli.app import app
 from abm.sweeps import open_sweep, run_sweep
-
-runner = CliRunner()
-
-
-def value(table, order, factor, other=""):
-    rows = table[(table["order"] == order) & (table["factor"] == factor) & (table["other"] == other)]
-    assert len(rows) == 1
-    return rows["value"].iloc[0]
-
 
 SPEC = """
 replications = 2
@@ -48,26 +39,19 @@ def spec(tmp_path):
     return path
 
 
-def complaints(*words):
-    result = runner.invoke(app, [str(word) for word in words])
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    return [line.removeprefix("abm: ") for line in result.stderr.splitlines()]
-
-
-def test_resumed_is_uninterrupted(spec, tmp_path):
-    asked = load(spec, Wanted(points=8))
-    run_sweep(asked, tmp_path / "whole")
-    run_sweep(asked, tmp_path / "parts", shard=(1, 3))
-    with pytest.raises(IncompleteRuns, match=r"42 of 64 runs have .*goes on with what is missing"):
+def test_a_resumed_analysis_equals_an_uninterrupted_one(spec, tmp_path):
+    sweep = load(spec, Wanted(points=8))
+    run_sweep(sweep, tmp_path / "whole")
+    run_sweep(sweep, tmp_path / "parts", shard=(1, 3))
+    with pytest.raises(IncompleteRuns, match=r"42 of 64 runs have no result: .*\(missing\)"):
         of_sweep(open_sweep(tmp_path / "parts"))
-    run_sweep(asked, tmp_path / "parts")
+    run_sweep(sweep, tmp_path / "parts")
     whole, parts = (of_sweep(open_sweep(tmp_path / name)) for name in ("whole", "parts"))
     pd.testing.assert_frame_equal(whole.indices, parts.indices, check_exact=True)
     pd.testing.assert_frame_equal(whole.years, parts.years, check_exact=True)
     larger = load(spec, Wanted(points=16))
     tally = run_sweep(larger, tmp_path / "whole", accept_changes=True)
-    assert tally.before == 64, "the runs of the smaller design are kept"
+    assert tally.before == 64, "the runs of the smaller design are reused"
     grown = of_sweep(open_sweep(tmp_path / "whole")).convergence
     half = grown[grown["n"] == 8].reset_index(drop=True)
     pd.testing.assert_frame_equal(half, whole.indices, check_exact=True)
@@ -93,12 +77,12 @@ def test_the_command_sensitivity(spec, tmp_path):
     assert "0 runs in" in again.stdout
     log = runner.invoke(app, [*words, "--log", "frontier", "--no-time-resolved"])
     assert log.exit_code == 0, log.output
-    told = pd.read_csv(tmp_path / "out" / "indices.csv")
-    changed = (told["value"] != table["value"]).groupby(told["outcome"]).all()
+    logged = pd.read_csv(tmp_path / "out" / "indices.csv")
+    changed = (logged["value"] != table["value"]).groupby(logged["outcome"]).all()
     assert changed.to_dict() == {"ln frontier_mean": True, "lerner_closed_mean": False}
     assert set(pd.read_csv(tmp_path / "out" / "noise.csv")["outcome"]) == {"ln frontier_mean", "lerner_closed_mean"}
     assert seed_noise(open_sweep(tmp_path / "out" / "seeds")).shape == (8, 7)
-    assert not list((tmp_path / "out").glob("years.*")), "of the analysis before"
+    assert not list((tmp_path / "out").glob("years.*")), "files of the earlier analysis are removed"
     assert runner.invoke(app, [*words, "--seeds", "0", "--no-time-resolved"]).exit_code == 0
     left = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
     assert left == {f"{name}.{kind}" for name in ("indices", "convergence") for kind in ("csv", "png")}
@@ -124,13 +108,13 @@ def test_the_command_with_morris(spec, tmp_path):
     assert not (tmp_path / "out" / "noise.csv").exists()
 
 
-def test_failed_runs_are_told_and_nothing_is_analysed(spec, tmp_path, monkeypatch):
+def test_failed_runs_are_reported_and_nothing_is_analysed(spec, tmp_path, monkeypatch):
     monkeypatch.setenv("ABM_FAIL_AT", "5/1:raise")
     words = ["sensitivity", spec, "--points", "8", "--seeds", "0", "--out", tmp_path / "out", "--workers", "1"]
     result = runner.invoke(app, list(map(str, words)))
     assert result.exit_code == 1
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("abm: 1 of 64 runs has no number: ")
+    assert last.startswith("abm: 1 of 64 runs has no result: ")
     assert "--retry-failed" in last
     assert not (tmp_path / "out" / "indices.csv").exists()
     monkeypatch.delenv("ABM_FAIL_AT")
@@ -138,37 +122,37 @@ def test_failed_runs_are_told_and_nothing_is_analysed(spec, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--of", "lerner_close"], "no outcome or observable 'lerner_close'; did you mean 'lerner_closed"),
         (["--of", "lerner_closed,welfar"], "did you mean 'welfare'?"),
         (["--method", "sobel"], "--method sobel: must be sobol or morris; did you mean 'sobol'?"),
-        (["--points", "100"], "saltelli is balanced for powers of two only, such as 128, not 100"),
-        (["--points", "1"], "design.points: 1 is too few for Sobol indices; give 4 or more, a power of two"),
+        (["--points", "100"], "powers of two, such as 128, not 100"),
+        (["--points", "1"], "design.points: 1 is too few for Sobol indices; give a power of two, at least 4"),
         (["--points", "2"], "design.points: 2 is too few"),
-        (["--method", "morris", "--points", "64"], "--points and --second-order: go with --method sobol"),
-        (["--trajectories", "4"], "--trajectories: the design is one of sobol"),
-        (["--method", "morris", "--trajectories", "1"], "morris needs a whole number, 2 to"),
-        (["--log", "lerner_close"], "--log lerner_close: is not analysed; did you mean 'lerner_closed_mean'?"),
-        (["--of", "hhi", "--log", "lerner_closed"], "--log lerner_closed: is not analysed"),
+        (["--method", "morris", "--points", "64"], "--points and --second-order: require --method sobol"),
+        (["--trajectories", "4"], "--trajectories: does not apply to a sobol design"),
+        (["--method", "morris", "--trajectories", "1"], "morris needs a whole number from 2"),
+        (["--log", "lerner_close"], "--log lerner_close: not an analysed outcome; did you mean 'lerner_closed_mean'?"),
+        (["--of", "hhi", "--log", "lerner_closed"], "--log lerner_closed: not an analysed outcome"),
         (["--of", ""], "--of '': a name is blank"),
         (["--of", ","], "--of ',': a name is blank"),
         (["--log", "lerner_closed,"], "--log 'lerner_closed,': a name is blank"),
-        (["--seeds", "1"], "--seeds 1: noise takes two seeds or more"),
+        (["--seeds", "1"], "--seeds 1: estimating noise needs at least two seeds"),
         (["--points", "0"], "--points"),
     ],
 )
-def test_bad_words_of_sensitivity(spec, words, said):
+def test_bad_options_take_one_line(spec, words, message):
     lines = complaints("sensitivity", spec, *words)
     assert len(lines) == 1
-    assert said in lines[0]
+    assert message in lines[0]
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("[outcomes]", '[design]\nkind = "grid"\n\n[outcomes]', "design.kind: must be saltelli or morris, not 'grid'"),
-        ("closed_trust =", "# closed_trust =", "factors: a sensitivity analysis needs two or more, not 1"),
+        ("closed_trust =", "# closed_trust =", "factors: a sensitivity analysis needs at least two, not 1"),
         ("months = 6", 'months = 6\nscenarios = ["baseline", "no_r1"]', "takes one, not 2"),
         ("months = 6", "months = 6\ncommon_draws = false", "points must share their draws"),
         ("closed_trust", "closed_turst", "did you mean 'closed_trust'?"),
@@ -177,31 +161,31 @@ def test_bad_words_of_sensitivity(spec, words, said):
         ("[factors]", "[factors", "TOML syntax"),
     ],
 )
-def test_a_file_that_will_not_do(spec, old, new, said):
+def test_an_unsuitable_file_takes_one_line(spec, old, new, message):
     spec.write_text(SPEC.replace(old, new))
     lines = complaints("sensitivity", spec)
     assert len(lines) == 1
-    assert said in lines[0]
+    assert message in lines[0]
 
 
-def test_a_file_that_is_not_there(tmp_path):
-    assert "there is no such file" in complaints("sensitivity", tmp_path / "none.toml")[0]
+def test_missing_files_and_unwritable_folders(tmp_path):
+    assert "file not found" in complaints("sensitivity", tmp_path / "none.toml")[0]
     (tmp_path / "file").touch()
     result = runner.invoke(app, ["sensitivity", "--dry-run", "--out", str(tmp_path / "file" / "x")])
     assert result.exit_code == 2
     assert "cannot be written" in result.stderr
 
 
-def test_a_dry_run_says_how_much(tmp_path):
+def test_a_dry_run_prints_the_number_of_points(tmp_path):
     result = runner.invoke(app, ["sensitivity", "--points", "1024", "--dry-run", "--out", str(tmp_path / "new")])
     assert result.exit_code == 0
     assert "23,552 points" in result.stdout
     assert not (tmp_path / "new").exists()
 
 
-def test_the_commands_load_nothing_heavy():
+def test_the_commands_import_nothing_heavy():
     code = (
         "import sys, abm.cli.app; print([m for m in ('SALib', 'scipy', 'numpy', 'pandas', 'jax') if m in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
-    assert found.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert result.stdout.strip() == "[]"

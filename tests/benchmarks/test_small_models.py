@@ -1,4 +1,4 @@
-"""The two small models that frameworks are compared by: ours and the others' give the same numbers."""
+"""The two small models used to compare frameworks: all frameworks give the same numbers."""
 
 import importlib
 import json
@@ -26,7 +26,7 @@ def ours():
     return {model: numbers(framework("engine"), model, SIZE) for model in MODELS}
 
 
-def test_the_graph_is_fixed_and_leaves_nobody_alone():
+def test_the_graph_is_fixed_and_has_no_isolated_agents():
     problem, again = make(500), make(500)
     degrees = np.bincount(np.concatenate([problem.one, problem.other]), minlength=500)
     assert np.array_equal(problem.one, again.one) and np.array_equal(problem.opinion, again.opinion)
@@ -35,34 +35,34 @@ def test_the_graph_is_fixed_and_leaves_nobody_alone():
     assert len(set(zip(problem.one.tolist(), problem.other.tolist(), strict=True))) == problem.one.size
 
 
-def test_nobody_has_more_neighbours_than_one_pass_over_the_links_can_tell():
+def test_degrees_fit_the_encoding_of_a_single_pass_over_links():
     problem = make(100_000)
     assert np.bincount(np.concatenate(problem.both_ways()[1:])).max() < framework("engine").MANY / 2
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", [name for name in FRAMEWORKS if name != "engine"])
-def test_others_give_the_same_numbers(name, model, ours):
+def test_other_frameworks_give_the_same_numbers(name, model, ours):
     other = framework(name)
     verdict = check(ours[model], numbers(other, model, SIZE), other.DIGITS)
     assert verdict["same"], verdict
 
 
-def test_other_chances_are_told_apart(ours, monkeypatch):
+def test_different_probabilities_are_detected(ours, monkeypatch):
     mesa = framework("mesa")
     monkeypatch.setattr(mesa, "RECOVERY", 0.2)
     monkeypatch.setattr(mesa, "IMITATION", 0.9)
     assert not any(check(ours[model], numbers(mesa, model, SIZE), mesa.DIGITS)["same"] for model in MODELS)
 
 
-def test_many_runs_are_the_runs_one_by_one():
+def test_an_ensemble_equals_separate_runs():
     engine, problem, seeds = framework("engine"), make(100), [3, 4, 5]
     for model, name in (("sir", "recovered"), ("belief", "adopted")):
         alone = [engine.run(engine.build(model, problem, seed, 10))[name][-1] for seed in seeds]
         assert np.allclose(engine.ensemble(model, problem, seeds, 10), alone)
 
 
-def test_the_section_and_the_figure_say_what_is_missing_and_what_was_skipped():
+def test_the_section_and_the_figure_show_missing_and_skipped_frameworks():
     spread = {"median": 2e-3, "least": 1e-3, "most": 3e-3}
     verdict = {"errors": 1.0, "beliefs": 0.0, "digits": 1e-9, "runs": 2, "same": True}
     record = {"agents": 100, "steps": 10, "repeats": 3, "compile": 0.1, "setup": spread, "step": spread}

@@ -1,4 +1,4 @@
-"""A server of the page, and a browser that the machine has; without one these tests are skipped, and say so."""
+"""A server of the page and an installed browser; without a browser these tests are skipped with a message."""
 
 import contextlib
 import os
@@ -28,28 +28,29 @@ ARTEFACTS = Path("output/browser_tests")
 
 @pytest.fixture(scope="session")
 def browser():
-    found = os.environ.get("ABM_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
+    """An installed browser."""
+    executable = os.environ.get("ABM_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
         pytest.skip(
-            f"no browser here (one of {', '.join(BROWSERS)}, or ABM_BROWSER=/path/of/one): apt-get install chromium"
+            f"no browser found ({', '.join(BROWSERS)}, or ABM_BROWSER=/path/to/browser): apt-get install chromium"
         )
     sync_api = pytest.importorskip("playwright.sync_api", reason="the tests of the page need the extra 'browser'")
     with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=QUIET)
+        running = playwright.chromium.launch(executable_path=executable, args=QUIET)
         yield running
         running.close()
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """Address of a page that is served."""
+    """Address of a running server."""
     with serving(tmp_path_factory.mktemp("server") / "log.txt", free_port()) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def proxied(tmp_path_factory):
-    """Address of a page that is served below a path, as behind a proxy that hands on what it is asked."""
+    """Address of a server below a path, as behind a proxy that forwards requests unchanged."""
     port = free_port()
     public = f"http://localhost:{port}/market"
     with serving(tmp_path_factory.mktemp("proxied") / "log.txt", port, "--url", public):
@@ -58,7 +59,7 @@ def proxied(tmp_path_factory):
 
 @contextlib.contextmanager
 def serving(log, port, *options):
-    """Run `abm dashboard` until it answers; what it printed must have no fault in it."""
+    """Start `abm dashboard`, wait until it answers, and check its log for errors at the end."""
     pytest.importorskip("solara", reason="the page needs the extra 'dashboard'")
     with log.open("w") as out:
         command = [sys.executable, "-m", "abm.cli.app", "dashboard", "--no-open", "--port", str(port), *options]
@@ -77,14 +78,14 @@ def serving(log, port, *options):
         finally:
             process.terminate()
             process.wait(30)
-    said = log.read_text()
-    assert "Traceback" not in said, said
-    assert "Could not load URL" not in said, said  # what the browser asks for is in solara-assets
+    output = log.read_text()
+    assert "Traceback" not in output, output
+    assert "Could not load URL" not in output, output  # all assets that the browser requests are in solara-assets
 
 
 @pytest.fixture
 def page(browser, request):
-    """A page of its own session; a picture of how it ended is kept."""
+    """A page in its own session; a screenshot of its final state is saved."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
     opened = context.new_page()
     opened.set_default_timeout(240_000)

@@ -1,4 +1,4 @@
-"""The page in a real browser, beside the same calls in Python."""
+"""The page in a real browser, compared with the same calls in Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STRICT = Counterfactual(levers={"ip_strength": 0.9, "distillation_rate": 0.0}, s
 
 
 def table(page, change=None):
-    """Differences of the last month that the page shows, once the runs are done (and are others than `change`)."""
+    """Differences of the last month shown on the page, once the runs are finished (and the first differs from `change`)."""
     page.wait_for_selector(".abm-table tr[data-observable]")
     if change is not None:
         page.wait_for_function(
@@ -40,25 +40,26 @@ def enter(page, name, text):
     field.press("Enter")
 
 
-def expected(asked):
-    last = numbers(asked.run())
+def expected(counterfactual):
+    """Differences of the last month, computed in Python."""
+    last = numbers(counterfactual.run())
     last = last[last["month"] == last["month"].max()]
     return last.set_index("observable")["difference"]
 
 
-def same(shown, asked):
-    wanted = expected(asked)
-    assert shown == pytest.approx({name: wanted[name] for name in shown}, rel=1e-9, abs=1e-12)
+def assert_same(shown, counterfactual):
+    differences = expected(counterfactual)
+    assert shown == pytest.approx({name: differences[name] for name in shown}, rel=1e-9, abs=1e-12)
 
 
 @pytest.fixture(scope="module")
 def strict(server, browser):
-    """Where a session ended that moved two levers, and what it showed."""
+    """Address and numbers of a session after two levers were moved."""
     page = browser.new_page()
     page.set_default_timeout(240_000)
     page.goto(f"{server}/?{SHORT}")
-    nothing = table(page)
-    assert set(nothing.values()) == {0.0}  # no lever is moved: the changed world is the baseline
+    unchanged = table(page)
+    assert set(unchanged.values()) == {0.0}  # no lever has been moved: the changed world is the baseline
     enter(page, "ip_strength", "0.9")
     table(page, "0.0")
     before = first_difference(page)
@@ -69,10 +70,10 @@ def strict(server, browser):
 
 
 def test_a_lever_gives_the_numbers_of_the_same_call_in_python(strict):
-    same(strict[1], STRICT)
+    assert_same(strict[1], STRICT)
 
 
-def test_an_address_brings_the_settings_back(strict, page):
+def test_an_address_restores_the_settings(strict, page):
     address, shown = strict
     page.goto(address)
     assert table(page) == shown
@@ -81,7 +82,7 @@ def test_an_address_brings_the_settings_back(strict, page):
     assert page.locator(".abm-picture").count() == 2
 
 
-def test_what_is_taken_away_reproduces_it(strict, page, tmp_path):
+def test_downloads_reproduce_the_page(strict, page, tmp_path):
     page.goto(strict[0])
     table(page)
     paths = {}
@@ -92,24 +93,24 @@ def test_what_is_taken_away_reproduces_it(strict, page, tmp_path):
         waited.value.save_as(paths[label])
     assert paths["Figure"].read_bytes().startswith(b"%PDF")
     assert Counterfactual.load(paths["Spec"]) == STRICT
-    kept = pd.read_csv(paths["CSV"])
-    wanted = numbers(STRICT.run())
-    assert list(kept["observable"]) == list(wanted["observable"])
-    assert kept["difference"].to_numpy() == pytest.approx(wanted["difference"].to_numpy(), nan_ok=True)
+    downloaded = pd.read_csv(paths["CSV"])
+    computed = numbers(STRICT.run())
+    assert list(downloaded["observable"]) == list(computed["observable"])
+    assert downloaded["difference"].to_numpy() == pytest.approx(computed["difference"].to_numpy(), nan_ok=True)
 
 
 @pytest.mark.parametrize("text", ["abc", "-3", "1e99", "nan", ""])
-def test_a_bad_value_gives_a_message_and_no_dead_page(server, page, text):
+def test_an_invalid_value_gives_a_message_and_the_page_still_works(server, page, text):
     page.goto(f"{server}/?{SHORT}&distillation_rate=1")
     shown = table(page)
     enter(page, "distillation_rate", text)
     if text:
         assert "distillation_rate" in page.locator(".abm-wrong").inner_text()
-        assert table(page) == shown  # of the last settings that are in order
+        assert table(page) == shown  # the results of the last valid settings
         before = first_difference(page)
         enter(page, "distillation_rate", "0")
-        same(table(page, before), Counterfactual(levers={"distillation_rate": 0.0}, seeds=10, months=36))
-    else:  # an empty field is the usual value
+        assert_same(table(page, before), Counterfactual(levers={"distillation_rate": 0.0}, seeds=10, months=36))
+    else:  # an empty field resets the value
         assert set(table(page, first_difference(page)).values()) == {0.0}
     assert page.locator(".abm-wrong").count() == 0
 
@@ -119,7 +120,7 @@ def test_a_bad_value_gives_a_message_and_no_dead_page(server, page, text):
     [
         ("scenario=nosuch", "unknown scenario 'nosuch'"),
         ("ip_strenght=0.5", "did you mean 'ip_strength'?"),
-        ("since=2040-01-01", "the runs end before that"),
+        ("since=2040-01-01", "must not be after the last month"),
         ("since=soon", "must be a date"),
         ("seeds=1", "must be a whole number from 2"),
         ("scenario=export_ban&since=2025-06-01", "choose 2025-02-01 or earlier"),
@@ -127,8 +128,8 @@ def test_a_bad_value_gives_a_message_and_no_dead_page(server, page, text):
         ("of=nosuch", "no observable 'nosuch'"),
         ("ip_strength=nan", "must be a number"),
         ("scenario=article_bundle", "set since = 2023-01-01"),
-        ("closed_trust=3", "acts in the first month alone"),
-        ("seeds=100000", "the page plays up to"),
+        ("closed_trust=3", "acts in the first month only"),
+        ("seeds=100000", "the page runs up to"),
         ("<script>alert(1)</script>=2", "no parameter"),
         ("ip_strength=0.2&ip_strength=0.9", "ip_strength = '0.2 and 0.9'"),
         ("ip_clarity=1&" + "&".join(f"x{i}=1" for i in range(70)), "the address is too long"),
@@ -136,10 +137,10 @@ def test_a_bad_value_gives_a_message_and_no_dead_page(server, page, text):
         ("ip_strength=%1B%5D0;evil%07", r"\x1b]0;evil\x07"),
     ],
 )
-def test_an_address_that_is_wrong_says_so(server, page, query, words):
+def test_an_invalid_address_gives_a_message(server, page, query, words):
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("dialog", lambda dialog: pytest.fail("a script of the address has run"))
+    page.on("dialog", lambda dialog: pytest.fail("a script in the address has run"))
     page.goto(f"{server}/?months=36&seeds=10&{query}" if "seeds" not in query else f"{server}/?months=36&{query}")
     page.get_by_text(words).first.wait_for()
     if not query.startswith("of="):
@@ -149,20 +150,20 @@ def test_an_address_that_is_wrong_says_so(server, page, query, words):
 
 
 def policy(page):
-    """Rows of the table of what acts."""
+    """Rows of the table of policy changes."""
     rows = page.locator(".abm-policy tr").all_inner_texts()[1:]
     return [row.split("\t") for row in rows]
 
 
-def test_the_last_that_was_touched_acts_and_is_told(server, page):
-    """A lever under a scenario that sets it, then the scenario again: page, table, address and numbers agree."""
+def test_the_last_change_takes_precedence_and_is_explained(server, page):
+    """Set a lever that the scenario also sets, then choose the scenario again: page, table, address and numbers agree."""
     page.goto(f"{server}/?{SHORT}&scenario=ip_strict")
     table(page)
     assert page.locator(".abm-field-ip_strength input").input_value() == "0.9", "where the scenario puts it"
     before = first_difference(page)
     enter(page, "ip_strength", "0.2")
     low = Counterfactual(scenario="ip_strict", levers={"ip_strength": 0.2}, seeds=10, months=36)
-    same(table(page, before), low)
+    assert_same(table(page, before), low)
     assert policy(page)[0] == ["ip_strength", "0.4", "0.2", "January 2025", "user"]
     assert policy(page)[1] == [
         "enforcement_effort",
@@ -171,19 +172,19 @@ def test_the_last_that_was_touched_acts_and_is_told(server, page):
         "February 2025",
         "scenario ip_strict (ip_strict_effort)",
     ]
-    page.get_by_text("the event ip_strict_strength does not act on it", exact=False).wait_for()
+    page.get_by_text("event ip_strict_strength does not change it", exact=False).wait_for()
     with page.expect_download() as waited:
         page.get_by_role("button", name="CSV").click()
-    kept = pd.read_csv(waited.value.path())
-    assert set(kept["policy"]) == {"; ".join(map(str, low.policy()))}
+    downloaded = pd.read_csv(waited.value.path())
+    assert set(downloaded["policy"]) == {"; ".join(map(str, low.policy()))}
     before = first_difference(page)
     choose(page, "scenario", "heavy_regulation")
     table(page, before)
-    assert "ip_strength=0.2" in page.url, "heavy_regulation says nothing of it"
+    assert "ip_strength=0.2" in page.url, "heavy_regulation does not set it"
     before = first_difference(page)
     choose(page, "scenario", "ip_strict")
-    same(table(page, before), Counterfactual(scenario="ip_strict", seeds=10, months=36))
-    page.get_by_text("ip_strength is taken back: scenario ip_strict sets it to 0.9", exact=False).wait_for()
+    assert_same(table(page, before), Counterfactual(scenario="ip_strict", seeds=10, months=36))
+    page.get_by_text("ip_strength is reset: scenario ip_strict sets it to 0.9", exact=False).wait_for()
     assert "ip_strength" not in page.url
     assert page.locator(".abm-field-ip_strength input").input_value() == "0.9"
 
@@ -193,22 +194,22 @@ def choose(page, name, value):
     page.locator(".menuable__content__active").get_by_text(value, exact=True).click()
 
 
-def test_a_scenario_that_comes_after_the_runs_is_told(server, page):
+def test_a_note_explains_a_scenario_whose_events_come_after_the_runs(server, page):
     page.goto(f"{server}/?seeds=10&months=25&scenario=ip_strict")
     table(page)
-    page.get_by_text("scenario ip_strict is the baseline here", exact=False).wait_for()
+    page.get_by_text("scenario ip_strict is identical to the baseline here", exact=False).wait_for()
     assert page.locator(".abm-field-ip_strength input").input_value() == "0.4"
 
 
-def test_the_page_answers_while_runs_are_played(server, page):
+def test_the_page_responds_while_runs_are_computed(server, page):
     page.goto(f"{server}/?seeds=310&months=36&ip_clarity=0.9")
     page.wait_for_function("document.querySelector('.abm-progress')?.innerText.includes('of 310 runs')")
     enter(page, "ip_strength", "7")
     page.locator(".abm-wrong").wait_for()
-    assert page.locator(".abm-done").count() == 0  # still at it
+    assert page.locator(".abm-done").count() == 0  # still running
     enter(page, "ip_strength", "0.4")
     page.locator(".abm-wrong").wait_for(state="detached")
-    page.goto(f"{server}/?{SHORT}")  # leaves; nobody waits for those runs any more
+    page.goto(f"{server}/?{SHORT}")  # leaves the page; its runs are no longer needed
     table(page)
 
 
@@ -222,40 +223,40 @@ def test_ten_sessions_do_not_mix(server, browser):
     for page, value in zip(pages, values, strict=True):
         shown = table(page)
         assert page.locator(".abm-field-ip_strength input").input_value() == str(value)
-        same(shown, Counterfactual(levers={"ip_strength": value}, seeds=10, months=36))
+        assert_same(shown, Counterfactual(levers={"ip_strength": value}, seeds=10, months=36))
     for context in contexts:
         context.close()
 
 
-def test_month_by_month_shows_the_run_and_looks_inside_an_agent(server, page):
+def test_month_by_month_shows_the_run_and_inspects_agents(server, page):
     page.goto(f"{server}/?months=36&seeds=10")
     page.get_by_role("tab", name="Month by month").click()
     page.locator(".abm-month", has_text="December 2024, the baseline").wait_for()
     model = MarketModel(rng=1, months=36)
     model.run_for(24)
-    inside = page.locator(".abm-inspector")
+    inspector = page.locator(".abm-inspector")
 
     def price(lab):
         names = list(model.setup.cast.labs)
         flagship, efficient = model.market.labs.price[names.index(lab)]
         return f"flagship {as_text(flagship)}, efficient {as_text(efficient)}"
 
-    assert price("closed_1") in inside.inner_text()
+    assert price("closed_1") in inspector.inner_text()
     page.get_by_role("button", name="open 2, open lab").click()
-    inside.get_by_text("open 2: OpenLab").wait_for()
-    assert price("open_2") in inside.inner_text()
+    inspector.get_by_text("open 2: OpenLab").wait_for()
+    assert price("open_2") in inspector.inner_text()
     node = page.get_by_role("button", name="closed 3, closed lab")
     node.focus()
     node.press("Enter")
-    inside.get_by_text("closed 3: ClosedLab").wait_for()
+    inspector.get_by_text("closed 3: ClosedLab").wait_for()
     page.get_by_role("button", name="A month", exact=True).click()
     page.locator(".abm-month", has_text="January 2025").wait_for()
     model.run_for(1)
-    assert price("closed_3") in inside.inner_text()
-    assert "January 2025" in inside.inner_text()  # its decisions
+    assert price("closed_3") in inspector.inner_text()
+    assert "January 2025" in inspector.inner_text()  # its decisions
 
 
-def test_another_seed_is_another_run(server, page):
+def test_a_different_seed_gives_a_different_run(server, page):
     page.goto(f"{server}/?months=30&seeds=10")
     page.get_by_role("tab", name="Month by month").click()
     page.locator(".abm-month", has_text="seed 1").wait_for()
@@ -290,7 +291,7 @@ def test_the_keyboard_is_enough(server, page):
     slider.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.querySelector('.abm-field-ip_strength input').value === '0.45'")
-    same(table(page, "0.0"), Counterfactual(levers={"ip_strength": 0.45}, seeds=10, months=36))
+    assert_same(table(page, "0.0"), Counterfactual(levers={"ip_strength": 0.45}, seeds=10, months=36))
 
 
 def test_the_browser_goes_back(server, page):
@@ -304,10 +305,10 @@ def test_the_browser_goes_back(server, page):
     assert table(page, repr(after["lerner_closed"])) == before
 
 
-def test_a_phone_needs_no_sideways_scrolling_and_nobody_else_is_asked(server, page):
-    asked, lost = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("response", lambda response: lost.append(response.url) if response.status >= 400 else None)
+def test_a_phone_needs_no_horizontal_scrolling_and_no_other_server_is_contacted(server, page):
+    requested, failed = [], []
+    page.on("request", lambda request: requested.append(request.url))
+    page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{server}/?{SHORT}")
     table(page)
@@ -319,5 +320,5 @@ def test_a_phone_needs_no_sideways_scrolling_and_nobody_else_is_asked(server, pa
     page.get_by_role("tab", name="Month by month").click()
     page.locator(".abm-network").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert [url for url in asked if not url.startswith((server, "data:", "blob:"))] == []
-    assert lost == []
+    assert [url for url in requested if not url.startswith((server, "data:", "blob:"))] == []
+    assert failed == []

@@ -1,4 +1,4 @@
-"""The server of the page, asked as strangers and proxies ask, with the page's own server and no browser."""
+"""Requests of other sites and proxies to a running server of the page, without a browser."""
 
 import http.client
 import time
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 
 def ask(server, path="/", method="GET", **headers):
-    """Status, text and seconds of an answer; header names with _ for -."""
+    """Status, text and seconds of an answer; header names have _ instead of -."""
     place = urlsplit(server)
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
     began = time.perf_counter()
@@ -37,7 +37,7 @@ def channel(server, **more):
         return error.response.status_code
 
 
-def test_no_visitor_moves_the_page_of_others(server):
+def test_forged_headers_do_not_affect_other_visitors(server):
     forged = {"X_Script_Name": "/evil", "Script_Name": "/evil", "X_Forwarded_Prefix": "/evil", "Forwarded": "host=evil"}
     assert ask(server, **forged, X_Forwarded_Host="evil.example", X_Forwarded_Proto="https")[0] == 200
     status, text, _ = ask(server)
@@ -54,20 +54,20 @@ def test_foreign_hosts_and_origins_are_refused(server):
     assert channel(server, origin="http://evil.example") == 403
 
 
-def test_assets_come_from_files_alone_and_hold_nobody_up(server):
+def test_missing_assets_are_refused_at_once(server):
     status, _, seconds = ask(server, "/_solara/cdn/nosuch@1.0.0/index.js")
     assert status == 404
-    assert seconds < 5  # Solara's own way is to ask another server four times, seven seconds apart
+    assert seconds < 5  # Solara by itself asks another server four times, seven seconds apart
     assert ask(server, "/_solara/cdn/requirejs@2.3.6/require.js")[0] == 200
     assert ask(server, "/_solara/cdn/..%2f..%2f..%2fpyvenv.cfg")[0] == 404
 
 
-def test_what_the_server_knows_of_itself_is_nobodys(server):
+def test_internal_pages_of_the_server_are_not_served(server):
     assert ask(server, "/resourcez")[0] == ask(server, "/resourcez?verbose")[0] == 404
     assert ask(server, "/?" + "x" * 5_000)[0] == 414
 
 
-def test_behind_a_proxy_the_page_lives_below_its_path(proxied, page):
+def test_behind_a_proxy_the_page_stays_below_its_path(proxied, page):
     page.goto(f"{proxied}/?seeds=10&months=36&ip_strength=0.9")
     page.wait_for_selector(".abm-table tr[data-observable]")
     page.locator(".abm-field-ip_strength input").fill("0.8")

@@ -1,4 +1,4 @@
-"""How the model is compared with what was observed."""
+"""Comparison of the model with observed moments."""
 
 import importlib.util
 from pathlib import Path
@@ -15,7 +15,7 @@ def target(name):
     return targets().loc[name]
 
 
-def test_a_history_like_the_models_is_no_surprise():
+def test_a_typical_history_has_a_large_p_value():
     draws = 0.65 + 0.03 * np.random.default_rng(1).normal(size=400)
     assert fit_table.predictive_p_value(draws, target("closed_margin_before_r1")) > 0.5
     assert fit_table.predictive_p_value(draws + 1, target("closed_margin_before_r1")) == pytest.approx(2 / 401)
@@ -24,11 +24,11 @@ def test_a_history_like_the_models_is_no_surprise():
 def test_p_values_are_uniform_under_the_model():
     rng = np.random.default_rng(2)
     row = target("closed_margin_before_r1").copy()
-    found = []
+    result = []
     for _ in range(400):
         row["value"] = rng.normal()
-        found.append(fit_table.predictive_p_value(rng.normal(size=199), row))
-    assert np.mean(np.array(found) <= 0.1) == pytest.approx(0.1, abs=0.04)
+        result.append(fit_table.predictive_p_value(rng.normal(size=199), row))
+    assert np.mean(np.array(result) <= 0.1) == pytest.approx(0.1, abs=0.04)
 
 
 def test_a_bound_counts_the_runs_that_meet_it():
@@ -49,12 +49,12 @@ def test_moments_on_a_log_scale_have_a_geometric_mean():
     assert fit_table.mean_of(np.array([1.0, 4.0]), False)[0] == pytest.approx(2.5)
 
 
-def test_a_band_holds_the_error_of_measurement_and_leaves_out_what_is_undefined():
+def test_a_band_includes_measurement_error_and_excludes_undefined_histories():
     row = target("closed_margin_before_r1")
     draws = 0.65 + 0.02 * np.random.default_rng(3).normal(size=4000)
-    found = fit_table.band(np.append(draws, np.nan), row, 1)
-    assert found["band_high"] - found["band_low"] == pytest.approx(2 * 1.645 * np.hypot(0.02, 0.05), rel=0.05)
-    assert found["inside"] and found["undefined_draws"] == 1
+    result = fit_table.band(np.append(draws, np.nan), row, 1)
+    assert result["band_high"] - result["band_low"] == pytest.approx(2 * 1.645 * np.hypot(0.02, 0.05), rel=0.05)
+    assert result["inside"] and result["undefined_draws"] == 1
     assert np.isnan(fit_table.band(draws, target("return_acf1"), 1)["band_low"])
 
 
@@ -63,15 +63,15 @@ def test_few_histories_have_neither_band_nor_p_value():
     draws = 0.65 + 0.02 * np.random.default_rng(4).normal(size=400)
     for number, undefined in ((fit_table.LEAST - 1, 0), (400, 361)):
         values = np.where(np.arange(number) < undefined, np.nan, draws[:number])
-        found = fit_table.band(values, row, 1)
-        assert np.isnan([found["band_low"], found["p_value"], found["inside"]]).all()
-        assert found["undefined_draws"] == undefined
+        result = fit_table.band(values, row, 1)
+        assert np.isnan([result["band_low"], result["p_value"], result["inside"]]).all()
+        assert result["undefined_draws"] == undefined
     assert fit_table.band(draws[: fit_table.LEAST], row, 1)["inside"]
     assert np.isnan(fit_table.band(draws[:3], target("sign_power"), 1)["p_value"])
 
 
-def test_a_moment_without_a_band_is_counted_as_one():
-    """It could have had one: the sentence must not speak of the others only."""
+def test_a_moment_without_a_band_is_counted():
+    """A moment that could have a band must not be dropped from the sentence."""
     names = ["open_discount", "open_lag_2023", "sign_power"]
     inside = [True, np.nan, np.nan]
     table = pd.DataFrame({"target": names, "inside": inside, "runs": 400})
@@ -89,7 +89,7 @@ def test_a_moment_without_a_band_is_counted_as_one():
         (-0.1504, -0.15, 0, "−0.1504"),
     ],
 )
-def test_a_missed_target_does_not_look_inside_its_bounds(value, low, high, shown):
+def test_a_missed_target_is_not_rounded_into_its_bounds(value, low, high, shown):
     path = Path(__file__).parents[2] / "docs" / "fill_results.py"
     spec = importlib.util.spec_from_file_location("fill_results", path)
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""A fit at work: in sweeps over its posterior, and in the predictions that an experiment writes."""
+"""Uses of a fit: sweeps over its posterior, and the predictions of an experiment."""
 
 import datetime as dt
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.sweeps import SMALL
 
 import abm
 from abm import data
@@ -17,22 +18,21 @@ from abm.experiments.load import from_table, load
 from abm.parameters import Parameters
 from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
 
-SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
 SIXTEEN = Path(__file__).parents[2] / "experiments" / "16_frozen_prediction"
 
 
-def small(**said):
-    return Sweep(**{"populations": SMALL, "observables": ["lerner_closed"], "replications": 3, "months": 3} | said)
+def small(**fields):
+    return Sweep(**{"populations": SMALL, "observables": ["lerner_closed"], "replications": 3, "months": 3} | fields)
 
 
-def lerner(folder, **said):
+def lerner(folder, **fields):
     """(points, replications) mean Lerner index."""
-    run_sweep(small(**said), folder)
+    run_sweep(small(**fields), folder)
     runs = open_sweep(folder).runs().sort_values(["point", "replication"])
     return runs["lerner_closed_mean"].to_numpy().reshape(-1, 3), runs["seed"].to_numpy().reshape(-1, 3)
 
 
-def test_replication_k_has_the_kth_draw_and_everything_that_is_set_stays_set(tmp_path):
+def test_replication_k_uses_the_kth_draw_except_for_parameters_that_are_set(tmp_path):
     factors = {"ip_strength": [0.0, 1.0]}
     fixed = {"closed_trust": 2.0}
     found, seeds = lerner(tmp_path / "a", posterior="june_2025", factors=factors, parameters=fixed)
@@ -45,7 +45,7 @@ def test_replication_k_has_the_kth_draw_and_everything_that_is_set_stays_set(tmp
     assert np.abs(found - plain).min() > 1e-6
 
 
-def test_a_factor_that_is_a_fitted_parameter_is_the_factor(tmp_path):
+def test_a_factor_takes_precedence_over_the_posterior(tmp_path):
     both = {"closed_trust": [1.5, 3.0]}
     found, seeds = lerner(tmp_path / "a", posterior="june_2025", factors=both)
     own = data.draws("june_2025").iloc[2].to_dict() | {"closed_trust": 3.0}
@@ -53,7 +53,7 @@ def test_a_factor_that_is_a_fitted_parameter_is_the_factor(tmp_path):
     assert found[1, 2] == pytest.approx(alone["lerner_closed"].mean(), rel=1e-9)
 
 
-def test_an_unknown_fit_is_told_and_a_known_one_is_part_of_what_is_said(tmp_path):
+def test_an_unknown_fit_is_reported_and_a_known_one_is_part_of_the_hash(tmp_path):
     with pytest.raises(SpecError, match="did you mean 'june_2025'"):
         small(posterior="june_2024", factors={"ip_strength": [0.0]})
     plain, fitted = (small(factors={"ip_strength": [0.0]}, **more) for more in ({}, {"posterior": "june_2025"}))
@@ -64,25 +64,25 @@ def test_an_unknown_fit_is_told_and_a_known_one_is_part_of_what_is_said(tmp_path
 
 
 @pytest.mark.parametrize("name", data.fits())
-def test_the_pages_of_fits_say_what_the_stored_numbers_show(name):
+def test_the_pages_of_fits_agree_with_the_stored_numbers(name):
     """Estimates outside their own intervals, and how few draws there are."""
     page = (Path(__file__).parents[2] / "docs" / "fits" / f"{name}.md").read_text()
-    for said in outside(pd.DataFrame(data.fit(name)).T)[:1]:
-        assert f"\n\n{said}\n\n" in page
+    for paragraph in outside(pd.DataFrame(data.fit(name)).T)[:1]:
+        assert f"\n\n{paragraph}\n\n" in page
     assert distinct(data.draws(name).to_numpy()) in page
 
 
 def test_only_an_estimate_outside_its_interval_is_named():
     table = pd.DataFrame({"estimate": [1.0, 2.0], "low": [0.5, 2.1], "high": [1.5, 2.5]}, index=["one", "two"])
-    assert outside(table)[0].startswith(
-        "Not in its own 90 % interval is the estimate of `two`: an estimate is the mode"
-    )
+    assert outside(table)[0].startswith("The estimate of `two` lies outside its own 90 % interval: ")
     assert outside(table[:1]) == []
 
 
 def test_copies_of_a_draw_count_once():
     draws = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0], [3.0, 4.0]])
-    assert distinct(draws) == "Of the 4 stored draws 2 are distinct; with their copies as weights they count for 2."
+    assert (
+        distinct(draws) == "Of the 4 stored draws, 2 are distinct; weighted by their copies, the effective number is 2."
+    )
     assert effective(np.array([3, 1])) == pytest.approx(1.6)
 
 
@@ -126,20 +126,20 @@ def test_the_committed_predictions_are_of_the_frozen_fit():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"predictions": {"h21": "x"}}, "no outcome of the sweep is called h21_LAYER"),
-        ({"sweep": {"posterior": None}}, "must name a posterior"),
-        ({"arms": {"a": {}, "b": {}}}, "with one sweep, not with arms"),
+        ({"predictions": {"h21": "x"}}, "h21_LAYER"),
+        ({"sweep": {"posterior": None}}, "posterior"),
+        ({"arms": {"a": {}, "b": {}}}, "remove [arms]"),
     ],
 )
-def test_what_cannot_be_predicted_is_told(change, says):
+def test_invalid_predictions_are_reported(change, says):
     from abm.support.files import read_toml
 
-    said = read_toml(SIXTEEN / "experiment.toml")
+    fields = read_toml(SIXTEEN / "experiment.toml")
     for key, value in change.items():
         if isinstance(value, dict) and key == "sweep":
-            said["sweep"] = {k: v for k, v in said["sweep"].items() if k not in value}
+            fields["sweep"] = {k: v for k, v in fields["sweep"].items() if k not in value}
         else:
-            said[key] = value
+            fields[key] = value
     with pytest.raises(ExperimentError) as caught:
-        from_table(said, SIXTEEN)
+        from_table(fields, SIXTEEN)
     assert says in str(caught.value)

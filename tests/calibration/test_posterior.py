@@ -2,36 +2,15 @@
 
 import numpy as np
 import pytest
+from helpers.calibration import MOMENTS, Linear, spec
 
-from abm.calibration import Calibration, Simulator
+from abm.calibration import Calibration
 from abm.calibration import posterior as smc
 from abm.calibration.criterion import Criterion
 from abm.calibration.identification import identify
 from abm.calibration.predictive import bands
 from abm.calibration.recovery import recover
 from abm.calibration.spec import Posterior
-
-MOMENTS = ("open_discount", "open_token_share_2024", "closed_margin_before_r1")
-
-
-def spec(priors=None, moments=MOMENTS, errors=(0.05, 0.05, 0.05), values=(0.6, 0.2, 0.65), **more):
-    priors = priors or {"closed_trust": {"low": 1, "high": 5}, "quality_taste": {"low": 0.5, "high": 2}}
-    observed = {
-        n: {"value": v, "error": e, "known": "2025-06-30"} for n, v, e in zip(moments, values, errors, strict=True)
-    }
-    return Calibration(name="toy", data_to="2025-06-30", moments=moments, priors=priors, observed=observed, **more)
-
-
-class Linear(Simulator):
-    """Moments A u + b + noise of a seed, with u the positions: every answer is known in closed form."""
-
-    slopes = np.array([[1.0, 0.0], [0.5, 0.8], [0.0, -0.6]])
-    level = np.array([0.1, -0.3, 0.9])
-    noise = 0.02
-
-    def _simulate(self, theta, seeds):
-        shocks = np.array([np.random.default_rng(int(s)).standard_normal(len(self.level)) for s in seeds])
-        return self.spec.to_unit(theta) @ self.slopes.T + self.level + self.noise * shocks
 
 
 def exact(simulator):
@@ -45,8 +24,8 @@ def exact(simulator):
 
 
 def test_the_sampler_gives_the_exact_posterior_of_a_linear_normal_model():
-    one = spec(posterior={"particles": 800, "runs": 12_000})
-    simulator = Linear(one)
+    calibration = spec(posterior={"particles": 800, "runs": 12_000})
+    simulator = Linear(calibration)
     criterion = Criterion.of(simulator.observed, simulator.noise**2 * np.eye(3), simulator.errors)
     sampled = smc.sample(simulator, criterion)
     unit, weights = smc.adjusted(sampled, criterion)
@@ -56,12 +35,12 @@ def test_the_sampler_gives_the_exact_posterior_of_a_linear_normal_model():
     assert spread == pytest.approx(np.sqrt(np.diag(covariance)), rel=0.15)
     low, _, high = smc.intervals(unit, weights)
     assert high - low == pytest.approx(2 * 1.645 * np.sqrt(np.diag(covariance)), rel=0.15)
-    tolerances = [one.tolerance for one in sampled.generations]
+    tolerances = [generation.tolerance for generation in sampled.generations]
     assert all(a > b for a, b in zip(tolerances, tolerances[1:], strict=False))
-    assert sampled.runs == sum(one.proposed for one in sampled.generations)
+    assert sampled.runs == sum(generation.proposed for generation in sampled.generations)
 
 
-def test_weights_give_the_prior_back_where_the_data_say_nothing():
+def test_the_posterior_equals_the_prior_where_the_data_are_uninformative():
     priors = {"closed_trust": {"low": 1, "high": 5, "centre": 2, "sd": 0.5}, "quality_taste": {"low": 0.5, "high": 2}}
 
     class Silent(Linear):
@@ -76,8 +55,8 @@ def test_weights_give_the_prior_back_where_the_data_say_nothing():
     assert np.sqrt(last.weights @ (last.unit[:, 0] - mean) ** 2) == pytest.approx(sd, rel=0.1)
 
 
-def test_the_sampler_repeats_itself_and_no_seed_serves_twice():
-    one = spec(posterior={"particles": 60, "runs": 400})
+def test_the_sampler_is_reproducible_and_uses_no_seed_twice():
+    calibration = spec(posterior={"particles": 60, "runs": 400})
     seen = []
 
     class Watched(Linear):
@@ -85,13 +64,13 @@ def test_the_sampler_repeats_itself_and_no_seed_serves_twice():
             seen.extend(seeds.tolist())
             return super()._simulate(theta, seeds)
 
-    criterion = Criterion.of(Linear(one).observed, 0.02**2 * np.eye(3), Linear(one).errors)
-    a, b = smc.sample(Watched(one), criterion), smc.sample(Linear(one), criterion)
+    criterion = Criterion.of(Linear(calibration).observed, 0.02**2 * np.eye(3), Linear(calibration).errors)
+    a, b = smc.sample(Watched(calibration), criterion), smc.sample(Linear(calibration), criterion)
     assert a.last.unit == pytest.approx(b.last.unit, abs=0)
     assert len(seen) == len(set(seen))
 
 
-def test_runs_with_an_undefined_moment_are_counted_and_never_kept():
+def test_runs_with_an_undefined_moment_are_counted_and_never_accepted():
     class Holed(Linear):
         def _simulate(self, theta, seeds):
             moments = super()._simulate(theta, seeds)
@@ -107,18 +86,18 @@ def test_runs_with_an_undefined_moment_are_counted_and_never_kept():
     assert np.isfinite(unit).all()
 
 
-def test_a_budget_that_is_spent_ends_the_sampler_with_what_it_has():
-    one = spec(posterior={"particles": 100, "runs": 400})
-    simulator = Linear(one)
+def test_the_sampler_stops_when_its_budget_is_spent():
+    calibration = spec(posterior={"particles": 100, "runs": 400})
+    simulator = Linear(calibration)
     criterion = Criterion.of(simulator.observed, simulator.noise**2 * np.eye(3), simulator.errors)
     sampled = smc.sample(simulator, criterion)
     assert len(sampled.generations) > 1 and sampled.runs <= 400
     assert simulator.runs <= 2 * 400
 
 
-def test_what_decides_the_moments_is_in_the_name_they_are_kept_under():
-    seen = set()
-    for one in (
+def test_the_file_name_of_stored_moments_depends_on_everything_that_determines_them():
+    keys = set()
+    for calibration in (
         spec(),
         spec(months=31),
         spec(scenario="no_r1"),
@@ -131,15 +110,15 @@ def test_what_decides_the_moments_is_in_the_name_they_are_kept_under():
             }
         ),
     ):
-        seen.add(Linear(one)._key(np.tile(one.start, (3, 1)), np.arange(3)))
-    assert len(seen) == 5  # the second last has the same moments as the first, and other data
+        keys.add(Linear(calibration)._key(np.tile(calibration.start, (3, 1)), np.arange(3)))
+    assert len(keys) == 5  # the second last has the same moments as the first, but other data
 
 
-def test_own_data_are_compared_on_the_scale_of_the_table():
+def test_own_data_use_the_scale_of_the_targets_table():
     own = {"return_sd": {"value": 0.05, "error": 0.1, "known": "2025-01-01"}}
-    one = spec(moments=("return_sd", *MOMENTS), errors=(0.1,) * 4, values=(0.05, 0.6, 0.2, 0.65))
-    assert one.data["return_sd"].scale == "log"
-    assert Linear.__mro__[1](Calibration(**{**one.model_dump(), "observed": own})).observed[0] == pytest.approx(
+    calibration = spec(moments=("return_sd", *MOMENTS), errors=(0.1,) * 4, values=(0.05, 0.6, 0.2, 0.65))
+    assert calibration.data["return_sd"].scale == "log"
+    assert Linear.__mro__[1](Calibration(**{**calibration.model_dump(), "observed": own})).observed[0] == pytest.approx(
         np.log(0.05)
     )
 
@@ -147,27 +126,27 @@ def test_own_data_are_compared_on_the_scale_of_the_table():
 def test_draws_have_the_weights_of_particles():
     unit = np.array([[0.1], [0.5], [0.9]])
     picked = smc.draws(unit, np.array([0.2, 0.5, 0.3]), 1000, seed=1)[:, 0]
-    assert len(set(picked[:20])) == 3  # in random order: who takes a few takes different ones
+    assert len(set(picked[:20])) == 3  # in random order: the first few are different particles
     assert [(picked == u).mean() for u in (0.1, 0.5, 0.9)] == pytest.approx([0.2, 0.5, 0.3], abs=0.002)
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say():
+def test_posterior_intervals_have_about_their_nominal_coverage():
     simulator_spec = spec(posterior={"particles": 100, "runs": 400})
     import abm.calibration.recovery as module
 
     original = module.Simulator
     module.Simulator = Linear
     try:
-        found = recover(
+        result = recover(
             simulator_spec, None, data_sets=30, first=800, budget=Posterior(particles=150, quantile=0.1, runs=1_800)
         )
     finally:
         module.Simulator = original
-    assert found.generations.min() >= 1  # the sampler itself is judged, not draws from the prior alone
-    assert found.nearest.max() < 0.3
-    assert found.inside.mean() >= 0.8
-    assert found.inside.mean() <= 0.99  # as wide as they need be, and no wider
-    assert (found.table()["correlation"] > 0.8).all()
+    assert result.generations.min() >= 1  # the sampler itself is judged, not draws from the prior alone
+    assert result.nearest.max() < 0.3
+    assert result.inside.mean() >= 0.8
+    assert result.inside.mean() <= 0.99  # not wider than necessary
+    assert (result.table()["correlation"] > 0.8).all()
 
 
 # --- identification and prediction ---
@@ -184,55 +163,55 @@ def test_profiles_rise_where_a_parameter_matters_and_pairs_are_named():
     simulator = Twins(spec(priors, profile_points=5, **more))
     criterion = Criterion.of(simulator.observed, simulator.noise**2 * np.eye(4), simulator.errors)
     theta = simulator.spec.from_unit(np.array([0.25, 0.25, 0.5]))
-    found = identify(simulator, criterion, theta, simulator.slopes, np.arange(40))
-    (pair,) = found.pairs.itertuples()
+    result = identify(simulator, criterion, theta, simulator.slopes, np.arange(40))
+    (pair,) = result.pairs.itertuples()
     assert {pair.first, pair.second} == {"closed_trust", "switching_cost"}
     assert pair.collinearity > 10
-    silent = found.parameters.loc["undercut_response"]
+    silent = result.parameters.loc["undercut_response"]
     assert silent["rises_below"] == silent["rises_above"] == "no"
-    assert found.together > 10 and set(found.weakest) == {"closed_trust", "switching_cost"}
+    assert result.together > 10 and set(result.weakest) == {"closed_trust", "switching_cost"}
     alone = Linear(spec())
     best, _ = exact(alone)
     criterion = Criterion.of(alone.observed, alone.noise**2 * np.eye(3), alone.errors)
-    found = identify(alone, criterion, alone.spec.from_unit(best), alone.slopes, np.arange(40))
-    assert not len(found.pairs)
-    assert (found.parameters["rises_above"] == "yes").all() and found.together < 3
-    assert found.profile.min() >= 0
+    result = identify(alone, criterion, alone.spec.from_unit(best), alone.slopes, np.arange(40))
+    assert not len(result.pairs)
+    assert (result.parameters["rises_above"] == "yes").all() and result.together < 3
+    assert result.profile.min() >= 0
 
 
-def test_a_point_of_a_profile_without_a_number_leaves_the_others_as_they_are():
+def test_an_undefined_point_of_a_profile_does_not_affect_the_others():
     class Holed(Linear):
         def _simulate(self, theta, seeds):
             moments = super()._simulate(theta, seeds)
             moments[self.spec.to_unit(theta)[:, 0] > 0.9, 0] = np.nan
             return moments
 
-    asked = []
+    finite = []
 
     class Watched(Holed):
         def __call__(self, theta, seeds):
-            asked.append(np.isfinite(theta).all())
+            finite.append(np.isfinite(theta).all())
             return super().__call__(theta, seeds)
 
     simulator = Watched(spec(profile_points=5))
     criterion = Criterion.of(simulator.observed, simulator.noise**2 * np.eye(3), simulator.errors)
     best, _ = exact(simulator)
-    found = identify(simulator, criterion, simulator.spec.from_unit(best), simulator.slopes, np.arange(40))
-    assert all(asked)  # no parameter is moved to where nothing is
-    assert np.isinf(found.profile[0, -1]) and np.isfinite(found.profile[0, :-1]).all()
+    result = identify(simulator, criterion, simulator.spec.from_unit(best), simulator.slopes, np.arange(40))
+    assert all(finite)  # no parameter is moved to an undefined position
+    assert np.isinf(result.profile[0, -1]) and np.isfinite(result.profile[0, :-1]).all()
 
 
-def test_a_profile_is_the_distance_at_the_best_of_the_other_parameters():
+def test_a_profile_is_the_distance_minimised_over_the_other_parameters():
     simulator = Linear(spec(profile_points=5))
     criterion = Criterion.of(simulator.observed, simulator.noise**2 * np.eye(3), simulator.errors)
     best, covariance = exact(simulator)
-    found = identify(simulator, criterion, simulator.spec.from_unit(best), simulator.slopes, np.arange(400))
-    wanted = (found.grid[1] - best[1]) ** 2 / covariance[1, 1]
+    result = identify(simulator, criterion, simulator.spec.from_unit(best), simulator.slopes, np.arange(400))
+    wanted = (result.grid[1] - best[1]) ** 2 / covariance[1, 1]
     interior = wanted < 30  # further out the other parameter meets the end of its range
-    assert found.profile[1][interior] == pytest.approx(wanted[interior], rel=0.1, abs=0.2)
+    assert result.profile[1][interior] == pytest.approx(wanted[interior], rel=0.1, abs=0.2)
 
 
-def test_the_band_of_what_would_be_measured_holds_the_error_of_measurement():
+def test_the_predictive_band_includes_measurement_error():
     simulator = Linear(spec())
     best, _ = exact(simulator)
     thetas = np.tile(simulator.spec.from_unit(best), (4000, 1))

@@ -1,31 +1,22 @@
-"""What a calibration may ask for: built-in specs, and every mistake in a line."""
+"""Specification of a calibration: built-in ones, and one line per problem."""
 
 import datetime as dt
 
 import numpy as np
 import pytest
+from helpers.calibration import MOMENTS, spec
 
 from abm import data
 from abm.calibration import Calibration, CalibrationError, Prior
 from abm.calibration.spec import built_in
 
-MOMENTS = ("open_discount", "open_token_share_2024", "closed_margin_before_r1")
 
-
-def spec(priors=None, moments=MOMENTS, errors=(0.05, 0.05, 0.05), values=(0.6, 0.2, 0.65), **more):
-    priors = priors or {"closed_trust": {"low": 1, "high": 5}, "quality_taste": {"low": 0.5, "high": 2}}
-    observed = {
-        n: {"value": v, "error": e, "known": "2025-06-30"} for n, v, e in zip(moments, values, errors, strict=True)
-    }
-    return Calibration(name="toy", data_to="2025-06-30", moments=moments, priors=priors, observed=observed, **more)
-
-
-def test_built_in_calibrations_know_only_what_was_known():
+def test_built_in_calibrations_use_only_moments_known_at_their_date():
     for name in built_in():
-        one = Calibration.load(name)
-        known = data.targets().loc[list(one.moments), "known"]
-        assert all(dt.date.fromisoformat(day) <= one.data_to for day in known)
-        assert len(one.moments) >= 14 and len(one.moments) > len(one.names)
+        calibration = Calibration.load(name)
+        known = data.targets().loc[list(calibration.moments), "known"]
+        assert all(dt.date.fromisoformat(day) <= calibration.data_to for day in known)
+        assert len(calibration.moments) >= 14 and len(calibration.moments) > len(calibration.names)
     assert Calibration.load("january_2025").data_to == dt.date(2025, 1, 31)
 
 
@@ -40,7 +31,7 @@ def test_built_in_calibrations_know_only_what_was_known():
         ({"priors": {"closed_trust": {"low": 2, "high": 1}}}, "must be below"),
         ({"priors": {"closed_trust": {"low": -1, "high": 3, "scale": "log"}}}, "above 0 on a log scale"),
         ({"priors": {"closed_trust": {"low": -100, "high": 3}}}, "the parameter's bounds"),
-        ({"priors": {"closed_trust": {"low": 1, "high": 3, "centre": 2}}}, "centre and sd go together"),
+        ({"priors": {"closed_trust": {"low": 1, "high": 3, "centre": 2}}}, "both centre and sd"),
         ({"priors": {"closed_trust": {"low": 1, "high": 3, "centre": 5, "sd": 0.1}}}, "must lie between 1 and 3"),
         ({"priors": {"closed_trust": {"low": 1, "high": float("nan")}}}, "finite"),
         ({"fixed": {"closed_trust": 2.0}}, "cannot be fixed and fitted"),
@@ -64,19 +55,19 @@ def test_built_in_calibrations_know_only_what_was_known():
         ({"months": 29}, "must be at least 30"),
     ],
 )
-def test_every_fault_is_told(change, says):
-    said = {
+def test_every_problem_is_reported(change, says):
+    fields = {
         "name": "x",
         "data_to": "2025-06-30",
         "moments": ["open_discount", "open_lag_2023"],
         "priors": {"closed_trust": {"low": 1, "high": 5}},
     }
     with pytest.raises(CalibrationError) as caught:
-        Calibration(**{**said, **change})
+        Calibration(**{**fields, **change})
     assert says in str(caught.value)
 
 
-def test_a_fixed_value_out_of_range_is_told_with_the_other_faults():
+def test_a_fixed_value_out_of_range_is_reported_with_the_other_problems():
     fixed = {"usage_elasticity": 99.0, "ip_strength": 0.5, "closed_trst": 1.0}
     with pytest.raises(CalibrationError) as caught:
         spec(moments=("open_discont", *MOMENTS[1:]), fixed=fixed)
@@ -90,7 +81,7 @@ def test_a_fixed_value_out_of_range_is_told_with_the_other_faults():
 
 
 def test_more_parameters_than_moments_are_refused():
-    with pytest.raises(CalibrationError, match="1 for 2 parameters; there must be more"):
+    with pytest.raises(CalibrationError, match="1 moments for 2 parameters"):
         spec(moments=MOMENTS[:1], errors=(0.1,), values=(0.5,))
 
 
@@ -101,11 +92,13 @@ def test_positions_and_values_are_inverse():
     assert Prior(low=0.5, high=8, scale="log").from_unit(0.5) == pytest.approx(2.0)
 
 
-def test_draws_follow_a_normal_prior_cut_at_its_ends():
-    one = spec({"copying_rate": {"low": 2, "high": 6, "scale": "log", "centre": 4, "sd": 0.2}}, search={"seeds": 2})
-    values = one.from_unit(one.draw_prior(np.random.default_rng(0), 20_000))[:, 0]
+def test_draws_follow_a_truncated_normal_prior():
+    calibration = spec(
+        {"copying_rate": {"low": 2, "high": 6, "scale": "log", "centre": 4, "sd": 0.2}}, search={"seeds": 2}
+    )
+    values = calibration.from_unit(calibration.draw_prior(np.random.default_rng(0), 20_000))[:, 0]
     assert values.min() >= 2 and values.max() <= 6
     assert np.median(np.log(values)) == pytest.approx(np.log(4), abs=0.01)
-    density = one.log_prior(one.to_unit(np.array([[4.0], [4 * np.exp(0.2)], [7.0]])))
+    density = calibration.log_prior(calibration.to_unit(np.array([[4.0], [4 * np.exp(0.2)], [7.0]])))
     assert density[0] - density[1] == pytest.approx(0.5)
-    assert density[2] == -np.inf or one.to_unit(np.array([[7.0]]))[0, 0] > 1
+    assert density[2] == -np.inf

@@ -1,4 +1,4 @@
-"""Figures of whatever a user has run: what they show is what was run, on one's own axes too, without a warning."""
+"""Charts of users' own runs show the numbers of these runs, also on the user's axes, without warnings."""
 
 import warnings
 
@@ -13,9 +13,9 @@ import abm
 from abm import figures
 from abm.charts import fans, style
 from abm.charts.labels import LABELS, OVERVIEW, PRICING_POWER
-from abm.figures import network as multilayer
+from abm.figures import multilayer_network as multilayer
 from abm.figures import products
-from abm.figures import sweeps as maps
+from abm.figures import sweeps as sweep_figures
 
 SIZES = {"adopters": 24, "investors": 40}
 CHARTS = (
@@ -55,41 +55,41 @@ def ends():
     )
 
 
-def drawn(figure, tmp_path):
-    """A figure, saved without a warning, with the caller's settings left alone."""
+def drawn(draw, tmp_path):
+    """Draw and save a figure, and check that there are no warnings and the caller's settings do not change."""
     before = dict(mpl.rcParams)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        made = figure()
-        style.save(made, tmp_path / "figure.png")
-    assert isinstance(made, Figure)
+        figure = draw()
+        style.save(figure, tmp_path / "figure.png")
+    assert isinstance(figure, Figure)
     assert dict(mpl.rcParams) == before
     assert (tmp_path / "figure.png").stat().st_size > 5_000
-    return made
+    return figure
 
 
 # --- over time ---
 
 
-def test_plot_does_the_right_thing_by_default(tiny_shock, run, tmp_path):
+def test_default_observables_of_plot(tiny_shock, run, tmp_path):
     runs = tiny_shock.runs["baseline"]
     titles = [
         ax.get_title(loc="left").replace("\n", " ") for ax in drawn(lambda: runs.plot("lerner_closed"), tmp_path).axes
     ]
     assert titles == [LABELS["lerner_closed"].name]
-    family = drawn(runs.plot, tmp_path)
-    assert [ax.get_title(loc="left").replace("\n", " ") for ax in family.axes] == [
+    of_ensemble = drawn(runs.plot, tmp_path)
+    assert [ax.get_title(loc="left").replace("\n", " ") for ax in of_ensemble.axes] == [
         LABELS[name].name for name in PRICING_POWER
     ]
-    story = drawn(run.plot, tmp_path)
-    assert [ax.get_title(loc="left").replace("\n", " ") for ax in story.axes] == [
+    of_run = drawn(run.plot, tmp_path)
+    assert [ax.get_title(loc="left").replace("\n", " ") for ax in of_run.axes] == [
         LABELS[name].name for name in OVERVIEW
     ]
     pair = abm.compare(runs, tiny_shock.runs["no_r1"])
-    assert "baseline less no r1" in drawn(lambda: pair.plot("welfare"), tmp_path).legends[0].get_texts()[0].get_text()
+    assert "baseline minus no r1" in drawn(lambda: pair.plot("welfare"), tmp_path).legends[0].get_texts()[0].get_text()
 
 
-def test_a_comparison_is_a_table_of_one_month_or_several(tiny_shock):
+def test_tables_of_a_comparison_for_one_month_or_several(tiny_shock):
     pair = abm.compare(tiny_shock.runs["baseline"], tiny_shock.runs["no_r1"])
     both = pair.table(["welfare", "hhi"], month=[20, -1])
     assert both.index.names == ["observable", "month"] and len(both) == 4
@@ -103,14 +103,14 @@ def test_a_comparison_is_a_table_of_one_month_or_several(tiny_shock):
     assert "..." not in shown
 
 
-def test_one_pair_has_no_spread():
+def test_a_single_pair_has_no_interval():
     one, other = (abm.ensemble(scenario=s, seeds=[4], months=26, **SIZES) for s in ("baseline", "no_r1"))
     pair = abm.compare(one, other)
     assert pair.frame("welfare")[["low", "high", "variance_reduction"]].isna().all(axis=None)
     assert str(pair.table("welfare")).count("n/a") == 3
 
 
-def test_pairs_that_are_identical_have_no_reduction(tiny_shock):
+def test_identical_pairs_have_no_variance_reduction(tiny_shock):
     pair = abm.compare(tiny_shock.runs["baseline"], tiny_shock.runs["no_r1"])
     reduction = pair.variance_reduction("welfare")
     assert np.isnan(reduction[:20]).all()
@@ -129,7 +129,7 @@ def test_a_fan_chart_shows_quantiles_of_the_runs(tiny_shock):
     assert len(median.get_ydata()) == 31 - 5
 
 
-def test_ones_own_axes_are_used(tiny_shock, run):
+def test_the_users_own_axes_are_used(tiny_shock, run):
     mine = Figure()
     left, right = mine.subplots(1, 2)
     assert tiny_shock.runs["baseline"].plot(["welfare", "hhi"], axes=[left, right]) is mine
@@ -141,7 +141,7 @@ def test_ones_own_axes_are_used(tiny_shock, run):
 
 
 @pytest.mark.parametrize(
-    ("ask", "error", "words"),
+    ("plot", "error", "words"),
     [
         (lambda runs: runs.plot("lerner_closd"), KeyError, "did you mean 'lerner_closed'"),
         (lambda runs: runs.plot([]), ValueError, "name at least one"),
@@ -150,9 +150,9 @@ def test_ones_own_axes_are_used(tiny_shock, run):
         (lambda runs: figures.fan_chart(dict.fromkeys("abcdefg", runs), "welfare"), ValueError, "1 to 6"),
     ],
 )
-def test_what_is_wrong_is_said(tiny_shock, ask, error, words):
+def test_invalid_arguments_are_rejected(tiny_shock, plot, error, words):
     with pytest.raises(error, match=words):
-        ask(tiny_shock.runs["baseline"])
+        plot(tiny_shock.runs["baseline"])
 
 
 def test_a_quantity_has_one_unit_in_every_chart(tiny_shock):
@@ -183,18 +183,18 @@ def test_the_network_keeps_the_weights_of_its_layers(run, tmp_path):
     nodes, edges = multilayer.network_numbers(graph)
     assert not nodes["node"].duplicated().any()
     assert nodes["agents"].sum() == graph.number_of_nodes()
-    assert not nodes[["x", "y"]].duplicated().any()  # nobody is hidden behind somebody
+    assert not nodes[["x", "y"]].duplicated().any()  # no node hides another
     exact = pd.DataFrame([data | {"tail": tail} for tail, _, data in graph.edges(data=True)])
     for layer in ("supply", "ownership"):
         total = exact.loc[exact["layer"] == layer, "weight"].sum()
         assert edges.loc[edges["layer"] == layer, "weight"].sum() == pytest.approx(total)
     usage = edges[edges["layer"] == "usage"].groupby("tail")["weight"].sum()
     assert (usage <= 1 + 1e-9).all()  # shares of a region's tokens
-    assert (usage > 0.5).all()  # the rest is of users whom no lab serves, and shares too small to be drawn
+    assert (usage > 0.5).all()  # the rest are users without a lab, and shares too small to be drawn
     figure = drawn(lambda: figures.network(run, 30), tmp_path)
     assert [ax.get_title(loc="left") for ax in figure.axes] == list(multilayer.LAYERS.values())
     assert figures.network(graph, layers=["peers"]).axes[0].get_title(loc="left") == multilayer.TITLES["peers"]
-    with pytest.raises(ValueError, match="not known"):
+    with pytest.raises(ValueError, match="'suply'"):
         figures.network(run, 30, layers=["suply"])
 
 
@@ -204,7 +204,7 @@ def lines_of(figure):
     return {text.get_text(): line.get_linestyle() for line, text in handles if line.get_linestyle() != "None"}
 
 
-def test_the_legend_tells_distillation_from_copied_weights(tmp_path):
+def test_the_legend_distinguishes_distillation_from_copied_weights(tmp_path):
     graph = nx.MultiDiGraph(month=0)
     for name in ("closed_1", "open_1", "open_2"):
         graph.add_node(name, kind="Lab", role="labs", home="us")
@@ -218,7 +218,7 @@ def test_the_legend_tells_distillation_from_copied_weights(tmp_path):
     assert not lines_of(figures.network(graph, layers=["supply"]))
 
 
-def test_the_page_tells_distillation_from_copied_weights():
+def test_the_page_distinguishes_distillation_from_copied_weights():
     reacton = pytest.importorskip("reacton")
     from abm.dashboard.drawing import drawn as on_the_page
     from abm.dashboard.month_by_month import Legend
@@ -240,15 +240,14 @@ def test_the_page_tells_distillation_from_copied_weights():
     assert "copied" not in legends["supply"]
 
 
-def test_the_channel_of_an_edge_is_what_the_state_says(run):
-    """All distillation of the month, and nothing else, is under "api"."""
+def test_edges_of_the_api_channel_are_the_distillation_of_the_month(run):
     for month in (12, 30):
         edges = [d for _, _, d in run.network(month).edges(data=True) if d["layer"] == "access"]
         amounts = sum(edge["weight"] for edge in edges if edge["channel"] == "api")
         assert amounts == pytest.approx(run["distillation_volume"][month])
 
 
-def test_a_firm_stays_in_its_place(run):
+def test_a_firm_keeps_its_position(run):
     early, late = (multilayer.network_numbers(run.network(month))[0].set_index("node") for month in (3, 30))
     both = early.index.intersection(late.index)
     assert len(both) > 20
@@ -262,7 +261,7 @@ def test_a_network_without_edges_is_drawn(tmp_path):
 
 
 @pytest.mark.parametrize("animate", [figures.frontier_animation, figures.network_animation])
-def test_animations_have_a_frame_a_month(animate, run, tmp_path):
+def test_animations_have_one_frame_per_month(animate, run, tmp_path):
     path = tmp_path / "motion.gif"
     animate(run, [10, 20, 30]).save(path, writer="pillow", dpi=60)
     from PIL import Image
@@ -277,7 +276,7 @@ def test_animations_have_a_frame_a_month(animate, run, tmp_path):
 
 
 def test_a_phase_diagram_has_the_means_of_the_runs(plane, tmp_path):
-    table = maps.phase_diagram_numbers(plane, "ip_strength", "distillation_rate", "open")
+    table = sweep_figures.phase_diagram_numbers(plane, "ip_strength", "distillation_rate", "open")
     runs = plane.runs()
     for row in table.itertuples():
         here = (runs["ip_strength"] == row.ip_strength) & (runs["distillation_rate"] == row.distillation_rate)
@@ -291,16 +290,17 @@ def test_a_phase_diagram_has_the_means_of_the_runs(plane, tmp_path):
         figures.phase_diagram(plane, "ip_strenght", "distillation_rate", "open")
 
 
-def test_a_design_that_fills_space_has_level_lines(tmp_path):
+def test_a_space_filling_design_is_drawn_as_contours(tmp_path):
     factors = {"ip_strength": {"low": 0.0, "high": 1.0}, "distillation_rate": {"low": 0.0, "high": 4.0}}
     results = abm.sweep(
         factors, seeds=[1], months=31, populations=SIZES, design={"kind": "sobol", "points": 8}, observables=["welfare"]
     )
-    drawn(lambda: figures.phase_diagram(results, "ip_strength", "distillation_rate", "welfare_mean"), tmp_path)
+    figure = drawn(lambda: figures.phase_diagram(results, "ip_strength", "distillation_rate", "welfare_mean"), tmp_path)
+    assert len(figure.axes[0].get_lines()[0].get_xdata()) == 8  # the points of the design
 
 
 def test_a_tornado_has_paired_changes_from_the_middle(ends, tmp_path):
-    table = maps.tornado_numbers(ends, "open")
+    table = sweep_figures.tornado_numbers(ends, "open")
     runs = ends.runs().pivot(index="replication", columns="point", values="open")
     low = table[(table["factor"] == "ip_strength") & (table["at"] == 0.0)].iloc[0]
     assert low["change"] == pytest.approx((runs[1] - runs[0]).mean())
@@ -311,6 +311,6 @@ def test_a_tornado_has_paired_changes_from_the_middle(ends, tmp_path):
     drawn(lambda: figures.tornado(ends, "open"), tmp_path)
 
 
-def test_a_tornado_of_a_grid_says_what_it_needs(plane):
-    with pytest.raises(ValueError, match="moves one at a time"):
+def test_a_tornado_of_a_grid_names_the_design_it_needs(plane):
+    with pytest.raises(ValueError, match='kind "table"'):
         figures.tornado(plane, "open")

@@ -1,4 +1,4 @@
-"""Labels that a user gave: every one is in the figure, letter by letter."""
+"""Users' labels appear literally in figures."""
 
 import datetime as dt
 import warnings
@@ -26,13 +26,13 @@ def runs():
 
 
 def legend(figure):
-    """Labels of the lines; those that explain the bands left out."""
-    own = figure.legends or [ax.get_legend() for ax in figure.axes if ax.get_legend()]
-    return [text.get_text() for text in own[0].get_texts() if not text.get_text().endswith("of runs")]
+    """Labels of the lines, without the explanations of bands."""
+    legends = figure.legends or [ax.get_legend() for ax in figure.axes if ax.get_legend()]
+    return [text.get_text() for text in legends[0].get_texts() if not text.get_text().endswith("of runs")]
 
 
 def saved(figure, tmp_path):
-    """Drawn without a warning: of a letter that no font has, of a line without a name."""
+    """Save a figure and check that there are no warnings, for example of missing characters."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         style.save(figure, tmp_path / "figure.png")
@@ -67,25 +67,25 @@ KEYS = [
 
 
 @pytest.mark.parametrize(("key", "text"), KEYS, ids=[repr(key) for key, _ in KEYS])
-def test_any_key_names_its_line(runs, key, text, tmp_path):
+def test_any_key_can_label_a_line(runs, key, text, tmp_path):
     assert legend(saved(figures.fan_chart({key: runs, "other": runs}, "hhi"), tmp_path)) == [text, "other"]
 
 
 @pytest.mark.parametrize("label", ["$5 and $10", r"a \$ b", r"$\alpha$", "$x_1$, $x_2$", "$$"])
-def test_dollars_are_no_mathematics(runs, label, tmp_path):
+def test_dollar_signs_are_not_read_as_mathematics(runs, label, tmp_path):
     figure = saved(figures.fan_chart({label: runs}, "hhi"), tmp_path)
     text = figure.legends[0].get_texts()[0]
-    assert text._preprocess_math(text.get_text()) == (label, False)  # what is drawn, and whether as mathematics
+    assert text._preprocess_math(text.get_text()) == (label, False)  # the drawn text, and whether it is mathematics
 
 
-def test_equal_names_are_told_apart(runs):
+def test_equal_labels_are_numbered(runs):
     assert legend(figures.fan_chart({1: runs, "1": runs, (1,): runs}, "hhi")) == ["1", "1 (2)", "1 (3)"]
 
 
-def test_a_very_long_name_is_wrapped_and_cut(runs, tmp_path):
+def test_very_long_labels_are_wrapped_and_cut(runs, tmp_path):
     figure = saved(figures.fan_chart({"strict " * 100: runs, "x" * 400: runs}, "hhi", width=style.ONE_COLUMN), tmp_path)
     assert [(len(text.split("\n")), text[-1]) for text in legend(figure)] == [(4, "…"), (4, "…")]
-    (box,) = (one.get_window_extent() for one in figure.legends)
+    (box,) = (shown.get_window_extent() for shown in figure.legends)
     assert box.width < figure.bbox.width
 
 
@@ -96,25 +96,25 @@ def test_the_table_keeps_the_keys(runs):
     assert fans.fan_chart_numbers({0: runs}, "hhi")["ensemble"].dtype.kind == "i"
 
 
-def test_ones_own_axes_name_every_line(runs):
+def test_every_line_has_a_label_on_the_users_own_axes(runs):
     ax = Figure().subplots()
     figures.fan_chart({"_a": runs, 0: runs, "$1, $2": runs}, "hhi", ax)
     drawn = [text._preprocess_math(text.get_text()) for text in ax.get_legend().get_texts()[:3]]
     assert drawn == [("_a", False), ("0", False), ("$1, $2", False)]
-    assert len(ax.legend().get_texts()) == 5  # with the two bands: still there when the legend is made again
+    assert len(ax.legend().get_texts()) == 5  # three lines and two bands, also after the legend is redrawn
 
 
-def test_a_label_that_counts_as_false_is_a_label(runs):
+def test_falsy_labels_are_used(runs):
     pair = abm.compare(runs, runs)
     assert legend(figures.paired_difference(pair, "hhi", label=0)) == ["0: mean and 95 % interval"]
     assert legend(figures.paired_difference(pair, "hhi", label="_b")) == ["_b: mean and 95 % interval"]
 
 
-# --- sweeps, tables of others, experiments ---
+# --- sweeps, tables of indices, experiments ---
 
 
 def literally(text):
-    """What a text of a figure shows; fails where it is mathematics."""
+    """The displayed text; fails if it would be drawn as mathematics."""
     shown, mathematics = text._preprocess_math(text.get_text())
     assert not mathematics
     return shown.replace("\n", " ")
@@ -158,7 +158,7 @@ def test_factors_and_outcomes_of_a_table_of_indices(draw, tmp_path):
 
 
 def test_the_labels_of_an_experiment(tmp_path):
-    """Its columns, values, groups and units, in a chart of lines."""
+    """Labels of columns, values, groups and units in a line chart."""
     labels = {
         "rate": "_Rate (of $ and $, a year)",
         "out": "$ kept of $ spent (net) ($ M and $ B)",
@@ -185,18 +185,18 @@ def test_the_labels_of_an_experiment(tmp_path):
     assert [literally(text) for text in figure.legends[0].get_texts()] == ["_first $ and $", "0"]
 
 
-# --- words ---
+# --- names and units ---
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [("ip_strength", "IP strength"), ("_own", "_own"), ("a__b", "a__b"), ("x_", "x_"), (0, "0"), ("no_r1", "no R1")],
 )
-def test_a_parameter_in_words(name, words):
+def test_readable_names_of_parameters(name, words):
     assert parameter_name(name) == words
 
 
-def test_underscores_between_words_are_spaces():
+def test_underscores_between_words_become_spaces():
     assert spaced("ip_strict_now") == "ip strict now" and spaced("_ip_") == "_ip_"
 
 
@@ -211,5 +211,5 @@ def test_underscores_between_words_are_spaces():
         ("a (b) c", ("a (b) c", "")),
     ],
 )
-def test_a_label_is_a_name_and_a_unit(label, parts):
+def test_a_label_is_split_into_name_and_unit(label, parts):
     assert tuple(name_and_unit(label)) == parts

@@ -1,4 +1,4 @@
-"""Output of the command line on any encoding and width, into a pipe, onto a full device, from a folder that is gone."""
+"""Output of the command line: encodings, widths, pipes, full devices, a deleted working directory."""
 
 import os
 import subprocess
@@ -19,11 +19,11 @@ NOT_UTF = ("ascii", "cp437", "cp850", "latin-1", "cp1252", "shift_jis")
 
 
 def shell(line, cwd=ROOT, **environment):
-    """Exit code, output and error stream of a line of the shell, in which `abm` stands for the command."""
-    said = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    """Exit code, stdout and stderr of a shell command line, in which `abm` is replaced by the command."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     done = subprocess.run(
         ["bash", "-c", line.replace("abm ", f"{COMMAND} ")],
-        env=said,
+        env=variables,
         cwd=cwd,
         capture_output=True,
         check=False,
@@ -36,8 +36,8 @@ def shell(line, cwd=ROOT, **environment):
 
 @pytest.mark.parametrize("encoding", NOT_UTF)
 @pytest.mark.parametrize("words", [["list"], ["list", "--observables"], ["sweep", "--help"], ["run", "no\udce9such"]])
-def test_a_terminal_that_is_not_utf8(encoding, words):
-    """What the encoding lacks is written in other words; names and values are all there."""
+def test_output_in_encodings_other_than_utf8(encoding, words):
+    """Missing characters are replaced; names and values are complete."""
     done = CliRunner(charset=encoding, env={"COLUMNS": "60"}).invoke(app, words)
     assert done.exit_code == (2 if words[0] == "run" else 0), done.exception
     assert done.stdout_bytes.decode(encoding).strip() or done.stderr_bytes.decode(encoding).strip()
@@ -45,7 +45,7 @@ def test_a_terminal_that_is_not_utf8(encoding, words):
         assert "04_chip_demand_at_unit_elasticity" in done.stdout_bytes.decode(encoding)
 
 
-def test_an_interpreter_that_is_not_utf8():
+def test_an_interpreter_without_utf8_mode():
     c = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "60"}
     code, output, _ = shell("abm list", **c)
     assert code == 0
@@ -62,12 +62,12 @@ def test_an_interpreter_that_is_not_utf8():
         ("日", b"\\u65e5"),
     ],
 )
-def test_words_for_what_an_encoding_lacks(text, written):
+def test_replacements_for_missing_characters(text, written):
     assert text.encode("ascii", "abm.plain") == written
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "20", "60", "79", "²", "many"])
-def test_no_value_is_lost_on_a_narrow_terminal(columns):
+def test_no_value_is_cut_off_on_a_narrow_terminal(columns):
     before, runner = os.environ.get("COLUMNS"), CliRunner(env={"COLUMNS": columns})
     output = runner.invoke(app, ["list", "--parameters"]).output
     rows = [line.split() for line in output.splitlines()]
@@ -85,13 +85,13 @@ needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is
 
 @needs_full
 @pytest.mark.parametrize("words", ["list", "--help", "version"])
-def test_a_full_device(words):
+def test_a_full_device_is_reported(words):
     code, _, errors = shell(f"abm {words} > /dev/full")
     assert (code, errors) == (2, "abm: the output cannot be written (No space left on device)\n")
 
 
 @needs_full
-def test_a_full_error_stream():
+def test_a_full_stderr_keeps_the_exit_code():
     assert shell("abm run no_such_scenario 2> /dev/full")[0] == 2
 
 
@@ -105,16 +105,16 @@ def test_a_full_error_stream():
         ("abm list <&-", 0),
     ],
 )
-def test_a_reader_that_stops_and_streams_that_are_closed(line, code):
+def test_closed_pipes_and_streams(line, code):
     assert shell(line)[::2] == (code, "")
 
 
-def test_errors_do_not_go_to_the_output_when_their_stream_is_closed():
+def test_errors_do_not_go_to_stdout_when_stderr_is_closed():
     assert shell("abm run no_such_scenario 2>&-")[:2] == (2, b"")
 
 
-def test_a_file_does_not_take_the_number_of_a_closed_stream(tmp_path):
-    """What is printed, and what the compiler logs, would be written into it."""
+def test_files_do_not_take_the_number_of_a_closed_stream(tmp_path):
+    """Otherwise output and compiler logs would be written into the file."""
     (tmp_path / "one.py").write_text(
         "from abm.cli.output import hold_standard_streams\n"
         "hold_standard_streams()\n"
@@ -125,8 +125,8 @@ def test_a_file_does_not_take_the_number_of_a_closed_stream(tmp_path):
     assert int((tmp_path / "number").read_text()) > 2
 
 
-def test_a_working_directory_that_was_deleted(tmp_path):
-    gone = "abm: the working directory is gone: it was deleted or moved; change to one that is there"
+def test_a_deleted_working_directory(tmp_path):
+    gone = "abm: the working directory no longer exists (deleted or moved); change to another one"
     for words, code, first in (
         ("list", 0, ""),
         ("export stored", 2, gone),
@@ -139,7 +139,7 @@ def test_a_working_directory_that_was_deleted(tmp_path):
         assert done[2].strip().endswith(gone if code else "")
 
 
-def test_plain_is_for_writing_only():
+def test_the_error_handler_is_for_encoding_only():
     with pytest.raises(UnicodeDecodeError):
         b"\xff".decode("ascii", "abm.plain")
     assert plain(UnicodeEncodeError("ascii", "é", 0, 1, ""))[0] == "e"

@@ -1,4 +1,4 @@
-"""The progress bar: its two times are labelled, and the one that is left runs down."""
+"""The progress bar: both times are labelled, and the time left counts down."""
 
 import io
 import re
@@ -8,11 +8,11 @@ from rich.console import Console
 from abm.cli.progress import Pace, bar
 
 
-def test_the_time_left_runs_down_between_reports():
+def test_the_time_left_counts_down_between_reports():
     pace = Pace()
     assert pace.left(0.0) == "-:--:--"
     pace.report(0, 40, 0.0)
-    pace.report(10, 40, 30.0)  # with the time that compiling takes
+    pace.report(10, 40, 30.0)  # includes compilation
     assert pace.left(31.0) == "-:--:--"
     pace.report(20, 40, 40.0)
     assert [pace.left(now) for now in (40.0, 45.0, 59.5, 75.0)] == ["0:00:20", "0:00:15", "0:00:01", "0:00:00"]
@@ -22,21 +22,21 @@ def test_the_time_left_runs_down_between_reports():
     assert pace.left(50.0) == "0:00:00"
 
 
-def test_work_that_goes_on_where_it_stopped_counts_only_what_is_done_now():
+def test_resumed_work_counts_only_new_steps():
     pace = Pace()
     pace.report(900, 1000, 0.0)
     pace.report(910, 1000, 20.0)
     assert pace.left(20.0) == "0:03:00"
 
 
-def test_work_that_begins_anew_has_a_pace_of_its_own():
+def test_restarted_work_resets_the_pace():
     pace = Pace()
     for done, now in ((1, 0.0), (2, 1.0), (0, 2.0)):
         pace.report(done, 2, now)
     assert pace.left(2.0) == "-:--:--"
 
 
-def test_the_bar_says_which_time_is_which():
+def test_the_bar_labels_both_times():
     out = io.StringIO()
     with bar(Console(file=out, force_terminal=True, width=100)) as (step, count):
         step("compiling [the model]", 0, 4)

@@ -1,4 +1,4 @@
-"""Whatever a stranger gives, files and words, is taken or refused in words: no traceback, nothing run, no partial result."""
+"""Arbitrary files and arguments are accepted or rejected with a message: no traceback, no run, no partial result."""
 
 import string
 from pathlib import Path
@@ -31,9 +31,9 @@ def experiment(path):
 
 PREDICTED = read_predictions(PREDICTIONS)
 JARGON = ("validation error", "valid tuple", "valid dictionary", "valid string", "input should", "instance of", "None)")
-"""Words of pydantic's, which whoever writes a file need not know."""
+"""Pydantic terms, which authors of files need not know."""
 made_up = "\n".join(["event,layer,value", *(f"{one.event},{one.layer},0.01" for one in PREDICTED)]).encode()
-READERS = {  # of a file: who reads it, what may be raised, a file that is in order
+READERS = {  # kind of file: reader, exception it may raise, a valid file
     "scenario": (Scenario.load, ScenarioError, (ROOT / "abm/data/scenarios/export_ban.toml").read_bytes()),
     "sweep": (Sweep.load, SpecError, b'scenarios = ["baseline"]\nmonths = 12\n[factors]\nip_strength = [0.1, 0.9]\n'),
     "experiment": (experiment, ExperimentError, EXAMPLE.read_bytes()),
@@ -57,17 +57,17 @@ spoilers = st.one_of(
 
 @st.composite
 def spoilt(draw, whole):
-    """A file with a piece cut out of it, put elsewhere, doubled, or replaced."""
+    """A file with a piece removed, duplicated or replaced."""
     content = bytearray(whole)
     for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, max(len(content) - 1, 0)))
-        to = at + draw(st.integers(0, 12))
-        content[at:to] = draw(st.one_of(st.just(b""), spoilers, st.just(bytes(content[at:to] * 2))))
+        start = draw(st.integers(0, max(len(content) - 1, 0)))
+        stop = start + draw(st.integers(0, 12))
+        content[start:stop] = draw(st.one_of(st.just(b""), spoilers, st.just(bytes(content[start:stop] * 2))))
     return bytes(content)
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_the_whole_files_are_in_order(tmp_path, kind):
+def test_the_unmodified_files_are_valid(tmp_path, kind):
     read, refusal, whole = READERS[kind]
     path = tmp_path / ("whole.csv" if refusal is ValueError else "whole.toml")
     path.write_bytes(whole)
@@ -77,46 +77,46 @@ def test_the_whole_files_are_in_order(tmp_path, kind):
 @pytest.mark.parametrize("kind", READERS)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_any_file_is_read_or_refused_in_words(tmp_path_factory, kind, data):
+def test_any_file_is_read_or_rejected_with_a_message(tmp_path_factory, kind, data):
     read, refusal, whole = READERS[kind]
     content = data.draw(st.one_of(st.binary(max_size=200), spoilt(whole)))
     path = tmp_path_factory.mktemp(kind) / ("of_a_stranger.csv" if refusal is ValueError else "of_a_stranger.toml")
     path.write_bytes(content)
-    told = ["is in order"]
+    message = ["is in order"]
     try:
         read(path)
     except refusal as error:
-        told = str(error).split("\n")
-    assert all(line.strip() and not any(word in line for word in JARGON) for line in told)
+        message = str(error).split("\n")
+    assert all(line.strip() and not any(word in line for word in JARGON) for line in message)
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_a_file_that_cannot_be_read_is_told_in_the_same_words_by_all(tmp_path, kind):
+def test_all_readers_report_unreadable_files_alike(tmp_path, kind):
     read, refusal, _ = READERS[kind]
     path = tmp_path / "experiment.toml"
 
-    def told():
+    def message():
         with pytest.raises(refusal) as caught:
             read(path)
         return str(caught.value)
 
-    if kind != "experiment":  # which is moved to where it is looked for
-        assert told() == f"{path}: cannot be read: there is no such file"
+    if kind != "experiment":  # which is moved stop where it is looked for
+        assert message() == f"{path}: cannot be read: file not found"
         path.mkdir()
-        assert told() == f"{path}: cannot be read: it is a folder; give the file"
+        assert message() == f"{path}: cannot be read: it is a folder; give the file"
         path.rmdir()
     path.write_bytes(b"\xff\xfe")
-    assert told() == f"{path}:1: cannot be read: it is not UTF-8 text"
+    assert message() == f"{path}:1: cannot be read: it is not UTF-8 text"
     path.write_bytes(b"#" * 1_000_001)
     limit = "100,000" if kind == "counterfactual" else "1,000,000"
-    assert told() == f"{path}: cannot be read: more than {limit} bytes"
+    assert message() == f"{path}: cannot be read: more than {limit} bytes"
     if kind in ("predictions", "outcomes"):
         return  # CSV
     path.write_text("[ok]\n\na = ")
-    assert told() == f"{path}:3: TOML syntax: Invalid value (at end of document)"
+    assert message() == f"{path}:3: TOML syntax: Invalid value (at end of document)"
 
 
-def test_a_file_that_may_not_be_read_is_told_so(tmp_path, monkeypatch):
+def test_a_file_without_read_permission_is_reported(tmp_path, monkeypatch):
     def forbidden(*_):
         raise PermissionError(13, "Permission denied")
 
@@ -129,7 +129,7 @@ def test_a_file_that_may_not_be_read_is_told_so(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "told"),
+    ("kind", "text", "message"),
     [
         ("scenario", 'name = "a"\nremove = "r1"', ":2: remove: must be a list, not 'r1'"),
         ("scenario", 'name = "a"\nparameters = 3', ":2: parameters: must be a table, not 3"),
@@ -152,17 +152,17 @@ def test_a_file_that_may_not_be_read_is_told_so(tmp_path, monkeypatch):
         ("experiment", "number = 1\n\n[[test]]\n[[test]]\ny = 3", ":5: test 2.y: must be a list, not 3"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line_in_words(tmp_path, kind, text, told):
+def test_problems_are_reported_with_their_line(tmp_path, kind, text, message):
     read, refusal, _ = READERS[kind]
     path = tmp_path / "experiment.toml"
     path.write_text(text)
     with pytest.raises(refusal) as caught:
         read(path)
-    assert f"{path}{told}" in str(caught.value)
+    assert f"{path}{message}" in str(caught.value)
     assert not any(word in str(caught.value) for word in JARGON)
 
 
-def test_a_number_that_is_none_is_told_once(tmp_path):
+def test_nan_is_reported_once(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('name = "a"\n[[event]]\nkind = "policy"\nmonth = 3\ninstrument = "ip_strength"\nvalue = nan\n')
     with pytest.raises(ScenarioError) as caught:
@@ -171,21 +171,23 @@ def test_a_number_that_is_none_is_told_once(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", 'name = "mine"\nmonths = 12\n', "[factors]\n"])
-def test_a_sweep_that_says_nothing_is_refused(tmp_path, text):
+def test_a_sweep_without_factors_is_rejected(tmp_path, text):
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    with pytest.raises(SpecError, match=r"mine.toml: names no factors, so that nothing is varied: give \[factors\]"):
+    with pytest.raises(SpecError, match=r"mine.toml: nothing varies: add \[factors\]"):
         Sweep.load(path)
     path.write_text(text.replace("[factors]", "") + "replications = 3\n")
     assert Sweep.load(path).number_of_runs == 3
 
 
-def test_only_what_is_close_is_proposed_and_all_else_is_listed():
+def test_only_close_names_are_suggested():
     assert nearest("rnu", ["run", "list"]) == "; did you mean 'run'?"
     assert nearest("lerner", ["lerner_closed_mean"]) == "; did you mean 'lerner_closed_mean'?"
     assert nearest("uk", JURISDICTIONS) == nearest("foo", ["of", "info"]) == nearest("mars", JURISDICTIONS) == ""
     assert did_you_mean("mars", JURISDICTIONS, "abm list") == " (one of: us, china, eu, row)"
-    assert did_you_mean("foo", Parameters.names(), "abm list --parameters") == "; `abm list --parameters` has them all"
+    assert (
+        did_you_mean("foo", Parameters.names(), "abm list --parameters") == "; `abm list --parameters` lists them all"
+    )
 
 
 names = st.one_of(
@@ -198,11 +200,11 @@ names = st.one_of(
 @given(
     words=st.lists(st.one_of(st.text(max_size=20), st.builds("{}={}".format, names, st.text(max_size=6))), max_size=3)
 )
-def test_any_words_after_set_are_settings_or_a_mistake(words):
-    found, told = {}, "in order"
+def test_any_argument_of_set_is_parsed_or_rejected(words):
+    values, message = {}, "in order"
     try:
-        found = parse_settings(words)
+        values = parse_settings(words)
     except Mistake as mistake:
-        told = str(mistake)
-    assert told.strip()
-    assert set(found) <= set(Parameters.names())
+        message = str(mistake)
+    assert message.strip()
+    assert set(values) <= set(Parameters.names())

@@ -1,4 +1,4 @@
-"""The committed facts: complete, before the cutoff, consistent with one another and with the moments to fit."""
+"""The committed data: complete, dated up to the cutoff, consistent with each other and with the target moments."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ TARGETS = data.targets()
 
 
 def on_sale(prices, date):
-    """The rows of `prices` in force on a date."""
+    """The rows of `prices` that are valid on a date."""
     date = pd.Timestamp(date)
     return prices[(prices.price_from <= date) & ~(prices.price_to <= date)]
 
@@ -44,12 +44,12 @@ def test_nothing_is_dated_after_the_cutoff(name):
     assert undeclared == []
 
 
-def test_an_unknown_name_suggests_one_that_is_close_and_names_all():
+def test_the_error_for_an_unknown_table_suggests_a_close_name_and_lists_all_tables():
     with pytest.raises(ValueError, match="did you mean 'model_prices'"):
         data.load("model_price")
-    with pytest.raises(ValueError, match=r"no table '\?'; tables: capability, ") as told:
+    with pytest.raises(ValueError, match=r"'\?'; tables: capability, ") as error:
         data.load("?")
-    assert "did you mean" not in str(told.value)
+    assert "did you mean" not in str(error.value)
 
 
 def test_blended_price_is_three_parts_input_to_one_part_output():
@@ -74,7 +74,7 @@ def test_first_party_means_the_developer_is_the_host_and_r1_has_other_hosts():
     assert prices[prices.model.eq("deepseek-r1")].host.nunique() == 3
 
 
-def test_r1_list_price_is_a_27th_of_o1():
+def test_r1_list_price_is_one_27th_of_that_of_o1():
     first = data.load("model_prices").drop_duplicates("model").set_index("model")
     assert first.blended["o1-2024-12-17"] / first.blended["deepseek-r1"] == pytest.approx(27, abs=0.5)
 
@@ -114,7 +114,7 @@ def test_no_price_levels_are_committed():
         assert not any("close" in column for column in data.load(name))
 
 
-def test_bounds_bracket_the_targets():
+def test_targets_lie_within_their_bounds():
     assert len(TARGETS) == 39
     assert TARGETS.index.is_unique
     assert (TARGETS.lower <= TARGETS.value).all()
@@ -123,7 +123,7 @@ def test_bounds_bracket_the_targets():
     assert TARGETS.unit.str.len().gt(0).all()
 
 
-def test_what_can_be_fitted_has_a_scale_an_error_and_a_date():
+def test_targets_that_can_be_fitted_have_a_scale_an_error_and_a_date():
     signs = TARGETS.index.str.startswith("sign_") | TARGETS.index.isin(
         ["release_share_of_decline", "return_excess_kurtosis", "return_acf1", "return_abs_acf20"]
     )
@@ -145,7 +145,7 @@ def test_dispersion_and_launches_of_2024_match_the_prices():
     assert TARGETS.value["launch_price_2024h2"] == pytest.approx(half.median(), abs=0.05)
 
 
-def test_targets_to_january_know_nothing_later():
+def test_targets_for_the_january_fit_match_data_up_to_january():
     quarters = data.load("nvidia_quarterly").set_index("quarter")
     assert TARGETS.value["datacenter_revenue_fy25q3"] == pytest.approx(
         quarters.datacenter_revenue_bn["FY25Q3"], abs=0.05
@@ -189,8 +189,8 @@ def test_price_shock_targets_match_the_prices():
     prices = data.load("model_prices")
     level = prices[prices.model.eq("deepseek-r1")].eci.iloc[0]
     closed = prices[prices.open_weights.eq(0)]
-    able = closed[closed.eci >= level]
-    ratio = on_sale(able, "2025-01-31").blended.min() / on_sale(able, "2025-01-19").blended.min()
+    capable = closed[closed.eci >= level]
+    ratio = on_sale(capable, "2025-01-31").blended.min() / on_sale(capable, "2025-01-19").blended.min()
     assert TARGETS.value["closed_price_after_shock"] == pytest.approx(ratio, abs=0.005)
 
     before = on_sale(closed, "2025-01-19").set_index("model").blended
@@ -228,7 +228,7 @@ def test_vendor_targets_match_the_event_window():
 def test_layer_sign_targets_match_the_event_day():
     shock = data.load("event_returns").query("event_date == @SHOCK")
     layers = shock.groupby("layer").abnormal_return_day0_pct.mean() / 100
-    # Raw returns: applications have no abnormal return here.
+    # Raw returns, because applications have no abnormal return here.
     layers["applications"] = shock[shock.layer.eq("applications")].return_day0_pct.mean() / 100
     for layer, value in layers.items():
         assert TARGETS.lower[f"sign_{layer}"] <= value
@@ -238,7 +238,7 @@ def test_layer_sign_targets_match_the_event_day():
 
 
 def market_model(noise=0.0):
-    """A made-up stock of slope 1.5 and intercept 0.2, the market, the days, and what an event study would print."""
+    """A synthetic stock with slope 1.5 and intercept 0.2, the market, the days, and the results an event study would print."""
     days = np.arange(-5, 21)
     random = np.random.default_rng(0)
     market, abnormal = random.normal(size=days.size), random.normal(size=days.size)
@@ -259,7 +259,7 @@ def test_abnormal_returns_refuse_an_event_study_they_cannot_reproduce():
         build.abnormal_returns(stock, market, days, published)
 
 
-def test_later_events_are_dropped_when_the_tables_are_derived(tmp_path):
+def test_events_after_the_cutoff_are_dropped(tmp_path):
     events = pd.DataFrame({"date": ["2025-07-01", "2025-06-30"], "event": ["dropped", "kept"]})
     events = events.assign(type="price", subtype="", note="", source="made up", verification="known")
     events.to_csv(tmp_path / "policy_and_market_events.csv", index=False)
@@ -267,7 +267,7 @@ def test_later_events_are_dropped_when_the_tables_are_derived(tmp_path):
 
 
 @pytest.mark.skipif("ABM_RAW_DATA" not in os.environ, reason="set ABM_RAW_DATA to the folder of raw tables")
-def test_rebuilding_gives_the_committed_bytes(tmp_path):
+def test_rebuilding_the_tables_gives_the_committed_bytes(tmp_path):
     build.build(os.environ["ABM_RAW_DATA"], tmp_path)
     folder = Path(data.__file__).parent
     for name in DERIVED:

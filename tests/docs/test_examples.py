@@ -1,7 +1,7 @@
-"""The examples of README, tutorial and how-tos, typed as a reader would type them: each page in an empty folder.
+"""The examples in README, tutorial and how-tos, run as a reader would run them: each page in an empty folder.
 
-Files that a page shows are written, its commands run, and its Python as one script. Commands that take minutes are not run:
-they must exist, with the options that the page gives them.
+Files shown on a page are written, its commands are run, and its Python is run as one script. Commands that take minutes are
+not run; only their names and options are checked.
 """
 
 import os
@@ -35,18 +35,18 @@ pytestmark = [pytest.mark.docs, pytest.mark.timeout(1_800)]
 
 
 def commands(text):
-    """Calls of abm, as lists of words, without comments."""
+    """Calls of `abm` as lists of words, without comments."""
     for line in text.splitlines():
         if line.startswith("abm "):
             yield shlex.split(line, comments=True)[1:]
 
 
 def blocks(page):
-    """(kind, text) in the order of the page; what is said in a comment `<!-- not run -->` before it is left out."""
+    """Blocks (kind, text) in the order of the page; those after a comment `<!-- not run -->` are left out."""
     text = page.read_text(encoding="utf-8")
-    for found in BLOCK.finditer(text):
-        if not text[: found.start()].rstrip().endswith("<!-- not run -->"):
-            yield found[1], found[2]
+    for match in BLOCK.finditer(text):
+        if not text[: match.start()].rstrip().endswith("<!-- not run -->"):
+            yield match[1], match[2]
 
 
 def run(words, folder, environment):
@@ -55,22 +55,22 @@ def run(words, folder, environment):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_does_what_it_says(page, tmp_path):
+def test_the_examples_of_a_page_run(page, tmp_path):
     environment = os.environ | {"MPLBACKEND": "agg"}
-    told, script = list(blocks(page)), ""
-    for kind, text in told:
+    examples, script = list(blocks(page)), ""
+    for kind, text in examples:
         if kind == "toml" and (name := NAME.match(text)):
             (tmp_path / name[1]).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name[1]).write_text(text, encoding="utf-8")
-    for kind, text in told:
-        if kind == "python":  # blocks of a page go on from one another
+    for kind, text in examples:
+        if kind == "python":  # blocks of a page build on one another
             script += text + "\n"
         for words in commands(text) if kind == "sh" else ():
             if words[0] in LONG or any(part in word for word in words for part in ELSEWHERE):
-                help_ = CliRunner().invoke(app, [words[0], "--help"], env={"COLUMNS": "200"})
-                assert help_.exit_code == 0, words
+                help_text = CliRunner().invoke(app, [words[0], "--help"], env={"COLUMNS": "200"})
+                assert help_text.exit_code == 0, words
                 for option in (word.split("=")[0] for word in words if word.startswith("--")):
-                    assert option in help_.output, f"abm {words[0]} has no {option}"
+                    assert option in help_text.output, f"abm {words[0]} has no {option}"
             else:
                 run([str(Path(sys.executable).with_name("abm")), *words], tmp_path, environment)
     if script:

@@ -1,4 +1,4 @@
-"""The model's diagram has the roles, the looks and the links of the network that a run exports."""
+"""The diagram of the model has the roles, colours and links of the network that a run exports."""
 
 import importlib.util
 from pathlib import Path
@@ -15,6 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def drawing():
+    """The module docs/draw_model.py."""
     spec = importlib.util.spec_from_file_location("draw_model", DOCS / "draw_model.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -23,9 +24,7 @@ def drawing():
 
 def test_a_box_has_the_colour_of_its_role():
     module = drawing()
-    boxes = [patch for patch in module.model().axes[0].patches if isinstance(patch, FancyBboxPatch)][
-        1:
-    ]  # but the frame
+    frame, *boxes = [patch for patch in module.model().axes[0].patches if isinstance(patch, FancyBboxPatch)]
     colours = [to_hex(box.get_edgecolor()) for box in boxes]
     assert dict(zip(module.BOXES, colours, strict=True)) == {r: look["color"].lower() for r, look in LOOKS.items()}
 
@@ -45,9 +44,9 @@ def test_its_arrows_are_the_links_of_the_network():
     assert arrows == links
 
 
-def test_the_picture_in_the_docs_is_the_one_that_is_drawn_now(tmp_path):
+def test_the_stored_picture_is_up_to_date(tmp_path):
     module = drawing()
     module.style.save(module.model(), tmp_path / "model.png")
     now, stored = (imread(path) for path in (tmp_path / "model.png", module.OUT))
     assert now.shape == stored.shape
-    assert np.mean(np.abs(now - stored) > 0.1) < 0.02  # fonts of a machine may move a letter
+    assert np.mean(np.abs(now - stored) > 0.1) < 0.02  # other fonts may move letters

@@ -1,4 +1,4 @@
-"""docs/ODD.md and docs/notation.md say what the code says: tables are renewed and compared, equations name what exists."""
+"""docs/ODD.md and docs/notation.md agree with the code: tables are rebuilt and compared, equations use existing names."""
 
 import importlib.util
 import re
@@ -23,7 +23,7 @@ EXPLAINED = words(
     """base_open frontier_1 input_claimed_cost input_release input_salience input_vigilance investment J L listed opening
     region top top_open X_0 Y"""
 )
-"""Quantities of the equations that the sentences around them explain."""
+"""Quantities in equations that are explained in the text around them."""
 PROSE = words(
     """a active all and as assets at before below both bounds but China closed closing count day days each else elsewhere entries
     flagships for from go greatest hear home in inf investors is it its lab labs layers least lies likewise list mean month
@@ -46,14 +46,14 @@ def page(name):
 
 
 @cache
-def by_hand():
-    """The ODD without the tables that are made from the code."""
+def prose():
+    """The ODD without the tables that are built from the code."""
     return re.sub(r"<!-- (\w+):begin -->.*?<!-- \1:end -->", "", page("ODD.md"), flags=re.DOTALL)
 
 
 def equations():
-    """Lines of the equations, without remarks."""
-    blocks = re.findall(r"^```\n(.*?)^```", by_hand(), flags=re.DOTALL | re.MULTILINE)
+    """Lines of the equations, without comments."""
+    blocks = re.findall(r"^```\n(.*?)^```", prose(), flags=re.DOTALL | re.MULTILINE)
     return [line.split("#")[0] for block in blocks for line in block.splitlines()]
 
 
@@ -63,7 +63,7 @@ def fields():
 
 
 def attributes():
-    """(record, attribute) of what belongs to no agent."""
+    """(record, attribute) of every state variable outside agents."""
     return [(name, n) for name in builder().RECORDS for n in builder().record(name)[0].names()]
 
 
@@ -74,17 +74,17 @@ def inputs():
 
 
 @pytest.mark.parametrize("name", ["ODD.md", "notation.md"])
-def test_tables_are_in_step_with_the_code(name):
+def test_tables_are_up_to_date(name):
     assert builder().written(name, page(name)) == page(name), "run python docs/build_odd.py"
 
 
-def test_a_table_out_of_step_is_seen():
+def test_an_outdated_table_is_rebuilt():
     wrong = page("ODD.md").replace("| `usage_elasticity` | `eps_u` | 1.1 |", "| `usage_elasticity` | `eps_u` | 1.2 |")
     assert wrong != page("ODD.md")
     assert builder().written("ODD.md", wrong) == page("ODD.md")
 
 
-def test_all_elements_and_design_concepts_are_there():
+def test_all_elements_and_design_concepts_are_present():
     elements = re.findall(r"^## (\d)\. (.*)$", page("ODD.md"), flags=re.MULTILINE)
     assert elements == list(
         zip(
@@ -109,7 +109,7 @@ def test_all_elements_and_design_concepts_are_there():
 
 
 def test_schedule_and_draws_are_complete():
-    """Eight phases and the observation; no decision under a name of its own is left out."""
+    """The schedule has eight phases and the observation; the table of draws lists every draw in the code."""
     schedule = builder().schedule()
     assert re.findall(r"^\| (\d)\. ", schedule, flags=re.MULTILINE) == list("123456789")
     sources = [p for p in (DOCS.parent / "abm").rglob("*.py") if not {"engine", "validation"} & set(p.parts)]
@@ -119,7 +119,7 @@ def test_schedule_and_draws_are_complete():
     assert listed >= {"release", "price change", "research luck", "detection", "entry", "attention", "price noise"}
 
 
-def test_each_symbol_stands_for_one_thing():
+def test_symbols_are_unique():
     declared = [row["symbol"] for row in Parameters.table()] + [symbol for _, _, symbol in fields()]
     declared = [symbol for symbol in declared if symbol]
     assert len(set(declared)) == len(declared)
@@ -127,7 +127,7 @@ def test_each_symbol_stands_for_one_thing():
     assert not set(declared) & names
 
 
-def test_notation_lists_what_is_declared():
+def test_notation_lists_all_declared_symbols():
     rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| (parameter|state) \|", page("notation.md"), flags=re.MULTILINE)
     parameters = {(row["symbol"], row["name"], "parameter") for row in Parameters.table() if row["symbol"]}
     state = {(symbol, f"{kind}.{n}", "state") for kind, n, symbol in fields() if symbol}
@@ -135,12 +135,12 @@ def test_notation_lists_what_is_declared():
     assert set(rows) == parameters | state
 
 
-def test_equations_name_what_exists():
+def test_equations_use_existing_names():
     known = FUNCTIONS | INDICES | SUMS | EXPLAINED | PROSE | set(Parameters.names()) | set(inputs())
     known |= {row["symbol"] for row in Parameters.table()} | {n for _, n in attributes()}
     known |= {n for _, n, _ in fields()} | {symbol for _, _, symbol in fields()}
     lines = equations()
-    for line in lines:  # quantities that the page itself names
+    for line in lines:  # quantities defined on the page itself
         for named, argument in re.findall(r"(\w+)\*?(?:\[[^\]]*\]|\((\w+)\))?\s*(?:<-|=|:)(?!=)", line):
             known |= {named, argument}
     unknown = {}
@@ -152,8 +152,8 @@ def test_equations_name_what_exists():
 
 
 def test_everything_is_used_in_the_text():
-    """No parameter, state variable, input or draw that the sections written by hand leave out."""
-    text = by_hand()
+    """The text names every parameter, state variable, input and draw."""
+    text = prose()
     words = set(re.findall(r"[A-Za-z_]\w*", text))
     missing = [row["name"] for row in Parameters.table() if not {row["name"], row["symbol"]} & words]
     missing += [f"{kind}.{n}" for kind, n, symbol in fields() if not {n, symbol} & words]
@@ -167,7 +167,7 @@ def test_everything_is_used_in_the_text():
 def test_observables_are_explained():
     from abm.market.measures import MEASURES
 
-    text = by_hand().split("### 7.9 ")[1] + by_hand().split("## 7. ")[1]
+    text = prose().split("### 7.9 ")[1] + prose().split("## 7. ")[1]
     families = (
         "lerner_",
         "price_at_k",

@@ -1,4 +1,4 @@
-"""Draws: known answers, independence of what else is drawn, distributions."""
+"""Draws: published test vectors, independence of other draws, distributions."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -64,7 +64,7 @@ def test_threefry_known_answers(key, counter, words):
     seed=st.integers(0, 2**64 - 1), slots=st.integers(1, 5), more=st.integers(0, 3),
     time=st.integers(0, 10_000), shape=st.sampled_from([(), (3,), (2, 2)]),
 )  # fmt: skip
-def test_more_slots_leave_the_draws(seed, slots, more, time, shape):
+def test_additional_slots_do_not_change_existing_draws(seed, slots, more, time, shape):
     draws = Draws.from_seed(seed).at(time)
     few, many = Population.create(Person, slots), Population.create(Person, slots + more)
     for kind in ("uniform", "normal"):
@@ -73,7 +73,7 @@ def test_more_slots_leave_the_draws(seed, slots, more, time, shape):
         np.testing.assert_array_equal(getattr(draws, kind)("decision", many, shape)[:slots], alone)
 
 
-def test_draws_depend_on_what_they_are_named_after():
+def test_draws_depend_on_seed_period_decision_and_stream():
     people, traders = Population.create(Person, 5), Population.create(Trader, 5)
     draws = Draws.from_seed(1)
     base = draws.at(2).uniform("x", people)
@@ -87,13 +87,13 @@ def test_draws_depend_on_what_they_are_named_after():
     ):
         assert not np.isin(other, base).any()
     np.testing.assert_array_equal(Draws.from_seed(1).at(2).uniform("x", people), base)
-    every = draws.each(jnp.arange(4), lambda at: at.uniform("x", people))
-    np.testing.assert_array_equal(every[2], base)
+    periods = draws.each(jnp.arange(4), lambda period: period.uniform("x", people))
+    np.testing.assert_array_equal(periods[2], base)
     with interpreted():
-        np.testing.assert_array_equal(draws.each(jnp.arange(4), lambda at: at.uniform("x", people)), every)
+        np.testing.assert_array_equal(draws.each(jnp.arange(4), lambda period: period.uniform("x", people)), periods)
 
 
-def test_distributions():
+def test_distributions_and_serial_correlation_of_draws():
     people = Population.create(Person, 20_000)
     draws = Draws.from_seed(11)
     uniform, normal = np.asarray(draws.uniform("u", people)), np.asarray(draws.normal("n", people))
@@ -106,6 +106,6 @@ def test_distributions():
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64])
-def test_seeds_out_of_range(seed):
+def test_seeds_out_of_range_are_rejected(seed):
     with pytest.raises(ValueError, match="between 0 and 2"):
         Draws.from_seed(seed)

@@ -1,4 +1,4 @@
-"""The engine on two textbook models (SIR on a graph, Boltzmann wealth) and on its promises; no AI here."""
+"""The engine on two textbook models (SIR on a graph, Boltzmann wealth) and its guarantees, without the AI market."""
 
 import ast
 import sys
@@ -50,7 +50,7 @@ class Person(Agent):
 
 
 def sir(seed, infection=0.15, recovery=0.1, days=DAYS):
-    """Health (days, people)."""
+    """Simulate an SIR epidemic; returns health, shape (days, people)."""
     draws = Draws.from_seed(seed)
     people = Population.create(Person, PEOPLE, health=(np.arange(PEOPLE) < 3) * INFECTED)
 
@@ -64,7 +64,7 @@ def sir(seed, infection=0.15, recovery=0.1, days=DAYS):
 
 
 def sir_in_numpy(seed, infection=0.15, recovery=0.1):
-    """The same by loops over people and neighbours; only the random numbers are the engine's."""
+    """The same epidemic by loops over people and neighbours; only the random numbers come from the engine."""
     draws, slots = Draws.from_seed(seed), Population.create(Person, PEOPLE)
     health = [INFECTED if i < 3 else SUSCEPTIBLE for i in range(PEOPLE)]
     history = []
@@ -92,37 +92,37 @@ def compiled_sir():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**40])
-def test_sir_against_loops(compiled_sir, seed):
+def test_sir_agrees_with_loops(compiled_sir, seed):
     history = np.asarray(compiled_sir(jnp.asarray(seed_words(seed))))
     np.testing.assert_array_equal(history, sir_in_numpy(seed))
-    assert set(history[-1]) > {RECOVERED}, "an epidemic happened, or the comparison shows little"
+    assert set(history[-1]) > {RECOVERED}, "without an epidemic the comparison shows little"
     assert (np.diff(history, axis=0) >= 0).all()
 
 
-def test_interpreted_is_compiled(compiled_sir):
+def test_interpreted_and_compiled_runs_agree(compiled_sir):
     with interpreted():
-        by_hand = sir(7, days=6)
-    np.testing.assert_array_equal(by_hand, compiled_sir(jnp.asarray(seed_words(7)))[:6])
+        history = sir(7, days=6)
+    np.testing.assert_array_equal(history, compiled_sir(jnp.asarray(seed_words(7)))[:6])
 
 
-def test_ensemble_is_single_runs(compiled_sir):
-    """Runs in chunks (the last one padded), of any length and in any number of threads, are the single runs."""
+def test_runs_of_an_ensemble_equal_single_runs(compiled_sir):
+    """Chunks of any length (the last one padded) in any number of threads give the same numbers as single runs."""
     seeds = np.stack([seed_words(s) for s in range(7)])
     infection = np.linspace(0.05, 0.3, 7)
     chunk = jax.jit(jax.vmap(lambda row: sir(row[0], row[1])))
     singles = np.stack([compiled_sir(jnp.asarray(s), b) for s, b in zip(seeds, infection, strict=True)])
-    seen = []
+    calls = []
     for size, workers in ((3, 1), (2, 2), (100, None)):
-        progress = lambda done, total, seconds: seen.append((done, total))  # noqa: E731
+        progress = lambda done, total, seconds: calls.append((done, total))  # noqa: E731
         out = run_many(
             chunk, (jnp.asarray(seeds), jnp.asarray(infection)), chunk=size, workers=workers, progress=progress
         )
         assert isinstance(out, np.ndarray)
         np.testing.assert_array_equal(out, singles)
-    assert seen[:3] == [(3, 7), (6, 7), (7, 7)]
-    assert seen[-1] == (7, 7)
-    kept = run_many(chunk, (jnp.asarray(seeds), jnp.asarray(infection)), chunk=4, keep=lambda out: out[:, -1])
-    np.testing.assert_array_equal(kept, singles[:, -1])
+    assert calls[:3] == [(3, 7), (6, 7), (7, 7)]
+    assert calls[-1] == (7, 7)
+    last = run_many(chunk, (jnp.asarray(seeds), jnp.asarray(infection)), chunk=4, keep=lambda out: out[:, -1])
+    np.testing.assert_array_equal(last, singles[:, -1])
     with pytest.raises(ValueError, match="no runs"):
         run_many(chunk, (jnp.zeros((0, 2), jnp.uint32), jnp.zeros(0)))
 
@@ -143,17 +143,18 @@ class Trader(Agent):
 def test_boltzmann_wealth():
     """Coins are conserved exactly, and wealth settles near the exponential law (Dragulescu and Yakovenko 2000).
 
-    All give at once, so each purse is a queue with one departure and Poisson(rho) arrivals a round: a share rho is not
-    empty, with mean rho + rho^2 / (2 (1 - rho)) (Pollaczek-Khinchine); the tail falls as z^-k, z = exp(rho (z - 1)).
+    All traders give at the same time, so each purse is a queue with one departure and Poisson(rho) arrivals per round: a
+    share rho is not empty, with mean rho + rho^2 / (2 (1 - rho)) (Pollaczek-Khinchine); the tail falls as z^-k with
+    z = exp(rho (z - 1)).
     """
     traders, mean = 2_000, 10.0
     draws = Draws.from_seed(3)
 
     def deal(people, t):
         people = people.do("give")
-        whom = (draws.at(t).uniform("whom", people) * people.size).astype(int)
-        got = jnp.zeros(people.size).at[whom].add(people.gift)
-        people = people.do("receive", coins=got)
+        recipient = (draws.at(t).uniform("whom", people) * people.size).astype(int)
+        coins = jnp.zeros(people.size).at[recipient].add(people.gift)
+        people = people.do("receive", coins=coins)
         return people, people.wealth.sum()
 
     start = Population.create(Trader, traders, wealth=mean)
@@ -182,7 +183,7 @@ class Loner(Person):
 
 
 def test_a_subclass_beside_its_parent():
-    """A subclass that takes over some slots sees their draws, acts by its own rule, and reads as one column."""
+    """A subclass that takes over some slots inherits their draws, follows its own rule, and is part of the group's columns."""
     whole = Population.create(Person, 6)
     group = Group(Population.create(Careful, 2), Population.create(Person, 4, offset=2))
     draws = Draws.from_seed(5)
@@ -206,7 +207,7 @@ def test_a_subclass_beside_its_parent():
         _ = other.solitude
 
 
-def test_fields_of_a_subclass():
+def test_a_subclass_adds_fields_without_changing_its_parent():
     assert list(Loner.fields()) == ["active", "health", "solitude"]
     assert "solitude" not in Person.fields()
 
@@ -276,12 +277,12 @@ def test_create_broadcasts_defaults_and_given_values():
         ({}, None, r"Counter\.weight needs the size of axis 'part'"),
     ],
 )
-def test_create_refuses(given_fields, sizes, message):
+def test_create_rejects_wrong_shapes_unknown_fields_and_missing_sizes(given_fields, sizes, message):
     with pytest.raises(ValueError, match=message):
         Population.create(Counter, 3, sizes=sizes, **given_fields)
 
 
-def test_a_field_may_not_hide_what_populations_have():
+def test_a_field_may_not_hide_an_attribute_of_populations():
     class Bad(Agent):
         size = Field(1.0)
 
@@ -289,11 +290,11 @@ def test_a_field_may_not_hide_what_populations_have():
         Population.create(Bad, 2)
 
 
-# --- when, each, loop ---
+# --- when, map_rows, loop ---
 
 
-def test_when_runs_one_branch_and_keeps_the_rest():
-    state = {"moved": jnp.zeros(2), "kept": jnp.arange(3)}
+def test_when_runs_one_branch_and_passes_only_changed_arrays():
+    state = {"moved": jnp.zeros(2), "unchanged": jnp.arange(3)}
 
     def act(s):
         return {**s, "moved": s["moved"] + 1}
@@ -302,12 +303,12 @@ def test_when_runs_one_branch_and_keeps_the_rest():
     for condition in (True, False):
         for result in (program(condition, state), when(jnp.asarray(condition), act, state)):
             np.testing.assert_array_equal(result["moved"], [condition] * 2)
-            np.testing.assert_array_equal(result["kept"], [0, 1, 2])
+            np.testing.assert_array_equal(result["unchanged"], [0, 1, 2])
         with interpreted():
             np.testing.assert_array_equal(when(condition, act, state)["moved"], [condition] * 2)
     branches = jax.make_jaxpr(lambda c, s: when(c, act, s))(True, state).jaxpr.eqns
     (switch,) = [e for e in branches if e.primitive.name == "cond"]
-    assert len(switch.outvars) == 1, "only what the action changes goes through the branch"
+    assert len(switch.outvars) == 1, "only arrays that the action changes pass through the branch"
     with interpreted():
         when(False, lambda s: pytest.fail("the action ran"), state)
 
@@ -319,7 +320,7 @@ def test_when_on_a_population():
     np.testing.assert_array_equal(after(0, people).count, [0, 0])
 
 
-def test_each_and_loop_agree_with_python():
+def test_map_rows_and_loop_agree_with_interpreted_mode():
     rows = {"x": jnp.arange(4.0), "y": jnp.ones((4, 2))}
 
     def body(total, row):
@@ -334,23 +335,23 @@ def test_each_and_loop_agree_with_python():
     np.testing.assert_array_equal(compiled[1], [0, 2, 4, 6])
 
 
-def test_stretches_make_a_loop():
+def test_two_consecutive_partial_loops_equal_one_loop():
     rows = jnp.arange(1.0, 8.0)
 
     def body(total, row):
         return total + row, total * row
 
-    def in_two(cut):
+    def in_two_parts(cut):
         state = loop_between(body, 0.0, rows, (0, cut), jnp.zeros(7))
         return loop_between(body, state[0], rows, (cut, 7), state[1])
 
     whole = loop(body, 0.0, rows)
-    jax.tree.map(np.testing.assert_array_equal, jax.jit(in_two)(3), whole)
+    jax.tree.map(np.testing.assert_array_equal, jax.jit(in_two_parts)(3), whole)
     with interpreted():
-        jax.tree.map(np.testing.assert_array_equal, in_two(3), whole)
+        jax.tree.map(np.testing.assert_array_equal, in_two_parts(3), whole)
 
 
-def test_interpreted_ends_with_its_block():
+def test_interpreted_mode_ends_with_its_block():
     with interpreted():
         assert abm.engine.is_interpreted()
     with pytest.raises(ZeroDivisionError), interpreted():
@@ -361,7 +362,7 @@ def test_interpreted_ends_with_its_block():
 # --- independence ---
 
 
-def test_the_engine_imports_nothing_of_the_model():
+def test_the_engine_imports_nothing_from_the_model():
     known = {"jax", "mesa", "numpy", *sys.stdlib_module_names}
     for path in Path(abm.engine.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -376,7 +377,7 @@ def test_the_engine_imports_nothing_of_the_model():
                 assert name.startswith("abm.engine") or name.split(".")[0] in known, f"{path.name} imports {name}"
 
 
-def test_a_kept_trace_serves_another_process_and_only_what_is_the_same(tmp_path, monkeypatch, caplog):
+def test_a_stored_trace_is_reused_only_for_the_same_identity_and_shapes(tmp_path, monkeypatch, caplog):
     from abm.engine.traced import Traced
 
     monkeypatch.setenv("ABM_CACHE", str(tmp_path))
@@ -389,9 +390,9 @@ def test_a_kept_trace_serves_another_process_and_only_what_is_the_same(tmp_path,
     np.testing.assert_array_equal(first["a"], [0, 2, 4])
     times = program(lambda tree, by: jax.tree.map(lambda x: x * by, tree))
     with jax.log_compiles():
-        times(times(tree, 2), 2)  # what comes out goes in again: no second program
+        times(times(tree, 2), 2)  # the output is valid input: no second program
     assert len([record for record in caplog.records if record.getMessage().startswith("Compiling jit(call)")]) == 1
-    never = program(lambda tree, by: 1 / 0)  # what is kept is not traced again
+    never = program(lambda tree, by: 1 / 0)  # a stored trace is not traced again
     np.testing.assert_array_equal(never(tree, 3)["b"][0], [3, 3])
     with pytest.raises(ZeroDivisionError):
         never({"a": jnp.arange(4.0), "b": (jnp.ones(2),)}, 3)
@@ -399,7 +400,7 @@ def test_a_kept_trace_serves_another_process_and_only_what_is_the_same(tmp_path,
         program(lambda tree, by: 1 / 0, identity="something else")(tree, 3)
 
 
-def test_kept_traces_are_for_the_command_line_only():
+def test_stored_traces_are_used_by_the_command_line_only():
     from abm.engine import traced
 
-    assert not traced.is_wanted()  # here anybody may have changed a rule in memory
+    assert not traced.is_wanted()  # in a Python session, a rule may have been changed in memory

@@ -1,4 +1,4 @@
-"""What a rule is: everything that decides what it does changes its digest, and nothing else does."""
+"""Identity of rules: everything that affects a rule's behaviour changes its digest, and nothing else does."""
 
 import functools
 import importlib.util
@@ -19,22 +19,22 @@ from abm.engine import Field, identity_of
 
 
 def module(text, name="rules_of_a_user", **given):
-    """A module of the user's from its text."""
-    made = types.ModuleType(name)
-    vars(made).update(given)
-    exec(compile(textwrap.dedent(text), f"/nowhere/{name}.py", "exec"), vars(made))
-    return made
+    """Create a user's module from its source."""
+    created = types.ModuleType(name)
+    vars(created).update(given)
+    exec(compile(textwrap.dedent(text), f"/nowhere/{name}.py", "exec"), vars(created))
+    return created
 
 
 HEAD = "import functools\nimport jax\nimport jax.numpy as jnp\nimport numpy as np\nfrom abm.agents import ClosedLab\n"
-"""What the modules below begin with."""
+"""First lines of the modules below."""
 PLAIN = "class Lab(ClosedLab):\n    def wanted_price(self, p, offer):\n        return {} * self.token_cost\n"
 
 
 def digest(text, **given):
-    found = identity_of(module(HEAD + text, **given).Lab)
-    assert found.unknown == ()
-    return found.digest
+    identity = identity_of(module(HEAD + text, **given).Lab)
+    assert identity.unknown == ()
+    return identity.digest
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def digest(text, **given):
         PLAIN.format("(1.0 if 'a' in {'a', 'b§'} else 0)"),
     ],
 )
-def test_what_decides_a_rule_is_in_its_digest(text):
-    one, other = (digest(text.replace("§", number)) for number in ("1", "2"))
-    assert one == digest(text.replace("§", "1"))
-    assert one != other
+def test_everything_that_affects_a_rule_is_in_its_digest(text):
+    first, second = (digest(text.replace("§", number)) for number in ("1", "2"))
+    assert first == digest(text.replace("§", "1"))
+    assert first != second
 
 
-def test_which_function_of_a_library_a_rule_calls_is_in_its_digest():
+def test_the_digest_depends_on_the_library_functions_that_a_rule_calls():
     calls = ("jnp.exp(0.1)", "jnp.log(0.1)", "np.float64(0.1)", "np.float32(0.1)")
     assert len({digest(PLAIN.format(call)) for call in calls}) == len(calls)
     imported = [digest(f"from jax.numpy import {name} as f\n" + PLAIN.format("f(2)")) for name in ("exp", "log")]
@@ -119,15 +119,15 @@ HOLDERS = {
 @pytest.mark.parametrize(
     "text", [RATE + PLAIN.format("R"), WRAPPED, MADE, *(h + PLAIN.format("M") for h in HOLDERS.values())]
 )
-def test_nothing_that_only_looks_like_a_librarys_hides_a_rule(text):
-    one, other = (text.replace("{}", number) for number in ("1.2", "2.5"))
-    assert digest(one) == digest(one)
-    assert digest(one) != digest(other)
+def test_objects_that_only_look_like_a_librarys_are_in_the_digest(text):
+    first, second = (text.replace("{}", number) for number in ("1.2", "2.5"))
+    assert digest(first) == digest(first)
+    assert digest(first) != digest(second)
 
 
-def test_what_a_librarys_function_was_made_of_counts():
-    made = "f = jax.vmap(jnp.interp, in_axes={})\n" + PLAIN.replace("{}", "f")
-    assert digest(made.format("(0, None, None)")) != digest(made.format("(None, 0, None)"))
+def test_arguments_of_a_function_created_by_a_library_are_in_the_digest():
+    text = "f = jax.vmap(jnp.interp, in_axes={})\n" + PLAIN.replace("{}", "f")
+    assert digest(text.format("(0, None, None)")) != digest(text.format("(None, 0, None)"))
 
 
 @pytest.mark.parametrize(
@@ -140,15 +140,15 @@ def test_what_a_librarys_function_was_made_of_counts():
         "def g(m):\n    return m.K\nclass Lab(ClosedLab):\n    def rule(self):\n        return g(pkg)\n",
     ],
 )
-def test_a_module_is_asked_by_any_code_that_may_reach_it(text):
+def test_module_attributes_that_any_reached_code_may_read_are_in_the_digest(text):
     pkg = module("A = 1\nK = 1.2\n", "pkg")
     before = digest(text, pkg=pkg)
     pkg.K = 2.5
     assert digest(text, pkg=pkg) != before
 
 
-def test_objects_that_know_one_another_are_looked_at_once():
-    text = "class O:\n    pass\nM = [O() for _ in range(60)]\nfor one in M:\n    one.all = M\n" + PLAIN.format("len(M)")
+def test_objects_with_circular_references_are_visited_once():
+    text = "class O:\n    pass\nM = [O() for _ in range(60)]\nfor o in M:\n    o.all = M\n" + PLAIN.format("len(M)")
     assert digest(text) == digest(text)
 
 
@@ -160,11 +160,11 @@ def test_objects_that_know_one_another_are_looked_at_once():
         "class S:\n    def __getattribute__(self, name):\n        raise RuntimeError(name)\nM = S()\n",
     ],
 )
-def test_what_cannot_be_looked_into_is_named_and_no_error(text):
+def test_objects_that_cannot_be_inspected_are_listed_without_an_error(text):
     assert identity_of(module(HEAD + text + PLAIN.format("M")).Lab).unknown
 
 
-def test_a_class_that_claims_to_be_the_packages_is_not():
+def test_a_class_with_the_name_of_a_built_in_class_is_not_built_in():
     from abm.runs.own_code import is_built_in
 
     class Mine(ClosedLab):
@@ -185,21 +185,21 @@ def test_a_class_that_claims_to_be_the_packages_is_not():
         PLAIN.format("1.2").replace("(self, p, offer)", "(self, p: float, offer: object) -> float"),
     ],
 )
-def test_what_decides_nothing_is_not(same):
+def test_changes_without_effect_are_not_in_the_digest(same):
     assert digest(same) == digest(PLAIN.format("1.2"))
 
 
-def test_a_module_counts_by_what_is_asked_of_it():
+def test_only_module_attributes_that_are_read_are_in_the_digest():
     text = "import numpy as np\n" + PLAIN.format("helpers.f()")
     helpers = [
         module(f"K = {k}\nOTHER = {other}\ndef f():\n    return K\n", "helpers")
         for k, other in ((1, 1), (2, 1), (1, 2))
     ]
-    found = [digest(text, helpers=one) for one in helpers]
-    assert found[0] != found[1]
-    assert found[0] == found[2]
+    digests = [digest(text, helpers=helper) for helper in helpers]
+    assert digests[0] != digests[1]
+    assert digests[0] == digests[2]
     helpers[0].K = 2
-    assert digest(text, helpers=helpers[0]) == found[1]
+    assert digest(text, helpers=helpers[0]) == digests[1]
 
 
 @pytest.mark.parametrize(
@@ -221,42 +221,42 @@ def test_a_module_counts_by_what_is_asked_of_it():
         ("t = (n for n in (1, 2))\n" + PLAIN.format("next(t)"), "holds a builtins.generator"),
     ],
 )
-def test_what_cannot_be_known_is_named(text, reason):
+def test_inputs_that_are_invisible_in_the_code_are_listed(text, reason):
     unknown = identity_of(module(HEAD + text).Lab).unknown
-    assert any(reason in one for one in unknown), unknown
-    assert any("Lab.wanted_price" in one for one in unknown)
+    assert any(reason in entry for entry in unknown), unknown
+    assert any("Lab.wanted_price" in entry for entry in unknown)
 
 
 @dataclass
 class Plan:
-    """An object that holds itself, a table and arrays."""
+    """An object that contains itself, a table and arrays."""
 
     rate: float
     table: pd.DataFrame
     own: list = field(default_factory=list)
 
 
-def test_objects_count_by_what_they_hold():
+def test_the_contents_of_objects_are_in_the_digest():
     def plan(rate, cell):
-        made = Plan(rate, pd.DataFrame({"a": [1.0, cell]}))
-        made.own.append(made)
-        return identity_of(made)
+        created = Plan(rate, pd.DataFrame({"a": [1.0, cell]}))
+        created.own.append(created)
+        return identity_of(created)
 
     assert plan(1.0, 2.0) == plan(1.0, 2.0)
     assert len({plan(1.0, 2.0), plan(1.1, 2.0), plan(1.0, 2.1)}) == 3
     assert plan(1.0, 2.0).unknown == ()
 
 
-def test_what_is_put_over_a_cached_property_counts_and_its_first_use_does_not():
-    made = module(HEAD + HOLDERS["a cached property"].format("1.2") + PLAIN.format("M.k"))
-    before = identity_of(made.Lab)
-    assert made.M.k == 1.2
-    assert identity_of(made.Lab) == before
-    made.M.k = 2.5
-    assert identity_of(made.Lab) != before
+def test_overriding_a_cached_property_changes_the_digest_and_reading_it_does_not():
+    user = module(HEAD + HOLDERS["a cached property"].format("1.2") + PLAIN.format("M.k"))
+    before = identity_of(user.Lab)
+    assert user.M.k == 1.2
+    assert identity_of(user.Lab) == before
+    user.M.k = 2.5
+    assert identity_of(user.Lab) != before
 
 
-def test_a_class_changed_in_place_is_another():
+def test_changing_a_class_in_place_changes_its_digest():
     class Lab(ClosedLab):
         markup = 1.2
         boldness = Field(1.0)
@@ -270,26 +270,26 @@ def test_a_class_changed_in_place_is_another():
     assert identity_of(Lab) != before
 
 
-def test_a_compiled_helper_forgets_what_it_read():
-    made = module(HEAD + "K = 1.0\n@jax.jit\ndef f(x):\n    return K * x\n" + PLAIN.format("f(1.0)"))
-    first = identity_of(made.Lab)
-    assert made.f(1.0) == 1
-    made.K = 2.0
-    assert identity_of(made.Lab) != first
-    assert made.f(1.0) == 2
+def test_a_compiled_helper_is_retraced_when_a_global_changes():
+    user = module(HEAD + "K = 1.0\n@jax.jit\ndef f(x):\n    return K * x\n" + PLAIN.format("f(1.0)"))
+    first = identity_of(user.Lab)
+    assert user.f(1.0) == 1
+    user.K = 2.0
+    assert identity_of(user.Lab) != first
+    assert user.f(1.0) == 2
 
 
-def test_another_process_finds_the_same_digest(tmp_path):
+def test_digests_are_the_same_in_another_process(tmp_path):
     text = HEAD + "T = {'a', 'b', 'c', 'd'}\nA = np.arange(3.0)\n" + PLAIN.format("len(T) * A[1]")
     path = tmp_path / "labs_of_mine.py"
     path.write_text(text)
     spec = importlib.util.spec_from_file_location("labs_of_mine", path)
     here = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(here)
-    ask = "import labs_of_mine, abm.engine; print(abm.engine.identity_of(labs_of_mine.Lab).digest)"
+    script = "import labs_of_mine, abm.engine; print(abm.engine.identity_of(labs_of_mine.Lab).digest)"
     there = {
         subprocess.run(
-            [sys.executable, "-c", ask], cwd=tmp_path, env={"PYTHONHASHSEED": str(n), "PYTHONPATH": ":".join(sys.path)},
+            [sys.executable, "-c", script], cwd=tmp_path, env={"PYTHONHASHSEED": str(n), "PYTHONPATH": ":".join(sys.path)},
             capture_output=True, text=True, check=True,
         ).stdout.strip()
         for n in (1, 2)
@@ -297,6 +297,6 @@ def test_another_process_finds_the_same_digest(tmp_path):
     assert there == {identity_of(here.Lab).digest}
 
 
-def test_libraries_stand_by_their_names():
+def test_library_code_is_identified_by_name():
     assert identity_of(jnp.exp, np.exp, functools.reduce, jax.nn.relu).unknown == ()
     assert identity_of(ClosedLab).digest == identity_of(ClosedLab).digest

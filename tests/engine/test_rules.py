@@ -1,4 +1,4 @@
-"""`do` and `ask`: what a rule may read and assign, and what is told where it goes wrong."""
+"""`do` and `ask`: what a rule may read and assign, and the errors it raises otherwise."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -68,7 +68,7 @@ def counters(request):
             yield people
 
 
-def test_inactive_rows_stay(counters):
+def test_inactive_rows_are_unchanged(counters):
     np.testing.assert_array_equal(counters.do("up", 10).count, [10, 1, 12])
     np.testing.assert_array_equal(counters.do("up", 10, own=jnp.array([1, 2, 3])).count, [11, 1, 15])
     np.testing.assert_array_equal(counters.do("up", 10, where=jnp.array([False, True, False])).count, [0, 11, 2])
@@ -99,19 +99,19 @@ def test_assigned_values_take_the_fields_shape_and_type(counters):
         ("set_count", None, ["Counter.set_count", "field count", "None"]),
     ],
 )
-def test_a_wrong_shape_is_named(counters, rule, value, words):
+def test_an_assignment_of_the_wrong_shape_names_rule_field_and_shapes(counters, rule, value, words):
     with pytest.raises(RuleError) as error:
         counters.do(rule, value)
     for word in words:
         assert word in str(error.value)
 
 
-def test_a_misspelt_field_is_not_lost(counters):
+def test_assigning_to_a_misspelt_field_is_an_error(counters):
     with pytest.raises(RuleError, match=r"Counter\.misspelt assigns to self\.cuont, which is not a field"):
         counters.do("misspelt")
 
 
-def test_errors_name_what_is_missing(counters):
+def test_missing_rules_and_fields_are_named(counters):
     with pytest.raises(RuleError, match="Counter has no rule 'fly'"):
         counters.do("fly")
     with pytest.raises(AttributeError, match="sees only its own fields"):
@@ -121,7 +121,7 @@ def test_errors_name_what_is_missing(counters):
 
 
 @pytest.mark.parametrize(
-    ("declared", "error", "told"),
+    ("declared", "error", "message"),
     [
         (("a",), TypeError, r"Field\('a'\): the default comes first and must be a number"),
         ((None,), TypeError, "must be a number"),
@@ -131,13 +131,13 @@ def test_errors_name_what_is_missing(counters):
         ((0.0, "$", "m", "p", (), str), TypeError, "must be float, int or bool"),
     ],
 )
-def test_what_is_no_field_is_refused_where_it_is_declared(declared, error, told):
-    with pytest.raises(error, match=told):
+def test_invalid_field_declarations_are_rejected(declared, error, message):
+    with pytest.raises(error, match=message):
         Field(*declared)
 
 
 @pytest.mark.parametrize("rule", ["numpy", "calls_numpy"])
-def test_numpy_in_a_rule_says_what_to_write(rule):
+def test_the_error_for_numpy_in_a_rule_suggests_jax(rule):
     people = Population.create(Counter, 4, sizes={"part": 2}, count=np.arange(4))
     with pytest.raises(RuleError) as error:
         people.do(rule)
@@ -148,7 +148,7 @@ def test_numpy_in_a_rule_says_what_to_write(rule):
 
 
 @pytest.mark.parametrize("rule", ["branch", "biggest", "calls_branch"])
-def test_python_branches_need_interpretation(rule):
+def test_python_branches_require_interpreted_mode(rule):
     people = Population.create(Counter, 4, sizes={"part": 2}, count=np.arange(4))
     with pytest.raises(RuleError) as error:
         people.do(rule)

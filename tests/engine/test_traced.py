@@ -1,4 +1,4 @@
-"""Traces kept on disk: what is damaged is made again."""
+"""Traces stored on disk: damaged ones are rebuilt."""
 
 import pytest
 
@@ -13,26 +13,26 @@ from abm.engine import traced
         lambda content: b"",
         lambda content: content[:40] + bytes([content[40] ^ 1]) + content[41:],
         lambda content: bytes([content[0] ^ 1]) + content[1:],
-        lambda content: b"what an earlier version kept, without a checksum",
+        lambda content: b"stored by an earlier version, without a checksum",
     ],
 )
-def test_a_damaged_trace_is_made_again(tmp_path, monkeypatch, damage):
+def test_a_damaged_trace_is_rebuilt(tmp_path, monkeypatch, damage):
     monkeypatch.setenv("ABM_CACHE", str(tmp_path))
-    made = []
+    calls = []
 
     def make():
-        made.append(1)
+        calls.append(1)
         return b"a trace, " * 20
 
     assert [traced.kept("name", make) for _ in range(2)] == [b"a trace, " * 20] * 2
-    assert len(made) == 1
+    assert len(calls) == 1
     (path,) = (tmp_path / "traced").iterdir()
     path.write_bytes(damage(path.read_bytes()))
     assert [traced.kept("name", make) for _ in range(2)] == [b"a trace, " * 20] * 2
-    assert len(made) == 2
+    assert len(calls) == 2
 
 
-def test_where_nothing_can_be_kept_it_is_made(tmp_path, monkeypatch):
+def test_without_a_writable_cache_the_trace_is_only_built(tmp_path, monkeypatch):
     monkeypatch.setenv("ABM_CACHE", str(tmp_path / "file" / "below"))
     (tmp_path / "file").write_text("no folder")
     assert traced.kept("name", lambda: b"a trace") == b"a trace"

@@ -1,4 +1,4 @@
-"""Experiments: files, statistics against known answers, verdicts, and one from its file to its page and back."""
+"""Experiments: daily returns as outcomes, and one experiment from its file to its report and back."""
 
 from __future__ import annotations
 
@@ -23,18 +23,14 @@ from abm.runs import event_study
 from abm.sweeps import SpecError, Sweep
 
 ROOT = Path(__file__).parents[2]
-
-
 ALL = folders(ROOT / "experiments")
-
-
 SMALL = {"adopters": 24, "investors": 40}
 
 
 # --- daily returns in sweeps ---
 
 
-def test_outcomes_of_daily_returns_are_those_of_the_event_study(tmp_path):
+def test_outcomes_of_daily_returns_equal_those_of_the_event_study():
     outcomes = {
         "day": {"of": "abnormal_compute", "date": "2025-01-27"},
         "week": {"of": "raw_power", "date": "2025-01-27", "first": 0, "last": 4, "take": "sum"},
@@ -63,14 +59,14 @@ def test_outcomes_of_daily_returns_are_those_of_the_event_study(tmp_path):
     ("outcome", "word"),
     [
         ({"of": "abnormal_chips", "date": "2025-01-27"}, "did you mean"),
-        ({"of": "abnormal_compute"}, "take a date"),
+        ({"of": "abnormal_compute"}, "need a date"),
         ({"of": "abnormal_compute", "date": "2023-01-20"}, "must lie within the run"),
         ({"of": "abnormal_compute", "date": "2027-12-20", "first": 0, "last": 30}, "must lie within the run"),
-        ({"of": "abnormal_compute", "date": "2025-01-27", "first": 3, "last": 1}, "not in order"),
+        ({"of": "abnormal_compute", "date": "2025-01-27", "first": 3, "last": 1}, "first day 3 is after"),
         ({"of": "lerner_closed", "take": "trough"}, "trough"),
     ],
 )
-def test_a_wrong_outcome_of_daily_returns_is_refused(outcome, word):
+def test_invalid_outcomes_of_daily_returns_are_rejected(outcome, word):
     import datetime as dt
 
     if "date" in outcome:
@@ -80,7 +76,7 @@ def test_a_wrong_outcome_of_daily_returns_is_refused(outcome, word):
 
 
 def command(*words, cwd):
-    """The command `abm`, in this process: what it compiles serves the other tests as well."""
+    """Run the command `abm` in this process, so that tests share compiled programs."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -92,7 +88,7 @@ def command(*words, cwd):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A new experiment made small, run and accepted."""
+    """A new experiment, made small, run and accepted: its base folder and the result of the command."""
     base = tmp_path_factory.mktemp("work")
     made = command("new-experiment", "my_question", cwd=base)
     assert made.returncode == 0, made.stderr
@@ -113,7 +109,7 @@ def done(tmp_path_factory):
 # --- the command line, from file to page and back ---
 
 
-def test_a_new_experiment_runs_at_once(done):
+def test_a_new_experiment_runs_and_leaves_its_results(done):
     base, ran = done
     out = base / "output" / "01_my_question_quick"
     for name in ("report.html", "result.json", "manifest.json", "figures/response.png", "figures/response.pdf"):
@@ -132,23 +128,23 @@ def test_a_new_experiment_runs_at_once(done):
     assert slope == pytest.approx(np.polyfit(means.index, means, 1)[0])
 
 
-def test_what_came_out_is_in_the_readmes(done):
+def test_accepted_results_are_in_the_readmes(done):
     base, _ = done
     result = json.loads((base / "output" / "01_my_question_quick" / "result.json").read_text())
     for path in (base / "experiments" / "README.md", base / "experiments" / "01_my_question" / "README.md"):
         assert f"**{result['verdict']}**" in path.read_text()
 
 
-def test_check_passes_and_sees_drift(done):
+def test_check_passes_and_detects_drift(done):
     base, _ = done
     assert command("reproduce", "1", "--quick", "--check", cwd=base).returncode == 0
     path = base / "experiments" / "01_my_question" / "reference_quick.json"
-    kept = path.read_text()
-    reference = json.loads(kept)
+    original = path.read_text()
+    reference = json.loads(original)
     reference["tests"][0]["findings"][0]["value"] += 1.0
     path.write_text(json.dumps(reference))
     drifted = command("reproduce", "1", "--quick", "--check", cwd=base)
-    path.write_text(kept)
+    path.write_text(original)
     assert drifted.returncode == 1
     assert "slope, lerner: value" in drifted.stdout
 
@@ -167,23 +163,23 @@ def test_the_tolerance_of_a_check_is_a_tenth_of_the_half_width(tmp_path):
     assert len(drift(experiment, result(1.1001), quick=True)) == 1
     assert "no reference" in drift(experiment, result(1.0), quick=False)[0]
     for change in (
-        lambda one: one["tests"][0].update(says=FALSIFIED),
-        lambda one: one.update(failed=1),
-        lambda one: one["tests"][0]["findings"][0].update(p=0.3),
-        lambda one: one["tests"][0]["findings"][0]["more"].update(peak=4.0),
-        lambda one: one["tests"][0]["findings"].clear(),
-        lambda one: one["tests"].clear(),
+        lambda result: result["tests"][0].update(says=FALSIFIED),
+        lambda result: result.update(failed=1),
+        lambda result: result["tests"][0]["findings"][0].update(p=0.3),
+        lambda result: result["tests"][0]["findings"][0]["more"].update(peak=4.0),
+        lambda result: result["tests"][0]["findings"].clear(),
+        lambda result: result["tests"].clear(),
     ):
         other = result(1.0)
         change(other)
         assert len(drift(experiment, other, quick=True)) == 1
     for broken in ("[5]", '{"tests": 5}', '{"tests": [{"findings": [{}]}]}', "{"):
         (tmp_path / "reference_quick.json").write_text(broken)
-        with pytest.raises(ValueError, match="is no reference"):
+        with pytest.raises(ValueError, match="is not a reference"):
             drift(experiment, result(1.0), quick=True)
 
 
-def test_replay_says_equal_or_which_number_differs(done, tmp_path):
+def test_replay_reports_equality_or_the_first_different_number(done, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -231,8 +227,8 @@ def test_a_result_becomes_a_crate(done, tmp_path):
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_two(tmp_path, words):
-    gone = command(*words, cwd=tmp_path)
-    assert gone.returncode == 2
-    assert gone.stderr.startswith("abm: ")
-    assert "Traceback" not in gone.stderr
-    assert len(gone.stderr.splitlines()) == 1
+    failed = command(*words, cwd=tmp_path)
+    assert failed.returncode == 2
+    assert failed.stderr.startswith("abm: ")
+    assert "Traceback" not in failed.stderr
+    assert len(failed.stderr.splitlines()) == 1

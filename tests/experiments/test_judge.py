@@ -1,4 +1,4 @@
-"""Conditions, verdicts, and the words they are told in."""
+"""Conditions, verdicts, and their wording."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from abm.experiments.load import folders, load
 from abm.experiments.spec import Test, holds
 
 ROOT = Path(__file__).parents[2]
-
-
 ALL = folders(ROOT / "experiments")
 
 
 def table(f, xs=(0.0, 1.0, 2.0, 3.0), replications=20, noise=0.0, seed=0, **columns):
-    """Runs with y = f(x, replication)."""
+    """A table of runs with y = f(x, replication) + noise."""
     draw = np.random.default_rng(seed)
     rows = [
         {
@@ -52,7 +50,7 @@ def test_conditions_mean_what_they_say(value, low, bound):
 
 
 @pytest.mark.parametrize("text", ["value", "value > x", "value > 1 and p < 2 or low > 3", "__import__('os') > 1"])
-def test_a_condition_that_is_none_is_refused(text):
+def test_malformed_conditions_are_rejected(text):
     assert of_condition(text)
 
 
@@ -60,8 +58,8 @@ def test_verdicts():
     experiment = load(ALL[0])
 
     def verdict(*tests):
-        asked = tuple(Test(**{"name": f"t{i}", "statistic": "level", "y": ("y",)} | t) for i, t in enumerate(tests))
-        return judge(experiment.model_copy(update={"test": asked}), table(lambda x, k: 1.0 + 0.01 * k)).says
+        tests = tuple(Test(**{"name": f"t{i}", "statistic": "level", "y": ("y",)} | t) for i, t in enumerate(tests))
+        return judge(experiment.model_copy(update={"test": tests}), table(lambda x, k: 1.0 + 0.01 * k)).says
 
     good, bad = {"supported_if": "low > 0"}, {"supported_if": "low > 5"}
     dead = {"supported_if": "low > 0", "falsified_if": "value > 0"}
@@ -71,13 +69,13 @@ def test_verdicts():
     assert verdict(good, bad) == UNSUPPORTED
     assert verdict(good, bad, dead) == FALSIFIED
     assert verdict(good, waiting) == PENDING
-    assert verdict(waiting, dead) == FALSIFIED  # whatever is still awaited
+    assert verdict(waiting, dead) == FALSIFIED  # even if another outcome is pending
     assert verdict({"falsified_if": "value > 5"}) == SUPPORTED
     assert verdict({"where": {"x": 17.0}, "falsified_if": "value > 5"}) == UNSUPPORTED
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "high", "told"),
+    ("value", "low", "high", "text"),
     [
         (-0.009675, -0.032154, 0.012804, "−0.010 [−0.032, 0.013]"),
         (0.00497, -0.000007, 0.00994, "0.0050 [−0.000007, 0.0099]"),
@@ -86,24 +84,23 @@ def test_verdicts():
         (6.224, None, None, "6.22"),
     ],
 )
-def test_digits_end_where_the_interval_does(value, low, high, told):
-    asked = Test(name="t", statistic="level", digits=4 if value < 0 else 2)
-    one = {"of": "y", "value": value, "low": low, "high": high, "p": None, "more": {}}
-    assert report.in_words(load(find("5")), asked, one, name=False) == told
+def test_digits_do_not_exceed_the_precision_of_the_interval(value, low, high, text):
+    test = Test(name="t", statistic="level", digits=4 if value < 0 else 2)
+    finding = {"of": "y", "value": value, "low": low, "high": high, "p": None, "more": {}}
+    assert report.in_words(load(find("5", ROOT / "experiments")), test, finding, name=False) == text
 
 
-def test_a_rule_is_told_in_words_with_the_need_it_has():
-    assert report.in_full("supported if", "low > 0 and signs >= 4", "any") == (
+def test_a_rule_in_words_names_its_need():
+    assert report.rule_in_words("supported if", "low > 0 and signs >= 4", "any") == (
         "supported if the interval's lower end > 0 and signs >= 4 (any of the outcomes)"
     )
 
 
-def test_of_several_outcomes_all_most_or_any_must_meet_a_condition():
+def test_need_sets_how_many_outcomes_must_meet_a_condition():
     frame = table(lambda x, k: x).assign(u=1.0, v=1.0, w=-1.0)
 
     def says(need):
-        return answered(
-            Test(name="t", statistic="level", y=("u", "v", "w"), need=need, supported_if="value > 0"), frame
-        ).says
+        test = Test(name="t", statistic="level", y=("u", "v", "w"), need=need, supported_if="value > 0")
+        return answered(test, frame).says
 
     assert [says(need) for need in ("all", "most", "any")] == [UNSUPPORTED, SUPPORTED, SUPPORTED]

@@ -1,4 +1,4 @@
-"""Experiment files: what they state beforehand, and every mistake in a line."""
+"""Experiment files: what they must state beforehand, and messages about mistakes in them."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from abm.experiments import ExperimentError, find
 from abm.experiments.load import folders, from_table, load
 
 ROOT = Path(__file__).parents[2]
-
-
 ALL = folders(ROOT / "experiments")
 
 
-def test_there_are_eighteen_and_their_numbers_are_their_folders():
+def test_there_are_eighteen_experiments_numbered_like_their_folders():
     assert len(ALL) == 18
     for folder in ALL:
         assert load(folder).number == int(folder.name[:2])
 
 
-def test_they_load_whatever_was_imported_before():
-    code = f"from abm.experiments import all_experiments; print(len(all_experiments({str(ROOT / 'experiments')!r})))"
-    code = code.replace("all_experiments('", "all_experiments(__import__('pathlib').Path('").replace("')))", "'))))")
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "18"
+def test_experiments_load_in_a_fresh_process():
+    """No other import is needed to register the statistics and figures that they use."""
+    code = "import sys; from pathlib import Path; from abm.experiments import all_experiments;"
+    code += "print(len(all_experiments(Path(sys.argv[1]))))"
+    command = [sys.executable, "-c", code, str(ROOT / "experiments")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "18"
 
 
 @pytest.mark.parametrize("folder", ALL, ids=lambda folder: folder.name)
 def test_every_experiment_states_beforehand_what_falsifies_it(folder):
-    one = load(folder)
-    assert any(test.falsified_if for test in one.test)
-    assert any(test.supported_if for test in one.test)
-    assert one.figure
-    common = [sweep for sweep in one.sweeps().values() if sweep.common_draws]
+    experiment = load(folder)
+    assert any(test.falsified_if for test in experiment.test)
+    assert any(test.supported_if for test in experiment.test)
+    assert experiment.figure
+    common = [sweep for sweep in experiment.sweeps().values() if sweep.common_draws]
     assert all(sweep.replications >= 200 for sweep in common)
-    for full, quick in zip(one.sweeps().values(), one.sweeps(True).values(), strict=True):
+    for full, quick in zip(experiment.sweeps().values(), experiment.sweeps(True).values(), strict=True):
         assert quick.number_of_runs < full.number_of_runs
         assert quick.targets.keys() == full.targets.keys()
 
@@ -52,7 +52,7 @@ def test_an_experiment_is_found_by_number_or_name(word):
     assert find(word, ROOT / "experiments").name == "01_copying_and_pricing_power"
 
 
-def test_all_that_is_wrong_in_a_file_is_said_at_once(tmp_path):
+def test_all_problems_of_a_file_are_reported_at_once(tmp_path):
     path = tmp_path / "experiment.toml"
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
     text = text.replace('statistic = "contrast"', 'statistic = "contrst"').replace(
@@ -62,17 +62,17 @@ def test_all_that_is_wrong_in_a_file_is_said_at_once(tmp_path):
     path.write_text(text)
     with pytest.raises(ExperimentError) as error:
         load(tmp_path)
-    said = "\n".join(error.value.problems)
-    for word in ("did you mean 'contrast'", "must read like", "did you mean 'response'"):
-        assert word in said
-    assert str(path) in said
+    message = "\n".join(error.value.problems)
+    for part in ("did you mean 'contrast'", "must read like", "did you mean 'response'"):
+        assert part in message
+    assert str(path) in message
 
 
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
         ("number = 0", 'number = "one"', "number: must be a whole number, not 'one'"),
-        ('x = "ip_strength"\ny = "lerner"', 'x = ["ip_strength"]\ny = "lerner"', "test 1.x: must be a text"),
+        ('x = "ip_strength"\ny = "lerner"', 'x = ["ip_strength"]\ny = "lerner"', "test 1.x: must be text"),
         ("[sweep]", "[sweeep]", "did you mean 'sweep'"),
         ("ip_strength = [0.0", "ip_strenth = [0.0", "did you mean 'ip_strength'"),
         ("replications = 100", "replications = 0", "replications"),
@@ -80,7 +80,7 @@ def test_all_that_is_wrong_in_a_file_is_said_at_once(tmp_path):
         ("hypothesis", "= hypothesis", "TOML syntax: Invalid statement"),
     ],
 )
-def test_a_mistake_names_the_file_and_what_was_meant(tmp_path, old, new, word):
+def test_a_message_names_the_file_and_the_likely_intention(tmp_path, old, new, word):
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
     (tmp_path / "experiment.toml").write_text(text.replace(old, new, 1))
     with pytest.raises(ExperimentError) as error:
@@ -94,22 +94,22 @@ def test_a_mistake_names_the_file_and_what_was_meant(tmp_path, old, new, word):
     [
         ("a = { ip_strength = 1.0 }\n", "", "contrast needs a"),
         ('x = "ip_strength"\ny = "lerner"', 'y = "lerner"', "slope needs x"),
-        ('x = "ip_strength"\ny = "lerner"', 'x = "lerner"\ny = "lerner"', "is no factor"),
+        ('x = "ip_strength"\ny = "lerner"', 'x = "lerner"\ny = "lerner"', "is not a factor"),
         ('unit = "points"', 'unit = "points"\noptions = { relativ = true }', "did you mean 'relative'"),
         ('unit = "points"', 'unit = "points"\noptions = { relative = "no" }', "must be true or false"),
-        ('supported_if = "low > 0"', 'supported_if = "lwo > 0"', "gives value, low, high, and no lwo"),
-        ('supported_if = "low > 0"', 'supported_if = "p > 0"', "and no p"),
+        ('supported_if = "low > 0"', 'supported_if = "lwo > 0"', "gives value, low, high, but not lwo"),
+        ('supported_if = "low > 0"', 'supported_if = "p > 0"', "but not p"),
         ('falsified_if = "value <= 0"', 'falsified_if = "low > 0"', "are the same"),
-        ('name = "open share"', 'name = "slope"', "is there twice"),
+        ('name = "open share"', 'name = "slope"', "duplicate"),
         ('x = "ip_strength"\ny = ["lerner", "open_share"]', 'y = ["lerner"]', "response needs x"),
         ('kind = "response"', 'kind = "own"', "needs a figure.py"),
         ('kind = "response"', 'kind = "response"\noptions = { tests = ["nope"] }', "no option 'tests'"),
-        ("[sweep.factors]", '[arms."../up"]\n\n[sweep.factors]', "an arm's name has"),
-        ("[sweep.factors]", "[arms.months]\n\n[sweep.factors]", "is no key of a sweep"),
+        ("[sweep.factors]", '[arms."../up"]\n\n[sweep.factors]', "the name of an arm"),
+        ("[sweep.factors]", "[arms.months]\n\n[sweep.factors]", "must not be a key of a sweep"),
         ("scale = 100.0", "scale = 0", "scale must not be 0"),
     ],
 )
-def test_what_a_statistic_or_a_figure_takes_is_checked_before_anything_runs(tmp_path, old, new, word):
+def test_fields_of_tests_and_figures_are_checked_before_anything_runs(tmp_path, old, new, word):
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
     assert old in text
     (tmp_path / "experiment.toml").write_text(text.replace(old, new, 1))
@@ -128,13 +128,13 @@ junk = st.recursive(
 @settings(max_examples=60, deadline=None)
 @example("sweep", {"[": None})
 @given(st.sampled_from(["number", "title", "sweep", "arms", "quick", "labels", "test", "figure", "remarks"]), junk)
-def test_whatever_stands_in_a_file_there_is_an_answer(key, value):
+def test_any_content_of_a_file_loads_or_raises_an_experiment_error(key, value):
     text = (ROOT / "abm" / "data" / "new_experiment.toml").read_text()
     with contextlib.suppress(ExperimentError):  # any other exception fails the test
         from_table({**tomllib.loads(text), key: value}, Path("nowhere"))
 
 
-def test_a_file_does_not_reach_outside_its_folder(tmp_path):
+def test_a_file_cannot_refer_to_files_outside_its_folder(tmp_path):
     (tmp_path / "secret.toml").write_text('name = "x"\nsummary = "y"\nextends = "baseline"\n')
     folder = tmp_path / "one"
     folder.mkdir()

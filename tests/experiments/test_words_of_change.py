@@ -1,4 +1,4 @@
-"""Sentences about changes: a verb or a sign has the direction, never both, and a return says of which kind it is."""
+"""Sentences about changes: either the verb or the sign gives the direction, never both, and raw returns are named as such."""
 
 import importlib.util
 import math
@@ -14,7 +14,7 @@ from abm.runs import event_study
 ROOT = Path(__file__).parents[2]
 NAN = float("nan")
 TWICE = re.compile(r"\b(by|lost|loses?|fell|falls?|rose|rises?|gained?)\s+[−+-]\s*\d")
-"""A direction told twice: "lost −13 %"."""
+"""A direction given twice: "lost −13 %"."""
 
 
 @pytest.mark.parametrize(
@@ -48,21 +48,23 @@ def test_a_change_in_words(numbers, words):
         ((NAN,), "changed the index by an unknown amount"),
     ],
 )
-def test_what_was_done_to_something_in_words(numbers, words):
+def test_an_effect_on_something_in_words(numbers, words):
     numbers = (*numbers, NAN, NAN)[:3]
     assert change_in_words(*numbers, "points", "the index") == words
 
 
-def test_the_table_of_what_was_said_keeps_the_sign():
-    said = Findings()
-    assert said.moved("price", {"difference": -0.1, "low": -0.2, "high": -0.05}, scale=100) == "fell by 10 % [5.0, 20]"
-    assert said.moved("use", {"difference": 1.2}, "log points") == "rose by 1.2 log points"
-    price, use = said.table().to_dict("records")
+def test_the_table_of_numbers_keeps_the_sign():
+    numbers = Findings()
+    price = {"difference": -0.1, "low": -0.2, "high": -0.05}
+    assert numbers.moved("price", price, scale=100) == "fell by 10 % [5.0, 20]"
+    assert numbers.moved("use", {"difference": 1.2}, "log points") == "rose by 1.2 log points"
+    price, use = numbers.table().to_dict("records")
     assert (price["value"], price["low"], price["high"], price["shown"]) == (-10, -20, -5, "10")
     assert (use["value"], use["shown"]) == (1.2, "1.2") and math.isnan(use["low"])
 
 
 def fill_results():
+    """The module docs/fill_results.py."""
     spec = importlib.util.spec_from_file_location("fill_results", ROOT / "docs" / "fill_results.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -81,7 +83,7 @@ def fill_results():
         ((NAN, NAN, NAN), "R1 changed chip orders by an unknown amount in 2027"),
     ],
 )
-def test_the_readme_tells_a_direction_once(row, words):
+def test_sentences_of_the_readme_give_a_direction_once(row, words):
     observables = ["chip_orders", "compute_installed"]
     difference, low, high = row
     paired = pd.DataFrame(
@@ -98,9 +100,10 @@ def test_the_readme_tells_a_direction_once(row, words):
 def test_the_readme_says_which_return_is_raw():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert not TWICE.search(readme)
-    one = event_study.tickers().query("ticker == 'NVDA' and day == 0").iloc[0]
+    nvidia = event_study.tickers().query("ticker == 'NVDA' and day == 0").iloc[0]
     assert (
-        f"NVIDIA's shares fell by {-100 * one['raw']:.0f} % in a day (by {-100 * one['abnormal']:.0f} % net" in readme
+        f"NVIDIA's shares fell by {-100 * nvidia['raw']:.0f} % in a day (by {-100 * nvidia['abnormal']:.0f} % net"
+        in readme
     )
     (crash,) = (line for line in readme.splitlines() if line.startswith("- **The crash.**"))
     assert "Mean abnormal return" in crash and "+3.5 %, a raw return)" in crash

@@ -1,4 +1,4 @@
-"""Figures: they draw without a warning, say what is on their axes, and work on the user's own axes."""
+"""Figures draw without warnings, label their axes, and accept the user's own axes."""
 
 import warnings
 
@@ -24,23 +24,23 @@ GRIDS = {
 
 @pytest.fixture
 def results(tiny_shock):
-    """What each figure is drawn from."""
+    """Arguments of each figure."""
     runs = tiny_shock.runs
     pair = (runs["baseline"], runs["no_r1"])
     alone = {name: runs[f"only_{name}"] for name in labels.MECHANISMS}
-    one = (runs["baseline"],)
+    baseline = (runs["baseline"],)
     return {
         "pricing_power": pair,
         "pricing_power_change": pair,
-        "constant_capability_price": one,
-        "event_window": one,
+        "constant_capability_price": baseline,
+        "event_window": baseline,
         "crash_mechanisms": ({crash.TOGETHER: runs["baseline"]} | alone,),
         "jevons": pair,
         "belief_dispersion": pair,
     }
 
 
-def test_every_figure_is_tried():
+def test_every_figure_is_tested():
     from test_charts import CHARTS
 
     assert {*GRIDS, *CHARTS} == set(figures.__all__)
@@ -93,46 +93,46 @@ def test_jevons_terms_add_up(tiny_shock):
     np.testing.assert_allclose(terms["work"] + terms["efficiency"], terms["serving"], atol=1e-9)
     parts = terms["work_weighted"] + terms["efficiency_weighted"] + terms["rest_weighted"]
     np.testing.assert_allclose(parts, terms["installed"], atol=1e-9)
-    np.testing.assert_allclose(terms["installed"][:, :24], 0, atol=1e-12)  # before R1 both worlds are the same
+    np.testing.assert_allclose(terms["installed"][:, :24], 0, atol=1e-12)  # both worlds are identical before R1
 
 
-def test_serving_compute_is_less_than_what_is_installed(tiny_shock):
+def test_serving_compute_is_less_than_installed_compute(tiny_shock):
     runs = tiny_shock.runs["baseline"]
     share = chips.serving_compute(runs) / runs["compute_installed"]
     assert (share > 0).all()
     assert (share < 1).all()
 
 
-def test_logarithmic_mean_by_hand():
-    found = chips.logarithmic_mean(np.array([2.0, 3.0]), np.array([1.0, 3.0]))
-    np.testing.assert_allclose(found, [1 / np.log(2), 3.0])
+def test_logarithmic_mean_of_known_values():
+    means = chips.logarithmic_mean(np.array([2.0, 3.0]), np.array([1.0, 3.0]))
+    np.testing.assert_allclose(means, [1 / np.log(2), 3.0])
 
 
-def test_cheapest_on_sale_by_hand():
-    # At or above index 139: o1 from December 2024 (26.25), then R1 from January 2025 (0.96), both as listed.
-    seen = list_prices.cheapest_on_sale(139).set_index("month")
-    assert seen.index[0] == 23
-    assert seen.loc[23, "price"] == 26.25
-    assert seen.loc[24, "price"] == 0.96
-    assert seen.loc[24, "model"] == "deepseek-r1"
-    assert (seen["price"].diff().dropna() <= 0).all()
+def test_cheapest_models_at_a_known_level():
+    # At or above index 139: o1 from December 2024 (26.25), then R1 from January 2025 (0.96), both at list prices.
+    cheapest = list_prices.cheapest_on_sale(139).set_index("month")
+    assert cheapest.index[0] == 23
+    assert cheapest.loc[23, "price"] == 26.25
+    assert cheapest.loc[24, "price"] == 0.96
+    assert cheapest.loc[24, "model"] == "deepseek-r1"
+    assert (cheapest["price"].diff().dropna() <= 0).all()
 
 
-def test_capability_mapping_is_of_the_frontier_alone(tiny_shock):
+def test_the_capability_mapping_is_in_the_caption(tiny_shock):
     baseline = tiny_shock.runs["baseline"]
     intercept, slope = list_prices.index_of_nats(baseline)
     assert slope > 0
     assert f"{intercept:.1f}" in list_prices.constant_capability_price_caption(baseline)
 
 
-def test_signs_are_right_only_beyond_doubt():
+def test_signs_of_small_or_uncertain_returns_are_zero():
     assert crash.sign_of("compute", -0.1) == -1
     assert crash.sign_of("compute", -0.1, -0.2, 0.1) == 0
     assert crash.sign_of("platforms", -0.04) == 0
     assert crash.sign_of("platforms", -0.06) == -1
 
 
-def test_the_rule_of_matching_is_told():
+def test_the_caption_explains_the_rule_of_matching():
     assert "within 5 points of zero" in crash.crash_mechanisms_caption(8)
 
 
@@ -143,7 +143,7 @@ def test_a_legend_fills_its_rows_and_fits():
 
 
 @pytest.mark.parametrize("scale", ["linear", "log"])
-def test_no_curve_passes_behind_the_name_of_an_event(scale):
+def test_the_name_of_an_event_stays_clear_of_curves(scale):
     ax = Figure(figsize=(3, 2)).subplots()
     ax.plot([0, 1, 2], [1.0, 100.0, 100.0])
     ax.set_yscale(scale)
@@ -152,10 +152,10 @@ def test_no_curve_passes_behind_the_name_of_an_event(scale):
     assert top < 0.88
     low, high = ax.get_ylim()
     style.mark_event(ax, at=2, text="V4")
-    assert ax.get_ylim() == (low, high)  # room once, whatever the number of events
+    assert ax.get_ylim() == (low, high)  # the axis is extended only once, for any number of events
 
 
-def test_ensembles_of_ones_own_stand_below_the_mechanisms(results):
+def test_the_users_own_ensembles_come_after_the_mechanisms(results):
     (named,) = results["crash_mechanisms"]
     figure = figures.crash_mechanisms(named | {"mine, $1 to $2": named[crash.TOGETHER]})
     rows = figure.axes[0].get_yticklabels()
@@ -163,12 +163,12 @@ def test_ensembles_of_ones_own_stand_below_the_mechanisms(results):
     assert rows[-1]._preprocess_math(rows[-1].get_text()) == ("mine, $1 to $2", False)
 
 
-def test_an_unknown_kind_of_return_is_refused(tiny_shock):
+def test_an_unknown_kind_of_return_is_rejected(tiny_shock):
     with pytest.raises(ValueError, match="abnormal"):
         figures.event_window(tiny_shock.runs["baseline"], kind="excess")
 
 
-def test_a_notebook_shows_a_figure_that_ends_a_cell(tiny_shock):
+def test_a_notebook_displays_a_figure_at_the_end_of_a_cell(tiny_shock):
     figure = figures.fan_chart(tiny_shock.runs["baseline"], "lerner_closed")
     picture, size = figure._repr_png_()
     assert picture.startswith(b"\x89PNG")

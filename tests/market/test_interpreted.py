@@ -1,4 +1,4 @@
-"""Rules called agent by agent in Python give what they give compiled, and may have Python branches."""
+"""Interpreted runs (rules called agent by agent in Python) agree with compiled runs, and may use Python branches."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from abm.runs.months import months_of, one_month
 from abm.runs.setup import Setup
 
 SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
-FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}  # prices follow at once what a lab wants to charge
+FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}  # prices follow the wanted price at once
 
 
 def gap(a, b):
@@ -26,13 +26,13 @@ def gap(a, b):
 
 
 def replay(scenario, first, last):
-    """Play months `first` to `last` rule by rule in Python from a compiled history; compare the last one."""
+    """Run months `first` to `last` interpreted from a compiled history, and compare the last month."""
     setup = Setup.of(scenario=scenario, months=39, **SMALL)
     markets = [market for market, _ in months_of(setup, 1)]
     values, draws = Values(setup.values), Draws.from_seed(1)
     market = markets[first]
-    for at in range(first, last):
-        market, report = one_month(setup, market, values, setup.events(at), draws, compiled=False)
+    for month in range(first, last):
+        market, report = one_month(setup, market, values, setup.events(month), draws, compiled=False)
     _, expected = one_month(setup, markets[last - 1], values, setup.events(last - 1), draws)
     assert gap(expected.observables, report.observables) < 1e-9
     assert np.abs(np.asarray(expected.daily_returns) - np.asarray(report.daily_returns)).max() < 1e-9
@@ -40,7 +40,7 @@ def replay(scenario, first, last):
 
 @pytest.mark.parametrize("scenario", Scenario.names())
 def test_interpreted_and_compiled_months_agree(scenario):
-    """Across the events that tell the scenarios apart."""
+    """In the months in which the scenarios differ."""
     replay(scenario, 24, 26)
 
 
@@ -51,14 +51,14 @@ def test_interpreted_and_compiled_runs_agree_over_24_months(scenario):
 
 
 class PatientLab(ClosedLab):
-    """Charges half of what a closed lab would."""
+    """Charges half the price of a closed lab."""
 
     def wanted_price(self, p, offer):
         return 0.5 * super().wanted_price(p, offer)
 
 
 class BranchingLab(ClosedLab):
-    """The same in Python branches: for interpreted models only."""
+    """The same rule with a Python branch, for interpreted models only."""
 
     def wanted_price(self, p, offer):
         wanted = super().wanted_price(p, offer)
@@ -72,8 +72,7 @@ def plain():
     return np.asarray(simulate(FAST, seed=2, months=1, **SMALL).report.products.price)[0]
 
 
-def test_a_class_for_the_whole_role(plain):
-    """The list form."""
+def test_a_list_of_classes_replaces_whole_roles(plain):
     model = MarketModel(FAST, rng=2, months=8, classes=[PatientLab], compiled=False, **SMALL)
     assert ClosedLab not in model.agents_by_type
     assert len(model.agents_by_type[PatientLab]) == 2

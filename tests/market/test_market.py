@@ -1,4 +1,4 @@
-"""The whole month: one text of the rules, one set of numbers, books that balance."""
+"""The whole month: balanced books, and the same numbers alone, in ensembles, in branches and in other processes."""
 
 import multiprocessing
 import os
@@ -45,7 +45,7 @@ FREE = [
 
 @st.composite
 def settings_of_a_run(draw):
-    """Some parameters anywhere in (the ordinary part of) their bounds, some levers, any scenario."""
+    """A table of some parameters within the usual part of their bounds, some policy levers, a scenario and a seed."""
     chosen = draw(st.lists(st.sampled_from(FREE), unique=True, max_size=6))
     table = {}
     for name in chosen:
@@ -57,7 +57,7 @@ def settings_of_a_run(draw):
     return table, draw(st.sampled_from(Scenario.names())), draw(st.integers(0, 2**40))
 
 
-# Students owe damages to teachers that have left the market.
+# Students owe damages to teachers that have left.
 EVERY_CLOSED_LAB_FAILS = {
     "copying_rate": 1.0,
     "usage_elasticity": 3.0,
@@ -109,13 +109,13 @@ def test_a_run_is_the_same_alone_and_in_an_ensemble():
     assert np.abs(alone.report.daily_returns - many.out["daily"][9]).max() < 1e-9
 
 
-def test_a_run_does_not_depend_on_the_company_it_keeps():
+def test_a_run_does_not_depend_on_the_other_runs_of_its_ensemble():
     a = ensemble(seeds=[3, 7, 11], months=30, daily=None, **COMPACT)
     b = ensemble(seeds=[7], months=30, daily=None, **COMPACT)
     assert gap({n: a[n][1] for n in a.names}, {n: b[n][0] for n in b.names}) < 1e-9
 
 
-def test_more_slots_change_nothing_while_they_are_empty():
+def test_empty_slots_do_not_change_results():
     few = simulate({"entry_rate": 0}, seed=2, months=30, **COMPACT)
     more = simulate({"entry_rate": 0}, seed=2, months=30, entrants=6, **COMPACT)
     assert gap(few.report.observables, more.report.observables) < 1e-9
@@ -125,18 +125,18 @@ def test_more_slots_change_nothing_while_they_are_empty():
     assert np.abs(few.report.daily_returns - returns).max() < 1e-9
 
 
-def test_settings_that_share_a_history_get_the_numbers_they_get_alone():
-    """Months that two settings share are played once; a branch has the first one's history and then its own way."""
+def test_settings_that_share_a_history_give_the_same_numbers_as_alone():
+    """Shared months are computed once; a branch has the history of the first setting up to `branch_at`."""
     switched = {"crash_beliefs": 0.0}
-    family = ensembles(
+    specs = ensembles(
         [(None, "baseline"), (None, "no_r1"), (switched, "baseline"), (switched, "baseline", 26, 12)],
         range(3), months=30, daily=[24], **COMPACT,
     )  # fmt: skip
-    for runs, setting in zip(family, [(None, "baseline"), (None, "no_r1"), (switched, "baseline")], strict=False):
+    for runs, setting in zip(specs, [(None, "baseline"), (None, "no_r1"), (switched, "baseline")], strict=False):
         alone = ensemble(*setting, range(3), months=30, daily=[24], **COMPACT)
         assert gap({n: alone[n] for n in alone.names}, {n: runs[n] for n in runs.names}) == 0
         assert (alone.daily(24) == runs.daily(24)).all()
-    base, switched_throughout, branch = family[0], family[2], family[3]
+    base, switched_throughout, branch = specs[0], specs[2], specs[3]
     assert branch["welfare"].shape == (3, 26)
     assert (branch["equity_leader"][:, :12] == base["equity_leader"][:, :12]).all()
     assert (branch["equity_leader"][:, 13] != base["equity_leader"][:, 13]).all()
@@ -144,8 +144,8 @@ def test_settings_that_share_a_history_get_the_numbers_they_get_alone():
 
 
 @pytest.mark.slow
-def test_runs_longer_than_a_programs_rows():
-    """61 months need a longer timeline than 60; the months they share are the same."""
+def test_runs_longer_than_the_rows_of_a_program():
+    """61 months need a longer timeline than 60; the first 60 months are the same."""
     short, long = (ensemble(seeds=[1], months=n, daily=None, **COMPACT) for n in (60, 61))
     assert gap({n: short[n] for n in short.names}, {n: long[n][:, :60] for n in long.names}) == 0
     assert long["welfare"].shape == (1, 61) and np.isfinite(long["welfare"]).all()
@@ -191,7 +191,7 @@ def test_a_comparison_needs_the_same_seeds():
         ({"scenario": "basline"}, "baseline"),
     ],
 )
-def test_bad_input_is_named(option, message):
+def test_invalid_options_are_named(option, message):
     with pytest.raises(ValueError, match=message):
         simulate(**option)
 
@@ -201,7 +201,7 @@ def test_every_observable_is_described():
 
 
 @pytest.mark.parametrize("network", ["small_world", "scale_free", "core_periphery", "random", "complete"])
-def test_static_layers_list_real_neighbours(network):
+def test_static_layers_are_valid_and_reproducible(network):
     from abm.market.networks import static_layer
 
     lists = static_layer(network, 60, seed=3)
@@ -210,13 +210,13 @@ def test_static_layers_list_real_neighbours(network):
 
 
 def test_signs_an_industrial_economist_would_expect():
-    """Vary one parameter, see the sign: each on its own mechanism, paired over seeds."""
-    seeds, at = range(6), -1
+    """One parameter at a time, each for its own mechanism, paired over seeds."""
+    seeds = range(6)
 
     def effect(name, low, high, observable):
         a = ensemble({name: high}, seeds=seeds, months=30, **COMPACT)
         b = ensemble({name: low}, seeds=seeds, months=30, **COMPACT)
-        return compare(a, b).difference(observable)[:, at].mean()
+        return compare(a, b).difference(observable)[:, -1].mean()
 
     assert effect("inference_efficiency_growth", 0.5, 1.5, "mean_price_paid") < 0
     assert effect("permitting_lag", 2, 24, "compute_installed") < 0
@@ -225,7 +225,7 @@ def test_signs_an_industrial_economist_would_expect():
 
 
 def test_the_same_numbers_in_another_process():
-    """And functions given to a pool are importable."""
+    """Runs in a spawned process, whose function must be importable."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         value = pool.apply(_welfare, (7,))
@@ -237,20 +237,20 @@ def _welfare(seed):
 
 
 @pytest.mark.slow
-def test_a_kept_trace_gives_the_same_numbers_to_the_last_bit(tmp_path):
-    """Two processes with kept traces (the second finds the first one's) and one without."""
+def test_stored_traces_give_bitwise_identical_numbers(tmp_path):
+    """Two processes with stored traces (the second loads those of the first) and one without."""
     code = (
         "import sys, numpy as np; from abm import ensemble;"
         "e = ensemble(seeds=range(2), months=3, adopters=24, investors=40);"
         "np.save(sys.argv[1], np.stack([e[name] for name in e.names]))"
     )
-    said = []
-    for number, kept in enumerate("110"):
+    values = []
+    for number, keep in enumerate("110"):
         path = tmp_path / f"{number}.npy"
-        subprocess.run([sys.executable, "-c", code, path], check=True, env=os.environ | {"ABM_KEEP_TRACED": kept})
-        said.append(np.load(path))
-    np.testing.assert_array_equal(said[0], said[2])
-    np.testing.assert_array_equal(said[1], said[2])
+        subprocess.run([sys.executable, "-c", code, path], check=True, env=os.environ | {"ABM_KEEP_TRACED": keep})
+        values.append(np.load(path))
+    np.testing.assert_array_equal(values[0], values[2])
+    np.testing.assert_array_equal(values[1], values[2])
 
 
 @pytest.mark.parametrize(
@@ -263,18 +263,18 @@ def test_a_kept_trace_gives_the_same_numbers_to_the_last_bit(tmp_path):
         (lambda: simulate(months=10**9), "from 1 to 1,200"),
         (lambda: simulate(closed_labs=4_000_000_000), "from 1 to 1,000"),
         (lambda: ensemble(seeds=5), "give several, such as range\\(5\\)"),
-        (lambda: ensemble(seeds=[1, 1]), "one is there twice"),
+        (lambda: ensemble(seeds=[1, 1]), "duplicate seed 1"),
         (lambda: simulate(scenaro="no_r1"), "no option 'scenaro'; did you mean 'scenario'"),
     ],
 )
-def test_a_call_that_means_nothing_says_what_it_takes(call, message):
+def test_invalid_calls_say_what_is_valid(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
 
 
 @pytest.mark.parametrize("price", [np.nan, -1.0, 0.0, np.inf])
-def test_a_price_that_is_none_is_an_error_and_no_market(price):
-    """Where a product is on sale; `simulate` looks at every run of it."""
+def test_prices_that_are_not_finite_and_positive_are_rejected(price):
+    """Only for products on sale."""
     setup = Setup.of(months=3)
     prices, active = np.ones((3, 14, 2)), np.ones((3, 14, 2), bool)
     record = ProductRecord(prices, *[prices] * 3, active, prices)
@@ -287,7 +287,7 @@ def test_a_price_that_is_none_is_an_error_and_no_market(price):
 
 
 @pytest.mark.slow
-def test_a_rule_that_gives_no_price_is_said_so():
+def test_a_rule_that_gives_an_invalid_price_is_reported():
     class Odd(ClosedLab):
         def wanted_price(self, p, offer):
             return np.nan * super().wanted_price(p, offer)

@@ -1,5 +1,5 @@
-"""The token market of a run: users' surplus is the area under their demand, and a metered closed lab has no better reply to
-Nash prices."""
+"""The token market of a run: users' surplus is the area under their demand, and no metered closed lab gains by deviating
+from Nash prices."""
 
 import functools
 
@@ -20,20 +20,20 @@ from abm.runs.setup import Setup
 from abm.support.axes import TIERS
 
 SMALL = dict(vendors=2, closed_labs=4, open_labs=3, entrants=2, adopters=30, investors=5)
-AT, SEED = 26, 3
+MONTHS, SEED = 26, 3
 
 
 @functools.cache
 def market_of_run(price_form, **parameters):
-    """A market in the second month after R1, and what its agents know."""
-    setup = Setup.of(parameters, months=AT, price_form=price_form, **SMALL)
+    """The market in the second month after R1, and the inputs of that month."""
+    setup = Setup.of(parameters, months=MONTHS, price_form=price_form, **SMALL)
     values = Values({name: jnp.asarray(value) for name, value in setup.values.items()})
     *_, (market, _) = months_of(setup, SEED)
-    return market, Now(values, setup.events(AT - 1), Draws.from_seed(SEED).at(market.month), setup.equations)
+    return market, Now(values, setup.events(MONTHS - 1), Draws.from_seed(SEED).at(market.month), setup.equations)
 
 
 def used_at(price, market, now):
-    """All users' surplus ($ M a month) at given prices (L x T) and today's shares, and tokens by product."""
+    """Total users' surplus ($ M per month) and tokens by product, at prices (L x T) and the current shares."""
     products = products_of(market.labs, now.p)
     tastes = tokens.Tastes(market.adopters.ask("quality", now.p, products), tokens.peer_shares(market))
     offers = products._replace(price=price)
@@ -44,8 +44,8 @@ def used_at(price, market, now):
 
 
 @pytest.mark.parametrize("price_form", ["log", "linear"])
-def test_a_dearer_token_costs_users_what_they_use_of_it(price_form):
-    """At given shares a price is a transfer: what users lose by a small rise is what sellers gain from the tokens they sell."""
+def test_a_small_price_rise_costs_users_the_tokens_they_use(price_form):
+    """At given shares a price is a transfer: users lose what sellers gain on the tokens they sell."""
     market, now = market_of_run(price_form)
     price = market.labs.price.reshape(-1)
     slope, bought = jax.grad(used_at, has_aux=True)(price, market, now)
@@ -55,13 +55,13 @@ def test_a_dearer_token_costs_users_what_they_use_of_it(price_form):
 
 @pytest.mark.parametrize("price_form", ["log", "linear"])
 @pytest.mark.parametrize("nest_correlation", [0.5])
-def test_no_closed_lab_gains_by_leaving_the_nash_prices(price_form, nest_correlation):
+def test_no_closed_lab_gains_by_deviating_from_nash_prices(price_form, nest_correlation):
     market, now = market_of_run(price_form, nest_correlation=nest_correlation, elasticity_floor=1.01)
     p, labs = now.p, market.labs
     products = products_of(labs, p)
     tastes = tokens.Tastes(market.adopters.ask("quality", p, products), tokens.peer_shares(market))
     elasticity, margin = tokens.best_response(market, now, products, tastes)
-    hosts, undercut = tokens.hosts_of(market, now), tokens.how_undercut(labs, products, p)
+    hosts, undercut = tokens.hosts_of(market, now), tokens.undercutting_of(labs, products, p)
     offer = tokens.Offer(elasticity, margin, hosts, undercut, jnp.zeros((labs.size, TIERS)), jnp.ones(labs.size))
     offer = tokens.nash_offer(market, now, offer, tastes)
     price = labs.ask("wanted_price", p, offer=offer)
@@ -69,7 +69,7 @@ def test_no_closed_lab_gains_by_leaving_the_nash_prices(price_form, nest_correla
 
     @jax.jit
     def profit(own, lab):
-        """Of a lab that puts another markup (log prices) or margin (linear ones) on its tiers, $ M a month."""
+        """Profit of a lab with another markup (log prices) or margin (linear prices) on its tiers, $ M per month."""
         cost = labs.token_cost[lab]
         offers = price.at[lab].set(cost + own if price_form == "linear" else cost * (1 + own))
         on_sale = products._replace(price=offers.reshape(-1))

@@ -1,4 +1,4 @@
-"""Choice probabilities: closed forms, tipping, transformations, absent products, refusals."""
+"""Choice probabilities: closed forms, tipping, transformations, absent products, invalid arguments."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ FUNCTIONS = [demand.shares, demand.inclusive_value, demand.consumer_surplus]
 
 
 def textbook_shares(utility, nest, correlation, outside=0.0):
-    """Nested logit as in Berry (1994), without any care for overflow."""
+    """Nested logit as in Berry (1994), without protection against overflow."""
     powers = np.exp(utility / (1 - correlation))
     sums = {g: sum(powers[k] for k in range(len(nest)) if nest[k] == g) for g in nest}
     total = np.exp(outside) + sum(d ** (1 - correlation) for d in sums.values())
@@ -39,7 +39,7 @@ def test_shares_are_the_textbook_nested_logit(price_form, correlation):
     np.testing.assert_allclose(demand.consumer_surplus(QUALITY, PRICE, **given_), value / 1.3, rtol=1e-13)
 
 
-def test_without_correlation_nests_do_not_matter():
+def test_nests_without_correlation_have_no_effect():
     np.testing.assert_allclose(
         demand.shares(QUALITY, PRICE, price_sensitivity=2.0, nest=(3, -1, 3, 7)),
         demand.shares(QUALITY, PRICE, price_sensitivity=2.0),
@@ -47,7 +47,7 @@ def test_without_correlation_nests_do_not_matter():
     )
 
 
-def test_outside_options():
+def test_the_outside_share_rises_with_its_utility():
     choice = dict(price_sensitivity=2.0, **NESTED)
     assert demand.shares(QUALITY, PRICE, outside=False, **choice).sum() == pytest.approx(1, abs=1e-14)
     at_zero = demand.shares(QUALITY, PRICE, outside=jnp.zeros(3), **choice)
@@ -78,7 +78,7 @@ def test_v5_network_effect_tips_a_symmetric_duopoly():
     assert settle(3.0, 0.49) == pytest.approx(1 - 0.929280, abs=1e-6)
 
 
-def test_coefficients_follow_the_leading_axes():
+def test_coefficients_broadcast_against_the_leading_axes():
     quality = np.random.default_rng(0).normal(size=(2, 3, 4))
     sensitivity, correlation, effect = np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.5, 0.8]), np.array([0.0, 1.0, 2.0])
     peer, outside = np.full((3, 4), 0.25), np.array([0.0, 0.5, -0.5])
@@ -122,7 +122,7 @@ def test_derivatives_of_the_inclusive_value_are_the_shares():
     np.testing.assert_allclose(slope / index, demand.shares(QUALITY, PRICE, price_form="log", **choice), rtol=1e-12)
 
 
-def test_nested_elasticity_is_the_closed_form():
+def test_nested_elasticity_agrees_with_the_closed_form():
     share = demand.shares(QUALITY, PRICE, price_sensitivity=1.7, **NESTED)
     within = share / np.array([share[:2].sum()] * 2 + [share[2:].sum()] * 2)
     slope = jax.jacobian(lambda p: demand.shares(QUALITY, p, price_sensitivity=1.7, **NESTED))(PRICE)
@@ -143,7 +143,7 @@ FORMS = pytest.mark.parametrize("price_form", ["linear", "log"])
 
 
 @FORMS
-def test_the_chosen_shares_have_the_inclusive_value_and_others_less(price_form):
+def test_the_value_of_shares_is_largest_at_the_chosen_shares(price_form):
     terms = WHOLE | PEERS | {"price_form": price_form}
     best = demand.shares(QUALITY, PRICE, **terms)
     value = demand.inclusive_value(QUALITY, PRICE, **terms)
@@ -155,19 +155,19 @@ def test_the_chosen_shares_have_the_inclusive_value_and_others_less(price_form):
     assert nothing == pytest.approx(0.3)  # the outside option alone
 
 
-def test_shares_that_are_not_the_best_lose_their_divergence():
-    """Without nests: the inclusive value less sum s' ln(s' / s), over all options (Kullback and Leibler)."""
+def test_suboptimal_shares_lose_their_divergence_from_the_best():
+    """Without nests, V is the inclusive value minus sum s' ln(s' / s) over all options (Kullback-Leibler divergence)."""
     terms = dict(price_sensitivity=1.3, price_form="log", outside=0.3)
     best = demand.shares(QUALITY, PRICE, **terms)
     held = np.array([0.1, 0.3, 0.2, 0.15])
-    everything = np.append(held, 1 - held.sum()), np.append(best, 1 - best.sum())
-    loss = (everything[0] * np.log(everything[0] / everything[1])).sum()
-    found = demand.value_of_shares(QUALITY, PRICE, held, nest=(0, 1, 2, 3), **terms)
-    assert found == pytest.approx(float(demand.inclusive_value(QUALITY, PRICE, **terms)) - loss, rel=1e-12)
+    all_held, all_best = np.append(held, 1 - held.sum()), np.append(best, 1 - best.sum())
+    loss = (all_held * np.log(all_held / all_best)).sum()
+    value = demand.value_of_shares(QUALITY, PRICE, held, nest=(0, 1, 2, 3), **terms)
+    assert value == pytest.approx(float(demand.inclusive_value(QUALITY, PRICE, **terms)) - loss, rel=1e-12)
 
 
 def surplus(price, price_form, elasticity, held=None):
-    """Of a segment of scale 5 and linear scale 2, which chooses freely or is held at some shares; and what it buys."""
+    """Surplus and purchases of a segment of scale 5 and linear scale 2 that chooses freely or is held at given shares."""
     terms = WHOLE | {"price_form": price_form}
     if held is None:
         shares, value = demand.choice(QUALITY, price, **terms)
@@ -181,25 +181,25 @@ def surplus(price, price_form, elasticity, held=None):
 @FORMS
 @pytest.mark.parametrize("elasticity", [0.4, 1.0, 1.1, 2.5])
 @pytest.mark.parametrize("held", [None, np.array([0.1, 0.3, 0.0, 0.25])])
-def test_surplus_falls_by_what_is_bought_and_cross_slopes_are_symmetric(price_form, elasticity, held):
-    """The envelope theorem: dCS/dp_j = -x_j, at the chosen shares and at shares that habit holds."""
+def test_surplus_falls_by_the_quantity_bought_and_cross_slopes_are_symmetric(price_form, elasticity, held):
+    """The envelope theorem: dCS/dp_j = -x_j, both at the chosen shares and at shares held by habit."""
     slope, bought = jax.grad(surplus, has_aux=True)(PRICE, price_form, elasticity, held)
     np.testing.assert_allclose(slope, -bought, rtol=1e-11, atol=1e-13)
     cross = jax.jacobian(lambda p: surplus(p, price_form, elasticity, held)[1])(PRICE)
     np.testing.assert_allclose(cross, cross.T, rtol=1e-10, atol=1e-13)
     if held is None:
-        assert np.all(np.linalg.eigvalsh(cross) < 0)  # demand falls in its own price, in any mix of products
+        assert np.all(np.linalg.eigvalsh(cross) < 0)  # demand falls in its own price, for any mix of products
 
 
-def test_log_prices_make_a_ces_consumer_of_elasticity_one_plus_sigma():
+def test_log_prices_give_a_ces_consumer_of_elasticity_one_plus_sigma():
     """Dixit and Stiglitz (1977): x_j = b_j (p_j / P)^-s X, P^(1-s) = sum b_j p_j^(1-s), with s = 1 + sigma."""
     weight, substitution, elasticity = np.exp(QUALITY), 1 + 1.3, 1.1
     index = (weight * PRICE ** (1 - substitution)).sum() ** (1 / (1 - substitution))
     textbook = weight * (PRICE / index) ** -substitution * 5.0 * index**-elasticity
     terms = dict(price_sensitivity=1.3, price_form="log", outside=False)
     shares, value = demand.choice(QUALITY, PRICE, **terms)
-    found = demand.quantities(shares, PRICE, jnp.exp(-value / 1.3), 5.0, elasticity, "log")
-    np.testing.assert_allclose(found, textbook, rtol=1e-12)
+    quantities = demand.quantities(shares, PRICE, jnp.exp(-value / 1.3), 5.0, elasticity, "log")
+    np.testing.assert_allclose(quantities, textbook, rtol=1e-12)
 
 
 @pytest.mark.parametrize("price_form", ["linear", "log"])
@@ -226,13 +226,13 @@ def test_absent_products_have_no_share_and_no_gradient(price_form, nests, outsid
     nest = {k: np.asarray(v)[there] if k == "nest" else v for k, v in nests.items()}
     without = demand.shares(QUALITY[there], PRICE[there], price_sensitivity=2.0, **nest, **setting)
     np.testing.assert_allclose(share[there], without, rtol=1e-13)
-    # A quality of minus infinity says the same.
+    # A quality of minus infinity has the same effect.
     cut = demand.shares(np.where(there, QUALITY, -np.inf), PRICE, price_sensitivity=2.0, **nests, **setting)
     np.testing.assert_allclose(cut, share, rtol=1e-14)
 
 
 @pytest.mark.parametrize("nests", [{}, NESTED])
-def test_nothing_on_offer(nests):
+def test_shares_and_gradients_are_zero_if_nothing_is_on_offer(nests):
     def f(quality):
         return demand.shares(
             quality, PRICE, price_sensitivity=1.0, outside=False, available=jnp.zeros(4, bool), **nests
@@ -244,7 +244,7 @@ def test_nothing_on_offer(nests):
 
 
 @pytest.mark.parametrize("nests", [{}, NESTED])
-def test_extreme_utilities(nests):
+def test_extreme_utilities_give_finite_shares_and_gradients(nests):
     quality = np.array([1e5, 1e5 - 1, -1e5, 0.0])
     share, slope = jax.value_and_grad(lambda q: demand.shares(q, PRICE, price_sensitivity=1.0, **nests)[0])(quality)
     assert 0 < share < 1
@@ -273,7 +273,7 @@ def test_shares_are_probabilities(quality, price, sensitivity, correlation, form
 
 @settings(max_examples=25, deadline=None)
 @given(order=st.permutations(range(4)), **CASES)
-def test_order_of_products_does_not_matter(order, quality, price, sensitivity, correlation, form):
+def test_shares_do_not_depend_on_the_order_of_products(order, quality, price, sensitivity, correlation, form):
     order, nest = np.array(order), np.array(NESTED["nest"])
     choice = dict(price_sensitivity=sensitivity, nest_correlation=correlation, price_form=form)
     share = np.asarray(demand.shares(quality, price, nest=nest, **choice))
@@ -282,11 +282,11 @@ def test_order_of_products_does_not_matter(order, quality, price, sensitivity, c
 
 
 @settings(max_examples=25, deadline=None)
-@given(dearer=st.floats(0.01, 5), **CASES)
-def test_a_dearer_product_loses_to_all_others(dearer, quality, price, sensitivity, correlation, form):
+@given(increase=st.floats(0.01, 5), **CASES)
+def test_a_price_increase_shifts_share_to_all_other_products(increase, quality, price, sensitivity, correlation, form):
     choice = dict(price_sensitivity=sensitivity, nest=NESTED["nest"], nest_correlation=correlation, price_form=form)
     before = np.asarray(demand.shares(quality, price, **choice))
-    after = np.asarray(demand.shares(quality, price + np.array([dearer, 0, 0, 0]), **choice))
+    after = np.asarray(demand.shares(quality, price + np.array([increase, 0, 0, 0]), **choice))
     slack = 1e-12
     assert after[0] <= before[0] + slack
     assert np.all(after[1:] >= before[1:] - slack)
@@ -313,13 +313,13 @@ def test_a_dearer_product_loses_to_all_others(dearer, quality, price, sensitivit
         (dict(outside=np.array(np.nan)), "outside"),
     ],
 )
-def test_what_defines_no_share_is_refused(change, message):
+def test_arguments_that_do_not_define_shares_are_rejected(change, message):
     arguments = dict(quality=QUALITY, price=PRICE, price_sensitivity=1.0) | change
     with pytest.raises(ValueError, match=message):
         demand.shares(**arguments)
 
 
-def test_further_refusals():
+def test_a_price_sensitivity_of_zero_and_a_traced_nest_are_rejected():
     with pytest.raises(ValueError, match="price_sensitivity is 0"):
         demand.consumer_surplus(QUALITY, PRICE, price_sensitivity=0.0)
     with pytest.raises(ValueError, match="nest is traced"):

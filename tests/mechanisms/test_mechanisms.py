@@ -1,4 +1,4 @@
-"""Beliefs, disclosure, investment, equities and compute: targets of the validation ladder, limits, refusals."""
+"""Beliefs, disclosure, investment, equities and compute: targets of the validation ladder, limits, invalid arguments."""
 
 import jax
 import jax.numpy as jnp
@@ -35,20 +35,20 @@ def test_v12_friedkin_johnsen():
     np.testing.assert_allclose(both, np.stack([settled, 2 * settled], axis=1), rtol=1e-14)
 
 
-def test_news_absorbed_at_once_is_news_absorbed_one_by_one():
+def test_absorbing_signals_jointly_equals_absorbing_them_one_by_one():
     signals, precisions = np.array([3.0, -1.0, 0.4]), np.array([0.5, 2.0, 0.0])
     one_by_one = 1.0, 4.0
     for signal, precision in zip(signals, precisions, strict=True):
         one_by_one = beliefs.kalman_update(*one_by_one, signal, precision)
-    at_once = beliefs.absorb(1.0, 4.0, (signals * precisions).sum(), precisions.sum())
-    np.testing.assert_allclose(at_once, one_by_one, rtol=1e-14)
+    joint = beliefs.absorb(1.0, 4.0, (signals * precisions).sum(), precisions.sum())
+    np.testing.assert_allclose(joint, one_by_one, rtol=1e-14)
     assert tuple(beliefs.absorb(1.0, 4.0, 0.0, 0.0)) == (1.0, 4.0)
 
 
-def test_trust_moves_the_odds_of_a_claim():
+def test_trust_adds_the_belief_to_the_log_odds_of_a_claim():
     for credibility, belief in ((0.5, 0.0), (0.3, 1.2), (0.9, -2.0)):
-        found = beliefs.trust(credibility, belief)
-        assert np.log(found / (1 - found)) == pytest.approx(np.log(credibility / (1 - credibility)) + belief)
+        trust = beliefs.trust(credibility, belief)
+        assert np.log(trust / (1 - trust)) == pytest.approx(np.log(credibility / (1 - credibility)) + belief)
 
 
 def test_kalman_update_is_the_product_of_normals():
@@ -57,7 +57,7 @@ def test_kalman_update_is_the_product_of_normals():
     assert mean == pytest.approx((1 / 4 * 1 + 0.5 * 3) * variance)
 
 
-def test_no_news_is_no_news():
+def test_a_precision_of_zero_leaves_the_belief_unchanged_with_finite_gradients():
     def f(mean, variance, precision):
         return sum(beliefs.kalman_update(mean, variance, jnp.nan, precision))
 
@@ -65,7 +65,7 @@ def test_no_news_is_no_news():
     assert all(np.isfinite(x) for x in jax.grad(f, argnums=(0, 1, 2))(1.0, 4.0, 0.0))
 
 
-def test_entropy():
+def test_entropy_against_its_formula_and_with_finite_gradients():
     assert beliefs.entropy(0.0, 2.0) == pytest.approx(np.log(2), rel=1e-14)
     p = 0.841344746068543  # Phi(1)
     assert beliefs.entropy(-3.0, 9.0) == pytest.approx(-p * np.log(p) - (1 - p) * np.log(1 - p), rel=1e-13)
@@ -92,7 +92,7 @@ def test_price_response_solves_its_cubic(value, motive, cost):
     assert 0 < beta <= 1
 
 
-def test_price_response_at_the_edges():
+def test_price_response_at_the_boundaries():
     assert disclosure.price_response(0.0, 1.0, 1.0) == 0
     for motive in (0.0, 1e-8, 1e-3, 1.0):
         slope = float(jax.grad(disclosure.price_response, argnums=1)(1.0, motive, 1.0))
@@ -100,7 +100,7 @@ def test_price_response_at_the_edges():
         assert slope == pytest.approx(-2 * beta**3 * motive / (1 + 3 * beta**2 * motive**2), rel=1e-6, abs=1e-300)
 
 
-def test_the_price_response_is_the_regression_of_truth_on_report():
+def test_the_price_response_is_the_slope_of_truth_on_report():
     rng = np.random.default_rng(0)
     value, motive = rng.normal(0, 1.5, 400_000), rng.normal(0, 2.0, 400_000)
     beta = float(disclosure.price_response(1.5, 2.0, 0.8))
@@ -140,11 +140,11 @@ def test_option_multiple_solves_its_quadratic(interest, payout, volatility):
 
 
 def asset_price(intensity, start, months):
-    """Brock & Hommes (1998): fundamentalists at a cost of 1 against trend followers g = 1.2, R = 1.1."""
+    """Brock & Hommes (1998): fundamentalists, at a cost of 1, and trend followers with g = 1.2, R = 1.1."""
     growth, interest = 1.2, 1.1
 
     def step(state, _):
-        now, last, before = state  # the deviation from the fundamental price, newest first
+        now, last, before = state  # deviations from the fundamental price, newest first
         gain = now - interest * last
         profits = jnp.stack([gain * (0 - interest * last) - 1, gain * (growth * before - interest * last)])
         following = equities.strategy_shares(profits, intensity)[1] * growth * now / interest
@@ -173,7 +173,7 @@ def test_v11_neimark_sacker_cycles():
     assert cycle.max() == pytest.approx(1.677, abs=1e-3)
 
 
-def test_strategy_shares_are_shares():
+def test_strategy_shares_sum_to_one_and_favour_the_most_profitable():
     profits = np.random.default_rng(0).normal(size=(5, 3)) * 1e3
     shares = equities.strategy_shares(profits, np.array([0.0, 0.1, 1.0, 10.0, 1e3]))
     np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-14)
@@ -233,7 +233,7 @@ def test_learning_curve():
     assert compute.learning_cost(8.0, 1.0, 100.0, 0.0) == 100
 
 
-def test_v10_markup_and_no_harm_from_efficiency():
+def test_v10_markup_and_profit_of_a_monopolist_when_efficiency_rises():
     """V10: a Lerner index of 75 % is an elasticity of 1.333. ECONOMICS 0.1: a monopolist sells more when phi rises."""
     assert 1 - 1 / compute.monopoly_markup(4 / 3) == pytest.approx(0.75)
     price = compute.monopoly_markup(1.5) * 2.0
@@ -298,6 +298,6 @@ def test_jit_vmap_and_grad_agree_with_eager(function, point):
         (lambda: compute.monopoly_markup(1.0), "elasticity"),
     ],
 )
-def test_what_makes_no_sense_is_refused(call, message):
+def test_invalid_arguments_are_rejected(call, message):
     with pytest.raises(ValueError, match=message):
         call()

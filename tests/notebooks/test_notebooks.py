@@ -1,4 +1,4 @@
-"""Every notebook, executed anew: it runs without an error or a warning, and its stored text is what comes out."""
+"""Re-execute every notebook: it runs without errors or warnings, and its text output matches the stored one."""
 
 import importlib.util
 import re
@@ -10,7 +10,7 @@ import pytest
 HOME = Path(__file__).parents[2] / "notebooks"
 NUMBER = re.compile(r"(?<![\w.])[-+−]?\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?")
 CLOSE, LEAST = 0.02, 1e-6
-"""Processors round differently, and a path may turn on it: a number may differ by 2 %, or in the last digit shown."""
+"""Tolerance, since processors round differently and the path of a run may depend on rounding: 2 %, or the last digit shown."""
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.timeout(1_800)]
 
@@ -25,9 +25,9 @@ def run():
 
 
 def texts(cell):
-    """What a cell says in words: standard output, plain text, Markdown. Tables as HTML say it again.
+    """Text outputs of a cell: standard output, plain text, Markdown. HTML tables only repeat the plain text.
 
-    The plain text beside a picture is left out: it names its size, which fonts of the machine may move by a pixel.
+    The plain text of an image is left out: it names the image's size, which may differ by a pixel with other fonts.
     """
     for output in cell.outputs:
         if output.output_type == "stream":
@@ -39,26 +39,26 @@ def texts(cell):
 
 
 def words_and_numbers(text):
-    """The text without its numbers, white space and rules of tables; its numbers, and the last digit each shows."""
-    found = [match[0].replace(",", "").replace("−", "-") for match in NUMBER.finditer(text)]
+    """The text without numbers, white space and rules of tables; the numbers; and the value of each one's last digit."""
+    numbers = [match[0].replace(",", "").replace("−", "-") for match in NUMBER.finditer(text)]
     words = re.sub(r"[\s-]+", "", NUMBER.sub("#", text))
-    last = [10.0 ** -len(re.split("[eE]", number)[0].partition(".")[2]) for number in found]
-    return words, [float(number) for number in found], last
+    last = [10.0 ** -len(re.split("[eE]", number)[0].partition(".")[2]) for number in numbers]
+    return words, [float(number) for number in numbers], last
 
 
-def same(old, new):
-    """What differs between a stored text and a new one, or an empty text."""
+def difference(old, new):
+    """The difference between a stored text and a new one; empty if they agree."""
     before, after = words_and_numbers(old), words_and_numbers(new)
     if before[0] != after[0]:
         return f"stored: {old}\nnow: {new}"
     for was, now, digit in zip(*before[1:2], *after[1:], strict=True):
         if abs(was - now) > max(CLOSE * abs(now), 1.001 * digit, LEAST):
-            return f"{was:g} is stored and {now:g} came out, in:\n{new}"
+            return f"stored {was:g}, now {now:g}, in:\n{new}"
     return ""
 
 
 @pytest.mark.parametrize("path", sorted(HOME.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_notebook_runs_and_says_what_is_stored(path, run):
+def test_a_notebook_runs_and_reproduces_its_stored_text(path, run):
     stored, new = nbformat.read(path, as_version=4), run.execute(path)
     for old, cell in zip(stored.cells, new.cells, strict=True):
         if cell.cell_type != "code":
@@ -67,8 +67,8 @@ def test_a_notebook_runs_and_says_what_is_stored(path, run):
         for output in (*old.outputs, *cell.outputs):
             assert output.output_type != "error", output
             assert output.get("name") != "stderr", output.text
-        said = list(zip(texts(old), texts(cell), strict=True))
-        assert not [difference for pair in said if (difference := same(*pair))]
+        differences = [difference(*pair) for pair in zip(texts(old), texts(cell), strict=True)]
+        assert not any(differences), differences
 
 
 @pytest.mark.parametrize(
@@ -83,5 +83,5 @@ def test_a_notebook_runs_and_says_what_is_stored(path, run):
         ("0.000 nats", "-0.000 nats", True),
     ],
 )
-def test_what_counts_as_the_same(old, new, is_same):
-    assert (same(old, new) == "") is is_same
+def test_tolerance_of_the_comparison(old, new, is_same):
+    assert (difference(old, new) == "") is is_same

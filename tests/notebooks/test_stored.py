@@ -1,4 +1,4 @@
-"""The notebooks as they are stored: nine questions, with outputs, small, and without numbers that somebody typed."""
+"""The stored notebooks: nine questions, with outputs, small, and without percentages typed by hand."""
 
 import re
 from pathlib import Path
@@ -27,12 +27,12 @@ def test_a_notebook_asks_a_question(path):
     assert re.fullmatch(r"# \S.*\?", title)
     assert 80 < len(why) < 700
     for page in ("README.md", "notebooks/README.md"):
-        said = " ".join((ROOT / page).read_text(encoding="utf-8").split())
-        assert title.removeprefix("# ") in said, f"{page} lists the questions"
+        text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+        assert title.removeprefix("# ") in text, f"{page} lists the questions"
 
 
 @every
-def test_outputs_are_kept(path):
+def test_outputs_are_stored(path):
     assert path.stat().st_size < LARGEST
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
@@ -45,7 +45,7 @@ def test_outputs_are_kept(path):
 
 
 @every
-def test_nothing_changes_from_run_to_run(path):
+def test_metadata_do_not_change_from_run_to_run(path):
     notebook = nbformat.read(path, as_version=4)
     assert [cell.id for cell in notebook.cells] == [f"cell-{n:02d}" for n in range(1, len(notebook.cells) + 1)]
     assert not any(cell.metadata for cell in notebook.cells)
@@ -54,15 +54,15 @@ def test_nothing_changes_from_run_to_run(path):
 
 
 @every
-def test_numbers_are_computed(path):
-    """Prose names no percentages: they come from the runs, in the outputs of cells."""
+def test_percentages_are_computed(path):
+    """The prose has no percentages: they come from the runs, in the outputs of cells."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
             assert not PERCENT.search(cell.source), cell.source
 
 
 @every
-def test_no_paths_of_a_machine(path):
+def test_there_are_no_paths_of_a_machine(path):
     for cell in nbformat.read(path, as_version=4).cells:
         texts = [cell.source]
         for output in cell.get("outputs", []):

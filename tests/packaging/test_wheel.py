@@ -1,4 +1,4 @@
-"""The package as it is published: built, and used where nothing else is."""
+"""The published package: built, and used in an empty environment."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.wheel, pytest.mark.timeout(1_800)]
 
 @pytest.fixture(scope="module")
 def dist():
-    """dist/ with one wheel and one sdist."""
+    """The folder dist/ with one wheel and one sdist."""
     folder = ROOT / "dist"
     shutil.rmtree(folder, ignore_errors=True)
     uv = Path(sys.executable).with_name("uv")
@@ -25,18 +25,18 @@ def dist():
     return folder
 
 
-def inside(dist):
-    """Names in the wheel and in the sdist."""
+def names_in(dist):
+    """Names of the files in the wheel and in the sdist."""
     wheel, sdist = next(dist.glob("*.whl")), next(dist.glob("*.tar.gz"))
     with zipfile.ZipFile(wheel) as file, tarfile.open(sdist) as archive:
         return set(file.namelist()), {name.partition("/")[2] for name in archive.getnames()}
 
 
-def test_it_holds_all_of_the_package_and_nothing_else(dist):
+def test_the_wheel_contains_the_package_and_nothing_else(dist):
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )
-    wheel, sdist = inside(dist)
+    wheel, sdist = names_in(dist)
     package = {name for name in tracked if name.startswith("abm/")}
     assert {name for name in wheel if ".dist-info/" not in name} == package
     assert "abm/py.typed" in wheel
@@ -45,7 +45,7 @@ def test_it_holds_all_of_the_package_and_nothing_else(dist):
 
 
 def test_the_wheel_alone_reproduces_the_shock(dist, tmp_path):
-    """In an environment with nothing but pip, in an empty folder, with an empty cache."""
+    """In an environment with only pip, in an empty folder, with an empty cache."""
     venv.create(tmp_path / "venv", with_pip=True)
     bin_ = tmp_path / "venv" / "bin"
     environment = {

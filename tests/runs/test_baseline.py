@@ -1,6 +1,6 @@
-"""Headline results of every scenario are those that are stored: a change of the model must update them on purpose.
+"""Headline results of every scenario match the stored ones, so that a change of the model must update them deliberately.
 
-`make baseline` does, and its diff says what changed.
+`make baseline` updates them, and its diff shows what changed.
 """
 
 import json
@@ -17,12 +17,12 @@ def changed(size):
     return baseline.differences(STORED[size], baseline.headlines(size))
 
 
-def test_small_runs_give_what_is_stored():
+def test_small_runs_match_the_stored_results():
     assert changed("small") == []
 
 
 @pytest.mark.slow
-def test_runs_of_the_default_population_give_what_is_stored():
+def test_runs_of_the_default_population_match_the_stored_results():
     assert changed("default") == []
 
 
@@ -32,10 +32,10 @@ def test_every_scenario_and_headline_is_stored():
         assert all(set(table) == set(baseline.HEADLINES) for table in STORED[size].values())
 
 
-def test_a_change_is_named():
-    moved = json.loads(json.dumps(STORED["small"]))
-    moved["no_r1"]["welfare"]["end"][0] *= 1.001
-    assert len(baseline.differences(STORED["small"], moved)) == 1
-    assert "no_r1" in baseline.differences(STORED["small"], moved)[0]
-    del moved["baseline"]["hhi"]
-    assert len(baseline.differences(STORED["small"], moved)) == 3
+def test_differences_name_scenario_and_headline():
+    modified = json.loads(json.dumps(STORED["small"]))
+    modified["no_r1"]["welfare"]["end"][0] *= 1.001
+    assert len(baseline.differences(STORED["small"], modified)) == 1
+    assert "no_r1" in baseline.differences(STORED["small"], modified)[0]
+    del modified["baseline"]["hhi"]
+    assert len(baseline.differences(STORED["small"], modified)) == 3

@@ -1,4 +1,4 @@
-"""A branch goes on under what it is told: the user's parameters stay, those of the old scenario go."""
+"""Branches of a model: the user's parameters stay, those of the old scenario are dropped."""
 
 import numpy as np
 import pytest
@@ -18,16 +18,16 @@ def model(**given):
     return MarketModel(rng=3, months=4, **TINY, **given)
 
 
-def share(one):
-    return float(one._values.guarantee_share)
+def share(branch):
+    return float(branch._values.guarantee_share)
 
 
-def test_the_parameters_of_the_old_scenario_go_with_it():
+def test_the_parameters_of_the_old_scenario_are_dropped_with_it():
     bundle = model(scenario="article_bundle")
     assert share(bundle) == BUNDLE
     back = bundle.branch(scenario="baseline")
     assert share(back) == back.setup.parameters.guarantee_share == USUAL
-    assert share(bundle.branch()) == BUNDLE, "the scenario stays where no other is given"
+    assert share(bundle.branch()) == BUNDLE, "the scenario stays if no other is given"
     assert share(model().branch(scenario="article_bundle")) == BUNDLE
     assert share(model().branch(scenario="article_bundle").branch(scenario="baseline")) == USUAL
 
@@ -43,16 +43,20 @@ def test_the_parameters_of_the_user_stay():
     assert again.setup.given == {"guarantee_share": 0.2, "habit_rate": 0.6}
 
 
-def test_a_branch_keeps_months_sizes_and_pricing_and_follows_the_parameters_in_conduct():
-    one = model(pricing="flexible", price_form="linear")
-    free = one.branch({"short_sale_constraint": 1.0}, "article_bundle")
-    assert (free.setup.months, free.setup.populations) == (one.setup.months, one.setup.populations)
-    assert free.setup.equations == ("flexible", "linear", False)
-    assert free.branch({"short_sale_constraint": 0.0}).setup.equations == ("flexible", "linear", True)
+def test_a_branch_keeps_months_sizes_and_pricing_and_updates_the_equations():
+    original = model(pricing="flexible", price_form="linear")
+    constrained = original.branch({"short_sale_constraint": 1.0}, "article_bundle")
+    assert (constrained.setup.months, constrained.setup.populations) == (
+        original.setup.months,
+        original.setup.populations,
+    )
+    assert constrained.setup.equations == ("flexible", "linear", False)
+    unconstrained = constrained.branch({"short_sale_constraint": 0.0})
+    assert unconstrained.setup.equations == ("flexible", "linear", True)
 
 
-def test_a_branch_and_branch_at_play_the_same_months():
-    """No number of `ensembles(branch_at=...)` differs from a model that is branched in that month."""
+def test_branch_and_branch_at_give_the_same_months():
+    """`ensembles(branch_at=...)` gives the numbers of a model that is branched in that month."""
     bundle = Setting(scenario="article_bundle")
     settings = [bundle, bundle._replace(scenario="baseline", branch_at=2)]
     _, back = ensembles(settings, seeds=[3], months=4, **TINY)
@@ -65,7 +69,7 @@ def test_a_branch_and_branch_at_play_the_same_months():
 
 
 @pytest.mark.parametrize(
-    ("tables", "found"),
+    ("tables", "expected"),
     [
         ([{"ip_strength": 0.7}, {"ip_strength": {"china": 0.2}}], {"default": 0.7, "china": 0.2}),
         ([{"ip_strength": {"us": 0.9}}, {"ip_strength": {"china": 0.2}}], {"us": 0.9, "china": 0.2}),
@@ -74,11 +78,11 @@ def test_a_branch_and_branch_at_play_the_same_months():
         ([{"ip_strength": 0.7}, {}], 0.7),
     ],
 )
-def test_of_a_policy_lever_later_values_win_by_jurisdiction(tables, found):
-    assert merged(*tables)["ip_strength"] == found
+def test_later_values_of_an_instrument_win_by_jurisdiction(tables, expected):
+    assert merged(*tables)["ip_strength"] == expected
 
 
-def test_one_jurisdiction_leaves_the_others_to_the_scenario_and_to_what_was_given_before(tmp_path):
+def test_a_value_for_one_jurisdiction_leaves_the_others_unchanged(tmp_path):
     strict = Scenario(name="strict", parameters={"ip_strength": 0.7})
     mine = {"ip_strength": {"china": 0.2}}
     assert Setup.of(mine, strict, 3).values["ip_strength"].tolist() == [0.7, 0.2, 0.7, 0.7]
@@ -92,7 +96,7 @@ def test_one_jurisdiction_leaves_the_others_to_the_scenario_and_to_what_was_give
     assert Setup.of(None, above, 3).values["ip_strength"].tolist() == [0.7, 0.2, 0.7, 0.7]
 
 
-def test_a_sweep_and_a_run_read_one_jurisdiction_alike():
+def test_a_sweep_and_a_run_treat_one_jurisdiction_alike():
     from abm.sweeps.plan import Plan, values_of
     from abm.sweeps.spec import Sweep
 

@@ -1,4 +1,4 @@
-"""The event study: against a case worked out by hand, and on pure noise, where it must find nothing."""
+"""The event study: a case computed by hand, pure noise without an event, and known shocks."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ FIRMS = ["leader", "follower", "closed_1", "open_1", "power", "platforms", "appl
 
 
 def ensemble(daily, months=(22, 23, 24, 25)):
-    """What the event study looks at of an ensemble, around `daily` log returns (runs, months, days, firms)."""
+    """The parts of an ensemble that the event study reads, with `daily` log returns (runs, months, days, firms)."""
     cast = SimpleNamespace(vendors=("leader", "follower"), labs=("closed_1", "open_1"))
     return SimpleNamespace(
         daily_months=months,
@@ -31,7 +31,7 @@ def noise(seed, runs, months=15, sd=0.02):
     return sd * (0.6 * common + 0.8 * draws.normal(size=(runs, months, 21, len(FIRMS))))
 
 
-def test_market_model_by_hand():
+def test_market_model_agrees_with_a_case_by_hand():
     # R = 0.001 + 2 R_m + e with an e of 0.01, 0.01, -0.01, -0.01, ... that is orthogonal to the index and the constant.
     index = np.tile([0.01, -0.01], 20)
     error = np.tile([0.01, 0.01, -0.01, -0.01], 10)
@@ -40,7 +40,7 @@ def test_market_model_by_hand():
     assert model.beta == pytest.approx(2)
     assert model.sigma == pytest.approx(0.01 * np.sqrt(40 / 38))
 
-    # Two event days: the index falls by 3 and 1 %, the firm by 17 % and by 1 %.
+    # Two event days: the index falls by 3 % and 1 %, the firm by 17 % and 1 %.
     abnormal = event_study.abnormal_returns(np.array([-0.17, -0.01]), np.array([-0.03, -0.01]), model)
     np.testing.assert_allclose(abnormal, [-0.17 - 0.001 + 0.06, -0.01 - 0.001 + 0.02])
     expected = (-0.111 + 0.009) / (model.sigma * np.sqrt(2))
@@ -48,20 +48,20 @@ def test_market_model_by_hand():
 
 
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e-17, -0.037])
-def test_an_index_that_does_not_vary_has_no_slope(level):
-    """But for rounding: the slope came out as 10^15 where the mean of a constant is not quite the constant."""
+def test_a_constant_index_is_refused(level):
+    """Also if it is constant only up to rounding, where the slope would be about 10^15."""
     returns = np.random.default_rng(0).normal(size=(2, 60))
-    still = np.full(60, level)
-    for index in (still, still * (1 + 1e-16 * np.arange(60)), level + 1e-16 * level * (np.arange(60) % 2)):
+    constant = np.full(60, level)
+    for index in (constant, constant * (1 + 1e-16 * np.arange(60)), level + 1e-16 * level * (np.arange(60) % 2)):
         with pytest.raises(ValueError, match="does not vary"):
             event_study.market_model(returns[0], index)
-    model = event_study.market_model(returns, np.stack([still, returns[0]]))  # of two runs, one
+    model = event_study.market_model(returns, np.stack([constant, returns[0]]))  # constant in one of two runs
     assert np.isnan([model.alpha[0], model.beta[0], model.sigma[0]]).all()
     alone = event_study.market_model(returns[1], returns[0])
     assert (model.alpha[1], model.beta[1], model.sigma[1]) == (alone.alpha, alone.beta, alone.sigma)
 
 
-def test_days_of_a_market_model_are_the_same_and_have_values():
+def test_returns_and_index_must_have_the_same_days_and_finite_values():
     index = pd.Series(np.random.default_rng(0).normal(size=60), pd.date_range("2024-01-01", periods=60))
     returns = 0.1 + 2 * index
     assert event_study.market_model(returns.sort_values(), index).beta == pytest.approx(2)
@@ -76,12 +76,12 @@ def test_days_of_a_market_model_are_the_same_and_have_values():
 
 
 def test_the_market_model_is_estimated_before_the_window():
-    """A window that begins before day -10 must not be part of the days that say what is normal."""
+    """A window that begins before day -10 must not overlap the estimation window."""
     daily = noise(7, 3)
-    daily[:, 12, 16 - 15, 0:2] += np.log(0.5)  # 15 days before the event vendors lose a half
+    daily[:, 12, 16 - 15, 0:2] += np.log(0.5)  # 15 days before the event vendors lose half their value
     runs = ensemble(daily, months=tuple(range(12, 27)))
     clean = ensemble(noise(7, 3), months=tuple(range(12, 27)))
-    window, without = (event_study.around(one, window=(-20, 5)) for one in (runs, clean))
+    window, without = (event_study.around(study, window=(-20, 5)) for study in (runs, clean))
     np.testing.assert_array_equal(window.sigma["open"], without.sigma["open"])
     np.testing.assert_array_equal(window.sigma["compute"], without.sigma["compute"])
     for event, days, word in (((24, 21), (-5, 5), "0 to 20"), ((24, 16), (5, -5), "its first day comes after")):
@@ -89,7 +89,7 @@ def test_the_market_model_is_estimated_before_the_window():
             event_study.around(runs, event, days)
 
 
-def test_size_on_pure_noise():
+def test_the_test_has_the_right_size_on_pure_noise():
     """Under the null, |t| > 1.96 in about 5 % of windows (ECONOMICS V17: 3.5 to 6.5 %)."""
     window = event_study.around(ensemble(noise(1, 1500), months=tuple(range(12, 27))), window=(0, 4))
     rejected = [
@@ -99,13 +99,13 @@ def test_size_on_pure_noise():
     assert 0.035 < np.mean(rejected) < 0.065
 
 
-def test_finds_what_was_put_in():
+def test_known_shocks_are_recovered():
     daily = noise(2, 400)
-    daily[:, 12, 16, 0:2] += np.log(0.9)  # month 24, day 16: vendors lose a tenth
+    daily[:, 12, 16, 0:2] += np.log(0.9)  # month 24, day 16: vendors lose 10 %
     daily[:, 12, 16, 4] += np.log(0.8)
     window = event_study.around(ensemble(daily, months=tuple(range(12, 27))))
     day0 = np.flatnonzero(window.days == 0)[0]
-    # The index holds 7 % of the leader and 8 % of power, so they drag it, and with it what is expected of them, along.
+    # The index holds 7 % of the leader and 8 % of power, so their fall lowers it, and their expected returns with it.
     assert window.raw["compute"][:, day0].mean() == pytest.approx(-0.1, abs=0.003)
     assert -0.1 < window.abnormal["compute"][:, day0].mean() < -0.07
     assert -0.2 < window.abnormal["power"][:, day0].mean() < -0.15
@@ -113,7 +113,7 @@ def test_finds_what_was_put_in():
     assert window.abnormal["compute"].shape == (400, 26)
 
 
-def test_cumulated_returns_pass_zero_on_the_day_before():
+def test_cumulative_returns_are_zero_on_the_day_before():
     window = event_study.around(ensemble(noise(3, 5), months=tuple(range(12, 27))))
     for layer, total in window.cumulative().items():
         np.testing.assert_allclose(total[:, window.days == -1], 0, atol=1e-15)
@@ -121,8 +121,8 @@ def test_cumulated_returns_pass_zero_on_the_day_before():
         np.testing.assert_allclose(total[:, window.days == 0], day0)
 
 
-def test_a_value_weighted_index_of_ai_firms_hides_a_fall_of_all_of_them():
-    """Why the default index is a broad one: value-weighted abnormal returns add up to zero by construction."""
+def test_value_weighted_abnormal_returns_add_up_to_zero():
+    """A value-weighted index of AI firms hides a fall of all of them; hence the default index is a broad one."""
     daily = noise(4, 3)
     weights = np.full(len(FIRMS), 1 / len(FIRMS))
     runs = ensemble(daily, months=tuple(range(12, 27)))
@@ -131,13 +131,13 @@ def test_a_value_weighted_index_of_ai_firms_hides_a_fall_of_all_of_them():
     np.testing.assert_allclose(total + 2 * abnormal["compute"], 0, atol=1e-12)
 
 
-def test_broad_weights_add_up_and_skip_labs():
+def test_broad_weights_add_up_to_one_without_labs():
     weights = event_study.broad_weights(FIRMS)
     assert weights.sum() == pytest.approx(1)
     assert weights[[1, 2, 3]].tolist() == [0, 0, 0]
 
 
-def test_value_weights_follow_values(tiny_shock):
+def test_value_weights_are_proportional_to_market_values(tiny_shock):
     runs = tiny_shock.runs["baseline"]
     weights = event_study.value_weights(runs, 23)
     assert weights.shape == (8, len(runs.firms))
@@ -151,20 +151,20 @@ def test_value_weights_follow_values(tiny_shock):
     ("months", "message"),
     [((22, 24, 25), "consecutive"), ((24, 25), "keep more months"), ((22, 23, 24), "reach beyond")],
 )
-def test_says_what_daily_returns_are_missing(months, message):
+def test_missing_daily_returns_are_named(months, message):
     with pytest.raises(ValueError, match=message):
         event_study.around(ensemble(noise(5, 2, months=len(months)), months=months))
 
 
 def test_observed_layers_are_means_of_their_firms():
-    seen = event_study.observed().set_index(["layer", "day"])
+    observed = event_study.observed().set_index(["layer", "day"])
     daily = load("event_window")
     chips = daily[(daily["layer"] == "compute") & (daily["day"] == 0)]
-    assert seen.loc[("compute", 0), "raw"] == pytest.approx(chips["return_pct"].mean() / 100)
-    assert seen.loc[("compute", 0), "abnormal"] == pytest.approx(chips["abnormal_return_pct"].mean() / 100)
-    assert seen.loc[("compute", 0), "firms"] == 10
+    assert observed.loc[("compute", 0), "raw"] == pytest.approx(chips["return_pct"].mean() / 100)
+    assert observed.loc[("compute", 0), "abnormal"] == pytest.approx(chips["abnormal_return_pct"].mean() / 100)
+    assert observed.loc[("compute", 0), "firms"] == 10
     two = daily[(daily["layer"] == "compute") & daily["day"].between(0, 1)]
     both = two.groupby("day")["abnormal_return_pct"].mean().sum() / 100
-    assert seen.loc[("compute", 1), "cumulative_abnormal"] == pytest.approx(both)
-    assert seen.loc[("applications", 0), "raw"] == pytest.approx(0.035)
-    assert np.isnan(seen.loc[("applications", 0), "abnormal"])
+    assert observed.loc[("compute", 1), "cumulative_abnormal"] == pytest.approx(both)
+    assert observed.loc[("applications", 0), "raw"] == pytest.approx(0.035)
+    assert np.isnan(observed.loc[("applications", 0), "abnormal"])

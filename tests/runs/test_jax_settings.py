@@ -1,4 +1,4 @@
-"""Whatever a user has set JAX to, a run computes, and gives the same numbers to the last bit."""
+"""Runs give bitwise identical numbers whatever the user's JAX settings."""
 
 import warnings
 
@@ -11,7 +11,7 @@ from abm.engine.compilation import EnvironmentWarning, own_settings
 
 TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2, "months": 2}
 STRICT = {
-    "jax_debug_nans": True,  # an observable that is not defined yet is NaN
+    "jax_debug_nans": True,  # observables may be NaN while they are undefined
     "jax_debug_infs": True,
     "jax_disable_jit": True,
     "jax_numpy_dtype_promotion": "strict",
@@ -21,15 +21,16 @@ STRICT = {
 
 
 def numbers():
-    """Observables of one run, of an ensemble and of a model and its branch, traced anew."""
+    """Observables of a run, an ensemble, a model and its branch, after clearing JAX's caches."""
     jax.clear_caches()
     run, runs = abm.simulate(seed=2, **TINY), abm.ensemble(seeds=[2, 3], **TINY)
     model = abm.MarketModel(rng=2, **TINY)
     model.step()
     branch = model.branch(scenario="ip_strict")
-    for one in (model, branch):
-        one.step()
-    frames = [one.frame().to_dict("list") for one in (model, branch)]
+    frames = []
+    for market in (model, branch):
+        market.step()
+        frames.append(market.frame().to_dict("list"))
     return {name: run[name] for name in runs.names}, {name: runs[name] for name in runs.names}, *frames
 
 
@@ -38,27 +39,27 @@ def usual():
     return numbers()
 
 
-def test_the_users_settings_change_no_number(usual):
+def test_jax_settings_do_not_change_results(usual):
     before = {name: getattr(jax.config, name) for name in STRICT}
     try:
         for name, value in STRICT.items():
             jax.config.update(name, value)
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             strict = numbers()
-        assert {name: getattr(jax.config, name) for name in STRICT} == STRICT, "they are the user's, and stay"
+        assert {name: getattr(jax.config, name) for name in STRICT} == STRICT, "the user's settings stay"
     finally:
         for name, value in before.items():
             jax.config.update(name, value)
-    for ours, theirs in zip(usual, strict, strict=True):
-        for name in ours:
-            np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
-    assert not told, "nothing to say of what is put right"
-    one, several, model, _ = strict
-    np.testing.assert_array_equal(model["hhi"], one["hhi"])
-    np.testing.assert_allclose(several["hhi"][0], one["hhi"], rtol=1e-12)
+    for expected, values in zip(usual, strict, strict=True):
+        for name in expected:
+            np.testing.assert_array_equal(expected[name], values[name], err_msg=name)
+    assert not caught, "no warning about settings that are overridden"
+    run, runs, model, _ = strict
+    np.testing.assert_array_equal(model["hhi"], run["hhi"])
+    np.testing.assert_allclose(runs["hhi"][0], run["hhi"], rtol=1e-12)
 
 
-def test_a_setting_that_moves_last_digits_is_told():
+def test_a_setting_that_changes_last_digits_raises_a_warning():
     jax.config.update("jax_disable_most_optimizations", True)
     try:
         with pytest.warns(EnvironmentWarning, match="numbers differ in their last digits"), own_settings(64):

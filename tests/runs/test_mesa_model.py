@@ -1,4 +1,4 @@
-"""`MarketModel` as users of Mesa rely on it: live agents, data collection, copies, branches, subclasses, errors."""
+"""`MarketModel` for users of Mesa: live agents, data collection, copies, branches, subclasses, errors."""
 
 import copy
 import pickle
@@ -11,16 +11,15 @@ import pytest
 from abm import MarketModel, ensemble, simulate
 from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
 from abm.market.measures import MEASURES
-from abm.market.networks import LAYERS
-from abm.support.axes import TIERS
+from abm.support.axes import NETWORK_LAYERS, TIERS
 
 SIZES = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
-# Prices follow at once what a lab wants to charge.
+# Prices follow the wanted price at once.
 FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}
 
 
 class PatientLab(ClosedLab):
-    """Charges half of what a closed lab would."""
+    """Charges half the price of a closed lab."""
 
     def wanted_price(self, p, offer):
         return 0.5 * super().wanted_price(p, offer)
@@ -43,7 +42,7 @@ def frames_equal(a, b):
 
 @pytest.fixture(scope="module")
 def _started():
-    """A model two months old; tests get copies, so that nothing leaks from one to the next."""
+    """A model after two months; tests get copies, so that they do not affect one another."""
     model = market(rng=3)
     model.run_for(2)
     return model
@@ -62,17 +61,17 @@ def reference():
 # --- numbers ---
 
 
-def test_the_model_is_simulate(model, reference):
+def test_the_model_gives_the_numbers_of_simulate(model, reference):
     model.run_model()
     assert model.month == 8
-    ours, theirs = model.frame(), reference.frame()
-    assert set(ours) == set(MEASURES) == set(theirs) - {"month"}
-    frames_equal(ours, theirs[ours.columns])
+    table, expected = model.frame(), reference.frame()
+    assert set(table) == set(MEASURES) == set(expected) - {"month"}
+    frames_equal(table, expected[table.columns])
     np.testing.assert_array_equal(model.daily_returns, reference.report.daily_returns[-1])
-    assert model.last_report["hhi"] == model.hhi == ours["hhi"].iloc[-1]
+    assert model.last_report["hhi"] == model.hhi == table["hhi"].iloc[-1]
 
 
-def test_seeds_differ(model):
+def test_different_seeds_give_different_runs(model):
     other = market(rng=4)
     other.run_for(2)
     assert (other.frame()["price_index"] != model.frame()["price_index"]).all()
@@ -84,7 +83,7 @@ def test_seeds_are_whole_numbers(rng):
         market(rng=rng)
 
 
-def test_other_seeds():
+def test_numpy_seeds_zero_and_no_seed_are_accepted():
     assert market(rng=np.int64(5)).seed == 5
     assert market(rng=0).seed == 0
     assert 0 <= market(rng=None).seed < 2**31
@@ -93,7 +92,7 @@ def test_other_seeds():
 # --- agents ---
 
 
-def test_agent_sets(model):
+def test_agent_sets_hold_all_active_agents(model):
     sizes = {ChipVendor: 2, ClosedLab: 2, OpenLab: 2, Adopter: 5, Investor: 6, Regulator: 4, InfrastructureFirm: 3}
     assert {kind: len(agents) for kind, agents in model.agents_by_type.items()} == sizes
     assert set(model.agent_types) == set(sizes)
@@ -117,7 +116,7 @@ def test_reads_are_live(model):
     assert isinstance(lab.active, bool)
     assert price.shape == (TIERS,)
     model.step()
-    assert lab is closed(model)[0], "an agent stays the same object"
+    assert lab is closed(model)[0], "agents keep their identity"
     assert lab.cash == float(model.market.labs.cash[0]) != before
     np.testing.assert_array_equal(lab.price, model.market.labs.price[0])
     with pytest.raises(ValueError, match="read-only"):
@@ -127,32 +126,32 @@ def test_reads_are_live(model):
 def test_writes_reach_the_next_step(model):
     control = copy.deepcopy(model)
     lab, other = closed(model)
-    kept = other.price.copy()
+    unchanged = other.price.copy()
     lab.price = [3.0, 0.3]
     np.testing.assert_array_equal(lab.price, [3.0, 0.3])
-    np.testing.assert_array_equal(other.price, kept)
+    np.testing.assert_array_equal(other.price, unchanged)
     np.testing.assert_array_equal(model.market.labs.price[0], [3.0, 0.3])
     model.agents_by_type[Adopter].set("scale", 0.0)
     model.step()
     control.step()
     assert model.token_volume == 0.0
     assert control.token_volume > 0.0
-    assert model.frontier == control.frontier, "what nobody touched goes on as before"
+    assert model.frontier == control.frontier, "what was not written stays the same"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("price", 3.0, r"ClosedLab\.price: shape \(\) given, \(2,\) expected"),
-        ("price", [1.0, 2.0, 3.0], r"shape \(3,\) given, \(2,\) expected"),
-        ("cash", [1.0], r"ClosedLab\.cash: shape \(1,\) given, \(\) expected"),
+        ("price", 3.0, r"ClosedLab\.price: expected shape \(2,\), not \(\)"),
+        ("price", [1.0, 2.0, 3.0], r"expected shape \(2,\), not \(3,\)"),
+        ("cash", [1.0], r"ClosedLab\.cash: expected shape \(\), not \(1,\)"),
         ("cash", float("nan"), r"ClosedLab\.cash = nan: must be finite"),
         ("price", [1.0, float("inf")], "must be finite"),
         ("cash", "much", "must be finite numbers"),
         ("cash", None, "must be finite numbers"),
     ],
 )
-def test_bad_writes(model, name, value, message):
+def test_invalid_writes_are_refused(model, name, value, message):
     lab = closed(model)[0]
     before = np.array(getattr(lab, name))
     with pytest.raises(ValueError, match=message):
@@ -161,14 +160,14 @@ def test_bad_writes(model, name, value, message):
 
 
 @pytest.mark.parametrize("price", [[1e300, 3.0], [30.0, 0.0], [-1.0, 3.0]])
-def test_a_price_that_nobody_asks_is_refused(model, price):
+def test_implausible_prices_are_refused(model, price):
     with pytest.raises(
         ValueError, match=r"ClosedLab\.price = .*: must be above 0 and at most 1e\+09 \$ per million tokens"
     ):
         closed(model)[0].price = price
 
 
-def test_a_misspelt_field_of_a_live_agent_is_told(model):
+def test_a_misspelt_field_raises_with_a_suggestion(model):
     lab = closed(model)[0]
     with pytest.raises(AttributeError, match=r"ClosedLab has no field 'prise'; did you mean 'price'\?"):
         lab.prise = [3.0, 0.3]
@@ -176,12 +175,12 @@ def test_a_misspelt_field_of_a_live_agent_is_told(model):
         model.agents_by_type[Investor].set("weatlh", 1.0)
 
 
-def test_what_mesa_and_a_user_keep_on_an_agent_stays_possible(model):
+def test_attributes_of_mesa_and_of_users_can_be_set_on_agents(model):
     class Watched(ClosedLab):
         prises = None
 
-        def __init__(self, *given):
-            super().__init__(*given)
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
             self._prise, self.prises, self.colour = 1, 2, "red"
 
         @property
@@ -221,7 +220,7 @@ def test_exit_and_entry_follow_the_active_mask(model):
     assert model.active_labs == volume_before
 
 
-def test_insolvent_labs_leave(model):
+def test_insolvent_labs_exit(model):
     second = closed(model)[1]
     second.distressed = 1_000.0
     second.cash = -1e6
@@ -233,7 +232,7 @@ def test_insolvent_labs_leave(model):
 # --- data collection ---
 
 
-def test_datacollector():
+def test_the_data_collector_takes_model_and_agent_reporters():
     model = market(
         rng=3,
         model_reporters={"labs": lambda m: len(m.agents_by_type[ClosedLab]), "clock": "steps"},
@@ -264,14 +263,14 @@ def test_datacollector():
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
-def test_copies_go_on_identically(model, copied):
+def test_copies_continue_identically(model, copied):
     lab = closed(model)[0]
     twin = copied(model)
     twins = closed(twin)[0]
     assert twins is not lab
     assert twins.unique_id == lab.unique_id
-    for each in (model, twin):
-        each.run_for(2)
+    for copy_or_original in (model, twin):
+        copy_or_original.run_for(2)
     assert model.month == twin.month == twin.steps == 4
     frames_equal(model.frame(), twin.frame())
     assert twins.cash == lab.cash
@@ -281,29 +280,28 @@ def test_copies_go_on_identically(model, copied):
     assert (model.month, twin.month) == (4, 5)
 
 
-def test_branches_differ_only_where_they_should(model):
-    same, dearer = model.branch(), model.branch({"habit_rate": 0.9})
-    for each in (model, same, dearer):
-        each.run_for(2)
+def test_branches_differ_only_after_the_branch(model):
+    same, faster = model.branch(), model.branch({"habit_rate": 0.9})
+    for branch in (model, same, faster):
+        branch.run_for(2)
     frames_equal(model.frame(), same.frame())
-    frames_equal(model.frame()[:2], dearer.frame()[:2])
-    changed = dearer.frame().iloc[2] != model.frame().iloc[2]
+    frames_equal(model.frame()[:2], faster.frame()[:2])
+    changed = faster.frame().iloc[2] != model.frame().iloc[2]
     assert changed["token_volume"]
-    assert not changed["frontier"], "research of the month came before the customers' choice"
+    assert not changed["frontier"], "research comes before the customers' choice"
     assert model.setup.parameters.habit_rate != 0.9
     with pytest.raises(ValueError, match="habit_rat"):
         model.branch({"habit_rat": 0.9})
 
 
-def test_branch_of_a_scenario():
+def test_a_branch_to_another_scenario_shares_its_history():
     model = market(rng=3, months=27)
-    story = {name: array[:3] for name, array in model.setup.timeline.items()}
+    history = {name: array[:3] for name, array in model.setup.timeline.items()}
     other = model.branch(scenario="no_r1")
     for name, array in other.setup.timeline.items():
-        np.testing.assert_array_equal(array[:3], story[name])
-    assert any((other.setup.timeline[n][24] != model.setup.timeline[n][24]).any() for n in story), (
-        "January 2025 differs"
-    )
+        np.testing.assert_array_equal(array[:3], history[name])
+    changed = [name for name in history if (other.setup.timeline[name][24] != model.setup.timeline[name][24]).any()]
+    assert changed, "January 2025 differs"
     model.step()
     other.step()
     frames_equal(model.frame(), other.frame())
@@ -322,13 +320,13 @@ def plain():
     return simulate(FAST, seed=2, months=2, **SIZES)
 
 
-def test_a_lab_of_ones_own(plain):
-    """One patient lab beside a plain one, compiled: alone, in a Mesa model and in an ensemble."""
+def test_a_custom_lab(plain):
+    """One patient lab next to a plain one, compiled: in a single run, in a Mesa model and in an ensemble."""
     options = dict(months=2, classes={"closed_labs": {PatientLab: 1, ClosedLab: 1}}, **SIZES)
     run = simulate(FAST, seed=2, **options)
     ratio = prices(run.report)[0, :4] / prices(plain.report)[0, :4]
     np.testing.assert_allclose(ratio[0], 0.5, rtol=1e-12)
-    np.testing.assert_allclose(ratio[1:], 1.0, rtol=1e-12)  # first month: nobody has answered yet
+    np.testing.assert_allclose(ratio[1:], 1.0, rtol=1e-12)  # in the first month rivals have not reacted yet
 
     model = MarketModel(FAST, rng=2, **options)
     assert len(model.agents_by_type[PatientLab]) == len(closed(model)) == 1
@@ -343,10 +341,10 @@ def test_a_lab_of_ones_own(plain):
 
 def test_classes_are_checked():
     for classes, message in (
-        ({"closed_labs": {PatientLab: 3}}, "add up to 3, but there are 2"),
+        ({"closed_labs": {PatientLab: 3}}, "add up to 3 agents, but closed_labs = 2"),
         ({"open_labs": {PatientLab: 2}}, "PatientLab cannot play open_labs"),
-        ({"labs": {PatientLab: 2}}, "role 'labs' is not known"),
-        ([dict], "plays no role"),
+        ({"labs": {PatientLab: 2}}, "unknown role 'labs'"),
+        ([dict], "has no role"),
     ):
         with pytest.raises(ValueError, match=message):
             market(classes=classes)
@@ -355,7 +353,7 @@ def test_classes_are_checked():
 # --- time ---
 
 
-def test_the_clock(model):
+def test_the_clock_counts_months(model):
     assert (model.month, model.steps, model.time) == (2, 2, 2.0)
     assert str(model.date) == "2023-03-01"
     model.run_for(0)
@@ -374,7 +372,7 @@ def test_stepping_past_the_end(model):
     with pytest.raises(ValueError, match="ends after 8 months"):
         model.run_for(10)
     assert not model.running
-    for _ in range(2):  # also the second time
+    for _ in range(2):  # on every further call
         with pytest.raises(ValueError, match="ends after 8 months"):
             model.step()
     assert (model.month, model.steps) == (8, 8)
@@ -382,7 +380,7 @@ def test_stepping_past_the_end(model):
     assert model.month == 8
 
 
-def test_a_month_that_failed_can_be_tried_again(model, reference, monkeypatch):
+def test_a_failed_month_can_be_repeated(model, reference, monkeypatch):
     import abm.runs.mesa_model
 
     def interrupted(*_):
@@ -399,7 +397,7 @@ def test_a_month_that_failed_can_be_tried_again(model, reference, monkeypatch):
     assert model.hhi == reference["hhi"][2]
 
 
-def test_a_step_of_ones_own():
+def test_a_subclass_may_extend_step():
     class Levied(MarketModel):
         levied = 0
 
@@ -437,11 +435,11 @@ def test_unknown_attributes_and_options(model):
 # --- networks ---
 
 
-def test_network(model, reference):
+def test_the_network_has_active_agents_and_typed_edges(model, reference):
     graph = model.network()
     assert isinstance(graph, nx.MultiDiGraph)
     assert graph.graph["month"] == 1
-    assert {data["layer"] for *_, data in graph.edges(data=True)} <= set(LAYERS)
+    assert {data["layer"] for *_, data in graph.edges(data=True)} <= set(NETWORK_LAYERS)
     roles = nx.get_node_attributes(graph, "role")
     assert len(graph) == len(model.agents)
     assert roles["us"] == "regulators"
@@ -475,10 +473,10 @@ def test_network(model, reference):
     holdings = np.asarray(model.market.investors.holdings)[:, 0]
     assert sum(owned) == pytest.approx(holdings[holdings > 0].sum())
 
-    one = model.network(("usage",))
-    assert {data["layer"] for *_, data in one.edges(data=True)} == {"usage"}
-    assert set(one) == set(graph)
-    with pytest.raises(ValueError, match="layers .*friends.* are not known"):
+    usage = model.network(("usage",))
+    assert {data["layer"] for *_, data in usage.edges(data=True)} == {"usage"}
+    assert set(usage) == set(graph)
+    with pytest.raises(ValueError, match="unknown layers .*friends"):
         model.network(("friends",))
     replayed = reference.network(1)
     assert nx.utils.graphs_equal(graph, replayed)

@@ -1,4 +1,4 @@
-"""What a user of Mesa does to a model: its verbs do what they say, or refuse in a sentence; nothing is ignored."""
+"""Mesa's methods on models and agents either work as in Mesa or raise a clear error; none is silently ignored."""
 
 import copy
 import pickle
@@ -35,7 +35,7 @@ def labs(model, kind=ClosedLab):
     return sorted(model.agents_by_type[kind], key=lambda lab: lab.slot)
 
 
-# --- leaving ---
+# --- exit ---
 
 
 def by_remove(model, lab):
@@ -43,7 +43,7 @@ def by_remove(model, lab):
 
 
 def by_do(model, lab):
-    model.agents_by_type[ClosedLab].select(lambda one: one is lab).do("remove")
+    model.agents_by_type[ClosedLab].select(lambda agent: agent is lab).do("remove")
 
 
 def by_deregister(model, lab):
@@ -64,7 +64,7 @@ def test_a_lab_that_is_removed_is_out_of_the_market(model, leave):
     assert labs(model) == [other]
     assert lab not in model.agents
     assert "closed_2" not in model.network()
-    # as an exit of the model's own: money that is left is written off, and it learns from nobody
+    # as in an exit of the model: remaining cash is written off, and it has no teacher
     row = {name: float(np.asarray(getattr(model.market.labs, name))[1]) for name in ("cash", "teacher", "exchanges")}
     assert row == {"cash": 0.0, "teacher": -1, "exchanges": 0.0}
     assert float(model.market.flows.rescued) - rescued == pytest.approx(-500.0)
@@ -76,7 +76,7 @@ def test_a_lab_that_is_removed_is_out_of_the_market(model, leave):
     assert not [row for row in model.network().edges(data="layer") if "closed_2" in row[:2]]
 
 
-def test_a_debt_is_taken_over(model):
+def test_debts_are_taken_over(model):
     lab = labs(model)[1]
     lab.cash = -200.0
     rescued = float(model.market.flows.rescued)
@@ -84,19 +84,19 @@ def test_a_debt_is_taken_over(model):
     assert float(model.market.flows.rescued) - rescued == pytest.approx(200.0)
 
 
-def test_an_open_lab_that_is_removed_leaves_a_place_for_an_entrant(model):
+def test_a_removed_open_lab_leaves_a_free_slot(model):
     lab = labs(model, OpenLab)[1]
     lab.remove()
-    assert float(np.asarray(model.market.labs.cash)[3]) == 0.0  # what a place that is free has
+    assert float(np.asarray(model.market.labs.cash)[3]) == 0.0  # as in a free slot
 
 
-def test_who_has_left_keeps_its_last_values_and_takes_no_others(model):
+def test_a_removed_agent_keeps_its_last_values_and_takes_no_others(model):
     lab = labs(model, OpenLab)[0]
     capability = lab.capability.copy()
     lab.remove()
-    lab.remove()  # a second time does nothing, as in Mesa
+    lab.remove()  # a second call does nothing, as in Mesa
     rows = model.market.labs
-    model.market = model.market.replace(  # another takes the place
+    model.market = model.market.replace(  # an entrant takes the slot
         labs=rows.replace(active=rows.active.at[2].set(True), capability=rows.capability + 1.0)
     )
     assert not lab.active
@@ -109,17 +109,17 @@ def test_who_has_left_keeps_its_last_values_and_takes_no_others(model):
     assert copy.deepcopy(lab).capability.tolist() == pickle.loads(pickle.dumps(lab)).capability.tolist()
 
 
-def test_an_exit_of_the_models_own_is_told_from_who_comes_after_it(model):
+def test_an_exit_in_the_model_is_not_confused_with_a_later_entrant(model):
     lab = labs(model, OpenLab)[1]
     lab.distressed, lab.cash = 1_000.0, -1e6
-    model.step()  # nobody asks for agents before the place is taken again
+    model.step()  # agents are not read before the slot is taken again
     rows = model.market.labs
     model.market = model.market.replace(labs=rows.replace(active=rows.active.at[3].set(True)))
     assert not lab.active
     assert lab not in model.agents
 
 
-def test_only_labs_leave(model):
+def test_only_labs_can_leave(model):
     before = model.market
     for kind in (ChipVendor, Adopter, Investor):
         agent = next(iter(model.agents_by_type[kind]))
@@ -146,10 +146,10 @@ def test_a_selection_is_not_the_market(model):
     assert set(model.agents.shuffle(inplace=True)) == everyone
 
 
-# --- joining, acting ---
+# --- creating agents, calling methods ---
 
 
-def test_nobody_joins(model):
+def test_market_agents_cannot_be_created(model):
     lab = labs(model)[0]
     everyone = len(model.agents)
     for join in (
@@ -164,7 +164,7 @@ def test_nobody_joins(model):
     assert len(model.agents) == everyone
 
 
-def test_an_agent_beside_the_market_is_possible(model):
+def test_agents_outside_the_market_can_be_added(model):
     class Journalist(mesa.Agent):
         pass
 
@@ -176,12 +176,12 @@ def test_an_agent_beside_the_market_is_possible(model):
 
 @pytest.mark.parametrize("verb", ["do", "shuffle_do", "map"])
 @pytest.mark.parametrize("method", ["step", "advance"])
-def test_agents_have_no_step_of_their_own(model, verb, method):
-    with pytest.raises(NotImplementedError, match=r"has no step of its own: model\.step\(\) plays a month"):
+def test_agents_have_no_step(model, verb, method):
+    with pytest.raises(NotImplementedError, match=r"model\.step\(\)"):
         getattr(model.agents, verb)(method)
 
 
-def test_a_step_that_nothing_calls_is_pointed_out():
+def test_a_step_method_that_is_never_called_raises_a_warning():
     class Stepping(ClosedLab):
         def step(self):
             self.cash = 1.0
@@ -192,16 +192,16 @@ def test_a_step_that_nothing_calls_is_pointed_out():
     assert model.agents_by_type[Stepping].get("cash") == [1.0, 1.0]
 
 
-def test_functions_over_agents(model):
+def test_agent_set_functions(model):
     sets = model.agents_by_type
-    assert sets[Investor].map(lambda one: one.slot) == [0, 1, 2, 3]
+    assert sets[Investor].map(lambda investor: investor.slot) == [0, 1, 2, 3]
     assert sets[Investor].agg("wealth", sum) == pytest.approx(1.0)
     assert sets[Adopter].groupby("home").count() == {0: 3} or len(sets[Adopter].groupby("home")) > 1
     sets[ClosedLab].set("cash", 7.0)
     assert np.asarray(model.market.labs.cash)[:2].tolist() == [7.0, 7.0]
 
 
-def test_a_vector_changes_as_a_whole(model):
+def test_in_place_operators_on_vector_fields(model):
     lab = labs(model)[0]
     price = np.array(lab.price)
     lab.price += 1
@@ -209,8 +209,8 @@ def test_a_vector_changes_as_a_whole(model):
     lab.price /= 4
     np.testing.assert_allclose(lab.price, (price + 1) / 2)
     np.testing.assert_array_equal(lab.price, model.market.labs.price[0])
-    mine = lab.price
-    mine -= 0.1
+    values = lab.price
+    values -= 0.1
     np.testing.assert_allclose(lab.price, (price + 1) / 2)
     with pytest.raises(ValueError, match="read-only"):
         lab.price[0] = 1.0
@@ -225,7 +225,7 @@ def test_a_vector_changes_as_a_whole(model):
         ("active", 0.5, "must be True or False"),
     ],
 )
-def test_a_number_that_would_be_bent_is_refused(model, name, value, message):
+def test_numbers_are_not_rounded_or_clipped(model, name, value, message):
     with pytest.raises(ValueError, match=message):
         setattr(labs(model)[0], name, value)
 
@@ -244,11 +244,11 @@ class Broken(Exception):
 
 
 def failing(*kinds):
-    """A model with a reporter that fails in its second month, once."""
+    """A model with reporters of which one fails once, in the second month."""
     todo = [True]
 
-    def report(one):
-        if (one if isinstance(one, MarketModel) else one.model).month == 2 and todo:
+    def report(reported):
+        if (reported if isinstance(reported, MarketModel) else reported.model).month == 2 and todo:
             todo.pop()
             raise Broken
         return 0.0
@@ -259,7 +259,7 @@ def failing(*kinds):
 
 
 @pytest.mark.parametrize("kind", ["model", "agent", "type"])
-def test_a_reporter_that_fails_undoes_its_month(kind):
+def test_a_failing_reporter_undoes_its_month(kind):
     model = failing(kind)
     model.step()
     before = model.market
@@ -271,13 +271,13 @@ def test_a_reporter_that_fails_undoes_its_month(kind):
     model.run_model()
     assert model.month == model.steps == model.time == 4
     table = model.datacollector.get_model_vars_dataframe()
-    whole = simulate(seed=3, months=4, **SIZES)
-    np.testing.assert_array_equal(table["hhi"], whole["hhi"])
+    result = simulate(seed=3, months=4, **SIZES)
+    np.testing.assert_array_equal(table["hhi"], result["hhi"])
     if kind == "agent":
         assert model.datacollector.get_agent_vars_dataframe().index.unique("Step").tolist() == [1, 2, 3, 4]
 
 
-def test_a_step_of_ones_own_that_fails_undoes_its_month():
+def test_a_failing_step_of_a_subclass_undoes_its_month():
     class Levied(MarketModel):
         def step(self):
             super().step()
@@ -299,7 +299,7 @@ def test_a_step_of_ones_own_that_fails_undoes_its_month():
     assert model.month == model.steps == 2
 
 
-def test_running_is_obeyed():
+def test_running_stops_the_model():
     class Stopping(MarketModel):
         def step(self):
             super().step()
@@ -325,8 +325,8 @@ def test_months_are_whole(model, wrong):
     assert model.month == 2
 
 
-def test_a_month_that_is_over_is_not_run_again(model):
-    with pytest.warns(RuntimeWarning, match=r"run_until\(0\): the clock is at 1 already"):
+def test_run_until_a_past_month_warns_and_runs_nothing(model):
+    with pytest.warns(RuntimeWarning, match=r"run_until\(0\): the clock is already at 1"):
         model.run_until(0)
     assert model.month == 1
 
@@ -345,17 +345,18 @@ def test_reports_are_copies(model):
 # --- seeds ---
 
 
-def test_a_model_without_a_seed_says_which_it_took():
-    one, two = (MarketModel(months=4, **SIZES) for _ in range(2))
-    assert one.seed != two.seed
-    one.step()
-    again = market(rng=one.seed)
+def test_a_model_without_a_seed_records_the_one_it_drew():
+    model, other = (MarketModel(months=4, **SIZES) for _ in range(2))
+    assert model.seed != other.seed
+    model.step()
+    again = market(rng=model.seed)
     again.step()
-    assert again.hhi == one.hhi
-    assert again.random.random() == MarketModel(rng=one.seed, months=4, **SIZES).random.random()
-    assert one.datacollector.get_model_vars_dataframe()["seed"].tolist() == [one.seed]
+    assert again.hhi == model.hhi
+    assert again.random.random() == MarketModel(rng=model.seed, months=4, **SIZES).random.random()
+    assert model.datacollector.get_model_vars_dataframe()["seed"].tolist() == [model.seed]
     assert "seed" not in again.datacollector.model_vars
-    assert f"with seed {one.seed}: scenario 'baseline', 1 of 4 months played, {len(one.agents)} agents" in repr(one)
+    assert f"with seed {model.seed}: scenario 'baseline', 1 of 4 months" in repr(model)
+    assert f"{len(model.agents)} agents" in repr(model)
 
 
 @pytest.mark.parametrize("seed", [7, np.int64(7), "7"])
@@ -369,13 +370,13 @@ def test_a_seed_is_a_whole_number(seed):
         MarketModel(seed=seed)
 
 
-def test_one_seed_is_enough():
-    with pytest.raises(ValueError, match="two names of the same thing"):
+def test_rng_and_seed_cannot_both_be_given():
+    with pytest.raises(ValueError, match="two names for the same argument"):
         MarketModel(rng=1, seed=1)
 
 
 def test_iterations_of_a_batch_differ():
-    rows = mesa.batch_run(  # noqa: TID251 # the verb of Mesa 3, which users have
+    rows = mesa.batch_run(  # noqa: TID251 # the function of Mesa 3, which users have
         MarketModel,
         {"months": 2, **SIZES, "ip_clarity": [0.1, 0.9]},
         iterations=2,
@@ -384,16 +385,16 @@ def test_iterations_of_a_batch_differ():
     assert len(rows) == len({row["seed"] for row in rows}) == 4
     assert len({row["price_index"] for row in rows}) == 4
     for row in rows:
-        whole = simulate({"ip_clarity": row["ip_clarity"]}, seed=row["seed"], months=2, **SIZES)
-        assert row["price_index"] == whole["price_index"][-1]
+        result = simulate({"ip_clarity": row["ip_clarity"]}, seed=row["seed"], months=2, **SIZES)
+        assert row["price_index"] == result["price_index"][-1]
 
 
 # --- parameters ---
 
 
-def test_parameters_are_keywords_too():
-    given = market(ip_strength={"us": 0.9, "default": 0.2})
-    assert given.setup.values["ip_strength"].tolist() == [0.9, 0.2, 0.2, 0.2]
+def test_parameters_can_be_given_as_keywords():
+    model = market(ip_strength={"us": 0.9, "default": 0.2})
+    assert model.setup.values["ip_strength"].tolist() == [0.9, 0.2, 0.2, 0.2]
     both = market(parameters=Parameters(ip_clarity=0.1), ip_strength=0.2)
     assert both.setup.parameters.model_dump(exclude_unset=True) == {"ip_clarity": 0.1, "ip_strength": 0.2}
     for parameters in (Parameters(ip_strength=0.2), {"ip_strength": 0.2}):
@@ -405,12 +406,12 @@ def test_parameters_are_keywords_too():
         market(ip_strenght=0.2)
 
 
-def test_a_field_of_ones_own_is_kept_by_copies(model):
+def test_copies_keep_custom_fields():
     class Patient(ClosedLab):
         patience = Field(1.0, "", "how long it waits")
 
-    one = market(classes=[Patient])
-    one.agents_by_type[Patient].set("patience", 3.0)
-    twin = copy.deepcopy(one)
+    model = market(classes=[Patient])
+    model.agents_by_type[Patient].set("patience", 3.0)
+    twin = copy.deepcopy(model)
     twin.agents_by_type[Patient].set("patience", 5.0)
-    assert one.agents_by_type[Patient].get("patience") == [3.0, 3.0]
+    assert model.agents_by_type[Patient].get("patience") == [3.0, 3.0]

@@ -1,4 +1,4 @@
-"""What happens when a user's own class is wrong: the rule, the class and the month are named."""
+"""User classes: errors name the rule, the class and the month, and changed rules take effect."""
 
 import subprocess
 import sys
@@ -20,35 +20,35 @@ from abm.experiments.replay import Unplayable, replay_result
 FEW = {"adopters": 20, "investors": 30, "months": 3}
 
 
-def pricing(answer):
-    """Closed labs whose wanted price is this."""
+def pricing(rule):
+    """A class of closed labs with this pricing rule."""
 
     class Mine(ClosedLab):
         def wanted_price(self, p, offer):
-            return answer(self, super().wanted_price(p, offer))
+            return rule(self, super().wanted_price(p, offer))
 
     return Mine
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("rule", "message"),
     [
-        (lambda lab, usual: jnp.ones(3), "returns shape (3,), where numbers of shape (2,) are wanted"),
+        (lambda lab, usual: jnp.ones(3), "returns shape (3,), but must return numbers of shape (2,)"),
         (lambda lab, usual: None, "returns None"),
         (lambda lab, usual: "dear", "returns 'dear'"),
-        (lambda lab, usual: usual * 1j, "where numbers of shape (2,)"),
+        (lambda lab, usual: usual * 1j, "must return numbers of shape (2,)"),
     ],
 )
-def test_a_price_that_is_none_names_the_rule(answer, said):
+def test_an_invalid_return_value_names_the_rule(rule, message):
     with pytest.raises(RuleError, match=r"rule Mine\.wanted_price") as error:
-        simulate(classes=[pricing(answer)], **FEW)
-    assert said in str(error.value)
+        simulate(classes=[pricing(rule)], **FEW)
+    assert message in str(error.value)
 
 
-def test_a_pair_or_one_number_is_a_price():
-    one = simulate(classes=[pricing(lambda lab, usual: 5.0)], **FEW)
-    two = simulate(classes=[pricing(lambda lab, usual: (5.0, 5.0))], **FEW)
-    assert one["mean_price_paid"].tolist() == two["mean_price_paid"].tolist()
+def test_a_price_may_be_one_number_or_a_pair():
+    single = simulate(classes=[pricing(lambda lab, usual: 5.0)], **FEW)
+    pair = simulate(classes=[pricing(lambda lab, usual: (5.0, 5.0))], **FEW)
+    assert single["mean_price_paid"].tolist() == pair["mean_price_paid"].tolist()
 
 
 class Undecided(Investor):
@@ -56,20 +56,18 @@ class Undecided(Investor):
         return super().felt_belief(p) * jnp.nan
 
 
-def test_a_rule_that_gives_nan_is_no_result():
-    for play in (
+def test_a_rule_that_gives_nan_raises():
+    for run in (
         lambda: simulate(classes=[Undecided], **FEW),
         lambda: ensemble(seeds=[4, 9], classes=[Undecided], **FEW),
     ):
-        with pytest.raises(
-            ValueError, match=r"is not a finite number from month 0 on \(seed \d\): look at the rules of Undecided"
-        ):
-            play()
+        with pytest.raises(ValueError, match=r"not a finite number from month 0 on \(seed \d\): .*rules of Undecided"):
+            run()
     with pytest.raises(ValueError, match=r"the price of closed_\d in month \d is nan"):
         simulate(classes=[pricing(lambda lab, usual: usual * jnp.nan)], **FEW)
 
 
-def test_a_price_beyond_any_market_is_told():
+def test_an_implausible_price_raises_a_warning():
     with pytest.warns(
         UserWarning, match=r"the price of closed_\d in month \d is 1e\+30 \$ per million tokens, above 1e\+09"
     ):
@@ -78,22 +76,20 @@ def test_a_price_beyond_any_market_is_told():
         ensemble(seeds=[4, 9], classes=[pricing(lambda lab, usual: usual * 0 + 1e30)], **FEW)
 
 
-@pytest.mark.parametrize("play", [simulate, MarketModel])
-def test_compiled_is_true_or_false(play):
+@pytest.mark.parametrize("run", [simulate, MarketModel])
+def test_compiled_must_be_true_or_false(run):
     with pytest.raises(ValueError, match="compiled = 'yes': must be True or False"):
-        play(compiled="yes", **FEW)
+        run(compiled="yes", **FEW)
 
 
 @pytest.mark.parametrize("key", [0, slice(0, 2), ["welfare"], None])
-def test_a_result_is_read_by_name(key):
-    one = simulate(**FEW)
-    with pytest.raises(
-        TypeError, match=r"read by the name of an observable, such as result\['lerner_closed'\], not by"
-    ):
-        one[key]
+def test_a_result_is_indexed_by_name(key):
+    result = simulate(**FEW)
+    with pytest.raises(TypeError, match=r"the name of an observable, such as result\['lerner_closed'\], not"):
+        result[key]
 
 
-def test_a_name_that_is_almost_a_rule_is_told():
+def test_a_method_whose_name_nearly_matches_a_rule_raises_a_warning():
     with pytest.warns(UserWarning, match="did you mean 'wanted_price'"):
 
         class Typo(ClosedLab):
@@ -108,7 +104,7 @@ def test_a_name_that_is_almost_a_rule_is_told():
                 return 1.0
 
 
-def test_natural_mistakes_are_told_what_to_write():
+def test_common_mistakes_raise_errors_that_show_the_right_call():
     with pytest.raises(TypeError, match="scenario='baseline'"):
         simulate("baseline")
     with pytest.raises(TypeError, match=r"give Parameters\(ip_strength=\.\.\.\)"):
@@ -121,8 +117,8 @@ def test_natural_mistakes_are_told_what_to_write():
         compare(short, long)
     with pytest.raises(abm.ScenarioError, match="2025-06-31"):
         abm.Scenario.load("baseline").with_event(kind="attention", date="2025-06-31", salience=1.0)
-    one = abm.Scenario.load("baseline").with_event(kind="attention", date="2025-06-30", salience=1.0)
-    assert str(one.events[-1].date) == "2025-06-30"
+    scenario = abm.Scenario.load("baseline").with_event(kind="attention", date="2025-06-30", salience=1.0)
+    assert str(scenario.events[-1].date) == "2025-06-30"
 
 
 TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
@@ -130,27 +126,28 @@ FACTOR = 1.2
 
 
 class Marked(ClosedLab):
-    """Sells at a factor over cost, which stands outside the class."""
+    """Sells at a multiple of cost; the factor is a global variable."""
 
     def wanted_price(self, p, offer):
         return FACTOR * self.token_cost
 
 
-def lerner(**more):
-    return simulate(seed=2, months=3, classes=[Marked], **TINY, **more)["lerner_closed"][-1]
+def lerner(**options):
+    """Final Lerner index of a run with `Marked` labs."""
+    return simulate(seed=2, months=3, classes=[Marked], **TINY, **options)["lerner_closed"][-1]
 
 
-def test_a_changed_rule_is_what_runs(monkeypatch):
-    dear, cheap = {}, {}
-    for factor, found in ((2.5, dear), (1.2, cheap), (2.5, dear)):
+def test_a_changed_rule_takes_effect(monkeypatch):
+    expensive, cheap = {}, {}
+    for factor, values in ((2.5, expensive), (1.2, cheap), (2.5, expensive)):
         monkeypatch.setattr(sys.modules[__name__], "FACTOR", factor)
-        found.setdefault("compiled", []).append(lerner())
-        found["in Python"] = lerner(compiled=False)
-        found["many"] = ensemble(seeds=[2], months=3, classes=[Marked], **TINY)["lerner_closed"][0, -1]
-    assert dear["compiled"] == pytest.approx([dear["in Python"]] * 2)
-    assert cheap["compiled"] == pytest.approx([cheap["in Python"]])
-    assert (dear["many"], cheap["many"]) == pytest.approx((dear["in Python"], cheap["in Python"]))
-    assert dear["compiled"][0] - cheap["compiled"][0] > 0.1
+        values.setdefault("compiled", []).append(lerner())
+        values["interpreted"] = lerner(compiled=False)
+        values["ensemble"] = ensemble(seeds=[2], months=3, classes=[Marked], **TINY)["lerner_closed"][0, -1]
+    assert expensive["compiled"] == pytest.approx([expensive["interpreted"]] * 2)
+    assert cheap["compiled"] == pytest.approx([cheap["interpreted"]])
+    assert (expensive["ensemble"], cheap["ensemble"]) == pytest.approx((expensive["interpreted"], cheap["interpreted"]))
+    assert expensive["compiled"][0] - cheap["compiled"][0] > 0.1
 
 
 class Paying(ClosedLab):
@@ -160,67 +157,67 @@ class Paying(ClosedLab):
         return -1.0 * self.token_cost
 
 
-def played_by_steps(**options):
+def run_model(**options):
     model = MarketModel(rng=2, **options)
     model.run_model()
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-def test_a_price_that_is_not_above_0_is_no_result_of_any_run(compiled):
-    asked = dict(months=3, classes=[Paying], **TINY)
-    told = r"price of closed_1 in month 2 is -\d.*: a price must be a finite number above 0"
-    if not compiled:  # its first buyer says so
-        told = "price must be positive in the log form"
-    for play in (
-        lambda: simulate(seed=2, compiled=compiled, **asked),
-        lambda: played_by_steps(compiled=compiled, **asked),
+def test_a_price_that_is_not_positive_raises_in_every_kind_of_run(compiled):
+    options = dict(months=3, classes=[Paying], **TINY)
+    message = r"price of closed_1 in month 2 is -\d.*: a price must be a finite number above 0"
+    if not compiled:  # raised by the first buyer's rule
+        message = "price must be positive in the log form"
+    for run in (
+        lambda: simulate(seed=2, compiled=compiled, **options),
+        lambda: run_model(compiled=compiled, **options),
     ):
-        with pytest.raises(ValueError, match=told):
-            play()
+        with pytest.raises(ValueError, match=message):
+            run()
     if compiled:
-        with pytest.raises(ValueError, match=r"from month 2 on \(seed 2\): look at the rules of Paying"):
-            ensemble(seeds=[2], **asked)
-        found = abm.sweep(
+        with pytest.raises(ValueError, match=r"from month 2 on \(seed 2\): .*rules of Paying"):
+            ensemble(seeds=[2], **options)
+        runs = abm.sweep(
             {"ip_strength": [0.5]}, seeds=[2], months=3, populations=TINY, classes=[Paying],
             observables=["welfare"],
         ).runs()  # fmt: skip
-        assert found["status"].tolist() == ["nonfinite"]
-        assert found["error"][0].startswith("not finite: active_closed_labs from month 2")
+        assert runs["status"].tolist() == ["nonfinite"]
+        assert runs["error"][0].startswith("not finite: active_closed_labs from month 2")
 
 
-def dear(cost):
+def marked_up(cost):
     return FACTOR * cost
 
 
 class Branching(ClosedLab):
-    """Calls a function of the module through JAX, which keeps its trace by the function alone."""
+    """Calls a function of the module through JAX, which caches its trace by the identity of the function."""
 
     def wanted_price(self, p, offer):
-        return jax.lax.cond(jnp.all(self.token_cost > 0), dear, dear, self.token_cost * jnp.ones(2))
+        return jax.lax.cond(jnp.all(self.token_cost > 0), marked_up, marked_up, self.token_cost * jnp.ones(2))
 
 
-def test_what_jax_keeps_of_a_rule_goes_when_the_rule_changes(monkeypatch):
-    found = []
+def test_cached_traces_of_a_rule_are_dropped_when_it_changes(monkeypatch):
+    values = []
     for factor in (1.2, 2.5):
         monkeypatch.setattr(sys.modules[__name__], "FACTOR", factor)
-        found += [
-            simulate(seed=2, months=3, classes=[Branching], compiled=how, **TINY)["lerner_closed"][-1]
-            for how in (True, False)
+        values += [
+            simulate(seed=2, months=3, classes=[Branching], compiled=compiled, **TINY)["lerner_closed"][-1]
+            for compiled in (True, False)
         ]
-    assert found == pytest.approx([0.43535, 0.43535, 0.63519, 0.63519], abs=1e-4)
+    assert values == pytest.approx([0.43535, 0.43535, 0.63519, 0.63519], abs=1e-4)
 
 
-def test_a_helper_that_is_defined_again_is_what_runs(monkeypatch):
+def test_a_redefined_helper_takes_effect(monkeypatch):
     module = sys.modules[__name__]
     monkeypatch.setattr(module, "rate", lambda: 1.2, raising=False)
-    monkeypatch.setattr(module, "dear", lambda cost: rate() * cost)  # noqa: F821
+    monkeypatch.setattr(module, "marked_up", lambda cost: rate() * cost)  # noqa: F821
     first = simulate(seed=2, months=3, classes=[Branching], compiled=False, **TINY)["lerner_closed"][-1]
     monkeypatch.setattr(module, "rate", lambda: 2.5)
     again = simulate(seed=2, months=3, classes=[Branching], compiled=False, **TINY)["lerner_closed"][-1]
     assert (first, again) == pytest.approx((0.43535, 0.63519), abs=1e-4)
 
 
-def test_a_sweep_refuses_rules_that_were_replaced_before_anything_was_run(tmp_path):
+def test_a_sweep_refuses_rules_replaced_before_the_import(tmp_path):
     script = f"""
 from abm.agents import ClosedLab
 import functools
@@ -234,7 +231,7 @@ abm.sweep({{"ip_strength": [0.5]}}, seeds=[2], months=2, populations={TINY}, out
     assert not (tmp_path / "x").exists()
 
 
-def test_a_rule_replaced_in_the_package_is_what_runs_and_no_sweep_keeps_it(monkeypatch, tmp_path):
+def test_a_rule_replaced_in_the_package_takes_effect_but_not_in_sweeps(monkeypatch, tmp_path):
     usual = simulate(seed=2, months=3, **TINY)
     with monkeypatch.context() as patch:
         patch.setattr(ClosedLab, "wanted_price", Marked.wanted_price)
@@ -247,67 +244,69 @@ def test_a_rule_replaced_in_the_package_is_what_runs_and_no_sweep_keeps_it(monke
     assert np.array_equal(again["lerner_closed"], usual["lerner_closed"])
 
 
-def test_a_rule_changed_between_two_steps_acts_from_the_next(monkeypatch):
+def test_a_rule_changed_between_steps_takes_effect_in_the_next_step(monkeypatch):
     model = MarketModel(rng=2, months=3, classes=[Marked], **TINY)
     twin = MarketModel(rng=2, months=3, classes=[Marked], compiled=False, **TINY)
     for factor in (2.5, 2.5, 1.2):
         monkeypatch.setattr(sys.modules[__name__], "FACTOR", factor)
-        for one in (model, twin):
-            one.step()
-    found = model.frame()["lerner_closed"].tolist()
-    assert found == pytest.approx(twin.frame()["lerner_closed"].tolist())
-    assert found[-1] == pytest.approx(0.435, abs=1e-3)  # 0.635 if it went on selling at 2.5 times cost
+        model.step()
+        twin.step()
+    values = model.frame()["lerner_closed"].tolist()
+    assert values == pytest.approx(twin.frame()["lerner_closed"].tolist())
+    assert values[-1] == pytest.approx(0.435, abs=1e-3)  # 0.635 if it still sold at 2.5 times cost
 
 
-def test_a_rule_that_reads_a_clock_is_told_once(recwarn):
+def test_a_rule_that_reads_a_clock_raises_one_warning(recwarn):
     class Timely(ClosedLab):
         def wanted_price(self, p, offer):
             return (2.5 + 0 * time.time()) * self.token_cost
 
     for _ in range(2):
         simulate(seed=2, months=1, classes=[Timely], **TINY)
-    told = [str(one.message) for one in recwarn if "Timely" in str(one.message)]
-    assert len(told) == 1
-    assert "Timely.wanted_price uses time" in told[0]
+    messages = [str(warning.message) for warning in recwarn if "Timely" in str(warning.message)]
+    assert len(messages) == 1
+    assert "Timely.wanted_price uses time" in messages[0]
 
 
 def factory(markup):
-    class Made(ClosedLab):
+    """A class of closed labs whose rule refers to a variable of this function."""
+
+    class Local(ClosedLab):
         def wanted_price(self, p, offer):
             return markup * self.token_cost
 
-    return Made
+    return Local
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_classes_of_a_function_run_in_a_sweep_and_are_part_of_what_was_run(tmp_path, workers):
-    asked = {"seeds": [2], "months": 3, "populations": TINY, "observables": ["lerner_closed"], "workers": workers}
-    found = abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(2.5)], out=tmp_path / "x", **asked).runs()
-    assert set(found["status"]) == {"ok"}
+def test_classes_defined_in_functions_run_in_a_sweep_and_identify_it(tmp_path, workers):
+    options = {"seeds": [2], "months": 3, "populations": TINY, "observables": ["lerner_closed"], "workers": workers}
+    runs = abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(2.5)], out=tmp_path / "x", **options).runs()
+    assert set(runs["status"]) == {"ok"}
     alone = simulate({"ip_strength": 0.5}, seed=2, months=3, classes=[factory(2.5)], **TINY)
-    assert found["lerner_closed_last"].iloc[-1] == pytest.approx(alone["lerner_closed"][-1], rel=1e-9)
+    assert runs["lerner_closed_last"].iloc[-1] == pytest.approx(alone["lerner_closed"][-1], rel=1e-9)
     with pytest.raises(ValueError, match="classes of agents: changed"):
-        abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(1.2)], out=tmp_path / "x", **asked)
-    again = abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(2.5)], out=tmp_path / "x", **asked)
-    assert len(again.sessions()) == 1  # the same rules: nothing is done twice
+        abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(1.2)], out=tmp_path / "x", **options)
+    again = abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(2.5)], out=tmp_path / "x", **options)
+    assert len(again.sessions()) == 1  # the same rules, so no run is repeated
 
 
-def test_classes_that_cannot_play_or_travel_are_refused(tmp_path):
-    asked = {"seeds": [2], "months": 3, "populations": TINY}
-    with pytest.raises(ValueError, match="classes for closed_labs add up to 3, but there are 1"):
-        abm.sweep({"ip_strength": [0.4]}, classes={"closed_labs": {Marked: 3}}, **asked)
-    with pytest.raises(ValueError, match="plays no role"):
-        abm.sweep({"ip_strength": [0.4]}, classes=[int], **asked)
+def test_classes_without_a_role_or_that_cannot_be_pickled_are_refused(tmp_path):
+    options = {"seeds": [2], "months": 3, "populations": TINY}
+    with pytest.raises(ValueError, match="classes for closed_labs add up to 3 agents, but closed_labs = 1"):
+        abm.sweep({"ip_strength": [0.4]}, classes={"closed_labs": {Marked: 3}}, **options)
+    with pytest.raises(ValueError, match="has no role"):
+        abm.sweep({"ip_strength": [0.4]}, classes=[int], **options)
     lock = threading.Lock()
 
     class Locked(ClosedLab):
         own = lock
 
     with pytest.warns(UserWarning, match=r"holds a _thread\.lock"), pytest.raises(ValueError, match="cannot be sent"):
-        abm.sweep({"ip_strength": [0.4]}, classes=[Locked], **asked)
+        abm.sweep({"ip_strength": [0.4]}, classes=[Locked], **options)
 
 
-def test_a_sweep_with_own_classes_says_that_it_cannot_be_replayed_alone(tmp_path):
+def test_a_sweep_with_own_classes_cannot_be_replayed_from_its_files(tmp_path):
     abm.sweep({"ip_strength": [0.5]}, classes=[Marked], seeds=[2], months=3, populations=TINY, out=tmp_path / "x")
     with pytest.raises(Unplayable, match=r"classes of agents that it does not hold \(Marked\)"):
         replay_result(tmp_path / "x")

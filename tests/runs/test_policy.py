@@ -1,4 +1,4 @@
-"""The resolved policy: what acts, and what is told of settings that collide, beside the numbers that are played."""
+"""The resolved policy: the reported changes match the simulated numbers, and conflicting settings are reported."""
 
 import datetime as dt
 import re
@@ -19,17 +19,18 @@ from abm.runs.setup import Setup
 
 TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2)
 MONTHS = 27
-"""To March 2025: a month with the events of February."""
+"""To March 2025: one month with the events of February in effect."""
 SEEDS = [1, 2]
 
 
-def played(asked):
-    """The changed world less the baseline, of few agents."""
+def run(asked):
+    """Comparison of the counterfactual with the baseline, with few agents."""
     baseline, changed = ensembles(asked.settings(), SEEDS, months=asked.months, **TINY)
     return compare(changed, baseline)
 
 
-def told(asked):
+def lines(asked):
+    """The reported changes of a counterfactual."""
     return [str(change) for change in asked.policy()]
 
 
@@ -41,22 +42,22 @@ STRICT = {"scenario": "ip_strict", "months": MONTHS, "seeds": 2}
 LOW = Counterfactual(**STRICT, levers={"ip_strength": 0.2})
 
 
-# --- the last that was touched wins ---
+# --- the latest setting takes precedence ---
 
 
-def test_a_lever_acts_whatever_the_scenario_says_of_its_instrument():
-    low, strict = played(LOW).a["ip_strength"], played(Counterfactual(**STRICT)).a["ip_strength"]
+def test_a_lever_overrides_the_scenario():
+    low, strict = run(LOW).a["ip_strength"], run(Counterfactual(**STRICT)).a["ip_strength"]
     wide = Counterfactual(levers={"ip_strength": 0.2, "enforcement_effort": 0.4}, months=MONTHS, seeds=2)
     steps = np.diff(low[:, 23:])
-    assert (steps < 0).all(), "every month goes towards 0.2"
+    assert (steps < 0).all(), "moves towards 0.2 every month"
     assert (np.diff(strict[:, 24:]) > 0).all()
-    assert played(wide).a["ip_strength"][0, -1] == pytest.approx(low[0, -1], rel=1e-3)
-    assert told(LOW) == [
+    assert run(wide).a["ip_strength"][0, -1] == pytest.approx(low[0, -1], rel=1e-3)
+    assert lines(LOW) == [
         "ip_strength 0.4 to 0.2 from January 2025, user",
         "enforcement_effort 0.2 to 0.4 from February 2025, scenario ip_strict (ip_strict_effort)",
     ]
     (note,) = notes(LOW)
-    assert "ip_strict_strength does not act on it (scenario ip_strict sets it to 0.9 from February 2025 on)" in note
+    assert "event ip_strict_strength does not change it (scenario ip_strict sets it to 0.9" in note
 
 
 @pytest.mark.parametrize("instrument", ["permitting_lag", "power_growth"])
@@ -65,32 +66,32 @@ def test_a_lever_is_neither_scaled_nor_shifted_by_an_event(instrument):
     setup = Setup.of(asked.parameters(), asked.changed_scenario(), MONTHS)
     (row,) = [change for change in asked.policy() if change.instrument == instrument]
     assert (row.after, row.month, row.by) == (1.25, 24, "user")
-    at = list(Parameters.names()).index(instrument)
-    assert (setup.timeline["policy_scale"][24:, :, at] == 1).all()
-    assert not setup.timeline["policy_add"][24:, :, at].any()
+    index = list(Parameters.names()).index(instrument)
+    assert (setup.timeline["policy_scale"][24:, :, index] == 1).all()
+    assert not setup.timeline["policy_add"][24:, :, index].any()
 
 
 def test_a_lever_replaces_an_event_of_the_baseline_too():
     asked = Counterfactual(levers={"policy_uncertainty": 0.3}, months=30)
-    assert told(asked) == [
+    assert lines(asked) == [
         "policy_uncertainty 0.15 to 0.3 from January 2025, user",
         "policy_uncertainty 0.1 to 0.3 from May 2025, user",
     ]
-    assert "diffusion_rule does not act on it (scenario baseline multiplies it by 1.5" in notes(asked)[0]
+    assert "event diffusion_rule does not change it (scenario baseline multiplies it by 1.5" in notes(asked)[0]
 
 
-def test_in_one_jurisdiction_the_lever_acts_and_elsewhere_the_scenario():
+def test_a_lever_for_one_jurisdiction_leaves_the_scenario_to_the_others():
     asked = Counterfactual(**STRICT, levers={"ip_strength.china": 0.2})
     setup = Setup.of(asked.parameters(), asked.changed_scenario(), MONTHS)
     target = setup.values["ip_strength"] * setup.timeline["policy_scale"][-1, :, 0]
     assert (target + setup.timeline["policy_add"][-1, :, 0]).tolist() == [0.9, 0.2, 0.9, 0.9]
-    assert told(asked)[:2] == [
+    assert lines(asked)[:2] == [
         "ip_strength (china) 0.4 to 0.2 from January 2025, user",
         "ip_strength (us, eu, row) 0.4 to 0.9 from February 2025, scenario ip_strict (ip_strict_strength)",
     ]
 
 
-def test_what_is_chosen_later_takes_back_what_was_set_before():
+def test_later_settings_replace_earlier_ones():
     before = ["ip_strength", "ip_strength.china", "ip_clarity.eu", "copying_rate"]
     assert list(taken_back("ip_strict", [], "as enacted", before)) == ["ip_strength", "ip_strength.china"]
     assert list(taken_back(None, ["ip_clarity"], "as enacted", before)) == ["ip_clarity.eu"]
@@ -99,12 +100,12 @@ def test_what_is_chosen_later_takes_back_what_was_set_before():
     assert taken_back("no_r1", [], "lifted", before) == {}
 
 
-# --- what acts is what is told ---
+# --- reported changes match the simulation ---
 
 
 @pytest.mark.parametrize("name", Scenario.names())
-def test_the_table_of_a_run_has_its_targets(name):
-    """Replayed, the changes give the targets of every month: nothing is left out, nothing is told that does not act."""
+def test_the_reported_changes_reproduce_the_targets(name):
+    """Applied in order, the changes give the targets of every month: none is missing, and none is without effect."""
     setup = Setup.of({"ip_strength": {"eu": 0.6}, "permitting_lag": 5.0}, name, 60)
     target = np.stack([setup.values[i] for i in Parameters.names()[:8]], -1) * setup.timeline["policy_scale"]
     target = target + setup.timeline["policy_add"]
@@ -113,13 +114,13 @@ def test_the_table_of_a_run_has_its_targets(name):
     for month in range(60):
         for change in changes:
             if change.month == month and change.instrument in now:
-                rows = [at for at, where in enumerate(setup.cast.jurisdictions) if where in change.jurisdiction]
+                rows = [i for i, place in enumerate(setup.cast.jurisdictions) if place in change.jurisdiction]
                 now[change.instrument][rows or slice(None)] = change.after
         np.testing.assert_allclose(np.stack(list(now.values()), -1), target[month], rtol=1e-9)
     assert list(frame(changes).columns) == ["instrument", "jurisdiction", "from", "to", "date", "set_by"]
 
 
-def test_parameters_scenarios_and_export_rules_are_told_with_their_author():
+def test_parameters_scenarios_and_export_rules_are_reported_with_their_author():
     setup = Setup.of({"enforcement_effort": 0.3}, "article_bundle", 60)
     rows = [str(change) for change in resolved(setup)]
     assert "enforcement_effort 0.2 to 0.3 from January 2023, parameters" in rows
@@ -129,107 +130,107 @@ def test_parameters_scenarios_and_export_rules_are_told_with_their_author():
     assert h20 in rows
 
 
-def test_export_rules_of_the_user_are_the_users():
-    lifted = told(Counterfactual(exports="lifted"))
+def test_export_rules_set_by_the_user_name_the_user():
+    lifted = lines(Counterfactual(exports="lifted"))
     assert "export_performance_cap of leader, follower, inhouse (china) 0.15 to none from January 2025, user" in lifted
     assert "export_availability of leader, follower, inhouse (china) 0 to 1 from April 2025, user" in lifted
-    closed = told(Counterfactual(exports="closed to China", scenario="export_ban"))
+    closed = lines(Counterfactual(exports="closed to China", scenario="export_ban"))
     assert closed[0] == "export_availability of leader, follower, inhouse (china) 1 to 0 from January 2025, user"
 
 
 def test_rules_without_an_id_are_lifted_too(tmp_path):
-    story = tmp_path / "mine.toml"
+    scenario = tmp_path / "mine.toml"
     rule = 'kind = "export_control"\ndate = 2025-02-01\ndestination = "eu"\navailability = 0.0\n'
-    story.write_text(f'name = "mine"\nextends = "baseline"\n[[event]]\n{rule}')
-    asked = Counterfactual(scenario=str(story), exports="lifted")
+    scenario.write_text(f'name = "mine"\nextends = "baseline"\n[[event]]\n{rule}')
+    asked = Counterfactual(scenario=str(scenario), exports="lifted")
     availability = asked.changed_scenario().timeline(60).export_availability
     assert (availability == 1).all()
-    assert notes(asked) == ["export rules are lifted by the user: those of scenario mine do not act (export_control)"]
+    assert notes(asked) == ["export rules are lifted by the user; those of scenario mine do not apply (export_control)"]
 
 
-def test_a_scenario_may_use_the_name_of_the_added_rule(tmp_path):
-    story = tmp_path / "mine.toml"
-    story.write_text(
+def test_a_scenario_may_use_the_id_of_the_added_rule(tmp_path):
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text(
         'name = "mine"\nextends = "baseline"\n[[event]]\nid = "closed_to_china"\nkind = "attention"\n'
         "date = 2025-02-03\nsalience = 1.0\n"
     )
-    asked = Counterfactual(scenario=str(story), exports="closed to China")
+    asked = Counterfactual(scenario=str(scenario), exports="closed to China")
     assert (asked.changed_scenario().timeline(60).export_availability[24:, 0, 1] == 0).all()
 
 
-# --- what cannot act ---
+# --- settings without effect ---
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("settings", "words"),
     [
-        ({"scenario": "ip_strict", "months": 25}, "is the baseline here: January 2025 is the last month"),
-        ({"levers": {"ip_strength": 0.4}}, "ip_strength changes nothing: the baseline has the same value"),
-        ({"levers": {"policy_adjustment": 0.0, "ip_strength": 0.9}}, "the targets of ip_strength are never approached"),
-        ({"levers": {"short_sale_constraint": 0.3}}, "is a switch: 0.3 acts as 0"),
+        ({"scenario": "ip_strict", "months": 25}, "is identical to the baseline here: the last month is January 2025"),
+        ({"levers": {"ip_strength": 0.4}}, "ip_strength has no effect: the baseline has the same value"),
+        ({"levers": {"policy_adjustment": 0.0, "ip_strength": 0.9}}, "the targets of ip_strength have no effect"),
+        ({"levers": {"short_sale_constraint": 0.3}}, "is a switch: 0.3 counts as 0"),
         ({"levers": {"export_leakage": 0.5}, "exports": "lifted"}, "export_leakage has no effect"),
-        ({"scenario": "export_ban", "exports": "lifted"}, "those of scenario export_ban do not act"),
+        ({"scenario": "export_ban", "exports": "lifted"}, "those of scenario export_ban do not apply"),
         (
-            {"levers": {"ip_strength": 0.1} | {f"ip_strength.{at}": 0.9 for at in ("us", "china", "eu", "row")}},
-            "ip_strength = 0.1 acts nowhere",
+            {"levers": {"ip_strength": 0.1} | {f"ip_strength.{place}": 0.9 for place in ("us", "china", "eu", "row")}},
+            "ip_strength = 0.1 has no effect",
         ),
         (
             {"scenario": "article_bundle", "levers": {"guarantee_share": 0.2}, "since": dt.date(2023, 1, 1)},
-            "guarantee_share is set by the user, in place of the value of scenario article_bundle",
+            "guarantee_share is set by the user instead of the value in scenario article_bundle",
         ),
     ],
 )
-def test_what_cannot_act_is_told(said, words):
-    assert any(words in note for note in notes(Counterfactual(**said)))
+def test_settings_without_effect_are_reported(settings, words):
+    assert any(words in note for note in notes(Counterfactual(**settings)))
 
 
-def test_nothing_is_told_where_nothing_collides():
-    for said in ({}, {"scenario": "ip_strict"}, {"levers": {"ip_strength": 0.9}}, {"exports": "closed to China"}):
-        assert notes(Counterfactual(**said)) == []
+def test_there_are_no_notes_without_conflicts():
+    for settings in ({}, {"scenario": "ip_strict"}, {"levers": {"ip_strength": 0.9}}, {"exports": "closed to China"}):
+        assert notes(Counterfactual(**settings)) == []
 
 
-def test_the_regulators_own_part_is_told_where_they_have_one():
+def test_the_response_of_regulators_is_described_where_they_have_one():
     changes = LOW.policy()
     usual, idle = answers(Parameters(), changes), answers(Parameters(policy_response=0.0), changes)
     assert usual == [
-        "Regulators go 10 % of the way to a target each month; they shift the target of ip_strength, enforcement_effort"
-        " as lobbying, rivals, safety and prices press on them (policy_response = 0.1)."
+        "Regulators move 10 % of the way to a target each month; they also shift the target of ip_strength,"
+        " enforcement_effort in response to lobbying, rivals, safety and prices (policy_response = 0.1)."
     ]
-    assert idle == ["Regulators go 10 % of the way to a target each month."]
+    assert idle == ["Regulators move 10 % of the way to a target each month."]
     assert answers(Parameters(), []) == []
 
 
-def test_a_parameter_of_the_scenario_that_the_lever_replaces_binds_nobody():
-    """article_bundle has guarantee_share from 2023 on, and nothing else that comes before 2025."""
+def test_a_lever_may_replace_a_parameter_of_the_scenario():
+    """article_bundle sets guarantee_share from 2023 on, and nothing else before 2025."""
     with pytest.raises(CounterfactualError, match="guarantee_share"):
         Counterfactual(scenario="article_bundle").changed_scenario()
     asked = Counterfactual(scenario="article_bundle", levers={"guarantee_share": 0.0})
-    assert told(asked)[0] == "guarantee_share 0.1 to 0 from January 2025, user"
+    assert lines(asked)[0] == "guarantee_share 0.1 to 0 from January 2025, user"
 
 
-# --- parameters of a run are levels, which events change from their date on ---
+# --- parameters are levels, which events change from their date on ---
 
 
-def test_a_parameter_that_an_event_sets_is_told():
-    sentence = "ip_strength = 0.2 acts until January 2025: scenario ip_strict sets it to 0.9 from February 2025 on"
+def test_a_parameter_that_an_event_sets_raises_a_warning():
+    sentence = "ip_strength = 0.2 applies until January 2025: scenario ip_strict sets it to 0.9 from February 2025 on"
     with pytest.warns(PolicyWarning, match=re.escape(sentence)):
-        given = simulate(Parameters(ip_strength=0.2), "ip_strict", 1, months=MONTHS, **TINY)
-    rows = given.policy()
-    mine = rows[rows["instrument"] == "ip_strength"]
-    assert mine["to"].tolist() == [0.2, 0.9]
-    assert mine["set_by"].tolist() == ["parameters", "scenario ip_strict (ip_strict_strength)"]
-    assert given["ip_strength"][0] == pytest.approx(0.2)
-    assert given["ip_strength"][-1] > given["ip_strength"][24]
+        result = simulate(Parameters(ip_strength=0.2), "ip_strict", 1, months=MONTHS, **TINY)
+    rows = result.policy()
+    rows = rows[rows["instrument"] == "ip_strength"]
+    assert rows["to"].tolist() == [0.2, 0.9]
+    assert rows["set_by"].tolist() == ["parameters", "scenario ip_strict (ip_strict_strength)"]
+    assert result["ip_strength"][0] == pytest.approx(0.2)
+    assert result["ip_strength"][-1] > result["ip_strength"][24]
     with pytest.warns(PolicyWarning, match=re.escape(sentence)):
         ensemble({"ip_strength": 0.2}, "ip_strict", SEEDS, months=MONTHS, **TINY)
     with pytest.warns(PolicyWarning, match=re.escape(sentence)):
         MarketModel({"ip_strength": 0.2}, "ip_strict", months=MONTHS, **TINY)
 
 
-def test_a_branch_tells_what_does_not_act_from_its_month_on():
+def test_a_branch_warns_of_parameters_without_effect():
     model = MarketModel(rng=1, months=MONTHS, **TINY)
     model.run_for(2)
-    with pytest.warns(PolicyWarning, match="ip_strength = 0.2 acts until January 2025"):
+    with pytest.warns(PolicyWarning, match="ip_strength = 0.2 applies until January 2025"):
         model.branch({"ip_strength": 0.2}, "ip_strict")
     with pytest.warns(PolicyWarning, match="closed_trust has no effect: .* the branch begins in March 2023"):
         model.branch({"closed_trust": 3.0})
@@ -239,7 +240,7 @@ def test_a_branch_tells_what_does_not_act_from_its_month_on():
     assert same(a, b)
 
 
-def test_no_warning_where_all_acts():
+def test_there_is_no_warning_if_all_parameters_have_effect():
     with warnings.catch_warnings():
         warnings.simplefilter("error", PolicyWarning)
         model = MarketModel({"ip_strength": 0.2}, months=4, **TINY)
@@ -249,8 +250,8 @@ def test_no_warning_where_all_acts():
         ensembles(LOW.settings(), SEEDS, months=MONTHS, **TINY)
 
 
-def test_events_of_single_jurisdictions_and_of_a_while():
-    story = Scenario.load("baseline").with_event(
+def test_events_for_one_jurisdiction_and_for_some_months():
+    scenario = Scenario.load("baseline").with_event(
         kind="policy",
         date=dt.date(2024, 1, 1),
         until=dt.date(2024, 6, 1),
@@ -258,24 +259,24 @@ def test_events_of_single_jurisdictions_and_of_a_while():
         jurisdiction="eu",
         value=0.8,
     )
-    assert overridden(story, {"ip_strength": {"china": 0.2}}, 30) == []
-    assert overridden(story, {"ip_strength": 0.2}, 12) == []
-    assert overridden(story, {"ip_strength": 0.2}, 30, since=17) == []
-    (one,) = overridden(story, {"ip_strength": {"eu": 0.2}}, 30)
-    assert one == (
-        "ip_strength = 0.2 (eu) acts until December 2023 and from June 2024 on: scenario baseline sets it to 0.8 in eu from"
+    assert overridden(scenario, {"ip_strength": {"china": 0.2}}, 30) == []
+    assert overridden(scenario, {"ip_strength": 0.2}, 12) == []
+    assert overridden(scenario, {"ip_strength": 0.2}, 30, since=17) == []
+    (sentence,) = overridden(scenario, {"ip_strength": {"eu": 0.2}}, 30)
+    assert sentence == (
+        "ip_strength = 0.2 (eu) applies until December 2023 and from June 2024 on: scenario baseline sets it to 0.8 in eu from"
         " January 2024 to May 2024"
     )
 
 
-def test_a_sweep_tells_of_a_factor_that_an_event_sets(tmp_path):
+def test_a_sweep_reports_a_factor_that_an_event_sets(tmp_path):
     from abm.sweeps.plan import Plan
     from abm.sweeps.spec import Sweep
 
     factors = {"ip_strength": [0.1, 0.9], "enforcement_effort": [0.1, 0.2], "ip_strength.eu": [0.3]}
     plan = Plan.of(Sweep(scenarios=["baseline", "ip_strict"], factors=factors, replications=1))
     assert plan.without_effect == [
-        "ip_strength acts until January 2025: scenario ip_strict sets it to 0.9 from February 2025 on"
+        "ip_strength applies until January 2025: scenario ip_strict sets it to 0.9 from February 2025 on"
     ]
     assert Plan.of(Sweep(factors=factors, replications=1)).without_effect == []
 
@@ -283,7 +284,7 @@ def test_a_sweep_tells_of_a_factor_that_an_event_sets(tmp_path):
 # --- page and files ---
 
 
-def test_the_page_plays_from_the_first_month_what_the_command_plays():
+def test_the_page_and_the_command_give_the_same_numbers_from_the_first_month():
     from abm.dashboard.month_by_month import Walk
     from abm.dashboard.runs import Runs
 
@@ -296,18 +297,18 @@ def test_the_page_plays_from_the_first_month_what_the_command_plays():
     assert walk.model.last_report["ip_strength"] == pytest.approx(plain.a["ip_strength"][0, 0])
 
 
-def test_files_say_what_acts(tmp_path):
+def test_files_list_the_changes(tmp_path):
     asked = Counterfactual(**STRICT, levers={"ip_strength": 0.2})
-    table = kept(asked, played(asked))
+    table = kept(asked, run(asked))
     (policy,) = set(table["policy"])
-    assert policy == "; ".join(told(asked))
+    assert policy == "; ".join(lines(asked))
     path = tmp_path / "spec.toml"
     path.write_text(asked.annotated())
     assert Counterfactual.load(path) == asked
     assert path.read_text().startswith("# ip_strength 0.4 to 0.2 from January 2025, user\n")
 
 
-def test_an_address_that_says_something_twice_is_refused():
+def test_an_address_with_a_duplicate_setting_is_refused():
     with pytest.raises(CounterfactualError, match="'ip_strength' is given twice"):
         Counterfactual.from_query("ip_strength=0.2&ip_strength=0.9")
 
@@ -315,29 +316,29 @@ def test_an_address_that_says_something_twice_is_refused():
 # --- the commands ---
 
 
-def test_the_file_comes_before_the_options(tmp_path):
-    """What `abm compare FILE --scenario ...` takes of the file; nothing is played."""
-    from abm.cli.compare import _asked
+def test_options_replace_settings_of_the_file(tmp_path):
+    """The settings that `abm compare FILE --scenario ...` takes from the file; nothing is simulated."""
+    from abm.cli.compare import _counterfactual
 
     spec = tmp_path / "spec.toml"
     spec.write_text('exports = "lifted"\n[levers]\nip_strength = 0.2\n"ip_clarity.eu" = 0.1\n')
-    asked, back = _asked(spec, None, "ip_strict", None, None, None, None)
+    asked, back = _counterfactual(spec, None, "ip_strict", None, None, None, None)
     assert asked.levers == {"ip_clarity.eu": 0.1}
-    assert back == ["ip_strength is taken back: scenario ip_strict sets it to 0.9 from February 2025 on"]
-    asked, back = _asked(spec, ["ip_strength=0.3", "ip_clarity=0.9"], "ip_strict", None, None, None, None)
+    assert back == ["ip_strength is reset: scenario ip_strict sets it to 0.9 from February 2025 on"]
+    asked, back = _counterfactual(spec, ["ip_strength=0.3", "ip_clarity=0.9"], "ip_strict", None, None, None, None)
     assert asked.levers == {"ip_strength": 0.3, "ip_clarity": 0.9}
-    assert back == ["ip_clarity.eu is taken back: ip_clarity was set everywhere after it"]
-    asked, back = _asked(spec, None, "export_ban", None, None, None, None)
+    assert back == ["ip_clarity.eu is reset: ip_clarity was then set for all jurisdictions"]
+    asked, back = _counterfactual(spec, None, "export_ban", None, None, None, None)
     assert (asked.exports, len(back)) == ("as enacted", 1)
-    asked, back = _asked(spec, None, "export_ban", None, "lifted", None, None)
+    asked, back = _counterfactual(spec, None, "export_ban", None, "lifted", None, None)
     assert (asked.exports, back) == ("lifted", [])
 
 
-def test_the_commands_print_and_keep_what_acts(tmp_path):
+def test_the_commands_print_and_store_the_changes(tmp_path):
     words = ["run", "ip_strict", "--set", "ip_strength=0.2", "--months", "27", "--out", str(tmp_path)]
     result = CliRunner().invoke(app, words, env={"COLUMNS": "80"})
     assert result.exit_code == 0, result.output
-    assert "abm: warning: ip_strength = 0.2 acts until January 2025" in result.stderr
+    assert "abm: warning: ip_strength = 0.2 applies until January 2025" in result.stderr
     assert re.search(r"ip_strength +0\.4 +0\.2 +2023-01 +parameters", result.stdout)
     assert re.search(r"ip_strength +0\.2 +0\.9 +2025-02 +scenario ip_strict", result.stdout)
     kept_run = pd.read_csv(tmp_path / "ip_strict_seed1.csv", keep_default_na=False)
@@ -355,21 +356,21 @@ def test_the_commands_print_and_keep_what_acts(tmp_path):
     assert "ip_strength,all,0.4,0.2,2025-01-01,user" in (tmp_path / "policy.csv").read_text()
 
 
-def test_a_run_that_ends_before_its_scenario_says_so():
+def test_a_run_that_ends_before_its_scenario_differs_is_reported():
     assert late(Scenario.load("baseline"), 3) == []
     assert late(Scenario.load("ip_strict"), 60) == []
     (note,) = late(Scenario.load("ip_strict"), 25)
-    assert note.startswith("scenario ip_strict is the baseline here: January 2025 is the last month")
+    assert note.startswith("scenario ip_strict is identical to the baseline here: the last month is January 2025")
 
 
-def test_no_experiment_of_the_package_varies_what_an_event_sets():
+def test_no_experiment_of_the_package_varies_a_parameter_that_an_event_sets():
     from abm.experiments import all_experiments
     from abm.sweeps.plan import Plan
 
-    told = [
-        line
-        for one in all_experiments()
-        for sweep in one.sweeps(True).values()
-        for line in Plan.of(sweep).without_effect
+    sentences = [
+        sentence
+        for experiment in all_experiments()
+        for sweep in experiment.sweeps(True).values()
+        for sentence in Plan.of(sweep).without_effect
     ]
-    assert told == []
+    assert sentences == []

@@ -1,4 +1,4 @@
-"""64 and 32 bits: either, in one process, in any order, whatever JAX is set to."""
+"""Runs in 64 and in 32 bits, in one process, in any order, whatever JAX's setting."""
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ def many(bits):
     return ensemble(seeds=[1, 2], months=2, precision=bits, **TINY)["lerner_closed"]
 
 
-def test_both_widths_run_in_one_process_in_any_order():
+def test_both_precisions_run_in_one_process_in_any_order():
     first, short, again = many(64), many(32), many(64)
     assert (first.dtype, short.dtype, again.dtype) == (np.float64, np.float32, np.float64)
     assert np.array_equal(first, again)
@@ -22,17 +22,17 @@ def test_both_widths_run_in_one_process_in_any_order():
     assert simulate(seed=1, months=2, **TINY)["lerner_closed"] == pytest.approx(first[0], rel=1e-12)
 
 
-def test_a_sweep_in_32_bits_follows_one_in_64():
-    kept = {}
+def test_sweeps_in_32_and_64_bits_agree_up_to_rounding():
+    values = {}
     for bits in (64, 32):
-        found = abm.sweep({"ip_strength": [0.5]}, seeds=[1], months=2, populations=TINY, precision=bits).runs()
-        assert set(found["status"]) == {"ok"}, found["error"].tolist()
-        kept[bits] = found["lerner_closed_last"][0]
-    assert kept[32] == pytest.approx(kept[64], rel=1e-4)
-    assert kept[32] != kept[64]
+        runs = abm.sweep({"ip_strength": [0.5]}, seeds=[1], months=2, populations=TINY, precision=bits).runs()
+        assert set(runs["status"]) == {"ok"}, runs["error"].tolist()
+        values[bits] = runs["lerner_closed_last"][0]
+    assert values[32] == pytest.approx(values[64], rel=1e-4)
+    assert values[32] != values[64]
 
 
-def test_a_user_who_switches_64_bits_off_gets_the_same_numbers():
+def test_disabling_64_bits_in_jax_does_not_change_results():
     usual = simulate(seed=1, months=2, **TINY)
     jax.config.update("jax_enable_x64", False)
     try:
@@ -45,6 +45,6 @@ def test_a_user_who_switches_64_bits_off_gets_the_same_numbers():
         model = MarketModel(rng=1, months=2, **TINY)
         model.run_model()
         assert model.frame()["welfare"].tolist() == usual["welfare"].tolist()
-        assert not jax.config.jax_enable_x64  # it is the user's
+        assert not jax.config.jax_enable_x64  # the user's setting stays
     finally:
         jax.config.update("jax_enable_x64", True)

@@ -1,4 +1,4 @@
-"""What a result, a model or a table of the package hands out cannot be used to change it."""
+"""Arrays and tables of results, models and data are read-only or copies."""
 
 import copy
 import pickle
@@ -24,30 +24,30 @@ def runs():
 
 
 def arrays_of(run, runs):
-    """Every array that a run and an ensemble give away, by how it is had."""
-    ours = {f"run[{name}]": run[name] for name in ("hhi", "welfare")}
-    ours |= {f"run.report.observables[{name}]": array for name, array in run.report.observables.items()}
-    ours |= {f"run.report.products.{name}": array for name, array in run.report.products._asdict().items()}
-    ours["run.report.daily_returns"] = run.report.daily_returns
-    ours |= {f"run.setup.timeline[{name}]": array for name, array in run.setup.timeline.items()}
-    ours |= {f"runs[{name}]": runs[name] for name in runs.names}
-    ours |= {f"runs.out[{name}]": runs.out[name] for name in ("daily", "leader")}
-    ours |= {f"runs.out[products].{name}": array for name, array in runs.out["products"]._asdict().items()}
-    return ours | {"runs.daily(1)": runs.daily(1)}
+    """Every array that a run and an ensemble expose, by expression."""
+    arrays = {f"run[{name}]": run[name] for name in ("hhi", "welfare")}
+    arrays |= {f"run.report.observables[{name}]": array for name, array in run.report.observables.items()}
+    arrays |= {f"run.report.products.{name}": array for name, array in run.report.products._asdict().items()}
+    arrays["run.report.daily_returns"] = run.report.daily_returns
+    arrays |= {f"run.setup.timeline[{name}]": array for name, array in run.setup.timeline.items()}
+    arrays |= {f"runs[{name}]": runs[name] for name in runs.names}
+    arrays |= {f"runs.out[{name}]": runs.out[name] for name in ("daily", "leader")}
+    arrays |= {f"runs.out[products].{name}": array for name, array in runs.out["products"]._asdict().items()}
+    return arrays | {"runs.daily(1)": runs.daily(1)}
 
 
 def test_arrays_are_read_only(run, runs):
-    for how, array in arrays_of(run, runs).items():
-        assert isinstance(array, np.ndarray), how
+    for expression, array in arrays_of(run, runs).items():
+        assert isinstance(array, np.ndarray), expression
         before = array.copy()
         with pytest.raises(ValueError, match="read-only"):
-            np.multiply(array, 0, out=array)  # what `array *= 0` does
-        np.testing.assert_array_equal(array, before, err_msg=how)
+            np.multiply(array, 0, out=array)  # as `array *= 0` does
+        np.testing.assert_array_equal(array, before, err_msg=expression)
 
 
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda result: pickle.loads(pickle.dumps(result))])
-def test_copies_of_results_are_too(run, runs, again):
-    for array in (again(run)["hhi"], again(runs)["hhi"], again(runs).daily(0)):
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda result: pickle.loads(pickle.dumps(result))])
+def test_arrays_of_copied_results_are_read_only(run, runs, copied):
+    for array in (copied(run)["hhi"], copied(runs)["hhi"], copied(runs).daily(0)):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0.0
 
@@ -69,7 +69,7 @@ def test_tables_are_copies(run, runs):
     assert not difference.difference("hhi").any()
 
 
-def test_a_market_cannot_be_written_to(run):
+def test_a_market_cannot_be_changed_in_place(run):
     market = run.market(1)
     with pytest.raises(ValueError, match="read-only"):
         np.asarray(market.labs.price)[:] = 0.0

@@ -1,4 +1,4 @@
-"""Mesa's own page, `SolaraViz`, with a `MarketModel`: rendered as its server renders it, and worked by its widgets."""
+"""Mesa's own page, `SolaraViz`, with a `MarketModel`: rendered as on its server, and operated through its widgets."""
 
 import copy
 
@@ -20,7 +20,7 @@ PARAMETERS = {
 
 
 class Page:
-    """The page of a model, its widgets by what is written on them."""
+    """The page of a model, with widgets found by their labels."""
 
     def __init__(self, model, parameters):
         self.reactive = solara.reactive(model)
@@ -37,14 +37,14 @@ class Page:
         return self.reactive.value
 
     def press(self, name):
-        button = next(one for one in self.rendered.find(ipyvuetify.Btn).widgets if one.children == [name])
+        button = next(button for button in self.rendered.find(ipyvuetify.Btn).widgets if button.children == [name])
         button.click()
 
     def put(self, kind, label, value):
-        widget = next(one for one in self.rendered.find(kind).widgets if one.label == label)
+        widget = next(widget for widget in self.rendered.find(kind).widgets if widget.label == label)
         widget.v_model = value
         if kind is ipyvuetify.TextField:
-            widget.fire_event("keyup.enter", {})  # passes its text on with the key Enter
+            widget.fire_event("keyup.enter", {})  # the text is submitted with the Enter key
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def fresh(_fresh):
     return copy.deepcopy(_fresh)
 
 
-def test_the_page_steps_and_resets_with_other_parameters(fresh):
+def test_the_page_steps_and_resets_with_new_parameters(fresh):
     page = Page(fresh, PARAMETERS)
     page.press("Step")
     assert page.model.hhi == simulate(seed=3, months=3, **SIZES)["hhi"][0]
@@ -66,15 +66,15 @@ def test_the_page_steps_and_resets_with_other_parameters(fresh):
     page.put(ipyvuetify.Select, "Scenario", "no_r1")
     page.press("Reset")
     assert page.model.month == 0
-    assert repr(page.model) == "<MarketModel with seed 43: scenario 'no_r1', 0 of 3 months played, 19 agents>"
+    assert repr(page.model) == "<MarketModel with seed 43: scenario 'no_r1', 0 of 3 months simulated, 19 agents>"
     assert page.model.setup.parameters.ip_strength == 0.9
     page.press("Step")
     page.press("Step")
-    whole = simulate({"ip_strength": 0.9}, "no_r1", seed=43, months=3, **SIZES)
-    assert page.model.frame()["price_index"].tolist() == whole["price_index"][:2].tolist()
+    result = simulate({"ip_strength": 0.9}, "no_r1", seed=43, months=3, **SIZES)
+    assert page.model.frame()["price_index"].tolist() == result["price_index"][:2].tolist()
 
 
-def test_a_reset_without_a_seed_is_another_run(fresh):
+def test_a_reset_without_a_seed_draws_a_new_one(fresh):
     page = Page(fresh, {"months": 3, **SIZES})
     page.press("Reset")
     first = page.model.seed
@@ -82,7 +82,7 @@ def test_a_reset_without_a_seed_is_another_run(fresh):
     assert len({3, first, page.model.seed}) == 3
 
 
-def test_a_name_that_is_none_is_refused_when_the_model_is_made(fresh):
+def test_an_unknown_parameter_is_refused_when_the_model_is_created(fresh):
     page = Page(fresh, {"ip_strenght": 0.4, "months": 3, **SIZES})
     with pytest.raises(TypeError, match="did you mean 'ip_strength'"):
         page.press("Reset")

@@ -1,4 +1,4 @@
-"""Model time against the exchange's published calendar."""
+"""The model's calendar compared with the published one of the New York Stock Exchange."""
 
 import datetime as dt
 import doctest
@@ -23,7 +23,7 @@ DATES = st.dates(dt.date(2023, 1, 1), dt.date(2040, 12, 31))
 
 
 @pytest.mark.parametrize("year", PUBLISHED)
-def test_holidays_by_rule_are_the_published_ones(year):
+def test_holidays_by_rule_match_the_published_ones(year):
     assert " ".join(f"{day:%m-%d}" for day in sorted(market_holidays(year))) == PUBLISHED[year]
 
 
@@ -42,7 +42,7 @@ def test_months():
 
 def test_the_week_of_r1():
     """MODEL.md section 4: R1 and Stargate day 13, the crash day 17, counting from 1."""
-    assert trading_day(dt.date(2025, 1, 20)) == 12  # a holiday: the market answers on the 21st
+    assert trading_day(dt.date(2025, 1, 20)) == 12  # a holiday: the market reacts on the 21st
     assert trading_day(dt.date(2025, 1, 21)) == 12
     assert trading_day(dt.date(2025, 1, 27)) == 16
 
@@ -77,7 +77,7 @@ def test_date_of_is_the_inverse(month, day):
     assert trading_day(date) == day or (trading_day(date) < day and trading_day(date + dt.timedelta(1)) <= day)
 
 
-def test_date_of_knows_no_other_days():
+def test_date_of_rejects_days_outside_the_month():
     for day in (-1, DAYS):
         with pytest.raises(ValueError, match="0 to 20"):
             date_of(24, day)

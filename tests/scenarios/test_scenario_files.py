@@ -1,4 +1,4 @@
-"""Any file is a scenario or a `ScenarioError`: dictionaries, TOML and bytes from strangers."""
+"""Fuzz tests: any dictionary, TOML text or bytes gives a scenario or a `ScenarioError`."""
 
 import datetime as dt
 import time
@@ -16,7 +16,7 @@ from abm.scenarios.scenario import BUILT_IN, Scenario, ScenarioError
 from abm.scenarios.timeline import Cast
 from abm.support.axes import INSTRUMENTS, QUESTIONS
 
-WORLD = Cast()
+CAST = Cast()
 
 
 def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
@@ -25,7 +25,7 @@ def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
 
 
 def problems_of(folder: Path, text: str, **given) -> list[str]:
-    """What is wrong with a file, without the folder's name."""
+    """Problems of a file, without the folder's name."""
     with pytest.raises(ScenarioError) as caught:
         Scenario.load(write(folder, text), **given)
     assert str(caught.value) == "\n".join(caught.value.problems)
@@ -48,7 +48,7 @@ SOME_EVENTS = {
 
 WORDS = st.one_of(
     st.sampled_from(
-        [*KINDS, *INSTRUMENTS, *QUESTIONS, *WORLD.labs, *WORLD.jurisdictions, *WORLD.vendors, *Scenario.names()]
+        [*KINDS, *INSTRUMENTS, *QUESTIONS, *CAST.labs, *CAST.jurisdictions, *CAST.vendors, *Scenario.names()]
         + ["all", "foreign", "set", "scale", "add", "r1", "mine.toml", "entrant_1", ".", "..", "name", "event"]
     ),
     st.text(max_size=8),
@@ -82,7 +82,7 @@ EVENT_KEYS = sorted({key for kind in KINDS.values() for key in kind.model_fields
 
 @st.composite
 def events(draw):
-    """Something like an event: of a kind, with most of its keys, and some nonsense."""
+    """An event of some kind, valid or with missing, unknown and invalid fields."""
     kind = draw(st.sampled_from(sorted(KINDS)))
     event = {"kind": kind, "month": draw(st.integers(0, 59)), **SOME_EVENTS[kind]}
     if draw(st.booleans()):
@@ -121,9 +121,9 @@ SCENARIOS = st.one_of(SENSE, NONSENSE)
 
 @given(SCENARIOS)
 @settings(max_examples=400, deadline=None)
-def test_any_dictionary_is_a_scenario_or_a_scenario_error(said):
+def test_any_dictionary_is_a_scenario_or_a_scenario_error(fields):
     try:
-        scenario = Scenario(**said)
+        scenario = Scenario(**fields)
         timeline = scenario.timeline(36)
     except ScenarioError as error:
         assert error.problems  # noqa: PT017
@@ -135,7 +135,7 @@ def test_any_dictionary_is_a_scenario_or_a_scenario_error(said):
 
 
 def as_toml(value) -> str:
-    """A value as TOML, more or less: what has no TOML is written as Python has it, and does not parse."""
+    """A value as TOML; values that TOML lacks are written as in Python, and do not parse."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
@@ -151,9 +151,9 @@ def as_toml(value) -> str:
 
 @given(SCENARIOS)
 @settings(max_examples=400, deadline=None)
-def test_any_file_is_a_scenario_or_a_scenario_error(tmp_path_factory, said):
-    lines = [f"{key} = {as_toml(value)}" for key, value in said.items() if key != "events"]
-    for event in said["events"] if isinstance(said.get("events"), list) else []:
+def test_any_file_is_a_scenario_or_a_scenario_error(tmp_path_factory, fields):
+    lines = [f"{key} = {as_toml(value)}" for key, value in fields.items() if key != "events"]
+    for event in fields["events"] if isinstance(fields.get("events"), list) else []:
         lines += ["[[event]]", *(f"{k} = {as_toml(v)}" for k, v in (event.items() if isinstance(event, dict) else ()))]
     path = tmp_path_factory.getbasetemp() / "mine.toml"
     path.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))

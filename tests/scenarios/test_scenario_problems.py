@@ -1,4 +1,4 @@
-"""What is wrong with a scenario is told at once, with its line."""
+"""A faulty scenario file reports all its problems at once, each with its line."""
 
 import pickle
 from pathlib import Path
@@ -11,7 +11,7 @@ from abm.scenarios.timeline import Cast
 BASELINE = Scenario.load("baseline")
 
 
-WORLD = Cast()
+CAST = Cast()
 
 
 def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
@@ -20,7 +20,7 @@ def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
 
 
 def problems_of(folder: Path, text: str, **given) -> list[str]:
-    """What is wrong with a file, without the folder's name."""
+    """Problems of a file, without the folder's name."""
     with pytest.raises(ScenarioError) as caught:
         Scenario.load(write(folder, text), **given)
     assert str(caught.value) == "\n".join(caught.value.problems)
@@ -28,7 +28,7 @@ def problems_of(folder: Path, text: str, **given) -> list[str]:
 
 
 def lab(name: str) -> int:
-    return WORLD.labs.index(name)
+    return CAST.labs.index(name)
 
 
 def test_all_problems_at_once(tmp_path):
@@ -79,8 +79,8 @@ factor = 1.5
         "mine.toml:23: event 2 (kind 'policy'): unknown instrument 'ip_strenght'; did you mean 'ip_strength'?",
         "mine.toml:25: event 2 (kind 'policy'): unknown jurisdiction 'chnia'; did you mean 'china'?",
         "mine.toml:28: event 3 (kind 'release'): missing field 'date' (or 'month' and 'day')",
-        "mine.toml:30: event 3 (kind 'release'): 'entrant_1' is an entrant's slot: who enters, and when, is the "
-        "model's own outcome",
+        "mine.toml:30: event 3 (kind 'release'): 'entrant_1' is a slot for entrants: the model decides who enters and "
+        "when; name another lab",
         "mine.toml:32: event 3 (kind 'release'): claimed_cost ($ M): must be more than 0, not -1",
         "mine.toml:31: event 3 (kind 'release'): unknown key 'salence'; did you mean 'salience'?",
         "mine.toml:36: event 4 (kind 'price_war'): date 2022-05-21 is outside the horizon, which begins on 2023-01-01 "
@@ -88,9 +88,9 @@ factor = 1.5
         "mine.toml:37: event 4 (kind 'price_war'): unknown lab or jurisdiction 'chin'; did you mean 'china'?",
         "mine.toml:38: event 4 (kind 'price_war'): factor (of the list price): must be at most 1, not 1.5",
         "mine.toml:3: remove: no inherited event has the id 'stargat'; did you mean 'stargate'?",
-        "mine.toml:9: parameter 'guarantee_share': must be a finite number, or a table of them by jurisdiction, not "
+        "mine.toml:9: parameter 'guarantee_share': must be a finite number or a table of numbers by jurisdiction, not "
         "'none'",
-        "mine.toml:10: parameter 'wrong': must be a finite number, or a table of them by jurisdiction, not nan",
+        "mine.toml:10: parameter 'wrong': must be a finite number or a table of numbers by jurisdiction, not nan",
         "mine.toml:11: parameter 'ip_strength': unknown jurisdiction 'chna'; did you mean 'china'?",
         "mine.toml:6: unknown key 'sumary'; did you mean 'summary'?",
     ]
@@ -170,10 +170,10 @@ HEAD = 'name = "mine"\n\n[[event]]\n'
         ),
     ],
 )
-def test_one_thing_wrong_with_an_event(tmp_path, event, expected):
-    found = problems_of(tmp_path, HEAD + event + "\n")
-    assert any(expected in problem for problem in found)
-    assert all(problem.startswith("mine.toml:") for problem in found)
+def test_a_faulty_event_is_reported_with_its_line(tmp_path, event, expected):
+    problems = problems_of(tmp_path, HEAD + event + "\n")
+    assert any(expected in problem for problem in problems)
+    assert all(problem.startswith("mine.toml:") for problem in problems)
 
 
 @pytest.mark.parametrize(
@@ -183,12 +183,12 @@ def test_one_thing_wrong_with_an_event(tmp_path, event, expected):
         ('name = "a"\nname = "b"', "mine.toml:2: TOML syntax: Cannot overwrite a value"),
         ('name = "a"\n\n[[event]]\ndate = 2025-02-30', "mine.toml:4: TOML syntax: Invalid date or datetime"),
         ('name = "a"\nsummary = "', "mine.toml:2: TOML syntax"),
-        ('name = "a"\nevent = 3', "mine.toml:2: events are tables [[event]], each of its own, not 3"),
+        ('name = "a"\nevent = 3', "mine.toml:2: events must be tables [[event]], not 3"),
         (
             'name = "a"\nevent = [3]',
-            "mine.toml:2: event 1: an event is a table [[event]] of its own, not 3",
+            "mine.toml:2: event 1: an event must be a table [[event]], not 3",
         ),
-        ('name = "a"\n[event]\nkind = "news"', "mine.toml:2: events are tables [[event]], each of its own, not {"),
+        ('name = "a"\n[event]\nkind = "news"', "mine.toml:2: events must be tables [[event]], not {"),
         ('name = "a"\n[[events]]\nkind = "news"', "mine.toml:2: unknown key 'events'; did you mean [[event]]?"),
         ('name = "a"\nremove = ["r1"]', "mine.toml:2: remove: no inherited event has the id 'r1'"),
         ('name = "a"\nremove = "r1"', "mine.toml:2: remove: must be a list, not 'r1'"),
@@ -197,11 +197,11 @@ def test_one_thing_wrong_with_an_event(tmp_path, event, expected):
             'name = "a"\nextends = "baselin"',
             "mine.toml:2: extends unknown scenario 'baselin'; did you mean 'baseline'?",
         ),
-        ('name = "a"\nextends = 3', "mine.toml:2: extends: must be a text, not 3"),
+        ('name = "a"\nextends = 3', "mine.toml:2: extends: must be text, not 3"),
         ('name = "a"\nextends = "../b.toml"', "mine.toml:2: extends '../b.toml', which is outside the folder"),
         ('name = "a"\nextends = "/etc/b.toml"', "mine.toml:2: extends '/etc/b.toml', which is outside the folder"),
         ('name = "a"\nextends = "c\\u0000.toml"', "mine.toml:2: extends 'c\\x00.toml'"),
-        ('name = "a"\nextends = "c.toml"', "c.toml: cannot be read: there is no such file"),
+        ('name = "a"\nextends = "c.toml"', "c.toml: cannot be read: file not found"),
         ('name = "a"\nextends = "mine.toml"', "mine.toml:2: extends is circular: mine.toml -> mine.toml"),
         ('name = "a"\n[parameters]\nx = 1' + "0" * 400, "mine.toml:3: parameter 'x': must be a finite number"),
         ('name = "a"\n[parameters]\nx = 1' + "0" * 5000, "mine.toml: cannot be read: Exceeds the limit"),
@@ -210,11 +210,11 @@ def test_one_thing_wrong_with_an_event(tmp_path, event, expected):
         ('name = "a"\nx = ' + "[" * 5000 + "]" * 5000, "mine.toml: cannot be read: "),
     ],
 )
-def test_one_thing_wrong_with_a_file(tmp_path, text, expected):
+def test_a_faulty_file_is_reported_with_its_line(tmp_path, text, expected):
     assert any(problem.startswith(expected) for problem in problems_of(tmp_path, text))
 
 
-def test_files_that_cannot_be_read(tmp_path):
+def test_unreadable_files_and_unknown_names_raise_scenario_errors(tmp_path):
     (tmp_path / "large.toml").write_bytes(b"#" * 1_000_001)
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe9"')
     (tmp_path / "folder.toml").mkdir()
@@ -228,14 +228,14 @@ def test_files_that_cannot_be_read(tmp_path):
     assert Scenario.load(tmp_path / "bom.toml").name == "e"
 
 
-def test_extends_stays_in_its_folder_and_ends(tmp_path):
+def test_extends_stays_in_its_folder_and_rejects_circles_and_long_chains(tmp_path):
     inner = tmp_path / "inner"
     inner.mkdir()
     write(tmp_path, 'name = "secret"\n', "secret.toml")
     try:
         (inner / "link.toml").symlink_to(tmp_path / "secret.toml")
     except OSError:
-        pytest.skip("no links here")
+        pytest.skip("no symbolic links on this file system")
     assert "outside the folder" in problems_of(inner, 'name = "a"\nextends = "link.toml"')[0]
     (inner / "loop.toml").symlink_to(inner / "loop.toml")
     problems_of(inner, 'name = "a"\nextends = "loop.toml"')
@@ -244,41 +244,40 @@ def test_extends_stays_in_its_folder_and_ends(tmp_path):
     assert circular == ["b.toml:2: extends is circular: mine.toml -> b.toml -> mine.toml"]
     for i in range(20):
         write(inner, f'name = "s{i}"\nextends = "s{i + 1}.toml"', f"s{i}.toml")
-    assert "more than 16 in a row" in problems_of(inner, 'name = "a"\nextends = "s0.toml"')[0]
+    assert "more than 16 levels deep" in problems_of(inner, 'name = "a"\nextends = "s0.toml"')[0]
     with pytest.raises(ScenarioError, match=r"unknown scenario 'secret\.toml'"):
         Scenario(name="a", extends="secret.toml")  # in Python there is no folder: built-ins only
 
 
-def test_ids_and_places_are_taken_once(tmp_path):
+def test_ids_and_places_must_be_unique(tmp_path):
     r1 = '[[event]]\nid = "{}"\nkind = "release"\nlab = "{}"\nmonth = {}\n'
     text = 'name = "a"\nextends = "baseline"\n' + r1.format("r1", "open_2", 3) + r1.format("b", "open_1", 24)
     text += r1.format("b", "closed_1", 4) + r1.format("c", "closed_1", 4)
     assert problems_of(tmp_path, text) == [
-        "mine.toml:4: event 1 (kind 'release'): duplicate id 'r1', which inherited event 'r1' has",
-        "mine.toml:9: event 2 (kind 'release'): inherited event 'r1' is there already: one release a lab and month, "
-        "one claim, audit a day",
-        "mine.toml:14: event 3 (kind 'release'): duplicate id 'b', which event 2 has",
-        "mine.toml:19: event 4 (kind 'release'): event 3 is there already: one release a lab and month, one claim, "
-        "audit a day",
+        "mine.toml:4: event 1 (kind 'release'): duplicate id 'r1', already used by inherited event 'r1'",
+        "mine.toml:9: event 2 (kind 'release'): conflicts with inherited event 'r1': at most one release per lab and "
+        "month, one cost claim and one audit per day",
+        "mine.toml:14: event 3 (kind 'release'): duplicate id 'b', already used by event 2",
+        "mine.toml:19: event 4 (kind 'release'): conflicts with event 3: at most one release per lab and month, one cost "
+        "claim and one audit per day",
     ]
     removed = 'name = "a"\nextends = "baseline"\nremove = ["r1"]\n' + r1.format("r1", "open_1", 24)
     assert Scenario.load(write(tmp_path, removed)).timeline().release_day[24, lab("open_1")] == 0
 
 
-def test_horizon_is_that_of_the_run(tmp_path):
+def test_dates_are_checked_against_the_horizon_of_the_run(tmp_path):
     text = 'name = "a"\nextends = "baseline"\n[[event]]\nkind = "attention"\nsalience = 1\ndate = 2029-01-02\n'
     assert "outside the horizon" in problems_of(tmp_path, text)[0]
     assert Scenario.load(write(tmp_path, text), horizon=84).timeline(84).salience[72, 0] == 1
     early = text.replace("2029", "2024")
-    assert (
-        Scenario.load(write(tmp_path, early), horizon=20).timeline(20).salience[12, 0] == 1
-    )  # baseline goes on longer
+    short = Scenario.load(write(tmp_path, early), horizon=20)  # events of the baseline may lie beyond it
+    assert short.timeline(20).salience[12, 0] == 1
     assert "ends in 2023-12" in problems_of(tmp_path, early, horizon=12)[0]
     with pytest.raises(ScenarioError, match="at least one month"):
         BASELINE.timeline(0)
 
 
-def test_errors_travel():
+def test_errors_can_be_pickled():
     error = ScenarioError(["a", "b", "a"])
     assert error.problems == pickle.loads(pickle.dumps(error)).problems == ("a", "b")
     assert isinstance(error, ValueError)

@@ -1,4 +1,4 @@
-"""Scenarios: what they say reaches the timeline, and what they get wrong is said well."""
+"""Scenarios: their events reach the timeline, and mistakes raise clear errors."""
 
 import ast
 import datetime as dt
@@ -23,7 +23,7 @@ BASELINE = Scenario.load("baseline")
 EMPTY = Scenario(name="empty")
 
 
-WORLD = Cast()
+CAST = Cast()
 
 
 LAST_FACT = dt.date(2025, 6, 30)
@@ -46,14 +46,15 @@ def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
 
 
 def lab(name: str) -> int:
-    return WORLD.labs.index(name)
+    return CAST.labs.index(name)
 
 
-def at(date: dt.date) -> tuple[int, int]:
+def session(date: dt.date) -> tuple[int, int]:
+    """(month, trading day) of a date."""
     return Policy(instrument="ip_strength", value=0, date=date).when
 
 
-# --- what is built in ---
+# --- built-in scenarios ---
 
 
 def test_built_in_scenarios():
@@ -62,7 +63,7 @@ def test_built_in_scenarios():
 
 
 @pytest.mark.parametrize("name", Scenario.names())
-def test_every_built_in_says_who_it_is_and_every_event_why(name):
+def test_built_in_scenarios_have_a_summary_and_their_events_a_note_and_source(name):
     scenario = Scenario.load(name)
     assert scenario.name == name
     assert scenario.summary
@@ -73,8 +74,8 @@ def test_every_built_in_says_who_it_is_and_every_event_why(name):
 
 
 @pytest.mark.parametrize("name", Scenario.names())
-def test_nothing_after_june_2025_but_two_dates(name):
-    late = [event for event in Scenario.load(name).all_events if event.when > at(LAST_FACT)]
+def test_only_two_events_are_later_than_june_2025(name):
+    late = [event for event in Scenario.load(name).all_events if event.when > session(LAST_FACT)]
     assert [event.id for event in late] == ["software_shock_2026", "v4"]
     for event in late:  # dates of MODEL.md section 7, as inputs without outcomes
         assert event.gap is event.claimed_cost is event.programme_cost is None
@@ -85,15 +86,15 @@ def test_nothing_after_june_2025_but_two_dates(name):
 
 def test_baseline_is_the_history_of_the_model():
     timeline = BASELINE.timeline(60)
-    r1, china = lab("open_1"), WORLD.jurisdictions.index("china")
-    assert timeline.release[24].tolist() == [float(i == r1) for i in range(len(WORLD.labs))]
+    r1, china = lab("open_1"), CAST.jurisdictions.index("china")
+    assert timeline.release[24].tolist() == [float(i == r1) for i in range(len(CAST.labs))]
     assert timeline.release_day[24, r1] == 12
     assert timeline.release_gap[24, r1] == -0.3
     assert timeline.release_claimed_cost[24, r1] == 5.576
     assert timeline.release_programme_cost[24, r1] == 1600
-    assert timeline.claimed_cost[at(dt.date(2024, 12, 26))] == 5.576
+    assert timeline.claimed_cost[session(dt.date(2024, 12, 26))] == 5.576
     assert timeline.claimed_cost.sum() == 5.576
-    assert timeline.audit_cost[at(dt.date(2025, 1, 31))] == 1600
+    assert timeline.audit_cost[session(dt.date(2025, 1, 31))] == 1600
     assert timeline.capex_news[24, 12] == 500_000
     assert timeline.salience[24, 16] > 10 * timeline.salience[24, 12]
     assert timeline.capex.sum() == pytest.approx((60 - 24) / 48 * 500_000 + 23_300 + 22_500 + 17_000)
@@ -101,18 +102,18 @@ def test_baseline_is_the_history_of_the_model():
     assert timeline.allegation.sum() == 12
     assert timeline.vigilance[24, lab("closed_1")] == 1
     cut = timeline.price_factor[16] == 0.5
-    assert [WORLD.labs[i] for i in np.flatnonzero(cut)] == ["closed_5", "open_1", "open_3"]
+    assert [CAST.labs[i] for i in np.flatnonzero(cut)] == ["closed_5", "open_1", "open_3"]
     assert (timeline.price_factor == 1).sum() == timeline.price_factor.size - 3
-    # export rules accumulate: in force from the start, tighter from November 2023, shut from April 2025
+    # export rules accumulate: in force from the start, tighter from November 2023, closed from April 2025
     assert timeline.performance_cap[[0, 9, 10], 0, china].tolist() == [0.8, 0.8, 0.15]
     assert timeline.export_availability[[26, 27, 59], 0, china].tolist() == [1, 0, 0]
     assert timeline.export_availability[[22, 23], 3, china].tolist() == [1, 0.8]
-    assert (timeline.export_availability[:, :, WORLD.jurisdictions.index("eu")] == 1).all()
+    assert (timeline.export_availability[:, :, CAST.jurisdictions.index("eu")] == 1).all()
     uncertainty = list(INSTRUMENTS).index("policy_uncertainty")
     assert timeline.policy_scale[[23, 24, 27, 28], 0, uncertainty].tolist() == [1, 1.5, 1.5, 1]
     tightness = QUESTIONS.index("policy_tightness")
-    signal = timeline.news_signal_precision[at(dt.date(2025, 4, 15))][tightness]
-    assert signal / timeline.news_precision[at(dt.date(2025, 4, 15))][tightness] == 0.5
+    signal = timeline.news_signal_precision[session(dt.date(2025, 4, 15))][tightness]
+    assert signal / timeline.news_precision[session(dt.date(2025, 4, 15))][tightness] == 0.5
     assert timeline.news_signal_precision[..., [0, 1, 3]].sum() == 0
 
 
@@ -149,7 +150,7 @@ def test_article_bundle_is_clear_property_fast_permits_and_no_guarantee():
 
 @pytest.mark.parametrize("cast", [Cast(), Cast().with_entrants(5)])
 @pytest.mark.parametrize("months", [1, 30, 120])
-def test_shapes_are_those_of_the_world_for_every_scenario(months, cast):
+def test_shapes_depend_on_the_cast_and_not_on_the_scenario(months, cast):
     expected = {name: array.shape for name, array in Timeline.blank(months, cast).arrays().items()}
     v, r, n = len(cast.vendors), len(cast.jurisdictions), len(cast.labs)
     assert expected["policy_scale"] == (months, r, 8)
@@ -163,7 +164,7 @@ def test_shapes_are_those_of_the_world_for_every_scenario(months, cast):
         assert all(array.dtype == np.float64 and np.isfinite(array).all() for array in timeline.arrays().values())
 
 
-def test_nothing_happens_on_an_empty_timeline():
+def test_an_empty_timeline_holds_the_defaults_and_is_read_only():
     timeline = EMPTY.timeline(12)
     for name, array in timeline.arrays().items():
         usual = {"release_gap": -1e6, "release_day": -1, "performance_cap": 1e6}
@@ -251,7 +252,7 @@ def test_an_added_event_leaves_earlier_months_as_they_were(kind, month, day):
     try:
         after = BASELINE.with_event(kind=kind, month=month, day=day, **SOME_EVENTS[kind]).timeline().arrays()
     except ScenarioError as error:
-        assert "is there already" in str(error)  # noqa: PT017
+        assert "conflicts with" in str(error)  # noqa: PT017
         return
     assert all((before[name][:month] == after[name][:month]).all() for name in before)
     assert any((before[name][month] != after[name][month]).any() for name in before)
@@ -262,24 +263,24 @@ def test_a_longer_run_begins_like_a_shorter_one():
     assert all((short[name] == long[name][:30]).all() for name in short)
 
 
-def test_a_world_of_ones_own():
+def test_a_custom_cast():
     cast = Cast(("a", "b"), ("x", "y"), ("l1", "l2", "entrant_1"), ("x", "y", "y"), ("x", "y"))
     scenario = EMPTY.with_event(kind="price_war", labs="y", factor=0.5, month=0)
     assert scenario.timeline(1, cast).price_factor.tolist() == [[1, 0.5, 0.5]]
-    # Events about the default cast do not happen in a cast without them; a name nobody has is an error.
+    # Events about firms of the default cast that this cast lacks are ignored; a name in neither cast is an error.
     assert BASELINE.timeline(60, cast).release.sum() == 0
     with pytest.raises(ScenarioError, match="unknown lab 'nobody'"):
         EMPTY.with_event(kind="release", lab="nobody", month=0).timeline(1, cast)
-    with pytest.raises(ScenarioError, match="entrant's slot"):
+    with pytest.raises(ScenarioError, match="slot for entrants"):
         EMPTY.with_event(kind="release", lab="entrant_1", month=0).timeline(1, cast)
     for wrong in ({"vendor_home": ("us",)}, {"lab_home": ("mars",) * 11}, {"jurisdictions": ("us",) * 4}):
-        with pytest.raises(ValueError, match=r"home|differ"):
+        with pytest.raises(ValueError, match=r"home|unique"):
             Cast(**wrong)
     assert Cast().with_entrants(2).with_entrants(1) == Cast().with_entrants(3)
     assert Cast().with_entrants(3).named_labs == Cast().labs
 
 
-def test_too_many_factors_stay_finite():
+def test_many_repeated_factors_stay_finite():
     steps = [{"kind": "policy", "instrument": "power_growth", "mode": "scale", "value": 100.0, "month": 0}] * 300
     wars = [{"kind": "price_war", "labs": "us", "factor": 0.001, "month": 0}] * 300
     timeline = Scenario(name="many", events=steps + wars).timeline(2)
@@ -300,7 +301,7 @@ def test_toml_round_trip(name, tmp_path):
     assert pickle.loads(pickle.dumps(scenario)).all_events == scenario.all_events
 
 
-def test_round_trip_of_awkward_words(tmp_path):
+def test_toml_round_trip_of_special_characters(tmp_path):
     event = Release(lab="open_1", month=3, day=2, note='a "quoted"\n\tnote \\ with \x7f and \u2028 and é', gap=-1e-7)
     own = {"ip_strength": {"us": 1, "eu": 0.25}, "odd name": 1e22}
     scenario = Scenario(name="odd", summary="#[[event]]", parameters=own, events=[event])
@@ -333,14 +334,14 @@ def test_scenarios_and_events_are_frozen():
     assert Scenario.load(BASELINE) is BASELINE
 
 
-def test_events_can_be_built_in_python_and_say_what_is_wrong():
+def test_events_built_in_python_are_checked():
     assert Release(lab="open_1", date=dt.date(2025, 1, 20)).when == (24, 12)
     with pytest.raises(ValueError, match="missing field 'date'"):
         Release(lab="open_1")
     with pytest.raises(ValueError, match="outside 0 to 1"):
         Policy(instrument="ip_strength", value=2, month=1)
     with pytest.raises(NotImplementedError):
-        Event(kind="none", month=1).act(None, WORLD)
+        Event(kind="none", month=1).act(None, CAST)
 
 
 def test_parameters_are_inherited_and_merged(tmp_path):
@@ -362,8 +363,8 @@ def test_parameters_are_inherited_and_merged(tmp_path):
 # --- the code itself ---
 
 
-def test_imports_are_light():
-    for name in ("calendar", "timeline", "events", "scenarios"):
+def test_scenarios_import_no_heavy_packages():
+    for name in ("calendar", "timeline", "events", "scenario"):
         tree = ast.parse((Path(abm.scenarios.scenario.__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
         roots = {
             (alias.name if isinstance(node, ast.Import) else node.module).split(".")[0]

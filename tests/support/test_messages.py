@@ -1,4 +1,4 @@
-"""What messages echo of a user's or a stranger's input steers no terminal."""
+"""Messages escape control characters in the input that they quote."""
 
 import datetime as dt
 
@@ -9,6 +9,10 @@ from abm.cli.app import app
 from abm.support.messages import printable, shortened
 
 EVIL = "\x1b]0;owned\x07\x9b31m\u202eabc\r\x08"
+
+
+def control_characters(text):
+    return [char for char in text if not char.isprintable() and char != "\n"]
 
 
 @pytest.mark.parametrize(
@@ -33,23 +37,23 @@ EVIL = "\x1b]0;owned\x07\x9b31m\u202eabc\r\x08"
         ["run", f"--{EVIL}"],
     ],
 )
-def test_no_message_of_the_command_line_has_control_characters(words):
+def test_messages_of_the_command_line_contain_no_control_characters(words):
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 2
     assert "owned" in result.stderr
-    assert [one for one in result.stderr if not one.isprintable() and one != "\n"] == []
+    assert control_characters(result.stderr) == []
     assert "Traceback" not in result.output
 
 
-def test_a_file_cannot_steer_the_terminal_either(tmp_path):
-    story = tmp_path / "story.toml"
-    story.write_text(r"""extends = "\u001b]0;owned\u0007\u202eabc" """ + '\nname = "x"\n')
-    result = CliRunner().invoke(app, ["run", str(story)])
+def test_messages_about_a_file_contain_no_control_characters(tmp_path):
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text(r"""extends = "\u001b]0;owned\u0007\u202eabc" """ + '\nname = "x"\n')
+    result = CliRunner().invoke(app, ["run", str(scenario)])
     assert result.exit_code == 2
-    assert [one for one in result.stderr if not one.isprintable() and one != "\n"] == []
+    assert control_characters(result.stderr) == []
 
 
-def test_control_characters_are_written_out_and_words_of_any_language_stay():
+def test_control_characters_are_escaped_and_words_in_any_language_are_not():
     assert printable(EVIL) == r"\x1b]0;owned\x07\x9b31m\u202eabc\r\x08"
     assert printable("größe\nΔ ± 数") == "größe\nΔ ± 数"
     assert shortened(dt.date(2025, 1, 27)) == "2025-01-27"
@@ -65,7 +69,7 @@ def test_control_characters_are_written_out_and_words_of_any_language_stay():
 def test_the_page_shows_no_control_characters():
     from abm.dashboard.address import from_address, read
 
-    asked, problems = read(from_address("?ip_strength=%1B%5D0;owned%07&scenario=%1B&of=%1B&%1B=1"))
-    assert asked is None
+    request, problems = read(from_address("?ip_strength=%1B%5D0;owned%07&scenario=%1B&of=%1B&%1B=1"))
+    assert request is None
     assert len(problems) == 4
-    assert [one for what in problems.values() for one in what if not one.isprintable()] == []
+    assert [char for problem in problems.values() for char in problem if not char.isprintable()] == []

@@ -1,32 +1,16 @@
-"""Designs: where points lie, what stays when there are more, which runs they make."""
+"""Designs: position of points, stability when points are added, and the resulting runs."""
 
 import datetime as dt
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.sweeps import small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abm.sweeps import SpecError, Sweep
 from abm.sweeps.plan import Plan, points_of
-
-SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
-
-
-MONTHS = 3
-
-
-def small(**said):
-    usual = dict(
-        factors={"ip_strength": [0.0, 0.5, 1.0]},
-        populations=SMALL,
-        observables=["lerner_closed", "welfare"],
-        replications=4,
-        months=MONTHS,
-    )
-    return Sweep(**{**usual, **said})
-
 
 RANGES = {
     "ip_strength": {"low": 0.0, "high": 1.0},
@@ -46,7 +30,7 @@ RANGES = {
         {"kind": "morris", "trajectories": 9},
     ],
 )
-def test_points_fill_the_ranges_evenly_and_no_more(design):
+def test_points_fill_the_ranges_evenly(design):
     sweep = Sweep(factors=RANGES, design=design)
     points = pd.DataFrame(points_of(sweep))
     assert len(points) == sweep.number_of_points
@@ -77,8 +61,8 @@ def test_levels_of_a_grid_are_round_and_end_where_the_range_does():
 
 
 @pytest.mark.parametrize("levels", [2, 4, 6])
-def test_a_step_of_a_morris_design_is_always_as_many_values(levels):
-    """Of whole numbers and lists, wherever it is not refused."""
+def test_a_step_of_a_morris_design_always_spans_the_same_number_of_values(levels):
+    """For whole numbers and lists, wherever the design is accepted."""
     taken = 0
     for number in range(2, 13):
         for values in ({"low": 1, "high": number}, list(range(1, number + 1))):
@@ -102,11 +86,11 @@ def test_saltelli_and_morris_points_are_what_salib_expects():
     factors = {"ip_strength": RANGES["ip_strength"], "ip_clarity": {"low": 0.0, "high": 1.0}}
     problem = {"num_vars": 2, "names": list(factors), "bounds": [[0, 1]] * 2}
     points = pd.DataFrame(points_of(Sweep(factors=factors, design={"kind": "saltelli", "points": 512}))).to_numpy()
-    found = sobol.analyze(problem, 2 * points[:, 0] + points[:, 1], calc_second_order=False, seed=1)
-    np.testing.assert_allclose(found["S1"], [0.8, 0.2], atol=0.02)  # of 2 x + y: 4/5 and 1/5
+    result = sobol.analyze(problem, 2 * points[:, 0] + points[:, 1], calc_second_order=False, seed=1)
+    np.testing.assert_allclose(result["S1"], [0.8, 0.2], atol=0.02)  # of 2 x + y: 4/5 and 1/5
     points = pd.DataFrame(points_of(Sweep(factors=factors, design={"kind": "morris", "trajectories": 6}))).to_numpy()
-    found = morris.analyze(problem, points, 2 * points[:, 0] + points[:, 1], num_levels=4, seed=1)
-    np.testing.assert_allclose(found["mu"], [2, 1])
+    result = morris.analyze(problem, points, 2 * points[:, 0] + points[:, 1], num_levels=4, seed=1)
+    np.testing.assert_allclose(result["mu"], [2, 1])
 
 
 @settings(max_examples=25, deadline=None)
@@ -116,7 +100,7 @@ def test_saltelli_and_morris_points_are_what_salib_expects():
     more=st.integers(0, 5),
     kind=st.sampled_from(["grid", "sobol", "lhs"]),
 )
-def test_more_points_and_replications_leave_the_others_as_they_are(seed, fewer, more, kind):
+def test_adding_points_and_replications_leaves_the_others_unchanged(seed, fewer, more, kind):
     designs = {
         "grid": [({"kind": "grid"}, [0.1 * n for n in range(1, 1 + number)]) for number in (fewer, fewer + more)],
         "sobol": [
@@ -145,12 +129,12 @@ def test_more_points_and_replications_leave_the_others_as_they_are(seed, fewer, 
     assert len({next(iter(seeds)) for seeds in by_replication.values()}) == len(by_replication)
 
 
-def test_points_may_have_draws_of_their_own():
+def test_points_may_have_their_own_draws():
     runs = list(Plan.of(small(common_draws=False)).runs())
     assert len({run.seed for run in runs}) == len(runs)
 
 
-def test_seeds_may_be_given_and_a_run_is_the_same_run():
+def test_explicit_seeds_give_the_same_runs():
     derived = Plan.of(small(replications=3))
     seeds = derived.common_seeds
     given = Plan.of(small(replications=3, seeds=seeds))
@@ -158,7 +142,7 @@ def test_seeds_may_be_given_and_a_run_is_the_same_run():
     turned = list(Plan.of(small(replications=3, seeds=seeds[::-1])).runs())
     assert {run.id for run in turned} == {run.id for run in derived.runs()}
     assert [run.seed for run in turned[:3]] == seeds[::-1]
-    with pytest.raises(ValueError, match="names 3 seeds"):
+    with pytest.raises(ValueError, match="has 3 seeds"):
         Plan.of(small(replications=3, seeds=seeds), 4)
 
 

@@ -1,4 +1,4 @@
-"""Reading a sweep: cubes, SQL, comparisons and intervals, and when there are enough replications."""
+"""Reading a sweep: arrays, SQL, comparisons and intervals, and the stopping rule."""
 
 import datetime as dt
 import sys
@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.sweeps import MONTHS, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,35 +15,10 @@ from abm.sweeps.comparison import paired
 from abm.sweeps.plan import Plan
 from abm.sweeps.stopping import Rule, half_widths, judge, run_until
 
-SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
+# --- reading ---
 
 
-MONTHS = 3
-
-
-def small(**said):
-    usual = dict(
-        factors={"ip_strength": [0.0, 0.5, 1.0]},
-        populations=SMALL,
-        observables=["lerner_closed", "welfare"],
-        replications=4,
-        months=MONTHS,
-    )
-    return Sweep(**{**usual, **said})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A sweep that nothing happened to."""
-    place = tmp_path_factory.mktemp("sweep") / "reference"
-    run_sweep(small(), place)
-    return place
-
-
-# --- how it is read ---
-
-
-def test_a_cube_has_missing_runs_as_nan_with_their_status(tmp_path):
+def test_missing_runs_are_nan_in_the_dataset_with_their_status(tmp_path):
     run_sweep(small(), tmp_path / "x", shard=(1, 2))
     results = open_sweep(tmp_path / "x")
     assert results.counts() == {"ok": 6, "missing": 6}
@@ -56,10 +32,10 @@ def test_a_cube_has_missing_runs_as_nan_with_their_status(tmp_path):
 
 def test_sql_sees_runs_and_panel(folder):
     results = open_sweep(folder)
-    found = results.sql("select ip_strength, avg(welfare) as w from panel where month = 2 group by all order by all")
+    result = results.sql("select ip_strength, avg(welfare) as w from panel where month = 2 group by all order by all")
     panel = results.panel(["welfare"])
     expected = panel[panel["month"] == 2].groupby("ip_strength")["welfare"].mean()
-    np.testing.assert_allclose(found["w"], expected, rtol=1e-12)
+    np.testing.assert_allclose(result["w"], expected, rtol=1e-12)
     assert results.sql("select count(*) as n from runs")["n"][0] == 12
 
 
@@ -80,20 +56,20 @@ def test_compare_pairs_runs_on_the_same_draws(folder):
         results.compare("ip_strength", 0.3, 0.0)
     with pytest.raises(KeyError, match="did you mean 'ip_strength'"):
         results.compare("ip_strenth", 0.0, 1.0)
-    with pytest.raises(KeyError, match="was not kept"):
+    with pytest.raises(KeyError, match="was not stored"):
         results.panel(["hhi"])
-    with pytest.raises(FileNotFoundError, match="no sweep is kept here"):
+    with pytest.raises(FileNotFoundError, match="no sweep here"):
         open_sweep(folder / "parts")
 
 
-def invented(values, **said):
-    """Results whose one outcome (points, replications) is given; nothing is run."""
-    sweep = Sweep(observables=["welfare"], outcomes={"x": {"of": "welfare"}}, replications=values.shape[1], **said)
+def invented(values, **fields):
+    """Results with a given outcome (points, replications); nothing is run."""
+    sweep = Sweep(observables=["welfare"], outcomes={"x": {"of": "welfare"}}, replications=values.shape[1], **fields)
     plan = Plan.of(sweep)
     design = pd.DataFrame(
         [
-            {"point": at, "point_id": one.id, "scenario": one.scenario, **one.factors}
-            for at, one in enumerate(plan.points)
+            {"point": i, "point_id": point.id, "scenario": point.scenario, **point.factors}
+            for i, point in enumerate(plan.points)
         ]
     )
     results = Results(None, {"replications": sweep.replications}, sweep, design)
@@ -112,8 +88,8 @@ def test_points_that_coincide_are_paired_once():
     assert (row["points"], row["replications"], row["left_out"]) == (2, 2, 0)
 
 
-def test_points_are_no_replications():
-    """Ten points that share their draws say as much of chance as one."""
+def test_points_do_not_count_as_replications():
+    """Ten points that share their draws carry no more information on chance than one."""
     rng = np.random.default_rng(1)
     shared = rng.normal(size=(1, 8)) * np.array([[0.0]] * 10 + [[1.0]] * 10)
     factors = {"ip_strength": [0.0, 1.0], "adopters": list(range(1, 11))}
@@ -123,7 +99,7 @@ def test_points_are_no_replications():
     assert (ten["points"].iloc[0], one["points"].iloc[0]) == (10, 1)
 
 
-def test_dates_are_compared_as_text_too():
+def test_dates_may_be_compared_as_text():
     days = [dt.date(2025, 1, 20), dt.date(2025, 2, 20)]
     results = invented(np.array([[1.0, 2.0], [2.0, 4.0]]), factors={"r1.date": days})
     row = results.compare("r1.date", "2025-02-20", dt.datetime(2025, 1, 20)).loc["x"]
@@ -133,16 +109,16 @@ def test_dates_are_compared_as_text_too():
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_intervals_cover_as_often_as_they_say(missing):
-    """Six points share what a replication brings, and have noise of their own."""
+def test_intervals_have_their_nominal_coverage(missing):
+    """Six points share the effect of a replication and have noise of their own."""
     rng = np.random.default_rng(5)
     trials, covered, naive = 2_000, 0, 0
     for _ in range(trials):
         effects = np.linspace(0, 2, 6)[:, None]
         difference = 1 + effects - effects.mean() + rng.normal(size=(1, 10)) + 0.5 * rng.normal(size=(6, 10))
         difference[rng.random(difference.shape) < missing] = np.nan
-        found = paired(difference, np.zeros_like(difference), 0.95)
-        covered += found["low"] <= 1 <= found["high"]
+        result = paired(difference, np.zeros_like(difference), 0.95)
+        covered += result["low"] <= 1 <= result["high"]
         pooled = difference[np.isfinite(difference)]
         naive += abs(pooled.mean() - 1) <= 2 * pooled.std(ddof=1) / np.sqrt(len(pooled))
     assert 0.93 < covered / trials < 0.97
@@ -167,8 +143,8 @@ def test_a_missing_extra_is_named(folder, monkeypatch, name, package):
     half_width=st.floats(0.01, 1.0),
     look_ahead=st.integers(0, 5),
 )
-def test_the_rule_is_the_first_number_that_stays_narrow(seed, points, number, half_width, look_ahead):
-    """Against the definition, interval by interval with scipy.stats."""
+def test_the_rule_finds_the_first_number_that_stays_narrow(seed, points, number, half_width, look_ahead):
+    """Compare with the definition, interval by interval with scipy.stats."""
     from scipy import stats
 
     values = np.random.default_rng(seed).normal(5, 1, (points, number))
@@ -187,7 +163,7 @@ def test_the_rule_is_the_first_number_that_stays_narrow(seed, points, number, ha
     assert judge(values, rule).enough == expected
 
 
-def test_runs_without_a_number_are_left_out_and_counted():
+def test_runs_without_a_finite_value_are_left_out_and_counted():
     values = np.random.default_rng(1).normal(5, 1, (2, 30))
     values[1, 4] = np.nan
     rule = Rule("x", 0.5)

@@ -1,6 +1,7 @@
-"""Folders of results: what is read is what was written there, whatever the path, the file, or whoever made it."""
+"""Folders of results: reads return what was written, whatever the path, file format or version."""
 
 import datetime as dt
+import functools
 import json
 import shutil
 import threading
@@ -12,38 +13,31 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers import sweeps
+from helpers.sweeps import MONTHS, TINY, assert_equal, tables
 from typer.testing import CliRunner
 
 import abm
 from abm.cli.app import app
 from abm.runs.results import months_index
-from abm.sweeps import Sweep, chunk, open_sweep, parts, run_sweep, store
+from abm.sweeps import chunk, open_sweep, parts, run_sweep, store
 from abm.sweeps.comparison import Comparison
 from abm.sweeps.plan import Plan
 from abm.sweeps.run import Broken
 from abm.sweeps.selftest import failing
 from abm.sweeps.store import Changed, Damaged
 
-TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
-MONTHS = 3
 MADE = parts.made_with()
 
 
-def tiny(**more):
-    usual = dict(
-        name="tiny",
-        factors={"ip_strength": [0.0, 1.0]},
-        populations=TINY,
-        observables=["lerner_closed", "welfare"],
-        replications=4,
-        months=MONTHS,
-    )
-    return Sweep(**{**usual, **more})
+tiny = functools.partial(
+    sweeps.tiny, name="tiny", observables=["lerner_closed", "welfare"], replications=4, months=MONTHS
+)
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """A sweep of four parts that nothing happened to."""
+    """An undisturbed sweep of four parts."""
     place = tmp_path_factory.mktemp("store") / "reference"
     run_sweep(tiny(), place, chunk=2)
     return place
@@ -59,22 +53,12 @@ def copied(folder, place):
     return shutil.copytree(folder, place)
 
 
-def tables(folder):
-    results = open_sweep(folder)
-    return results.runs().drop(columns="seconds"), results.panel()
-
-
-def equal(folder, reference):
-    for mine, theirs in zip(tables(folder), tables(reference), strict=True):
-        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
-
-
 def parts_of(folder, kind):
     return sorted((folder / "parts").glob(f"*.{kind}.parquet"))
 
 
 def rewritten(path, change=lambda frame: frame, keep_metadata=False):
-    """Write a Parquet file anew with other numbers, and by default without what the package adds to it."""
+    """Rewrite a Parquet file with changed numbers, by default without the package's metadata."""
     table = pq.ParquetFile(path).read()
     metadata = table.schema.metadata if keep_metadata else None
     new = pa.Table.from_pandas(change(table.to_pandas()), preserve_index=False)
@@ -82,13 +66,13 @@ def rewritten(path, change=lambda frame: frame, keep_metadata=False):
 
 
 def of_an_earlier_version(folder):
-    """The folder as versions wrote it whose parts did not say what they hold."""
+    """Convert a folder to the format of versions whose parts had no records."""
     for path in (*parts_of(folder, "runs"), *parts_of(folder, "panel"), folder / "design.parquet"):
         table = pq.ParquetFile(path).read()
         pq.write_table(table.replace_schema_metadata(None), path, compression="zstd", write_page_checksum=True)
-    said = json.loads((folder / "manifest.json").read_text())
-    said = {key: value for key, value in said.items() if key not in ("made_with", "design")} | {"format": 1}
-    (folder / "manifest.json").write_text(json.dumps(said))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = {key: value for key, value in manifest.items() if key not in ("made_with", "design")} | {"format": 1}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
 
@@ -96,10 +80,10 @@ def of_an_earlier_version(folder):
 
 
 @pytest.mark.parametrize("above", ["adopters=50", "seed=1", "month=7/welfare=0", "run_id=x/point=3/ip_strength=9"])
-def test_directories_in_a_path_are_no_columns(reference, tmp_path, above):
+def test_directories_in_a_path_do_not_become_columns(reference, tmp_path, above):
     place = copied(reference, tmp_path / above / "run")
-    equal(place, reference)
-    mine, theirs = (open_sweep(one).sql("select * from panel order by run_id, month") for one in (place, reference))
+    assert_equal(place, reference)
+    mine, theirs = (open_sweep(path).sql("select * from panel order by run_id, month") for path in (place, reference))
     pd.testing.assert_frame_equal(mine, theirs)
     assert run_sweep(tiny(), place).before == 8
 
@@ -107,14 +91,14 @@ def test_directories_in_a_path_are_no_columns(reference, tmp_path, above):
 @pytest.mark.parametrize(
     ("name", "other"), [("run[1]", "run1"), ("r*n", "ruin"), ("r?n", "run"), ("[a-c]x", "bx"), ("o'x{a,b}%20", "oxa")]
 )
-def test_signs_in_a_path_are_no_pattern(reference, tmp_path, name, other):
+def test_special_characters_in_a_path_are_taken_literally(reference, tmp_path, name, other):
     place = copied(reference, tmp_path / name)
     for panel in parts_of(copied(reference, tmp_path / other), "panel"):
         rewritten(panel, lambda frame: frame.assign(welfare=frame["welfare"] + 1e6))
     results = open_sweep(place)
-    found = results.sql("select count(*) as rows, sum(welfare) as welfare from panel").iloc[0]
-    assert found["rows"] == 8 * MONTHS
-    assert found["welfare"] == pytest.approx(open_sweep(reference).panel()["welfare"].sum(), rel=1e-12)
+    result = results.sql("select count(*) as rows, sum(welfare) as welfare from panel").iloc[0]
+    assert result["rows"] == 8 * MONTHS
+    assert result["welfare"] == pytest.approx(open_sweep(reference).panel()["welfare"].sum(), rel=1e-12)
 
 
 def test_results_outlive_a_change_of_the_working_directory(kept, reference, tmp_path, monkeypatch):
@@ -128,7 +112,7 @@ def test_results_outlive_a_change_of_the_working_directory(kept, reference, tmp_
 
 
 @pytest.mark.parametrize("ask", ["runs", "panel", "failures", "counts", "sessions", "to_xarray"])
-def test_a_folder_that_is_gone_is_told_and_its_runs_are_not_missing(kept, tmp_path, ask):
+def test_a_deleted_folder_is_reported_and_its_runs_do_not_count_as_missing(kept, tmp_path, ask):
     results = open_sweep(kept)
     kept.rename(tmp_path / "renamed")
     with pytest.raises(FileNotFoundError, match="kept: the sweep is no longer there"):
@@ -140,11 +124,11 @@ def test_a_folder_that_is_gone_is_told_and_its_runs_are_not_missing(kept, tmp_pa
         late.panel()
 
 
-def test_a_folder_that_holds_another_sweep_by_now_is_told(kept):
+def test_a_folder_that_now_has_another_sweep_is_reported(kept):
     results = open_sweep(kept)
     shutil.rmtree(kept)
     run_sweep(tiny(replications=2, seed=1), kept)
-    with pytest.raises(ValueError, match="holds another sweep than when it was opened"):
+    with pytest.raises(ValueError, match="contains a different sweep than when it was opened"):
         results.runs()
 
 
@@ -159,14 +143,14 @@ def test_seeds_of_missing_and_failed_runs_are_those_of_the_plan(tmp_path):
     bad = open_sweep(tmp_path / "x").failures()
     assert bad["seed"].dtype == np.int64
     assert set(bad["status"]) == {"failed", "missing"}
-    found = list(bad[["point", "replication", "seed", "run_id"]].itertuples(index=False, name=None))
-    assert set(found) == {one for one in planned if (one[0], one[1]) == (1, 1) or (one[0] * 4 + one[1]) % 2 == 0}
+    result = list(bad[["point", "replication", "seed", "run_id"]].itertuples(index=False, name=None))
+    assert set(result) == {run for run in planned if run[:2] == (1, 1) or (run[0] * 4 + run[1]) % 2 == 0}
     bad.to_csv(tmp_path / "bad.csv", index=False)
     assert pd.read_csv(tmp_path / "bad.csv")["seed"].tolist() == bad["seed"].tolist()
 
 
 @pytest.mark.parametrize("common", [True, False])
-def test_runs_that_are_missing_have_their_seeds_and_every_column(tmp_path, common):
+def test_missing_runs_have_their_seeds_and_every_column(tmp_path, common):
     sweep = tiny(common_draws=common)
     store.open_folder(tmp_path / "x", Plan.of(sweep), False)
     results = open_sweep(tmp_path / "x")
@@ -178,7 +162,7 @@ def test_runs_that_are_missing_have_their_seeds_and_every_column(tmp_path, commo
     assert results.sql("select count(*) as n from panel")["n"][0] == 0
 
 
-def test_every_seed_that_a_run_takes_is_exact_in_every_table(tmp_path):
+def test_every_valid_seed_is_exact_in_every_table(tmp_path):
     seeds = [2**64 - 1, 2**63, 2**53 + 1, 7]
     sweep = tiny(seeds=seeds, replications=4, factors={"ip_strength": [1.0]})
     run_sweep(sweep, tmp_path / "x", shard=(1, 2))
@@ -206,7 +190,7 @@ def dated(tmp_path_factory):
     return open_sweep(place)
 
 
-def test_a_date_factor_goes_to_every_file(dated, tmp_path):
+def test_a_date_factor_can_be_exported_to_every_format(dated, tmp_path):
     import xarray as xr
 
     early = dt.date(2023, 1, 10)
@@ -230,7 +214,7 @@ def test_a_date_factor_goes_to_every_file(dated, tmp_path):
     assert dated.compare("gpt4.date", early, "2023-03-10")["points"].iloc[0] == 1
 
 
-def test_tables_of_a_run_go_to_every_file(tmp_path):
+def test_tables_of_a_run_can_be_exported_to_every_format(tmp_path):
     import xarray as xr
 
     a, b = (abm.ensemble(values, seeds=[1, 2], months=MONTHS, **TINY) for values in ({}, {"ip_strength": 1.0}))
@@ -267,7 +251,7 @@ def test_tables_of_a_run_go_to_every_file(tmp_path):
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*inplace")
-def test_a_comparison_prints_whatever_was_done_to_it(change):
+def test_a_modified_comparison_still_prints(change):
     row = dict(difference=1.0, low=0.0, high=2.0, points=1, replications=3, left_out=0, variance_reduction=3.0)
     table = Comparison([row], index=["x"])
     assert str(table).split()[:5] == ["difference", "low", "high", "points", "replications"]
@@ -276,24 +260,24 @@ def test_a_comparison_prints_whatever_was_done_to_it(change):
     assert all(str(name) in shown for name in table.columns if name in ("mine", "low", 3, "points"))
 
 
-def test_sql_on_a_panel_that_was_not_kept_says_so(tmp_path):
+def test_sql_reports_a_panel_that_was_not_stored(tmp_path):
     run_sweep(tiny(panel="none", replications=1), tmp_path / "x")
     results = open_sweep(tmp_path / "x")
     for query in ("select * from panel", "select avg(welfare) from PANEL p join runs using (run_id)"):
-        with pytest.raises(ValueError, match="this sweep kept none"):
+        with pytest.raises(ValueError, match="not stored by this sweep"):
             results.sql(query)
-    with pytest.raises(ValueError, match="this sweep kept none"):
+    with pytest.raises(ValueError, match="not stored by this sweep"):
         results.panel()
     assert results.sql("select count(*) as n from runs")["n"][0] == 2
     assert results.to_xarray()["welfare_last"].notnull().all()
     with pytest.raises(Exception, match="panels"):
-        results.sql("select * from panels")  # no variable of the package passes for a table
+        results.sql("select * from panels")  # variables of the package are not visible as tables
 
 
 # --- parts ---
 
 
-def test_a_panel_in_the_place_of_another_is_noticed_and_done_again(kept, reference):
+def test_a_swapped_panel_is_detected_and_recomputed(kept, reference):
     first, second = parts_of(kept, "panel")[:2]
     content = first.read_bytes()
     first.write_bytes(second.read_bytes())
@@ -302,11 +286,11 @@ def test_a_panel_in_the_place_of_another_is_noticed_and_done_again(kept, referen
     assert counts == {"ok": 6, "missing": 2}
     tally = run_sweep(tiny(), kept)
     assert (tally.before, [first.name in line for line in tally.damaged]) == (6, [True])
-    equal(kept, reference)
+    assert_equal(kept, reference)
     assert first.with_name(f"{first.name}.damaged").read_bytes() != content
 
 
-def test_rows_that_are_lost_from_a_panel_are_noticed(kept, reference):
+def test_rows_missing_from_a_panel_are_detected(kept, reference):
     first, second = parts_of(kept, "panel")[:2]
     rewritten(first, lambda frame: frame[frame["month"] > 0], keep_metadata=True)
     rewritten(second, lambda frame: frame.assign(welfare=frame["welfare"] + 1), keep_metadata=True)
@@ -314,51 +298,51 @@ def test_rows_that_are_lost_from_a_panel_are_noticed(kept, reference):
         open_sweep(kept).sql("select * from panel")
     tally = run_sweep(tiny(), kept)
     assert tally.before == 4
-    equal(kept, reference)
+    assert_equal(kept, reference)
 
 
 @pytest.mark.parametrize("kind", ["runs", "panel"])
-def test_a_changed_byte_anywhere_is_noticed_named_and_mended(reference, tmp_path, kind):
+def test_a_changed_byte_anywhere_is_detected_named_and_repaired(reference, tmp_path, kind):
     whole = parts_of(reference, kind)[0].read_bytes()
     footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
-    theirs = tables(reference)
+    reference_tables = tables(reference)
     rng = np.random.default_rng(1)
-    for trial, at in enumerate([*rng.integers(footer, len(whole), 60), *rng.integers(0, footer, 20)]):
+    for trial, position in enumerate([*rng.integers(footer, len(whole), 60), *rng.integers(0, footer, 20)]):
         place = copied(reference, tmp_path / str(trial))
         path = parts_of(place, kind)[0]
         content = bytearray(whole)
-        content[at] ^= 1 << int(rng.integers(8))
+        content[position] ^= 1 << int(rng.integers(8))
         path.write_bytes(content)
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                found, said = tables(place), ""
+                actual, messages = tables(place), ""
             except Damaged as fault:
-                found, said = None, str(fault)
-        said += "".join(str(one.message) for one in told)
-        if said:
-            assert path.name in said
-            assert found is None or len(found[0]) == 6
-        else:  # a byte that nobody reads: the numbers are whole
-            for mine, expected in zip(found, theirs, strict=True):
-                pd.testing.assert_frame_equal(mine, expected, check_exact=True)
+                actual, messages = None, str(fault)
+        messages += "".join(str(warning.message) for warning in caught)
+        if messages:
+            assert path.name in messages
+            assert actual is None or len(actual[0]) == 6
+        else:  # an unused byte: the numbers are intact
+            for table, expected in zip(actual, reference_tables, strict=True):
+                pd.testing.assert_frame_equal(table, expected, check_exact=True)
 
 
-def test_a_file_that_raises_anything_while_it_is_read_is_named(kept, reference):
-    """The name of a column is no longer text in UTF-8."""
+def test_a_file_that_makes_the_reader_raise_is_named(kept, reference):
+    """A column name is no longer valid UTF-8."""
     for path in (parts_of(kept, "runs")[0], parts_of(kept, "panel")[1]):
         content = path.read_bytes()
-        at = content.index(b"welfare", len(content) - 8 - int.from_bytes(content[-8:-4], "little"))
-        path.write_bytes(content[:at] + b"\xff\xfe" + content[at + 2 :])
-    with pytest.warns(UserWarning, match="runs count as missing") as told:
+        position = content.index(b"welfare", len(content) - 8 - int.from_bytes(content[-8:-4], "little"))
+        path.write_bytes(content[:position] + b"\xff\xfe" + content[position + 2 :])
+    with pytest.warns(UserWarning, match="runs count as missing") as caught:
         assert open_sweep(kept).counts()["missing"] == 4
-    said = "".join(str(one.message) for one in told)
-    assert all(path.name in said for path in (parts_of(kept, "runs")[0], parts_of(kept, "panel")[1]))
+    messages = "".join(str(warning.message) for warning in caught)
+    assert all(path.name in messages for path in (parts_of(kept, "runs")[0], parts_of(kept, "panel")[1]))
     assert run_sweep(tiny(), kept).before == 4
-    equal(kept, reference)
+    assert_equal(kept, reference)
 
 
-def test_parts_made_with_other_code_do_not_mix_unnoticed(kept, reference, tmp_path, monkeypatch):
+def test_parts_made_with_other_code_are_detected(kept, reference, tmp_path, monkeypatch):
     other = tmp_path / "other"
     with monkeypatch.context() as patch:
         patch.setattr(store, "source_hash", lambda: "other")
@@ -372,19 +356,19 @@ def test_parts_made_with_other_code_do_not_mix_unnoticed(kept, reference, tmp_pa
         open_sweep(kept).runs()
     with pytest.raises(Changed, match="made with other code of the model"):
         run_sweep(tiny(), kept)
-    said = CliRunner().invoke(app, ["sweep", "--show", str(kept)])
-    assert said.exit_code == 2
-    assert "other code of the model" in said.output
+    result = CliRunner().invoke(app, ["sweep", "--show", str(kept)])
+    assert result.exit_code == 2
+    assert "other code of the model" in result.output
     run_sweep(tiny(), kept, accept_changes=True)
     assert "other code of the model" in open_sweep(kept).manifest["accepted"][0]["changes"][0]
     assert open_sweep(kept).counts()["ok"] == 8
     assert run_sweep(tiny(), kept).before == 8
 
 
-def test_of_two_versions_that_begin_a_folder_at_once_one_is_refused(tmp_path, monkeypatch):
-    """Both have found the folder empty; the second then finds the manifest of the first."""
+def test_if_two_versions_start_a_folder_at_once_one_is_refused(tmp_path, monkeypatch):
+    """Both found the folder empty; the second then finds the manifest of the first."""
     place, once = tmp_path / "x", threading.Event()
-    clear = store.clear_halves
+    clear = store.remove_half_written
 
     def meanwhile(folder):
         if not once.is_set():
@@ -394,7 +378,7 @@ def test_of_two_versions_that_begin_a_folder_at_once_one_is_refused(tmp_path, mo
                 store.open_folder(place, Plan.of(tiny()), False)
         clear(folder)
 
-    monkeypatch.setattr(store, "clear_halves", meanwhile)
+    monkeypatch.setattr(store, "remove_half_written", meanwhile)
     with pytest.raises(Changed, match="the model's code"):
         store.open_folder(place, Plan.of(tiny()), False)
     assert json.loads((place / "manifest.json").read_text())["model"] == "other"
@@ -411,17 +395,17 @@ def test_a_worker_with_other_code_computes_nothing(tmp_path, monkeypatch):
     assert not parts_of(tmp_path / "x", "runs")
 
 
-def test_a_folder_of_an_earlier_version_opens_and_goes_on(kept, reference):
+def test_a_folder_of_an_earlier_version_can_be_opened_and_continued(kept, reference):
     of_an_earlier_version(kept)
-    equal(kept, reference)
+    assert_equal(kept, reference)
     assert open_sweep(kept).sql("select count(*) as n from panel")["n"][0] == 8 * MONTHS
     parts_of(kept, "runs")[0].unlink()
     tally = run_sweep(tiny(), kept)
     assert tally.before == 6
-    equal(kept, reference)
+    assert_equal(kept, reference)
 
 
-def test_a_panel_of_an_earlier_version_must_be_of_its_runs(kept, reference):
+def test_a_panel_of_an_earlier_version_must_match_its_runs(kept, reference):
     of_an_earlier_version(kept)
     first, second = parts_of(kept, "panel")[:2]
     first.write_bytes(second.read_bytes())
@@ -429,10 +413,10 @@ def test_a_panel_of_an_earlier_version_must_be_of_its_runs(kept, reference):
         with pytest.raises(Damaged, match=first.name):
             ask(open_sweep(kept))
     assert run_sweep(tiny(), kept).before == 6
-    equal(kept, reference)
+    assert_equal(kept, reference)
 
 
-def test_a_design_of_another_sweep_is_noticed(kept, tmp_path):
+def test_a_design_of_another_sweep_is_detected(kept, tmp_path):
     run_sweep(tiny(factors={"ip_strength": [0.0, 0.5]}, replications=1), tmp_path / "other")
     shutil.copy(tmp_path / "other" / "design.parquet", kept)
     with pytest.raises(Damaged, match=r"design\.parquet"):

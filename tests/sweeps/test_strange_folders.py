@@ -1,4 +1,4 @@
-"""Folders of results from strangers, and folders that change while they are used: refused or told in words."""
+"""Folders of unknown origin, and folders that change while in use, are refused with a clear message."""
 
 import json
 import shutil
@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.sweeps import tiny
 from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
@@ -25,26 +26,17 @@ from abm.support.files import write_text, write_whole
 from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
 from abm.sweeps.store import Damaged
 
-TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
-
-
-def tiny(**more):
-    usual = dict(
-        factors={"ip_strength": [0.0, 1.0]}, populations=TINY, observables=["welfare"], replications=2, months=2
-    )
-    return Sweep(**{**usual, **more})
-
 
 def command(*words):
     return CliRunner().invoke(app, list(map(str, words)))
 
 
 def refused(*words):
-    """What a command says that refuses its input: lines on the error stream and exit code 2."""
-    said = command(*words)
-    assert said.exit_code == 2, said.output
-    assert "Traceback" not in said.output
-    return " ".join(said.output.split())
+    """Output of a command that refuses its input with exit code 2 and without a traceback."""
+    result = command(*words)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    return " ".join(result.output.split())
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +85,15 @@ def kept(reference, tmp_path):
 )
 def test_an_odd_manifest_is_refused_before_anything_is_laid_out(kept, odd):
     path = kept / "manifest.json"
-    said = json.loads(path.read_text())
-    path.write_text(json.dumps(said | odd if isinstance(odd, dict) else odd))
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | odd if isinstance(odd, dict) else odd))
     assert "is damaged" in refused("sweep", "--show", kept)
     with pytest.raises(Damaged, match=r"manifest\.json|design\.parquet"):
         open_sweep(kept)
 
 
 @pytest.mark.parametrize("text", ["[" * 900 + "]" * 900, '{"a":' * 400 + "1" + "}" * 400, "\xff", ""])
-def test_json_that_is_none_or_deep_is_refused(kept, text):
+def test_invalid_or_deeply_nested_json_is_refused(kept, text):
     session = next((kept / "sessions").iterdir())
     session.write_text(text, encoding="latin-1")
     assert session.name in refused("sweep", "--show", kept)
@@ -110,15 +102,15 @@ def test_json_that_is_none_or_deep_is_refused(kept, text):
     assert "manifest.json" in refused("replay", kept)
 
 
-@pytest.mark.parametrize("found", [[], {"seconds": "long"}, {"seconds": [1]}])
-def test_an_odd_session_is_named(kept, found):
+@pytest.mark.parametrize("content", [[], {"seconds": "long"}, {"seconds": [1]}])
+def test_an_odd_session_is_named(kept, content):
     session = next((kept / "sessions").iterdir())
-    session.write_text(json.dumps(found))
+    session.write_text(json.dumps(content))
     assert session.name in refused("sweep", "--show", kept)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "manifest",
     [
         {"reproduction": ["r1_shock"]},
         {"reproduction": "r1_shock", "quick": 1, "seeds": [1]},
@@ -128,8 +120,8 @@ def test_an_odd_session_is_named(kept, found):
         {"experiment": "x", "sweeps": {"../../x": {}}, "source": "", "packages": {}},
     ],
 )
-def test_an_odd_manifest_of_a_result_is_refused(tmp_path, said):
-    (tmp_path / "manifest.json").write_text(json.dumps(said))
+def test_an_odd_manifest_of_a_result_is_refused(tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(Unplayable):
         replay_result(tmp_path)
 
@@ -146,19 +138,19 @@ def test_an_odd_manifest_of_a_result_is_refused(tmp_path, said):
     ],
 )
 @pytest.mark.parametrize("shape", ["{key}{dots} = 1\n", "{key} = {open}{close}\n"])
-def test_keys_and_brackets_in_one_another_are_refused_by_all(tmp_path, read, refusal, key, shape):
+def test_deeply_nested_keys_and_brackets_are_refused_by_all_readers(tmp_path, read, refusal, key, shape):
     path = tmp_path / "experiment.toml"
     for depth in (300, 5_000):
         path.write_text(shape.format(key=key, dots=".a" * depth, open="[" * depth, close="]" * depth))
-        with pytest.raises(refusal, match="tables or brackets in one another, too deep"):
+        with pytest.raises(refusal, match="nested too deeply"):
             read(path)
 
 
 def bomb(path, rows=3_000_000):
-    """As many rows as make a few kilobytes, each the first row of the file."""
-    one = pq.ParquetFile(path).read().slice(0, 1)
+    """Replace a file by a few kilobytes that unpack to many copies of its first row."""
+    row = pq.ParquetFile(path).read().slice(0, 1)
     columns = {}
-    for name, column in zip(one.column_names, one.columns, strict=True):
+    for name, column in zip(row.column_names, row.columns, strict=True):
         plain = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
         columns[name] = pa.repeat(plain[0], rows)
     pq.write_table(pa.table(columns), path, compression="zstd")
@@ -166,7 +158,7 @@ def bomb(path, rows=3_000_000):
 
 
 @pytest.mark.parametrize("kind", ["runs", "panel"])
-def test_a_small_file_that_unpacks_to_many_rows_is_not_read(kept, kind):
+def test_a_small_file_that_unpacks_to_many_rows_is_refused(kept, kind):
     path = next((kept / "parts").glob(f"*.{kind}.parquet"))
     bomb(path)
     before = pa.total_allocated_bytes()
@@ -176,7 +168,7 @@ def test_a_small_file_that_unpacks_to_many_rows_is_not_read(kept, kind):
     assert run_sweep(tiny(), kept).before == 0
 
 
-def test_a_text_that_unpacks_to_much_is_not_read(kept):
+def test_a_text_that_unpacks_to_much_is_refused(kept):
     path = next((kept / "parts").glob("*.runs.parquet"))
     table = pq.ParquetFile(path).read()
     many = pa.concat_tables([table.slice(0, 1)] * 1000)
@@ -186,14 +178,14 @@ def test_a_text_that_unpacks_to_much_is_not_read(kept):
         open_sweep(kept).runs()
 
 
-def test_a_design_that_unpacks_to_many_rows_is_not_read(kept):
+def test_a_design_that_unpacks_to_many_rows_is_refused(kept):
     bomb(kept / "design.parquet")
     with pytest.raises(Damaged, match=r"design\.parquet: is damaged .it unpacks to 3,000,000 rows"):
         open_sweep(kept)
     assert run_sweep(tiny(), kept).before == 4
 
 
-def test_more_runs_of_a_part_or_of_a_sweep_than_can_be_are_refused(tmp_path):
+def test_too_many_runs_per_part_or_per_sweep_are_refused(tmp_path):
     with pytest.raises(ValueError, match="chunk = 1000001: must be at most 1,000,000"):
         run_sweep(tiny(), tmp_path / "x", chunk=1_000_001)
     with pytest.raises(ValueError, match="replications = 10000000"):
@@ -210,7 +202,7 @@ def test_nothing_is_written_through_a_link_of_a_sweep(kept, tmp_path, name):
     (kept / name).rename(outside)
     (kept / name).symlink_to(outside)
     before = {path: path.read_bytes() for path in outside.iterdir()}
-    (kept / "spec.toml").unlink()  # so that scenarios would be written anew
+    (kept / "spec.toml").unlink()  # so that scenarios would be rewritten
     spec = tmp_path / "mine.toml"
     spec.write_text(tiny(name="mine", replications=3).to_toml())
     for words in ([spec, "--out", kept, "--accept-changes"], [spec, "--out", kept, "--dry-run"], ["--show", kept]):
@@ -259,17 +251,17 @@ def test_no_command_writes_through_a_link_in_its_folder(tmp_path, words, name):
     assert not any(outside.iterdir())
 
 
-def test_a_file_replaces_a_link_and_is_not_written_through_it(tmp_path):
+def test_writing_a_file_replaces_a_link_instead_of_following_it(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("mine")
-    for at, write in enumerate(
+    for i, write in enumerate(
         (
             lambda path: write_text(path, "x"),
             lambda path: write_whole(path, lambda file: pd.DataFrame({"x": [1]}).to_csv(file)),
             lambda path: style.save(Figure(), path),
         )
     ):
-        link = tmp_path / f"{at}.png"
+        link = tmp_path / f"{i}.png"
         link.symlink_to(secret)
         write(link)
         assert not link.is_symlink()
@@ -278,14 +270,14 @@ def test_a_file_replaces_a_link_and_is_not_written_through_it(tmp_path):
 
 
 def result_of_an_experiment(place):
-    """The least that `abm export` takes."""
+    """A minimal result for `abm export`."""
     (place / "tables").mkdir(parents=True)
     (place / "tables" / "a.csv").write_text("x\n1\n")
     (place / "manifest.json").write_text(json.dumps({"reproduction": "r1_shock"}))
     return place
 
 
-def test_a_crate_is_written_to_a_file_and_packs_no_link(tmp_path):
+def test_a_crate_is_written_to_a_file_and_contains_no_links(tmp_path):
     pytest.importorskip("rocrate")
     place, secret = result_of_an_experiment(tmp_path / "result"), tmp_path / "secret"
     secret.write_text("mine")
@@ -305,7 +297,7 @@ def test_a_crate_is_written_to_a_file_and_packs_no_link(tmp_path):
 
 
 def removed_after_the_first_part(folder):
-    """A thread that deletes the folder once the first part is in it."""
+    """Start a thread that deletes the folder once it has a first part."""
 
     def work():
         deadline = time.monotonic() + 200
@@ -319,19 +311,18 @@ def removed_after_the_first_part(folder):
     return thread
 
 
-def test_a_folder_that_is_deleted_during_the_run_is_told_in_one_line(tmp_path):
+def test_a_folder_deleted_during_the_run_is_reported_in_one_line(tmp_path):
     spec, out = tmp_path / "mine.toml", tmp_path / "out"
     spec.write_text(tiny(name="mine", replications=100).to_toml())
     thread = removed_after_the_first_part(out)
-    said = refused("sweep", spec, "--out", out, "--workers", 1, "--chunk", 1)
+    message = refused("sweep", spec, "--out", out, "--workers", 1, "--chunk", 1)
     thread.join()
-    assert f"{out}: was deleted, renamed or emptied during the run" in said
-    assert "runs were done and are no longer there: run it again to begin anew" in said
+    assert f"{out}: was deleted, renamed or emptied" in message
     assert not out.exists()
     thread = removed_after_the_first_part(out)
     with pytest.raises(FileNotFoundError, match="deleted or renamed during the run"):
         run_sweep(tiny(replications=100), out, chunk=1)
     thread.join()
-    assert not out.exists()  # it does not come back with some of the parts
+    assert not out.exists()  # it is not recreated with some of the parts
     run_sweep(tiny(), out)
     np.testing.assert_array_equal(open_sweep(out).runs()["status"], "ok")

@@ -1,4 +1,4 @@
-"""Sweeps: what is asked for, how it is laid out, what comes out, and how it is read."""
+"""Running sweeps: results, resuming, damaged files, and changes of the sweep or the code."""
 
 import datetime as dt
 import json
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from helpers.sweeps import MONTHS, SMALL, assert_equal, small
 
 import abm
 from abm.agents import ClosedLab
@@ -15,45 +16,10 @@ from abm.sweeps import Sweep, open_sweep, run_sweep, store
 from abm.sweeps.plan import Plan
 from abm.sweeps.store import Changed
 
-SMALL = {"adopters": 24, "investors": 40}  # as in tests/test_market.py: one compiled program does for all
+# --- results ---
 
 
-MONTHS = 3
-
-
-def small(**said):
-    usual = dict(
-        factors={"ip_strength": [0.0, 0.5, 1.0]},
-        populations=SMALL,
-        observables=["lerner_closed", "welfare"],
-        replications=4,
-        months=MONTHS,
-    )
-    return Sweep(**{**usual, **said})
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A sweep that nothing happened to."""
-    place = tmp_path_factory.mktemp("sweep") / "reference"
-    run_sweep(small(), place)
-    return place
-
-
-def numbers(folder):
-    results = open_sweep(folder)
-    return results.runs().drop(columns="seconds"), results.panel()
-
-
-def equal(folder, reference):
-    for mine, theirs in zip(numbers(folder), numbers(reference), strict=True):
-        pd.testing.assert_frame_equal(mine, theirs, check_exact=True)
-
-
-# --- what comes out ---
-
-
-def test_a_run_of_a_sweep_is_the_run_that_simulate_gives(folder):
+def test_a_run_of_a_sweep_equals_the_run_of_simulate(folder):
     results = open_sweep(folder)
     row = results.runs().iloc[-1]
     alone = abm.simulate({"ip_strength": row["ip_strength"]}, seed=int(row["seed"]), months=MONTHS, **SMALL)
@@ -66,43 +32,43 @@ def test_a_run_of_a_sweep_is_the_run_that_simulate_gives(folder):
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64])
-def test_chunks_change_nothing(folder, tmp_path, chunk):
+def test_results_do_not_depend_on_the_chunk_size(folder, tmp_path, chunk):
     run_sweep(small(), tmp_path / "x", chunk=chunk)
-    equal(tmp_path / "x", folder)
+    assert_equal(tmp_path / "x", folder)
 
 
-def test_shards_do_the_whole_in_any_order(folder, tmp_path):
+def test_shards_complete_the_sweep_in_any_order(folder, tmp_path):
     for k in (3, 1, 2):
         run_sweep(small(), tmp_path / "x", shard=(k, 3))
-    equal(tmp_path / "x", folder)
+    assert_equal(tmp_path / "x", folder)
 
 
-def test_dates_of_events_and_user_classes_can_be_swept(tmp_path):
+def test_dates_of_events_can_be_swept(tmp_path):
     dates = [dt.date(2023, 1, 10), dt.date(2023, 3, 10)]
     sweep = small(factors={"gpt4.date": dates}, replications=2)
     run_sweep(sweep, tmp_path / "dates")
     panel = open_sweep(tmp_path / "dates").panel(["lerner_closed"])
     early, late = (panel[panel["gpt4.date"] == date]["lerner_closed"].to_numpy() for date in dates)
     assert not np.allclose(early, late)
-    story = abm.Scenario.load("baseline")
-    event = next(e for e in story.all_events if e.id == "gpt4")
-    told = story.without("gpt4").with_event(
+    scenario = abm.Scenario.load("baseline")
+    event = next(e for e in scenario.all_events if e.id == "gpt4")
+    changed = scenario.without("gpt4").with_event(
         {"kind": event.kind} | event.model_dump(exclude_defaults=True) | {"date": dates[0]}
     )
     seed = int(open_sweep(tmp_path / "dates").runs()["seed"][0])
-    alone = abm.simulate(scenario=told, seed=seed, months=MONTHS, **SMALL)
+    alone = abm.simulate(scenario=changed, seed=seed, months=MONTHS, **SMALL)
     np.testing.assert_allclose(early[:MONTHS], alone["lerner_closed"], rtol=1e-9)
 
 
 class Fighter(ClosedLab):
-    """Sells at a tenth over cost."""
+    """Sells at cost plus 10 %."""
 
     def wanted_price(self, p, offer):
         return 1.1 * self.token_cost
 
 
 @pytest.mark.slow
-def test_user_classes_run_in_a_sweep_and_are_part_of_what_was_run(tmp_path, folder):
+def test_user_classes_run_in_a_sweep_and_are_part_of_its_identity(tmp_path, folder):
     classes = {"closed_labs": {Fighter: 5}}
     sweep = small(replications=1, factors={"ip_strength": [0.5]})
     run_sweep(sweep, tmp_path / "x", classes=classes)
@@ -113,7 +79,7 @@ def test_user_classes_run_in_a_sweep_and_are_part_of_what_was_run(tmp_path, fold
         run_sweep(sweep, tmp_path / "x")
 
 
-def test_a_sweep_in_one_call_runs_the_seeds_that_are_named(tmp_path):
+def test_a_sweep_in_one_call_runs_the_given_seeds(tmp_path):
     results = abm.sweep(
         {"ip_strength": np.array([0.0, 0.5])}, seeds=[7, 3], months=MONTHS, populations=SMALL, observables="welfare"
     )
@@ -125,7 +91,7 @@ def test_a_sweep_in_one_call_runs_the_seeds_that_are_named(tmp_path):
     assert "2 points x 2 replications" in repr(results)
     assert len(repr(results)) < 200
     del results
-    assert not place.exists()  # it lived as long as the results
+    assert not place.exists()  # the temporary folder is deleted with the results
     usual = dict(months=MONTHS, populations=SMALL, observables=["welfare"])
     abm.sweep({"ip_strength": [0.5]}, seeds=[3, 7], out=tmp_path / "x", **usual)
     spec = Sweep(factors={"ip_strength": [0.5]}, seeds=[7, 5, 3], **usual)
@@ -147,16 +113,16 @@ def test_a_sweep_in_one_call_runs_the_seeds_that_are_named(tmp_path):
         ({"shard": "1/2"}, "shard = '1/2'"),
     ],
 )
-def test_arguments_are_checked_as_those_of_the_command(tmp_path, words, message):
+def test_arguments_are_checked_like_options_of_the_command(tmp_path, words, message):
     with pytest.raises(ValueError, match=message):
         run_sweep(small(), tmp_path / "x", **words)
     assert not (tmp_path / "x").exists()
 
 
-# --- losing nothing, on this process (others: test_sweep_failures) ---
+# --- keeping finished runs, in one process (several processes: test_sweep_failures) ---
 
 
-def test_what_is_done_is_not_done_again(folder):
+def test_finished_runs_are_not_repeated(folder):
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     tally = run_sweep(small(), folder)
     assert (tally.before, sum(tally.counts.values())) == (12, 0)
@@ -186,10 +152,10 @@ def test_a_run_that_fails_is_a_row_with_its_reason(folder, tmp_path, monkeypatch
     monkeypatch.delenv("ABM_FAIL_AT")
     run_sweep(small(), tmp_path / "x", retry_failed=True)
     done = open_sweep(tmp_path / "x").runs()
-    assert (done["status"] == "ok").sum() == 11  # what is not finite is an answer, and stays
+    assert (done["status"] == "ok").sum() == 11  # a non-finite result is final and is not retried
 
 
-def test_damaged_and_foreign_files_count_for_nothing(folder, tmp_path):
+def test_damaged_and_foreign_files_are_ignored(folder, tmp_path):
     place = tmp_path / "x"
     run_sweep(small(), place, chunk=4)
     runs = sorted((place / "parts").glob("*.runs.parquet"))
@@ -198,13 +164,13 @@ def test_damaged_and_foreign_files_count_for_nothing(folder, tmp_path):
     (place / "parts" / "foreign.runs.parquet").write_bytes(b"not parquet")
     pd.DataFrame({"x": [1]}).to_parquet(place / "parts" / "other.runs.parquet")
     counts = open_sweep(place).counts()
-    assert counts["missing"] == 8  # before it is mended: counted, not filled in
+    assert counts["missing"] == 8  # before the repair they count as missing
     tally = run_sweep(small(), place)
     assert tally.total - tally.before == 8
-    equal(place, folder)
+    assert_equal(place, folder)
 
 
-def test_what_tells_the_spec_and_the_design_is_mended(folder, tmp_path):
+def test_damaged_spec_design_and_manifest_are_repaired(folder, tmp_path):
     place = tmp_path / "x"
     shutil.copytree(folder, place)
     for name in ("spec.toml", "design.parquet", "scenarios/baseline.toml"):
@@ -214,25 +180,25 @@ def test_what_tells_the_spec_and_the_design_is_mended(folder, tmp_path):
                 open_sweep(place)
             tally = run_sweep(small(), place)
             assert tally.before == tally.total
-            equal(place, folder)
+            assert_equal(place, folder)
     (place / "manifest.json").write_text("{", encoding="utf-8")
     with pytest.raises(store.Damaged, match=r"manifest\.json"):
         open_sweep(place)
-    with pytest.raises(Changed, match=r"no manifest\.json"):
+    with pytest.raises(Changed, match=r"manifest\.json"):
         run_sweep(small(), place)
     run_sweep(small(), place, accept_changes=True)
-    equal(place, folder)
+    assert_equal(place, folder)
 
 
-def test_a_changed_byte_is_noticed(folder, tmp_path):
+def test_a_changed_byte_is_detected(folder, tmp_path):
     place = tmp_path / "x"
     run_sweep(small(), place, chunk=4)
 
     def flip(path, column):
         group = pq.read_metadata(path).row_group(0)
-        chunk = next(group.column(at) for at in range(group.num_columns) if group.column(at).path_in_schema == column)
+        chunk = next(group.column(i) for i in range(group.num_columns) if group.column(i).path_in_schema == column)
         content = bytearray(path.read_bytes())
-        content[chunk.data_page_offset - 2] ^= 1  # in the last of the numbers, which still reads as one
+        content[chunk.data_page_offset - 2] ^= 1  # in the last number, which remains a valid number
         path.write_bytes(content)
 
     first, second, _ = sorted((place / "parts").glob("*.runs.parquet"))
@@ -240,17 +206,17 @@ def test_a_changed_byte_is_noticed(folder, tmp_path):
     assert open_sweep(place).counts()["missing"] == 4
     tally = run_sweep(small(), place)
     assert tally.total - tally.before == 4
-    equal(place, folder)
+    assert_equal(place, folder)
     panel = second.with_name(second.name.replace(".runs.", ".panel."))
     flip(panel, "welfare")
     with pytest.raises(store.Damaged, match=f"{panel.name}: is damaged.*; delete it and run the sweep again"):
         open_sweep(place).panel()
     panel.unlink()
     run_sweep(small(), place)
-    equal(place, folder)
+    assert_equal(place, folder)
 
 
-def test_an_observable_more_leaves_older_parts_out_of_the_tables(tmp_path):
+def test_adding_an_observable_excludes_older_parts_from_the_tables(tmp_path):
     place = tmp_path / "x"
     run_sweep(small(replications=2), place)
     run_sweep(small(replications=2, observables=["lerner_closed", "welfare", "hhi"]), place, accept_changes=True)
@@ -265,7 +231,7 @@ def test_an_observable_more_leaves_older_parts_out_of_the_tables(tmp_path):
     assert list(results.sql("select * from panel limit 1").columns[:3]) == ["run_id", "month", "hhi"]
 
 
-def test_other_seeds_leave_older_runs_out_of_the_tables(tmp_path):
+def test_changing_the_seed_excludes_older_runs_from_the_tables(tmp_path):
     for draws in (True, False):
         place = tmp_path / str(draws)
         run_sweep(small(replications=2, common_draws=draws), place)
@@ -287,9 +253,9 @@ def test_a_changed_sweep_model_or_package_is_refused_and_recorded_when_accepted(
         patch.setattr(store, "source_hash", lambda: "other")
         with pytest.raises(Changed, match="the model's code"):
             run_sweep(small(replications=2), place)
-    said = json.loads((place / "manifest.json").read_text())
-    said["versions"]["jax"] = "0.0.1"
-    (place / "manifest.json").write_text(json.dumps(said))
+    manifest = json.loads((place / "manifest.json").read_text())
+    manifest["versions"]["jax"] = "0.0.1"
+    (place / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(Changed, match=r"jax: 0.0.1 ->"):
         run_sweep(small(replications=2), place)
     tally = run_sweep(small(replications=3), place, accept_changes=True)
@@ -301,13 +267,13 @@ def test_a_changed_sweep_model_or_package_is_refused_and_recorded_when_accepted(
     assert len(open_sweep(place).runs()) == 9
 
 
-def test_a_manifest_says_what_was_run_with_what(folder):
-    said = json.loads((folder / "manifest.json").read_text())
-    assert said["spec_hash"] == small().hash
-    assert {"jax", "numpy", "mesa", "ai-market-abm"} <= said["versions"].keys()
-    assert len(said["model"]) == 64
-    assert said["machine"]["cores"] >= 1
+def test_a_manifest_records_spec_code_packages_and_machine(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["spec_hash"] == small().hash
+    assert {"jax", "numpy", "mesa", "ai-market-abm"} <= manifest["versions"].keys()
+    assert len(manifest["model"]) == 64
+    assert manifest["machine"]["cores"] >= 1
     session = json.loads(next((folder / "sessions").iterdir()).read_text())
     assert session["done"] == 12
     assert "finished" in session
-    assert Sweep.load(folder / "spec.toml").hash == said["spec_hash"]
+    assert Sweep.load(folder / "spec.toml").hash == manifest["spec_hash"]

@@ -1,4 +1,4 @@
-"""Sweeps under what happens to machines: workers, leaders and disks that fail. Results equal those of a quiet day."""
+"""Sweeps with failing workers, leaders and disks: results equal those of an undisturbed sweep."""
 
 import contextlib
 import os
@@ -30,19 +30,19 @@ pytestmark = pytest.mark.timeout(400)  # a sweep that hangs fails
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """Runs and panel of the sweep to which nothing happened, computed in this process."""
+    """Runs and panel of the undisturbed sweep, computed in this process."""
     folder = tmp_path_factory.mktemp("quiet") / "day"
     run_sweep(small(), folder)
     return tables(folder)
 
 
-def test_a_run_that_ends_its_worker_costs_nobody_else(reference, tmp_path):
-    said = bad_run("exit", "crashed", chunk=2)(small(), tmp_path / "x", reference)
-    assert said.startswith("1 run crashed (its worker process ended")
+def test_a_run_that_ends_its_worker_does_not_affect_others(reference, tmp_path):
+    details = bad_run("exit", "crashed", chunk=2)(small(), tmp_path / "x", reference)
+    assert details.startswith("1 run crashed (its worker process ended")
 
 
-def test_a_full_disk_stops_the_sweep_and_what_is_finished_is_kept(reference, tmp_path):
-    assert "12 as ever" in full_disk(small(), tmp_path / "x", reference)
+def test_a_full_disk_stops_the_sweep_and_finished_runs_are_kept(reference, tmp_path):
+    assert "12 runs unaffected" in full_disk(small(), tmp_path / "x", reference)
 
 
 def leader(folder):
@@ -55,13 +55,14 @@ def leader(folder):
 
 
 def until(met, seconds=300):
+    """Wait until a condition is met."""
     deadline = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < deadline, "nothing happened"
         time.sleep(0.02)
 
 
-def test_a_killed_leader_leaves_no_worker_behind_and_its_work_goes_on(reference, tmp_path):
+def test_a_killed_leader_leaves_no_workers_and_the_sweep_can_be_resumed(reference, tmp_path):
     import psutil
 
     process = leader(tmp_path / "x")
@@ -79,7 +80,7 @@ def test_a_killed_leader_leaves_no_worker_behind_and_its_work_goes_on(reference,
 
 @contextlib.contextmanager
 def dask_cluster():
-    """Two worker processes on this machine, which are not allowed to fail twice over one task."""
+    """Two local worker processes that may not fail twice on one task."""
     import dask
     from distributed import Client, LocalCluster
 
@@ -91,7 +92,7 @@ def dask_cluster():
         yield client
 
 
-def test_a_dask_worker_that_is_killed_costs_nothing(reference, tmp_path):
+def test_a_killed_dask_worker_costs_no_runs(reference, tmp_path):
     with dask_cluster() as client:
         executor = client.get_executor()
         victim = next(iter(client.run(os.getpid).values()))
@@ -103,7 +104,7 @@ def test_a_dask_worker_that_is_killed_costs_nothing(reference, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_kills_dask_workers(reference, tmp_path):
+def test_a_run_that_kills_dask_workers_is_marked_as_crashed(reference, tmp_path):
     with dask_cluster() as client, failing("exit"):
         run_sweep(small(), tmp_path / "x", executor=client.get_executor(), chunk=4)
     same(tmp_path / "x", reference, but=VICTIM)
@@ -118,7 +119,7 @@ def test_threads_give_the_same_numbers(reference, tmp_path):
     same(tmp_path / "x", reference)
 
 
-def test_a_pool_that_was_handed_in_and_died_is_said_so(tmp_path):
+def test_a_dead_pool_passed_in_by_the_caller_is_reported(tmp_path):
     from abm.sweeps.run import Broken
 
     with worker_pool(1) as pool, failing("exit"), pytest.raises(Broken, match="run it again"):
@@ -127,21 +128,21 @@ def test_a_pool_that_was_handed_in_and_died_is_said_so(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRIALS)
-def test_everything_that_the_selftest_goes_through(name, reference, tmp_path):
+def test_every_trial_of_the_selftest_passes(name, reference, tmp_path):
     TRIALS[name](small(), tmp_path / "x", reference)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [2, 8])
-def test_workers_change_nothing(workers, reference, tmp_path):
+def test_results_do_not_depend_on_the_number_of_workers(workers, reference, tmp_path):
     run_sweep(small(), tmp_path / "x", workers=workers, chunk=1)
     same(tmp_path / "x", reference)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_leader_killed_at_any_time(reference, tmp_path):
-    """Twenty moments between the start and the end, by SIGKILL, SIGTERM and Ctrl-C in turn."""
+def test_a_leader_may_be_killed_at_any_time(reference, tmp_path):
+    """At twenty random times, alternating SIGKILL, SIGTERM and Ctrl-C."""
     import numpy as np
 
     rng = np.random.default_rng(20)
@@ -158,20 +159,20 @@ def test_a_leader_killed_at_any_time(reference, tmp_path):
 
 
 @pytest.mark.slow
-def test_passing_trouble_and_damage(reference, tmp_path):
+def test_a_temporary_failure_and_damaged_parts_are_survived(reference, tmp_path):
     passing_trouble("kill")(small(), tmp_path / "x", reference)
     damaged_part(small(), tmp_path / "y", reference)
 
 
-def test_a_script_without_a_main_guard_is_told_so_in_one_line(tmp_path):
+def test_a_script_without_a_main_guard_gets_one_clear_error(tmp_path):
     script = tmp_path / "mine.py"
     script.write_text(
         "from abm.sweeps.run import run_sweep\nfrom abm.sweeps.selftest import small\n"
         f"run_sweep(small(), {str(tmp_path / 'x')!r}, workers=2)\n",
         encoding="utf-8",
     )
-    said = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
-    assert said.returncode == 1
-    assert said.stdout == ""
-    assert said.stderr.count("Traceback") == 1
-    assert 'below `if __name__ == "__main__":`' in said.stderr.splitlines()[-1]
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.count("Traceback") == 1
+    assert 'below `if __name__ == "__main__":`' in result.stderr.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""The validation ladder: every rung is met, can be missed, and is told as it is."""
+"""The validation ladder: every rung is met, can fail, and is reported."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ runner = CliRunner()
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if r.slow else ()) for n, r in RUNGS.items()])
-def test_rung(name):
+def test_every_check_of_a_rung_is_met(name):
     result = RUNGS[name].run()
     if result.skipped:
         pytest.skip(result.skipped)
@@ -42,20 +42,20 @@ def test_rung(name):
         ("V18", influence, "influence_vector"),
     ],
 )
-def test_a_wrong_mechanism_is_found(name, module, function, monkeypatch):
-    """Rungs call the model's own functions: bend one, and its rung is missed."""
+def test_a_wrong_mechanism_fails_its_rung(name, module, function, monkeypatch):
+    """Rungs call the model's own functions: if one is changed, its rung fails."""
     right = getattr(module, function)
 
     def wrong(*given, **named):
-        found = right(*given, **named)
-        return tuple(x**1.05 for x in found) if isinstance(found, tuple) else found**1.05
+        result = right(*given, **named)
+        return tuple(x**1.05 for x in result) if isinstance(result, tuple) else result**1.05
 
     monkeypatch.setattr(module, function, wrong)
     assert not RUNGS[name].run().ok
 
 
-def test_the_agents_of_a_rung_follow_the_mechanism(monkeypatch):
-    """Duopolies that race harder than the formula says do not come out at the formula."""
+def test_agents_that_deviate_from_the_formula_fail_their_rung(monkeypatch):
+    """Duopolies with more effort than in the formula do not reproduce its innovation rate."""
     right = race.race_efforts
     monkeypatch.setattr(race, "race_efforts", lambda d, *rest: tuple(1.1 * x for x in right(d, *rest)))
     missed = [one.what for one in RUNGS["V8"].run().checks if not one.ok]
@@ -71,20 +71,20 @@ def test_the_agents_of_a_rung_follow_the_mechanism(monkeypatch):
     ],
     ids=["step_by_step", "epidemic", "firms"],
 )
-def test_compiled_is_agent_by_agent(run):
+def test_compiled_rules_agree_with_interpreted_ones(run):
     compiled = run()
     with interpreted():
         np.testing.assert_allclose(run(), compiled, rtol=1e-12)
 
 
-def test_all_rungs_are_there_and_say_what_they_do():
+def test_all_rungs_are_registered_and_documented():
     assert list(RUNGS) == [f"V{number}" for number in range(1, 21)]
     for rung in RUNGS.values():
         assert len(rung.setting) > 40
         assert rung.source
 
 
-def test_what_counts_as_met():
+def test_checks_are_met_within_their_tolerance():
     assert check("", 1.0009, 1, absolute=1e-3).ok
     assert not check("", 1.0011, 1, absolute=1e-3).ok
     assert check("", -101.9, -100, relative=0.02).ok
@@ -114,28 +114,28 @@ def rung(name, value, skipped=""):
 
 @pytest.fixture
 def rungs(monkeypatch, tmp_path):
-    """Three rungs: met, missed, skipped; in an empty folder."""
+    """Three rungs (met, missed, skipped), in an empty folder."""
     three = {"V1": rung("V1", 1.01), "V2": rung("V2", 1.2), "V3": rung("V3", 1, "pip install oracle")}
     monkeypatch.setattr(ladder, "all_rungs", lambda: three)
     monkeypatch.chdir(tmp_path)
     return three
 
 
-def test_the_command_tells_what_is_missed_and_exits_with_1(rungs):
+def test_the_command_reports_misses_and_exits_with_1(rungs):
     result = runner.invoke(app, ["validate"])
     assert result.exit_code == 1
     assert "1 of 2 checks met in 2 rungs; missed in V2; skipped: V3" in result.stdout
-    for said in ("V2 Title", "Author (2000)", "1.2", "NO", "pip install oracle"):
-        assert said in result.stdout
+    for text in ("V2 Title", "Author (2000)", "1.2", "NO", "pip install oracle"):
+        assert text in result.stdout
     assert not Path("docs").exists()
     assert runner.invoke(app, ["validate", "v1"]).exit_code == 0
 
 
-def test_the_page_is_written_by_a_full_run_where_there_is_a_folder_for_it(rungs):
+def test_the_page_is_written_only_by_a_complete_run(rungs):
     Path("docs").mkdir()
     runner.invoke(app, ["validate", "V1"])
     assert not Path("docs/validation.md").exists()
-    assert "is left as it is: a rung was skipped" in runner.invoke(app, ["validate"]).stdout
+    assert "was not updated because a rung was skipped" in runner.invoke(app, ["validate"]).stdout
     assert not Path("docs/validation.md").exists()
     runner.invoke(app, ["validate", "--out", "docs/here.md"])
     assert "Skipped: pip install oracle." in Path("docs/here.md").read_text()
@@ -147,12 +147,12 @@ def test_the_page_is_written_by_a_full_run_where_there_is_a_folder_for_it(rungs)
     assert "V2" not in Path("elsewhere/one.md").read_text()
 
 
-@pytest.mark.parametrize(("words", "said"), [(["V31"], "did you mean 'V3'"), (["V1", "--out", "."], "is a folder")])
-def test_bad_input_is_one_line(rungs, words, said):
+@pytest.mark.parametrize(("words", "text"), [(["V31"], "did you mean 'V3'"), (["V1", "--out", "."], "is a folder")])
+def test_bad_input_is_one_line(rungs, words, text):
     result = runner.invoke(app, ["validate", *words])
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert said in result.stderr
+    assert text in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -162,7 +162,7 @@ def test_progress_names_the_rung(rungs):
     assert steps == [("V1 Title", 0, 3), ("V2 Title", 1, 3), ("V3 Title", 2, 3)]
 
 
-def test_the_page_is_of_the_rungs_that_there_are():
+def test_the_page_matches_the_registered_rungs():
     """docs/validation.md has the rungs' titles, settings and sources: run `abm validate` after a change."""
     page = (Path(__file__).parents[2] / "docs" / "validation.md").read_text()
     assert re.findall(r"^## (.*)$", page, re.M) == [f"{one.name} {one.title}" for one in RUNGS.values()]
@@ -171,5 +171,5 @@ def test_the_page_is_of_the_rungs_that_there_are():
         assert f"Source: {one.source}." in page
 
 
-def test_an_empty_ladder_is_a_page():
+def test_an_empty_ladder_gives_a_page():
     assert "0 of 0 checks" in markdown([])

@@ -1,8 +1,8 @@
-"""The main job: what the release of DeepSeek R1 did to pricing power, to the stock market and to the demand for chips.
+"""The R1 job: the effect of the release of DeepSeek R1 on pricing power, the stock market and the demand for chips.
 
-Baseline, no_r1 and no_stargate on the same seeds over 60 months; no_r1 and no_stargate share the baseline's history up to
-January 2025. Each crash mechanism alone branches off the baseline in June 2024, so that all have the same industry and
-differ in how it is valued, and runs to February 2025: days -5 to +20 around 27 January 2025 end there.
+Baseline, no_r1 and no_stargate run on the same seeds over 60 months; no_r1 and no_stargate share the baseline's history up
+to January 2025. Each crash mechanism alone branches off the baseline in June 2024, so that all have the same industry and
+differ only in how it is valued, and runs to February 2025, the end of days -5 to +20 around 27 January 2025.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from abm.support.workers import Watch
 
 MONTHS, CRASH_MONTHS = 60, 26
 ALONE_FROM = 17
-"""June 2024: one month for prices to get used to the switch before the market model is estimated."""
+"""June 2024: one month for prices to adjust to the switch before the market model is estimated."""
 BLOCK = 20
-"""Seeds that are finished and kept together: 200 seeds are five blocks for each of two workers."""
+"""Number of seeds that are run and stored together: 200 seeds are five blocks for each of two workers."""
 FIRST_DAILY, LAST_DAILY = 18, 26
-"""Months whose daily returns are kept: about the 120 days on which MacKinlay (1997) estimates, and the event."""
+"""Months whose daily returns are recorded: about the 120 days of estimation of MacKinlay (1997), and the event."""
 DRAWING = 0.04
-"""Share of the whole work that tables, figures and the report are, for the progress bar."""
+"""Share of tables, figures and the report in the total work, for the progress bar."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Part:
 
 
 def parts(months: int = MONTHS, crash_months: int = CRASH_MONTHS) -> list[Part]:
-    """Every ensemble of the job; the first one's history serves the others."""
+    """All ensembles of the job; the others branch off the first."""
     alone = []
     for name, title in MECHANISMS.items():
         switches = {other: float(other == name) for other in MECHANISMS}
@@ -85,24 +85,27 @@ def run(
     crash_months: int = CRASH_MONTHS,
     **options: Any,
 ) -> Reproduced:
-    """Do the whole job and write it below `folder`: figures, tables, runs, report.html, manifest.json.
+    """Do the whole job and write its results below `folder`: figures, tables, runs, report.html, manifest.json.
 
     Parameters
     ----------
     folder
-        Made if it is not there. Finished blocks of seeds are kept in its `runs` and used again if nothing about them changed.
+        Created if missing. Finished blocks of seeds are stored in its `runs` and reused if nothing about them has changed.
     seeds
-        The same for all ensembles: differences between them are taken seed by seed.
+        Seeds of all ensembles: differences between them are taken seed by seed.
     quick
-        Only marks the report as a quick one; how many runs there are is up to `seeds`.
+        Marks the report as a quick one; the number of runs is given by `seeds`.
     progress
         Called after every few runs.
     pool
-        Whose workers share the work (`abm.support.workers.worker_pool`); without one it is done here.
+        Workers that share the work (`abm.support.workers.worker_pool`); without a pool it is done in this process.
     months, crash_months, **options
         Lengths of the ensembles, and sizes of populations (`adopters=30`), for a smaller job.
 
-    Raises ValueError where the folder has symbolic links.
+    Raises
+    ------
+    ValueError
+        If the folder contains symbolic links.
     """
     began = time.perf_counter()
     progress = progress or (lambda doing, done, total: None)
@@ -110,10 +113,10 @@ def run(
     todo = parts(months, crash_months)
     seeds = [int(seed) for seed in seeds]
     runs = run_parts(todo, Path(folder), seeds, progress, pool, **options)
-    from abm.experiments.r1 import report as r1_report  # figures are loaded once there is something to draw
+    from abm.experiments.r1 import report as r1_report  # load the figures only when there is something to draw
 
     drawing = None
-    if pool:  # one worker draws half of the figures: more would load the runs for little
+    if pool:  # one worker draws half of the figures: loading the runs in more workers would not pay
         future = pool.submit(draw_again, todo, Path(folder), seeds, r1_report.SHARED, options)
         drawing = lambda: next(iter(Watch(pool).wait([future]))).result()  # noqa: E731
     return r1_report.write(Path(folder), runs, quick=quick, began=began, progress=progress, drawing=drawing)
@@ -127,14 +130,14 @@ def run_parts(
     pool: Executor | None = None,
     **options: Any,
 ) -> dict[str, Ensemble]:
-    """All ensembles by name, block of seeds by block, from disk where they are there already.
+    """Run all ensembles, block of seeds by block, or load the blocks that are stored; returns them by name.
 
-    With a pool its workers take a block each. Raises `Stopped` on Ctrl-C, with how many runs are finished and kept.
+    The workers of a pool take one block each. Raises `Stopped` on Ctrl-C, with the number of seeds finished and stored.
     """
     job = Job(todo, folder, options)
-    blocks = [tuple(map(int, seeds[at : at + BLOCK])) for at in range(0, len(seeds), BLOCK)]
-    found = {block: kept for block in blocks if (kept := job.kept(block)) is not None}
-    missing = [block for block in blocks if block not in found]
+    blocks = [tuple(map(int, seeds[start : start + BLOCK])) for start in range(0, len(seeds), BLOCK)]
+    finished = {block: stored for block in blocks if (stored := job.stored(block)) is not None}
+    missing = [block for block in blocks if block not in finished]
     done, total = len(seeds) - sum(map(len, missing)), len(seeds) / (1 - DRAWING)
 
     def report(number: int, *_: Any) -> None:
@@ -146,17 +149,17 @@ def run_parts(
         report(0)
     try:
         for block in job.blocks_in(pool, missing) if pool else job.blocks_here(missing, report):
-            kept = job.kept(block)
-            if kept is None:
+            stored = job.stored(block)
+            if stored is None:
                 raise RuntimeError(
-                    f"{folder / 'runs'}: what was just written there is gone; nobody else may use the folder"
+                    f"{folder / 'runs'}: runs just written have disappeared; no other process may use this folder"
                 )
-            found[block] = kept
+            finished[block] = stored
             done += len(block)
             report(0)
     except KeyboardInterrupt:
         raise Stopped([f"{done} of {len(seeds)} seeds"] if done else [], folder / "runs") from None
-    return {part.name: joined([found[block][part.name] for block in blocks], list(seeds)) for part in todo}
+    return {part.name: joined([finished[block][part.name] for block in blocks], list(seeds)) for part in todo}
 
 
 Seeds = tuple[int, ...]
@@ -164,7 +167,7 @@ Seeds = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Job:
-    """What is run, where it is kept, and the options of all its ensembles."""
+    """The ensembles to run, the folder to store them in, and options common to all of them."""
 
     todo: list[Part]
     folder: Path
@@ -175,7 +178,7 @@ class Job:
         return {part.name: Setup.of(part.parameters, part.scenario, part.months, **self.options) for part in self.todo}
 
     def keys(self, block: Seeds) -> dict[str, str]:
-        """What decides the numbers of every part: its own setting, and that of the history it branches off."""
+        """Keys of everything that decides the numbers of a part: its own specification, and that of its trunk."""
         own = {part.name: store.key_of(self.setups[part.name], block, part.daily, part.products) for part in self.todo}
         trunk = own[self.todo[0].name]
         return {part.name: f"{own[part.name]} {trunk} {part.branch_at}" for part in self.todo}
@@ -183,20 +186,20 @@ class Job:
     def path(self, part: Part, block: Seeds) -> Path:
         return self.folder / "runs" / f"{part.name}-{block[0]}-{block[-1]}.npz"
 
-    def kept(self, block: Seeds) -> dict[str, Ensemble] | None:
-        """All parts on these seeds, or None if one is missing."""
+    def stored(self, block: Seeds) -> dict[str, Ensemble] | None:
+        """Load all parts on these seeds; None if one is missing."""
         if not all(self.path(part, block).exists() for part in self.todo):
             return None
-        keys, found = self.keys(block), {}
+        keys, loaded = self.keys(block), {}
         for part in self.todo:
-            one = store.load(self.path(part, block), keys[part.name], self.setups[part.name], block, part.daily)
-            if one is None:
+            ensemble = store.load(self.path(part, block), keys[part.name], self.setups[part.name], block, part.daily)
+            if ensemble is None:
                 return None
-            found[part.name] = one
-        return found
+            loaded[part.name] = ensemble
+        return loaded
 
     def run_block(self, block: Seeds, step: Callable[[int, int, float], None] | None = None) -> Seeds:
-        """All parts on the same few seeds, and keep them."""
+        """Run and store all parts on one block of seeds."""
         keys = self.keys(block)
         days = sorted({day for part in self.todo for day in part.daily})
         settings = [part.setting for part in self.todo]
@@ -212,13 +215,13 @@ class Job:
             yield self.run_block(block, step)
 
     def blocks_in(self, pool: Executor, blocks: list[Seeds]) -> Iterator[Seeds]:
-        """Blocks as they are finished."""
+        """Run blocks in the workers of a pool, and yield each as it finishes."""
         watch, pending = Watch(pool), {pool.submit(self.run_block, block) for block in blocks}
         while pending:
             for future in watch.wait(pending):
                 pending.remove(future)
                 yield future.result()
-            if len(pending) == 1:  # a worker has nothing left to do: its core is free for what drawing needs
+            if len(pending) == 1:  # a worker is idle: use its core to import the modules that drawing needs
                 for name in (
                     "abm.experiments.r1.report",
                     "matplotlib.backends.backend_agg",
@@ -228,7 +231,7 @@ class Job:
 
 
 def joined(parts: list[Ensemble], seeds: list[int]) -> Ensemble:
-    """Blocks of one ensemble as one."""
+    """Join the blocks of one ensemble."""
     first = parts[0]
     return Ensemble(first.setup, seeds, concatenate_runs([part.out for part in parts]), first.daily_months)
 
@@ -236,7 +239,7 @@ def joined(parts: list[Ensemble], seeds: list[int]) -> Ensemble:
 def draw_again(
     todo: list[Part], folder: Path, seeds: list[int], names: Sequence[str], options: dict[str, Any]
 ) -> list[Path]:
-    """Some of the figures, drawn by a worker from the runs that are kept."""
+    """Draw some of the figures, in a worker, from the stored runs."""
     from abm.experiments.r1 import report as r1_report
 
     runs = run_parts(todo, folder, seeds, lambda *step: None, **options)

@@ -38,14 +38,14 @@ NAMES = (
     "jevons",
     "belief_dispersion",
 )
-"""Of the figures."""
+"""Names of the figures."""
 SHARED = NAMES[:6:2]
-"""Those that a worker draws, where there is one, while this process makes the tables and draws the others."""
+"""Figures that a worker draws, if there is one, while this process makes the tables and draws the others."""
 
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure of the report: what draws it, the numbers behind it, and what it is called."""
+    """A figure of the report: its name, title and caption, and functions that draw it and tabulate its numbers."""
 
     name: str
     title: str
@@ -67,14 +67,14 @@ def write(
     progress: Progress | None = None,
     drawing: Callable[[], list[Path]] | None = None,
 ) -> Reproduced:
-    """Everything that is made of the runs; returns where it is and the result in sentences.
+    """Write tables, figures, report and manifest of the runs; returns their paths and the headlines.
 
-    `drawing` waits for the paths of the `SHARED` figures, which a worker draws meanwhile; without it they are drawn here.
+    `drawing` waits for a worker that draws the `SHARED` figures and returns their paths; without it they are drawn here.
     """
     progress = progress or (lambda doing, done, total: None)
     baseline = runs["baseline"]
     others = {"no_r1": runs["no_r1"], "no_stargate": runs["no_stargate"]}
-    work = sum(len(each.seeds) * each.setup.months for each in runs.values())
+    work = sum(len(ensemble.seeds) * ensemble.setup.months for ensemble in runs.values())
 
     progress("tables", work, 1.03 * work)
     shown = plates(runs)
@@ -82,29 +82,29 @@ def write(
     paired = tables.paired_differences(baseline, others)
     ranks = tables.rank_correlation(numbers["crash_mechanisms"])
     targets = tables.targets(baseline)
-    story = tell(runs, paired, numbers["crash_mechanisms"], ranks, numbers["event_window"], targets)
-    kept = numbers | {"paired_differences": paired, "paired_monthly": tables.monthly_differences(baseline, others)}
-    kept |= {"crash_signs": ranks, "numbers_in_text": story.numbers}
+    narrative = tell(runs, paired, numbers["crash_mechanisms"], ranks, numbers["event_window"], targets)
+    frames = numbers | {"paired_differences": paired, "paired_monthly": tables.monthly_differences(baseline, others)}
+    frames |= {"crash_signs": ranks, "numbers_in_text": narrative.numbers}
     if targets is not None:
-        kept["targets"] = targets
-    files = [save_table(folder, name, frame) for name, frame in kept.items()]
+        frames["targets"] = targets
+    files = [save_table(folder, name, frame) for name, frame in frames.items()]
 
     progress("figures", 1.01 * work, 1.03 * work)
     mine = [plate for name, plate in shown.items() if drawing is None or name not in SHARED]
     drawn = [path for plate in mine for path in save_figure(folder, plate)]
     files += sorted(drawn + (drawing() if drawing else []))
     page = folder / "report.html"
-    write_text(page, page_of(shown, folder, story, paired, ranks, targets, runs, quick))
+    write_text(page, page_of(shown, folder, narrative, paired, ranks, targets, runs, quick))
     seconds = time.perf_counter() - began if began else 0.0
-    how = folder / "manifest.json"
-    write_text(how, json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n")
+    manifest_path = folder / "manifest.json"
+    write_text(manifest_path, json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n")
     progress("done", work, work)
-    headlines = [story.power[0], story.crash[0], story.chips[0], story.chips[1], *story.misses[:1]]
-    return Reproduced(folder, page, [page, *files, how], headlines, seconds)
+    headlines = [narrative.power[0], narrative.crash[0], narrative.chips[0], narrative.chips[1], *narrative.misses[:1]]
+    return Reproduced(folder, page, [page, *files, manifest_path], headlines, seconds)
 
 
 def plates(runs: dict[str, Ensemble]) -> dict[str, Plate]:
-    """The report's figures by name, in their order."""
+    """The figures of the report by name, in order."""
     baseline, without = runs["baseline"], runs["no_r1"]
     n = len(baseline.seeds)
     alone = {name: runs[f"only_{name}"] for name in MECHANISMS if f"only_{name}" in runs}
@@ -119,7 +119,7 @@ def plates(runs: dict[str, Ensemble]) -> dict[str, Plate]:
         ),
         Plate(
             "pricing_power_change",
-            "What R1 changed",
+            "Effect of R1",
             lambda: figures.pricing_power_change(baseline, without),
             lambda: markups.pricing_power_change_numbers(baseline, without),
             markups.pricing_power_change_caption(n),
@@ -176,21 +176,21 @@ def save_figure(folder: Path, plate: Plate) -> list[Path]:
     paths = [folder / "figures" / f"{plate.name}.{kind}" for kind in ("png", "pdf")]
     for path in paths:
         save(figure, path)
-        figure.set_layout_engine("none")  # laid out once, by the first
+        figure.set_layout_engine("none")  # the first save has done the layout
     return paths
 
 
 def page_of(
     shown: dict[str, Plate],
     folder: Path,
-    story: Narrative,
+    narrative: Narrative,
     paired: pd.DataFrame,
     ranks: pd.DataFrame,
     targets: pd.DataFrame | None,
     runs: dict[str, Ensemble],
     quick: bool,
 ) -> str:
-    """The report."""
+    """The HTML report."""
 
     def figure(name: str) -> str:
         plate = shown[name]
@@ -201,33 +201,36 @@ def page_of(
     sections = [
         Section(
             "Pricing power",
-            [bullets(story.power), figure("pricing_power"), figure("pricing_power_change"), effects(paired)],
+            [bullets(narrative.power), figure("pricing_power"), figure("pricing_power_change"), effects(paired)],
         ),
         Section("Prices", [figure("constant_capability_price")]),
         Section(
             "The crash",
-            [bullets(story.crash), figure("event_window"), figure("crash_mechanisms"), day0(shown, ranks)],
+            [bullets(narrative.crash), figure("event_window"), figure("crash_mechanisms"), day0(shown, ranks)],
         ),
-        Section("Chip demand", [bullets(story.chips), figure("jevons")]),
-        Section("Beliefs", [bullets(story.minds), figure("belief_dispersion")]),
-        Section("What does not fit", [bullets(story.misses), *([fit(targets)] if targets is not None else [])]),
-        Section("How it was made", [paragraph(line) for line in method(runs)]),
+        Section("Chip demand", [bullets(narrative.chips), figure("jevons")]),
+        Section("Beliefs", [bullets(narrative.beliefs), figure("belief_dispersion")]),
+        Section("What does not fit", [bullets(narrative.misses), *([fit(targets)] if targets is not None else [])]),
+        Section("Methods", [paragraph(line) for line in method(runs)]),
     ]
-    first = (("Pricing power", story.power[0]), ("The crash", story.crash[0]), ("Chip demand", story.chips[0]))
-    last = (("Chips ordered", story.chips[1]), ("What does not fit", story.misses[0]))
+    first = (
+        ("Pricing power", narrative.power[0]),
+        ("The crash", narrative.crash[0]),
+        ("Chip demand", narrative.chips[0]),
+    )
+    last = (("Chip orders", narrative.chips[1]), ("What does not fit", narrative.misses[0]))
     result = "".join(paragraph(line, topic) for topic, line in (*first, *last))
     note = (
-        f"Quick run: {seeds} seeds instead of the full number. Intervals are wide and small effects are not to be"
-        " trusted."
+        f"Quick run: {seeds} seeds instead of the full number. Intervals are wide and small effects are unreliable."
         if quick
         else ""
     )
     lead = (
-        "What an open reasoning model at a claimed cost of a few million dollars did to pricing power, share"
+        "The effect of an open reasoning model, with a claimed cost of a few million dollars, on pricing power, share"
         f" prices and chip demand in an agent-based model of the AI industry; {seeds} paired runs."
     )
     footer = (
-        f"AI market model, version {version_of('ai-market-abm')}. Made {now():%d %B %Y, %H:%M} UTC. Parameters,"
+        f"AI market model, version {version_of('ai-market-abm')}. Created {now():%d %B %Y, %H:%M} UTC. Parameters,"
         " seeds and versions: manifest.json; plotted numbers: tables/; figures as PDF: figures/. Capability"
         " index: Epoch AI, CC-BY 4.0."
     )
@@ -235,7 +238,7 @@ def page_of(
 
 
 def effects(paired: pd.DataFrame) -> str:
-    """What R1 changed, as a table of the first year after."""
+    """Table of the effects of R1 in the first year after its release."""
     year = paired["year"].iloc[0]
     rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)].copy()
     rows["interval"] = [
@@ -251,12 +254,12 @@ def effects(paired: pd.DataFrame) -> str:
     }
     columns |= {"interval": "95 % interval", "difference_in": "difference in"}
     columns |= {"variance_reduction": "variance reduction"}
-    caption = f"Paired differences, means of {year} (geometric means where differences are in log points)"
+    caption = f"Paired differences, means over {year} (geometric means where differences are in log points)"
     return table(rows, caption, columns)
 
 
 def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
-    """Layers by mechanism on the day, in percent."""
+    """Table of returns by mechanism and layer on 27 January 2025, in percent."""
     numbers = by_name["crash_mechanisms"].numbers
     wide = 100 * numbers.pivot(index="mechanism", columns="layer", values="mean")[list(LAYERS)]
     order = [crash.TOGETHER, *MECHANISMS, "observed"]
@@ -265,32 +268,32 @@ def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
     wide["mechanism"] = wide["mechanism"].map(lambda name: MECHANISMS.get(name, name))
     columns = {"mechanism": "mechanism"} | {layer: LAYERS[layer] for layer in LAYERS}
     columns |= {"signs_right": "signs matched", "rank_correlation": "rank correlation"}
-    caption = "Abnormal return of 27 January 2025, %, mean of runs (applications observed: raw return)"
+    caption = "Abnormal return on 27 January 2025, %, mean over runs (observed, applications: raw return)"
     shown = table(wide, caption, columns, {"signs_right": lambda n: "–" if n != n else f"{n:.0f}"})
     return shown + paragraph(crash.matching_rule())
 
 
 def fit(targets: pd.DataFrame) -> str:
-    """The calibration targets on these runs."""
+    """Table of the calibration targets in these runs."""
     columns = {"description": "target", "observed": "observed", "low": "low", "high": "high", "model": "model"}
     columns |= {"mcse": "MCSE", "unit": "unit", "within": "within"}
-    return table(targets, "Calibration targets, mean of the baseline runs", columns)
+    return table(targets, "Calibration targets, mean over the baseline runs", columns)
 
 
 def method(runs: dict[str, Ensemble]) -> list[str]:
+    """Paragraphs on how the runs were made and how to read them."""
     baseline = runs["baseline"]
-    crash_months = min(each.setup.months for each in runs.values())
+    crash_months = min(ensemble.setup.months for ensemble in runs.values())
     return [
-        f"Every world is run with the same {len(baseline.seeds)} seeds, and a seed gives the same draws in each"
-        " of them, so that differences are taken run by run. In the column variance reduction stands how many"
-        " times smaller the variance of a difference is than it would be for independent runs. A change in"
-        " percent is that of the geometric mean.",
-        "Baseline, no R1 (neither the release nor what followed from it) and no Stargate run over"
+        f"All scenarios are run with the same {len(baseline.seeds)} seeds. A seed gives the same draws in each of them, so"
+        " differences are taken run by run. The column variance reduction shows how many times smaller the variance of a"
+        " difference is than it would be with independent runs. Changes in percent are changes of the geometric mean.",
+        "Baseline, no R1 (without the release and its consequences) and no Stargate run over"
         f" {baseline.setup.months} months from January 2023. Each crash mechanism alone branches off the baseline in"
         f" June 2024, with the same industry valued by that mechanism only, and ends after month {crash_months}. The"
-        " data used for fitting end in June 2025; everything later is the model's own.",
-        "27 January 2025 is one day: its returns are one draw with correlated errors across firms. A model that"
-        " reproduces it is not thereby confirmed, and sizes on that day were among the targets of the fit.",
-        "Labs stand for kinds of firms and are no portraits. That R1 distilled a rival's outputs is an allegation by an"
-        " interested party; the model carries it as such.",
+        " data used for fitting end in June 2025; everything later is the model's own prediction.",
+        "27 January 2025 is one day: its returns are one draw with correlated errors across firms. Reproducing it does not"
+        " confirm the model, and the sizes of returns on that day were among the targets of the fit.",
+        "Labs represent kinds of firms, not individual ones. That R1 distilled a rival's outputs is an allegation by an"
+        " interested party; the model treats it as one.",
     ]

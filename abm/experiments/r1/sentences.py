@@ -1,4 +1,4 @@
-"""Numbers in sentences: every figure that the text shows is kept, so that text and tables cannot differ."""
+"""Numbers in sentences: every number shown in the text is recorded, so that text and tables agree."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Findings:
-    """Collects what is said, value by value."""
+    """Format numbers for sentences, and record each with its key (`table`)."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def say(self, key: str, value: float, unit: str = "", digits: int = 2, signed: bool = False) -> str:
-        """The value as it stands in the text; its full digits go into the table under `key`."""
+        """Format a value for the text; all its digits are recorded under `key`."""
         shown = plus(value, digits) if signed else number(float(value), digits)
         self.rows.append(
             {"key": key, "value": float(value), "low": np.nan, "high": np.nan, "unit": unit, "shown": shown}
@@ -29,13 +29,13 @@ class Findings:
         return f"{shown} {unit}" if unit else shown
 
     def count(self, key: str, value: int) -> str:
-        """A whole number as it stands in the text."""
+        """Format a whole number for the text."""
         shown = f"{value:.0f}"
         self.rows.append({"key": key, "value": float(value), "low": np.nan, "high": np.nan, "unit": "", "shown": shown})
         return shown
 
     def change(self, key: str, row: Mapping[str, Any], unit: str = "", scale: float = 1.0, digits: int = 2) -> str:
-        """A difference with its 95 % interval, e.g. "+5.1 points [4.2, 6.0]"."""
+        """Format a difference with its 95 % interval, e.g. "+5.1 points [4.2, 6.0]"."""
         value, low, high = (scale * float(row[name]) for name in ("difference", "low", "high"))
         shown = plus(value, digits)
         interval = f"[{number(low, digits)}, {number(high, digits)}]"
@@ -43,25 +43,25 @@ class Findings:
         return f"{shown}{' ' + unit if unit else ''} {interval}"
 
     def percent(self, key: str, row: Mapping[str, Any], digits: int = 2) -> str:
-        """A difference of logarithms as a change in percent."""
+        """Format a difference of logarithms as a change in percent."""
         return self.change(key, in_percent(row), "%", digits=digits)
 
     def moved(self, key: str, row: Mapping[str, Any], unit: str = "%", scale: float = 1.0, what: str = "") -> str:
-        """A difference, with its interval if it has one, as a clause (`change_in_words`)."""
+        """Format a difference, with its interval if it has one, as a clause (`change_in_words`)."""
         value, low, high = (scale * float(row.get(name, np.nan)) for name in ("difference", "low", "high"))
         shown = number(value, 2) if low <= 0 <= high else number(abs(value), 2)
         self.rows.append({"key": key, "value": value, "low": low, "high": high, "unit": unit, "shown": shown})
         return change_in_words(value, low, high, unit, what)
 
     def table(self) -> pd.DataFrame:
-        """Everything that was said: key, value, low, high, unit, shown."""
+        """All numbers recorded so far: key, value, low, high, unit, shown."""
         import pandas as pd
 
         return pd.DataFrame(self.rows)
 
 
 def in_percent(row: Mapping[str, Any]) -> dict[str, float]:
-    """A difference of logarithms, with its interval, as one in percent."""
+    """Convert a difference of logarithms, with its interval, to percent."""
     return {name: 100 * np.expm1(float(row[name])) for name in ("difference", "low", "high")}
 
 
@@ -73,10 +73,10 @@ def change_in_words(
     what: str = "",
     show: Callable[[float], str] = lambda value: number(value, 2),
 ) -> str:
-    """A change as a clause: "rose by 5.1 points [4.2, 6.0]", or, done to `what`, "raised use by 5.1 points [4.2, 6.0]".
+    """A change as a clause: "rose by 5.1 points [4.2, 6.0]" or, with `what`, "raised use by 5.1 points [4.2, 6.0]".
 
-    The verb has the direction, so that the numbers have no sign: "fell by 3.4 % [1.7, 5.1]". Only where the interval
-    holds zero is there no direction, and they keep theirs: "did not clearly change (−0.3 % [−1.2, 0.6])".
+    The verb gives the direction, so the numbers have no sign: "fell by 3.4 % [1.7, 5.1]". If the interval contains zero,
+    the direction is unclear and they keep their signs: "did not clearly change (−0.3 % [−1.2, 0.6])".
     """
     of = f" {what}" if what else ""
     unit = f" {unit}" if unit else ""
@@ -96,17 +96,17 @@ def change_in_words(
 
 
 def plus(value: float, digits: int = 2) -> str:
-    """A number with its sign."""
+    """Format a number with its sign."""
     text = number(float(value), digits)
     return f"+{text}" if value > 0 and text != "0" else text
 
 
 def direction(row: Mapping[str, Any]) -> int:
-    """1, -1, or 0 where the interval holds zero or is not known."""
+    """Sign of a difference: 1, -1, or 0 if the interval contains zero or is unknown."""
     low, high = float(row["low"]), float(row["high"])
     return 1 if low > 0 else -1 if high < 0 else 0
 
 
 def listed(words: list[str]) -> str:
-    """a, b and c."""
+    """Join words: "a, b and c"; "none" for no words."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"

@@ -1,7 +1,7 @@
-"""Finished ensembles on disk, so that work that was interrupted is not done twice.
+"""Finished ensembles on disk, so that interrupted work can be resumed.
 
-A file is used again only if its key is that of the ensemble wanted. The key is a hash of everything that decides the
-numbers: parameters, timeline, sizes and classes, networks, seeds, what is kept, and the model's own source.
+A file is reused only if its key is that of the requested ensemble. The key is a hash of everything that decides the
+numbers: parameters, timeline, sizes and classes, networks, seeds, recorded outputs, and the model's own source.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: bool) -> str:
     """Hash of the full specification of an ensemble."""
-    said = {
+    spec = {
         "months": setup.months,
         "seeds": list(map(int, seeds)),
         "daily": list(daily),
@@ -37,7 +37,7 @@ def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: b
         "parameters": {name: value.tolist() for name, value in setup.values.items()},
         "packages": versions(DECIDING),
     }
-    digest = hashlib.sha256(source_hash().encode() + json.dumps(said, sort_keys=True, default=repr).encode())
+    digest = hashlib.sha256(source_hash().encode() + json.dumps(spec, sort_keys=True, default=repr).encode())
     for name, array in sorted(setup.timeline.items()):
         digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
     for layer in (setup.networks.information, setup.networks.peers):
@@ -46,8 +46,8 @@ def key_of(setup: Setup, seeds: Sequence[int], daily: Sequence[int], products: b
 
 
 def save(path: Path, key: str, ensemble: Ensemble) -> None:
-    """Write an ensemble; whoever reads finds the old file or the whole new one, never half of it."""
-    observables = ensemble.out["observables"]  # as one array: hundreds of members take seconds to read
+    """Write an ensemble atomically: a reader finds the old file or the complete new one."""
+    observables = ensemble.out["observables"]  # as one array: hundreds of small ones take seconds to read
     arrays: dict[str, Any] = {"observables": np.stack(list(observables.values())), "names": np.array(list(observables))}
     for name in ("daily", "leader"):
         arrays[name] = ensemble.out[name]
@@ -57,7 +57,7 @@ def save(path: Path, key: str, ensemble: Ensemble) -> None:
 
 
 def load(path: Path, key: str, setup: Setup, seeds: Sequence[int], daily: Sequence[int]) -> Ensemble | None:
-    """The ensemble kept at `path` if it is the one with this key; None if there is none, another, or a broken file."""
+    """Load the ensemble stored at `path`; None if the file is missing, damaged, or has another key."""
     try:
         with np.load(path, allow_pickle=False) as file:
             if str(file["key"]) != key:
@@ -65,7 +65,7 @@ def load(path: Path, key: str, setup: Setup, seeds: Sequence[int], daily: Sequen
             arrays: dict[str, Any] = {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, EOFError):
         return None
-    except Exception as error:  # zipfile has no common class for what a damaged file can raise
+    except Exception as error:  # zipfile has no common base class for the errors of a damaged file
         if type(error).__module__ in ("zipfile", "zlib"):
             return None
         raise

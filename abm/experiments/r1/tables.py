@@ -63,13 +63,13 @@ IN_LOGS = (
     "capex",
     "equity_chips",
 )
-"""Positive quantities that grow by orders of magnitude: their differences are of logarithms."""
+"""Positive quantities that grow by orders of magnitude: they are compared in logarithms."""
 
 
 def paired(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -> dict[str, float]:
     """Difference a - b of the mean over months `first` to `last` - 1, seed by seed, with a 95 % interval.
 
-    Logarithms for the observables of `IN_LOGS`. Pairs without a value in both are left out (`runs` says how many stay).
+    Logarithms for the observables in `IN_LOGS`. Pairs with a missing value are left out (`runs` is the number of pairs left).
     `with` and `without` are means of levels. `variance_reduction`: var(a) + var(b) over var(a - b).
     """
     from scipy.special import stdtrit
@@ -82,7 +82,7 @@ def paired(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -> 
     out |= {"variance_reduction": np.nan, "runs": n}
     if n == 0:
         return out
-    level = np.exp if observable in IN_LOGS else np.asarray  # geometric means of what is compared in logarithms
+    level = np.exp if observable in IN_LOGS else np.asarray  # geometric means where differences are of logarithms
     out |= {"with": float(level(x.mean())), "without": float(level(y.mean())), "difference": gap.mean()}
     if n > 1:
         half = float(stdtrit(n - 1, 0.975)) * gap.std(ddof=1) / np.sqrt(n)
@@ -93,6 +93,7 @@ def paired(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -> 
 
 
 def _window(runs: Ensemble, observable: str, first: int, last: int) -> np.ndarray:
+    """Mean of an observable, or of its logarithm, over months `first` to `last` - 1 (runs,); NaN if it has no value."""
     values = runs[observable][:, first:last]
     if observable in IN_LOGS:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -103,26 +104,26 @@ def _window(runs: Ensemble, observable: str, first: int, last: int) -> np.ndarra
 
 
 def windows(months: int) -> dict[str, tuple[int, int]]:
-    """The years of `WINDOWS` that a run of that length reaches, the last one cut where it ends."""
+    """The years of `WINDOWS` within a run of `months` months; the last one may be cut short."""
     return {name: (first, min(last, months)) for name, (first, last) in WINDOWS.items() if first < months}
 
 
 def paired_differences(baseline: Ensemble, others: dict[str, Ensemble]) -> pd.DataFrame:
-    """One row a comparison, observable and year."""
+    """Paired differences of the baseline from other ensembles: one row per comparison, observable and year."""
     import pandas as pd
 
     rows = []
     for comparison, runs in others.items():
         for observable in COMPARED:
             label = label_of(observable)
-            of = "log points" if observable in IN_LOGS else label.unit
+            difference_in = "log points" if observable in IN_LOGS else label.unit
             for year, (first, last) in windows(min(runs.setup.months, baseline.setup.months)).items():
                 head = {
                     "comparison": comparison,
                     "observable": observable,
                     "name": label.name,
                     "unit": label.unit,
-                    "difference_in": of,
+                    "difference_in": difference_in,
                     "year": year,
                 }
                 rows.append(head | paired(baseline, runs, observable, first, last))
@@ -130,7 +131,7 @@ def paired_differences(baseline: Ensemble, others: dict[str, Ensemble]) -> pd.Da
 
 
 def monthly_differences(baseline: Ensemble, others: dict[str, Ensemble]) -> pd.DataFrame:
-    """One row a comparison, observable and month, as `compare(...).frame` has them."""
+    """Paired differences by month: one row per comparison, observable and month, with the columns of `compare(...).frame`."""
     import pandas as pd
 
     from abm.runs.results import compare
@@ -146,36 +147,38 @@ def monthly_differences(baseline: Ensemble, others: dict[str, Ensemble]) -> pd.D
 
 
 def with_daily(runs: Ensemble, months: tuple[int, ...]) -> Ensemble:
-    """The same ensemble with the daily returns of fewer months."""
-    at = [runs.daily_months.index(month) for month in months]
-    return dataclasses.replace(runs, out=runs.out | {"daily": runs.out["daily"][:, at]}, daily_months=tuple(months))
+    """Restrict the daily returns of an ensemble to some months."""
+    indices = [runs.daily_months.index(month) for month in months]
+    return dataclasses.replace(
+        runs, out=runs.out | {"daily": runs.out["daily"][:, indices]}, daily_months=tuple(months)
+    )
 
 
 def targets(baseline: Ensemble) -> pd.DataFrame | None:
-    """The moments of the calibration on these runs; None where they are too short for them."""
+    """The moments of the calibration in these runs; None if the runs are too short."""
     from abm.calibration import facts, fit_table
 
     if baseline.setup.months <= facts.LAST_MONTH:
         return None
-    with np.errstate(all="ignore"):  # a run may leave a moment undefined: the table counts those
+    with np.errstate(all="ignore"):  # a moment may be undefined in a run: the table counts these runs
         return fit_table.tabulate(facts.moments(with_daily(baseline, tuple(facts.EVENT_MONTHS))))
 
 
 def rank_correlation(day0: pd.DataFrame) -> pd.DataFrame:
-    """One row a mechanism: how many signs are right, and Spearman's rank correlation with what was observed."""
+    """One row per mechanism: number of right signs, and Spearman's rank correlation with the observed returns."""
     import pandas as pd
 
-    seen = day0[day0["mechanism"] == "observed"].set_index("layer")["mean"]
+    observed = day0[day0["mechanism"] == "observed"].set_index("layer")["mean"]
     rows = []
     for name, group in day0[day0["mechanism"] != "observed"].groupby("mechanism", sort=False):
-        own = group.set_index("layer")["mean"].reindex(seen.index)
-        ranks = np.corrcoef(own.rank(), seen.rank())[0, 1]
+        model = group.set_index("layer")["mean"].reindex(observed.index)
+        correlation = np.corrcoef(model.rank(), observed.rank())[0, 1]
         rows.append(
             {
                 "mechanism": name,
                 "signs_right": int(group["sign_right"].sum()),
                 "layers": len(group),
-                "rank_correlation": ranks,
+                "rank_correlation": correlation,
             }
         )
     return pd.DataFrame(rows)

@@ -1,1 +1,1 @@
-"""The nine phases of a month. Each takes the market and what is known of the month, and returns the market."""
+"""The phases of a month. Each is a function of the market and the month's inputs (`Now`) that returns the market."""

@@ -1,4 +1,4 @@
-"""7. Accounts: profit, cash, plans for the next month; entry and exit."""
+"""7. Accounts: profit and cash, plans for the next month, entry and exit."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ SHOCK_MONTH = 24  # January 2025
 
 
 class Books(NamedTuple):
-    """A lab's month (L,), $ M; `lerner` is a ratio."""
+    """Income and costs of the labs in a month (L,), $ M; `lerner` is a ratio."""
 
     income: Any
     serving: Any
@@ -34,19 +34,19 @@ class Books(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """What a lab expects when it plans research (L,)."""
+    """The expectations on which labs plan research (L,)."""
 
-    research_cost: Any  # $ M a month of trend research
-    lead_duration: Any  # months a nat of lead lasts
-    volatility: Any  # per year, of the value of research
-    standing: Any  # $ M a month per nat: what owners pay for being nearer the frontier
+    research_cost: Any  # $ M per month for research on trend
+    lead_duration: Any  # months that a nat of lead lasts
+    volatility: Any  # of the value of research, per year
+    standing: Any  # $ M per month per nat: value to owners of being nearer to the frontier
 
 
 def close_books(market: Market, now: Now) -> Market:
-    """Income by monetisation, costs, money; then R&D and compute plans; then entry and exit; the basket."""
+    """Book income by monetisation, costs and cash; plan R&D and compute; let labs enter and exit; update the basket."""
     p, labs = now.p, market.labs
     books, flows = lab_books(market, now)
-    labs = labs.replace(funded=jnp.zeros(labs.size))  # a lab that left raised nothing this month
+    labs = labs.replace(funded=jnp.zeros(labs.size))  # labs that left raised nothing this month
     labs = labs.do("close_books", p, books=books)
     market = layers_close_books(market.replace(labs=labs, flows=flows), now)
     labs = market.labs.do("plan", p, outlook=outlook_of(market, now))
@@ -54,7 +54,7 @@ def close_books(market: Market, now: Now) -> Market:
 
 
 def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
-    """The month's income and costs of every lab, and the same as payments between sectors."""
+    """Income and costs of every lab in the month, and the corresponding payments between sectors."""
     p, labs, adopters = now.p, market.labs, market.adopters
     is_open = is_open_lab(labs)
     on = labs.active * 1.0
@@ -81,9 +81,11 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
     to_teacher = jax.nn.one_hot(labs.teacher, labs.size)
     claimants = labs.active & ~is_open
     leader = jax.nn.one_hot(jnp.argmax(jnp.where(claimants, labs.capability[:, 0], -jnp.inf)), labs.size)
-    winner = jnp.where(student[:, None], to_teacher, leader[None, :])  # whoever has no teacher now pays the leader
+    winner = jnp.where(student[:, None], to_teacher, leader[None, :])  # a lab without a teacher pays the leading lab
     damages = enforcement.damages(labs.legal_exposure, income, labs.cash, p) * on
-    damages = jnp.where(claimants.any(), jnp.minimum(damages, labs.legal_exposure), 0.0)  # nobody is left to sue
+    damages = jnp.where(
+        claimants.any(), jnp.minimum(damages, labs.legal_exposure), 0.0
+    )  # no damages if no closed lab is left
     defence = p.vigilance_cost * labs.vigilance * on
     exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
     value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]
@@ -125,7 +127,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
 
 
 def layers_close_books(market: Market, now: Now) -> Market:
-    """Power earns energy, platforms earn rent, applications earn part of what users gain."""
+    """Book the layers: power earns energy, platforms earn rent, applications earn a part of users' surplus."""
     p, flows, cloud = now.p, market.flows, market.cloud
     layers = market.infrastructure
     rent_internal = cloud.internal * cloud.rental_price
@@ -151,7 +153,7 @@ def layers_close_books(market: Market, now: Now) -> Market:
 
 
 def consumer_surplus(market: Market, now: Now) -> jax.Array:
-    """Gain of each segment (J,) over doing without models, $ M a month: area under demand down to its price index."""
+    """Gain of each segment (J,) over the status quo, $ M per month: the area under demand down to its price index."""
     p, adopters, form = now.p, market.adopters, now.equations.price_form
     status_quo = p.outside_price if form == "log" else jnp.exp(p.outside_price / p.linear_price_scale)
     scale = adopters.ask("scale_at_one", p, form, adoption(market, now))
@@ -162,7 +164,7 @@ def consumer_surplus(market: Market, now: Now) -> jax.Array:
 
 
 def outlook_of(market: Market, now: Now) -> Outlook:
-    """Cost of research on trend, how long a lead lasts before it is imitated, and how uncertain its value is."""
+    """Expected cost of research on trend, duration of a lead before imitation, and volatility of its value."""
     p, labs, regulators = now.p, market.labs, market.regulators
     cost = p.research_cost_start * jnp.exp(p.research_burden_growth * market.month / 12)
     hazard = p.copying_rate * (1 - p.ip_copy_block * regulators.ip_strength[labs.home])
@@ -180,7 +182,7 @@ def outlook_of(market: Market, now: Now) -> Outlook:
 
 
 def enter_and_exit(market: Market, now: Now) -> Market:
-    """Labs without money for too long leave; financed forks of the best open weights take free slots."""
+    """Labs without cash for too long exit; funded forks of the best open weights enter free slots."""
     p, labs = now.p, market.labs
     is_open = is_open_lab(labs)
     leaves = labs.active & (labs.distressed >= p.insolvency_months)
@@ -230,7 +232,8 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         profit=started("profit", 0.0),
         distressed=started("distressed", 0.0),
     )
-    # Machines stay in the slot of whoever left; an entrant's replace them: negative retirement, for the compute identity.
+    # A lab that exits leaves its machines in the slot, and those of an entrant replace them: booked as (negative) retirement,
+    # so that the compute identity holds.
     brought = (jnp.where(enters, p.seed_machines, labs_before.machines) - labs_before.machines).sum()
     flows = market.flows.replace(rescued=rescued, entry=(enters * p.seed_funding).sum())
     accounts = market.accounts.replace(
@@ -240,23 +243,23 @@ def enter_and_exit(market: Market, now: Now) -> Market:
 
 
 def leave(labs: Any, leaves: Any) -> tuple[Any, jax.Array]:
-    """Labs after those in the mask (L,) went out of business, and what that cost the public and creditors, $ M.
+    """Close the labs in the mask (L,); return the labs and the cost to the public and creditors, $ M.
 
-    They take over debts, which counts as paid to the labs, and write off money that is left, which counts against it.
+    The public and creditors take over debts, which count as payments to the labs, net of cash that is written off.
     """
     debts = jnp.where(leaves, -jnp.minimum(labs.cash, 0.0), 0.0).sum()
     written_off = jnp.where(leaves, jnp.maximum(labs.cash, 0.0), 0.0).sum()
     labs = labs.replace(
         active=labs.active & ~leaves,
         cash=jnp.where(leaves, 0.0, labs.cash),
-        exchanges=jnp.where(leaves, 0.0, labs.exchanges),  # who has left learns from nobody
+        exchanges=jnp.where(leaves, 0.0, labs.exchanges),  # a lab that left learns from no teacher
         teacher=jnp.where(leaves, -1, labs.teacher),
     )
     return labs, debts - written_off
 
 
 def close_labs(market: Market, leaves: Any) -> Market:
-    """The market at the end of a month had the labs in the mask (L,) left in it, with what an exit does to its accounts."""
+    """Close the labs in the mask (L,) at the end of a month and book their exit in the month's accounts."""
     labs, rescued = leave(market.labs, leaves & market.labs.active)
     exits = market.labs.active.sum() - labs.active.sum()
     return market.replace(
@@ -267,7 +270,7 @@ def close_labs(market: Market, leaves: Any) -> Market:
 
 
 def fix_basket(market: Market) -> Market:
-    """Until the month before the shock, what each segment spends on closed models: the weights of the fixed basket."""
+    """Before the shock, record each segment's spending on closed models: the weights of the fixed basket."""
     closed = per_product(~is_open_lab(market.labs))
     spent = quantities(market) @ (closed * market.labs.price.reshape(-1)) * 1e-6
     basket = jnp.where(market.month < SHOCK_MONTH, spent, market.accounts.basket)

@@ -1,4 +1,4 @@
-"""2. Chips: vendors price; labs and platforms order; capacity rations; orders pass the pipeline and become machines."""
+"""2. Chips: vendors set prices, labs and platforms order, capacity rations, and orders pass a pipeline to machines."""
 
 from typing import Any, NamedTuple
 
@@ -10,14 +10,14 @@ from abm.mechanisms import capacity, compute, demand, pricing
 
 
 class Delivery(NamedTuple):
-    """What a lab receives: effective compute (H100e) and how long it takes to come on line (months)."""
+    """Compute that a lab receives: effective compute (H100e) and its lag until it is in operation (months)."""
 
     compute: Any
     lag: Any
 
 
 def trade_chips(market: Market, now: Now) -> Market:
-    """Budgets by jurisdiction are split between vendors by lock-in logit, rationed by capacity, and built."""
+    """Split chip budgets by jurisdiction between vendors (logit with lock-in), ration by capacity, and build machines."""
     p, vendors, labs, cloud = now.p, market.vendors, market.labs, market.cloud
     regulators = market.regulators
     jurisdictions = regulators.size
@@ -27,7 +27,7 @@ def trade_chips(market: Market, now: Now) -> Market:
     lab_budget = jnp.where(labs.active, jnp.minimum(labs.order_budget, jnp.maximum(labs.cash, 0.0)), 0.0)
     budget = platform_budget + jurisdiction_sum(lab_budget, labs.home, jurisdictions)
 
-    # Who buys from whom: price per unit of compute that export rules leave, lock-in, availability.
+    # Vendor shares: price per unit of compute under the export rules, lock-in, availability.
     availability = capacity.effective_availability(now.events.export_availability, p.export_leakage)  # (V, R)
     left = capacity.delivered_performance(vendors.performance[:, None], now.events.performance_cap)
     reach = jnp.where(
@@ -80,10 +80,10 @@ def trade_chips(market: Market, now: Now) -> Market:
 
 
 def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
-    """Chip budget of the platforms by jurisdiction (R,), $ M: stock adjustment to desired compute, and announced capex.
+    """Chip budget of the platforms by jurisdiction (R,), $ M: stock adjustment to desired compute plus announced capex.
 
-    Desired compute is isoelastic in its user cost and in the work a chip does; beliefs about the future intensity of
-    compute and about who keeps the rents move it (animal spirits with a sign one can test).
+    Desired compute is isoelastic in its user cost and in the work per chip; it shifts with beliefs about the future
+    intensity of compute and about who keeps the rents (animal spirits with a testable sign).
     """
     p, cloud, events = now.p, market.cloud, now.events
     best_price = jnp.min(jnp.where(vendors.home == 0, vendors.chip_price, jnp.inf))
@@ -112,13 +112,13 @@ def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
 
 
 def build_cloud(cloud: Any, budget: Any, compute_bought: Any, spent: Any, lag: Any, now: Now, regulators: Any) -> Any:
-    """Orders pass the pipeline; what the power supply cannot run waits in its last stage."""
+    """Move orders through the pipeline; machines beyond the power supply wait in its last stage."""
     p = now.p
     arrived, ordered = jax.vmap(capacity.erlang_stages)(cloud.ordered, compute_bought, lag)
     power = cloud.power * jnp.exp(regulators.power_growth / 12)
-    kept = cloud.installed * (1 - p.compute_depreciation)
-    on_line = jnp.minimum(arrived, jnp.maximum(power - kept, 0.0))
-    ordered = ordered.at[:, -1].add(arrived - on_line)
+    remaining = cloud.installed * (1 - p.compute_depreciation)
+    started = jnp.minimum(arrived, jnp.maximum(power - remaining, 0.0))
+    ordered = ordered.at[:, -1].add(arrived - started)
     book = cloud.book_value * (1 - p.book_depreciation) + spent
     retired = (cloud.installed * p.compute_depreciation).sum()
-    return cloud.replace(installed=kept + on_line, ordered=ordered, power=power, book_value=book), retired
+    return cloud.replace(installed=remaining + started, ordered=ordered, power=power, book_value=book), retired

@@ -1,4 +1,4 @@
-"""What several phases look at: who is open, where the frontier is, what is on sale, how noisy a share is."""
+"""Quantities used by several phases: open labs, the frontier, products on sale, adoption, noise of share prices."""
 
 from typing import Any, NamedTuple
 
@@ -14,11 +14,11 @@ from abm.mechanisms import trading
 from abm.support.axes import TIERS
 
 NOTHING = -30.0
-"""Capability (nats) of a market on which nothing is sold."""
+"""Capability (nats) of a market without products."""
 
 
 class Products(NamedTuple):
-    """Everything on sale, one row per lab and tier (L x T): what an adopter looks at."""
+    """All products, one row per lab and tier (L x T), as adopters see them."""
 
     capability: Any  # nats
     price: Any  # $ per M tokens
@@ -48,12 +48,12 @@ def open_frontier(market: Market) -> jax.Array:
 
 
 def per_product(values: jax.Array) -> jax.Array:
-    """(L,) repeated over tiers, shape (L x T,)."""
+    """Values (L,) repeated over tiers, shape (L x T,)."""
     return jnp.repeat(values, TIERS)
 
 
 def products_of(labs: Group, p: Any) -> Products:
-    """The product list of the month."""
+    """The products of the month."""
     is_open = labs.is_kind(OpenLab)
     return Products(
         capability=labs.capability.reshape(-1),
@@ -69,7 +69,7 @@ def products_of(labs: Group, p: Any) -> Products:
 
 
 def quantities(market: Market) -> jax.Array:
-    """Tokens by segment and product, M a month, shape (J, L x T)."""
+    """Tokens by segment and product, M per month, shape (J, L x T)."""
     return market.adopters.tokens
 
 
@@ -89,7 +89,7 @@ def price_paid(market: Market, now: Now) -> jax.Array:
 
 
 def usual_noise_of(market: Market, p: Any) -> jax.Array:
-    """Daily noise in quiet times of every listed firm (A,): power is few firms, platforms and applications are many."""
+    """Daily noise in quiet times of every asset (A,): lower for layers of many firms (platforms, applications)."""
     layers = market.infrastructure.layer
     single = jnp.zeros(market.vendors.size + market.labs.size, bool)
     return trading.usual_noise(jnp.concatenate([single, layers != POWER]), p)

@@ -1,4 +1,4 @@
-"""4. Enforcement: detection, cut-off, litigation."""
+"""4. Enforcement: detection of distillation, loss of access, litigation."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from abm.mechanisms import enforcement
 
 
 class Threat(NamedTuple):
-    """What a teacher stands to lose (L,): $ M a month, M exchanges a month taken from it, alarm raised by events."""
+    """Threat to a teacher (L,): possible loss ($ M per month), exchanges taken (M per month), alarm raised by events."""
 
     loss: Any
     exchanges: Any
@@ -18,7 +18,7 @@ class Threat(NamedTuple):
 
 
 def enforce(market: Market, now: Now) -> Market:
-    """Teachers choose how hard to defend; some students are caught; some of those lose in court."""
+    """Teachers set their vigilance; some students are detected, and some of these lose in court."""
     p, labs, regulators = now.p, market.labs, market.regulators
     taught = labs.teacher >= 0
     received = jax.nn.one_hot(labs.teacher, labs.size) * labs.exchanges[:, None]  # student x teacher; -1 gives zeros

@@ -1,4 +1,4 @@
-"""8. Equities: 21 days on which news spreads, beliefs move, investors trade and prices form; they talk at weekends."""
+"""8. Equities: on 21 days news spreads, beliefs move, investors trade and prices form; at weekends investors talk."""
 
 from typing import Any, NamedTuple
 
@@ -14,11 +14,11 @@ from abm.mechanisms import attention, trading
 from abm.support.axes import DAYS
 
 WEEK = 5  # trading days
-ROUNDS = 2  # a story passes on this many times in a trading day
+ROUNDS = 2  # rounds of contagion of a story per trading day
 
 
 class Assets(NamedTuple):
-    """What an investor knows of the assets on a day (A,), loadings (A, Q)."""
+    """The assets on a day as investors see them (A,); loadings (A, Q)."""
 
     base: Any  # ln capitalised earnings per share
     log_price: Any
@@ -28,7 +28,7 @@ class Assets(NamedTuple):
 
 
 class PublicNews(NamedTuple):
-    """All news of the run so far, pooled: what an attentive investor can look up."""
+    """All news of the run so far, pooled, as attentive investors see it."""
 
     signal: Any  # (Q,) precision x signal
     precision: Any  # (Q,)
@@ -37,7 +37,7 @@ class PublicNews(NamedTuple):
 
 
 def trade_equities(market: Market, now: Now) -> Market:
-    """Run the month's trading days, and settle."""
+    """Run the month's trading days, then settle trades and payments."""
     opening, listed = market.exchange.log_price, is_listed(market)
     loadings, investors, exchange, profits, returns = trading_days(market, now)
     market = market.replace(investors=investors, exchange=exchange.replace(daily_returns=returns))
@@ -45,12 +45,12 @@ def trade_equities(market: Market, now: Now) -> Market:
 
 
 def is_listed(market: Market) -> jax.Array:
-    """Which assets (A,) are traded."""
+    """Mask (A,) of the assets that are traded."""
     return jnp.concatenate([group.active for group in (market.vendors, market.labs, market.infrastructure)])
 
 
 def trading_days(market: Market, now: Now) -> Any:
-    """The days one after the other: loadings (A, Q), investors, exchange, strategies' profits (2,), log returns (D, A)."""
+    """Run the days in order: loadings (A, Q), investors, exchange, profits of strategies (2,), log returns (D, A)."""
     target = jnp.log(capitalised(market, now)) - jnp.log(market.exchange.shares)
     exchange = market.exchange.replace(target_base=target)
     start = exchange.base
@@ -89,7 +89,7 @@ def trading_days(market: Market, now: Now) -> Any:
 
 
 class DayLuck(NamedTuple):
-    """Draws of a day."""
+    """Random draws of a day."""
 
     attention: Any  # (I,) uniform
     own: Any  # (A,) normal
@@ -97,7 +97,7 @@ class DayLuck(NamedTuple):
 
 
 def day_luck(draws: Draws, market: Market) -> DayLuck:
-    """The day's draws: who comes across the news, and what noise traders do."""
+    """The day's draws: who sees the news, and the orders of noise traders."""
     return DayLuck(
         attention=draws.uniform("attention", market.investors),
         own=jnp.concatenate(
@@ -110,7 +110,7 @@ def day_luck(draws: Draws, market: Market) -> DayLuck:
 def spread_news(
     investors: Any, exchange: Exchange, arriving: DailyNews, luck: DayLuck, market: Market, now: Now
 ) -> Any:
-    """Today's news joins the public record; some notice it, pass it on and learn from it."""
+    """Add today's news to the public record; some investors notice it, pass it on and learn from it."""
     p = now.p
     exchange = exchange.replace(
         signal=exchange.signal + arriving.signal,
@@ -132,10 +132,10 @@ def spread_news(
 
 
 def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuck, listed_firms: Any, now: Now) -> Any:
-    """The market maker moves each price by the order it faces over its depth, shading quotes against its inventory."""
+    """The market maker moves each price by net orders over market depth, and shades quotes against its inventory."""
     p = now.p
     wanted, slope = market_demand(investors, assets, now)
-    # A dealer left with stock quotes lower until it is sold (Ho and Stoll 1981).
+    # A dealer with excess stock quotes lower until it is sold (Ho and Stoll 1981).
     order = wanted - exchange.position - p.inventory_aversion * (1 - wanted)
     noise = jnp.sqrt(1 - p.noise_correlation) * luck.own + jnp.sqrt(p.noise_correlation) * luck.common
     change = trading.price_change(order, slope, p.market_depth) + trading.liquidity_noise(
@@ -156,9 +156,9 @@ def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuc
 
 
 def market_demand(investors: Any, assets: Assets, now: Now) -> tuple[jax.Array, jax.Array]:
-    """All investors' positions together, and how fast they fall in the log price, both by firm (A,).
+    """Total positions of investors, and their slope in the log price (positive if falling), both by firm (A,).
 
-    Without a short-sale constraint the schedules are added up first; with it every position has its own kink.
+    Without a short-sale constraint the schedules are summed first; with it every position has its own kink.
     """
     p = now.p
     schedules = investors.ask("schedule", p)
@@ -166,7 +166,7 @@ def market_demand(investors: Any, assets: Assets, now: Now) -> tuple[jax.Array, 
     if now.equations.short_sales:
         total = jax.tree.map(lambda rows: jnp.tensordot(active, rows, 1), schedules)
         return trading.position(total, assets, p), jnp.full(assets.log_price.shape, total.value)
-    positions = jax.vmap(lambda one: trading.position(one, assets, p))(schedules) * active[:, None]
+    positions = jax.vmap(lambda schedule: trading.position(schedule, assets, p))(schedules) * active[:, None]
     slopes = jnp.where(positions > 0, schedules.value[:, None], 0.0) * active[:, None]
     return positions.sum(0), slopes.sum(0)
 
@@ -174,10 +174,10 @@ def market_demand(investors: Any, assets: Assets, now: Now) -> tuple[jax.Array, 
 def settle(
     market: Market, now: Now, loadings: jax.Array, profits: jax.Array, opening: jax.Array, listed: jax.Array
 ) -> Market:
-    """Month's end: positions and money, strategies, wealth; labs' new shares."""
+    """Settle at the end of the month: positions and cash, strategies, wealth, new shares of labs."""
     p, exchange = now.p, market.exchange
     assets = Assets(exchange.base, exchange.log_price, exchange.momentum, loadings, usual_noise_of(market, p))
-    value = jnp.exp(exchange.log_price) * exchange.shares * listed  # an empty slot is worth nothing to anybody
+    value = jnp.exp(exchange.log_price) * exchange.shares * listed  # empty slots have no value
     funding, dividends = payments_with_owners(market, now)
     payouts = dividends - funding
     before = market.investors
@@ -198,7 +198,7 @@ def settle(
 
 
 def payments_with_owners(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
-    """What owners paid in and were paid out this month, by asset (A,), $ M."""
+    """Funding paid in by owners and dividends paid out to them this month, by asset (A,), $ M."""
     p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
     funding = jnp.concatenate([jnp.zeros(vendors.size), labs.funded, jnp.zeros(layers.size)])
     paid = p.payout_ratio * jnp.maximum(jnp.concatenate([vendors.profit, jnp.zeros(labs.size), layers.profit]), 0.0)
@@ -220,17 +220,18 @@ def capitalised(market: Market, now: Now) -> jax.Array:
 
 
 def frontier_of(labs: Any) -> jax.Array:
+    """Capability of the best flagship on sale, nats."""
     return jnp.max(jnp.where(labs.active, labs.capability[:, 0], -jnp.inf))
 
 
 def loadings_of(market: Market, now: Now) -> jax.Array:
-    """How a nat of belief on each question moves each firm's log value (A, Q): crash mechanisms (a)-(d), switchable.
+    """Effect of a nat of belief on each question on each firm's log value (A, Q): the crash mechanisms (a)-(d).
 
     On compute intensity x (efficiency lowers x): an unconstrained isoelastic seller gains (eps - 1) from efficiency, so
     its loading is -(eps - 1); with saturating demand and binding capacity revenue moves by (eps_s - 1)/eps_s, so (a)
     makes the loading (1 - eps_s)/eps_s. (b) lower rents of labs cut capex: a loading on appropriability y. (c) rivals
     and export rules: a loading on policy tightness z. (d) the narrative that efficiency means fewer chips, whatever the
-    elasticities say.
+    elasticities. Each is switched by a parameter `crash_...`.
     """
     p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
     binding = p.crash_capacity * (1 - p.saturation_elasticity) / p.saturation_elasticity

@@ -1,4 +1,4 @@
-"""What the month's news says about the open questions, day by day."""
+"""The month's news about the open questions, day by day."""
 
 from typing import Any, NamedTuple
 
@@ -14,16 +14,16 @@ INTENSITY, APPROPRIABILITY, TIGHTNESS, CREDIBILITY = range(len(QUESTIONS))
 
 
 class DailyNews(NamedTuple):
-    """News by day (D, ...), as it adds to the public record."""
+    """News by day (D, ...), in the form in which it is added to the public record."""
 
     signal: Any  # (D, Q) precision x signal
     precision: Any  # (D, Q)
-    claims: Any  # (D, 2) of cost claims on compute intensity: precision x signal, precision
+    claims: Any  # (D, 2) cost claims on compute intensity: precision x signal, precision
     salience: Any  # (D,)
 
 
 def news_of_month(market: Market, now: Now) -> DailyNews:
-    """Scenario news, cost claims and audits, capex plans, and what releases and earnings reveal."""
+    """Collect the news of the month: scenario events, cost claims, audits, capex plans, releases and earnings."""
     events = now.events
     day, released = release_days(market, now)
     signal, precision = events.news_signal_precision, events.news_precision
@@ -40,7 +40,7 @@ def news_of_month(market: Market, now: Now) -> DailyNews:
 
 
 def release_days(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
-    """Day on which each lab's release becomes news, one-hot (L, D), and which labs released of their own accord."""
+    """Day on which each lab's release becomes news, one-hot (L, D), and mask (L,) of releases not forced by the scenario."""
     labs, events = market.labs, now.events
     forced = events.release > 0.5
     drawn = jnp.floor(now.draws.uniform("release day", labs) * DAYS)
@@ -50,15 +50,15 @@ def release_days(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
 
 
 def expected_cost(market: Market) -> jax.Array:
-    """What a frontier model is believed to cost: the largest cost disclosed by a closed lab so far, $ M."""
+    """Believed cost of a frontier model: the largest cost that a closed lab has disclosed so far, $ M."""
     labs = market.labs
     return jnp.maximum(jnp.max(jnp.where(labs.active & ~is_open_lab(labs), labs.claimed_cost, 0.0)), 1.0)
 
 
 def claim_news(market: Market, now: Now, day: jax.Array) -> jax.Array:
-    """Cost claims against expectations, on compute intensity, as far as the market believes reports (D, 2).
+    """Cost claims relative to expectations, as signals of compute intensity, discounted for bias (D, 2).
 
-    A claim is discounted by the price response of Fischer and Verrecchia (2000): reporters have motives.
+    The discount is the price response of Fischer and Verrecchia (2000), since reporters have motives to shade.
     """
     p, events = now.p, now.events
     with_release = (events.release_claimed_cost[:, None] * day).max(0)
@@ -71,7 +71,7 @@ def claim_news(market: Market, now: Now, day: jax.Array) -> jax.Array:
 
 
 def audit_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
-    """An audit estimates the whole programme, with noise: the other cost concept."""
+    """Audits estimate the cost of the whole programme, with noise, where a claim covers one run."""
     p, audited = now.p, now.events.audit_cost
     made = audited > 0
     noise = p.audit_noise * now.draws.market_normal("audit", DAYS)
@@ -81,7 +81,7 @@ def audit_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
 
 
 def capex_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
-    """A capex programme says that those who build expect compute to be needed."""
+    """A capex programme signals that platforms expect demand for compute."""
     p, amount = now.p, now.events.capex_news
     precision = jnp.where(amount > 0, p.capex_precision, 0.0)
     signal = p.capex_to_intensity * jnp.log1p(amount / p.capex_news_scale)
@@ -107,7 +107,7 @@ def release_news(market: Market, now: Now, day: jax.Array) -> tuple[jax.Array, j
 
 
 def earnings_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
-    """On one day a month the leading vendor's orders against its capacity say how much compute is wanted."""
+    """Once a month, the leading vendor's orders relative to its capacity signal the demand for compute."""
     p, vendors = now.p, market.vendors
     pressure = jnp.log(jnp.maximum(vendors.orders[0], 1e-9) / jnp.maximum(vendors.capacity[0], 1e-9))
     on_day = (jnp.arange(DAYS) == p.earnings_day) * p.earnings_precision
@@ -115,6 +115,6 @@ def earnings_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
 
 
 def on_question(signal: jax.Array, precision: jax.Array, question: int) -> tuple[jax.Array, jax.Array]:
-    """Put (D,) precision x signal and precision on one question, (D, Q) each."""
+    """Place precision x signal and precision (D,) in the column of one question, (D, Q) each."""
     column = (jnp.arange(len(QUESTIONS)) == question).astype(float)
     return signal[:, None] * column, precision[:, None] * column

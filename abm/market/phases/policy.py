@@ -1,4 +1,4 @@
-"""1. Policy: events of the scenario apply; regulators adjust their instruments."""
+"""1. Policy: the scenario's events set targets, and regulators adjust their instruments."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from abm.support.axes import INSTRUMENTS
 
 
 class Pressure(NamedTuple):
-    """What presses on each regulator (R,): about zero in ordinary times, about one when strong."""
+    """Political pressure on each regulator (R,): about 0 in ordinary times, about 1 when strong."""
 
     closed_profit: Any
     price_level: Any
@@ -20,7 +20,7 @@ class Pressure(NamedTuple):
 
 
 def adjust_policy(market: Market, now: Now) -> Market:
-    """Every regulator takes a damped step towards the scenario's policy, shifted by lobbying, rivals, safety, users."""
+    """Each regulator moves part of the way to the scenario's policy, shifted by lobbying, rivals, safety and users."""
     p, labs, regulators = now.p, market.labs, market.regulators
     base = jnp.stack([getattr(p, name) for name in INSTRUMENTS], axis=-1)
     base = base * now.events.policy_scale + now.events.policy_add

@@ -1,4 +1,4 @@
-"""5. Release: new models, with disclosed and true cost. Releases are news."""
+"""5. Release: new models with disclosed and true cost, and the news that they make."""
 
 from typing import Any, NamedTuple
 
@@ -13,20 +13,20 @@ from abm.support.axes import TIERS
 
 
 class ReleaseNews(NamedTuple):
-    """What a lab takes into account when it releases (L,) or (L, T)."""
+    """Inputs of a lab's release rule (L,) or (L, T)."""
 
-    forced: Any  # the scenario makes it release this month
-    capability: Any  # nats, of a forced release
+    forced: Any  # bool, the scenario forces a release this month
+    capability: Any  # nats, capability of a forced release
     size_step: Any  # ln parameters
-    undercut: Any  # nats by which rivals undercut the lab more than it is used to
+    undercut: Any  # nats by which rivals undercut the lab more than usual
     luck: Any  # uniform draw per tier
-    claimed_cost: Any  # $ M, 0 none given by the scenario
+    claimed_cost: Any  # $ M, 0: none given by the scenario
     report_ratio: Any  # disclosed over true marginal cost
     serving_efficiency: Any  # nats
 
 
 def release_models(market: Market, now: Now) -> Market:
-    """Labs release what is better by their threshold; how far each one surprises in the open-closed race is kept."""
+    """Labs release models that improve by their threshold; record how far each surprises in the open-closed race."""
     p, labs, events = now.p, market.labs, now.events
     is_open = is_open_lab(labs)
     top, top_open = frontier(market), open_frontier(market)
@@ -47,7 +47,7 @@ def release_models(market: Market, now: Now) -> Market:
     labs = labs.replace(true_cost=jnp.where(labs.released[:, 0], programme, labs.true_cost))
     labs = licence_models(labs, top, p)
 
-    # A closed release widens the lead and an open one narrows it, by more or less than its field was expecting.
+    # A closed release widens the lead and an open one narrows it; only the part beyond what was expected is a surprise.
     flagship = labs.capability[:, 0]
     expected = jnp.where(is_open, jnp.maximum(top_open, top - p.expected_open_gap), top)
     surprise = jnp.maximum(flagship - expected, 0.0) * jnp.where(is_open, -1.0, 1.0)
@@ -62,7 +62,7 @@ def release_models(market: Market, now: Now) -> Market:
 
 
 def licence_models(labs: Group, top: Any, p: Any) -> Group:
-    """Open labs choose how freely the next release may be used."""
+    """Open labs choose how freely their weights may be used."""
     frontier_seen = jnp.full(labs.size, top)
     parts = labs.split(frontier_seen)
     return Group(

@@ -1,4 +1,4 @@
-"""3. Research: algorithmic progress; training; copying of open weights; distillation."""
+"""3. Research: algorithmic progress, training, copying of open weights, distillation."""
 
 from typing import Any, NamedTuple
 
@@ -8,8 +8,8 @@ from abm.market.phases.common import is_open_lab
 from abm.market.state import Market, Now
 
 
-class Setting(NamedTuple):
-    """What a lab works with (L,): scarcity of compute, published knowledge, the law at home, the price of compute."""
+class Workplace(NamedTuple):
+    """Conditions of a lab's work (L,): scarcity and price of compute, published knowledge, the law at home."""
 
     scarcity: Any  # nats
     published_efficiency: Any  # nats
@@ -19,45 +19,45 @@ class Setting(NamedTuple):
 
 
 class Teaching(NamedTuple):
-    """Whom a lab could learn from (L,): a closed teacher's outputs at a price and a risk, and the best open weights."""
+    """Sources a lab can learn from (L,): outputs of a closed teacher, at a price and a risk, and the best open weights."""
 
-    teacher: Any  # lab, -1 nobody
+    teacher: Any  # index of a lab, -1: none
     ceiling: Any  # nats: ln rho + k_teacher(t - delay)
     exchange_price: Any  # $ M per M exchanges
     expected_penalty: Any  # $ M per M exchanges
-    open_source: Any  # lab, -1 nobody
+    open_source: Any  # index of a lab, -1: none
     open_capability: Any  # nats
     ip_strength: Any
 
 
 def do_research(market: Market, now: Now) -> Market:
-    """Every lab makes its own progress and trains on; then it distils and copies what it may reach."""
+    """Every lab makes progress and trains its run; then it distils and copies what is within its reach."""
     p = now.p
     luck = now.draws.normal("research luck", market.labs)
     gain = now.events.efficiency_gain
-    labs = market.labs.do("research", p, setting=setting_of(market, now), luck=luck, efficiency_gain=gain)
+    labs = market.labs.do("research", p, setting=workplace_of(market, now), luck=luck, efficiency_gain=gain)
     teaching = teaching_of(market.replace(labs=labs), now)
     labs = labs.do("choose_exchanges", p, teaching=teaching).do("imitate", p, teaching=teaching)
     return market.replace(labs=labs)
 
 
-def setting_of(market: Market, now: Now) -> Setting:
-    """The working conditions of every lab this month."""
+def workplace_of(market: Market, now: Now) -> Workplace:
+    """Conditions of every lab's work this month."""
     labs = market.labs
     lag = jnp.where(is_open_lab(labs), 0.0, now.p.publication_gap)
     published = jnp.max(jnp.where(labs.active, labs.efficiency - lag, -jnp.inf))
-    each = jnp.ones(labs.size)
-    return Setting(
+    ones = jnp.ones(labs.size)
+    return Workplace(
         scarcity=market.accounts.scarcity[labs.home],
-        published_efficiency=published * each,
+        published_efficiency=published * ones,
         ip_strength=market.regulators.ip_strength[labs.home],
-        rental_price=market.cloud.rental_price * each,
-        serving_efficiency=market.accounts.serving_efficiency * each,
+        rental_price=market.cloud.rental_price * ones,
+        serving_efficiency=market.accounts.serving_efficiency * ones,
     )
 
 
 def teaching_of(market: Market, now: Now) -> Teaching:
-    """For every lab the best closed teacher but itself, what its outputs cost and risk, and the best open weights."""
+    """For every lab: the best other closed lab as teacher, price and risk of its outputs, and the best open weights."""
     p, labs, regulators = now.p, market.labs, market.regulators
     is_open = is_open_lab(labs)
     teaches = labs.active & ~is_open

@@ -1,4 +1,4 @@
-"""6. Tokens: labs price, adopters choose, tokens are served, money moves."""
+"""6. Tokens: labs set prices, adopters choose and use, and tokens are served."""
 
 from typing import Any, NamedTuple
 
@@ -7,44 +7,44 @@ import jax.numpy as jnp
 
 from abm.engine import loop, mean_of_neighbours, when
 from abm.market.phases.common import Products, adoption, is_open_lab, products_of, quantities
-from abm.market.phases.research import setting_of
+from abm.market.phases.research import workplace_of
 from abm.market.state import Market, Now
 from abm.mechanisms import capacity, pricing, tokens
 from abm.support.axes import TIERS
 
 OWN_NEST = (0,) * TIERS + (0, 1)
-"""Nests of a lab's own products, of the others in its nest as one, and of the other nest as one."""
+"""Nests of the products as one lab sees them: its own, the others of its nest as one, the other nest as one."""
 NASH_STEPS = 40  # halves the distance to the fixed point at least every other step
 
 
 class Offer(NamedTuple):
-    """What a lab knows when it prices (L,) or (L, T)."""
+    """Inputs of a lab's pricing rule (L,) or (L, T)."""
 
-    elasticity: Any  # of demand for its models at one common markup
+    elasticity: Any  # of demand for its models in one common markup
     margin: Any  # $ per M tokens over cost under linear utility, 0 under log
-    hosts: Any  # hosts of its weights
+    hosts: Any  # number of hosts of its weights
     undercut: Any  # nats by which rivals undercut each tier
     luck: Any  # uniform draw per tier
-    price_factor: Any  # price war of the scenario
+    price_factor: Any  # factor of a price war in the scenario
 
 
 class Tastes(NamedTuple):
-    """What segments think of the products of the month, before price: (J, L x T) each."""
+    """Segments' valuation of the month's products before price: (J, L x T) each."""
 
     quality: Any  # utils
     peer: Any  # average usage shares of an adopter's peers
 
 
 def trade_tokens(market: Market, now: Now) -> Market:
-    """Costs, prices, choice, habit, use; then what a lab would earn from a little more capability."""
+    """Set costs and prices; adopters choose and use; then compute each lab's marginal value of capability."""
     p, labs = now.p, market.labs
-    labs = labs.do("cost_tokens", p, setting=setting_of(market, now))
+    labs = labs.do("cost_tokens", p, setting=workplace_of(market, now))
     market = market.replace(labs=labs)
 
     products = products_of(labs, p)
     tastes = Tastes(market.adopters.ask("quality", p, products), peer_shares(market))
     elasticity, margin = best_response(market, now, products, tastes)
-    undercut = how_undercut(labs, products, p)
+    undercut = undercutting_of(labs, products, p)
     offer = Offer(
         elasticity=elasticity,
         margin=margin,
@@ -64,7 +64,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
     form, growth = now.equations.price_form, adoption(market, now)
     adopters = adopters.do("use", p, products, form, growth, quality=tastes.quality, peer_share=tastes.peer)
     market = market.replace(adopters=adopters)
-    # Budgets are made by the quarter, and this is the dearest number of the month.
+    # Once a quarter, when budgets are made: it is the most expensive computation of the month.
     labs = when(
         market.month % 3 == 0,
         lambda group: group.replace(marginal_value=marginal_values(market, now, products, tastes)),
@@ -93,8 +93,8 @@ def peer_shares(market: Market) -> jax.Array:
 
 
 def best_response(market: Market, now: Now, products: Products, tastes: Tastes) -> tuple[jax.Array, jax.Array]:
-    """Elasticity (L,) of a lab's sales in its common markup at the choices customers would make today, and, under
-    linear utility, the common margin (L,) that solves the first-order condition at them.
+    """Elasticity (L,) of a lab's sales in its common markup at customers' target shares, and, under linear utility,
+    the common margin (L,) that solves the first-order condition there.
 
     Linear: with tokens x_j, own share s_j, share w_j of the nest and L the price scale, m = sum_j x_j / sum_j x_j
     [alpha_j ((1 - rho w_j) / (1 - rho) - s_j) + epsilon_j s_j / L].
@@ -109,12 +109,12 @@ def best_response(market: Market, now: Now, products: Products, tastes: Tastes) 
     wanted = adopters.ask("wanted", p, products, form, 1.0, shares=target, price_index=index)
     nests = dict(within=within, nest_correlation=p.nest_correlation)
     if form == "linear":
-        # The same weights on the slopes of ln demand in a common margin: its inverse is the margin.
+        # With the same weights, the slope of ln demand in a common margin; its inverse is the margin.
         volume = wanted.reshape(adopters.size, labs.size, TIERS).sum(-1)
         alpha, spread = adopters.ask("sensitivity", p, form), adopters.usage_elasticity / p.linear_price_scale
         slope = pricing.common_markup_elasticity(volume, own, alpha, spread, **nests)
         return jnp.full(labs.size, 2.0), 1 / slope
-    # Weights are spending: one markup on all tiers moves sales in proportion to what is spent on them.
+    # Weighted by spending: one markup on all tiers moves sales in proportion to the spending on them.
     paid = (wanted * products.price).reshape(adopters.size, labs.size, TIERS).sum(-1)
     sigma, epsilon = adopters.price_sensitivity, adopters.usage_elasticity
     elasticity = pricing.common_markup_elasticity(paid, own, sigma, epsilon, share_of="spending", **nests)
@@ -124,9 +124,9 @@ def best_response(market: Market, now: Now, products: Products, tastes: Tastes) 
 def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
     """Elasticities at the Bertrand-Nash prices of the month: best responses repeated, damped, until they agree.
 
-    A markup rule with the elasticity as its state is a contraction where p <- c + mu/(1 - s) need not be one. A lab
-    replies with one markup (under linear utility one margin) to the shares that customers are moving to, not to those
-    of this month's habits.
+    Iterating on the elasticity of a markup rule is a contraction, while p <- c + mu/(1 - s) need not be one. A lab
+    replies with one markup (under linear utility one margin) to the shares that customers are moving to, not to this
+    month's habitual shares.
     """
     p, labs = now.p, market.labs
 
@@ -141,8 +141,8 @@ def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
     return offer._replace(elasticity=elasticity, margin=margin)
 
 
-def how_undercut(labs: Any, products: Products, p: Any) -> jax.Array:
-    """ln own price over the cheapest rival's at least as capable offer, (L, T), nats >= 0."""
+def undercutting_of(labs: Any, products: Products, p: Any) -> jax.Array:
+    """ln of own price over the cheapest offer of a rival that is at least as capable, (L, T), nats >= 0."""
     owner = jnp.repeat(jnp.arange(labs.size), TIERS)
     rival = (owner[:, None] != owner[None, :]) & products.available[None, :]
     as_good = rival & (products.capability[None, :] >= products.capability[:, None] - p.capability_slack)
@@ -151,20 +151,20 @@ def how_undercut(labs: Any, products: Products, p: Any) -> jax.Array:
 
 
 def hosts_of(market: Market, now: Now) -> jax.Array:
-    """Number of competing hosts of each lab's weights (L,): entry until a host's margin pays its fixed cost."""
+    """Number of competing hosts of each lab's weights (L,): hosts enter until the margin just pays the fixed cost."""
     p, labs = now.p, market.labs
     volume = quantities(market).sum(0).reshape(labs.size, TIERS)
-    sales = (volume * labs.token_cost).sum(-1) * 1e-6  # $ M a month
+    sales = (volume * labs.token_cost).sum(-1) * 1e-6  # $ M per month
     square = p.host_differentiation * sales * jnp.maximum(labs.licence, 0.0) / p.host_fixed_cost
-    some = square > 0  # the root has no derivative where nobody hosts
-    return 1 + jnp.where(some, jnp.sqrt(jnp.where(some, square, 1.0)), 0.0)
+    hosted = square > 0  # the root has no derivative at 0
+    return 1 + jnp.where(hosted, jnp.sqrt(jnp.where(hosted, square, 1.0)), 0.0)
 
 
 def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
-    """Derivative (L,) of each lab's token profit in its own capability, $ M per month per nat, prices given.
+    """Derivative (L,) of each lab's token profit in its own capability, $ M per month per nat, at given prices.
 
-    Exact, by forward differentiation of the token market as the lab meets it: its own products beside all others, which
-    stay as they are and therefore enter as two composite products (`demand.rivals_as_one`).
+    Exact, by forward differentiation of the token market as the lab sees it: its own products next to all others, which
+    do not change and therefore enter as two composite products (`demand.rivals_as_one`).
     """
     p, labs, adopters, form = now.p, market.labs, market.adopters, now.equations.price_form
     same, other = adopters.ask(
@@ -195,7 +195,7 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
 
         return jax.jvp(profit, (jnp.zeros(()),), (jnp.ones(()),))[1]
 
-    # Lab after lab: all of them at once would be the largest arrays of a run.
+    # One lab at a time: all labs at once would need the largest arrays of a run.
     _, value = loop(lambda _, lab: (None, own_derivative(lab)), None, jnp.arange(labs.size))
     return value * labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0)
 
@@ -215,7 +215,7 @@ def contestable_share(market: Market, now: Now, products: Products, tastes: Tast
 
 
 def serve(market: Market, now: Now) -> Market:
-    """Tokens need compute; the rental price of compute moves with demand over supply; inference gets more efficient."""
+    """Serve tokens with compute, move its rental price with demand over supply, and improve inference efficiency."""
     p, labs, cloud = now.p, market.labs, market.cloud
     volume = quantities(market).sum(0)
     saved = labs.serving_efficiency + p.serving_retrofit * (

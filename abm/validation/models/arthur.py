@@ -1,17 +1,17 @@
 """Two technologies with increasing returns, chosen by adopters who arrive one at a time (Arthur 1989).
 
-Two types of adopter arrive in random order. One likes technology A by nature, the other B, and both like a technology
-the more, the more people have it:
+Two types of adopter arrive in random order. One prefers technology A, the other B, and for both the payoff of a technology
+increases with the number of its adopters:
 
     payoff of A = a + r n_A,    payoff of B = b + r n_B        (Arthur 1989; a > b for type R, a < b for type S)
 
-While neither leads by much, everyone follows their own taste and the lead d = n_A - n_B is a fair random walk. Once
-d <= -(a_R - b_R) / r type R takes B as well, and once d >= (b_S - a_S) / r type S takes A: both barriers absorb. With
-barriers at -m and +n the walk ends at +n with probability m / (m + n), and after m n adopters on average (the gambler's
+While neither technology leads by much, everyone follows their own taste and the lead d = n_A - n_B is a fair random walk.
+Once d <= -(a_R - b_R) / r, type R takes B as well, and once d >= (b_S - a_S) / r, type S takes A: both barriers absorb. With
+barriers at -m and +n, the walk ends at +n with probability m / (m + n), and after m n adopters on average (the gambler's
 ruin; Feller 1968, chapter XIV).
 
-`Follower` is the other limit that Arthur, Ermoliev and Kaniovski (1987) study, the urn of Polya: people without a taste
-of their own take A with the probability of its share. The share settles, but anywhere: its limit is Uniform(0, 1).
+`Follower` is the other limit studied by Arthur, Ermoliev and Kaniovski (1987), Polya's urn: people without tastes take A
+with a probability equal to its share. The share converges to a random limit, which is Uniform(0, 1).
 """
 
 from functools import cache
@@ -26,21 +26,21 @@ from abm.validation.models.seeds import run_seeds
 
 
 class Adopter(Agent):
-    """Takes the technology that pays more, given how many have each; stays with the own taste until it pays less."""
+    """Takes the technology with the higher payoff, which depends on own taste and on how many have adopted each."""
 
     stream = "adopter"
-    taste = Field(0.0, "payoff", "payoff of A less that of B when nobody has either", symbol="a - b")
-    returns = Field(1.0, "payoff per adopter", "what one more adopter of a technology adds to it", symbol="r")
+    taste = Field(0.0, "payoff", "payoff of A minus that of B when nobody has either", symbol="a - b")
+    returns = Field(1.0, "payoff per adopter", "increase of the payoff per adopter of a technology", symbol="r")
     took_a = Field(False, "", "took technology A", dtype=bool)
 
     def choose(self, adopted_a, adopted_b, luck):
         gain = self.taste + self.returns * (adopted_a - adopted_b)
-        # At the barrier a technology is worth as much as the other, and the crowd decides.
+        # At the barrier both technologies pay the same, and the adopter follows the crowd.
         self.took_a = jnp.where(self.taste > 0, gain > 0, gain >= 0)
 
 
 class Follower(Adopter):
-    """Has no taste: takes A with the probability of its share among those before, one of each to begin with."""
+    """Has no taste: takes A with a probability equal to its share among earlier adopters, starting from one of each."""
 
     def choose(self, adopted_a, adopted_b, luck):
         self.took_a = luck < (adopted_a + 1) / (adopted_a + adopted_b + 2)
@@ -61,17 +61,17 @@ def one_run(seed, taste_r, taste_s, share_r, adopters: int, kind: type[Adopter] 
         adopted = (adopted[0] + took_a, adopted[1] + ~took_a)
         return adopted, adopted[0] - adopted[1]
 
-    # The loop runs over the queue itself: each turn sees a population of one, the next in line.
+    # The loop runs over the queue of adopters: each iteration sees a population of one, the next in line.
     queue = jax.tree.map(lambda column: column[:, None], (people, luck))
     return loop(arrival, (jnp.asarray(0), jnp.asarray(0)), queue)[1]
 
 
 def first_passage(lead, below, above):
-    """When and where a walk (steps,) leaves ]-below, above[: steps taken (0 if it stays), and -1, 0 (stays) or 1."""
-    out = (lead <= -below) | (lead >= above)
-    at = jnp.argmax(out)
-    side = jnp.where(out[at], jnp.where(lead[at] > 0, 1, -1), 0)
-    return jnp.where(out[at], at + 1, 0), side
+    """Number of steps until a walk (steps,) leaves ]-below, above[ (0 if it stays), and the side: -1, 0 (stays) or 1."""
+    outside = (lead <= -below) | (lead >= above)
+    index = jnp.argmax(outside)
+    side = jnp.where(outside[index], jnp.where(lead[index] > 0, 1, -1), 0)
+    return jnp.where(outside[index], index + 1, 0), side
 
 
 @cache
@@ -96,11 +96,11 @@ def run(
     kind: type[Adopter] = Adopter,
     chunk: int = 500,
 ) -> dict[str, Any]:
-    """An ensemble of markets.
+    """Simulate an ensemble of markets.
 
-    taste_r, taste_s : > 0, how much type R prefers A and type S prefers B, in adopters of lead (payoff over r): the
-    barriers stand at -taste_r and +taste_s. share_r : probability that the next to arrive is of type R.
-    adopters : arrivals a run, at most 32,767. kind : `Adopter`, `Follower`, or a subclass with a `choose` of its own.
+    taste_r, taste_s : > 0, preference of type R for A and of type S for B, in units of the lead (payoff / r): the barriers
+    are at -taste_r and +taste_s. share_r : probability that the next adopter is of type R.
+    adopters : arrivals per run, at most 32,767. kind : `Adopter`, `Follower`, or a subclass with its own `choose`.
 
     Returns lead (runs, adopters), n_A - n_B after each arrival; steps (runs,), adopters until a barrier (0: never);
     side (runs,), 1 locked into A, -1 into B, 0 neither.
@@ -108,12 +108,12 @@ def run(
     if not 0 < adopters < 2**15:
         raise ValueError(f"adopters = {adopters}: choose from 1 to 32,767")
     if taste_r <= 0 or taste_s <= 0:
-        raise ValueError("each type must like its own technology better: taste_r and taste_s > 0")
+        raise ValueError("each type must prefer its own technology: taste_r and taste_s must be positive")
     inputs = (
         jnp.asarray(run_seeds(seed, runs)),
         *(jnp.full(runs, float(value)) for value in (taste_r, taste_s, share_r)),
     )
-    program = _program(adopters, kind)  # type: ignore[arg-type]  # Mesa's agents hash by themselves, which mypy doubts
+    program = _program(adopters, kind)  # type: ignore[arg-type]  # Mesa's agents are hashable, which mypy does not see
     return run_many(program, inputs, chunk=chunk)
 
 
@@ -124,7 +124,7 @@ def share_of_a(lead: np.ndarray) -> np.ndarray:
 
 
 def ruin(below: float, above: float) -> dict[str, float]:
-    """Of a fair walk between -below and +above: the probability of ending above, and the mean and sd of the steps.
+    """Fair random walk between -below and +above: probability of ending above, mean and standard deviation of the steps.
 
     P = m / (m + n), E[T] = m n, Var[T] = m n (m^2 + n^2 - 2) / 3 with m = below, n = above. Source: Feller (1968),
     chapter XIV; the variance from the fourth moment of the stopped walk.

@@ -1,11 +1,11 @@
-"""Adoption by innovation and imitation (Bass 1969): people adopt of their own accord, or because others have.
+"""Adoption by innovation and imitation (Bass 1969): people adopt independently, or because others have adopted.
 
-Of those who have not adopted yet, a fraction p + q F adopts per year, F being the share that has (Bass 1969, the basic
-assumption). Among many people F follows dF/dt = (p + q F)(1 - F), with F(0) = 0:
+Of those who have not adopted yet, a fraction p + q F adopts per year, where F is the share of adopters (Bass 1969, the basic
+assumption). In a large population F follows dF/dt = (p + q F)(1 - F), with F(0) = 0:
 
     F(t) = (1 - e^-(p+q)t) / (1 + (q/p) e^-(p+q)t),    t* = ln(q/p) / (p + q),    f(t*) = (p + q)^2 / (4 q)
 
-Here everybody is an agent who decides each small time step; the closed form is what the crowd has to come out at.
+Here every person is an agent who decides in each small time step; a large population must reproduce the closed form.
 """
 
 from functools import cache
@@ -21,7 +21,7 @@ from abm.validation.theory.diffusion import bass_adoption, bass_hazard
 
 
 class Adopter(Agent):
-    """Adopts with the hazard p + q F, once and for good."""
+    """Adopts once, permanently, with hazard p + q F."""
 
     stream = "adopter"
     adopted = Field(False, "", "has adopted", dtype=bool)
@@ -32,7 +32,7 @@ class Adopter(Agent):
 
 
 def one_run(seed, innovation, imitation, adopters: int, steps: int, step: float):
-    """Share that has adopted, (steps + 1,), from time 0 on; see `run`."""
+    """Share of adopters (steps + 1,) from time 0 on; see `run`."""
     draws = Draws.from_seed(seed)
     people = Population.create(Adopter, adopters)
 
@@ -66,11 +66,11 @@ def run(
     seed: int = 0,
     chunk: int = 8,
 ) -> dict[str, Any]:
-    """An ensemble of adoption curves.
+    """Simulate an ensemble of adoption curves.
 
-    innovation, imitation : p and q, per year. step : years; all decide at once within a step, so it must be short.
+    innovation, imitation : p and q, per year. step : years; decisions within a step are simultaneous, so it must be short.
 
-    Returns share (runs, steps + 1), the share that has adopted, and time (steps + 1,), years.
+    Returns share (runs, steps + 1), the share of adopters, and time (steps + 1,), years.
     """
     steps = round(years / step)
     inputs = (
@@ -83,7 +83,7 @@ def run(
 
 
 def closed_form(time, innovation: float = 0.03, imitation: float = 0.38) -> dict[str, Any]:
-    """F(t) and f(t) = dF/dt, shape of `time`, and where f peaks: t* years, f(t*) per year. Source: Bass (1969)."""
+    """F(t) and f(t) = dF/dt, shape of `time`, and the peak of f: t* years, f(t*) per year. Source: Bass (1969)."""
     p, q = innovation, imitation
     share = np.asarray(bass_adoption(time, p, q))
     peak = {"peak_time": np.log(q / p) / (p + q), "peak_rate": (p + q) ** 2 / (4 * q)}
@@ -91,9 +91,9 @@ def closed_form(time, innovation: float = 0.03, imitation: float = 0.38) -> dict
 
 
 def adoption_rate(share: np.ndarray, time: np.ndarray, window: float = 1.0) -> np.ndarray:
-    """Adopters per year as a share of everybody, (..., times): a difference over `window` years around each time.
+    """Adoptions per year as a share of the population, (..., times): a difference over `window` years around each time.
 
-    NaN nearer than half a window to the ends. The closed form's peak loses 0.4 % to a window of one year.
+    NaN within half a window of the ends. A window of one year lowers the peak of the closed form by 0.4 %.
     """
     half = round(window / 2 / (time[1] - time[0]))
     rate = np.full(share.shape, np.nan)
@@ -102,7 +102,7 @@ def adoption_rate(share: np.ndarray, time: np.ndarray, window: float = 1.0) -> n
 
 
 def peak(rate: np.ndarray, time: np.ndarray, width: float = 2.0) -> tuple[float, float]:
-    """When a noisy rate (times,) peaks and how high: the top of the parabola through it, `width` years to each side."""
+    """Time and height of the peak of a noisy rate (times,), from a parabola fitted `width` years to each side."""
     top = time[np.nanargmax(rate)]
     near = np.isfinite(rate) & (np.abs(time - top) <= width)
     square, slope, level = np.polyfit(time[near] - top, rate[near], 2)

@@ -1,19 +1,19 @@
-"""Investors who choose between forecasting rules by what the rules earned (Brock and Hommes 1998).
+"""Investors who choose between forecasting rules by past profits (Brock and Hommes 1998).
 
-Prices are deviations x from the fundamental value. A rule h forecasts next period's price from the last one known,
-f_h = g_h x_{t-1}. Whoever follows it holds z_h = (f_h - R x_t) / (a sigma^2) of the asset; with no outside supply the
+Prices are deviations x from the fundamental value. Rule h forecasts next period's price from the last known price,
+f_h = g_h x_{t-1}. Its followers hold z_h = (f_h - R x_t) / (a sigma^2) of the asset; with no outside supply the
 market clears where
 
     R x_t = sum_h n_h f_h                                                  (Brock and Hommes 1998)
 
-A rule has earned U_h = (x_t - R x_{t-1}) z_{h,t-1} - C_h; its share in the next period is n_h = exp(beta U_h) / sum.
+The profit of a rule is U_h = (x_t - R x_{t-1}) z_{h,t-1} - C_h; its share in the next period is n_h = exp(beta U_h) / sum.
 Here two rules compete: the fundamentalist's (g = 0, at a cost C = 1 a period) and the trend follower's (g = 1.2, free).
 With two rules a steady state x* needs n_trend = R / g, which gives the pitchfork in closed form (`pitchfork`,
 `steady_price`); the second bifurcation is where an eigenvalue of the model's own map leaves the unit circle
 (`largest_eigenvalue`).
 
-`run` is the limit of many investors, in which shares are probabilities, or, with ``investors=10_000``, a market of that
-many `Investor` agents who each choose by luck.
+`run` simulates the limit of many investors, in which shares equal probabilities, or, with ``investors=10_000``, a market of
+10,000 `Investor` agents who choose at random with these probabilities.
 """
 
 from functools import cache
@@ -31,26 +31,26 @@ TREND, GROSS_RETURN, COST = 1.2, 1.1, 1.0
 
 
 class Rule(Agent):
-    """A forecasting rule and its record: expects the last price times its slope, and counts what that earned."""
+    """A forecasting rule, which expects the last price times its slope, and its realised profit."""
 
     stream = "rule"
     slope = Field(0.0, "", "expected price over last price", symbol="g_h")
     cost = Field(0.0, "per period", "price of following the rule", symbol="C_h")
     forecast = Field(0.0, "price", "expected price of the next period", symbol="f_h")
-    holding = Field(0.0, "shares", "what a follower of the rule holds", symbol="z_h")
+    holding = Field(0.0, "shares", "holding of a follower of the rule", symbol="z_h")
     profit = Field(0.0, "per period", "realised profit of the last holding, net of cost", symbol="U_h")
 
     def expect(self, last_price):
         self.forecast = self.slope * last_price
 
     def trade(self, price, last_price, gross_return):
-        """Closes the old holding at the price, then buys the new one; risk aversion times variance is 1."""
+        """Value the old holding at the new price, then choose the new holding; risk aversion times variance is 1."""
         self.profit = (price - gross_return * last_price) * self.holding - self.cost
         self.holding = self.forecast - gross_return * price
 
 
 class Investor(Agent):
-    """Follows a rule with the probability that its record deserves, and adopts its forecast."""
+    """Follows a rule with a probability that depends on its past profit, and uses its forecast."""
 
     stream = "investor"
     rule = Field(0, "", "row of the rule followed", dtype=int)
@@ -64,12 +64,12 @@ class Investor(Agent):
 
 
 def two_rules(trend: Any = TREND, cost: Any = COST) -> Population:
-    """The fundamentalist's rule and the trend follower's, without a record."""
+    """The fundamentalist's rule and the trend follower's, without past profits."""
     return Population.create(Rule, 2, slope=jnp.stack([jnp.zeros_like(trend), trend]), cost=jnp.stack([cost, cost * 0]))
 
 
 def period(state, t, intensity, gross_return, investors: Population | None = None, draws: Draws | None = None):
-    """One period of the market: state (rules, last price) and what it reports, {"price", "trend_share"}."""
+    """One period of the market: returns the state (rules, last price) and a report {"price", "trend_share"}."""
     rules, last_price = state
     shares = strategy_shares(rules.profit, intensity)
     rules = rules.do("expect", last_price)
@@ -113,9 +113,9 @@ def run(
     seed: int = 0,
     chunk: int = 100,
 ) -> dict[str, Any]:
-    """One market for each intensity of choice.
+    """Simulate one market for each intensity of choice.
 
-    intensity : number or (runs,), beta >= 0, per unit of profit. investors : number of agents; 0 is the limit of many.
+    intensity : number or (runs,), beta >= 0, per unit of profit. investors : number of agents; 0 means the limit of many.
     start : price before the first period, as a deviation from the fundamental. trend, gross_return, cost : g, R, C.
 
     Returns price (runs, periods), deviation from the fundamental, and trend_share (runs, periods), in [0, 1].
@@ -135,7 +135,7 @@ def pitchfork(trend: float = TREND, gross_return: float = GROSS_RETURN, cost: fl
 def steady_price(
     intensity: float, trend: float = TREND, gross_return: float = GROSS_RETURN, cost: float = COST
 ) -> float:
-    """Price x* > 0 that reproduces itself beyond the pitchfork: (R - 1) g x*^2 = C (1 - beta* / beta)."""
+    """Steady-state price x* > 0 beyond the pitchfork: (R - 1) g x*^2 = C (1 - beta* / beta)."""
     surplus = cost * (1 - pitchfork(trend, gross_return, cost) / intensity)
     return float(np.sqrt(max(surplus, 0.0) / ((gross_return - 1) * trend)))
 
@@ -155,6 +155,6 @@ def _jacobian(intensity: Any, price: Any) -> jax.Array:
 
 
 def largest_eigenvalue(intensity: float, price: float) -> complex:
-    """Eigenvalue of largest modulus of the map of a period, at the steady state with this price."""
+    """Eigenvalue of largest modulus of the one-period map, at the steady state with this price."""
     values = np.linalg.eigvals(np.asarray(_jacobian(float(intensity), float(price))))
     return complex(values[np.argmax(np.abs(values))])

@@ -1,12 +1,12 @@
-"""Producers who can buy perfect foresight, or expect the last price for nothing (Brock and Hommes 1997).
+"""Producers who buy perfect foresight, or expect the last price at no cost (Brock and Hommes 1997).
 
-The cobweb: what was planned for the expected price is sold at the price that clears the market. Prices are deviations
-from the steady state, demand is -B p, and a producer who expects p^e makes b p^e, so that
+The cobweb: output planned for the expected price is sold at the price that clears the market. Prices are deviations from
+the steady state, demand is -B p, and a producer who expects p^e produces b p^e, so that
 
     -B p_t = b (n_1 p_t + n_2 p_{t-1})
 
 with a share n_1 of producers who know p_t, at a cost C, and n_2 who expect p_{t-1}. Shares follow the last realised
-profits, n_h = exp(beta U_h) / sum. The steady state gives way to a cycle of two periods at beta = 2 artanh(B / b) / C.
+profits, n_h = exp(beta U_h) / sum. The steady state loses stability to a cycle of two periods at beta = 2 artanh(B / b) / C.
 """
 
 from functools import cache
@@ -23,10 +23,10 @@ SUPPLY_SLOPE, DEMAND_SLOPE, COST = 1.35, 0.5, 1.0
 
 
 class Producer(Agent):
-    """Plans output for the price expected: the coming one, foreseen at a cost, or the last one."""
+    """Plans output for the expected price: the next price, foreseen at a cost, or the last one."""
 
     stream = "producer"
-    foresight = Field(False, "", "knows the coming price", dtype=bool)
+    foresight = Field(False, "", "knows the next price", dtype=bool)
     cost = Field(0.0, "per period", "price of foresight", symbol="C")
     profit = Field(0.0, "per period", "realised profit, net of the cost of foresight")
 
@@ -37,7 +37,7 @@ class Producer(Agent):
 
 
 def period(state, intensity, supply_slope, demand_slope):
-    """One period: state (the two kinds of producer, last price), and the price."""
+    """One period: returns the state (the two kinds of producer, last price) and the price."""
     producers, last_price = state
     foreseeing, naive = strategy_shares(producers.profit, intensity)
     price = -naive * supply_slope * last_price / (demand_slope + foreseeing * supply_slope)
@@ -45,7 +45,7 @@ def period(state, intensity, supply_slope, demand_slope):
 
 
 def two_kinds(cost: Any = COST) -> Population:
-    """Who buys foresight and who does not; neither has sold anything yet."""
+    """One producer who buys foresight and one who does not, before their first sale."""
     costs = cost * jnp.array([1.0, 0.0])
     return Population.create(Producer, 2, foresight=np.array([True, False]), cost=costs, profit=-costs)
 
@@ -75,7 +75,7 @@ def run(
     cost: float = COST,
     chunk: int = 100,
 ) -> dict[str, Any]:
-    """One market for each intensity of choice beta >= 0, a number or (runs,); b, B and C as in the module.
+    """Simulate one market for each intensity of choice beta >= 0, a number or (runs,); b, B, C as in the module docstring.
 
     Returns price (runs, periods), deviation from the steady state.
     """
@@ -87,5 +87,5 @@ def run(
 def first_bifurcation(
     supply_slope: float = SUPPLY_SLOPE, demand_slope: float = DEMAND_SLOPE, cost: float = COST
 ) -> float:
-    """Intensity beyond which prices go up and down for good: 2 artanh(B / b) / C, for b > B."""
+    """Intensity beyond which prices alternate permanently: 2 artanh(B / b) / C, for b > B."""
     return float(2 * np.arctanh(demand_slope / supply_slope) / cost)

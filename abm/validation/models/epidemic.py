@@ -1,4 +1,4 @@
-"""An epidemic among agents on a network, where those who recover stay immune."""
+"""An epidemic (SIR) among agents on a network."""
 
 from typing import Any
 
@@ -15,20 +15,20 @@ ROUNDS = 60
 
 
 class Person(Agent):
-    """Catches what a neighbour has, has it for a round, and is then immune."""
+    """Is infected by neighbours, stays infected for one round, and is then immune."""
 
     stream = "person"
     state = Field(SUSCEPTIBLE, "", "susceptible (0), infected (1) or recovered (2)", dtype=int)
 
     def meet(self, transmission, infected_neighbours, luck):
-        """Be infected by any of the infected neighbours, or recover."""
+        """Become infected by any of the infected neighbours, or recover."""
         caught = luck < epidemics.infection_chance(infected_neighbours, transmission)
         is_susceptible = self.state == SUSCEPTIBLE
         self.state = jnp.where(is_susceptible, jnp.where(caught, INFECTED, SUSCEPTIBLE), RECOVERED)
 
 
 def one_run(seed: Any, graph: nx.Graph, transmission: float, first: int, rounds: int = ROUNDS) -> jax.Array:
-    """Share of the agents ever infected, where `first` of them, by lot, were so to begin with."""
+    """Share of agents ever infected, starting from `first` randomly chosen ones."""
     size, draws = graph.number_of_nodes(), Draws.from_seed(seed)
     ends = np.array(graph.edges).T
     source, target = np.concatenate([ends, ends[::-1]], axis=1)

@@ -1,4 +1,4 @@
-"""Firms that grow whatever their size, as agents (Gibrat 1931; Gabaix 1999)."""
+"""Firms as agents whose growth is independent of size (Gibrat 1931; Gabaix 1999)."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ import numpy as np
 from abm.engine import Agent, Draws, Field, Population, loop
 from abm.validation.theory import growth_of_firms
 
-VOLATILITY = 0.1  # per period: small, because the formula holds where periods are short
+VOLATILITY = 0.1  # per period; small, because the formula holds for short periods
 PERIODS, EVERY = 6000, 500
 
 
 class Firm(Agent):
-    """Grows by luck, and is helped up, or replaced, at the floor."""
+    """Grows randomly, and is supported or replaced at the floor."""
 
     stream = "firm"
     scale = Field(1.0, "mean size", "size", symbol="S")
@@ -24,7 +24,7 @@ class Firm(Agent):
 
 
 def one_run(floor: Any, firms: int, seed: int, periods: int = PERIODS, every: int = EVERY) -> jax.Array:
-    """Sizes (samples, firms), `every` so many periods."""
+    """Sizes (samples, firms), sampled once per `every` periods."""
     draws = Draws.from_seed(seed)
 
     def period(population: Population, number: Any) -> tuple[Population, None]:
@@ -40,5 +40,5 @@ def one_run(floor: Any, firms: int, seed: int, periods: int = PERIODS, every: in
 
 def sizes(floors: np.ndarray, firms: int = 20_000, seed: int = 17) -> np.ndarray:
     """Sizes (floors, samples, firms) in the second half of `one_run`; all floors share draws."""
-    kept = np.asarray(jax.jit(jax.vmap(lambda floor: one_run(floor, firms, seed)))(floors))
-    return kept[:, kept.shape[1] // 2 :]
+    samples = np.asarray(jax.jit(jax.vmap(lambda floor: one_run(floor, firms, seed)))(floors))
+    return samples[:, samples.shape[1] // 2 :]

@@ -5,30 +5,31 @@ quarter's profit per unit of capital is
 
     pi = P A - c - r_m - r_n
 
-with production cost c, imitative R&D r_m and innovative R&D r_n per unit of capital. R&D buys two chances a quarter:
+with production cost c, imitative R&D r_m and innovative R&D r_n per unit of capital. R&D buys two chances per quarter:
 
     Pr(copies the best practice) = a_m r_m K,    Pr(finds something new) = a_n r_n K
 
-What is found is lognormal around a latent productivity that grows by 1 % a quarter whatever the firms do (the book's
-science-based technology), and the next A is the best of own, found and copied. Gross investment per unit of capital is
-the lesser of what the firm wants and what it can pay for, and not negative:
+A discovery is lognormal around a latent productivity that grows by 1 % per quarter whatever the firms do (the book's
+science-based technology), and the next A is the best of own, discovered and copied productivity. Gross investment per unit
+of capital is the smaller of desired and affordable investment, and not negative:
 
     I = max(0, min(1 + delta - mu(s) / (P A' / c), f(pi))),    mu(s) = (2 - s) / (2 - 2 s),    K' = (1 - delta + I) K
 
-mu(s) is the markup of a firm with market share s that takes demand to have elasticity 1 and its rivals to answer a
-price with supply of elasticity 1; f = delta + pi if pi <= 0 and delta + 2 pi if pi > 0: banks lend as much as a profit.
+mu(s) is the markup of a firm with market share s that assumes demand of elasticity 1 and rivals' supply of elasticity 1;
+f = delta + pi if pi <= 0 and delta + 2 pi if pi > 0: banks lend an amount equal to profit.
 
-Where each line comes from. The pages of the book could not be seen for this file. Output, price, profit, the two
+Sources of the equations. The book itself was not available for this file. Output, price, profit, the two
 chances, the maximum, the form of I with its mu(s), the parameters for 8 firms, and credit in proportion to profit
-(`Bank = 1`) are as in a public reconstruction, E. Taymaz, NW_BaseModel.R (2011). All but mu(s), 1 / (1 - s) there, and
-the parameters are so in a second one too, nw2004 for LSD (E. S. Andersen 2004, on programs of M. Valente and M.
-Yildizoglu), where science-based draws, and firms that only imitate, are options. Three lines follow neither:
+(`Bank = 1`) follow a public reconstruction, E. Taymaz, NW_BaseModel.R (2011). All but the parameters and mu(s), which is
+1 / (1 - s) there, also agree with a second one, nw2004 for LSD (E. S. Andersen 2004, on programs of M. Valente and M.
+Yildizoglu), where science-based draws and firms that only imitate are options. Three choices follow neither:
 
-- f contains delta (in both codes it is left out; in Taymaz's it stands beside, as a comment). Without it the industry
-  shrinks under its innovators; experiments/replications/nelson_winter shows by how much.
-- What is found is taken whole and demand stays. Taymaz lets demand grow and has a draw close a random part of a gap.
+- f contains delta (both codes omit it; Taymaz's mentions it in a comment). Without it an industry of innovators shrinks;
+  experiments/replications/nelson_winter shows by how much.
+- A discovery is adopted in full and demand is constant. In Taymaz's code demand grows and a draw closes a random part of
+  the gap.
 - 0.16 and the latent 0.16 e^(0.01 t) are productivities, not logarithms as in Taymaz's code: only then is K_i of `FIRMS`
-  the stock at which nobody wants to grow at first, 67 (2 - 2 s) / (c N (2 - s)) with s = 1 / N.
+  the stock at which no firm wants to grow at first, 67 (2 - 2 s) / (c N (2 - s)) with s = 1 / N.
 """
 
 from functools import cache
@@ -54,7 +55,7 @@ Whatever the number of firms, innovative R&D would be 8 a quarter at the start i
 
 
 class Industry(NamedTuple):
-    """What all firms share; per quarter where it is a rate."""
+    """Parameters common to all firms; rates are per quarter."""
 
     imitation_ease: Any = 1.25  # a_m, chance of copying per unit spent
     innovation_ease: Any = 0.125  # a_n, chance of an innovation per unit spent
@@ -64,11 +65,11 @@ class Industry(NamedTuple):
     credit: Any = 1.0  # bank loans per unit of profit
     latent: Any = 0.16  # latent productivity before the first quarter
     latent_growth: Any = 0.01
-    spread: Any = 0.05  # sigma of the logarithm of what is found
+    spread: Any = 0.05  # sigma of the logarithm of a discovery
 
 
 class Firm(Agent):
-    """Copies the best practice now and then, and grows out of profits until its market share calls for restraint."""
+    """Copies best practice by chance, and grows out of profits until its market share makes it restrain investment."""
 
     stream = "firm"
     productivity = Field(0.16, "output per capital and quarter", symbol="A")
@@ -98,7 +99,7 @@ class Firm(Agent):
 
 
 class Innovator(Firm):
-    """A firm that also looks for something new, at the edge of what science makes possible."""
+    """A firm that also searches for new techniques, at the frontier set by science."""
 
     def search(self, industry, latent, best_practice, luck):
         finds = luck["find"] < industry.innovation_ease * self.innovative_spending * self.capital
@@ -110,7 +111,7 @@ class Innovator(Firm):
 def one_run(
     seed, industry: Industry, firms: int, quarters: int = 101, kinds: tuple[type[Firm], ...] = (Innovator, Firm)
 ):
-    """What `run` reports, (quarters,) each."""
+    """One industry: arrays (quarters,) as in `run`."""
     draws = Draws.from_seed(seed)
     capital, innovative, imitative = FIRMS[firms]
     half = firms // 2
@@ -158,10 +159,10 @@ def run(
     chunk: int = 100,
     **industry: float,
 ) -> dict[str, Any]:
-    """An ensemble of industries, half of whose firms innovate.
+    """Simulate an ensemble of industries in which half of the firms innovate.
 
-    firms : 2, 4, 8, 16 or 32. imitation_ease : a_m. kinds : the class of the half that innovates, and of the half that
-    does not. **industry : other fields of `Industry`.
+    firms : 2, 4, 8, 16 or 32. imitation_ease : a_m. kinds : classes of the innovating half and of the other half.
+    **industry : other fields of `Industry`.
 
     Returns arrays (runs, quarters): equivalents, the number of equal firms with the same Herfindahl index of output;
     innovator_share of output; price; best_practice and average_productivity, output per unit of capital and quarter

@@ -1,4 +1,4 @@
-"""Duopolies that race step by step, as agents (Aghion, Bloom, Blundell, Griffith & Howitt 2005)."""
+"""Duopolies in step-by-step competition, as agents (Aghion, Bloom, Blundell, Griffith & Howitt 2005)."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ import numpy as np
 from abm.engine import Agent, Draws, Field, Population, loop, run_many, seed_words
 from abm.validation.theory import race
 
-STEPS = 100  # innovations of every industry: an even number, so that it ends as level as it began
+STEPS = 100  # innovations per industry; even, so that industries end level, as they began
 
 
 class Industry(Agent):
-    """Two firms, level or one step apart: whoever innovates next opens the gap or closes it."""
+    """Two firms, level or one step apart: the next innovation opens or closes the gap."""
 
     stream = "industry"
     level = Field(True, "", "whether its two firms are level", dtype=bool)
     time = Field(0.0, "years", "time since the start")
 
     def innovate(self, efforts, spillover, luck):
-        """Wait for the next step, by whichever firm makes it, and take it."""
+        """Advance to the next innovation, by either firm."""
         level, behind = efforts
         hazard = jnp.where(self.level, 2 * level, behind + spillover)
         self.time -= jnp.log(luck) / hazard
@@ -28,7 +28,7 @@ class Industry(Agent):
 
 
 def one_run(seed: Any, competition: Any, spillover: float, industries: int, steps: int = STEPS) -> jax.Array:
-    """Steps per industry and unit of time, counted."""
+    """Simulated innovations per industry and unit of time."""
     draws = Draws.from_seed(seed)
     efforts = race.race_efforts(competition, 1.0, spillover)
 

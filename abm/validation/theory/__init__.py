@@ -1,1 +1,1 @@
-"""Models with known solutions that the market is checked against."""
+"""Models with known solutions, used to validate the market."""

@@ -1,7 +1,7 @@
 """First-order and global conditions of Bertrand equilibrium, block by block over segments.
 
-The inner part of `nash.py`, where arguments are documented. `market` holds every array with segments first;
-`structure` is what is fixed before compilation: owner labels, nest labels (or None) and the price form.
+Internals of `nash.py`, where the arguments are documented. `market` holds arrays whose first axis is the segment;
+`structure` holds constants of the compiled program: owner labels, nest labels (or None) and the price form.
 """
 
 from functools import partial
@@ -94,9 +94,9 @@ def zeta(price, market, structure):
 
 @partial(jax.jit, static_argnums=2)
 def deviation(price, market, structure):
-    """Largest relative gain of profit from scaling an owner's margins, and the factor that brings it: (owners,) each.
+    """Largest relative gain in profit from rescaling an owner's margins, and the factor that achieves it: (owners,) each.
 
-    Others keep their prices. The factors tried are MARGIN_FACTORS; owners are in the order of their labels.
+    Other owners keep their prices. The factors tried are MARGIN_FACTORS; owners are in the order of their labels.
     """
     (owner, owner_nest), cost = _groups(structure), market["cost"]
     limits = jnp.finfo(price.dtype)
@@ -139,13 +139,13 @@ def deviation(price, market, structure):
 
 
 def over_segments(update, total, market):
-    """Fold `update(total, block, fresh)` over blocks of segments; `fresh` marks the rows of a block not met before."""
+    """Fold `update(total, block, fresh)` over blocks of segments; `fresh` marks rows that no earlier block contained."""
     segmented = {name: x for name, x in market.items() if name not in ("cost", "at_cost") and x is not None}
     segments, rows = block_shape(market)
 
     @jax.checkpoint
     def fold(total, first):
-        start = jnp.minimum(first, segments - rows)  # the last block steps back, so that all have one shape
+        start = jnp.minimum(first, segments - rows)  # the last block is shifted back, so that all have the same shape
         block = {n: jax.lax.dynamic_slice_in_dim(x, start, rows) if x.shape[0] > 1 else x for n, x in segmented.items()}
         return update(total, market | block, start + jnp.arange(rows) >= first), None
 
@@ -153,7 +153,7 @@ def over_segments(update, total, market):
 
 
 def block_shape(market):
-    """Segments in the market, and in one block."""
+    """Number of segments in the market and in one block."""
     segments = max(x.shape[0] for name, x in market.items() if name not in ("cost", "at_cost") and x is not None)
     return segments, min(segments, max(1, BLOCK // market["cost"].size))
 
@@ -172,12 +172,12 @@ def _choice(price, block, structure, fresh):
         available=block["available"],
     )
     weight = jnp.where(block["available"] & fresh[:, None], per_product(block["size"]), 0.0)
-    value = jnp.where(jnp.isfinite(value), value, 0.0)  # a segment without any offer, which has no weight
+    value = jnp.where(jnp.isfinite(value), value, 0.0)  # a segment without offers, which has zero weight
     return log_share, log_within, value[:, None], weight
 
 
 def _groups(structure):
-    """Labels of owners, and of what one owner has in one nest."""
+    """Labels of owners, and of owner-nest pairs."""
     owner, nest, _ = structure
     labels = group_labels(owner)
     return labels, labels * labels.size + (np.arange(labels.size) if nest is None else group_labels(nest))
@@ -197,7 +197,7 @@ def _nothing(price, count):
 def _add_weighted(total, log_size, weight, values):
     """Add weight * exp(log_size) * (1, *values), summed over rows, to a running total kept relative to exp(top).
 
-    So averages survive where every exp(log_size) is too small to be a number.
+    This keeps averages accurate even if every exp(log_size) underflows.
     """
     top, weights, sums = total
     counts = weight > 0

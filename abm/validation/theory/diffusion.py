@@ -1,4 +1,4 @@
-"""How an innovation spreads through a population: the Bass model."""
+"""The Bass model: diffusion of an innovation through a population."""
 
 import jax.numpy as jnp
 
@@ -6,10 +6,10 @@ from abm.mechanisms.demand import not_finite, reject
 
 
 def bass_hazard(adopted, innovation, imitation):
-    """Chance per year that somebody who has not adopted does so now: p + q F.
+    """Hazard rate of adoption of those who have not adopted yet: p + q F.
 
-    adopted : F, share of the population that has adopted, in [0, 1]. innovation : p >= 0, per year, what comes from
-    outside. imitation : q >= 0, per year, what comes from those who have adopted. Arrays that broadcast.
+    adopted : F, share of the population that has adopted, in [0, 1]. innovation : p >= 0, per year,
+    external influence. imitation : q >= 0, per year, influence of earlier adopters. Arrays that broadcast.
 
     Returns a hazard, per year. Raises ValueError for concrete arguments out of range. Source: Bass (1969), the basic assumption.
     """
@@ -19,7 +19,7 @@ def bass_hazard(adopted, innovation, imitation):
 
 
 def bass_adoption(time, innovation, imitation):
-    """Share that has adopted by a time: F = (1 - exp(-(p + q) t)) / (1 + (q / p) exp(-(p + q) t)).
+    """Share of adopters at a time: F = (1 - exp(-(p + q) t)) / (1 + (q / p) exp(-(p + q) t)).
 
     It solves F' = (1 - F) h(F) from F(0) = 0, with h the `bass_hazard`.
 

@@ -1,4 +1,4 @@
-"""What spreads over a network and what dies out: one round of an epidemic, and its thresholds."""
+"""Epidemics on networks: one round of infection, and epidemic thresholds."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,27 +7,27 @@ from abm.mechanisms.demand import reject
 
 
 def infection_chance(infected_neighbours, transmission):
-    """Chance to be infected by at least one of k infected neighbours: 1 - (1 - T)^k.
+    """Probability of infection by at least one of k infected neighbours: 1 - (1 - T)^k.
 
-    infected_neighbours : k >= 0, any shape. transmission : T in [0, 1], chance per infected neighbour; broadcasts.
-    Returns chances in [0, 1]. Raises ValueError for concrete arguments out of range.
-    Source: the model of Reed and Frost; Abbey (1952).
+    infected_neighbours : k >= 0, any shape. transmission : T in [0, 1], probability per infected neighbour; broadcasts.
+    Returns probabilities in [0, 1]. Raises ValueError for concrete arguments out of range.
+    Source: the Reed-Frost model; Abbey (1952).
     """
-    reject(infected_neighbours, lambda x: ~(x >= 0), "infected_neighbours must not be negative: it is a number of them")
+    reject(infected_neighbours, lambda x: ~(x >= 0), "infected_neighbours must not be negative: it is a count")
     _check_chances(transmission=transmission)
     return 1 - (1 - jnp.asarray(transmission)) ** jnp.asarray(infected_neighbours)
 
 
 def sis_step(infected, exposure, transmission, recovery):
-    """Chance to be infected one round later, where the recovered can be infected again.
+    """Probability of being infected one round later, if recovered agents can be infected again.
 
-    x' = x (1 - mu) + (1 - x) (1 - exp(-beta sum_j a_ij x_j)): neighbours' infections are taken as independent.
+    x' = x (1 - mu) + (1 - x) (1 - exp(-beta sum_j a_ij x_j)): infections of neighbours are assumed to be independent.
 
-    infected : x (agents,), chances in [0, 1]. exposure : sum_j a_ij x_j >= 0 (agents,). transmission : beta >= 0, per
+    infected : x (agents,), probabilities in [0, 1]. exposure : sum_j a_ij x_j >= 0 (agents,). transmission : beta >= 0, per
     round and infected neighbour. recovery : mu in (0, 1], per round; scalars.
 
     A small infection grows if and only if beta / mu > 1 / lambda_max(A). Returns (agents,). Raises ValueError for
-    concrete chances out of range. Source: Wang, Chakrabarti, Wang & Faloutsos (2003); Pastor-Satorras & Vespignani
+    concrete probabilities out of range. Source: Wang, Chakrabarti, Wang & Faloutsos (2003); Pastor-Satorras & Vespignani
     (2001) for the mean-field case.
     """
     _check_chances(infected=infected, recovery=recovery)
@@ -37,16 +37,16 @@ def sis_step(infected, exposure, transmission, recovery):
 
 
 def sir_threshold(degrees):
-    """Chance of transmission along a link above which an outbreak can reach a share of everybody: <k> / (<k^2> - <k>).
+    """Transmission probability per link above which an outbreak can reach a finite share of agents: <k> / (<k^2> - <k>).
 
     degrees : (agents,), numbers of neighbours, known before compilation. Holds for networks that are random given the
-    degrees. Raises ValueError where nobody has two neighbours. Source: Newman (2002); the same quantity
-    decides whether there is a giant component, Molloy & Reed (1995).
+    degrees. Raises ValueError if no agent has two neighbours. Source: Newman (2002); the same quantity
+    determines the existence of a giant component (Molloy & Reed 1995).
     """
     degrees = np.asarray(degrees, dtype=float)
     excess = (degrees**2).mean() - degrees.mean()
     if not excess > 0:
-        raise ValueError("degrees must exceed 1 somewhere: nothing spreads where everybody has one neighbour at most")
+        raise ValueError("degrees must exceed 1 for some agent: nothing spreads if all have at most one neighbour")
     return degrees.mean() / excess
 
 

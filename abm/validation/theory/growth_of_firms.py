@@ -1,4 +1,4 @@
-"""Growth that does not depend on size, and the distribution of sizes it leads to."""
+"""Gibrat's law, growth independent of size, and the resulting size distribution."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,10 +7,10 @@ from abm.mechanisms.demand import reject
 
 
 def gibrat_growth(size, mean_size, luck, volatility, floor):
-    """Size a period later: S' = max(floor, (S / mean size) exp(sigma z - sigma^2 / 2)).
+    """Size one period later: S' = max(floor, (S / mean size) exp(sigma z - sigma^2 / 2)).
 
     size : S > 0, any shape. mean_size : of all firms, > 0. luck : z, standard normal. volatility : sigma >= 0, per
-    period. floor : below 1, in units of the mean size, where firms are helped up or replaced. Arrays that broadcast.
+    period. floor : below 1, in units of the mean size, at which firms are supported or replaced. Arrays that broadcast.
 
     Returns sizes in units of the mean. Raises ValueError for a concrete floor outside [0, 1).
     Source: Gibrat (1931); Gabaix (1999) for the floor.
@@ -21,7 +21,7 @@ def gibrat_growth(size, mean_size, luck, volatility, floor):
 
 
 def zipf_exponent(floor):
-    """Exponent of the power law that sizes end in: zeta = 1 / (1 - S_min / mean S).
+    """Exponent of the power law to which sizes converge: zeta = 1 / (1 - S_min / mean S).
 
     floor : S_min over the mean size, in [0, 1), any shape. Near 0 the exponent is 1, Zipf's law.
     Raises ValueError for a concrete floor out of range. Source: Gabaix (1999).
@@ -38,6 +38,6 @@ def hill_exponent(sizes, largest):
     """
     sizes = np.asarray(sizes, dtype=float)
     if not 0 < largest < sizes.size:
-        raise ValueError(f"largest is {largest} of {sizes.size} sizes: leave at least one below")
+        raise ValueError(f"largest is {largest} of {sizes.size} sizes: at least one size must be left below")
     ranked = np.sort(sizes)[::-1]
     return float(1 / np.log(ranked[:largest] / ranked[largest]).mean())

@@ -1,11 +1,11 @@
 """Bertrand competition in prices between owners of differentiated products, for the demand of `abm.mechanisms.demand`.
 
-Linear form: every price is its owner's best reply on its own. Log form: an owner sets one markup factor over cost for
+Linear form: every price is set separately as its owner's best reply. Log form: an owner sets one markup factor over cost for
 all its products, and a segment buys the quantity m * P^(-epsilon) (P is `demand.price_index`).
 
 The first-order conditions are solved by the zeta-markup map of Morrow & Skerlos (2011): every term but a product's
-direct response moves to the right-hand side, and the map is flat in a product's own price at the solution. The
-textbook map p <- c + mu / (1 - s) has the slope -s / (1 - s) there, and runs away from the solution when s > 1/2.
+direct response is on the right-hand side, and the map is flat in a product's own price at the solution. The textbook
+map p <- c + mu / (1 - s) has slope -s / (1 - s) there, and diverges from the solution if s > 1/2.
 """
 
 from functools import partial
@@ -48,7 +48,7 @@ def nash_prices(
     price_sensitivity : scalar or (segments,); alpha > 0, utility per $ (linear); sigma > 1, an elasticity (log).
     owner : (products,) integer labels known before compilation; None gives every product its own owner.
     nest, nest_correlation, outside, available : as in `demand.shares`; coefficients are scalars or (segments,).
-    at_cost : (products,) booleans: sold at cost, whoever the owner is.
+    at_cost : (products,) booleans: sold at cost, whatever the owner.
     usage_elasticity : epsilon >= 0, scalar or (segments,); log form only.
     size : scalar or (segments,): adopters (linear), or the quantity m they buy at a price index of one (log).
     tolerance : relative error of the prices.
@@ -56,18 +56,18 @@ def nash_prices(
 
     Returns
     -------
-    (products,), $ per unit. A product that nobody can buy gets its cost. Works under jit, vmap and grad (implicit
+    (products,), $ per unit. A product that is available nowhere gets its cost. Works under jit, vmap and grad (implicit
     function theorem), but traced code cannot raise: there, prices that did not converge are NaN, and neither
     the arguments nor large deviations are checked.
 
     Raises
     ------
-    ValueError naming the argument, where no equilibrium can exist. RuntimeError if the map does not converge, or if
-    it only finds prices from which an owner gains by rescaling its margins (peaks of profit in unlike segments).
+    ValueError naming the argument, if no equilibrium can exist. RuntimeError if the map does not converge, or if
+    it only finds prices at which an owner gains by rescaling its margins (separate profit peaks in different segments).
 
     Source: Morrow & Skerlos (2011), the zeta-markup equation; Anderson, de Palma & Thisse (1992), ch. 7, logit
     oligopoly. Log form: Atkeson & Burstein (2008), Bertrand case; shares are of spending there, so that one markup per
-    owner is optimal, and of quantity here, where it is the owner's conduct.
+    owner is optimal; here they are of quantity, and a single markup is assumed.
     """
     terms = dict(locals())
     tolerance, max_iterations = float(terms.pop("tolerance")), int(terms.pop("max_iterations"))
@@ -86,14 +86,14 @@ def nash_prices(
         gain, factor = (np.asarray(x) for x in deviation(price, market, structure))
         if gain.max() <= 1e-6:
             return price
-        # Begin again from the better reply: elsewhere there may be an equilibrium that survives large deviations.
-        tempted = int(np.argmax(gain))
-        rescale = np.where(group_labels(structure[0]) == tempted, factor[tempted], 1.0)
+        # Restart from the better reply: there may be another equilibrium that survives large deviations.
+        deviator = int(np.argmax(gain))
+        rescale = np.where(group_labels(structure[0]) == deviator, factor[deviator], 1.0)
         price = market["cost"] + rescale * (price - market["cost"])
-    who = np.unique(structure[0])[tempted]
+    owner_label = np.unique(structure[0])[deviator]
     raise RuntimeError(
-        f"no equilibrium found: at prices that meet the first-order conditions, owner {who} would gain"
-        f" {gain[tempted]:.1%} with {factor[tempted]:.2g} times its margins. Make segments less unlike each other."
+        f"no equilibrium found: at prices that meet the first-order conditions, owner {owner_label} would gain"
+        f" {gain[deviator]:.1%} with {factor[deviator]:.2g} times its margins. Make segments more similar."
     )
 
 
@@ -124,8 +124,8 @@ def zeta_markup_step(
     c_j x_ij, of e_ij = sigma_i [(1 - rho_i s_if|g) / (1 - rho_i) - s_if] + epsilon_i s_if (the elasticity of j's sales
     to M_f) and of b_i = max(sigma_i / (1 - rho_i), epsilon_i).
 
-    `price` (products,), $ per unit, positive; other arguments and the result as in `nash_prices`. Nothing is checked:
-    this is for compiled callers that take a fixed number of steps. Near the solution 20 to 40 reach 1e-12 in ordinary
+    `price` (products,), $ per unit, positive; other arguments and the result as in `nash_prices`. Arguments are not
+    checked: this is for compiled callers that take a fixed number of steps. Near the solution 20 to 40 reach 1e-12 in ordinary
     markets; an owner with a nest to itself converges only as nest_correlation ** steps.
 
     Source: Morrow & Skerlos (2011), the zeta-markup equation.
@@ -171,7 +171,7 @@ def _fixed_point(start, market, structure, tolerance, max_iterations):
 
 
 def _start(market, price_form):
-    """The prices of sellers with a negligible share."""
+    """Prices of sellers with a negligible share, the start of the iteration."""
     sensitivity = market["price_sensitivity"].mean()
     return market["cost"] + 1 / sensitivity if price_form == "linear" else market["cost"] * (1 + 1 / (sensitivity - 1))
 
@@ -197,7 +197,7 @@ def check_conduct(
         raise ValueError(
             f"quality is {np.shape(quality)}, cost {np.shape(cost)}: give ([segments,] products), (products,)"
         )
-    log_form, there = price_form == "log", True if available is None else available
+    log_form, offered = price_form == "log", True if available is None else available
     for name, entries in {"owner": owner, "at_cost": at_cost, "available": available}.items():
         if entries is not None and np.shape(entries)[-1:] != products:
             raise ValueError(
@@ -205,14 +205,14 @@ def check_conduct(
             )
     if isinstance(owner, jax.core.Tracer):
         raise ValueError("owner is traced, but its labels shape the program: give a tuple or NumPy array")
-    rows = {"quality": np.shape(quality)[:-1], "available": np.shape(there)[:-1]}
+    rows = {"quality": np.shape(quality)[:-1], "available": np.shape(offered)[:-1]}
     rows |= {"price_sensitivity": np.shape(price_sensitivity), "nest_correlation": np.shape(nest_correlation)}
     rows |= {"usage_elasticity": np.shape(usage_elasticity), "outside": np.shape(outside), "size": np.shape(size)}
     segments = max(shape[0] for shape in [*rows.values(), (1,)] if shape)
     for name, shape in rows.items():
         if shape not in ((), (1,), (segments,)):
             raise ValueError(f"{name} has {shape} rows for {segments} segments: give one, or one per segment")
-    reject(quality, not_finite, "quality must be finite: mask absent products with `available`", there)
+    reject(quality, not_finite, "quality must be finite: mask absent products with `available`", offered)
     reject(cost, not_finite, "cost must be finite: give absent products any cost, and mask them with `available`")
     reject(cost, lambda x: x < 0, "cost must not be negative: raise it to 0 and book a subsidy as income")
     check_choice(
@@ -230,11 +230,11 @@ def check_conduct(
 
     if outside is False:
         owner = np.arange(products[0]) if owner is None else owner
-        _check_rivals(owner, at_cost, there, price_sensitivity, usage_elasticity, log_form)
+        _check_rivals(owner, at_cost, offered, price_sensitivity, usage_elasticity, log_form)
 
 
 def _check_rivals(owner, at_cost, available, price_sensitivity, usage_elasticity, log_form):
-    """Raise ValueError where, without outside option, too little competition leaves some price without bound."""
+    """Raise ValueError if, without an outside option, too little competition leaves a price unbounded."""
     if any(isinstance(x, jax.core.Tracer) for x in (at_cost, available, price_sensitivity, usage_elasticity)):
         return
     offered = np.broadcast_to(np.atleast_2d(available), (np.atleast_2d(available).shape[0], len(owner))).any(axis=0)

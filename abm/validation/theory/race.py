@@ -1,4 +1,4 @@
-"""Step-by-step competition: how hard firms race when they are level and when one is behind."""
+"""Step-by-step competition: research efforts of level firms and of a laggard."""
 
 import jax.numpy as jnp
 
@@ -6,13 +6,13 @@ from abm.mechanisms.demand import not_finite, reject
 
 
 def race_efforts(competition, lead_profit, spillover):
-    """Research efforts of a firm that is level with its rival and of one that is a step behind: (n_0, n_{-1}).
+    """Research efforts of a firm level with its rival and of a firm one step behind: (n_0, n_{-1}).
 
     n_0 = -h + sqrt(h^2 + 2 D pi_1), n_{-1} = -(h + n_0) + sqrt(h^2 + n_0^2 + 2 pi_1). Effort n costs n^2 / 2, the
     future is not discounted, and a leader cannot get further ahead.
 
-    competition : D in [0, 1], one less what level firms earn relative to a leader. lead_profit : pi_1 > 0, $ per unit
-    of time. spillover : h >= 0, hazard with which a laggard catches up for nothing. Arrays that broadcast.
+    competition : D in [0, 1], one minus the profit of level firms relative to a leader's. lead_profit : pi_1 > 0, $ per unit
+    of time. spillover : h >= 0, hazard of catching up without effort. Arrays that broadcast.
 
     Returns hazards, per unit of time. Raises ValueError for concrete arguments out of range.
     Source: Aghion, Bloom, Blundell, Griffith & Howitt (2005), with a discount rate of zero.
@@ -27,12 +27,12 @@ def race_efforts(competition, lead_profit, spillover):
 
 
 def innovation_flow(level, behind, spillover):
-    """Steps made per unit of time by an average industry: I = 4 n_0 (n_{-1} + h) / (2 n_0 + n_{-1} + h).
+    """Innovations per unit of time of an average industry: I = 4 n_0 (n_{-1} + h) / (2 n_0 + n_{-1} + h).
 
     level, behind : efforts n_0 and n_{-1} >= 0 of `race_efforts`. spillover : h >= 0. Arrays that broadcast.
 
-    An industry leaves the level state at 2 n_0 and comes back at n_{-1} + h, so it is level in a share
-    (n_{-1} + h) / (2 n_0 + n_{-1} + h) of them. Raises ValueError for concrete negative arguments.
+    An industry leaves the level state at rate 2 n_0 and returns at rate n_{-1} + h, so it is level for a share
+    (n_{-1} + h) / (2 n_0 + n_{-1} + h) of the time. Raises ValueError for concrete negative arguments.
     Source: Aghion, Bloom, Blundell, Griffith & Howitt (2005).
     """
     for name, effort in {"level": level, "behind": behind}.items():

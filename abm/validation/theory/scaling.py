@@ -1,4 +1,4 @@
-"""How the loss of a language model falls with its size and its data, and how to split a training budget."""
+"""Scaling laws: loss of a language model as a function of size and data, and the optimal split of a training budget."""
 
 from typing import Any, NamedTuple
 
@@ -20,13 +20,13 @@ class ScalingLaw(NamedTuple):
 
 
 HOFFMANN = ScalingLaw(1.69, 406.4, 410.7, 0.34, 0.28)
-"""Hoffmann et al. (2022, arXiv 2203.15556), parametric fit. It implies far more tokens per parameter than they used."""
+"""Hoffmann et al. (2022, arXiv 2203.15556), parametric fit. It implies far more tokens per parameter than the authors used."""
 BESIROGLU = ScalingLaw(1.8172, 482.01, 2085.43, 0.3478, 0.3658)
-"""Besiroglu et al. (2024, arXiv 2404.10102): the same data, fitted again."""
+"""Besiroglu et al. (2024, arXiv 2404.10102): a refit of the same data."""
 
 
 def reducible_loss(parameters, tokens, law=BESIROGLU):
-    """Loss above the irreducible: A / N^a + B / D^b.
+    """Loss above the irreducible loss: A / N^a + B / D^b.
 
     parameters, tokens : N, D > 0, pure numbers. Arrays that broadcast. Returns nats per token.
     Raises ValueError for concrete numbers that are not positive. Source: Hoffmann et al. (2022), equation 2.
@@ -38,7 +38,7 @@ def reducible_loss(parameters, tokens, law=BESIROGLU):
 
 
 def compute_optimal(flop, law=BESIROGLU):
-    """Size and data that make the loss least for a training budget of C = 6 N D.
+    """Size and data that minimize the loss for a training budget of C = 6 N D.
 
     N = G (C / 6)^(b / (a + b)), D = (C / 6) / N, G = (a A / (b B))^(1 / (a + b)); the reducible loss then falls with
     C^(-a b / (a + b)).

@@ -1,4 +1,4 @@
-"""The R1 job end to end on few agents: files, report, text against tables, and work that is not done twice."""
+"""The R1 job end to end with few agents: files, report, agreement of text and tables, and reuse of finished work."""
 
 import json
 import multiprocessing
@@ -22,8 +22,9 @@ from abm.support.workers import worker_pool
 
 @pytest.fixture(scope="module")
 def outcome(tiny_shock):
+    """The results of the job on runs that are already stored."""
     steps = []
-    found = r1_shock.run(
+    results = r1_shock.run(
         tiny_shock.folder,
         tiny_shock.seeds,
         quick=True,
@@ -32,7 +33,7 @@ def outcome(tiny_shock):
     )
     assert steps[0][0] == "8 of 8 seeds"  # nothing was run again
     assert steps[-1][1] == steps[-1][2]
-    return found
+    return results
 
 
 def test_leaves_figures_tables_report_and_manifest(outcome):
@@ -65,23 +66,23 @@ def test_report_stands_alone(outcome):
 
 def test_numbers_in_the_text_are_those_of_the_tables(outcome):
     page = re.sub(r"data:image[^\"]*", "", outcome.report.read_text(encoding="utf-8"))
-    said = pd.read_csv(outcome.folder / "tables" / "numbers_in_text.csv", dtype={"shown": str})
-    assert len(said) > 20
-    for row in said.itertuples():
+    numbers = pd.read_csv(outcome.folder / "tables" / "numbers_in_text.csv", dtype={"shown": str})
+    assert len(numbers) > 20
+    for row in numbers.itertuples():
         assert row.shown in page, row.key
-        size = abs(row.value)  # where a verb has the direction, no sign is shown
+        size = abs(row.value)  # no sign is shown where a verb gives the direction
         assert row.shown.lstrip("+−") in (html.number(size, 2), html.number(size, 3), f"{size:.0f}")
     paired = pd.read_csv(outcome.folder / "tables" / "paired_differences.csv")
     rows = paired.set_index(["comparison", "observable", "year"])
-    lerner = said.set_index("key").loc["lerner_closed points"]
+    lerner = numbers.set_index("key").loc["lerner_closed points"]
     for name, column in (("value", "difference"), ("low", "low"), ("high", "high")):
         assert lerner[name] == pytest.approx(100 * rows.loc[("no_r1", "lerner_closed", 2025), column])
     day0 = pd.read_csv(outcome.folder / "tables" / "crash_mechanisms.csv").set_index(["mechanism", "layer"])
-    chips = said.set_index("key").loc["day 0 compute, model", "value"]
+    chips = numbers.set_index("key").loc["day 0 compute, model", "value"]
     assert chips == pytest.approx(100 * day0.loc[("all together", "compute"), "mean"])
 
 
-def test_the_report_tells_a_direction_once_and_names_raw_returns(outcome):
+def test_the_report_gives_a_direction_once_and_names_raw_returns(outcome):
     page = re.sub(r"data:image[^\"]*|&nbsp;|\u00a0", " ", outcome.report.read_text(encoding="utf-8"))
     for text in (page, *outcome.headlines):
         assert not re.search(r"\b(by|lost|loses?|fell|falls?|rose|rises?|gained?)\s+[−+-]\s*\d", text)
@@ -90,7 +91,7 @@ def test_the_report_tells_a_direction_once_and_names_raw_returns(outcome):
 
 
 def test_a_quantity_has_one_unit_in_the_report(outcome):
-    """Levels and differences of money, of whatever size, are in the unit of the tables."""
+    """Levels and differences of money of any size are in the unit of the tables."""
     page = re.sub(r"data:image[^\"]*", "", outcome.report.read_text(encoding="utf-8"))
     assert not re.search(r"\$ [BT]\b|\btrillion\b|\bthousand H100e\b", page.replace("\u00a0", " "))
 
@@ -103,19 +104,19 @@ def test_plotted_numbers_are_those_of_the_runs(outcome, tiny_shock):
     assert row["q50"] == pytest.approx(np.median(tiny_shock.runs["no_r1"]["lerner_closed"][:, 30]))
 
 
-def test_paired_difference_by_hand(tiny_shock):
+def test_paired_difference_matches_a_direct_calculation(tiny_shock):
     a, b = tiny_shock.runs["baseline"], tiny_shock.runs["no_r1"]
-    found = r1_tables.paired(a, b, "lerner_closed", 24, 31)
+    row = r1_tables.paired(a, b, "lerner_closed", 24, 31)
     gap = (a["lerner_closed"] - b["lerner_closed"])[:, 24:31].mean(1)
-    assert found["difference"] == pytest.approx(gap.mean())
+    assert row["difference"] == pytest.approx(gap.mean())
     half = 2.3646242515927849 * gap.std(ddof=1) / np.sqrt(8)  # t(7), 97.5 %
-    assert found["high"] - found["difference"] == pytest.approx(half)
+    assert row["high"] - row["difference"] == pytest.approx(half)
     before = r1_tables.paired(a, b, "token_volume", 12, 24)
     assert before["difference"] == 0
     assert before["variance_reduction"] == np.inf
 
 
-def test_finished_runs_are_used_again(outcome, tiny_shock, monkeypatch):
+def test_finished_runs_are_reused(outcome, tiny_shock, monkeypatch):
     def unexpected(*args, **kwargs):
         raise AssertionError("an ensemble was run again")
 
@@ -129,7 +130,7 @@ def test_finished_runs_are_used_again(outcome, tiny_shock, monkeypatch):
     assert again["baseline"].out["products"].price.shape[0] == 8
 
 
-def test_a_key_is_of_everything_that_decides_the_numbers():
+def test_a_key_depends_on_everything_that_decides_the_numbers():
     base = Setup.of(None, "baseline", 31, adopters=30, investors=60)
     others = [
         store.key_of(base, range(7), [24], False),
@@ -146,20 +147,20 @@ def test_a_key_is_of_everything_that_decides_the_numbers():
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
-def test_a_broken_file_is_no_ensemble(tmp_path, content):
+def test_a_damaged_file_is_not_loaded(tmp_path, content):
     (tmp_path / "baseline-8.npz").write_bytes(content)
     assert store.load(tmp_path / "baseline-8.npz", "key", None, [], []) is None
     assert store.load(tmp_path / "missing.npz", "key", None, [], []) is None
 
 
 def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
-    """Blocks of seeds that were finished are there; the next call plays only the others."""
+    """Finished blocks of seeds are stored; the next call runs only the others."""
     monkeypatch.setattr(r1_shock, "BLOCK", 4)
-    asked = []
+    requested = []
 
     def interrupted(settings, seeds, **options):
-        asked.append(list(seeds))
-        if len(asked) == 2:
+        requested.append(list(seeds))
+        if len(requested) == 2:
             raise KeyboardInterrupt
         return ensembles(settings, seeds, **options)
 
@@ -169,13 +170,13 @@ def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
         r1_shock.run_parts(*arguments, **tiny_shock.sizes)
     assert stop.value.kept == ["4 of 8 seeds"]
     runs = r1_shock.run_parts(*arguments, **tiny_shock.sizes)
-    assert asked == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7]]
+    assert requested == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7]]
     for name, whole in tiny_shock.runs.items():
         np.testing.assert_allclose(runs[name]["lerner_closed"], whole["lerner_closed"], rtol=1e-9)
 
 
 @pytest.mark.slow
-def test_workers_do_what_one_process_does(tiny_shock, tmp_path):
+def test_workers_give_the_results_of_one_process(tiny_shock, tmp_path):
     with worker_pool(1, ["abm.experiments.r1.job"]) as pool:
         outcome = r1_shock.run(tmp_path, tiny_shock.seeds, quick=True, pool=pool, **tiny_shock.options)
     assert sum(path.suffix in (".png", ".pdf") for path in outcome.files) == 14
@@ -185,7 +186,7 @@ def test_workers_do_what_one_process_does(tiny_shock, tmp_path):
         np.testing.assert_allclose(again[name]["lerner_closed"], runs["lerner_closed"], rtol=1e-9)
 
 
-def test_workers_end_when_the_block_is_left_early():
+def test_workers_end_when_the_context_is_left_early():
     before = set(multiprocessing.active_children())
     with pytest.raises(KeyboardInterrupt), worker_pool(2) as pool:  # noqa: PT012
         for _ in range(2):
@@ -196,13 +197,13 @@ def test_workers_end_when_the_block_is_left_early():
         assert not worker.is_alive()
 
 
-def test_progress_goes_forward(tiny_shock):
+def test_progress_never_decreases(tiny_shock):
     done = [step[1] for step in tiny_shock.steps]
     assert done == sorted(done)
     assert done[-1] < tiny_shock.steps[-1][2]
 
 
-def test_numbers_are_written_as_people_write_them():
+def test_numbers_are_formatted_for_readers():
     assert html.number(-0.01234, 2) == "−0.012"
     assert html.number(1234567.0) == "1,234,567"
     assert html.number(0.0) == "0"
@@ -215,7 +216,7 @@ def test_numbers_are_written_as_people_write_them():
     assert html.words("2025-01-27, open-closed, `abm score`") == "2025-01-27, open-closed, <code>abm score</code>"
 
 
-def test_text_of_a_report_is_escaped():
+def test_text_in_a_report_is_escaped():
     frame = pd.DataFrame({"a": ["<b>"], "b": [1.0]})
     page = html.page("T & T", "lead", "", [html.Section("One <two>", [html.table(frame, "c", {"a": "a"})])], "end")
     assert "<b>" not in page

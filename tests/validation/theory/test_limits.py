@@ -1,4 +1,4 @@
-"""Mechanisms that the validation ladder adds: limits, oracles, refusals."""
+"""Theory used by the validation ladder: limits, oracles, rejected input."""
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ def test_compute_optimal_is_a_minimum_that_spends_the_budget(law):
         assert np.all(scaling.reducible_loss(factor * parameters, tokens / factor, law) > best)
 
 
-def test_hoffmanns_fit_wants_far_more_data():
+def test_hoffmanns_fit_implies_far_more_data():
     """ECONOMICS A2: 93 tokens per parameter at 5.8e23, against 18 of the refit."""
     parameters, tokens = scaling.compute_optimal(5.8e23, scaling.HOFFMANN)
     assert tokens / parameters == pytest.approx(93, abs=0.5)
@@ -55,7 +55,7 @@ def test_innovation_flow_is_that_of_the_two_states():
     assert race.innovation_flow(level, behind, spillover) == pytest.approx(expected, rel=1e-12)
 
 
-def test_each_stage_takes_half_of_what_is_left():
+def test_each_stage_adds_half_of_the_remaining_distance():
     prices, quantity = vertical_chain.successive_monopoly(20.0, 2.0, 4.0, 3)
     np.testing.assert_allclose(prices, [12, 16, 18])
     assert quantity == 1
@@ -105,33 +105,33 @@ def test_lind_mehlum_by_hand():
     """y = 1 - x^2 with an error that is orthogonal to 1, x and x^2: slopes +2 and -2 at -1 and 1."""
     x = np.repeat(np.linspace(-1, 1, 9), 2)
     error = np.tile([0.1, -0.1], 9)
-    found = lind_mehlum(x, 1 - x**2 + error)
-    assert found.peak == pytest.approx(0, abs=1e-12)
-    np.testing.assert_allclose(found.slopes, [2, -2], rtol=1e-12)
-    assert found.p < 1e-6
+    result = lind_mehlum(x, 1 - x**2 + error)
+    assert result.peak == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(result.slopes, [2, -2], rtol=1e-12)
+    assert result.p < 1e-6
     assert lind_mehlum(x, x**2 + error).p > 0.99
     assert lind_mehlum(x, x + error).p > 0.4
 
 
 @pytest.mark.parametrize("origin", [0.0, 2020.0, 738_000.0], ids=["steps", "years", "days"])
-def test_lind_mehlum_does_not_depend_on_where_x_begins(origin):
-    """Of a quadratic in the days since the year 1 no digit was left: p was 0.3 in place of 4e-10."""
+def test_lind_mehlum_does_not_depend_on_the_origin_of_x(origin):
+    """A quadratic in days since the year 1 would lose all precision: p would be 0.3 instead of 4e-10."""
     x = np.repeat(np.linspace(-1, 1, 9), 2)
     y = 1 - x**2 + np.tile([0.1, -0.1], 9)
-    found, shifted = lind_mehlum(x, y), lind_mehlum(100 * x + origin, y)
-    assert shifted.p == pytest.approx(found.p, rel=1e-6)
+    result, shifted = lind_mehlum(x, y), lind_mehlum(100 * x + origin, y)
+    assert shifted.p == pytest.approx(result.p, rel=1e-6)
     assert shifted.peak == pytest.approx(origin, abs=1e-6)
     np.testing.assert_allclose(shifted.slopes, [0.02, -0.02], rtol=1e-9)
 
 
-def test_lind_mehlum_of_what_leaves_nothing_to_rounding():
+def test_lind_mehlum_of_exact_and_degenerate_data():
     x = np.arange(11.0)
     assert lind_mehlum(x, np.full(11, 0.1))[::2] == (1.0, (0.0, 0.0))  # p came out as 0.52, slopes as 8e-17
     assert lind_mehlum(x, -((x / 10 - 1) ** 2)).p == 1  # flat at its end, and never falls
     assert lind_mehlum(x, -((x - 5) ** 2)).p < 1e-12
     with pytest.raises(ValueError, match="finite"):
         lind_mehlum(x, np.r_[x[1:], np.nan])
-    with pytest.raises(ValueError, match="of one length"):
+    with pytest.raises(ValueError, match="of the same length"):
         lind_mehlum(x, x[1:])
     with pytest.raises(ValueError, match="rounding"):
         lind_mehlum([0.1 + 0.2, 0.3, 0.3, 0.5, 0.5], [1, 2, 3, 2, 1])
@@ -143,8 +143,8 @@ def test_lind_mehlum_pairs_rows_by_label():
     assert lind_mehlum(x, y.sort_values()) == lind_mehlum(x, y)
 
 
-def test_lind_mehlum_rejects_a_true_null_seldom():
-    """A straight line that is flat at one end is the edge of the null hypothesis."""
+def test_lind_mehlum_rarely_rejects_a_true_null():
+    """A curve that is flat at one end lies on the boundary of the null hypothesis."""
     draws = np.random.default_rng(1)
     x = np.linspace(0, 1, 40)
     p = [lind_mehlum(x, x - x**2 / 2 + 0.05 * draws.normal(size=40)).p for _ in range(1000)]
@@ -183,6 +183,6 @@ def test_lind_mehlum_rejects_a_true_null_seldom():
         (lambda: lind_mehlum([0, 1, 0, 1], [1, 2, 3, 4]), "3 values"),
     ],
 )
-def test_what_makes_no_sense_is_refused(call, message):
+def test_invalid_arguments_are_rejected(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,4 +1,4 @@
-"""Bertrand-Nash prices: published and computed targets, a brute-force oracle, large markets, refusals."""
+"""Bertrand-Nash prices: published and computed targets, a brute-force oracle, large markets, rejected input."""
 
 import jax
 import jax.numpy as jnp
@@ -179,7 +179,7 @@ SEGMENTS = dict(
         dict(price_form="linear", owner=(5, 1, 5, 1), nest=(0, 0, 0, 1), nest_correlation=0.3, outside=False),
     ],
 )
-def test_segments_owners_and_nests_against_the_oracle(case):
+def test_segments_owners_and_nests_agree_with_the_oracle(case):
     log_form = case["price_form"] == "log"
     sensitivity = np.array([3.5, 2.5, 3.0]) if log_form else np.array([2.0, 1.5, 1.2])
     usage = np.array([1.11, 0.6, 2.0]) if log_form else np.zeros(3)
@@ -188,7 +188,7 @@ def test_segments_owners_and_nests_against_the_oracle(case):
 
 @pytest.mark.parametrize("price_form", ["linear", "log"])
 def test_first_order_conditions_hold_to_rounding(price_form):
-    """Profit's own derivative, by differentiating `demand`, which the solver does not do."""
+    """Derivative of profit by differentiating `demand`, which the solver does not do."""
     rng = np.random.default_rng(1)
     quality, cost, owner = rng.normal(size=(30, 8)), rng.lognormal(size=8), np.array([0, 0, 1, 1, 2, 3, 4, 4])
     nest, size = np.array([0, 1, 0, 1, 0, 1, 0, 1]), rng.uniform(0.1, 1, 30)
@@ -229,7 +229,7 @@ def test_zeta_converges_where_the_textbook_map_does_not():
     assert np.max(np.abs(textbook - solution)) > 1e-3
 
 
-def test_compiled_callers_take_steps():
+def test_compiled_callers_can_take_single_steps():
     @jax.jit
     def prices(cost):
         def step(_, price):
@@ -271,7 +271,7 @@ def test_jit_vmap_and_grad_agree_with_eager(price_form):
             assert float(gradient[where]) == pytest.approx((ends[0] - ends[1]) / (2 * h), abs=1e-6)
 
 
-def test_absent_products_change_nothing_and_pass_no_nan():
+def test_absent_products_change_nothing_and_cause_no_nan():
     there = np.array([True, False, True, True])
     quality, cost = np.insert(QUALITY, 1, np.nan), np.insert(COST, 1, 7.0)
     setting = dict(price_sensitivity=2.0, nest_correlation=0.5)
@@ -288,7 +288,7 @@ def test_absent_products_change_nothing_and_pass_no_nan():
 
 
 def test_products_may_be_absent_from_some_segments():
-    """A product shut out of a segment is one that nobody there wants."""
+    """A product absent from a segment is equivalent to one that nobody there wants."""
     quality, cost = SEGMENTS["quality"], SEGMENTS["cost"]
     there = np.array([[True, True, False, True], [True, True, True, True], [False, True, True, True]])
     found = nash_prices(quality, cost, price_sensitivity=1.5, available=there)
@@ -314,7 +314,7 @@ def test_segments_split_in_two_are_the_same_market():
     np.testing.assert_allclose(split, one, rtol=1e-12)
 
 
-def test_hopeless_products_still_have_a_price():
+def test_products_without_demand_still_have_a_price():
     """Shares of exp(-2000) underflow; the markup of a negligible seller is mu."""
     quality = np.array([[0.0, -2000.0], [0.5, -3000.0]])
     found = nash_prices(quality, np.array([1.0, 1.0]), price_sensitivity=np.array([2.0, 4.0]))
@@ -387,7 +387,7 @@ def test_the_unit_of_money_does_not_matter(unit, quality, cost):
     np.testing.assert_allclose(nash_prices(quality, cost * unit, **setting), found * unit, rtol=1e-10)
 
 
-def test_several_peaks_end_at_the_highest():
+def test_the_highest_of_several_profit_peaks_is_found():
     """A monopolist facing rich and poor: from near-zero margins the map stops at the lower peak of profit."""
     quality, sensitivity, size = np.array([[6.0], [2.5]]), np.array([10.0, 0.5]), np.array([1.0, 0.15])
     grid = np.linspace(0.01, 20, 200_001)
@@ -399,7 +399,7 @@ def test_several_peaks_end_at_the_highest():
     assert found[0] == pytest.approx(grid[profit.argmax()], abs=2e-4)
 
 
-def test_captives_and_shoppers_have_no_equilibrium_in_prices():
+def test_captives_and_shoppers_have_no_price_equilibrium():
     """Varian (1980): each seller has customers of its own and both compete for one who looks at price alone."""
     quality = np.array([[3.0, 0.0], [0.0, 3.0], [60.0, 60.0]])
     there = np.array([[True, False], [False, True], [True, True]])
@@ -407,7 +407,7 @@ def test_captives_and_shoppers_have_no_equilibrium_in_prices():
         nash_prices(quality, np.zeros(2), price_sensitivity=np.array([1.0, 1.0, 60.0]), available=there)
 
 
-def test_no_price_without_convergence():
+def test_failure_to_converge_raises():
     with pytest.raises(RuntimeError, match="after 2 iterations"):
         nash_prices(QUALITY, COST, price_sensitivity=2.0, max_iterations=2)
     traced = jax.jit(lambda c: nash_prices(QUALITY, c, price_sensitivity=2.0, max_iterations=2))(COST)
@@ -415,7 +415,7 @@ def test_no_price_without_convergence():
 
 
 def test_unbounded_prices_are_reported():
-    """Asymmetric sellers without outside option, e = sigma (1 - s) + epsilon s near 1: prices run away."""
+    """Asymmetric sellers without outside option, e = sigma (1 - s) + epsilon s near 1: prices diverge."""
     with pytest.raises(RuntimeError, match="no equilibrium"):
         nash_prices(
             np.zeros((2, 2)), np.ones(2), price_sensitivity=np.array([1.2, 3.0]), usage_elasticity=0.1,
@@ -458,13 +458,13 @@ LOG = dict(price_form="log", price_sensitivity=3.0)
         (dict(outside=False, price_form="log", price_sensitivity=1.2, usage_elasticity=0.3), "elasticity of 0.9"),
     ],
 )
-def test_what_has_no_equilibrium_is_refused(change, message):
+def test_arguments_without_equilibrium_are_rejected(change, message):
     arguments = dict(quality=QUALITY, cost=COST, price_sensitivity=2.0) | change
     with pytest.raises(ValueError, match=message):
         nash_prices(**arguments)
 
 
-def test_further_refusals():
+def test_other_invalid_arguments_are_rejected():
     with pytest.raises(ValueError, match="owner is traced"):
         jax.jit(lambda owner: nash_prices(QUALITY, COST, price_sensitivity=2.0, owner=owner))(np.arange(3))
     with pytest.raises(ValueError, match="quantity"):

@@ -1,4 +1,4 @@
-"""The plain Mesa model of the benchmarks against the compiled one, and through Mesa's own runner."""
+"""The compiled month against an independent plain Mesa version of it, written from docs/ODD.md (benchmarks/plain_mesa)."""
 
 import ast
 import itertools
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from abm.market.state import Equations
-from abm.runs.months import play
+from abm.runs.months import months_of
 from abm.runs.setup import Setup
 from benchmarks import plain_mesa
 from benchmarks.plain_mesa import PlainMarket, check
@@ -19,8 +19,19 @@ from benchmarks.plain_mesa.runner import batch
 from benchmarks.plain_mesa.start import start_of, write
 
 SIZES = dict(adopters=24, investors=40)
-POOR = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry_rate=12.0, entry_cost_weight=0.1)
-WORLDS = {"default": ((0, 24, 30), {}), "exit and entry": ((1, 3, 10, 16, 25, 28), POOR)}
+COURTS = dict(detection_rate=0.5, damages_multiple=0.5, ip_strength=0.8, access_cut_months=1.0, copying_rate=0.0)
+COURTS |= dict(distillation_rate=10.0, spillover_rate=0.0, quality_taste=1.1)
+POVERTY = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry_rate=12.0, entry_cost_weight=0.1)
+CORNERS = dict(usage_elasticity=1.0, payout_rate=0.001, demand_volatility=0.05, policy_uncertainty=0.0)
+CORNERS |= dict(copying_rate=0.0, claim_motive_sd=1e-7, price_change_hazard=0.2, ruling_spread=0.0)
+EVERY_THIRD = tuple(range(0, 36, 3))
+CASES = {  # months that are played again, and what differs from the default run; R1 is in month 24
+    "default": ((0, 24, 30), {}),
+    "prices change often": (EVERY_THIRD, dict(price_change_hazard=0.1)),
+    "courts": (EVERY_THIRD, COURTS),
+    "exit and entry": ((1, 3, 10, 16, 25, 28), POVERTY),
+    "corners": (EVERY_THIRD, CORNERS),
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +41,12 @@ def setup():
 
 @pytest.fixture(scope="module")
 def first(setup):
-    return next(play(setup, 1))[0]
+    return next(months_of(setup, 1))[0]
 
 
-@pytest.mark.parametrize("world", WORLDS)
-def test_a_month_is_equal(cast):
-    months, parameters = WORLDS[cast]
+@pytest.mark.parametrize("case", CASES)
+def test_a_month_is_equal(case):
+    months, parameters = CASES[case]
     found = check.differences(months, parameters=parameters, **SIZES)
     assert len(found) > 150
     assert {name: size for name, size in found.items() if not size < 1e-9} == {}
@@ -44,7 +55,7 @@ def test_a_month_is_equal(cast):
 def test_fed_forward():
     """The plain model's own state goes on, past the shock; only draws are given."""
     setup = Setup.of(months=27, **SIZES)
-    markets = play(setup, 1)
+    markets = months_of(setup, 1)
     market, _ = next(markets)
     plain = PlainMarket.from_market(market, setup.values, setup.timeline, rng=0)
     while plain.running:
@@ -55,14 +66,14 @@ def test_fed_forward():
     assert all(check.difference(here, there) < 1e-9 for _, here, there in check.pairs(plain, market, report))
 
 
-def test_the_worlds_are_lively():
+def test_the_cases_are_lively():
     """What the comparison covers: each of these happens in the months compared."""
     seen = dict.fromkeys(
         ("entries", "exits", "detections", "suits_lost", "release_surprise", "released", "revision"), 0.0
     )
     seen |= dict.fromkeys(("exchanges", "damages", "rescued", "dividends", "attentive", "claims"), 0.0)
-    for months, parameters in WORLDS.values():
-        for market, _ in play(Setup.of(months=max(months) + 1, parameters=parameters, **SIZES), 1):
+    for months, parameters in CASES.values():
+        for market, _ in months_of(Setup.of(months=max(months) + 1, parameters=parameters, **SIZES), 1):
             if int(market.month) - 1 in months:
                 for part in (market.accounts, market.labs, market.flows, market.investors, market.exchange):
                     for name in seen:
@@ -75,11 +86,13 @@ CHANGED += ("spillover_rate", "copy_fidelity", "detection_rate", "openness_respo
 CHANGED += ("nest_correlation", "network_effect", "rental_adjustment", "open_core_fee", "lab_option_value")
 CHANGED += ("demand_per_mispricing", "inventory_aversion", "noise_correlation", "multiple_labs", "anchoring")
 CHANGED += ("claim_precision", "orders_to_intensity", "reference_adjustment", "risk_premium", "strategy_scale")
+CHANGED += ("research_returns", "scarcity_induction", "distillation_rate", "damages_multiple", "tier_size_step")
+CHANGED += ("serving_retrofit", "habit_rate", "application_share", "demand_volatility", "subscription_capture")
 
 
 def test_a_wrong_coefficient_is_noticed():
     setup, at = Setup.of(months=25, **SIZES), 24
-    (before, _), (market, report) = itertools.islice(play(setup, 1), at, at + 2)
+    (before, _), (market, report) = itertools.islice(months_of(setup, 1), at, at + 2)
     draws, missed = check.draws_of(before, 1), []
     for name in (None, *CHANGED):
         wrong = {name: setup.values[name] * (1 + 1e-5)} if name else {}
@@ -99,7 +112,7 @@ def test_runs_through_mesas_runner(setup, first, tmp_path):
     assert runs[1]["equity_leader"] != runs[3]["equity_leader"]
 
 
-def test_other_conduct_is_refused(setup, first):
+def test_other_equations_are_refused(setup, first):
     with pytest.raises(ValueError) as error:
         PlainMarket.from_market(first, setup.values, setup.timeline, Equations("nash"))
     assert "posted prices" in str(error.value)

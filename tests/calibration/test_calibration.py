@@ -1,1 +1,0 @@
-"""Calibration: specs, criterion, search, sampler, identification, against cases whose answers are known."""

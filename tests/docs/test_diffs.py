@@ -1,0 +1,106 @@
+"""The edits that how-tos show as diffs fit the present files; and with them the package does what the page says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```diff\n--- (\S+)\n\+\+\+ b/(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FEW = "months=8, adopters=20, investors=20"
+
+CHECKS = {
+    "add_a_phase": f"""
+import abm
+from abm.market.month import PHASES
+
+assert list(PHASES).index("staff") == list(PHASES).index("research") + 1
+usual, moving = abm.simulate(seed=1, {FEW}), abm.simulate({{"staff_mobility": 0.2}}, seed=1, {FEW})
+home, active = (moving.market(7).labs.home, moving.market(7).labs.active)
+spread = [run.market(7).labs.efficiency[(home == 0) & active].std() for run in (usual, moving)]
+assert spread[1] < 0.5 * spread[0]
+assert moving["money_residual"].max() < 1e-9
+""",
+    "add_a_field": f"""
+import abm
+import numpy as np
+
+usual, careful = abm.simulate(seed=1, {FEW}), abm.simulate({{"drawdown_caution": 3}}, seed=1, {FEW})
+investors = careful.market(7).investors
+assert 2 < investors.caution.mean() < 4
+assert (investors.peak >= investors.wealth * (1 - 1e-12)).all()
+assert np.abs(careful["equity_chips"] - usual["equity_chips"]).max() > 0
+assert careful["money_residual"].max() < 1e-9
+""",
+    "add_an_observable": f"""
+import abm
+import numpy as np
+from abm.market.measures import MEASURES
+
+run = abm.simulate(seed=1, {FEW})
+products = run.products()
+sales = (products["price"] * products["volume"]).groupby([products["month"], products["lab"]]).sum().unstack()
+np.testing.assert_allclose(run["top_lab_share"], sales.max(axis=1) / sales.sum(axis=1), rtol=1e-9)
+assert MEASURES["top_lab_share"].unit == "share"
+""",
+}
+
+
+def edits(page):
+    """(file, hunks) of a page: hunks are lists of marked lines."""
+    text = (ROOT / "docs/how-to" / f"{page}.md").read_text(encoding="utf-8")
+    for before, file, body in BLOCK.findall(text):
+        yield before, file, [hunk.splitlines() for hunk in re.split(r"^@@\n", body, flags=re.MULTILINE)[1:]]
+
+
+def side(hunk, marks):
+    return "".join(f"{line[1:]}\n" for line in hunk if (line[:1] or " ") in marks)
+
+
+def edited(page, folder):
+    """Make a page's edits in a copy of the package."""
+    for before, file, hunks in edits(page):
+        path = folder / file
+        if before == "/dev/null":
+            assert not path.exists()
+            text = side(hunks[0], "+")
+        else:
+            text = path.read_text(encoding="utf-8")
+            for hunk in hunks:
+                old = side(hunk, " -")
+                assert text.count(old) == 1, f"{page}: these lines of {file} are not there once:\n{old}"
+                text = text.replace(old, side(hunk, " +"))
+        path.write_text(text, encoding="utf-8")
+
+
+def copied(folder):
+    shutil.copytree(ROOT / "abm", folder / "abm", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.mark.parametrize("page", CHECKS)
+def test_diffs_of_a_page_fit_the_files(page, tmp_path):
+    assert len(list(edits(page))) >= 2
+    edited(page, copied(tmp_path))
+
+
+@pytest.mark.docs
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("page", CHECKS)
+def test_with_its_edits_the_package_does_what_the_page_says(page, tmp_path):
+    edited(page, copied(tmp_path))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    here = f"import abm\nassert abm.__file__.startswith({str(tmp_path)!r})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", here + CHECKS[page]],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
