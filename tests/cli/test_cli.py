@@ -59,7 +59,7 @@ def test_help(words):
         (["compare", "--since", "2025-13"], "is not a date"),
         (["profile", "--json", "."], "is a folder"),
         (["new-experiment", "all"], "choose another name"),
-        (["new-experiment", "mine", "--into", "/proc"], "choose another with --into"),
+        (["new-experiment", "mine", "--into", "/proc"], "--into"),
         (["compare", "--of", "foo"], "--of foo: no observable; `abm list --observables`"),
         (["run", "baseline", "--set", "foo=1"], "no parameter 'foo'; `abm list --parameters`"),
         (["run", "baseline", "--set", "ip_strength.mars=1"], "no jurisdiction 'mars' (one of: us, china, eu, row)"),

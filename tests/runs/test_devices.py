@@ -58,6 +58,7 @@ def test_memory_of_a_run_grows_with_agents_precision_and_months():
     assert memory(months=600) > 2 * usual  # because of its reports
 
 
+@pytest.mark.slow
 def test_chunk_sizes_of_an_accelerator_do_not_change_results(accelerator, monkeypatch):
     plain = abm.ensemble(seeds=range(35), months=3)
     accelerator(1e12)

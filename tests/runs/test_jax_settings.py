@@ -39,6 +39,7 @@ def usual():
     return numbers()
 
 
+@pytest.mark.slow
 def test_jax_settings_do_not_change_results(usual):
     before = {name: getattr(jax.config, name) for name in STRICT}
     try:

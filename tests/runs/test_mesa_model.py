@@ -320,6 +320,7 @@ def plain():
     return simulate(FAST, seed=2, months=2, **SIZES)
 
 
+@pytest.mark.slow
 def test_a_custom_lab(plain):
     """One patient lab next to a plain one, compiled: in a single run, in a Mesa model and in an ensemble."""
     options = dict(months=2, classes={"closed_labs": {PatientLab: 1, ClosedLab: 1}}, **SIZES)

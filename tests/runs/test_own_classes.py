@@ -45,6 +45,7 @@ def test_an_invalid_return_value_names_the_rule(rule, message):
     assert message in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_price_may_be_one_number_or_a_pair():
     single = simulate(classes=[pricing(lambda lab, usual: 5.0)], **FEW)
     pair = simulate(classes=[pricing(lambda lab, usual: (5.0, 5.0))], **FEW)
@@ -56,6 +57,7 @@ class Undecided(Investor):
         return super().felt_belief(p) * jnp.nan
 
 
+@pytest.mark.slow
 def test_a_rule_that_gives_nan_raises():
     for run in (
         lambda: simulate(classes=[Undecided], **FEW),
@@ -67,6 +69,7 @@ def test_a_rule_that_gives_nan_raises():
         simulate(classes=[pricing(lambda lab, usual: usual * jnp.nan)], **FEW)
 
 
+@pytest.mark.slow
 def test_an_implausible_price_raises_a_warning():
     with pytest.warns(
         UserWarning, match=r"the price of closed_\d in month \d is 1e\+30 \$ per million tokens, above 1e\+09"
@@ -137,6 +140,7 @@ def lerner(**options):
     return simulate(seed=2, months=3, classes=[Marked], **TINY, **options)["lerner_closed"][-1]
 
 
+@pytest.mark.slow
 def test_a_changed_rule_takes_effect(monkeypatch):
     expensive, cheap = {}, {}
     for factor, values in ((2.5, expensive), (1.2, cheap), (2.5, expensive)):
@@ -162,6 +166,7 @@ def run_model(**options):
     model.run_model()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [True, False])
 def test_a_price_that_is_not_positive_raises_in_every_kind_of_run(compiled):
     options = dict(months=3, classes=[Paying], **TINY)
@@ -196,6 +201,7 @@ class Branching(ClosedLab):
         return jax.lax.cond(jnp.all(self.token_cost > 0), marked_up, marked_up, self.token_cost * jnp.ones(2))
 
 
+@pytest.mark.slow
 def test_cached_traces_of_a_rule_are_dropped_when_it_changes(monkeypatch):
     values = []
     for factor in (1.2, 2.5):
@@ -207,6 +213,7 @@ def test_cached_traces_of_a_rule_are_dropped_when_it_changes(monkeypatch):
     assert values == pytest.approx([0.43535, 0.43535, 0.63519, 0.63519], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_redefined_helper_takes_effect(monkeypatch):
     module = sys.modules[__name__]
     monkeypatch.setattr(module, "rate", lambda: 1.2, raising=False)
@@ -244,6 +251,7 @@ def test_a_rule_replaced_in_the_package_takes_effect_but_not_in_sweeps(monkeypat
     assert np.array_equal(again["lerner_closed"], usual["lerner_closed"])
 
 
+@pytest.mark.slow
 def test_a_rule_changed_between_steps_takes_effect_in_the_next_step(monkeypatch):
     model = MarketModel(rng=2, months=3, classes=[Marked], **TINY)
     twin = MarketModel(rng=2, months=3, classes=[Marked], compiled=False, **TINY)

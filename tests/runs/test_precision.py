@@ -14,6 +14,7 @@ def many(bits):
     return ensemble(seeds=[1, 2], months=2, precision=bits, **TINY)["lerner_closed"]
 
 
+@pytest.mark.slow
 def test_both_precisions_run_in_one_process_in_any_order():
     first, short, again = many(64), many(32), many(64)
     assert (first.dtype, short.dtype, again.dtype) == (np.float64, np.float32, np.float64)
