@@ -1,1 +1,1 @@
-"""Measurements that take too long, or depend too much on the machine, to be tests."""
+"""Benchmarks: measurements that take too long, or depend too much on the machine, to be tests."""

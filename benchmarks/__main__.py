@@ -1,7 +1,7 @@
-"""`python -m benchmarks`: everything side by side in one go, ratios first, into docs/performance.md.
+"""`python -m benchmarks`: run all benchmarks and write docs/performance.md.
 
-Every part is measured in a process of its own, one after the other. It takes about an hour on an idle machine; `--only`
-prints one part, `--json` keeps the numbers, `--from` writes the page from numbers that were kept.
+Parts are measured one after another, each in its own process. This takes about an hour on an idle machine; `--only` prints
+one part, `--json` stores the numbers, `--from` writes the page from stored numbers.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ PARTS = {
     "shards": "benchmarks.shards",
 }
 ONE_THREAD = ("limit", "phases", "shards")
-"""Parts whose processes work with one thread each."""
+"""Parts measured with one thread per process."""
 NOTE = "**Quick measurement with small sizes: the numbers below mean nothing.**"
 
 
 def in_a_process(name: str, quick: bool, interpreters: list[str]) -> dict[str, Any]:
-    """A part's numbers, measured in a fresh Python."""
+    """Measure a part in a fresh Python process and return its numbers."""
     environment = os.environ | ({"NPROC": "1"} if name in ONE_THREAD else {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "numbers.json"
@@ -47,7 +47,7 @@ def in_a_process(name: str, quick: bool, interpreters: list[str]) -> dict[str, A
 
 
 def page(found: dict[str, Any]) -> str:
-    """The page, in Markdown."""
+    """The page as Markdown."""
     parts = []
     for name, module in PARTS.items():
         if name in found["parts"]:
@@ -79,7 +79,7 @@ median of what to expect. Sections that say when they were written have benchmar
 
 
 def draw(found: dict[str, Any], folder: Path) -> None:
-    """The figures beside the page."""
+    """Draw the figures of the page."""
     from abm.charts.style import save
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,13 +90,13 @@ def draw(found: dict[str, Any], folder: Path) -> None:
 
 
 def kept(path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """Numbers that `--json` wrote."""
+    """Read numbers stored by `--json`."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         parser.error(f"--from {path}: cannot be read ({getattr(error, 'strerror', None) or error})")
     if not (isinstance(found, dict) and {"date", "quick", "machine", "parts"} <= set(found)):
-        parser.error(f"--from {path}: holds no numbers of `python -m benchmarks --json`")
+        parser.error(f"--from {path}: contains no numbers written by `python -m benchmarks --json`")
     return found
 
 
@@ -104,18 +104,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure speed; write docs/performance.md."
     )
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to try it: prints, writes no page")
-    parser.add_argument("--only", choices=PARTS, action="append", metavar="PART", help=f"print {', '.join(PARTS)}")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the numbers")
-    parser.add_argument("--from", dest="kept", type=Path, metavar="FILE", help="write the page from kept numbers")
     parser.add_argument(
-        "--python", action="append", default=[], metavar="FRAMEWORK=PYTHON", help="where a peer is that needs its own"
+        "--quick", action="store_true", help="tiny sizes, to try the script; prints the page instead of writing it"
+    )
+    parser.add_argument(
+        "--only", choices=PARTS, action="append", metavar="PART", help=f"measure and print one part: {', '.join(PARTS)}"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="store the numbers in this file")
+    parser.add_argument("--from", dest="kept", type=Path, metavar="FILE", help="write the page from stored numbers")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="FRAMEWORK=PYTHON",
+        help="interpreter of a framework that needs its own environment",
     )
     parser.add_argument("--measure", choices=PARTS, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     parts = [given.measure] if given.measure else given.only or list(PARTS)
     if "limit" in parts and not given.kept and find_spec("numba") is None:
-        parser.error("numba is not installed: `make bench` brings it, or pip install 'ai-market-abm[benchmarks]'")
+        parser.error("numba is not installed; use `make bench`, or pip install 'ai-market-abm[benchmarks]'")
     if given.measure:
         others = {"interpreters": dict(one.split("=", 1) for one in given.python)} if given.python else {}
         more = others if given.measure == "small_models" else {}
@@ -131,14 +139,14 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
                 found["parts"][name] = in_a_process(name, given.quick, given.python)
-            except subprocess.CalledProcessError as error:  # its own message stands above
+            except subprocess.CalledProcessError as error:  # its own message was printed above
                 raise SystemExit(
-                    f"{name} ended with exit code {error.returncode}; --only {name} tries it alone"
+                    f"{name} ended with exit code {error.returncode}; --only {name} runs it separately"
                 ) from None
             print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
-            if given.json:  # after every part: an hour's work is not lost with the last one
+            if given.json:  # after every part, so that a failure does not lose the earlier ones
                 given.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    if given.only or found["quick"] or set(found["parts"]) != set(PARTS):  # the page is of a whole run
+    if given.only or found["quick"] or set(found["parts"]) != set(PARTS):  # only a complete run writes the page
         print(page(found))
         return
     draw(found, NUMBERS.parent)

@@ -1,7 +1,7 @@
-"""Ensembles on an accelerator: runs a second beside the processors of the same machine, and bytes moved beside what it can move.
+"""Ensembles on an accelerator: throughput compared with the processors of the same machine, and memory traffic.
 
-`python -m benchmarks.accelerator --json FILE` measures, on a machine that has one; `--from FILE` writes the section on accelerators of
-docs/performance.md, there or elsewhere. It takes some minutes. Bytes are counted by Nsight Compute, where it is installed.
+`python -m benchmarks.accelerator --json FILE` measures on a machine with an accelerator; `--from FILE` writes the section on
+accelerators of docs/performance.md, on any machine. It takes some minutes. Bytes are counted by Nsight Compute if installed.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from benchmarks.page import NUMBERS, ROOT, machine, put
 
 KEPT = NUMBERS.with_name("accelerator.json")
 RUNS = {100: 3, 1_000: 3, 10_000: 1, 100_000: 1}
-"""Size of an ensemble -> how often it is timed."""
+"""Size of an ensemble -> number of repeats."""
 MONTHS = 60
 MONTH = 24
-"""January 2025: investors talk and labs plan, so nothing is left out."""
+"""January 2025: a month in which investors talk and labs plan, so that every part of the month runs."""
 COUNTERS = ("dram__bytes_read.sum", "dram__bytes_write.sum")
 STEP_LIMIT = 240
-"""Seconds after which a step is given up: what others found is kept."""
+"""Time limit of a step, in seconds; results of other steps are kept."""
 
 
 def timed(runs: int, first: int, precision: int) -> tuple[float, float]:
-    """Seconds of an ensemble, and the mean Lerner index of closed labs at its end."""
+    """Seconds for an ensemble, and the mean Lerner index of closed labs at its end."""
     import abm
 
     began = time.perf_counter()
@@ -46,7 +46,7 @@ def timed(runs: int, first: int, precision: int) -> tuple[float, float]:
 
 
 def compiled(precision: int, runs: int) -> dict[str, Any]:
-    """Seconds until a program of that many runs is there: all later steps find it in the cache of compiled programs."""
+    """Seconds to compile the program for this number of runs; later steps find it in the cache of compiled programs."""
     import abm
 
     began = time.perf_counter()
@@ -55,7 +55,7 @@ def compiled(precision: int, runs: int) -> dict[str, Any]:
 
 
 def ensembles(precision: int, *sizes: int) -> dict[str, Any]:
-    """Seconds of ensembles of each size, compiled before."""
+    """Seconds for ensembles of each size, excluding compilation."""
     import jax
 
     from abm.engine.devices import AT_MOST, device_memory, on_accelerator
@@ -76,14 +76,14 @@ def ensembles(precision: int, *sizes: int) -> dict[str, Any]:
 
 
 def processors(precision: int, runs: int) -> dict[str, Any]:
-    """Seconds a run where every processor has a process with one thread, as sweeps have them."""
+    """Seconds per run with one single-threaded process per processor, as in sweeps."""
     from benchmarks.peer import engine_in_processes
 
     return {"seconds": engine_in_processes(runs, MONTHS, precision)}
 
 
 def copying(gigabytes: int) -> dict[str, Any]:
-    """Bytes read and written a second by adding one to an array."""
+    """Bytes read and written per second when adding one to an array."""
     import jax
     import jax.numpy as jnp
 
@@ -99,7 +99,7 @@ def copying(gigabytes: int) -> dict[str, Any]:
 
 
 def one_month(precision: int, runs: int) -> dict[str, Any]:
-    """Seconds of one month of a chunk. What Nsight Compute counts, where it watches, is another such month."""
+    """Seconds for one month of a chunk, and a second such month for Nsight Compute to count, if it is attached."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -118,7 +118,7 @@ def one_month(precision: int, runs: int) -> dict[str, Any]:
         reports = program.blank(markets, inputs, timeline)
         state = program.advance(inputs, timeline, (0, markets, reports), MONTH)
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(markets.replace(networks=None)))
-        # As at the start: for what a program has given it would be compiled anew.
+        # Copy, because outputs of a compiled program would trigger a recompilation.
         state = jax.device_put(jax.device_get(state))
         jax.block_until_ready(program.advance(inputs, timeline, state, MONTH + 1))
         seconds = []
@@ -139,7 +139,7 @@ def one_month(precision: int, runs: int) -> dict[str, Any]:
 
 
 def profiler() -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """What begins and ends the stretch that a profiler watches: of the CUDA runtime that this process has loaded."""
+    """Functions that start and stop profiling, from the CUDA runtime loaded by this process."""
     for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
         if found := re.search(r"/\S*libcudart\.so\S*", line):
             library = ctypes.CDLL(found[0])
@@ -148,7 +148,7 @@ def profiler() -> tuple[Callable[[], Any], Callable[[], Any]]:
 
 
 def counted(precision: int, runs: int, log: Path) -> dict[str, Any]:
-    """Bytes that the device's memory moved in one month of a chunk, kernel by kernel."""
+    """Bytes moved by the device's memory in one month of a chunk, summed over kernels."""
     watch = ["ncu", "--metrics", ",".join(COUNTERS), "--profile-from-start", "off", "--csv", "--page", "raw"]
     watch += ["--clock-control", "none", "--cache-control", "none", "--log-file", str(log)]
     in_a_process("one_month", precision, runs, before=watch)
@@ -172,7 +172,7 @@ def start_process(step: str, *arguments: int, before: list[str], **environment: 
 
 
 def in_a_process(step: str, *arguments: int, before: list[str] | None = None, **environment: str) -> dict[str, Any]:
-    """What a step finds in a Python of its own."""
+    """Run a step in its own Python process and return its result."""
     process = start_process(step, *arguments, before=before or [], **environment)
     try:
         told, _ = process.communicate(timeout=STEP_LIMIT)
@@ -184,7 +184,7 @@ def in_a_process(step: str, *arguments: int, before: list[str] | None = None, **
 
 
 def measure(out: Path, quick: bool) -> dict[str, Any]:
-    """Everything that `section` shows; a step that fails is told and left out."""
+    """Measure everything in `section`; a failing step is reported and left out."""
     sizes = [100] if quick else list(RUNS)
     chunks = [size for size in sizes if size <= 10_000]
     found: dict[str, Any] = {"date": f"{dt.date.today():%-d %B %Y}", "quick": quick, "machine": machine()}
@@ -199,7 +199,7 @@ def measure(out: Path, quick: bool) -> dict[str, Any]:
         out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
     def all_compiled() -> dict[str, float]:
-        """All programs at once: compiling keeps processors busy, not the device."""
+        """Compile all programs concurrently: compilation uses the processors, not the device."""
         processes = {
             f"{precision} {size}": start_process("compiled", precision, size, before=[])
             for precision in (64, 32)
@@ -211,7 +211,7 @@ def measure(out: Path, quick: bool) -> dict[str, Any]:
                 for name, one in processes.items()
             }
         finally:
-            for one in processes.values():  # nothing may go on beside what is timed next
+            for one in processes.values():  # no process may run beside the next timings
                 one.kill()
 
     keep("compiling", all_compiled)
@@ -240,9 +240,9 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m benchmarks.accelerator",
         description="Time ensembles on an accelerator; write their section of docs/performance.md.",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="measure here, and keep the numbers")
-    parser.add_argument("--from", dest="kept", type=Path, metavar="FILE", help="write the section from kept numbers")
-    parser.add_argument("--quick", action="store_true", help="a hundred runs, to try it")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="measure on this machine and store the numbers")
+    parser.add_argument("--from", dest="kept", type=Path, metavar="FILE", help="write the section from stored numbers")
+    parser.add_argument("--quick", action="store_true", help="100 runs only, to try the script")
     parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.step:
@@ -252,13 +252,13 @@ def main(arguments: list[str] | None = None) -> None:
         from benchmarks.accelerator_page import section
 
         found = json.loads(given.kept.read_text(encoding="utf-8"))
-        text = section(found)  # before anything is written: the numbers may lack something
+        text = section(found)  # before anything is written: the numbers may be incomplete
         KEPT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         put("accelerator", text)
     elif given.json:
         measure(given.json, given.quick)
     else:
-        parser.error("give --json FILE to measure, or --from FILE to write the page from what was measured")
+        parser.error("give --json FILE to measure, or --from FILE to write the section from stored numbers")
 
 
 if __name__ == "__main__":

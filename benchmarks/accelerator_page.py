@@ -1,4 +1,4 @@
-"""The section on accelerators of docs/performance.md, from what `benchmarks.accelerator` measured."""
+"""The section on accelerators of docs/performance.md, from the numbers of `benchmarks.accelerator`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from abm.support.axes import DAYS
 
 INVESTORS, MONTHS = 1_000, 60
 NUMBERS_A_DAY = 50
-"""Of an investor: 28 read and 22 written on a trading day (benchmarks.limit)."""
+"""Numbers per investor and trading day: 28 read and 22 written (benchmarks.limit)."""
 
 
 def least(month: dict[str, Any]) -> float:
-    """Bytes that a month of a run must move: an investor's numbers every day, and the whole state in and out once."""
+    """Minimum bytes moved in a month of a run: each investor's numbers every day, and the whole state read and written once."""
     return INVESTORS * NUMBERS_A_DAY * month["bytes_of_a_number"] * DAYS + 2 * month["state"]
 
 
 def section(found: dict[str, Any]) -> str:
-    """The section, in Markdown: of all that was measured, and of what a second session on the device added ("later")."""
+    """The section as Markdown, including results of a second session on the device ("later")."""
     later = found.get("later", {})
     cores, compiling = found["machine"]["cores"], found["compiling"].values()
     seconds = {precision: times(found, later, precision) for precision in ("64", "32")}
@@ -62,14 +62,14 @@ The mean Lerner index of closed labs over {int(most):,} runs in 32 bits differs 
 
 
 def times(found: dict[str, Any], later: dict[str, Any], precision: str) -> dict[str, tuple[float, float]]:
-    """Seconds of an ensemble by its size: as measured last, and first."""
+    """Seconds for an ensemble by size: latest and first measurement."""
     first = {runs: statistics.median(all_) for runs, all_ in found[precision]["seconds"].items()}
     last = later.get(precision, {}).get("seconds", {})
     return {runs: (statistics.median(last[runs]) if runs in last else first[runs], first[runs]) for runs in first}
 
 
 def bound(found: dict[str, Any]) -> str:
-    """What the device's memory moved, beside what it can."""
+    """Memory traffic of the device, compared with its bandwidth."""
     rate, rows = found["copying"]["rate"], []
     for precision in ("64", "32"):
         month, count = found[f"month {precision}"], found[f"counted {precision}"]
@@ -92,7 +92,7 @@ that read the same columns again.
 
 
 def more(later: dict[str, Any]) -> str:
-    """What a second session tried, and why some numbers are of the first."""
+    """Results of the second session, and which numbers are from the first."""
     rows = "\n".join(f"| {name} | {seconds:.2f} |" for name, seconds in later["twelve months"].items())
     return f"""
 **Two sessions.** In the first, sums over neighbours were a loop: its times are in brackets, and those of the smaller ensembles and the counted bytes are of it. A second one tried

@@ -1,7 +1,7 @@
-"""The page in a real browser: from the command to the first chart, and from a lever to a new one.
+"""The dashboard in a real browser: time from the command to the first chart, and from a lever to a new chart.
 
-`python -m benchmarks.dashboard` writes the section on the page of docs/performance.md. It takes some minutes on an idle machine,
-which must have Chromium.
+`python -m benchmarks.dashboard` writes the section on the page in docs/performance.md. It takes some minutes on an idle
+machine and needs Chromium.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ return row && document.querySelector('.abm-done') && row.dataset.difference !== 
 
 
 def served(browser: Any, cache: Path, levers: int) -> dict[str, Any]:
-    """One server from its start: seconds to the first chart and the whole one, and to a new one for each lever."""
+    """Start a server and return seconds to the first chart, to the complete one, and to a new one for each lever."""
     command = [sys.executable, "-m", "abm.cli.app", "dashboard", "--no-open", "--port", str(PORT)]
     environment = os.environ | {"ABM_CACHE": str(cache)}
     began = time.perf_counter()
@@ -90,16 +90,16 @@ changed months alone are played.
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, and write the section."""
+    """Measure and write the section."""
     parser = argparse.ArgumentParser(
         description="Time the page in a browser; write its section of docs/performance.md."
     )
-    parser.add_argument("--levers", type=int, default=7, help="levers moved, one after the other")
+    parser.add_argument("--levers", type=int, default=7, help="number of lever changes to time")
     parser.add_argument("--out", type=Path, default=PAGE, help="the page (default docs/performance.md)")
     given = parser.parse_args(arguments)
     chromium = os.environ.get("ABM_BROWSER") or shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
-        parser.error("no browser here: apt-get install chromium, or ABM_BROWSER=/path/of/one")
+        parser.error("no browser found: apt-get install chromium, or set ABM_BROWSER to its path")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""How time and memory grow with agents and with runs: `measure` for docs/performance.md."""
+"""Scaling of time and memory with the number of agents and runs, for docs/performance.md."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from abm.runs.setup import ProgramKey
 from abm.runs.simulate import PreparedSetting, Setting
 
 LIMIT = 1.05
-"""Largest power of the number of agents that cost may grow with."""
+"""Maximum exponent with which cost may grow with the number of agents."""
 
 
 def months(sizes: dict[str, int], number: int, repeats: int) -> dict[str, Any]:
-    """Set-up, and seconds a month of one run, compiled before."""
+    """Set-up time, and seconds per month of one run, excluding compilation."""
     began = time.perf_counter()
     model = abm.MarketModel(rng=1, months=number * repeats + 3, **sizes)
     ready = time.perf_counter() - began
-    for _ in range(3):  # compiles; one of the three is the month in which labs plan
+    for _ in range(3):  # includes compilation; labs plan in one of the three months
         model.step()
     seconds = []
     for _ in range(repeats):
@@ -39,7 +39,7 @@ def months(sizes: dict[str, int], number: int, repeats: int) -> dict[str, Any]:
 
 
 def growth(sizes: list[int], seconds: list[float]) -> float:
-    """Slope of ln seconds on ln agents, from 10^3 on."""
+    """Slope of ln seconds on ln agents, for at least 10^3 agents."""
     many = [(n, s) for n, s in zip(sizes, seconds, strict=True) if n >= 1_000]
     if len(many) < 2:
         return float("nan")
@@ -47,7 +47,7 @@ def growth(sizes: list[int], seconds: list[float]) -> float:
 
 
 def memory_of_runs(runs: int) -> dict[str, float]:
-    """Bytes a run of the state that a month changes, and of all that the compiled months need beside their reports."""
+    """Bytes per run: the state that a month changes, and all that the compiled months need besides their reports."""
     member = PreparedSetting.of(Setting(), list(range(runs)), 60, {})
     program, timeline = Program.of(ProgramKey.of(member.setup), 64), member.setup.timeline
     with jax.enable_x64(True):
@@ -63,13 +63,13 @@ def memory_of_runs(runs: int) -> dict[str, float]:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Everything that `section` shows."""
+    """Measure everything in `section`."""
     sizes = [100, 1_000] if quick else [100, 1_000, 10_000, 100_000, 1_000_000]
     kinds: dict[str, Any] = {}
     for kind, other in (("investors", "adopters"), ("adopters", "investors")):
         rows = {}
         for size in sizes:
-            # The most memory that adopters were seen to take is some 17 KB each: leave it where it is not there.
+            # Adopters take up to about 17 KB each: skip sizes that do not fit into memory.
             if kind == "adopters" and size * 17e3 > 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
                 continue
             rows[size] = months({kind: size, other: 100}, 3, 3 if size < 100_000 else 1)

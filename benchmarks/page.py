@@ -1,4 +1,4 @@
-"""docs/performance.md: where it is, what machine it was measured on, and the sections that are written one by one."""
+"""docs/performance.md: its path, the description of the machine, and sections written separately."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from abm.support import provenance
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 NUMBERS = ROOT / "docs" / "performance" / "numbers.json"
-"""What the page was written from."""
+"""Numbers from which the page was written."""
 
 
 def machine() -> dict[str, str]:
-    """What the numbers were measured on."""
+    """Description of this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": provenance.machine()["processor"] or "unknown",
@@ -31,6 +31,7 @@ def machine() -> dict[str, str]:
 
 
 def memory() -> str:
+    """Physical memory in GiB."""
     try:
         return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB"
     except (AttributeError, ValueError, OSError):
@@ -38,7 +39,7 @@ def memory() -> str:
 
 
 def put(name: str, text: str, page: Path = PAGE) -> None:
-    """Write a section that has its own benchmark into the page, in the place of its older self or before the last one."""
+    """Insert a separately measured section into the page: replace its older version, or add it before the last section."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     before = page.read_text(encoding="utf-8") if page.exists() else "## Machine\n"
     older, block = re.search(f"{begin}.*{end}", before, re.DOTALL), f"{begin}\n{text.strip()}\n{end}"
@@ -48,7 +49,7 @@ def put(name: str, text: str, page: Path = PAGE) -> None:
 
 
 def with_others(text: str, page: Path) -> str:
-    """The page with the sections that other benchmarks wrote into the one that is there."""
+    """The page text with the separately written sections of the existing page."""
     before = page.read_text(encoding="utf-8") if page.exists() else ""
     for name in ("accelerator", "sweeps", "page"):
         found = re.search(rf"<!-- {name}:begin -->.*<!-- {name}:end -->", before, re.DOTALL)

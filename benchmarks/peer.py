@@ -1,7 +1,7 @@
-"""The whole model against the same model in plain Mesa: is it the same, and how much faster.
+"""The compiled model compared with the same model in plain Mesa: agreement and speed.
 
-Both are run as their users run them: `mesa.batch_run` in one process (its default) and in as many as there are processors,
-`abm.ensemble` in one process with its threads, and processes with one thread each, as sweeps have them.
+Both run as users would run them: `mesa.batch_run` in one process (its default) and in one process per processor,
+`abm.ensemble` in one multi-threaded process and in single-threaded processes, as in sweeps.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WAYS = ("plain", "plain_all", "engine", "engine_all", "engine_32")
 
 
 def engine_runs(first: int, runs: int, months: int, precision: int = 64) -> float:
-    """Seconds of an ensemble in this process, compiled before."""
+    """Seconds for an ensemble in this process, excluding compilation."""
     abm.ensemble(seeds=range(first, first + 10), months=months, precision=precision)
     began = time.perf_counter()
     abm.ensemble(seeds=range(first, first + runs), months=months, precision=precision)
@@ -36,7 +36,7 @@ def engine_runs(first: int, runs: int, months: int, precision: int = 64) -> floa
 
 
 def engine_in_processes(runs: int, months: int, precision: int = 64) -> float:
-    """Seconds a run with a process for every processor, each with one thread, started and compiled before."""
+    """Seconds per run with one single-threaded process per processor, excluding start-up and compilation."""
     number = processors()
     with worker_pool(number, preload=["abm.runs.simulate"]) as pool:
         list(pool.map(engine_runs, [0] * number, [10] * number, [months] * number, [precision] * number))
@@ -46,14 +46,14 @@ def engine_in_processes(runs: int, months: int, precision: int = 64) -> float:
 
 
 def plain_runs(path: str, runs: int, months: int, processes: int) -> float:
-    """Seconds a run in Mesa's own runner."""
+    """Seconds per run in Mesa's own runner."""
     began = time.perf_counter()
     batch(path, months, list(range(1, runs + 1)), processes)
     return (time.perf_counter() - began) / runs
 
 
 def seconds_of_months(model: Any, months: int) -> list[float]:
-    """Seconds of each step."""
+    """Seconds for each step."""
     seconds = []
     for _ in range(months):
         began = time.perf_counter()
@@ -63,7 +63,7 @@ def seconds_of_months(model: Any, months: int) -> list[float]:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Everything that `section` shows."""
+    """Measure everything in `section`."""
     months, repeats = (2, 1) if quick else (MONTHS, 3)
     apart = check.differences((0, 24))
     if not max(apart.values()) < check.PRECISION:
@@ -74,7 +74,7 @@ def measure(quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "start.json")
         start.write(start.start_of(market, setup.values, setup.timeline), path)
-        for repeat in range(repeats):  # turn about: what else the machine does falls on all
+        for repeat in range(repeats):  # alternately, so that other load on the machine affects all alike
             runs = 20 if quick else 60
             numbers["engine"].append(engine_runs(100 * repeat, runs, months) / runs)
             numbers["plain"].append(plain_runs(path, 1, months, 1))
@@ -124,7 +124,7 @@ Interactive months: median of {len(found["plain_month"])} and {len(found["engine
 
 
 def figure(found: dict[str, Any]) -> Any:
-    """Seconds of each month of one run, both ways."""
+    """Seconds for each month of one run, with both implementations."""
     from abm.charts import style
 
     @style.styled

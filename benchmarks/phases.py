@@ -1,4 +1,4 @@
-"""Where the time of a month goes: what `abm profile` says, in three months."""
+"""Time by phase of a month, as in `abm profile`, for three months."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MONTHS = {12: "January 2024", 24: "January 2025", 46: "November 2026"}
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Everything that `section` shows."""
+    """Measure everything in `section`."""
     found = {}
     for month in [24] if quick else MONTHS:
         profiled = profile(month=month, repeats=3 if quick else 30)

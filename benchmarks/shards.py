@@ -1,4 +1,4 @@
-"""A sweep on Dask workers, one and two: does throughput double, and what does distributing cost."""
+"""A sweep on one and two Dask workers: scaling of throughput, and the cost of distribution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.sweeps import sweep
 
 
 def throughput(workers: int, runs: int, months: int) -> dict[str, float]:
-    """Runs a second of a sweep on so many Dask processes with one thread each, once they are up and have compiled."""
+    """Runs per second of a sweep on single-threaded Dask processes, excluding start-up and compilation."""
     from dask.distributed import Client, LocalCluster
 
     with (
@@ -29,7 +29,7 @@ def throughput(workers: int, runs: int, months: int) -> dict[str, float]:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Everything that `section` shows."""
+    """Measure everything in `section`."""
     runs, months = (32, 4) if quick else (320, 60)
     found = {str(number): throughput(number, runs, months) for number in (1, 2)}
     return {"runs": runs, "months": months, "workers": found}

@@ -1,6 +1,6 @@
-"""Sweeps: throughput, memory, overhead, and plain Python beside them: `python -m benchmarks.sweeps`.
+"""Sweeps: throughput, memory and overhead, compared with plain Python: `python -m benchmarks.sweeps`.
 
-Writes the section on sweeps of docs/performance.md; takes about half an hour on two cores.
+Writes the section on sweeps in docs/performance.md; takes about half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MONTHS = 60
 
 
 def sweep(runs: int, months: int) -> Sweep:
-    """A Sobol design over four parameters with four paired replications a point."""
+    """Latin hypercube over four parameters with four paired replications per point."""
     factors = {
         "ip_strength": {"low": 0.0, "high": 1.0},
         "distillation_rate": {"low": 0.0, "high": 0.2},
@@ -42,7 +42,7 @@ def sweep(runs: int, months: int) -> Sweep:
 
 
 class Memory(threading.Thread):
-    """Resident memory of this process and of all that descend from it, each second."""
+    """Thread that samples the resident memory of this process and its descendants once per second."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -64,7 +64,7 @@ class Memory(threading.Thread):
 
 
 def timed(runs: int, months: int, workers: int, chunk: int | None = None) -> dict[str, Any]:
-    """One sweep in a new folder: seconds until the first part and in all, memory, time by layer."""
+    """Run a sweep in a new folder; returns seconds to the first part and in total, memory, and time by layer."""
     with tempfile.TemporaryDirectory() as place:
         memory = Memory()
         memory.start()
@@ -104,7 +104,7 @@ def timed(runs: int, months: int, workers: int, chunk: int | None = None) -> dic
 
 
 def plain_months(seed: int) -> float:
-    """Seconds that a month takes in plain Mesa (benchmarks/plain_mesa): objects and loops, agent by agent."""
+    """Seconds per month in plain Mesa (benchmarks/plain_mesa): objects and loops over agents."""
     setup = Setup.of(months=3)
     market, _ = next(months_of(setup, seed))
     model = PlainMarket.from_market(market, setup.values, setup.timeline, rng=seed)
@@ -117,13 +117,13 @@ def plain_months(seed: int) -> float:
 
 
 def plain(workers: int) -> float:
-    """Seconds of a worker for one month, with all workers at it, as `mesa.batch_run` would have them."""
+    """Seconds per month and worker with all workers busy, as in `mesa.batch_run`."""
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         return sum(pool.map(plain_months, range(1, 1 + workers))) / workers
 
 
 def section(large: dict[str, Any], others: list[dict[str, Any]], python: float, quick: bool) -> str:
-    """The section, in Markdown."""
+    """The section as Markdown."""
     workers, months = large["workers"], MONTHS
     per_run = large["wall"] / large["runs"]
     slow = python * months / workers
@@ -175,11 +175,13 @@ One worker is this process with its threads; more are processes with one thread 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure sweeps; write their section of docs/performance.md.")
-    parser.add_argument("--quick", action="store_true", help="few runs, to try the script; prints, writes nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="few runs, to try the script; prints the section instead of writing it"
+    )
     given = parser.parse_args()
     workers = processors()
     runs, few = (96, 32) if given.quick else (10_000, 768)
-    large = timed(runs, MONTHS, workers)  # first: the leader's memory is then its own
+    large = timed(runs, MONTHS, workers)  # first, so that the leader's memory is measured without the other runs
     print("plain Mesa ...", file=sys.stderr)
     python = plain(workers)
     settings = [(1, few // 8), (workers, few // 32), (workers, few // 8), (workers, few // workers)]

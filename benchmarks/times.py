@@ -1,8 +1,8 @@
-"""How long the model takes and how much memory it needs, from the first call of a new process on.
+"""Time and memory of the model from the first call in a new process.
 
-Every measurement runs in a process of its own, so that peak memory is its own and nothing is warm by accident. The
-compilation cache is one of the measurement's own too: cold means that nothing was ever compiled, warm that another
-process compiled the same program before.
+Every measurement runs in its own process, so that peak memory is separate and nothing is warm by accident. It also has
+its own compilation cache: cold means that nothing was compiled before, warm that another process compiled the same
+program before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.page import ROOT
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One measurement: what is run, and how often once it is compiled."""
+    """One measurement: what is run, and the number of repeats after compilation."""
 
     name: str
     title: str
@@ -38,7 +38,7 @@ class Case:
 
 
 def cases(quick: bool) -> list[Case]:
-    """All measurements; `quick` keeps each under a few seconds and means nothing."""
+    """All measurements; with `quick` each takes a few seconds, and the numbers are meaningless."""
     months, runs, many = (6, 8, 2_000) if quick else (60, 64, 100_000)
     return [
         Case("run", "one run, default population", "run", 5, months),
@@ -49,7 +49,7 @@ def cases(quick: bool) -> list[Case]:
 
 
 def measure_case(case: Case) -> dict[str, Any]:
-    """Run the case in this process: seconds of the first call and of every later one, and the process's peak memory."""
+    """Run the case in this process; returns seconds for the first and all later calls, and peak memory in bytes."""
     began = time.perf_counter()
     from abm import ensemble, simulate
 
@@ -67,13 +67,13 @@ def measure_case(case: Case) -> dict[str, Any]:
         start = time.perf_counter()
         once(1 + repeat * case.runs)
         seconds.append(time.perf_counter() - start)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB elsewhere
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return {"import": imported, "first": seconds[0], "later": seconds[1:], "peak": peak}
 
 
 def in_a_process(case: Case, cache: Path) -> dict[str, Any]:
-    """`measure_case` in a fresh Python with its compilation cache in `cache`."""
+    """Run `measure_case` in a fresh Python process with its compilation cache in `cache`."""
     environment = os.environ | {"ABM_CACHE": str(cache)}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     command = [sys.executable, "-m", "benchmarks.times", "--case", json.dumps(dataclasses.asdict(case))]
@@ -82,7 +82,7 @@ def in_a_process(case: Case, cache: Path) -> dict[str, Any]:
 
 
 def help_seconds() -> list[float]:
-    """Seconds that `abm --help` takes as a process of its own, five times."""
+    """Seconds for `abm --help` as a separate process, five times."""
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
@@ -92,12 +92,12 @@ def help_seconds() -> list[float]:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Everything that `section` shows."""
+    """Measure everything in `section`."""
     found = {}
     for case in cases(quick):
         with tempfile.TemporaryDirectory() as folder:
             print(f"  {case.title}, {case.months} months", file=sys.stderr, flush=True)
-            # Cold first: it fills the cache that the second process finds.
+            # Cold first: it fills the cache for the second process.
             cold = in_a_process(dataclasses.replace(case, repeats=0), Path(folder))
             warm = in_a_process(case, Path(folder))
             found[case.name] = {"case": dataclasses.asdict(case), "cold": cold, "warm": warm}

@@ -1,4 +1,4 @@
-"""How far the compiled model is from hand-written loops on the same work, and from what the machine can do."""
+"""The compiled model compared with hand-written loops for the same work, and with the limits of the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from abm.support.axes import DAYS
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Everything that `section` shows. Needs numba."""
+    """Measure everything in `section`. Needs numba."""
     from benchmarks.limit import blocks
 
     return blocks.measure(quick)
@@ -26,7 +26,7 @@ def section(found: dict[str, Any]) -> str:
         rows.append(
             f"| {kind} | {at} | **{one['ratio']:.2f}** | {engine:.2f} | {kernel:.2f} | {least} | {one['apart']:.0e} |"
         )
-    # An investor's 28 numbers of eight bytes, 22 of them written, each trading day: what must move at the least.
+    # Minimum traffic: 28 numbers of eight bytes per investor and trading day, of which 22 are also written.
     slow = [one for name, one in found["blocks"].items() if name.startswith("investors")]
     moved = 1000 * (28 + 22) * 8 * DAYS
     rates = {who: max(one["runs"] * moved / min(one[who]) for one in slow) for who in ("engine", "kernel")}

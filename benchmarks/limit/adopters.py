@@ -1,4 +1,4 @@
-"""A month's choices of all adopters of one run at given prices, as hand-written loops: nested logit, habit, use."""
+"""Hand-written loops for a month's choices of all adopters of a run at given prices: nested logit, habit, use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Adopters(NamedTuple):
 
 
 class Products(NamedTuple):
-    """What is on sale (products,); nest 0 or 1."""
+    """Products on sale (products,); nest 0 or 1."""
 
     capability: Any
     log_price: Any
@@ -43,7 +43,7 @@ class Products(NamedTuple):
 
 @njit(error_model="numpy")
 def choices(p, who, peers, goods):
-    """Shares move towards the chosen ones; then how much is used."""
+    """Move shares towards the chosen ones, then compute use."""
     adopters, products = who.usage.shape
     watched, independence = peers.shape[1], 1 - p.nest_correlation
     before, utility, weight = who.usage.copy(), np.empty(products), np.empty(products)

@@ -1,4 +1,4 @@
-"""The two dearest blocks of the month, compiled and hand-written, on the same arrays; and what the machine can do.
+"""The two most expensive blocks of the month, compiled and hand-written, on the same arrays; and limits of the machine.
 
 The engine's block and the kernel's must agree to 1e-9 before they are timed. Both compute one chunk of runs in one
 thread, turn about, so that whatever else the machine does meets both.
@@ -28,7 +28,7 @@ PRECISION = 1e-9
 
 
 class Chunk:
-    """A chunk of default runs at the beginning of a month."""
+    """A chunk of default runs at the start of a month."""
 
     def __init__(self, at: int, runs: int = CHUNK, **sizes: int) -> None:
         self.runs = runs
@@ -40,20 +40,20 @@ class Chunk:
         return lambda: jax.block_until_ready(program(self.markets, self.inputs, self.events))
 
     def of(self, run: int, kind: Any, **more: Any) -> Any:
-        """A run's parameters, as a kernel takes them."""
+        """Parameters of a run in the form that a kernel takes."""
         own = {name: float(self.values[name][run]) for name in kind._fields if name in self.values}
         return kind(**own, **more)
 
 
 def trading(market: Market, now: Now) -> Any:
-    """The engine's block: news arrive, are heard and learnt, prices form, investors talk; no settlement."""
+    """The engine's block: news arrives and is learnt, prices form, investors talk; without settlement."""
     _, investors, exchange, _, returns = equities.trading_days(market, now)
     changed = ("belief", "uncertainty", "reference", "attentive", "heard_signal", "heard_precision", "heard_claims")
     return [getattr(investors, name) for name in changed], exchange.log_price, returns
 
 
 def small_arrays(market: Market, now: Now) -> dict[str, Any]:
-    """What the investors' kernel is given: news, keys of the draws, loadings; little beside the investors."""
+    """Other inputs of the investors' kernel: news, keys of the draws, loadings; small compared with the investors."""
     days = jnp.arange(DAYS)
     stream = market.investors.populations[0].kind.stream
     luck = now.draws.each(days, lambda day: equities.day_luck(day, market))
@@ -70,7 +70,7 @@ def small_arrays(market: Market, now: Now) -> dict[str, Any]:
 
 
 def investor_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """What lays the arrays out, and what plays the month on them."""
+    """Return a function that lays out the arrays and one that simulates the month on them."""
     given = jax.tree.map(np.asarray, chunk.compiled(small_arrays)())
     group, exchange = chunk.markets.investors, chunk.markets.exchange
     columns = [np.asarray(getattr(group, name), float) for name in investors.Investors._fields]
@@ -101,7 +101,7 @@ def investor_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]
 
 
 def choosing(market: Market, now: Now) -> Any:
-    """The engine's block: what adopters think of the models on sale, choose, get used to, and use."""
+    """The engine's block: adopters evaluate the models on sale, choose, form habits and use them."""
     products = products_of(market.labs, now.p)
     tastes = tokens.Tastes(market.adopters.ask("quality", now.p, products), tokens.peer_shares(market))
     target, _ = tokens.choose(market, now, products, tastes)
@@ -112,7 +112,7 @@ def choosing(market: Market, now: Now) -> Any:
 
 
 def adopter_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """What lays the arrays out, and what plays the month on them."""
+    """Return a function that lays out the arrays and one that simulates the month on them."""
 
     def sold(market: Market, now: Now) -> Any:
         goods = products_of(market.labs, now.p)._replace(nest=None, owner=None)
@@ -158,14 +158,14 @@ BLOCKS = {"investors": (trading, investor_kernel), "adopters": (choosing, adopte
 
 
 def farthest(one: Any, other: Any) -> float:
-    """Largest difference, relative to the size of each array."""
+    """Largest difference relative to the largest element of each array."""
     pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
     arrays = [(np.asarray(a, float), np.asarray(b, float)) for a, b in pairs]
     return max(float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-300)) for a, b in arrays)
 
 
 def compare(name: str, at: int, repeats: int, **sizes: int) -> dict[str, Any]:
-    """Both versions of a block in one month: how far apart they are, and seconds of each call."""
+    """Run both versions of a block in one month; returns their difference and seconds for each call."""
     chunk, (block, kernel) = Chunk(at, **sizes), BLOCKS[name]
     engine = chunk.compiled(block)
     lay, play = kernel(chunk)
@@ -193,7 +193,7 @@ def exponentials(x, out):
 
 
 def bandwidth(size: int, repeats: int) -> float:
-    """Bytes read and written a second by copying arrays of `size` bytes, one thread (STREAM's copy)."""
+    """Bytes read and written per second when copying arrays of `size` bytes, one thread (STREAM copy)."""
     source = np.ones(size // 8)
     target = np.empty_like(source)
     times = max(1, (1 << 28) // size)
@@ -207,7 +207,7 @@ def bandwidth(size: int, repeats: int) -> float:
 
 
 def exponential_rate(repeats: int, size: int = 4096) -> float:
-    """Exponentials of doubles a second in a compiled loop over an array in the nearest cache."""
+    """Exponentials of doubles per second in a compiled loop over an array in the first-level cache."""
     x, out = np.linspace(-2, 2, size), np.empty(size)
     exponentials(x, out)
     seconds = []
@@ -219,7 +219,7 @@ def exponential_rate(repeats: int, size: int = 4096) -> float:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Everything that `section` shows."""
+    """Measure everything in `section`."""
     repeats = 3 if quick else 40
     months = (24,) if quick else (12, 24, 48)
     blocks = {f"{name} {at}": compare(name, at, repeats) for at in months for name in BLOCKS}

@@ -1,4 +1,4 @@
-"""A month's trading days of all investors of one run, as hand-written loops: what `abm.market.phases.equities` compiles to, at best.
+"""Hand-written loops for the trading days of a month, all investors of a run: a bound for what `abm.market.phases.equities` compiles to.
 
 One pass over an investor's numbers a day, nothing stored in between. Arguments are plain arrays of one run; those that
 the month changes are changed in place.
@@ -18,7 +18,7 @@ PARAMETERS = (
     "demand_per_mispricing", "trend_strength", "inventory_aversion", "market_depth", "liquidity_feedback", "price_limit",
     "momentum_update", "variance_update", "noise_correlation", "social_influence", "anchoring",
 )  # fmt: skip
-QUESTIONS = 4  # known to the compiler, which writes the loops over them out
+QUESTIONS = 4  # known at compile time, so that the compiler unrolls the loops
 P = NamedTuple("P", [(name, float) for name in PARAMETERS])  # type: ignore[misc]
 
 
@@ -42,21 +42,21 @@ class Investors(NamedTuple):
 
 
 class Assets(NamedTuple):
-    """What is known of the assets (A,), loadings (A, Q); the first four change."""
+    """Data of the assets (A,) and loadings (A, Q); the first four change."""
 
     log_price: Any
     momentum: Any
     variance: Any
     position: Any
-    start: Any  # ln value priced in when the month begins
-    target: Any  # and when it ends
+    start: Any  # ln value priced in at the start of the month
+    target: Any  # and at its end
     loadings: Any
     usual: Any
     listed: Any
 
 
 class News(NamedTuple):
-    """The public record, which changes, and what each day adds to it (D, ...); luck: keys (D, 2), own (D, A), common (D,)."""
+    """The public record, which changes, and daily additions to it (D, ...); luck: keys (D, 2), own (D, A), common (D,)."""
 
     signal: Any
     precision: Any

@@ -1,4 +1,4 @@
-"""The same model in plain Mesa: objects with rules, no JAX. The peer against which the compiled engine is timed.
+"""The same model in plain Mesa: objects with rules, no JAX. The peer with which the compiled engine is compared.
 
 Written as one writes a Mesa model: agents are objects that know their model, numbers are Python floats, and vectors over
 products or assets are small NumPy arrays. What does not change within a month is computed once a month. The default

@@ -25,8 +25,8 @@ from benchmarks.plain_mesa.tokens import adoption
 class Books(NamedTuple):
     """A lab's month, $ M."""
 
-    worth: float  # of tokens sold, $
-    markup: float  # of it above cost, $
+    worth: float  # value of tokens sold, $
+    markup: float  # part above cost, $
     sales: float
     cost: float
     own_share: float
@@ -55,7 +55,7 @@ def close_books(model: Any) -> None:
     for lab, b in zip(labs, books, strict=True):
         if lab.teacher != NOBODY:
             tuition[lab.teacher] += b.fees_paid
-        winner = leader if lab.teacher == NOBODY else lab.teacher  # whoever has no teacher now pays the leader
+        winner = leader if lab.teacher == NOBODY else lab.teacher  # without a current teacher, the leader is paid
         awards[winner] += b.damages
     for i, lab in enumerate(labs):
         lab.funded = 0.0
@@ -73,7 +73,7 @@ def close_books(model: Any) -> None:
 
 
 def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
-    """The month's income and costs of a lab; of a slot nothing."""
+    """Income and costs of a lab in the month; zero for an empty slot."""
     if not lab.active:
         return Books(*[0.0] * len(Books._fields))
     p, law = model.p, lab.law
@@ -134,7 +134,7 @@ def record_flows(model: Any, books: list[Books]) -> None:
 
 
 def layers_close_books(model: Any) -> None:
-    """Power earns energy, platforms earn rent, applications earn part of what users gain."""
+    """Income of layers: power from energy, platforms from rent, applications from part of users' surplus."""
     p, flows, cloud, growth = model.p, model.flows, model.cloud, adoption(model)
     flows.rent_internal = cloud.internal * cloud.rental_price
     flows.energy_platforms = p.energy_cost * sum(cloud.installed)
@@ -153,7 +153,7 @@ def layers_close_books(model: Any) -> None:
 
 
 def enter_and_exit(model: Any) -> None:
-    """Labs without money for too long leave; financed forks of the best open weights take free slots."""
+    """Labs without money for too long exit; financed forks of the best open weights take free slots."""
     p, labs, accounts, flows = model.p, model.labs, model.accounts, model.flows
     leavers = [lab for lab in labs if lab.active and lab.distressed >= p.insolvency_months]
     luck = model.draws.uniform("entry", len(labs))
@@ -173,7 +173,7 @@ def enter_and_exit(model: Any) -> None:
             and luck[lab.number] < chance * math.exp(-burden * lab.law.compliance_fixed)
         ]
 
-    for lab in entrants:  # before anybody leaves: a leaver's weights can still be forked
+    for lab in entrants:  # before exits: the weights of exiting labs can still be forked
         accounts.retired -= p.seed_machines - lab.machines
         become_entrant(lab, origin, model)
     flows.rescued = sum(-lab.cash for lab in leavers)
@@ -185,7 +185,7 @@ def enter_and_exit(model: Any) -> None:
 
 
 def become_entrant(lab: Any, origin: Any, model: Any) -> None:
-    """A fork of the best open weights."""
+    """Enter as a fork of the best open weights."""
     p = model.p
     lab.active = True
     lab.cash, lab.machines = p.seed_funding, p.seed_machines

@@ -1,4 +1,4 @@
-"""Who buys tokens."""
+"""Adopters: buyers of tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = np.ndarray
 
 
 class Offers(NamedTuple):
-    """What is on sale, closed labs' products first, two a lab; what is the same for all adopters is worked out here."""
+    """Products on sale, closed labs' first, two per lab, with quantities common to all adopters."""
 
     price: Array  # $ per M tokens
     log_price: Array
@@ -24,8 +24,8 @@ class Offers(NamedTuple):
     brand: Array
     is_open: Array  # 1 or 0
     on_sale: Array  # booleans
-    absent: Array  # 0, or -inf where it is not on sale
-    opens: int  # number of the first open product
+    absent: Array  # 0, or -inf if not on sale
+    opens: int  # index of the first open product
 
     @classmethod
     def of(cls, labs: list[Any]) -> Offers:
@@ -60,7 +60,7 @@ def log_sum(values: tuple[float, ...]) -> float:
 
 
 class Adopter(mesa.Agent):
-    """A segment of users: picks among models useful for its tasks, uses more when the price index falls."""
+    """A segment of users: chooses among models useful for its tasks and uses more when the price index falls."""
 
     active: bool
     home: int
@@ -85,7 +85,7 @@ class Adopter(mesa.Agent):
         self.use_at_one = self.scale * p.outside_price**self.usage_elasticity
 
     def look(self, offers: Offers) -> None:
-        """What it makes of each product before price: usefulness for its tasks, trust, openness, brand, and peers."""
+        """Utility of each product before price: usefulness for its tasks, trust, openness, brand, and peers."""
         p = self.model.p
         useful = -np.logaddexp(0.0, (self.difficulty - offers.capability) / p.usefulness_width)
         self.quality = (
@@ -104,7 +104,7 @@ class Adopter(mesa.Agent):
         nests, values = [], []
         for nest in (worth[: offers.opens], worth[offers.opens :]):
             top = float(nest.max())
-            if top == -math.inf:  # nobody is in it
+            if top == -math.inf:  # the nest is empty
                 nests.append(np.zeros(nest.size))
                 values.append(-math.inf)
                 continue
@@ -117,7 +117,7 @@ class Adopter(mesa.Agent):
         return np.concatenate(target), np.concatenate(nests), math.exp(-value / self.price_sensitivity)
 
     def answer(self, offers: Offers) -> tuple[Array, Array]:
-        """Spending on each lab, and its elasticity in the lab's common markup, at what it would choose today."""
+        """Spending on each lab, and its elasticity in the lab's common markup, at today's target shares."""
         rho = self.model.p.nest_correlation
         target, within, index = self.choose(offers)
         own = by_lab(target)
@@ -126,13 +126,13 @@ class Adopter(mesa.Agent):
         return self.use_at_one * index ** (1 - self.usage_elasticity) * own, elasticity
 
     def adopt(self, offers: Offers) -> None:
-        """Usage shares move towards the target shares: habit. What has left the market is used no more."""
+        """Move usage shares towards the target shares (habit); products that left the market are no longer used."""
         self.target, self.within, self.target_index = self.choose(offers)
         usage = self.usage + self.model.p.habit_rate * (self.target - self.usage)
         self.usage = np.where(offers.on_sale, usage, 0.0)
 
     def use(self, offers: Offers, growth: float) -> None:
-        """How much to use, at the price index of what habit has it use, and what it costs."""
+        """Use and spending at the price index of its habitual products."""
         value = self.value_of_use(offers)
         self.price_index = math.exp(-value / self.price_sensitivity)
         spent = self.use_at_one * growth * self.price_index ** (1 - self.usage_elasticity)
@@ -140,7 +140,7 @@ class Adopter(mesa.Agent):
         self.spending = float(self.tokens @ offers.price) * 1e-6
 
     def value_of_use(self, offers: Offers) -> float:
-        """Utility of the shares it has, with what variety is worth (Anderson, de Palma and Thisse 1988)."""
+        """Utility of its shares, including the value of variety (Anderson, de Palma and Thisse 1988)."""
         rho, usage = self.model.p.nest_correlation, self.usage
         variety = np.log(np.where(usage > 0, usage, 1.0))
         utility = self.appeal - self.price_sensitivity * offers.log_price
@@ -153,7 +153,7 @@ class Adopter(mesa.Agent):
         return value + rest * self.outside - (rest * math.log(rest) if rest > 0 else 0.0)
 
     def worth_of_capability(self, offers: Offers, growth: float) -> Array:
-        """Sales less cost, $ a month, that one nat more of both its products would bring each lab at target shares."""
+        """Gain in sales minus cost, $ per month, of each lab from one more nat in both its products, at target shares."""
         rho, sigma, width = self.model.p.nest_correlation, self.price_sensitivity, self.model.p.usefulness_width
         gain = self.quality_taste / width / (1 + np.exp((offers.capability - self.difficulty) / width))
         in_nest = by_lab(self.within * gain).repeat(len(TIERS))
@@ -171,7 +171,7 @@ class Adopter(mesa.Agent):
         return opened >= closed - self.model.p.switching_cost
 
     def surplus(self, growth: float) -> float:
-        """What it gains over doing without models, $ M a month: the area under its demand for use."""
+        """Surplus over not using models, $ M per month: the area under its demand."""
         p, index = self.model.p, self.price_index
         scale, power = self.use_at_one * growth, 1 - self.usage_elasticity
         if abs(power) < 1e-6:

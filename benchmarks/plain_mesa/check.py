@@ -33,7 +33,7 @@ OF_LABS = {
 
 
 def draws_of(market: Market, seed: int) -> GivenDraws:
-    """The compiled model's numbers for the month that comes."""
+    """Draws of the compiled model for the next month."""
     luck, labs = Draws.from_seed(seed).at(market.month), market.labs
     listed = (market.vendors, labs, market.infrastructure)
     table = {name: getattr(luck, kind)(name, labs) for name, kind in OF_LABS.items()}
@@ -50,7 +50,7 @@ def draws_of(market: Market, seed: int) -> GivenDraws:
 
 
 def pairs(plain: PlainMarket, market: Market, report: Any) -> Iterator[tuple[str, Any, Any]]:
-    """(name, here, there) of everything that a month changes or reports."""
+    """(name, value here, value in the compiled model) of everything that a month changes or reports."""
     for name, theirs in GROUPS.items():
         group = getattr(market, theirs)
         for field in group.populations[0].columns:
@@ -66,7 +66,7 @@ def pairs(plain: PlainMarket, market: Market, report: Any) -> Iterator[tuple[str
 
 
 def difference(here: Any, there: Any) -> float:
-    """Largest difference, relative to the largest number of the field; infinite where shapes or infinities differ."""
+    """Largest difference, relative to the largest number of the field; infinite if shapes or infinities differ."""
     here, there = np.asarray(here, dtype=float), np.asarray(there, dtype=float)
     finite = np.isfinite(there)
     if here.shape != there.shape or not np.array_equal(here[~finite], there[~finite], equal_nan=True):
@@ -78,7 +78,7 @@ def difference(here: Any, there: Any) -> float:
 
 
 def differences(months: Sequence[int] = (0, 24), seed: int = 1, **sizes: Any) -> dict[str, float]:
-    """Largest relative difference by field over these months of a default run, each played from the same market."""
+    """Largest relative difference by field over these months of a default run, each started from the same market."""
     with jax.enable_x64(True):
         setup = Setup.of(months=max(months) + 1, **sizes)
         found: dict[str, float] = {}
@@ -86,7 +86,9 @@ def differences(months: Sequence[int] = (0, 24), seed: int = 1, **sizes: Any) ->
         for market, report in months_of(setup, seed):
             if before is not None and int(before.month) in months:
                 draws = draws_of(before, seed)
-                plain = PlainMarket.from_market(before, setup.values, setup.timeline, setup.equations, draws=draws, rng=0)
+                plain = PlainMarket.from_market(
+                    before, setup.values, setup.timeline, setup.equations, draws=draws, rng=0
+                )
                 plain.step()
                 for name, here, there in pairs(plain, market, report):
                     found[name] = max(found.get(name, 0.0), difference(here, there))
@@ -95,7 +97,7 @@ def differences(months: Sequence[int] = (0, 24), seed: int = 1, **sizes: Any) ->
 
 
 def main() -> None:
-    """Print every field's difference, the largest first; fail where one is above the precision."""
+    """Print the difference of every field, largest first, and fail if one exceeds the precision."""
     found = differences()
     for name, size in sorted(found.items(), key=lambda item: -item[1]):
         print(f"{size:.1e}  {name}")

@@ -70,7 +70,7 @@ def trade_chips(model: Any) -> None:
 
 
 def performance_left(model: Any, vendor: int, region: int) -> float:
-    """Share of a chip's performance that an export cap leaves."""
+    """Share of a chip's performance allowed by an export cap."""
     return min(1.0, model.events.performance_cap[vendor][region] / model.vendors[vendor].performance)
 
 
@@ -132,7 +132,7 @@ def platform_orders(model: Any) -> list[float]:
 def build_cloud(
     model: Any, budget: list[float], per_dollar: list[float], spent_share: list[float], lag: list[float]
 ) -> float:
-    """Orders pass the pipeline; what the power supply cannot run waits in its last stage. Returns what is retired."""
+    """Move orders through the pipeline; machines without power wait in its last stage. Returns retired machines."""
     p, cloud = model.p, model.cloud
     retired = 0.0
     for r, regulator in enumerate(model.regulators):

@@ -1,4 +1,4 @@
-"""Numbers and functions that several parts use."""
+"""Constants and functions used by several modules."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ SHOCK_MONTH = 24
 METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
 POWER, PLATFORMS, APPLICATIONS = range(3)
 NOBODY = -1
-NOTHING = -30.0  # nats: capability of a market on which nothing is sold
-NEVER = -50.0  # nats: a capability nobody has
+NOTHING = -30.0  # nats: capability of a market without sales
+NEVER = -50.0  # nats: below any capability
 INSTRUMENTS = (
     "ip_strength",
     "ip_clarity",
@@ -36,7 +36,7 @@ def logistic(x: float) -> float:
 
 
 def first_greatest(values: list[float]) -> int:
-    """Number of the greatest, the first of equals."""
+    """Index of the maximum; the first one if tied."""
     return values.index(max(values))
 
 
@@ -49,7 +49,7 @@ def erlang_stages(stages: list[float], inflow: float, mean_lag: float) -> tuple[
 
 
 def price_response(sd_value: float, sd_motive: float, cost: float) -> float:
-    """How far a price follows a report (Fischer and Verrecchia 2000)."""
+    """Response of a price to a report (Fischer and Verrecchia 2000)."""
     if sd_value <= 0:
         return 0.0
     scale = math.sqrt(3) * sd_motive / (cost * sd_value)
@@ -59,7 +59,7 @@ def price_response(sd_value: float, sd_motive: float, cost: float) -> float:
 
 
 def option_multiple(interest: float, payout: float, volatility: float) -> float:
-    """Value over cost at which waiting ends (Dixit and Pindyck 1994)."""
+    """Ratio of value to cost at which investing is optimal (Dixit and Pindyck 1994)."""
     variance = max(volatility, 1e-9) ** 2
     drift = interest - payout - variance / 2
     root = math.sqrt(drift**2 + 2 * interest * variance)

@@ -1,4 +1,4 @@
-"""Where decisions get their random numbers."""
+"""Sources of random numbers for decisions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Draws(Protocol):
 
 
 class FreshDraws:
-    """From Mesa's generator of the model."""
+    """Draws from the Mesa model's generator."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -29,7 +29,7 @@ class FreshDraws:
 
 
 class GivenDraws:
-    """From a table of one month's numbers by decision; daily ones have the day as first axis."""
+    """Draws from a table of one month's numbers by decision; daily ones have the day as first axis."""
 
     def __init__(self, table: dict[str, np.ndarray]) -> None:
         self.table = table

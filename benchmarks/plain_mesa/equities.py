@@ -1,4 +1,4 @@
-"""8. Equities: 21 days on which news spreads, beliefs move, investors trade and prices form; they talk at weekends."""
+"""8. Equities: 21 days on which news spreads, beliefs move, investors trade and prices form; investors talk at weekends."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from benchmarks.plain_mesa.constants import APPLICATIONS, DAYS, FLAGSHIP, PLATFORMS, POWER, QUESTIONS, WEEK
 from benchmarks.plain_mesa.news import DayNews, news_of_month
 
-ROUNDS = 2  # a story passes on this many times in a trading day
+ROUNDS = 2  # rounds of passing on a story per trading day
 Array = np.ndarray
 
 
 class Month(NamedTuple):
-    """What does not change over the month's trading days, by asset (A,)."""
+    """Quantities constant over the month's trading days, by asset (A,)."""
 
     loadings: Array  # (A, Q)
     squares: Array
     usual: Array  # standard deviation of daily noise in quiet times
     listed: Array  # 1 or 0
-    constant: float  # demand whatever the price
+    constant: float  # price-independent demand
     value: float  # demand per log point of value over price
     trend: float  # demand per unit of momentum
     diagnostic: float
@@ -29,7 +29,7 @@ class Month(NamedTuple):
 
 
 class Closing(NamedTuple):
-    """What investors settle at, by asset (A,)."""
+    """Quantities for the month-end settlement, by asset (A,)."""
 
     gap: Array  # base value over price, log points
     loadings: Array
@@ -98,7 +98,7 @@ def spread_news(model: Any, news: DayNews, day: int) -> None:
 
 
 def form_prices(model: Any, month: Month, day: int) -> tuple[Array, Array]:
-    """The market maker moves each price by the order it faces over its depth: returns, and gains of both strategies."""
+    """The market maker moves each price by the net order divided by depth; returns and gains of both strategies."""
     p, exchange, draws = model.p, model.exchange, model.draws
     orders = [investor.order(month.diagnostic) for investor in model.investors]
     total = np.array([sum(column) for column in zip(*orders, strict=True)])
@@ -134,7 +134,7 @@ def settle(model: Any, month: Month, profits: Array, opening: Array) -> None:
     payout[v + n :] = [p.payout_ratio * max(layer.profit, 0.0) for layer in model.layers]
     payout -= funding
     price = np.exp(exchange.log_price)
-    worth = price * exchange.shares * month.listed  # an empty slot is worth nothing to anybody
+    worth = price * exchange.shares * month.listed  # an empty slot is worth nothing
     closing = Closing(
         gap=exchange.base - exchange.log_price,
         loadings=month.loadings,
@@ -177,7 +177,7 @@ def target_base(model: Any) -> Array:
 
 
 def loadings_of(model: Any) -> Array:
-    """How a nat of belief on each question moves each firm's log value (A, Q)."""
+    """Effect of a nat of belief on each question on each firm's log value (A, Q)."""
     p = model.p
     slack = (1 - p.crash_capacity) * (1 - p.chip_demand_elasticity)
     narrative = p.crash_beliefs * p.narrative_loading

@@ -1,4 +1,4 @@
-"""9. Observe: the headline numbers that Mesa's collector keeps every month."""
+"""9. Observe: headline numbers collected by Mesa every month."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def closed_profit(model: Any) -> float:
 
 
 def open_closed_gap(model: Any) -> float:
-    """Nats by which the best open capability is behind the frontier."""
+    """Gap between the frontier and the best open capability, nats."""
     opened = [max(lab.capability) for lab in model.labs if lab.active and lab.is_open]
     return model.frontier() - max([NOTHING, *opened])
 
@@ -88,4 +88,4 @@ HEADLINES: dict[str, Callable[[Any], float]] = {
         active_labs,
     )
 }
-"""By the names they have among the compiled model's observables."""
+"""Headlines by their names among the compiled model's observables."""

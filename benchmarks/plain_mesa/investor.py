@@ -1,4 +1,4 @@
-"""Who believes what, and trades on it."""
+"""Investors: beliefs and trading."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Investor(mesa.Agent):
         self.listens = self.susceptibility * model.p.social_influence
 
     def open_month(self) -> None:
-        """How strongly it bets on value and on the trend; it keeps wealth and strategy for a month."""
+        """Weights of its bets on value and on the trend; wealth and strategy are fixed for a month."""
         p = self.model.p
         bet = p.demand_per_mispricing * self.wealth * self.aggressiveness
         self.fundamental = bet * (1 - self.trend_share)
@@ -61,8 +61,8 @@ class Investor(mesa.Agent):
         return awake / len(self.neighbours) >= self.threshold
 
     def learn(self, record: Any, pace: float, drift: float) -> None:
-        """The reference follows belief, and doubt grows; who is attentive first learns what it has not absorbed yet."""
-        m0, m1, m2, m3 = self.belief  # written out, since every investor does it every day
+        """Update reference and uncertainty; an attentive investor first absorbs pending news."""
+        m0, m1, m2, m3 = self.belief  # unrolled, because every investor does it every day
         r0, r1, r2, r3 = self.reference
         self.reference = [r0 + pace * (m0 - r0), r1 + pace * (m1 - r1), r2 + pace * (m2 - r2), r3 + pace * (m3 - r3)]
         if self.attentive > 0.5:
@@ -93,14 +93,14 @@ class Investor(mesa.Agent):
         return [sum(column) / number for column in zip(*[n.belief for n in self.neighbours], strict=True)]
 
     def talk(self, heard: list[float]) -> None:
-        """One round of averaging: neighbours against its own view, and back towards the opinion it started from."""
+        """One round of averaging with neighbours, anchored to its initial opinion."""
         anchoring, listens = self.model.p.anchoring, self.listens
         for q, others in enumerate(heard):
             inner = listens * others + (1 - listens) * self.belief[q]
             self.belief[q] = inner + anchoring * (self.anchor[q] - inner)
 
     def felt(self, diagnostic: float) -> list[float]:
-        """Diagnostic belief: news is over-weighted against the reference it is compared with."""
+        """Diagnostic belief: news is over-weighted relative to the reference."""
         m0, m1, m2, m3 = self.belief
         r0, r1, r2, r3 = self.reference
         more = 1 + diagnostic
@@ -112,7 +112,7 @@ class Investor(mesa.Agent):
         ]
 
     def order(self, diagnostic: float) -> tuple[float, ...]:
-        """What moves its demand from day to day: felt beliefs and doubts by question, each times its bet on value."""
+        """Daily drivers of demand: felt beliefs and uncertainties by question, each times its bet on value."""
         bet = self.fundamental
         f0, f1, f2, f3 = self.felt(diagnostic)
         v0, v1, v2, v3 = self.uncertainty
@@ -133,6 +133,6 @@ class Investor(mesa.Agent):
         self.trend_share = 0.5 * self.trend_share + 0.5 * p.trend_share_maximum * share
 
     def grow(self, closing: Any) -> None:
-        """Wealth follows the portfolio: a better month than the market's gives more weight in it."""
+        """Update wealth with the portfolio: a better month than the market's increases its share."""
         held = np.maximum(self.holdings, 0.0)
         self.wealth *= float(held @ closing.worth_grown) / max(float(held @ closing.worth), 1e-12)

@@ -1,4 +1,4 @@
-"""What closed and open labs share: research, imitation, defence, releases, machines."""
+"""Common rules of closed and open labs: research, imitation, defence, releases, machines."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from benchmarks.plain_mesa.constants import (
 
 
 class Lesson(NamedTuple):
-    """Whom a lab could learn from, how far that goes, and what an exchange costs."""
+    """Potential teachers of a lab, the ceiling of learning, and the cost of an exchange."""
 
     teacher: int
     ceiling: float  # nats
     price: float  # $ M per M exchanges, penalty included
-    source: int  # of open weights
+    source: int  # source of open weights
     open_capability: float  # nats
 
 
@@ -97,7 +97,7 @@ class Lab(mesa.Agent):
     # Research
 
     def research(self, published: float, luck: float) -> None:
-        """Own progress, faster under scarcity, and what the published frontier teaches; the run trains on."""
+        """Own progress, faster under scarcity, and learning from the published frontier; the training run continues."""
         p, model = self.model.p, self.model
         lucky = math.exp(p.research_luck * luck - 0.5 * p.research_luck**2)
         trend = math.log(2) / p.algorithmic_doubling_time
@@ -117,18 +117,18 @@ class Lab(mesa.Agent):
         return self.efficiency + math.log(max(self.run_compute, 1e-9) / self.model.p.reference_compute)
 
     def untaught_candidate(self) -> float:
-        """The best it could release now without a teacher."""
+        """Best capability it could release now without a teacher."""
         return max(self.own_candidate(), self.copied)
 
     def candidate(self) -> float:
-        """The best it could release now."""
+        """Best capability it could release now."""
         return max(self.untaught_candidate(), self.distilled)
 
     def is_forkable(self) -> bool:
         return self.active and self.is_open and self.licence > self.model.p.licence_needed
 
     def choose_exchanges(self, lesson: Lesson) -> None:
-        """Distil until the gain of an exchange is its price and expected penalty (Becker 1968)."""
+        """Distil until the gain from an exchange equals its price plus expected penalty (Becker 1968)."""
         p = self.model.p
         self.exchanges, self.teacher = 0.0, NOBODY
         if self.access_cut > 0 or lesson.teacher == NOBODY:
@@ -160,7 +160,7 @@ class Lab(mesa.Agent):
     # Enforcement
 
     def defend(self, exchanges: float) -> None:
-        """Rate limits up to the point where they cost what they save, and what events add."""
+        """Set rate limits so that marginal cost equals marginal savings, plus what events add."""
         p = self.model.p
         exposure = p.detection_rate * exchanges
         stake = p.imitation_loss * max(self.marginal_value, 0.0)
@@ -168,7 +168,7 @@ class Lab(mesa.Agent):
         self.vigilance = min(effort, p.vigilance_maximum) + self.model.events.vigilance[self.number]
 
     def answer_case(self, detection: float, ruling: float, court: float) -> tuple[bool, bool]:
-        """Caught: access is cut. Suit lost: damages are owed and what was distilled is enjoined."""
+        """If caught, access is cut; if a suit is lost, damages are owed and distilled capability is enjoined."""
         p, law = self.model.p, self.law
         vigilance = self.model.labs[self.teacher].vigilance
         effort = vigilance + law.enforcement_effort + self.model.events.allegation[self.number]
@@ -230,10 +230,10 @@ class Lab(mesa.Agent):
     # Machines
 
     def chip_budget(self) -> float:
-        """What it spends on chips this month if they are there, $ M."""
+        """Planned spending on chips this month, $ M."""
         return min(self.order_budget, max(self.cash, 0.0)) if self.active else 0.0
 
     def build(self, compute: float, lag: float) -> None:
-        """Machines ordered pass stages of building and permitting before they come on line."""
+        """Ordered machines pass stages of building and permitting before they come online."""
         arrived, self.ordered = erlang_stages(self.ordered, compute, lag)
         self.machines = self.machines * (1 - self.model.p.compute_depreciation) + arrived

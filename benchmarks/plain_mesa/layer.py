@@ -1,4 +1,4 @@
-"""Listed firms that are not vendors or labs."""
+"""Layers: listed firms other than vendors and labs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Layer(mesa.Agent):
         self.__dict__.update(columns)
 
     def close_books(self, income: float, costs: float, investment: float) -> float:
-        """Profit and cash of the month; returns what is paid out."""
+        """Update profit and cash of the month; returns the payout."""
         self.revenue = income
         self.profit = income + self.other_income - costs
         payout = self.model.p.payout_ratio * max(self.profit, 0.0)

@@ -27,14 +27,14 @@ from benchmarks.plain_mesa.tokens import add_up_volumes, trade_tokens
 from benchmarks.plain_mesa.vendor import Vendor
 
 ASSETS = ("log_price", "base", "target_base", "shares", "position", "momentum", "variance")
-"""What the exchange has of every asset: arrays, the rest are numbers and lists."""
+"""Fields of the exchange that are arrays over assets; the others are numbers and lists."""
 
 USUAL = ("posted", "log", True)
-"""Pricing, price form and short sales: the equations that are written here."""
+"""Pricing, price form and short sales: the equations implemented here."""
 
 
 class PlainMarket(mesa.Model):
-    """Plays months from a start until none of `months` is left.
+    """Simulates `months` months from a start.
 
     Parameters
     ----------
@@ -93,13 +93,13 @@ class PlainMarket(mesa.Model):
     def from_market(
         cls, market: Any, values: Any, timeline: dict[str, Any], equations: Any = None, **options: Any
     ) -> PlainMarket:
-        """From a compiled model's market, parameter values by name, timeline (months first) and equations (the usual)."""
+        """Create from a compiled model's market, parameter values by name, timeline (months first) and equations."""
         if equations is not None and tuple(equations) != USUAL:
             raise ValueError(f"{equations}: the plain model has posted prices, the log form and short sales only")
         return cls(start_of(market, values, timeline), **options)
 
     def step(self) -> None:
-        """One month."""
+        """Simulate one month."""
         self.events = SimpleNamespace(**{name: rows[self.month] for name, rows in self.timeline.items()})
         adjust_policy(self)
         trade_chips(self)
@@ -116,7 +116,7 @@ class PlainMarket(mesa.Model):
         self.running = self.month < self.until
 
     def fix_basket(self) -> None:
-        """What each segment spends on closed models: the weights of the fixed basket."""
+        """Spending of each segment on closed models: weights of the fixed basket."""
         price = np.array([0.0 if lab.is_open else price for lab in self.labs for price in lab.price])
         self.accounts.basket = [1e-6 * float(adopter.tokens @ price) for adopter in self.adopters]
 

@@ -1,4 +1,4 @@
-"""What the month's news says about the open questions, day by day."""
+"""Daily news of the month on the open questions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ INTENSITY, APPROPRIABILITY, TIGHTNESS, CREDIBILITY = range(QUESTIONS)
 
 
 class DayNews:
-    """What a day adds to the public record: precision x signal and precision, and salience."""
+    """Additions of a day to the public record: precision x signal, precision, and salience."""
 
     def __init__(self, signal: list[float], precision: list[float], salience: float) -> None:
         self.signal, self.precision, self.salience = list(signal), list(precision), salience
@@ -23,7 +23,7 @@ class DayNews:
 
 
 def news_of_month(model: Any) -> list[DayNews]:
-    """Scenario news, cost claims and audits, capex plans, and what releases and earnings reveal."""
+    """News from the scenario, cost claims and audits, capex plans, releases and earnings."""
     p, events = model.p, model.events
     given = zip(events.news_signal_precision, events.news_precision, events.salience, strict=True)
     days = [DayNews(*today) for today in given]

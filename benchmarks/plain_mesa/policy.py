@@ -9,7 +9,7 @@ from benchmarks.plain_mesa.constants import NOTHING
 
 
 def adjust_policy(model: Any) -> None:
-    """Every regulator takes a damped step."""
+    """Every regulator takes a damped step towards its targets."""
     p = model.p
     noise = model.draws.normal("policy announcement", len(model.regulators))
     price_level = math.tanh(math.log(price_paid(model)) - math.log(p.token_cost_start))

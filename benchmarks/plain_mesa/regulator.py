@@ -1,4 +1,4 @@
-"""Who sets the rules."""
+"""Regulators: policy instruments."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Regulator(mesa.Agent):
         self.__dict__.update(columns)
 
     def adjust(self, price_level: float, open_risk: float, noise: float) -> None:
-        """A damped step of every instrument; then the strength of IP as announced."""
+        """Take a damped step of every instrument, then compute the announced strength of IP."""
         p, events = self.model.p, self.model.events
         lobbying = self.weight_lobbying * math.tanh(self.closed_profit() / p.lobbying_scale)
         consumers = self.weight_consumers * price_level
@@ -64,7 +64,7 @@ class Regulator(mesa.Agent):
         return sum(lab.profit for lab in labs if lab.active and not lab.is_open and lab.home == self.home)
 
     def foreign_lead(self) -> float:
-        """Nats by which the best flagship abroad is ahead of the best at home."""
+        """Lead of the best flagship abroad over the best at home, nats."""
         own = foreign = NOTHING
         for lab in self.model.labs:
             if lab.active and lab.home == self.home:

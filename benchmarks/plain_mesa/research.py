@@ -10,7 +10,7 @@ from benchmarks.plain_mesa.lab import Lesson
 
 
 def do_research(model: Any) -> None:
-    """Every lab makes its own progress and trains on; then it distils and copies what it may reach."""
+    """Every lab makes its own progress and continues training, then distils and copies from others."""
     p, active = model.p, [lab for lab in model.labs if lab.active]
     luck = model.draws.normal("research luck", len(model.labs))
     published = max(lab.efficiency - (0.0 if lab.is_open else p.publication_gap) for lab in active)
@@ -18,7 +18,7 @@ def do_research(model: Any) -> None:
         lab.research(published, luck[lab.number])
 
     seen = model.accounts.capability_history[int(p.access_delay - 1)]
-    teachers = sorted((-seen[lab.number], lab.number) for lab in active if not lab.is_open)[:2]  # nobody teaches itself
+    teachers = sorted((-seen[lab.number], lab.number) for lab in active if not lab.is_open)[:2]  # no lab teaches itself
     offered = [lab.capability[FLAGSHIP] if lab.is_forkable() else NEVER for lab in model.labs]
     source = first_greatest(offered) if any(lab.is_forkable() for lab in active) else NOBODY
     for lab in active:
@@ -29,7 +29,7 @@ def do_research(model: Any) -> None:
 
 
 def lesson_of(model: Any, student: Any, teacher: int, seen: list[float], source: int, open_best: float) -> Lesson:
-    """What a lab could learn, and from whom."""
+    """What a lab could learn, and from which labs."""
     if teacher == NOBODY:
         return Lesson(NOBODY, NEVER, 0.0, source, open_best)
     p, law = model.p, student.law
@@ -41,7 +41,7 @@ def lesson_of(model: Any, student: Any, teacher: int, seen: list[float], source:
 
 
 def enforce(model: Any) -> None:
-    """Teachers choose how hard to defend; some students are caught; some of those lose in court."""
+    """Teachers choose their defence; some students are caught, and some of those lose in court."""
     labs, draws, accounts = model.labs, model.draws, model.accounts
     taken = [0.0] * len(labs)
     for student in labs:
@@ -62,7 +62,7 @@ def enforce(model: Any) -> None:
 
 
 def release_models(model: Any) -> None:
-    """Labs release what is better by their threshold; how far each one surprises in the open-closed race is kept."""
+    """Labs release models that improve by their threshold; stores each release's surprise in the open-closed race."""
     p, labs, accounts, events = model.p, model.labs, model.accounts, model.events
     top = model.frontier()
     top_open = max([NOTHING, *(max(lab.capability) for lab in labs if lab.active and lab.is_open)])

@@ -1,4 +1,4 @@
-"""Runs in Mesa's own runner, whichever way the installed Mesa hands seeds to models."""
+"""Runs in Mesa's own runner, for all versions of Mesa's handling of seeds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ runner = mesa.batch_run  # noqa: TID251 (what is measured is Mesa's own runner)
 
 
 def batch(start: str, months: int, seeds: list[int], processes: int = 1) -> list[dict[str, Any]]:
-    """The headlines of every month, a row a run and month."""
+    """Monthly headlines, one row per run and month."""
     given: dict[str, Any] = {"start": start, "months": months}
-    takes_seeds = "rng" in inspect.signature(runner).parameters  # in 3.3 they are a parameter of the model
+    takes_seeds = "rng" in inspect.signature(runner).parameters  # in Mesa 3.3 the seed is a parameter of the model
     more: dict[str, Any] = {"rng": seeds} if takes_seeds else {}
     return runner(
         PlainMarket,

@@ -1,4 +1,4 @@
-"""How labs price, and how they keep their books and plan."""
+"""Pricing, accounts and plans of labs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Seller(Lab):
     # Tokens
 
     def saved(self, tier: int) -> float:
-        """Inference efficiency of a model on sale: that of its release, and part of what came after."""
+        """Inference efficiency of a model on sale: that at its release, plus part of later progress."""
         own = self.serving_efficiency[tier]
         return own + self.model.p.serving_retrofit * (self.model.accounts.serving_efficiency - own)
 
     def cost_tokens(self) -> None:
-        """Unit cost of a token: model size less inference efficiency, times the price of compute."""
+        """Unit cost of a token: model size minus inference efficiency, times the price of compute."""
         p = self.model.p
         dear = p.token_cost_start * self.model.cloud.rental_price / p.rental_price_start
         self.token_cost = [dear * math.exp(self.model_size[t] - self.saved(t)) for t in TIERS]
@@ -30,7 +30,7 @@ class Seller(Lab):
         raise NotImplementedError
 
     def set_prices(self, elasticity: float, undercut: list[float], luck: list[float]) -> None:
-        """Post the wanted price at a release; afterwards change it rarely, and only by more than the menu cost."""
+        """Post the desired price at a release; later changes are rare and exceed the menu cost."""
         p, hosts = self.model.p, self.hosts()
         war = math.log(self.model.events.price_factor[self.number])
         price, revision = list(self.price), [0.0, 0.0]
@@ -67,7 +67,7 @@ class Seller(Lab):
         self.distressed = self.distressed + 1 if self.cash < 0 else 0.0
 
     def plan(self, cost: float, distilling: float, frontier: float) -> None:
-        """Research where a nat of lead, for as long as it lasts, is worth its cost and the option to wait."""
+        """Set research so that a nat of lead, for its expected duration, is worth its cost plus the option to wait."""
         p, law = self.model.p, self.law
         copying = p.copying_rate * (1 - p.ip_copy_block * law.ip_strength)
         hazard = (copying if self.is_open else p.closed_leak * copying) / 12 + distilling + p.lead_decay / 12
@@ -91,7 +91,7 @@ class Seller(Lab):
 
 
 class ClosedLab(Seller):
-    """Sells access, keeps its weights: price is cost plus the markup its rivals leave it."""
+    """Sells access and keeps its weights: price is cost plus the markup that its rivals allow."""
 
     def wanted_price(self, cost: float, elasticity: float, hosts: float) -> float:
         """One markup for all tiers; a subscription or a complement lowers the price per token."""
@@ -119,7 +119,7 @@ class OpenLab(Seller):
         return hosted
 
     def choose_licence(self, top: float) -> None:
-        """Opens more of the next release the further it is behind."""
+        """Opens more of the next release the further behind it is."""
         behind = max(top - self.capability[FLAGSHIP], 0.0)
         target = 1 - math.exp(-self.model.p.openness_response * (behind + 0.5))
         self.licence += 0.1 * (target - self.licence)

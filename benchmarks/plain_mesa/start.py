@@ -1,4 +1,4 @@
-"""A market as plain data: what a run starts from, made once and read by processes that have no JAX."""
+"""A starting market as plain data, created once and read by processes without JAX."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUPS = {
     "regulators": "regulators",
     "layers": "infrastructure",
 }
-"""Populations here, and what they are called in the compiled model."""
+"""Populations here, and their names in the compiled model."""
 PARTS = ("cloud", "exchange", "accounts", "flows")
 
 
@@ -29,7 +29,7 @@ def plain(thing: Any) -> Any:
 
 
 def rows(group: Any) -> list[dict[str, Any]]:
-    """One table of fields an agent, in the order of the group."""
+    """One table of fields per agent, in the order of the group."""
     agents = []
     for population in group.populations:
         columns = {name: plain(column) for name, column in population.columns.items()}
@@ -63,7 +63,7 @@ def write(start: dict[str, Any], path: str | Path) -> None:
 
 @functools.cache
 def kept(path: str) -> dict[str, Any]:
-    """Read once by a process."""
+    """Read a start, once per process."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 

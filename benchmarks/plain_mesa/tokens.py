@@ -13,7 +13,7 @@ from benchmarks.plain_mesa.constants import TIERS, clip
 
 
 def trade_tokens(model: Any) -> None:
-    """Costs, prices, choice, habit, use; every quarter what a nat of capability is worth; then serving."""
+    """Costs, prices, choice, habit, use; every quarter the value of a nat of capability; then serving."""
     p, labs, adopters, accounts = model.p, model.labs, model.adopters, model.accounts
     for lab in labs:
         if lab.active:
@@ -47,7 +47,7 @@ def trade_tokens(model: Any) -> None:
 
 
 def perceived_elasticity(model: Any, offers: Offers) -> list[float]:
-    """Elasticity of each lab's sales in its common markup, weighted by spending; who sells nothing takes the plain mean."""
+    """Elasticity of each lab's sales in its common markup, weighted by spending; the plain mean for labs without sales."""
     total, weighted, plain = (np.zeros(len(model.labs)) for _ in range(3))
     for adopter in model.adopters:
         paid, elasticity = adopter.answer(offers)
@@ -59,7 +59,7 @@ def perceived_elasticity(model: Any, offers: Offers) -> list[float]:
 
 
 def how_undercut(model: Any) -> list[list[float]]:
-    """Nats by which the cheapest rival's at least as capable product is below each product's price."""
+    """Log price gap (nats) to the cheapest rival product that is at least as capable, for each product."""
     on_sale = [(lab, lab.capability[t], lab.price[t]) for lab in model.labs if lab.active for t in TIERS]
     undercut = []
     for lab in model.labs:
@@ -80,7 +80,7 @@ def adoption(model: Any) -> float:
 
 
 def add_up_volumes(model: Any) -> None:
-    """Tell every lab what it sold, and what of it to enterprises."""
+    """Record each lab's sales, in total and to enterprises."""
     everybody = sum(adopter.tokens for adopter in model.adopters)
     nobody = np.zeros(everybody.size)
     enterprises = sum((adopter.tokens for adopter in model.adopters if adopter.enterprise), nobody)
@@ -90,7 +90,7 @@ def add_up_volumes(model: Any) -> None:
 
 
 def value_capability(model: Any, offers: Offers, growth: float) -> None:
-    """What a nat of capability is worth to each lab, $ M a month."""
+    """Value of a nat of capability to each lab, $ M per month."""
     worth = sum(adopter.worth_of_capability(offers, growth) for adopter in model.adopters)
     for lab, value in zip(model.labs, worth.tolist(), strict=True):
         capture = model.p.open_capture if lab.is_open else 1.0

@@ -1,4 +1,4 @@
-"""Who makes the chips."""
+"""Chip vendors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.plain_mesa.constants import clip
 
 
 class Vendor(mesa.Agent):
-    """Prices at a markup its lock-in allows plus a scarcity rent, builds capacity with a lead, learns by making."""
+    """Prices at the markup that its lock-in allows plus a scarcity rent, builds capacity with a lead, learns by doing."""
 
     active: bool
     home: int
@@ -37,7 +37,7 @@ class Vendor(mesa.Agent):
         self.__dict__.update(columns)
 
     def launch_generation(self) -> None:
-        """A new generation when it is due: more work per chip, cheaper work, learning starts anew."""
+        """A new generation when it is due: more work per chip, cheaper work, learning restarts."""
         p = self.model.p
         if self.generation_age < p.chip_generation_gap:
             self.generation_age += 1
@@ -61,7 +61,7 @@ class Vendor(mesa.Agent):
         self.chip_price = math.exp((1 - pace) * math.log(self.chip_price) + pace * math.log(target))
 
     def sell(self, orders: float, elasticity: float) -> None:
-        """Deliver what capacity allows; the rest waits with the buyers' budgets."""
+        """Deliver up to capacity; other orders wait with the buyers' budgets."""
         self.orders = orders
         self.demand_elasticity = elasticity
         self.delivered = min(orders, self.capacity)

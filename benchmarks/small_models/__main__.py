@@ -10,16 +10,18 @@ from benchmarks.small_models.reporting import section
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Two small models in several frameworks: same numbers? how fast?")
-    parser.add_argument("--quick", action="store_true", help="small sizes and few steps, to try it")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write what was measured to a file")
-    parser.add_argument("--only", choices=FRAMEWORKS, metavar="FRAMEWORK", help="compare this engine with one of them")
+    parser = argparse.ArgumentParser(description="Compare two small models in several frameworks: agreement and speed.")
+    parser.add_argument("--quick", action="store_true", help="small sizes and few steps, to try the script")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the measurements to this file")
+    parser.add_argument(
+        "--only", choices=FRAMEWORKS, metavar="FRAMEWORK", help="compare this engine with one framework only"
+    )
     parser.add_argument(
         "--python",
         action="append",
         default=[],
         metavar="FRAMEWORK=INTERPRETER",
-        help="measure a framework with another Python, in which it is installed",
+        help="measure a framework with another interpreter, in which it is installed",
     )
     given = parser.parse_args(arguments)
     interpreters = dict(pair.partition("=")[::2] for pair in given.python)

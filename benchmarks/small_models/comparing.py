@@ -1,4 +1,4 @@
-"""All frameworks, one process after the other, and whether their numbers agree."""
+"""Run all frameworks, each in its own process, and check that their numbers agree."""
 
 import contextlib
 import json
@@ -16,16 +16,16 @@ from benchmarks.small_models.measuring import FRAMEWORKS, plan, spread
 from benchmarks.small_models.problem import MODELS
 
 ROOT = Path(__file__).parents[2]
-ERRORS = 4  # standard errors between two means that are taken for equal
-FEWEST = 10  # steps that a size is measured with at least
+ERRORS = 4  # standard errors within which two means count as equal
+FEWEST = 10  # minimum number of steps per measurement
 
 
 def check(ours: dict[str, Any], theirs: dict[str, Any], digits: float) -> dict[str, Any]:
-    """Whether two frameworks' numbers of one model agree: see `measuring.numbers`."""
+    """Compare the numbers of two frameworks for one model, as returned by `measuring.numbers`."""
     a, b = np.array(ours["shares"]), np.array(theirs["shares"])
     difference = np.abs(a.mean(axis=0) - b.mean(axis=0))
     error = np.sqrt(a.var(axis=0, ddof=1) / len(a) + b.var(axis=0, ddof=1) / len(b))
-    # where no run differs from another, only the rounding of a share may
+    # if all runs are equal, only rounding of a share may differ
     errors = float((difference / np.maximum(error, 1e-6)).max())
     beliefs = 0.0
     if ours["belief"] is not None:
@@ -35,7 +35,7 @@ def check(ours: dict[str, Any], theirs: dict[str, Any], digits: float) -> dict[s
 
 
 class Framework:
-    """A framework's process, which answers one question at a time."""
+    """The process of a framework, which answers one request at a time."""
 
     def __init__(self, name: str, interpreter: str, cache: str, limit: float) -> None:
         self.limit, self.errors = limit, tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `close`
@@ -47,7 +47,7 @@ class Framework:
         self.failed: str | None = None
 
     def ask(self, **question: Any) -> dict[str, Any] | None:
-        """Its answer; None where it failed, now or before."""
+        """Send a request and return the answer, or None if the process failed now or earlier."""
         if self.failed:
             return None
         limit = threading.Timer(self.limit, self.process.kill)
@@ -57,7 +57,9 @@ class Framework:
                 self.process.stdin.write(json.dumps(question) + "\n")
                 self.process.stdin.flush()
             for line in self.process.stdout:
-                with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):  # what a framework prints
+                with contextlib.suppress(
+                    json.JSONDecodeError, KeyError, TypeError
+                ):  # skip output printed by the framework
                     return json.loads(line)["answer"]
         except BrokenPipeError:
             pass
@@ -77,16 +79,16 @@ class Framework:
 
 
 def measure(quick: bool, only: str | None = None, interpreters: dict[str, str] | None = None) -> dict[str, Any]:
-    """Check and time all frameworks, or this engine and `only` one; what `section` and `figure` take.
+    """Check and time all frameworks, or this engine and `only` one other; returns the input of `section` and `figure`.
 
-    interpreters : of frameworks that need one of their own.
+    interpreters : framework -> interpreter, for frameworks that need their own.
 
-    The frameworks take turns, size by size and repeat by repeat, so that what else the machine does falls on all.
+    Frameworks alternate, size by size and repeat by repeat, so that other load on the machine affects all alike.
     """
     given = plan(quick)
     names = [name for name in FRAMEWORKS if only in (None, name) or name == "engine"]
     found: dict[str, Any] = {name: {"checks": {}, "times": {}, "ensembles": {}} for name in names}
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:  # nothing was compiled before
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:  # an empty compilation cache
         asked = {}
         for name in names:
             asked[name] = Framework(name, (interpreters or {}).get(name, sys.executable), folder, 10 * given["cap"])
@@ -117,7 +119,7 @@ def measure(quick: bool, only: str | None = None, interpreters: dict[str, str] |
 
 
 def _turns(frameworks: dict[str, Framework], found: Any, model: str, agents: int, given: dict[str, Any]) -> None:
-    """One size of one model: the first call of all, then every repeat of all in turn."""
+    """Time one size of one model: the first call of each framework, then the repeats, alternating between frameworks."""
     asked, first = {}, {}
     for name, one in frameworks.items():
         records = found[name]["times"].setdefault(model, [])
@@ -147,7 +149,7 @@ def _turns(frameworks: dict[str, Framework], found: Any, model: str, agents: int
 
 
 def _affordable(before: dict[str, Any] | None, given: dict[str, Any]) -> tuple[int, str]:
-    """How many steps fit under the cap, or why not: ten times as many agents take ten times as long, or so."""
+    """Number of steps that fit the time cap, or the reason why not; assumes that cost is proportional to agents."""
     if before is None:
         return given["steps"], ""
     calls = 1 + given["repeats"]

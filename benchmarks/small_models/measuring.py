@@ -1,4 +1,4 @@
-"""One framework in a process of its own: first its numbers, for the comparison, then its times if they are allowed."""
+"""One framework in its own process: first its numbers, for comparison, then its times if they agree."""
 
 import functools
 import importlib
@@ -23,11 +23,11 @@ FRAMEWORKS = {
     "abmax": "abmax",
     "starsim": "Starsim",
 }
-FIRST_SEED, ENOUGH, MOST = 1000, 0.1, 5  # seconds of repeats that are enough in a round, and how many at most
+FIRST_SEED, ENOUGH, MOST = 1000, 0.1, 5  # minimum total seconds and maximum number of repeats per round
 
 
 def plan(quick: bool) -> dict[str, Any]:
-    """Sizes, steps, repeats and the seconds that one measurement may be expected to take."""
+    """Sizes, steps, repeats and the time cap of one measurement, in seconds."""
     if quick:
         check = {"agents": 1000, "steps": 20, "runs": 16}
         many = {"agents": 100, "steps": 20, "runs": 8, "ways": 1}
@@ -39,7 +39,7 @@ def plan(quick: bool) -> dict[str, Any]:
 
 
 def work(name: str) -> None:
-    """Answer one question a line, with one line each, until there are no more."""
+    """Answer requests, one line each, until standard input ends."""
     try:
         framework = importlib.import_module(f"benchmarks.small_models.with_{name}")
         _say(package=framework.PACKAGE, version=version(framework.PACKAGE), digits=framework.DIGITS)
@@ -60,7 +60,7 @@ made = functools.lru_cache(maxsize=1)(make)
 
 
 def numbers(framework: Any, model: str, check: dict[str, int]) -> dict[str, Any]:
-    """Shares at four times in every run, (runs, shares), and the last beliefs."""
+    """Shares at four points in time in every run, (runs, shares), and the final beliefs."""
     problem, rows, belief = make(check["agents"]), [], None
     at = np.array([0.1, 0.2, 0.4, 1.0]) * check["steps"] - 1
     for run in range(check["runs"]):
@@ -77,7 +77,7 @@ def clocked(action: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def times(framework: Any, model: str, agents: int, steps: int, seed: int, once: bool) -> dict[str, list[float]]:
-    """Seconds to set up and per step, `once` or several times where they are short."""
+    """Seconds to set up and per step, measured once or, if they are short, several times."""
     setups, runs = [], []
     while not setups or (not once and sum(setups) + sum(runs) < ENOUGH and len(setups) < MOST):
         built, seconds = clocked(functools.partial(framework.build, model, made(agents), seed + len(setups), steps))
@@ -91,7 +91,7 @@ def spread(seconds: list[float]) -> dict[str, float]:
 
 
 def ensemble(framework: Any, model: str, given: dict[str, int], cap: float) -> dict[str, Any]:
-    """Seconds per run of many, models set up included: the framework's faster way, where it has two."""
+    """Seconds per run in an ensemble, including set-up, for the faster of the framework's methods."""
     problem, seeds, best = make(given["agents"]), list(range(given["runs"])), None
     for way in ("ensemble", "ensemble_on_all_cores")[: given["ways"]]:
         if not hasattr(framework, way):

@@ -1,4 +1,4 @@
-"""What was measured, as Markdown and as a figure."""
+"""The measurements as Markdown and as a figure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def seconds(value: float) -> str:
-    """A time of any size, with two digits."""
+    """Format a time with two digits and a suitable unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if value >= size or unit == "µs":
             return f"{value / size:.{0 if value / size >= 10 else 1}f} {unit}"
@@ -33,7 +33,7 @@ def by_size(framework: dict[str, Any], model: str) -> dict[int, dict[str, Any]]:
 
 
 def section(results: dict[str, Any]) -> str:
-    """Markdown: who is the same, each framework's times in this engine's, and the times."""
+    """Markdown section: agreement, times relative to this engine, and absolute times."""
     found, sizes = results["frameworks"], results["plan"]["sizes"]
     timed = [name for name in found if found[name]["times"]]
     check, many = results["plan"]["check"], results["plan"]["ensemble"]
@@ -105,7 +105,9 @@ def figure(results: dict[str, Any]) -> Figure:
     from abm.charts import style
 
     colours = [style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE, style.BLACK]
-    drawn = [name for name in FRAMEWORKS if name != "engine_32"]  # nobody could tell its line from that in 64 bits
+    drawn = [
+        name for name in FRAMEWORKS if name != "engine_32"
+    ]  # its line would be indistinguishable from that in 64 bits
     looks = dict(zip(drawn, zip(colours, style.LINES, style.MARKERS, strict=True), strict=True))
 
     @style.styled

@@ -54,7 +54,7 @@ KINDS = {"sir": Person, "belief": Believer}
 
 @functools.partial(jax.jit, static_argnums=0)
 def create(kind, params, key):
-    """What abmax's `create_agents` does, but for its list of one key per agent."""
+    """Like abmax's `create_agents`, but without its list of one key per agent."""
     size = jax.tree.leaves(params)[0].shape[0]
     columns = jnp.arange(size), jnp.ones(size, dtype=bool), jax.random.split(key, size)
     agents = jax.vmap(kind.create_agent, in_axes=(None, 0, 0, 0, 0))(0, params, *columns)

@@ -13,7 +13,7 @@ SUSCEPTIBLE, INFECTED, RECOVERED = 0, 1, 2
 
 
 def settle(model: ap.Model, agents: ap.AgentList, problem: Problem) -> None:
-    """Put the agents on the network's nodes and let each know its neighbours, who stay the same."""
+    """Put the agents on the network's nodes and store each agent's neighbours, which never change."""
     graph = nx.Graph()
     graph.add_nodes_from(range(problem.agents))
     graph.add_edges_from(zip(problem.one.tolist(), problem.other.tolist(), strict=True))

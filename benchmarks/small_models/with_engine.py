@@ -11,7 +11,7 @@ from abm.engine import Agent, Draws, Field, Population, compiler_options, loop, 
 from benchmarks.small_models.problem import IMITATION, INNOVATION, RECOVERY, TRANSMISSION, Problem
 
 PACKAGE, DIGITS = "ai-market-abm", 1e-9
-MANY = 128  # neighbours that nobody has
+MANY = 128  # larger than any degree
 CHANCES = 1 - (1 - TRANSMISSION) ** np.arange(MANY)  # looking them up is faster than a power for every agent
 
 
@@ -21,7 +21,7 @@ class Person(Agent):
     recovered = Field(False, "", "was infected and is immune", dtype=bool)
 
     def meet(self, infected_neighbours, luck):
-        """Be infected by any of the infected neighbours, or recover."""
+        """Become infected by any of the infected neighbours, or recover."""
         caught = luck < jnp.asarray(CHANCES)[infected_neighbours]
         recovers = luck < RECOVERY
         is_open = ~(self.infected | self.recovered)
@@ -38,7 +38,7 @@ class Believer(Agent):
     adopted = Field(False, "", "has adopted", dtype=bool)
 
     def listen(self, belief, adopted, luck):
-        """Move towards the mean belief of the neighbours; adopt as they have."""
+        """Move towards the mean belief of the neighbours, and possibly adopt."""
         self.belief = (1 - self.susceptibility) * self.opinion + self.susceptibility * belief
         adopts = (self.belief > self.threshold) & (luck < INNOVATION + IMITATION * adopted)
         self.adopted = self.adopted | adopts
@@ -55,7 +55,7 @@ def epidemic(people: Population, links: Any, _: Any, seed: Any, steps: int) -> d
 
     def step(people: Population, number: Any) -> tuple[Population, Any]:
         luck = draws.at(number).uniform("infection", people)
-        # 8 bits hold the number of anybody's neighbours, and less memory is read
+        # 8 bits are enough for any degree, and less memory is read
         neighbours = sum_of_seen(people.infected.astype(jnp.int8), links)
         people = people.do("meet", infected_neighbours=neighbours, luck=luck)
         return people, {"infected": people.infected.mean(), "recovered": people.recovered.mean()}
@@ -78,7 +78,7 @@ def adoption(people: Population, links: Any, degrees: Any, seed: Any, steps: int
 
 
 def both_ways(one: Any, other: Any) -> tuple[jax.Array, jax.Array]:
-    """Who is seen and who sees, (2 edges,) each."""
+    """Sources and targets of all links, (2 edges,) each."""
     return jnp.concatenate([one, other]), jnp.concatenate([other, one])
 
 

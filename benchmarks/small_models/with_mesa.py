@@ -1,4 +1,4 @@
-"""The two models in Mesa: agents in the cells of a network, who compute what comes next and then advance to it."""
+"""The two models in Mesa: agents in the cells of a network, which compute their next state and then advance to it."""
 
 from typing import Any
 
@@ -120,11 +120,11 @@ def run(built: Any) -> dict[str, np.ndarray]:
 
 
 def ensemble(model: str, problem: Problem, seeds: list[int], steps: int, processes: int | None = 1) -> np.ndarray:
-    rows = mesa.batch_run(  # noqa: TID251 - it is what is compared
+    rows = mesa.batch_run(  # noqa: TID251 - Mesa's runner is compared
         KINDS[model],
         {"problem": problem, "seed": seeds},
         number_processes=processes,
-        max_steps=steps - 1,  # it goes on while model.steps <= max_steps
+        max_steps=steps - 1,  # the runner continues while model.steps <= max_steps
         display_progress=False,
     )
     return np.array([row["recovered" if model == "sir" else "adopted"] for row in rows])

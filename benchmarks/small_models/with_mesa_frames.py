@@ -13,7 +13,7 @@ SUSCEPTIBLE, INFECTED, RECOVERED = 0, 1, 2
 
 
 def links(problem: Problem) -> pl.DataFrame:
-    """Who sees whom, in the order of those who see, so that a group of links is one agent's."""
+    """Links ordered by target, so that each group of links belongs to one agent."""
     seen, sees = problem.both_ways()
     return pl.DataFrame({"seen": seen, "sees": sees}).sort("sees")
 
@@ -93,6 +93,6 @@ def run(built: Any) -> dict[str, np.ndarray]:
 
 
 def ensemble(model: str, problem: Problem, seeds: list[int], steps: int) -> np.ndarray:
-    """One run after the other: mesa-frames has no tool for many."""
+    """Runs in sequence: mesa-frames has no tool for ensembles."""
     name = "recovered" if model == "sir" else "adopted"
     return np.array([run(build(model, problem, seed, steps))[name][-1] for seed in seeds])

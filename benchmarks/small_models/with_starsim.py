@@ -11,14 +11,14 @@ PACKAGE, DIGITS = "starsim", 1e-6
 
 
 class Graph(ss.Network):
-    """Edges that stay."""
+    """Network of constant edges."""
 
     def step(self):
         pass
 
 
 class Epidemic(ss.Infection):
-    """Infected within the step by those who are so before it, and recovering with a chance per step."""
+    """Infection by agents infected before the step, and recovery with a probability per step."""
 
     def __init__(self, first=(), **kwargs):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The process of one framework; it needs nothing but NumPy and the framework."""
+"""Process of one framework; it needs only NumPy and the framework."""
 
 import sys
 

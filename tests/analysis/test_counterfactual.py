@@ -55,36 +55,36 @@ def test_export_rules_are_lifted_or_closed_from_the_given_month():
     )
     assert not lifted[:, :24].any()
     assert not closed[:, :24].any()
-    assert (lifted[:, 30:] > 0).all()  # who was kept out sells more
+    assert (lifted[:, 30:] > 0).all()  # vendors that were excluded sell more
     assert lifted[:, 30:].sum() > closed[:, 30:].sum()
 
 
 def test_the_page_gives_the_same_numbers_and_runs_each_world_once(strict):
     from abm.dashboard.runs import Runs, Superseded
 
-    runs, told, shown = Runs(), [], []
-    asked = Counterfactual(levers=STRICT.levers, seeds=13, months=26)
+    runs, reports, shown = Runs(), [], []
+    counterfactual = Counterfactual(levers=STRICT.levers, seeds=13, months=26)
 
     def progress(cast, done, total, so_far):
-        told.append((cast, done, total))
+        reports.append((cast, done, total))
         ensemble = so_far()
         assert len(ensemble.seeds) >= done  # a chunk may have come since
         shown.append(ensemble)
 
-    found, plain = runs.run(asked, progress), asked.run()
+    comparison, plain = runs.run(counterfactual, progress), counterfactual.run()
     for name in plain.a.names:
-        assert np.array_equal(found.a[name], plain.a[name], equal_nan=True)
-        assert np.array_equal(found.b[name], plain.b[name], equal_nan=True)
-    assert [(world, total) for world, _, total in told] == [("baseline", 13)] * 2 + [("changed world", 13)] * 2
-    assert told[1] == ("baseline", 13, 13)
+        assert np.array_equal(comparison.a[name], plain.a[name], equal_nan=True)
+        assert np.array_equal(comparison.b[name], plain.b[name], equal_nan=True)
+    assert [(world, total) for world, _, total in reports] == [("baseline", 13)] * 2 + [("changed world", 13)] * 2
+    assert reports[1] == ("baseline", 13, 13)
     for ensemble in shown[:2]:  # what is shown on the way are these runs, whichever chunk comes first
         rows = plain.b["welfare"][ensemble.seeds]
         assert np.array_equal(ensemble["welfare"], rows)
-    assert runs.run(asked, progress) is found
-    assert len(told) == 4
+    assert runs.run(counterfactual, progress) is comparison
+    assert len(reports) == 4
     other = Counterfactual(exports="lifted", seeds=13, months=26)
     runs.run(other, progress)
-    assert len(told) == 6  # the baseline was at hand
+    assert len(reports) == 6  # the baseline was reused
 
     def nobody_waits(cast, done, total, so_far):
         raise Superseded
@@ -97,16 +97,16 @@ def test_the_page_gives_the_same_numbers_and_runs_each_world_once(strict):
 def test_waiting_for_the_baseline_reports_its_progress():
     from abm.dashboard.runs import Runs
 
-    def beside(runs, prepared, asked):
-        """What is told to one who asks while a baseline is prepared."""
-        told = []
+    def beside(runs, prepared, counterfactual):
+        """Progress reported to a request made while the baseline is being prepared."""
+        reports = []
         thread = threading.Thread(target=runs.prepare, args=(prepared,))
         thread.start()
         while runs._current is None and thread.is_alive():
             time.sleep(0.001)
-        runs.run(asked, lambda *what: told.append(what[:3]), lambda: told.append("waits"))
+        runs.run(counterfactual, lambda *what: reports.append(what[:3]), lambda: reports.append("waits"))
         thread.join()
-        return told
+        return reports
 
     prepared, runs = Counterfactual(seeds=60, months=60), Runs()
     seen = beside(runs, prepared, Counterfactual(levers=STRICT.levers, seeds=60, months=60))
@@ -174,12 +174,12 @@ def test_the_page_limits_the_size_of_a_request():
 
 
 def test_the_estimated_memory_of_a_run_is_accurate():
-    """A run's state and what is kept of it, of both worlds, within a fifth; a page of the largest size is refused."""
+    """State and stored results of both worlds agree with the estimate to 20 %; a request of the largest size is rejected."""
     from abm.dashboard.runs import BUDGET, Runs, bytes_of, too_much
 
-    runs, asked = Runs(), Counterfactual(levers=STRICT.levers, seeds=10, months=26)
-    runs.run(asked, lambda *_: None)
-    assert runs.nbytes == pytest.approx(bytes_of(asked.seeds, asked.months), rel=0.2)
+    runs, counterfactual = Runs(), Counterfactual(levers=STRICT.levers, seeds=10, months=26)
+    runs.run(counterfactual, lambda *_: None)
+    assert runs.nbytes == pytest.approx(bytes_of(counterfactual.seeds, counterfactual.months), rel=0.2)
     assert too_much(Counterfactual(seeds=1000)) == too_much(Counterfactual(seeds=50, months=1200)) == ""
     what = too_much(Counterfactual(seeds=2000, months=30))
     fewer = int(what.partition("lower seeds to ")[2].partition(";")[0].replace(",", ""))
@@ -187,7 +187,7 @@ def test_the_estimated_memory_of_a_run_is_accurate():
 
 
 def test_long_runs_reuse_the_compiled_program():
-    """What the page plays of a long run is in memory a few months at a time, and no length asks for a compilation."""
+    """The page keeps only a few months of a long run in memory, and no length needs another compilation."""
     import jax
     import jax.numpy as jnp
 
@@ -212,14 +212,14 @@ def test_long_runs_reuse_the_compiled_program():
         assert months._cache_size() == 1
 
 
-# --- what is said of it ---
+# --- settings, files and addresses ---
 
 levers = st.dictionaries(
     st.sampled_from(["ip_strength", "ip_clarity", "ip_strength.china", "distillation_rate"]),
     st.floats(0, 1, allow_nan=False),
     max_size=4,
 )
-asked = st.builds(
+counterfactuals = st.builds(
     Counterfactual,
     levers=levers,
     exports=st.sampled_from(EXPORTS),
@@ -229,13 +229,15 @@ asked = st.builds(
 )
 
 
-@pytest.mark.parametrize("said", ["seeds=1_0", "since=2025-W02-3", "since=20250105", "months=%2B31", "ip_strength=0_1"])
-def test_an_address_accepts_only_plain_numbers_and_dates(said):
+@pytest.mark.parametrize(
+    "query", ["seeds=1_0", "since=2025-W02-3", "since=20250105", "months=%2B31", "ip_strength=0_1"]
+)
+def test_an_address_accepts_only_plain_numbers_and_dates(query):
     with pytest.raises(CounterfactualError, match="must be"):
-        Counterfactual.from_query(said)
+        Counterfactual.from_query(query)
 
 
-@given(asked)
+@given(counterfactuals)
 def test_files_and_addresses_round_trip(tmp_path_factory, one):
     path = tmp_path_factory.mktemp("spec") / "compare.toml"
     path.write_text(one.to_toml(), encoding="utf-8")
@@ -250,7 +252,7 @@ def test_any_address_is_parsed_or_rejected(text):
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("settings", "words"),
     [
         ({"levers": {"ip_strenght": 0.5}}, "did you mean 'ip_strength'"),
         ({"levers": {"ip_strength": 2}}, "from 0 to 1"),
@@ -264,9 +266,9 @@ def test_any_address_is_parsed_or_rejected(text):
         ({"scenario": "nosuch"}, "unknown scenario"),
     ],
 )
-def test_invalid_settings_are_rejected(said, words):
+def test_invalid_settings_are_rejected(settings, words):
     with pytest.raises(CounterfactualError, match=words):
-        Counterfactual(**said)
+        Counterfactual(**settings)
 
 
 def test_a_scenario_that_differs_too_early_names_the_month():
@@ -296,8 +298,8 @@ def test_the_command_saves_settings_table_and_figure(tmp_path, strict):
     assert result.exit_code == 0, result.output
     import pandas as pd
 
-    kept = pd.read_csv(tmp_path / "out" / "compare.csv")
-    last = kept[kept["observable"] == "welfare"].iloc[-1]
+    table = pd.read_csv(tmp_path / "out" / "compare.csv")
+    last = table[table["observable"] == "welfare"].iloc[-1]
     assert last["difference"] == pytest.approx(numbers(strict, ["welfare"]).iloc[-1]["difference"])
     assert Counterfactual.load(tmp_path / "out" / "compare.toml") == STRICT
     assert (tmp_path / "out" / "compare.png").stat().st_size > 5_000
@@ -327,15 +329,15 @@ def test_the_monthly_table_matches_that_of_run_and_fits_80_columns(value):
 
 def test_a_settings_file_finds_its_scenario_from_another_folder(tmp_path):
     (tmp_path / "mine").mkdir()
-    story = tmp_path / "mine" / "late.toml"
-    story.write_text('name = "late"\nextends = "baseline"\nremove = ["r1"]\n')
+    scenario = tmp_path / "mine" / "late.toml"
+    scenario.write_text('name = "late"\nextends = "baseline"\nremove = ["r1"]\n')
     spec = tmp_path / "spec.toml"
-    spec.write_text(Counterfactual(scenario=str(story)).to_toml())
+    spec.write_text(Counterfactual(scenario=str(scenario)).to_toml())
     assert Counterfactual.load(spec).changed_scenario().name == "late"
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--set", "ip_strength=7"], "ip_strength = 7.0: must be a number from 0 to 1"),
         (["--since", "soon"], "--since soon: is not a date"),
@@ -344,10 +346,10 @@ def test_a_settings_file_finds_its_scenario_from_another_folder(tmp_path):
         (["--exports", "none"], "choose"),
     ],
 )
-def test_mistakes_take_one_line(words, said):
+def test_mistakes_take_one_line(words, message):
     result = invoke(*words)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.output
 
 

@@ -136,10 +136,10 @@ def test_the_market_follows_the_third_order_equation():
 
 
 def test_asset_market_bifurcations():
-    found = script("brock_hommes").turning_points()
-    assert found["pitchfork"] == pytest.approx(2.3979, abs=1e-3)
-    assert found["neimark_sacker"] == pytest.approx(3.3314, abs=1e-3)
-    assert found["cobweb"] == pytest.approx(0.7777, abs=1e-3)
+    points = script("brock_hommes").turning_points()
+    assert points["pitchfork"] == pytest.approx(2.3979, abs=1e-3)
+    assert points["neimark_sacker"] == pytest.approx(3.3314, abs=1e-3)
+    assert points["cobweb"] == pytest.approx(0.7777, abs=1e-3)
     assert abs(brock_hommes.largest_eigenvalue(3.3314, brock_hommes.steady_price(3.3314)).imag) > 0.1
 
 
@@ -239,12 +239,12 @@ def test_ease_of_copying_changes_an_industry():
 def test_every_number_of_a_page_is_reproduced(name):
     """The numbers that run.py writes into the README, recomputed; 400 industries per setting for Nelson and Winter."""
     run = script(name)
-    found = run.numbers(bass.run(runs=run.RUNS) if name == "bass" else run.simulate())
-    assert [n.quantity for n in found if not n.met] == []
+    numbers = run.numbers(bass.run(runs=run.RUNS) if name == "bass" else run.simulate())
+    assert [n.quantity for n in numbers if not n.met] == []
     with (PAGES / name / "numbers.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["quantity"] for row in rows] == [n.quantity for n in found]
-    np.testing.assert_allclose([float(row["ours"]) for row in rows], [n.ours for n in found], rtol=1e-3)
+    assert [row["quantity"] for row in rows] == [n.quantity for n in numbers]
+    np.testing.assert_allclose([float(row["ours"]) for row in rows], [n.ours for n in numbers], rtol=1e-3)
 
 
 # --- pages ---

@@ -50,8 +50,8 @@ def test_finds_a_planted_box(planted, seed):
     assert set(box.limits) == set(planted)
     assert box.density > 0.97
     for name, limits in planted.items():
-        for found, truth in zip(box.limits[name], limits, strict=True):
-            assert found == pytest.approx(truth, abs=0.05)  # and infinite where nothing limits it
+        for limit, truth in zip(box.limits[name], limits, strict=True):
+            assert limit == pytest.approx(truth, abs=0.05)  # and infinite where nothing limits it
 
 
 @pytest.mark.parametrize("planted", [CORNER, MIDDLE], ids=["corner", "middle"])
@@ -66,8 +66,8 @@ def test_finds_a_planted_box_among_errors(planted, seed):
     assert box.coverage > 0.9 * truth.coverage
     assert box.density > 0.95 * truth.density
     for name, limits in planted.items():
-        for found, edge in zip(box.limits[name], limits, strict=True):
-            assert found == pytest.approx(edge, abs=0.1)
+        for limit, edge in zip(box.limits[name], limits, strict=True):
+            assert limit == pytest.approx(edge, abs=0.1)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -127,8 +127,8 @@ def test_every_slice_maximizes_the_gain_in_density_per_case_lost(seed):
             values = np.sort(x[name][inside])
             place = (len(values) - 1) * 0.05
             low, high = np.floor([place, len(values) - 1 - place]).astype(int)
-            for kept in (x[name] > values[low], x[name] < values[high + 1]):
-                remain = inside & kept.to_numpy()
+            for remaining in (x[name] > values[low], x[name] < values[high + 1]):
+                remain = inside & remaining.to_numpy()
                 gains.append((hit[remain].mean() - hit[inside].mean()) / (inside.sum() - remain.sum()))
         remain = within(x, after.limits)
         gain = (hit[remain].mean() - hit[inside].mean()) / (inside.sum() - remain.sum())
@@ -159,14 +159,14 @@ def test_insignificant_limits_are_released():
     hit = noisy(x, CORNER, 4)
     released = 0
     for box in trajectory(x, hit):
-        found = significant(box, x, hit)
-        assert all(np.nanmax(p) <= 0.05 for p in found.p.values())
-        assert found.coverage >= box.coverage
-        assert set(found.limits) <= set(box.limits)
+        reduced = significant(box, x, hit)
+        assert all(np.nanmax(p) <= 0.05 for p in reduced.p.values())
+        assert reduced.coverage >= box.coverage
+        assert set(reduced.limits) <= set(box.limits)
         released += sum(np.isfinite(ends).sum() for ends in box.limits.values())
-        released -= sum(np.isfinite(ends).sum() for ends in found.limits.values())
+        released -= sum(np.isfinite(ends).sum() for ends in reduced.limits.values())
         if all(np.nanmax(p) <= 0.05 for p in box.p.values()):
-            assert found is box
+            assert reduced is box
     assert released > 10
     planted = {"price": (0.6, 0.99), "compute": (-np.inf, 0.5), "noise": (-np.inf, 0.98)}
     box = significant(measure(planted, x, hit), x, hit)
@@ -204,9 +204,9 @@ def test_resampling_agrees_with_the_library_on_average():
     hit = noisy(x, CORNER, 8).astype(int)
     algorithm = _prim(x.to_numpy(), hit)
     assert isinstance(algorithm, prim.Prim)
-    boxes, found = trajectory(x, hit), algorithm.find_box()
+    boxes, result = trajectory(x, hit), algorithm.find_box()
     box = choose(boxes, 0.7)
-    theirs = found.resample(boxes.index(box), iterations=5)["reproduce coverage"]
+    theirs = result.resample(boxes.index(box), iterations=5)["reproduce coverage"]
     ours = reproduce(box, x, hit, halves=5).at_coverage
     assert min(theirs["x0"], theirs["x1"]) >= 80 - 1e-9  # per cent
     assert ours["price"] == ours["compute"] == 1

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -37,8 +38,9 @@ def test_every_room_is_drawn_on_its_floor():
     assert set(drawn) == ROOMS
     heights = sorted(set(drawn.values()), reverse=True)
     found = [sorted(room for room, height in drawn.items() if height == one) for one in heights]
-    layers = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"][0]
-    assert found == [sorted(layer.split(" | ")) for layer in layers["layers"]]
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = told["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert found == [sorted(layer.split(" | ")) for layer in layers]
 
 
 def test_rooms_of_a_floor_do_not_cover_one_another():
@@ -73,6 +75,15 @@ def test_the_path_goes_along_imports_and_stops_at_what_there_is():
         assert stop.name in {getattr(node, "name", "") for node in tree.body}, stop
         assert stop.file.partition("/")[0] in stop.rooms
         assert set(stop.rooms) <= ROOMS
+
+
+def test_the_page_beside_the_picture_has_the_rooms_and_the_schedule():
+    from abm.market.month import PHASES
+
+    text = (ROOT / "docs/explanation/path_of_a_run.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)) == ROOMS
+    rows = re.findall(r"^\| (\w+) \| `(\w+)`.*\| `(\w+)\.py` \|$", text, flags=re.MULTILINE)
+    assert rows == [(name, phase.__name__, phase.__module__.rpartition(".")[2]) for name, phase in PHASES.items()]
 
 
 RUN = """

@@ -10,7 +10,16 @@ from abm.sweeps import Sweep
 from abm.sweeps.designs import unit_cube
 from abm.sweeps.plan import Plan, points_of
 
-PARAMETERS = ("ip_strength", "ip_clarity", "copying_rate", "closed_trust", "switching_cost", "network_effect", "runway")
+PARAMETERS = (
+    "ip_strength",
+    "ip_clarity",
+    "copying_rate",
+    "closed_trust",
+    "switching_cost",
+    "network_effect",
+    "runway",
+    "lead_decay",
+)
 NAN = float("nan")
 runner = CliRunner()
 

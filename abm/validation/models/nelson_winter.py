@@ -102,10 +102,10 @@ class Innovator(Firm):
     """A firm that also searches for new techniques, at the frontier set by science."""
 
     def search(self, industry, latent, best_practice, luck):
-        finds = luck["find"] < industry.innovation_ease * self.innovative_spending * self.capital
+        discovers = luck["find"] < industry.innovation_ease * self.innovative_spending * self.capital
         super().search(industry, latent, best_practice, luck)
-        found = latent * jnp.exp(industry.spread * luck["draw"])
-        self.productivity = jnp.where(finds, jnp.maximum(found, self.productivity), self.productivity)
+        discovery = latent * jnp.exp(industry.spread * luck["draw"])
+        self.productivity = jnp.where(discovers, jnp.maximum(discovery, self.productivity), self.productivity)
 
 
 def one_run(

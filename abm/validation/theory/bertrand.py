@@ -195,7 +195,7 @@ def _nothing(price, count):
 
 
 def _add_weighted(total, log_size, weight, values):
-    """Add weight * exp(log_size) * (1, *values), summed over rows, to a running total kept relative to exp(top).
+    """Add weight * exp(log_size) * (1, *values), summed over rows, to a running total relative to exp(top).
 
     This keeps averages accurate even if every exp(log_size) underflows.
     """
@@ -205,7 +205,7 @@ def _add_weighted(total, log_size, weight, values):
     highest = jax.lax.stop_gradient(jnp.where(counts, log_size, -jnp.inf)).max(axis=0)
     new_top = jnp.maximum(top, highest)
     base = jnp.where(new_top > -jnp.inf, new_top, 0.0)
-    kept = jnp.exp(top - base)
+    rescale = jnp.exp(top - base)
     weight = jnp.where(counts, weight * jnp.exp(jnp.where(counts, log_size - base, 0.0)), 0.0)
-    sums = tuple(old * kept + (weight * new).sum(axis=0) for old, new in zip(sums, values, strict=True))
-    return new_top, weights * kept + weight.sum(axis=0), sums
+    sums = tuple(old * rescale + (weight * new).sum(axis=0) for old, new in zip(sums, values, strict=True))
+    return new_top, weights * rescale + weight.sum(axis=0), sums

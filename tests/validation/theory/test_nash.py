@@ -61,19 +61,19 @@ def test_v1_without_outside_option(firms, price):
     ids=["a", "b", "c"],
 )
 def test_v2_asymmetric_logit(setting, prices, shares, surplus):
-    found = nash_prices(QUALITY, COST, price_sensitivity=2.0, **setting)
-    np.testing.assert_allclose(found, prices, **TARGET)
+    solution = nash_prices(QUALITY, COST, price_sensitivity=2.0, **setting)
+    np.testing.assert_allclose(solution, prices, **TARGET)
     choice = {k: v for k, v in setting.items() if k != "owner"}
-    np.testing.assert_allclose(demand.shares(QUALITY, found, price_sensitivity=2.0, **choice), shares, **TARGET)
+    np.testing.assert_allclose(demand.shares(QUALITY, solution, price_sensitivity=2.0, **choice), shares, **TARGET)
     if surplus is not None:
-        assert demand.consumer_surplus(QUALITY, found, price_sensitivity=2.0) == pytest.approx(surplus, abs=1e-10)
+        assert demand.consumer_surplus(QUALITY, solution, price_sensitivity=2.0) == pytest.approx(surplus, abs=1e-10)
 
 
 def test_v2d_open_model_priced_at_cost():
     quality, cost = np.append(QUALITY, 1.8), np.append(COST, 0.1)
-    found = nash_prices(quality, cost, price_sensitivity=2.0, at_cost=np.array([False, False, False, True]))
-    np.testing.assert_allclose(found, [1.61539277, 1.19514311, 0.77828556, 0.1], **TARGET)
-    shares = demand.shares(quality, found, price_sensitivity=2.0)
+    solution = nash_prices(quality, cost, price_sensitivity=2.0, at_cost=np.array([False, False, False, True]))
+    np.testing.assert_allclose(solution, [1.61539277, 1.19514311, 0.77828556, 0.1], **TARGET)
+    shares = demand.shares(quality, solution, price_sensitivity=2.0)
     np.testing.assert_allclose(shares, [0.18751076, 0.15986594, 0.13537526, 0.43035988], **TARGET)
 
 
@@ -142,9 +142,9 @@ def compare_with_oracle(**market):
     ) | market  # fmt: skip
     arguments = {k: v for k, v in everything.items() if not (k == "nest" and everything["nest_correlation"] == 0)}
     quality, cost = arguments.pop("quality"), arguments.pop("cost")
-    found = nash_prices(quality, cost, **arguments)
-    np.testing.assert_allclose(found, oracle_prices(everything), rtol=2e-6)
-    return np.asarray(found)
+    solution = nash_prices(quality, cost, **arguments)
+    np.testing.assert_allclose(solution, oracle_prices(everything), rtol=2e-6)
+    return np.asarray(solution)
 
 
 @pytest.mark.parametrize(
@@ -153,13 +153,13 @@ def compare_with_oracle(**market):
 def test_v19_atkeson_burstein_three_firms(outside, sigma, usage):
     """V19: log price, single products, e = sigma (1 - s) + epsilon s, against brute-force best replies."""
     quality, cost = np.array([[1.0, 0.4, 0.0]]), np.array([1.0, 0.8, 1.3])
-    found = compare_with_oracle(
+    solution = compare_with_oracle(
         quality=quality, cost=cost, owner=(0, 1, 2), price_form="log", outside=outside,
         price_sensitivity=np.array([sigma]), usage_elasticity=np.array([usage]),
     )  # fmt: skip
-    share = demand.shares(quality[0], found, price_sensitivity=sigma, price_form="log", outside=outside)
+    share = demand.shares(quality[0], solution, price_sensitivity=sigma, price_form="log", outside=outside)
     np.testing.assert_allclose(
-        (found - cost) / found, lerner_from_elasticity(sigma * (1 - share) + usage * share), rtol=1e-11
+        (solution - cost) / solution, lerner_from_elasticity(sigma * (1 - share) + usage * share), rtol=1e-11
     )
 
 
@@ -272,17 +272,17 @@ def test_jit_vmap_and_grad_agree_with_eager(price_form):
 
 
 def test_absent_products_change_nothing_and_cause_no_nan():
-    there = np.array([True, False, True, True])
+    available = np.array([True, False, True, True])
     quality, cost = np.insert(QUALITY, 1, np.nan), np.insert(COST, 1, 7.0)
     setting = dict(price_sensitivity=2.0, nest_correlation=0.5)
-    found = nash_prices(quality, cost, available=there, nest=(0, 1, 0, 1), **setting)
-    np.testing.assert_allclose(found[there], nash_prices(QUALITY, COST, nest=(0, 0, 1), **setting), rtol=1e-12)
-    assert found[1] == 7.0
+    solution = nash_prices(quality, cost, available=available, nest=(0, 1, 0, 1), **setting)
+    np.testing.assert_allclose(solution[available], nash_prices(QUALITY, COST, nest=(0, 0, 1), **setting), rtol=1e-12)
+    assert solution[1] == 7.0
 
-    def total(quality, cost, there):
-        return nash_prices(quality, cost, available=there, nest=(0, 1, 0, 1), **setting)[there.argmin() - 1]
+    def total(quality, cost, available):
+        return nash_prices(quality, cost, available=available, nest=(0, 1, 0, 1), **setting)[available.argmin() - 1]
 
-    slopes = jax.jit(jax.grad(total, argnums=(0, 1)))(quality, cost, there)
+    slopes = jax.jit(jax.grad(total, argnums=(0, 1)))(quality, cost, available)
     assert all(np.all(np.isfinite(x)) for x in slopes)
     assert slopes[0][1] == slopes[1][1] == 0
 
@@ -290,10 +290,10 @@ def test_absent_products_change_nothing_and_cause_no_nan():
 def test_products_may_be_absent_from_some_segments():
     """A product absent from a segment is equivalent to one that nobody there wants."""
     quality, cost = SEGMENTS["quality"], SEGMENTS["cost"]
-    there = np.array([[True, True, False, True], [True, True, True, True], [False, True, True, True]])
-    found = nash_prices(quality, cost, price_sensitivity=1.5, available=there)
-    unwanted = nash_prices(np.where(there, quality, -60.0), cost, price_sensitivity=1.5)
-    np.testing.assert_allclose(found, unwanted, rtol=1e-12)
+    available = np.array([[True, True, False, True], [True, True, True, True], [False, True, True, True]])
+    solution = nash_prices(quality, cost, price_sensitivity=1.5, available=available)
+    unwanted = nash_prices(np.where(available, quality, -60.0), cost, price_sensitivity=1.5)
+    np.testing.assert_allclose(solution, unwanted, rtol=1e-12)
 
 
 def test_blocks_of_segments_add_up(monkeypatch):
@@ -317,8 +317,8 @@ def test_segments_split_in_two_are_the_same_market():
 def test_products_without_demand_still_have_a_price():
     """Shares of exp(-2000) underflow; the markup of a negligible seller is mu."""
     quality = np.array([[0.0, -2000.0], [0.5, -3000.0]])
-    found = nash_prices(quality, np.array([1.0, 1.0]), price_sensitivity=np.array([2.0, 4.0]))
-    assert found[1] == pytest.approx(1 + 1 / 2.0, rel=1e-12)
+    solution = nash_prices(quality, np.array([1.0, 1.0]), price_sensitivity=np.array([2.0, 4.0]))
+    assert solution[1] == pytest.approx(1 + 1 / 2.0, rel=1e-12)
 
 
 @pytest.mark.slow
@@ -350,8 +350,8 @@ def test_posted_price_elasticity_is_that_of_equilibrium():
 
 def test_posted_price_elasticity_by_hand():
     quantity, own = np.array([[1.0, 0.0], [3.0, 0.0]]), np.array([[0.5, 0.0], [0.25, 0.0]])
-    found = common_markup_elasticity(quantity, own, np.array([2.0, 4.0]), np.array([1.0, 0.0]))
-    np.testing.assert_allclose(found, [(1.5 + 3 * 3.0) / 4, 3.0])
+    solution = common_markup_elasticity(quantity, own, np.array([2.0, 4.0]), np.array([1.0, 0.0]))
+    np.testing.assert_allclose(solution, [(1.5 + 3 * 3.0) / 4, 3.0])
     assert lerner_from_elasticity(4 / 3) == pytest.approx(0.75)  # V10: a Lerner index of 75 % is an elasticity of 1.333
 
 
@@ -374,17 +374,17 @@ def test_a_rivals_higher_cost_raises_every_price(rise, quality, cost):
 def test_prices_do_not_depend_on_the_order_of_products(order, quality, cost):
     order, at_cost = np.array(order), np.array([False, False, True, False])
     setting = dict(price_sensitivity=2.5, price_form="log", usage_elasticity=0.7)
-    found = np.asarray(nash_prices(quality, cost, at_cost=at_cost, **setting))
+    solution = np.asarray(nash_prices(quality, cost, at_cost=at_cost, **setting))
     moved = nash_prices(quality[order], cost[order], at_cost=at_cost[order], **setting)
-    np.testing.assert_allclose(moved, found[order], rtol=1e-10)
+    np.testing.assert_allclose(moved, solution[order], rtol=1e-10)
 
 
 @settings(max_examples=15, deadline=None)
 @given(unit=st.floats(0.01, 100), **PRICES)
 def test_the_unit_of_money_does_not_matter(unit, quality, cost):
     setting = dict(price_form="log", price_sensitivity=2.5, outside=False, usage_elasticity=1.1)
-    found = np.asarray(nash_prices(quality, cost, **setting))
-    np.testing.assert_allclose(nash_prices(quality, cost * unit, **setting), found * unit, rtol=1e-10)
+    solution = np.asarray(nash_prices(quality, cost, **setting))
+    np.testing.assert_allclose(nash_prices(quality, cost * unit, **setting), solution * unit, rtol=1e-10)
 
 
 def test_the_highest_of_several_profit_peaks_is_found():
@@ -395,8 +395,8 @@ def test_the_highest_of_several_profit_peaks_is_found():
     profit = (size[:, None] * grid / (1 + np.exp(-value))).sum(0)
     peaks = np.flatnonzero((profit[1:-1] > profit[:-2]) & (profit[1:-1] > profit[2:])) + 1
     assert len(peaks) == 2
-    found = nash_prices(quality, np.zeros(1), price_sensitivity=sensitivity, size=size)
-    assert found[0] == pytest.approx(grid[profit.argmax()], abs=2e-4)
+    solution = nash_prices(quality, np.zeros(1), price_sensitivity=sensitivity, size=size)
+    assert solution[0] == pytest.approx(grid[profit.argmax()], abs=2e-4)
 
 
 def test_captives_and_shoppers_have_no_price_equilibrium():
