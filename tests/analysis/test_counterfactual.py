@@ -321,7 +321,7 @@ def test_the_monthly_table_matches_that_of_run_and_fits_80_columns(value):
     run = pd.DataFrame({name: [value] for name in HEADLINES}, index=["2027-12"])
     console.print(headline_table(run, "run"))
     written = console.export_text().splitlines()[2].split()[4]  # Lerner index, closed labs
-    numbers_of_a_row = 4 if value != value else 5  # an interval that is none is one n/a
+    numbers_of_a_row = 4 if value != value else 5  # an undefined interval is a single n/a
     assert " ".join(lines).split().count(written) == numbers_of_a_row * len(HEADLINES)
     assert max(map(len, lines)) <= 80
     assert all(unit in " ".join("\n".join(lines).split()) for unit in ("$ M per", "share of", "(nats)", "(H100e)"))

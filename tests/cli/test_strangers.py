@@ -100,7 +100,7 @@ def test_all_readers_report_unreadable_files_alike(tmp_path, kind):
             read(path)
         return str(caught.value)
 
-    if kind != "experiment":  # which is moved stop where it is looked for
+    if kind != "experiment":  # whose reader moves the file
         assert message() == f"{path}: cannot be read: file not found"
         path.mkdir()
         assert message() == f"{path}: cannot be read: it is a folder; give the file"
@@ -122,7 +122,7 @@ def test_a_file_without_read_permission_is_reported(tmp_path, monkeypatch):
 
     path = tmp_path / "secret.toml"
     path.touch()
-    monkeypatch.setattr(Path, "open", forbidden)  # whoever tests as root may read everything
+    monkeypatch.setattr(Path, "open", forbidden)  # root could read it despite its permissions
     with pytest.raises(SpecError) as caught:
         Sweep.load(path)
     assert str(caught.value) == f"{path}: cannot be read: permission denied"
