@@ -205,6 +205,26 @@ def cast() -> str:
     return "\n\n".join([*parts, table(head, rows)])
 
 
+def starting_values() -> str:
+    """Every starting value that is not a parameter, with its unit and source."""
+    from abm.agents import lab
+    from abm.market.starting_values import STARTING_VALUES
+
+    kinds = {getattr(lab, name): name.lower().replace("_", " ") for name in ("METERED", "SUBSCRIPTION", "HOSTING")}
+    kinds |= {getattr(lab, name): name.lower().replace("_", " ") for name in ("COMPLEMENT", "OPEN_CORE")}
+
+    def words(number: Any, unit: str) -> str:
+        return kinds[number] if unit == "kind" else f"{number:,g}"
+
+    rows = []
+    for name, start in STARTING_VALUES.items():
+        several = start.value if isinstance(start.value, tuple) else (start.value,)
+        numbers = "; ".join(words(number, start.unit) for number in several)
+        beyond = "" if start.beyond is None else words(start.beyond, start.unit)
+        rows.append([f"`{name}`", numbers, beyond, start.unit, start.meaning, start.source])
+    return table(["starting value", "value", "of added agents", "unit", "meaning", "source"], rows)
+
+
 # --- schedule and draws: read from the source ---
 
 
@@ -441,6 +461,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "draws": draws,
         "observables": observables,
         "cast": cast,
+        "starting_values": starting_values,
         "inputs": inputs,
     },
     "notation.md": {"symbols": symbols},

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.agents import Adopter, InfrastructureFirm, Investor
-from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
 from abm.engine import Draws, Group, Population, without_weak_types
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
+from abm.market.starting_values import offset_of, value_of, values_of
 from abm.market.state import Accounts, Cloud, Exchange, Flows, Market, Networks
 from abm.scenarios.timeline import Cast
 from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS, STAGES, TIERS
@@ -53,21 +53,21 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
                 InfrastructureFirm,
                 3,
                 layer=jnp.arange(3),
-                revenue=jnp.array([200.0, 1_000.0, 100.0]),
-                other_income=jnp.array([300.0, 15_000.0, 2_000.0]),
-                profit=jnp.array([300.0, 15_000.0, 2_000.0]),
+                revenue=jnp.array(value_of("layer_revenue")),
+                other_income=jnp.array(value_of("layer_other_income")),
+                profit=jnp.array(value_of("layer_other_income")),
             )
         ),
         networks=networks,
     )
     region = jnp.stack([p.region_us, p.region_china, p.region_eu, p.region_row])
     installed = p.compute_start * region
-    ordered = (0.08 * installed)[:, None] * jnp.ones(STAGES)
+    ordered = (value_of("cloud_ordered") * installed)[:, None] * jnp.ones(STAGES)
     cloud = Cloud(
         installed=installed,
         ordered=ordered,
         power=installed * p.power_headroom,
-        book_value=installed * p.chip_price_start * 0.6,
+        book_value=installed * p.chip_price_start * value_of("cloud_book_value"),
         rental_price=p.rental_price_start,
         demand=p.workload_scale,
         serving=jnp.zeros(()),
@@ -77,7 +77,7 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
     accounts = Accounts(
         capability_history=jnp.broadcast_to(lab_group.capability[:, 0], (HISTORY, labs)),
         closed_path=jnp.full(LONGEST_LAG, -jnp.inf),
-        demand_elasticity=jnp.full(labs, 2.0),
+        demand_elasticity=jnp.full(labs, value_of("lab_demand_elasticity")),
         undercut=jnp.zeros((labs, TIERS)),
         accustomed=jnp.ones((labs, TIERS)),
         contestable_share=zero, detections=zero, suits_lost=zero, entries=zero, exits=zero,
@@ -116,38 +116,42 @@ def homes(luck: Any, shares: tuple[float, ...]) -> Any:
     return jnp.searchsorted(jnp.cumsum(jnp.array(shares[:-1])), luck).astype(int)
 
 
-def listed_then(options: list[float], size: int, beyond: float) -> np.ndarray:
-    """The given starting values, cut to `size` or followed by `beyond` for agents added to the default cast."""
-    return np.array([*options, *([beyond] * size)][:size], dtype=float)
+def mean_one(name: str, luck: Any) -> Any:
+    """Lognormal variables of mean one from standard normal `luck`; `name` is that of the standard deviation."""
+    return jnp.exp(value_of(name) * luck - offset_of(name))
+
+
+def each(name: str, size: int) -> np.ndarray:
+    """Starting values (size,) of agents of one kind."""
+    return np.array(values_of(name, size), dtype=float)
 
 
 def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n = populations.vendors
-    share = listed_then([1.0, 0.12, 0.2, 0.06], n, 0.05)
-    cost = listed_then([1.0, 1.25, 1.0, 1.8], n, 1.4)
-    lock_in = jnp.asarray(listed_then([1.0, 0.0, 0.0, 0.0], n, 0.0)) * p.leader_lock_in + listed_then(
-        [0.0, 0.0, 0.3, -0.8], n, -0.5
-    )
+    share = each("vendor_capacity", n)
+    cost = each("vendor_cost", n)
+    lock_in = jnp.asarray(each("vendor_software", n)) * p.leader_lock_in + each("vendor_lock_in", n)
     home = np.array([cast.jurisdictions.index(h) for h in cast.vendor_home])
     unit_cost = p.chip_cost_start * cost
     capacity = p.capacity_start * share
+    made = value_of("vendor_output") * capacity
     return populations.group(
         "vendors",
         sizes,
         {
             "home": home,
-            "chip_price": p.chip_price_start * listed_then([1.0, 0.85, 0.8, 1.2], n, 0.9),
+            "chip_price": p.chip_price_start * each("vendor_price", n),
             "unit_cost": unit_cost,
             "base_cost": unit_cost,
             "capacity": capacity,
             "orders": capacity,
-            "expansion": capacity[:, None] * jnp.array([1.0, 0.7, 0.5]),
-            "generation_output": 36 * capacity,
-            "experience": 36 * capacity,
+            "expansion": capacity[:, None] * jnp.array(value_of("vendor_expansion")),
+            "generation_output": made,
+            "experience": made,
             "lock_in": lock_in,
             "revenue": p.chip_price_start * capacity,
-            "generation_age": listed_then([3.0, 1.0, 8.0, 6.0], n, 6.0),
-            "cash": jnp.asarray(share) * 15_000.0,
+            "generation_age": each("vendor_generation_age", n),
+            "cash": jnp.asarray(share) * value_of("vendor_cash"),
         },
     )
 
@@ -155,10 +159,10 @@ def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], cast:
 def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n_closed, n_open, free = populations.closed_labs, populations.open_labs, populations.entrants
     home = np.array([cast.jurisdictions.index(h) for h in cast.lab_home])
-    capability = listed_then([0.0, -0.5, -1.0, -1.4, -2.2], n_closed, -2.0)
-    machines = listed_then([20_000, 25_000, 8_000, 6_000, 5_000], n_closed, 5_000)
-    cash = listed_then([10_000, 8_000, 2_000, 1_500, 1_500], n_closed, 1_500)
-    monetisation = listed_then([METERED, COMPLEMENT, METERED, SUBSCRIPTION, METERED], n_closed, METERED)
+    capability = each("closed_capability", n_closed)
+    machines = each("closed_machines", n_closed)
+    cash = each("closed_cash", n_closed)
+    monetisation = each("closed_monetisation", n_closed)
     common = jnp.round(p.closed_monetisation).astype(int)
     closed: dict[str, Any] = dict(
         home=home[:n_closed],
@@ -167,10 +171,10 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Ca
         cash=cash,
         monetisation=jnp.where(common < 0, monetisation.astype(int), common),
     )
-    capability = listed_then([-2.4, -1.6, -2.4, -2.8, -2.6, -3.0], n_open, -2.8)
-    machines = listed_then([2_000, 4_000, 2_000, 900, 1_000, 800], n_open, 800)
-    cash = listed_then([1_500, 6_000, 2_000, 600, 800, 600], n_open, 600)
-    monetisation = listed_then([HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING], n_open, HOSTING)
+    capability = each("open_capability", n_open)
+    machines = each("open_machines", n_open)
+    cash = each("open_cash", n_open)
+    monetisation = each("open_monetisation", n_open)
     opened = dict(
         home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=monetisation.astype(int)
     )
@@ -184,27 +188,26 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Ca
         flagship = given["capability"]
         size = flagship.size
         steps = jnp.stack([0.0 * p.tier_size_step, p.tier_size_step])
-        model_size = 0.5 * flagship[:, None] - steps[None, :]
+        model_size = value_of("lab_model_size") * flagship[:, None] - steps[None, :]
         cost = p.token_cost_start * jnp.exp(model_size)
         active = np.arange(size) < size - inactive
-        # Training runs started some months ago, with enough compute for first releases within the first year.
-        run = 3.0 * given["machines"]
+        run = value_of("lab_run") * given["machines"]
         return given | {
             "active": active,
             "capability": flagship[:, None] - jnp.stack([0.0 * p.tier_step, p.tier_step]),
             "untaught": flagship,
-            "efficiency": 0.35 * flagship,
+            "efficiency": value_of("lab_efficiency") * flagship,
             "run_compute": run,
             "run_cost": run * p.rental_price_start,
-            "claimed_cost": np.where(active, 50.0 * np.exp(flagship), 0.0),
+            "claimed_cost": np.where(active, value_of("lab_claimed_cost") * np.exp(flagship), 0.0),
             "model_size": model_size,
-            "price": cost * (1.25 if is_open else 2.8),
+            "price": cost * value_of("open_markup" if is_open else "closed_markup"),
             "token_cost": cost,
             "trust": (0.0 if is_open else p.closed_trust) * jnp.ones(size),
-            "licence": np.full(size, 0.7 if is_open else 0.0),
+            "licence": np.full(size, value_of("open_licence") if is_open else 0.0),
             "first_party_share": (p.first_party_share if is_open else 1.0) * jnp.ones(size),
-            "ordered": 0.1 * np.repeat(given["machines"][:, None], STAGES, axis=1),
-            "age": np.tile(np.array([[3.0, 1.0]]), (size, 1)) + np.arange(size)[:, None] % 4,
+            "ordered": value_of("lab_ordered") * np.repeat(given["machines"][:, None], STAGES, axis=1),
+            "age": np.tile(np.array([value_of("lab_age")]), (size, 1)) + np.arange(size)[:, None] % 4,
             "research_spending": p.research_cost_start * jnp.ones(size),
         }
 
@@ -219,15 +222,16 @@ def first_adopters(p: Any, draws: Draws, populations: Populations, sizes: dict[s
     enterprise = draws.uniform("enterprise", slots) < p.enterprise_share
     spread = jnp.exp(p.sensitivity_spread * draws.normal("price sensitivity", slots))
     difficulty = p.difficulty_low + (p.difficulty_high - p.difficulty_low) * draws.uniform("difficulty", slots)
-    scale = jnp.where(enterprise, p.enterprise_scale, 1.0) * jnp.exp(0.7 * draws.normal("scale", slots) - 0.245)
+    scale = jnp.where(enterprise, p.enterprise_scale, 1.0) * mean_one("adopter_scale_sd", draws.normal("scale", slots))
     return populations.group(
         "adopters",
         sizes,
         {
-            "home": homes(draws.uniform("home", slots), (0.4, 0.2, 0.2, 0.2)),
+            "home": homes(draws.uniform("home", slots), value_of("adopter_homes")),
             "difficulty": difficulty,
             "price_sensitivity": jnp.where(enterprise, p.enterprise_sensitivity, p.developer_sensitivity) * spread,
-            "quality_taste": p.quality_taste * jnp.exp(0.2 * draws.normal("quality taste", slots)),
+            "quality_taste": p.quality_taste
+            * jnp.exp(value_of("adopter_taste_sd") * draws.normal("quality taste", slots)),
             "compliance_need": jnp.where(enterprise, p.enterprise_compliance, p.developer_compliance) * jnp.ones(n),
             "openness_taste": p.openness_taste + p.openness_taste_spread * draws.normal("openness taste", slots),
             "scale": p.token_scale / n * scale,
@@ -241,23 +245,24 @@ def first_adopters(p: Any, draws: Draws, populations: Populations, sizes: dict[s
 def first_investors(p: Any, draws: Draws, populations: Populations, sizes: dict[str, int]) -> Group:
     n = populations.investors
     slots = Population.create(Investor, n, sizes=sizes)
-    wealth = jnp.exp(0.8 * draws.normal("wealth", slots))
+    least = value_of("investor_least")
+    wealth = jnp.exp(value_of("investor_wealth_sd") * draws.normal("wealth", slots))
     opinion = p.belief_spread * draws.normal("opinion", slots, (len(QUESTIONS),))
     logit = jax.scipy.special.logit(p.credibility) + p.credibility_spread * draws.normal("credibility", slots)
     return populations.group(
         "investors",
         sizes,
         {
-            "home": homes(draws.uniform("home", slots), (0.6, 0.1, 0.15, 0.15)),
+            "home": homes(draws.uniform("home", slots), value_of("investor_homes")),
             "wealth": wealth / wealth.sum(),
             "belief": opinion,
             "reference": opinion,
             "anchor": opinion,
             "uncertainty": p.belief_variance * jnp.ones((n, len(QUESTIONS))),
-            "susceptibility": jnp.clip(p.susceptibility * (0.5 + draws.uniform("susceptibility", slots)), 0.0, 1.0),
+            "susceptibility": jnp.clip(p.susceptibility * (least + draws.uniform("susceptibility", slots)), 0.0, 1.0),
             "credibility": jax.nn.sigmoid(logit),
-            "threshold": jnp.clip(p.attention_threshold * (0.5 + draws.uniform("threshold", slots)), 0.0, 1.0),
+            "threshold": jnp.clip(p.attention_threshold * (least + draws.uniform("threshold", slots)), 0.0, 1.0),
             "trend_share": p.trend_share * jnp.ones(n),
-            "aggressiveness": jnp.exp(0.5 * draws.normal("aggressiveness", slots) - 0.125),
+            "aggressiveness": mean_one("investor_aggressiveness_sd", draws.normal("aggressiveness", slots)),
         },
     )

@@ -1,0 +1,92 @@
+"""What the default cast starts with just before January 2023: numbers with their unit and source.
+
+`abm.market.start` reads them here, and docs/ODD.md lists them. Whatever an experiment may want to vary is a parameter instead
+(`abm.parameters`); the numbers here are the shape of the cast.
+"""
+
+from typing import Any, NamedTuple
+
+from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
+
+BY_HAND = "set by hand to the order of magnitude of early 2023"
+
+
+class Start(NamedTuple):
+    """A starting value: one number, or one for each agent of the default cast in its order."""
+
+    value: Any
+    unit: str
+    meaning: str
+    source: str = BY_HAND
+    beyond: float | None = None
+    """For every agent that is added to the default cast."""
+
+
+STARTING_VALUES: dict[str, Start] = {
+    # --- chip vendors: leader, follower, inhouse, domestic ---
+    "vendor_capacity": Start((1.0, 0.12, 0.2, 0.06), "of capacity_start", "capacity", beyond=0.05),
+    "vendor_cost": Start((1.0, 1.25, 1.0, 1.8), "of chip_cost_start", "cost of a chip", beyond=1.4),
+    "vendor_price": Start((1.0, 0.85, 0.8, 1.2), "of chip_price_start", "price of a chip", beyond=0.9),
+    "vendor_software": Start((1.0, 0.0, 0.0, 0.0), "of leader_lock_in", "lock-in by software", beyond=0.0),
+    "vendor_lock_in": Start((0.0, 0.0, 0.3, -0.8), "utility", "lock-in for other reasons", beyond=-0.5),
+    "vendor_generation_age": Start((3.0, 1.0, 8.0, 6.0), "months", "age of the generation on sale", beyond=6.0),
+    "vendor_expansion": Start((1.0, 0.7, 0.5), "of capacity", "capacity that comes on line, by stage of the delay"),
+    "vendor_output": Start(36.0, "months of capacity", "chips made so far, of this generation and in all"),
+    "vendor_cash": Start(15_000.0, "$ M, of a vendor with the leader's capacity", "cash"),
+    # --- closed labs, then open labs ---
+    "closed_capability": Start((0.0, -0.5, -1.0, -1.4, -2.2), "nats", "capability of the flagship", beyond=-2.0),
+    "closed_machines": Start((20_000, 25_000, 8_000, 6_000, 5_000), "H100e", "machines", beyond=5_000),
+    "closed_cash": Start((10_000, 8_000, 2_000, 1_500, 1_500), "$ M", "cash", beyond=1_500),
+    "closed_monetisation": Start(
+        (METERED, COMPLEMENT, METERED, SUBSCRIPTION, METERED), "kind", "how it earns money", beyond=METERED
+    ),
+    "closed_markup": Start(2.8, "of cost", "price"),
+    "open_capability": Start((-2.4, -1.6, -2.4, -2.8, -2.6, -3.0), "nats", "capability of the flagship", beyond=-2.8),
+    "open_machines": Start((2_000, 4_000, 2_000, 900, 1_000, 800), "H100e", "machines", beyond=800),
+    "open_cash": Start((1_500, 6_000, 2_000, 600, 800, 600), "$ M", "cash", beyond=600),
+    "open_monetisation": Start(
+        (HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING), "kind", "how it earns money", beyond=HOSTING
+    ),
+    "open_markup": Start(1.25, "of cost", "price"),
+    "open_licence": Start(0.7, "share", "openness of the licence"),
+    "lab_model_size": Start(0.5, "nats per nat of capability", "size of the flagship"),
+    "lab_efficiency": Start(0.35, "of capability", "algorithmic efficiency"),
+    "lab_run": Start(
+        3.0, "months of its machines", "compute of the training run under way: enough for releases in 2023"
+    ),
+    "lab_claimed_cost": Start(50.0, "$ M, of a model at the frontier", "training cost that it claimed last"),
+    "lab_ordered": Start(0.1, "of machines", "machines on order, in each stage of the delay"),
+    "lab_age": Start((3.0, 1.0), "months", "age of flagship and efficient model, staggered by up to 3 months"),
+    "lab_demand_elasticity": Start(2.0, "", "elasticity of demand that a lab perceives"),
+    # --- listed layers: power, platforms, applications ---
+    "layer_revenue": Start((200.0, 1_000.0, 100.0), "$ M per month", "revenue from AI"),
+    "layer_other_income": Start((300.0, 15_000.0, 2_000.0), "$ M per month", "profit from elsewhere, and in all"),
+    # --- users and investors ---
+    "adopter_homes": Start((0.4, 0.2, 0.2, 0.2), "share", "homes, by jurisdiction"),
+    "adopter_scale_sd": Start(0.7, "sd of the logarithm", "size of a segment, of mean one"),
+    "adopter_taste_sd": Start(0.2, "sd of the logarithm", "taste for quality"),
+    "investor_homes": Start((0.6, 0.1, 0.15, 0.15), "share", "homes, by jurisdiction"),
+    "investor_wealth_sd": Start(0.8, "sd of the logarithm", "wealth"),
+    "investor_aggressiveness_sd": Start(0.5, "sd of the logarithm", "aggressiveness, of mean one"),
+    "investor_least": Start(0.5, "of the parameter", "least susceptibility and threshold; the most is 1 more"),
+    # --- compute of the platforms ---
+    "cloud_ordered": Start(0.08, "of compute installed", "compute on order, in each stage of the delay"),
+    "cloud_book_value": Start(0.6, "of the price of a chip", "book value of a machine"),
+}
+"""By name; `value_of` and `values_of` read them."""
+
+
+def value_of(name: str) -> Any:
+    """One starting value."""
+    return STARTING_VALUES[name].value
+
+
+def values_of(name: str, size: int) -> tuple[float, ...]:
+    """One starting value for each of `size` agents: those of the default cast, then `beyond`."""
+    start = STARTING_VALUES[name]
+    return (*start.value, *([start.beyond] * size))[:size]
+
+
+def offset_of(name: str) -> float:
+    """Half the variance: what is taken off a normal logarithm so that the variable has mean one."""
+    return round(STARTING_VALUES[name].value ** 2 / 2, 12)
