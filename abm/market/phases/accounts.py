@@ -9,7 +9,7 @@ from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
 from abm.market.phases.common import adoption, frontier, is_open_lab, per_product, quantities
 from abm.market.state import Market, Now
-from abm.mechanisms import enforcement, welfare
+from abm.mechanisms import enforcement, entry, monetisation, welfare
 from abm.support.axes import TIERS
 
 SHOCK_MONTH = 24  # January 2025
@@ -65,11 +65,11 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
     own_share = jnp.where(is_open, labs.first_party_share, 1.0)
 
     elasticity = jnp.clip(market.accounts.demand_elasticity, p.elasticity_floor, p.elasticity_ceiling)
-    fee = jnp.where(labs.monetisation == SUBSCRIPTION, p.subscription_capture * sales / (elasticity - 1), 0.0)
+    fee = jnp.where(labs.monetisation == SUBSCRIPTION, monetisation.subscription_fees(sales, elasticity, p), 0.0)
     enterprise = (by_product * adopters.enterprise[:, None]).sum(0).reshape(labs.size, TIERS) * on[:, None]
     enterprise_sales = (enterprise * labs.price).sum(-1) * 1e-6
-    fee = fee + jnp.where(labs.monetisation == OPEN_CORE, p.open_core_fee * enterprise_sales, 0.0)
-    advertising = jnp.where(labs.monetisation == COMPLEMENT, p.complement_benefit * cost, 0.0)
+    fee = fee + jnp.where(labs.monetisation == OPEN_CORE, monetisation.open_core_fees(enterprise_sales, p), 0.0)
+    advertising = jnp.where(labs.monetisation == COMPLEMENT, monetisation.complement_income(cost, p), 0.0)
     income = sales * own_share + fee + advertising
 
     wages = labs.research_spending * on
@@ -89,8 +89,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
     defence = p.vigilance_cost * labs.vigilance * on
     exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
     value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]
-    thirst = 1 / (1 + jnp.maximum(labs.cash, 0.0) / jnp.maximum(p.cash_target * (wages + labs.chip_bill + 1.0), 1.0))
-    funding = on * p.funding_rate * value * thirst
+    funding = on * monetisation.funding(value, labs.cash, wages + labs.chip_bill, p)
     lerner = welfare.lerner_index(labs.price, labs.token_cost, volume)
     books = Books(
         income=income,
@@ -189,10 +188,8 @@ def enter_and_exit(market: Market, now: Now) -> Market:
 
     forkable = labs.active & is_open & (labs.licence > p.licence_needed)
     source = jnp.argmax(jnp.where(forkable, labs.capability[:, 0], -jnp.inf))
-    climate = jnp.exp(jnp.clip(market.exchange.momentum[market.vendors.size + source] * 20, -1.0, 1.0))
-    chance = p.entry_rate / 12 * climate * (1 + p.guarantee_share)
-    fixed = market.regulators.compliance_fixed[labs.home]
-    chance = chance * jnp.exp(-fixed * p.insolvency_months / p.seed_funding * p.entry_cost_weight)
+    momentum = market.exchange.momentum[market.vendors.size + source]
+    chance = entry.entry_chance(momentum, market.regulators.compliance_fixed[labs.home], p)
     free = ~labs.active & is_open & forkable.any() & (labs.cash <= 0.0)
     enters = free & (now.draws.uniform("entry", labs) < chance) & (p.entry_rate > 0)
 

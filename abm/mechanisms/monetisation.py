@@ -1,0 +1,40 @@
+"""What a lab earns besides the price of tokens: fees, advertising, and money from investors."""
+
+import jax.numpy as jnp
+
+
+def subscription_fees(sales, elasticity, p):
+    """Fixed fees of a two-part tariff, $ M per month: a share of what users gain from the tokens they buy.
+
+    fee = capture * sales / (e - 1): sales / (e - 1) is the area under an isoelastic demand above its price.
+    sales : $ M per month; elasticity : e > 1, of the demand that the lab perceives. Parameter: subscription_capture, in [0, 1].
+    Source: Oi (1971), two-part tariffs.
+    """
+    return p.subscription_capture * sales / (elasticity - 1)
+
+
+def open_core_fees(enterprise_sales, p):
+    """Fees for what enterprises need around open weights, $ M per month, in proportion to the tokens they buy.
+
+    enterprise_sales : their tokens at list prices, $ M per month. Parameter: open_core_fee, share.
+    Source: Lerner & Tirole (2002), complements as the income of open-source firms.
+    """
+    return p.open_core_fee * enterprise_sales
+
+
+def complement_income(cost, p):
+    """Gain of the lab's other businesses from users of its models, $ M per month: a multiple of the cost of serving them.
+
+    cost : $ M per month. Parameter: complement_benefit, $ per $.
+    """
+    return p.complement_benefit * cost
+
+
+def funding(value, cash, spending, p):
+    """New money from owners, $ M per month: a share of market value, less the more cash there is for the months ahead.
+
+    funding = funding_rate * value * thirst, thirst = 1 / (1 + cash / (cash_target * spending)).
+    value : $ M; cash : $ M, debts count as none; spending : $ M per month, of which cash_target months are wanted in cash.
+    """
+    thirst = 1 / (1 + jnp.maximum(cash, 0.0) / jnp.maximum(p.cash_target * (spending + 1.0), 1.0))
+    return p.funding_rate * value * thirst
