@@ -18,17 +18,6 @@ from abm.figures import products
 from abm.figures import sweeps as sweep_figures
 
 SIZES = {"adopters": 24, "investors": 40}
-CHARTS = (
-    "fan_chart",
-    "paired_difference",
-    "run_chart",
-    "frontier",
-    "frontier_animation",
-    "network",
-    "network_animation",
-    "phase_diagram",
-    "tornado",
-)
 
 
 @pytest.fixture(scope="module")

@@ -316,5 +316,5 @@ def test_classes_without_a_role_or_that_cannot_be_pickled_are_refused(tmp_path):
 
 def test_a_sweep_with_own_classes_cannot_be_replayed_from_its_files(tmp_path):
     abm.sweep({"ip_strength": [0.5]}, classes=[Marked], seeds=[2], months=3, populations=TINY, out=tmp_path / "x")
-    with pytest.raises(Unplayable, match=r"classes of agents that it does not hold \(Marked\)"):
+    with pytest.raises(Unplayable, match=r"not stored with it \(Marked\)"):
         replay_result(tmp_path / "x")

@@ -241,7 +241,7 @@ def test_sweep_accepts_an_array_of_seeds():
     )  # fmt: skip
     assert results.runs()["seed"].tolist() == [0, 1, 2] * 2
     for seeds in ("12", {1: 2}, 5):
-        with pytest.raises(ValueError, match="give several, such as"):
+        with pytest.raises(ValueError, match="such as range"):
             abm.sweep({}, seeds=seeds)
 
 
