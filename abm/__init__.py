@@ -62,6 +62,10 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return getattr(import_module(_HOME[name]), name)
+    if name == "event_study":
+        from importlib import import_module
+
+        return import_module("abm.runs.event_study")
     if name == "__version__":
         from importlib.metadata import version
 

@@ -48,6 +48,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Import drawing code only when a figure is requested: the command line uses the labels and must start quickly.
+    if name == "style":  # for figures of the user's own
+        return import_module("abm.charts.style")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'abm.figures' has no attribute {name!r}")
