@@ -110,11 +110,13 @@ class Counterfactual:
                 yield "scenario", line
 
     def _levers(self) -> Iterator[tuple[str, str]]:
-        rows = {row["name"]: row for row in Parameters.table()}
         for name, value in self.levers.items():
             parameter, dot, where = str(name).partition(".")
-            if parameter not in rows:
-                yield name, f"no parameter {shortened(parameter)}{did_you_mean(parameter, list(rows), PARAMETERS)}"
+            if parameter not in Parameters.model_fields:
+                yield (
+                    name,
+                    f"no parameter {shortened(parameter)}{did_you_mean(parameter, Parameters.names(), PARAMETERS)}",
+                )
                 continue
             if dot and (parameter not in INSTRUMENTS or where not in JURISDICTIONS):
                 yield name, f"{name}: only policy levers have values by jurisdiction ({', '.join(JURISDICTIONS)})"
@@ -122,7 +124,7 @@ class Counterfactual:
             if parameter in FROM_THE_START:
                 yield name, f"{name} acts in the first month only and cannot change later: pass it to abm.ensemble"
                 continue
-            low, high, unit = rows[parameter]["low"], rows[parameter]["high"], rows[parameter]["unit"]
+            low, high, unit = Parameters.bounds(parameter)
             is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if not is_number or not low <= value <= high:
                 in_unit = f" ({unit})" if unit else ""

@@ -59,16 +59,14 @@ class Prior(BaseModel):
 
     def problems_in(self, name: str) -> list[str]:
         """Problems of the prior as that of parameter `name`."""
-        bounds: Any = Parameters.model_fields[name].json_schema_extra
+        low, high, _ = Parameters.bounds(name)
         if not self.low < self.high:
             return [f"priors.{name}: low {self.low:g} must be below high {self.high:g}"]
         if self.scale == "log" and self.low <= 0:
             return [f"priors.{name}: low {self.low:g} must be above 0 on a log scale"]
         problems = []
-        if self.low < bounds["low"] or self.high > bounds["high"]:
-            problems.append(
-                f"priors.{name}: must lie between {bounds['low']:g} and {bounds['high']:g}, the parameter's bounds"
-            )
+        if self.low < low or self.high > high:
+            problems.append(f"priors.{name}: must lie between {low:g} and {high:g}, the parameter's bounds")
         if (self.centre is None) != (self.sd is None):
             problems.append(f"priors.{name}: give both centre and sd, or neither")
         elif self.centre is not None and not self.low <= self.centre <= self.high:

@@ -51,9 +51,9 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
     @model_validator(mode="after")
     def _inside_bounds(self) -> Parameters:
         problems = []
-        for name, declared in type(self).model_fields.items():
+        for name in type(self).model_fields:
             value = getattr(self, name)
-            extra: Any = declared.json_schema_extra
+            low, high, unit = self.bounds(name)
             table = value if isinstance(value, dict) else {"": value}
             if not table:
                 problems.append(
@@ -65,11 +65,9 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
                     problems.append(f"{label}: unknown jurisdiction{did_you_mean(where, (*JURISDICTIONS, 'default'))}")
                 elif not math.isfinite(number):
                     problems.append(f"{label} = {number}: must be a finite number")
-                elif not extra["low"] <= number <= extra["high"]:
-                    unit = f" {extra['unit']}" if extra["unit"] else ""
-                    problems.append(
-                        f"{label} = {number:g}: must lie between {extra['low']:g} and {extra['high']:g}{unit}"
-                    )
+                elif not low <= number <= high:
+                    limits = f"{low:g} and {high:g}{f' {unit}' if unit else ''}"
+                    problems.append(f"{label} = {number:g}: must lie between {limits}")
             if isinstance(value, dict):
                 vars(self)[name] = FixedTable(value)
         if problems:
@@ -109,6 +107,12 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
     def names(cls) -> tuple[str, ...]:
         """Names of all parameters."""
         return tuple(cls.model_fields)
+
+    @classmethod
+    def bounds(cls, name: str) -> tuple[float, float, str]:
+        """Lowest value, highest value and unit of a parameter."""
+        declared: Any = cls.model_fields[name].json_schema_extra
+        return declared["low"], declared["high"], declared["unit"]
 
     @classmethod
     def table(cls) -> list[dict[str, Any]]:
