@@ -31,10 +31,10 @@ from abm.scenarios.calendar import HORIZON, date_of, month_of
 from abm.scenarios.events import Event
 from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.support.axes import INSTRUMENTS, JURISDICTIONS
-from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.support.files import toml_key, toml_value
 from abm.support.inputs import parse_float, plain
 from abm.support.messages import PARAMETERS, did_you_mean, shortened
-from abm.support.toml_lines import Where, line_of, lines_of
+from abm.support.specs import SpecFile, read_spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,14 +57,11 @@ class CounterfactualError(ValueError):
     For a file, each line starts with the file name and, if known, the line number of the setting.
     """
 
-    def __init__(self, problems: list[tuple[str, str]], file: str = "", lines: Mapping[Where, int] | None = None):
+    def __init__(self, problems: str | list[tuple[str, str]], file: SpecFile | None = None):
+        problems = [("", problems)] if isinstance(problems, str) else problems
         self.problems = dict(problems)
-
-        def where(name: str) -> str:
-            line = line_of(name, lines or {}) or line_of(f"levers.{name}", lines or {})
-            return f"{file}{f':{line}' if line else ''}: " if file else ""
-
-        super().__init__("\n".join(f"{where(name)}{message}" for name, message in problems))
+        located = ((f"{file.at(name, f'levers.{name}')}: " if file else "", message) for name, message in problems)
+        super().__init__("\n".join(f"{where}{message}" for where, message in located))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,11 +110,13 @@ class Counterfactual:
                 yield "scenario", line
 
     def _levers(self) -> Iterator[tuple[str, str]]:
-        rows = {row["name"]: row for row in Parameters.table()}
         for name, value in self.levers.items():
             parameter, dot, where = str(name).partition(".")
-            if parameter not in rows:
-                yield name, f"no parameter {shortened(parameter)}{did_you_mean(parameter, list(rows), PARAMETERS)}"
+            if parameter not in Parameters.model_fields:
+                yield (
+                    name,
+                    f"no parameter {shortened(parameter)}{did_you_mean(parameter, Parameters.names(), PARAMETERS)}",
+                )
                 continue
             if dot and (parameter not in INSTRUMENTS or where not in JURISDICTIONS):
                 yield name, f"{name}: only policy levers have values by jurisdiction ({', '.join(JURISDICTIONS)})"
@@ -125,7 +124,7 @@ class Counterfactual:
             if parameter in FROM_THE_START:
                 yield name, f"{name} acts in the first month only and cannot change later: pass it to abm.ensemble"
                 continue
-            low, high, unit = rows[parameter]["low"], rows[parameter]["high"], rows[parameter]["unit"]
+            low, high, unit = Parameters.bounds(parameter)
             is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if not is_number or not low <= value <= high:
                 in_unit = f" ({unit})" if unit else ""
@@ -231,12 +230,8 @@ class Counterfactual:
     @classmethod
     def load(cls, path: str | Path) -> Counterfactual:
         """Load a TOML file. Raises `CounterfactualError` with all problems of the file."""
-        name = str(path)
-        try:
-            text = read_text(Path(path), largest=LARGEST)
-            fields = parse_toml(text, name)
-        except Unreadable as error:
-            raise CounterfactualError([("", str(error))]) from None
+        file = read_spec(Path(path), CounterfactualError, largest=LARGEST)
+        fields = file.fields
         known = [field.name for field in dataclasses.fields(cls)]
         problems = [
             (key, f"unknown key {shortened(key)}{did_you_mean(key, known)}") for key in fields if key not in known
@@ -244,13 +239,13 @@ class Counterfactual:
         if isinstance(scenario := fields.get("scenario"), str) and scenario.endswith(".toml"):
             fields["scenario"] = str(Path(path).parent / scenario)  # relative to the file, not the working directory
         if "extends" in fields or "event" in fields:
-            raise CounterfactualError([("", f"{name}: is a scenario; run it with: abm compare --scenario {name}")])
+            raise CounterfactualError(f"{path}: is a scenario; run it with: abm compare --scenario {path}")
         try:
             loaded = cls(**{key: value for key, value in fields.items() if key in known})
         except CounterfactualError as error:
             problems += list(error.problems.items())
         if problems:
-            raise CounterfactualError(problems, name, lines_of(text))
+            raise CounterfactualError(problems, file)
         return loaded
 
     def to_toml(self) -> str:

@@ -18,7 +18,6 @@ import datetime as dt
 import hashlib
 import json
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,16 +28,17 @@ from abm.calibration.facts import LAST_MONTH
 from abm.data import targets
 from abm.parameters import Parameters
 from abm.support.axes import INSTRUMENTS
-from abm.support.files import Unreadable, parse_toml, read_text, safe_name
-from abm.support.messages import PARAMETERS, did_you_mean, requirement, shortened
-from abm.support.toml_lines import lines_of, placed
+from abm.support.files import safe_name
+from abm.support.messages import PARAMETERS, did_you_mean, shortened
+from abm.support.specs import InvalidSpec, problems_of, read_spec
 
+FITS = Path(__file__).parents[1] / "data" / "fits"
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 LEAST_SPREAD = 1e-3
 """Smallest standard deviation of a normal prior, as a share of its range."""
 
 
-class CalibrationError(ValueError):
+class CalibrationError(InvalidSpec):
     """An invalid calibration; the message lists every problem."""
 
 
@@ -59,16 +59,14 @@ class Prior(BaseModel):
 
     def problems_in(self, name: str) -> list[str]:
         """Problems of the prior as that of parameter `name`."""
-        bounds: Any = Parameters.model_fields[name].json_schema_extra
+        low, high, _ = Parameters.bounds(name)
         if not self.low < self.high:
             return [f"priors.{name}: low {self.low:g} must be below high {self.high:g}"]
         if self.scale == "log" and self.low <= 0:
             return [f"priors.{name}: low {self.low:g} must be above 0 on a log scale"]
         problems = []
-        if self.low < bounds["low"] or self.high > bounds["high"]:
-            problems.append(
-                f"priors.{name}: must lie between {bounds['low']:g} and {bounds['high']:g}, the parameter's bounds"
-            )
+        if self.low < low or self.high > high:
+            problems.append(f"priors.{name}: must lie between {low:g} and {high:g}, the parameter's bounds")
         if (self.centre is None) != (self.sd is None):
             problems.append(f"priors.{name}: give both centre and sd, or neither")
         elif self.centre is not None and not self.low <= self.centre <= self.high:
@@ -163,9 +161,9 @@ class Calibration(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise CalibrationError("\n".join(_messages(error))) from None
+            raise CalibrationError(problems_of(error, Calibration, fields).values()) from None
         if problems := self._problems():
-            raise CalibrationError("\n".join(problems))
+            raise CalibrationError(problems)
 
     def _problems(self) -> list[str]:
         known, problems = targets(), []
@@ -225,29 +223,18 @@ class Calibration(BaseModel):
         try:
             Setup.of(fixed, self.scenario, self.months)
         except (OSError, ValueError) as error:  # ScenarioError and ParameterError are ValueErrors
-            return str(error).split("\n")
+            return [str(error)]
         return []
 
     @classmethod
     def load(cls, which: str | Path) -> Calibration:
         """Load a built-in calibration by name, or a TOML file by path."""
-        if str(which) in built_in():
-            path: Any = files("abm.data") / "fits" / f"{which}.toml"
-        else:
-            path = Path(which)
-        try:
-            text = read_text(path, str(which))
-            fields = parse_toml(text, str(which))
-        except Unreadable as error:
-            hint = "" if str(which).endswith(".toml") else f"; built in: {', '.join(built_in())}"
-            raise CalibrationError(f"{error}{hint}") from None
-        try:
-            return cls(**{"name": safe_name(Path(str(which)).stem, "calibration", "_-"), **fields})
-        except CalibrationError as error:
-            lines = lines_of(text)
-            raise CalibrationError(
-                "\n".join(placed(str(which), problem, lines) for problem in str(error).split("\n"))
-            ) from None
+        name = str(which)
+        path = FITS / f"{name}.toml" if name in built_in() else Path(which)
+        hint = "" if name.endswith(".toml") else f"; built in: {', '.join(built_in())}"
+        file = read_spec(path, CalibrationError, label=name, hint=hint)
+        with file.located():
+            return cls(**{"name": safe_name(Path(name).stem, "calibration", "_-"), **file.fields})
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -313,25 +300,4 @@ class Calibration(BaseModel):
 
 def built_in() -> list[str]:
     """Names of the calibrations that come with the package."""
-    folder = files("abm.data") / "fits"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def _messages(error: ValidationError) -> list[str]:
-    known: dict[str, type[BaseModel]] = {
-        "priors": Prior,
-        "observed": Observed,
-        "search": Search,
-        "posterior": Posterior,
-    }
-    lines = []
-    for fault in error.errors():
-        where = [str(part) for part in fault["loc"]]
-        if fault["type"] == "extra_forbidden":
-            fields = list(known.get(where[0], Calibration).model_fields if len(where) > 1 else Calibration.model_fields)
-            lines.append(f"{'.'.join(where)}: unknown key{did_you_mean(where[-1], fields)}")
-        elif fault["type"] == "missing":
-            lines.append(f"{'.'.join(where)}: is missing")
-        else:
-            lines.append(f"{'.'.join(where)} = {shortened(fault['input'])}: {requirement(fault)}")
-    return list(dict.fromkeys(lines))
+    return sorted(path.stem for path in FITS.glob("*.toml"))

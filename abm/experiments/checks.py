@@ -37,10 +37,9 @@ def problems_in(experiment: Experiment) -> list[str]:
         for arm in experiment.arm_names:
             try:
                 sweep = experiment.sweeps(quick)[arm]
-            except (SpecError, TypeError) as error:
+            except SpecError as error:
                 where = f"arms.{arm}" if experiment.arms else "sweep"
-                lines = error.problems if isinstance(error, SpecError) else [str(error)]
-                return [f"{where}{' (quick)' if quick else ''}: {line}" for line in lines]
+                return [f"{where}{' (quick)' if quick else ''}: {problem}" for problem in error.problems]
             columns |= dict.fromkeys(sweep.targets, False) | dict.fromkeys(sweep.columns, True)
     if taken := [name for name in columns if columns[name] and name in ("arm", "scenario", "point", "replication")]:
         problems.append(f"outcomes.{taken[0]}: the table of runs already has a column {taken[0]}; choose another name")

@@ -24,12 +24,13 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from abm.charts.labels import Label, label_of, name_and_unit
 from abm.support.files import safe_name
+from abm.support.specs import ONE_OR_MORE, InvalidSpec
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.spec import Sweep, digest
 
@@ -38,15 +39,12 @@ ONLY = "all"
 OWN_UNIT = "own unit"
 """Unit of a test over outcomes of several units."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
+Names = Annotated[tuple[str, ...], ONE_OR_MORE]
 CONDITION = re.compile(r"\s*([a-z][a-z_]*)\s*(<=|>=|<|>)\s*([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*", re.ASCII)
 
 
-class ExperimentError(ValueError):
-    """All problems of an experiment, one line each (`problems`)."""
-
-    def __init__(self, problems: list[str]):
-        self.problems = tuple(dict.fromkeys(problems))
-        super().__init__("\n".join(self.problems))
+class ExperimentError(InvalidSpec):
+    """An invalid experiment; the message lists every problem."""
 
 
 class Test(BaseModel):
@@ -63,7 +61,7 @@ class Test(BaseModel):
     name: str
     asks: str = ""
     statistic: str
-    y: tuple[str, ...] = ()
+    y: Names = ()
     x: str = ""
     where: dict[str, Any] = {}
     a: dict[str, Any] = {}
@@ -91,7 +89,7 @@ class Figure(BaseModel):
     kind: str
     caption: str
     title: str = ""
-    y: tuple[str, ...] = ()
+    y: Names = ()
     x: str = ""
     by: str = ""
     where: dict[str, Any] = {}
@@ -111,7 +109,7 @@ class Experiment(BaseModel):
     outcome: str
     expected: str
     falsified: str
-    remarks: tuple[str, ...] = ()
+    remarks: Names = ()
     """What a reader must know about how the treatment is implemented in the model."""
     sweep: dict[str, Any]
     arms: dict[str, dict[str, Any]] = {}
@@ -141,7 +139,7 @@ class Experiment(BaseModel):
                 common = {key: value for key, value in self.quick.items() if key not in self.arms}
                 fields = merged(merged(fields, common), self.quick.get(arm, {}) if arm in self.arms else {})
             fields = {"name": safe_name(self.name, "experiment"), **fields}
-            sweeps[arm] = Sweep(folder=self.folder, confined=True, **fields)
+            sweeps[arm] = Sweep.from_table(fields, self.folder)
         return sweeps
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,13 @@ from abm.parameters.research import Research
 from abm.parameters.shares import Shares
 from abm.parameters.tokens import Tokens
 from abm.support.axes import INSTRUMENTS, JURISDICTIONS
-from abm.support.messages import PARAMETERS, did_you_mean, shortened
+from abm.support.messages import PARAMETERS, did_you_mean
+from abm.support.specs import InvalidSpec, Wording, problems_of
+
+WORDING = Wording(noun="parameter", listed=PARAMETERS)
 
 
-class ParameterError(ValueError):
+class ParameterError(InvalidSpec):
     """Parameters are unknown, out of bounds or of the wrong type. The message lists all of them, one per line."""
 
 
@@ -48,9 +51,9 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
     @model_validator(mode="after")
     def _inside_bounds(self) -> Parameters:
         problems = []
-        for name, declared in type(self).model_fields.items():
+        for name in type(self).model_fields:
             value = getattr(self, name)
-            extra: Any = declared.json_schema_extra
+            low, high, unit = self.bounds(name)
             table = value if isinstance(value, dict) else {"": value}
             if not table:
                 problems.append(
@@ -62,11 +65,9 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
                     problems.append(f"{label}: unknown jurisdiction{did_you_mean(where, (*JURISDICTIONS, 'default'))}")
                 elif not math.isfinite(number):
                     problems.append(f"{label} = {number}: must be a finite number")
-                elif not extra["low"] <= number <= extra["high"]:
-                    unit = f" {extra['unit']}" if extra["unit"] else ""
-                    problems.append(
-                        f"{label} = {number:g}: must lie between {extra['low']:g} and {extra['high']:g}{unit}"
-                    )
+                elif not low <= number <= high:
+                    limits = f"{low:g} and {high:g}{f' {unit}' if unit else ''}"
+                    problems.append(f"{label} = {number:g}: must lie between {limits}")
             if isinstance(value, dict):
                 vars(self)[name] = FixedTable(value)
         if problems:
@@ -77,7 +78,7 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            raise ParameterError(_explain(error)) from None
+            raise ParameterError(problems_of(error, Parameters, given, WORDING).values()) from None
 
     def replace(self, **changes: Any) -> Parameters:
         """A copy with some parameters changed. To change a lever in one jurisdiction only, pass a table."""
@@ -106,6 +107,12 @@ class Parameters(Shares, Tokens, Research, Compute, Policy):
     def names(cls) -> tuple[str, ...]:
         """Names of all parameters."""
         return tuple(cls.model_fields)
+
+    @classmethod
+    def bounds(cls, name: str) -> tuple[float, float, str]:
+        """Lowest value, highest value and unit of a parameter."""
+        declared: Any = cls.model_fields[name].json_schema_extra
+        return declared["low"], declared["high"], declared["unit"]
 
     @classmethod
     def table(cls) -> list[dict[str, Any]]:
@@ -141,24 +148,3 @@ def _value_in(jurisdiction: str, value: Lever, name: str) -> float:
         return float(value)
     default = value.get("default", Parameters.model_fields[name].default)
     return float(value.get(jurisdiction, default))
-
-
-def _explain(error: ValidationError) -> str:
-    lines: dict[str, list[str]] = {}
-    for problem in error.errors():
-        parts = [str(part) for part in problem["loc"]]
-        inside = [part for part in parts[1:] if not part.startswith(("float", "dict[", "function-"))]
-        where = ".".join(parts[:1] + inside)
-        if problem["type"] == "extra_forbidden":
-            lines[where] = [f"{where}: unknown parameter{did_you_mean(where, Parameters.names(), PARAMETERS)}"]
-        elif problem["type"] == "value_error":
-            lines[where] = str(problem["ctx"]["error"]).split("\n")
-        else:
-            table = ", or a table of jurisdictions" if where in INSTRUMENTS else ""
-            lines[where] = [f"{where} = {shortened(problem['input'])}: must be a number{table}"]
-    return "\n".join(line for name in lines for line in lines[name] if not _has_detail(name, lines))
-
-
-def _has_detail(name: str, lines: Iterable[str]) -> bool:
-    """Whether another line describes a problem inside this table, so that "must be a number" does not apply."""
-    return any(other.startswith(f"{name}.") for other in lines) if name else False

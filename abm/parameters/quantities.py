@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -18,8 +19,15 @@ def _reject_non_numbers(value: Any) -> Any:
     return value
 
 
+def _reject_non_tables(value: Any) -> Any:
+    """Say what the table is of, which pydantic's own message would not."""
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("no_table", "must be a table of jurisdictions")
+    return value
+
+
 Number = Annotated[float, BeforeValidator(_reject_non_numbers)]
-Lever = Number | dict[str, Number]
+Lever = Number | Annotated[dict[str, Number], BeforeValidator(_reject_non_tables)]
 
 
 def quantity(default: float, low: float, high: float, symbol: str, unit: str, meaning: str, source: str = "") -> Any:

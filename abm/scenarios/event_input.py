@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from abm.scenarios.events import KINDS, Event
 from abm.scenarios.timeline import Cast
-from abm.support.messages import did_you_mean, requirement, shortened
+from abm.support.messages import did_you_mean, shortened
+from abm.support.specs import Wording, problems_of
+
+WORDING = Wording("{place}{unit}: {requirement}, not {value}", missing="missing field {key}", other="{message}")
 
 
 def read_event(
@@ -28,22 +31,6 @@ def read_event(
     try:
         return KINDS[kind].model_validate(dict(raw), context={"cast": cast}), problems
     except ValidationError as error:
-        return None, list(dict.fromkeys([*problems, *complaints(error, KINDS[kind])]))
-
-
-def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[str | None, str]]:
-    """Translate pydantic's errors into (key, message) in the terms of the file, skipping those reported elsewhere."""
-    for fault in error.errors(include_url=False):
-        if not fault["loc"] or (fault["loc"][0] == "parameters" and len(fault["loc"]) > 1):
-            continue  # reported by `Event.conflicts` and by abm.scenarios.scenario
-        key = str(fault["loc"][0])
-        if fault["type"] == "missing":
-            yield None, f"missing field {key!r}"
-        elif fault["type"] == "extra_forbidden":
-            words = ["event" if word == "events" else word for word in model.model_fields]
-            yield key, f"unknown key {shortened(key)}{did_you_mean(key, words)}"
-        elif fault["type"] == "value_error":
-            yield key, str(fault["ctx"]["error"])
-        else:
-            unit = model.model_fields[key].description
-            yield key, f"{key}{f' ({unit})' if unit else ''}: {requirement(fault)}, not {shortened(fault['input'])}"
+        faults = problems_of(error, KINDS[kind], raw, WORDING)
+        faults.pop("", None)  # of the whole event: reported by `conflicts`
+        return None, list(dict.fromkeys([*problems, *faults.items()]))

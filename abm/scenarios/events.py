@@ -25,6 +25,7 @@ from abm.scenarios.calendar import date_of, month_of, trading_day
 from abm.scenarios.timeline import ENTRANT, Cast, Timeline
 from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS
 from abm.support.messages import did_you_mean, shortened
+from abm.support.specs import ONE_OR_MORE
 
 OLDEST_RULE = dt.date(2015, 1, 1)
 """A rule may predate the model (it is then in force from month 0), but not the industry."""
@@ -57,11 +58,7 @@ def _one_of(*choices: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
-
-
-Names = (BeforeValidator(_as_tuple), Field(min_length=1))
+Names = (ONE_OR_MORE, Field(min_length=1))
 """A field that takes one name or a list of them."""
 Lab = Annotated[str, _known("lab", lambda cast: cast.named_labs)]
 VendorOrForeign = Annotated[str, _known("vendor", lambda cast: (*cast.vendors, "foreign"))]

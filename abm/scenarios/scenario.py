@@ -19,7 +19,7 @@ its problems at once.
 """
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Union
@@ -28,27 +28,21 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SerializeAsAny, 
 
 from abm.parameters import merged
 from abm.scenarios.calendar import HORIZON
-from abm.scenarios.event_input import complaints, read_event
+from abm.scenarios.event_input import WORDING, read_event
 from abm.scenarios.events import Event
 from abm.scenarios.timeline import Cast, Timeline
-from abm.support.files import Unreadable, parse_toml, read_text, toml_key, toml_value
+from abm.support.files import toml_key, toml_value
 from abm.support.messages import PARAMETERS, did_you_mean, shortened
-from abm.support.toml_lines import lines_of
+from abm.support.specs import InvalidSpec, problems_of, read_spec
+from abm.support.toml_lines import line_of
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "scenarios"
 DEEPEST = 16
 """Longest chain of scenarios that extend one another."""
 
 
-class ScenarioError(ValueError):
+class ScenarioError(InvalidSpec):
     """All problems of a scenario, one per line as `file:line: message`; `problems` is the tuple of these lines."""
-
-    def __init__(self, problems: str | Iterable[str]):
-        self.problems = (problems,) if isinstance(problems, str) else tuple(dict.fromkeys(problems))
-        super().__init__("\n".join(self.problems))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.problems,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +51,7 @@ class _Origin:
 
     label: str
     folder: Path | None = None
-    lines: Mapping[tuple[Any, ...], int] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
     cast: Cast | None = None
     horizon: int | None = None
     chain: tuple[Path, ...] = ()
@@ -70,13 +64,9 @@ class _Origin:
     def __hash__(self) -> int:
         return 0
 
-    def at(self, key: str | None, section: str = "", number: int = 0) -> str:
-        """`file.toml:12`: the line of a key, else of its table, else the first line of the file."""
-        own, table = (section, number, key), (section, number, None)
-        for place in (own, table, ("", 0, section), (key, 0, None), (key, 1, None)):
-            if place in self.lines:
-                return f"{self.label}:{self.lines[place]}"
-        return f"{self.label}:1" if self.lines else self.label
+    def at(self, place: str) -> str:
+        """`file.toml:12`: the line of a place, such as `event 2.lab`, else the first line of the file."""
+        return f"{self.label}:{line_of(place, self.lines) or 1}" if self.lines else self.label
 
 
 class Scenario(BaseModel):
@@ -94,7 +84,7 @@ class Scenario(BaseModel):
     extends: str | None = None
     remove: tuple[str, ...] = ()
     parameters: dict[str, float | dict[str, float]] = Field(default_factory=dict)
-    events: tuple[SerializeAsAny[Event], ...] = ()
+    events: tuple[SerializeAsAny[Event], ...] = Field((), title="event")
     _base: Union["Scenario", None] = PrivateAttr(None)
     _origin: _Origin = PrivateAttr()
 
@@ -110,7 +100,8 @@ class Scenario(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            problems += [f"{origin.at(key)}: {message}" for key, message in complaints(error, Scenario)]
+            faults = problems_of(error, Scenario, fields, WORDING).items()
+            problems += [f"{origin.at(at)}: {what}" for at, what in faults if not at.startswith("parameters.")]
         if problems:
             raise ScenarioError(problems)
         self._base, self._origin = base, origin
@@ -172,7 +163,7 @@ class Scenario(BaseModel):
         """Raise ScenarioError if an override is not among the `known` parameters."""
         names = sorted(known)
         problems = [
-            f"{scenario._origin.at(name, 'parameters')}: unknown parameter {shortened(name)}"
+            f"{scenario._origin.at(f'parameters.{name}')}: unknown parameter {shortened(name)}"
             f"{did_you_mean(name, names, PARAMETERS)}"
             for scenario in self._line()
             for name in scenario.parameters
@@ -231,7 +222,7 @@ def _events(tables: Any, origin: _Origin, problems: list[str]) -> dict[int, Even
         kind = dict(table).get("kind") if isinstance(table, Mapping | Event) else None
         label = f"event {number}" if kind is None else f"event {number} (kind {shortened(kind)})"
         for key, fault in faults:
-            problems.append(f"{origin.at(key, 'event', number)}: {label}: {fault}")
+            problems.append(f"{origin.at(f'event {number}.{key}' if key else f'event {number}')}: {label}: {fault}")
         if event is not None:
             valid[number] = event
     return valid
@@ -279,7 +270,7 @@ def _clashes(
     remaining = [(None, event) for event in inherited if event.id not in removed]
     for number, event in [*remaining, *numbered.items()]:
         label = f"inherited event {event.id!r}" if number is None else f"event {number}"
-        here = f"{origin.at('id', 'event', number)}: event {number} (kind {event.kind!r})" if number else origin.label
+        here = f"{origin.at(f'event {number}.id')}: event {number} (kind {event.kind!r})" if number else origin.label
         if event.id is not None and labels.setdefault(event.id, label) != label:
             yield f"{here}: duplicate id {event.id!r}, already used by {labels[event.id]}"
         if event.place is not None and holders.setdefault(event.place, label) != label:
@@ -290,7 +281,7 @@ def _clashes(
 def _odd_parameters(overrides: Any, origin: _Origin) -> Iterator[str]:
     """Messages about overrides that are neither a number nor a table of numbers by jurisdiction."""
     for name, value in overrides.items() if isinstance(overrides, Mapping) else ():
-        here = f"{origin.at(str(name), 'parameters')}: parameter {shortened(name)}"
+        here = f"{origin.at(f'parameters.{name}')}: parameter {shortened(name)}"
         table = value if isinstance(value, Mapping) and value else {None: value}
         for key, number in table.items():
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
@@ -302,13 +293,9 @@ def _odd_parameters(overrides: Any, origin: _Origin) -> Iterator[str]:
 
 def _read(path: Path, origin: _Origin) -> Scenario:
     label = path.name if path.parent == BUILT_IN else str(path)
-    try:
-        text = read_text(path, label)
-        fields = parse_toml(text, label)
-    except Unreadable as error:
-        raise ScenarioError(str(error)) from None
-    chain = (*origin.chain, path.resolve())
-    origin = replace(origin, label=label, folder=path.parent, lines=lines_of(text), chain=chain, problems=())
+    file = read_spec(path, ScenarioError, label)
+    fields, chain = file.fields, (*origin.chain, path.resolve())
+    origin = replace(origin, label=label, folder=path.parent, lines=file.lines, chain=chain, problems=())
     if "events" in fields:
-        origin = replace(origin, problems=(f"{origin.at('events')}: unknown key 'events'; did you mean [[event]]?",))
+        origin = replace(origin, problems=(f"{origin.at('events 1')}: unknown key 'events'; did you mean [[event]]?",))
     return Scenario(origin, **(fields | {"events": fields.pop("event", ())}))

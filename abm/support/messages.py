@@ -1,10 +1,9 @@
-"""Building blocks of messages: suggestions, requirements, shortened values, and the class of warnings."""
+"""Building blocks of messages: suggestions, shortened values, and the class of warnings."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -35,45 +34,6 @@ def nearest(word: Any, words: Iterable[str]) -> str:
     longer = [name for name in words if len(word) > 2 and name.startswith(f"{word}_")]  # `lerner`: `lerner_closed`
     close = get_close_matches(word, words, n=1, cutoff=CLOSE) or longer
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def requirement(fault: Mapping[str, Any]) -> str:
-    """Translate one of pydantic's errors into a requirement that the author of a file understands: `must be a list`."""
-    kind, context = fault["type"], fault.get("ctx", {})
-    if kind == "string_pattern_mismatch":
-        marks = [mark for mark in "_.-" if mark in re.sub("[a-zA-Z0-9]-[a-zA-Z0-9]", "", context["pattern"])]
-        letters = "letters" if "A-Z" in context["pattern"] else "lowercase letters"
-        return f"must be a short name of {letters}, digits and {' '.join(marks)}"
-    if kind == "literal_error":
-        return f"must be {context['expected']}"
-    if kind in LIMITS:
-        relation, key = LIMITS[kind]
-        limit = f"{context[key]:g}" if isinstance(context[key], float) else shortened(context[key])
-        return f"must be {relation} {limit}"
-    return next((text for start, text in MUST_BE.items() if kind.startswith(start)), fault["msg"].lower())
-
-
-LIMITS = {
-    "greater_than_equal": ("at least", "ge"),
-    "greater_than": ("more than", "gt"),
-    "less_than_equal": ("at most", "le"),
-    "less_than": ("less than", "lt"),
-}
-MUST_BE = {
-    "tuple": "must be a list",
-    "list": "must be a list",
-    "dict": "must be a table",
-    "model": "must be a table",
-    "string_type": "must be text",
-    "int": "must be a whole number",
-    "float": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool": "must be true or false",
-    "date": "must be a date, such as 2025-01-27",
-    "too_short": "must not be empty",
-    "missing": "is missing",
-}
-"""Requirements by the beginning of the name of pydantic's error type."""
 
 
 def printable(text: str) -> str:

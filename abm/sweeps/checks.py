@@ -62,7 +62,8 @@ def problems_in(fields: Mapping[str, Any], folder: Path | None, confined: bool) 
         targets |= _column(name, values, places, scenarios, months, problems)
     for name, factor in factors.items():
         if not isinstance(factor, Mapping):
-            continue  # pydantic reports the type
+            problems.append(f"factors.{name}: {shortened(factor)}: give a list of values, or a table with low and high")
+            continue
         try:
             targets[name] = target_of(name, scenarios)
         except ValueError as error:
@@ -109,10 +110,8 @@ def _scenarios(sources: Any, folder: Path | None, confined: bool, problems: list
             if scenario.name in scenarios:
                 raise ValueError(f"duplicate scenario {shortened(scenario.name)}")
             scenarios[scenario.name] = scenario
-        except ScenarioError as error:
-            problems += [f"scenarios: {problem}" for problem in error.problems]
-        except (OSError, ValueError) as error:
-            problems.append(f"scenarios: {error}")
+        except (OSError, ValueError) as error:  # ScenarioError is a ValueError
+            problems += [f"scenarios: {line}" for line in str(error).split("\n")]
     return scenarios
 
 
@@ -289,8 +288,7 @@ def _seeds(fields: Mapping[str, Any], kind: Any) -> list[str]:
 
 
 def _fixed(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
-    problems = []
-    fixed, sizes = fields.get("parameters", {}), fields.get("populations", {})
+    problems, fixed, sizes = [], fields.get("parameters", {}), fields.get("populations", {})
     if isinstance(fixed, Mapping):
         try:
             Parameters(**fixed)
@@ -315,9 +313,8 @@ def _fixed(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
                 from abm.market.network_input import GENERATORS
 
                 if value not in GENERATORS:
-                    problems.append(
-                        f"populations.{name}: unknown network {shortened(value)}{did_you_mean(value, GENERATORS)}"
-                    )
+                    what = f"unknown network {shortened(value)}{did_you_mean(value, GENERATORS)}"
+                    problems.append(f"populations.{name}: {what}")
     return problems
 
 
@@ -342,7 +339,10 @@ def _observables(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[
     ]
     if len(set(names)) < len(names):
         problems.append("observables: duplicate name")
-    for month in fields["panel"] if isinstance(fields.get("panel"), tuple) and months else ():
+    panel = fields.get("panel", "all")
+    if not isinstance(panel, tuple) and panel not in ("all", "none"):
+        problems.append(f'panel: {shortened(panel)}: must be "all", "none" or a list of months')
+    for month in panel if isinstance(panel, tuple) and months else ():
         if not isinstance(month, int) or not 0 <= month < months:
             problems.append(f"panel: {shortened(month)} is not a month of the run (0 to {months - 1})")
     taken = {name.lower() for name in (*COLUMNS, *factors, *names)}  # SQL ignores case

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -42,10 +43,9 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from abm.data import draws
 from abm.scenarios.scenario import Scenario
-from abm.support.files import Unreadable, parse_toml, read_text, safe_name, toml_key, toml_value
+from abm.support.files import safe_name, toml_key, toml_value
 from abm.support.inputs import plain
-from abm.support.messages import did_you_mean, requirement, shortened
-from abm.support.toml_lines import lines_of, placed
+from abm.support.specs import InvalidSpec, Wording, place_in, problems_of, read_spec
 from abm.sweeps.checks import OBSERVABLES, problems_in
 from abm.sweeps.designs import repeats, size_of
 from abm.sweeps.factors import Design, Factor
@@ -54,20 +54,14 @@ from abm.sweeps.targets import Target, day_of
 
 MOST_RUNS = 10_000_000
 """Larger sweeps are refused: at a tenth of a second per run they would take weeks."""
+WORDING = Wording(invalid="{place}: {value}: {requirement}")
 CONTENT_KEYS = {"factors", "design", "scenarios", "parameters", "populations", "posterior", "replications", "seeds"}
 """Keys that say what to run: a file with none of them is probably not meant as a sweep."""
 NO_FACTORS = "nothing varies: add [factors] or several scenarios; for a sweep of one point, set replications = ..."
 
 
-class SpecError(ValueError):
-    """Every problem of a sweep specification, one per line; `problems` lists them separately."""
-
-    def __init__(self, problems: list[str]):
-        self.problems = tuple(dict.fromkeys(" ".join(problem.split()) for problem in problems))
-        super().__init__("\n".join(self.problems))
-
-    def __reduce__(self) -> Any:
-        return type(self), (list(self.problems),)
+class SpecError(InvalidSpec):
+    """An invalid sweep; the message lists every problem."""
 
 
 class Sweep(BaseModel):
@@ -109,7 +103,7 @@ class Sweep(BaseModel):
     _targets: dict[str, Target] = PrivateAttr(default_factory=dict)
     _rows: tuple[dict[str, Any], ...] = PrivateAttr(default=())
 
-    def __init__(self, *, folder: Path | None = None, confined: bool = False, **fields: Any):
+    def __init__(self, /, *, folder: Path | None = None, confined: bool = False, **fields: Any):
         """Validate the fields.
 
         `folder` is the base of relative paths; `confined` refuses paths that leave it (for files of unknown origin).
@@ -126,14 +120,14 @@ class Sweep(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            mistyped = _type_errors(error)
+            mistyped = problems_of(error, Sweep, fields, WORDING)
         scenarios, targets, rows, invalid = problems_in(fields, folder, confined)
         problems = _without_duplicates(mistyped, invalid)
         if problems:
             raise SpecError(problems)
         self._scenarios, self._targets, self._rows = scenarios, targets, rows
         if self.number_of_runs > MOST_RUNS:
-            raise SpecError([self._too_many()])
+            raise SpecError(self._too_many())
         if duplicates := repeats(self.design, self.factors, self.targets):
             raise SpecError(duplicates)
 
@@ -214,24 +208,23 @@ class Sweep(BaseModel):
         return digest(self.plain())
 
     @classmethod
+    def from_table(cls, table: Mapping[str, Any], folder: Path) -> Sweep:
+        """A sweep from the parsed content of a file in `folder`, to whose files it is confined. Raises `SpecError`."""
+        if problems := [f"{key}: unknown key {key!r}" for key in ("folder", "confined") if key in table]:
+            raise SpecError(problems)
+        return cls(folder=folder, confined=True, **table)
+
+    @classmethod
     def load(cls, path: str | Path, changed: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> Sweep:
         """Load a sweep from a TOML file; `changed` may modify the fields before they are validated."""
         path = Path(path)
-        try:
-            text = read_text(path)
-            fields = parse_toml(text, str(path))
-        except Unreadable as error:
-            inside = path / "spec.toml"
-            raise SpecError([f"{error}, {inside}" if inside.is_file() else str(error)]) from None
-        try:
-            sweep = cls(folder=path.parent, confined=True, **changed({"name": safe_name(path.stem, "sweep"), **fields}))
-        except SpecError as error:
-            lines = lines_of(text)
-            raise SpecError([placed(str(path), problem, lines) for problem in error.problems]) from None
-        except TypeError:  # a key that clashes with a keyword argument
-            raise SpecError([f"{path}: 'folder' and 'confined' are not keys of a sweep"]) from None
-        if not any(fields.get(key) for key in CONTENT_KEYS):
-            raise SpecError([f"{path}: {NO_FACTORS}"])
+        inside = path / "spec.toml"
+        file = read_spec(path, SpecError, hint=f", {inside}" if os.path.isfile(inside) else "")
+        with file.located():
+            fields = changed({"name": safe_name(path.stem, "sweep"), **file.fields})
+            sweep = cls.from_table(fields, path.parent)
+        if not any(file.fields.get(key) for key in CONTENT_KEYS):
+            raise SpecError(f"{path}: {NO_FACTORS}")
         return sweep
 
     def to_toml(self, scenarios: Mapping[str, str] | None = None, table: str | None = None) -> str:
@@ -292,50 +285,20 @@ def _flat(factors: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _type_errors(error: ValidationError) -> dict[str, str]:
-    """Pydantic's errors as key -> message, with a suggestion for an unknown name.
-
-    Where a key has a union type, only its first error is kept.
-    """
-    messages: dict[str, str] = {}
-    for fault in error.errors():
-        loc = fault["loc"]  # pydantic mixes type tags such as tuple[int, ...] with the user's keys
-        tagged = fault["type"] != "extra_forbidden"
-        where = [str(part) for i, part in enumerate(loc) if i == 0 or not tagged or "[" not in str(part)]
-        if where[0] == "factors" and len(where) > 3:
-            continue  # a single value, which is checked against the factor's target
-        if where[0] in ("parameters", "populations", "panel"):
-            where = where[: 1 if where[0] == "panel" else 2]  # one error, not one for each type of the union
-        place, what = ".".join(where), fault["msg"][:1].lower() + fault["msg"][1:]
-        if fault["type"] == "extra_forbidden":
-            inner: dict[str, type[BaseModel]] = {"factors": Factor, "design": Design, "outcomes": Outcome}
-            known = inner.get(where[0], Sweep) if len(where) > 1 else Sweep
-            what = f"unknown key {shortened(where[-1])}{did_you_mean(where[-1], list(known.model_fields))}"
-        elif where[0] == "factors" and len(where) > 1 and fault["type"].startswith("model"):
-            what = f"{shortened(fault['input'])}: give a list of values, or a table with low and high"
-        elif place == "panel":
-            what = f'{shortened(fault["input"])}: must be "all", "none" or a list of months'
-        elif fault["type"] != "value_error":
-            what = (
-                requirement(fault)
-                if fault["type"] == "missing"
-                else f"{shortened(fault['input'])}: {requirement(fault)}"
-            )
-        messages.setdefault(place or "sweep", what)
-    return messages
-
-
 def _without_duplicates(mistyped: Mapping[str, str], invalid: list[str]) -> list[str]:
     """One line per problem: where a type error and a check concern one key, keep the more specific."""
     specific = ("design", "factors", "panel", "populations")  # whose checks state what is required
-    lines = []
-    places = {problem: problem.partition(":")[0].partition(" = ")[0] for problem in invalid}
-    for place, what in mistyped.items():
-        has_checks = place.partition(".")[0] in specific and not what.startswith("unknown key")
-        if has_checks and any(
-            place == other or place.startswith(f"{other}.") and place.count(".") > 1 for other in places.values()
-        ):
-            continue
-        lines.append(f"{place}: {what}")
-    covered = {line.partition(":")[0] for line in lines}
-    return lines + [problem for problem in invalid if places[problem] not in covered]
+    places = {problem: place_in(problem) for problem in invalid}
+
+    def is_checked(place: str) -> bool:
+        return any(
+            place == other or place.startswith(f"{other} ") or ("." in other and place.startswith(f"{other}."))
+            for other in places.values()
+        )
+
+    kept = {
+        place: line
+        for place, line in mistyped.items()
+        if ": unknown key" in line or not place.startswith(specific) or not is_checked(place)
+    }
+    return [*kept.values(), *(problem for problem in invalid if places[problem] not in kept)]

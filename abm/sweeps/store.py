@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.support.files import Unreadable, read_json, refuse_links, write_whole
-from abm.support.messages import requirement, shortened
 from abm.support.provenance import DECIDING, git, machine, now, source_hash, stamp, versions
+from abm.support.specs import problems_of
 from abm.sweeps import parts
 from abm.sweeps.parts import Damaged, made_with
 from abm.sweeps.plan import Plan
@@ -308,14 +308,8 @@ def load_manifest(folder: Path) -> dict[str, Any]:
     except Unreadable as error:
         raise Damaged(path, str(error).rpartition("cannot be read: ")[2], mend) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        what = (
-            f"{where} = {shortened(first['input'])}: {requirement(first)}"
-            if first["type"] != "missing"
-            else f"{where} is missing"
-        )
-        raise Damaged(path, f"not a manifest: {what}" if where else "not a manifest", mend) from None
+        first = next(iter(problems_of(error, Manifest, fields).values()))
+        raise Damaged(path, f"not a manifest: {first}", mend) from None
     if manifest_fields.points * manifest_fields.replications > MOST_RUNS:
         runs = f"{manifest_fields.points:,} points x {manifest_fields.replications:,} replications"
         raise Damaged(path, f"not a manifest: {runs} exceed {MOST_RUNS:,} runs", mend)

@@ -66,12 +66,12 @@ def target_of(name: str, scenarios: Mapping[str, Scenario]) -> Target:
     """Return what the factor of this name sets. Raises ValueError, with a suggestion if possible, for an unknown name."""
     base, dot, key = name.rpartition(".")
     if name in Parameters.model_fields or (dot and base in Parameters.model_fields):
-        row: Any = Parameters.model_fields[base if dot else name].json_schema_extra
+        low, high, unit = Parameters.bounds(base if dot else name)
         if dot and base not in INSTRUMENTS:
             raise ValueError(f"{base} is not a policy lever and has one value everywhere; remove .{key}")
         if dot and key not in JURISDICTIONS:
             raise ValueError(f"unknown jurisdiction {shortened(key)}{did_you_mean(key, JURISDICTIONS)}")
-        return Target("parameter", base if dot else name, key if dot else None, row["unit"], (row["low"], row["high"]))
+        return Target("parameter", base if dot else name, key if dot else None, unit, (low, high))
     if name in SIZES:
         return Target("size", name, unit="agents", bounds=SIZES[name], whole=True)
     events = {event.id: event for scenario in scenarios.values() for event in scenario.all_events if event.id}
