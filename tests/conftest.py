@@ -26,12 +26,11 @@ def tiny_shock(tmp_path_factory):
     """The ensembles of the R1 job on few agents and seeds, of the sizes that
     tests/test_market.py has, so that one compiled program does them all.
 
-    `runs` by name, the `folder` they are kept in, the `steps` of progress, and what it takes to ask for them again.
+    `runs` by name, the `folder` they are kept in, the `steps` of progress, and the `options` to ask for them again.
     """
     from abm.experiments.r1 import job as r1_shock
 
     options = {"months": 31, "crash_months": 31, "adopters": 24, "investors": 40}
-    sizes = {name: options[name] for name in ("adopters", "investors")}
     folder, steps, seeds = tmp_path_factory.mktemp("r1_shock"), [], range(8)
-    runs = r1_shock.run_parts(r1_shock.parts(31, 31), folder, seeds, lambda *step: steps.append(step), **sizes)
-    return SimpleNamespace(runs=runs, folder=folder, steps=steps, seeds=seeds, options=options, sizes=sizes)
+    runs, _ = r1_shock.run_worlds(folder, seeds, lambda *step: steps.append(step), **options)
+    return SimpleNamespace(runs=runs, folder=folder, steps=steps, seeds=seeds, options=options)

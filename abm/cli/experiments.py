@@ -12,7 +12,7 @@ from abm.cli.mistakes import Mistake, as_mistake, message_of, writable
 from abm.cli.progress import RESUME, bar, stopped
 from abm.support.files import refuse_links
 from abm.support.messages import nearest
-from abm.support.workers import Broken, patience
+from abm.support.workers import patience
 
 
 def parse_folder(text: str) -> Path:
@@ -185,7 +185,7 @@ def fill_pages(experiments: list[Any]) -> None:
 def reproduce_shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: Path | None) -> None:
     """Simulate the effects of the release of R1 and compare them with the sources."""
     from abm.experiments.manifest import FILES
-    from abm.experiments.reproductions import FOLDER, REPRODUCTIONS, Stopped
+    from abm.experiments.reproductions import FOLDER, REPRODUCTIONS
 
     reproduction = REPRODUCTIONS[name]
     count = seeds or (reproduction.quick_seeds if quick else reproduction.seeds)
@@ -197,18 +197,15 @@ def reproduce_shock(name: str, quick: bool, seeds: int | None, workers: int | No
     try:
         with bar() as (progress, _):
             result = reproduction.run(folder, range(count), quick, progress, workers)
-    except Stopped as stop:
-        saved = f"saved {', '.join(stop.kept)} in {stop.folder}" if stop.kept else "no ensemble was finished"
-        raise stopped(f"stopped; {saved}; {RESUME}") from None
     except KeyboardInterrupt:
-        raise stopped(f"stopped; all runs are saved in {folder / 'runs'}; {RESUME}") from None
+        raise stopped(f"stopped; finished runs are saved in {folder / 'runs'}; {RESUME}") from None
     except BrokenExecutor:
         raise Mistake(
             "a worker process was killed from outside (out of memory?); finished work is saved in"
             f" {folder / 'runs'}: {RESUME}, with fewer --workers"
         ) from None
-    except Broken as error:
-        raise Mistake(str(error)) from None
+    except RuntimeError as error:  # workers that hang, or a run that failed
+        raise Mistake(message_of(error)) from None
     for line in result.headlines:
         print(line, end="\n\n")
     for kind in ("figures", "tables"):

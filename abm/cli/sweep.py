@@ -279,7 +279,9 @@ def describe(sweep: Any, part: tuple[int, int], workers: int) -> None:
     from abm.sweeps.estimate import bytes_of, time_of
 
     which, shards = part
-    share = f" (this shard: {(sweep.number_of_runs - which + shards) // shards:,})" if shards > 1 else ""
+    together = sweep.number_of_points if sweep.branch_at else 1  # branches of a replication are in one shard
+    number = (sweep.number_of_runs // together - which + shards) // shards * together
+    share = f" (this shard: {number:,})" if shards > 1 else ""
     print(
         f"{outline(sweep, sweep.replications, share)}; {time_of(sweep, workers, shards)},"
         f" at most {size(bytes_of(sweep) / shards)}"

@@ -40,8 +40,8 @@ def pack(folder: Path, target: Path) -> Path:
         manifest = manifest_of(folder)
         if not {"experiment", "reproduction"} & set(manifest):
             raise Unplayable(f"{folder}: is not the result of an experiment or a reproduction")
-        if "experiment" in manifest:
-            sweeps_of(folder, manifest)
+        listed = bool({"experiment", "sweeps"} & set(manifest))  # earlier results of the R1 job list none
+        current = [place.name for place in sweeps_of(folder, manifest)] if listed else []
     except Unplayable as error:
         raise ValueError(str(error)) from None
     folder = folder.resolve()
@@ -54,7 +54,6 @@ def pack(folder: Path, target: Path) -> Path:
         SoftwareApplication(crate, "#ai-market-abm", properties={"name": "ai-market-abm", "softwareVersion": version})
     )
     outputs = []
-    current = [place.name for place in sweeps_of(folder, manifest)] if "experiment" in manifest else []
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if current and parts[0] == "runs" and len(parts) > 1 and parts[1] not in current:

@@ -16,8 +16,10 @@ FILES = ("runs", "figures", "tables", "experiment", "manifest.json", "result.jso
 """What the folder of a reproduction or an experiment may hold."""
 
 
-def manifest(name: str, runs: dict[str, Ensemble], quick: bool, seconds: float) -> dict[str, Any]:
-    """Everything needed to repeat the reproduction `name`, for manifest.json; `runs` are its ensembles by name."""
+def manifest(
+    name: str, runs: dict[str, Ensemble], specs: dict[str, Any], quick: bool, seconds: float
+) -> dict[str, Any]:
+    """Everything needed to repeat the reproduction `name`, for manifest.json: its ensembles and its sweeps, by name."""
     baseline = next(iter(runs.values()))
     parts = {}
     for part, ensemble in runs.items():
@@ -32,6 +34,7 @@ def manifest(name: str, runs: dict[str, Ensemble], quick: bool, seconds: float) 
         "seconds": round(seconds, 1),
         "seeds": baseline.seeds,
         "ensembles": parts,
+        "sweeps": specs,
         "populations": {size: getattr(baseline.setup.populations, size) for size in sizes},
         "parameters": {name: getattr(baseline.setup.parameters, name) for name in baseline.setup.parameters.names()},
         "source": source_hash(),

@@ -111,8 +111,8 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 
 def sweeps_of(folder: Path, manifest: dict[str, Any]) -> list[Path]:
-    """Folders of the sweeps of a result: those of an experiment's arms, or the folder itself if it is a sweep."""
-    if "experiment" not in manifest:
+    """Folders of the sweeps of a result: those that its manifest lists, or the folder itself if it is a sweep."""
+    if not {"experiment", "sweeps"} & set(manifest):
         if not (folder / "spec.toml").is_file():
             raise Unplayable(f"{folder}: is not the result of an experiment or a sweep")
         return [folder]

@@ -16,14 +16,6 @@ Progress = Callable[[str, float, float], None]
 """Called after every step with a description of the step, the work done so far, and the total work."""
 
 
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C during a reproduction: what was finished by then (`kept`) and where it is stored (`folder`)."""
-
-    def __init__(self, kept: list[str], folder: Path):
-        super().__init__()
-        self.kept, self.folder = kept, folder
-
-
 @dataclass
 class Reproduced:
     """The results of a reproduction: its files and headlines."""
@@ -59,7 +51,11 @@ class Reproduction:
 
         workers = workers or usual_workers()
         # Start the workers before importing the module: the import takes seconds, and they import it meanwhile.
-        with worker_pool(workers, [self.module]) if workers > 1 else nullcontext() as pool:
+        with (
+            worker_pool(workers, [self.module, "abm.runs.simulate", "pyarrow.parquet"])
+            if workers > 1
+            else nullcontext() as pool
+        ):
             work: Callable[..., Reproduced] = import_module(self.module).run
             return work(folder, seeds, quick=quick, progress=progress, pool=pool)
 

@@ -9,7 +9,7 @@ from abm.experiments.manifest import PACKAGES
 from abm.experiments.reproductions import Progress
 from abm.experiments.spec import Experiment
 from abm.support.provenance import source_hash, versions
-from abm.sweeps import Sweep, open_sweep, run_sweep
+from abm.sweeps import open_sweep, run_sweep
 from abm.sweeps.spec import digest
 from abm.sweeps.store import Changed
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def place(folder: Path, arm: str, sweep: Sweep) -> Path:
-    """Folder of an arm's runs, one for each spec and state of the model and packages, so that runs are never mixed up."""
-    return folder / "runs" / f"{arm}-{digest([sweep.hash, source_hash(), versions(PACKAGES)])}"
+def place(folder: Path, arm: str, spec: str) -> Path:
+    """Folder of an arm's runs, one for each spec (its hash) and state of the model and packages: runs are never mixed up."""
+    return folder / "runs" / f"{arm}-{digest([spec, source_hash(), versions(PACKAGES)])}"
 
 
 def run_arms(
@@ -41,7 +41,7 @@ def run_arms(
                 trouble = f", {failed} failed" if failed else ""
                 progress(f"{experiment.name}: {before + now} of {total} runs{trouble}", before + now, total)
 
-        where = place(folder, arm, sweep)
+        where = place(folder, arm, sweep.hash)
         try:
             run_sweep(sweep, where, workers=workers, retry_failed=True, progress=step)
         except Changed as error:

@@ -147,15 +147,15 @@ class Program:
         traced_months = traced.Traced(months, lambda markets, *more: (markets, more[-1]), identity, options)
         return Program(start, month, traced_months, identity)
 
-    def blank(self, markets: Market, inputs: Any, timeline: dict[str, Any]) -> Month:
-        """Empty reports for `advance` to fill."""
+    def blank(self, markets: Market, inputs: Any, timeline: dict[str, Any], months: int = 0) -> Month:
+        """Empty reports for `advance` to fill, of the months of the timeline or of more (`months`)."""
         events = {name: np.asarray(rows[0]) for name, rows in timeline.items()}
 
         def shapes() -> Month:
             return jax.eval_shape(self.month, markets, inputs, events)[1]
 
         report = _stored_shapes(self.identity, (markets, inputs, events), shapes) if self.identity else shapes()
-        rows = _rows(len(timeline["capex"]))
+        rows = _rows(max(months, len(timeline["capex"])))
         # On an accelerator, create them on the device; on a CPU JAX would compile a program for each of them.
         zeros: Any = jnp.zeros if on_accelerator() else np.zeros
         return jax.tree.map(lambda x: zeros((rows, *x.shape), x.dtype), report)
@@ -166,8 +166,10 @@ class Program:
         if stop <= month:
             return state
 
+        length = len(jax.tree.leaves(reports)[0])
+
         def filled(x: Any) -> Any:
-            return np.concatenate([x, np.repeat(x[-1:], _rows(len(x)) - len(x), 0)])
+            return np.concatenate([x, np.repeat(x[-1:], length - len(x), 0)])
 
         rows = {name: filled(np.asarray(x)) for name, x in timeline.items()}
         markets, reports = self.months(markets, inputs, rows, (month, stop), reports)

@@ -327,6 +327,7 @@ def _run_chunk(prepared: list[PreparedSetting], precision: int, rows: Any) -> li
     """Run one chunk of all settings; return the reports (months, runs, ...) of each."""
     seeds, values, timelines = rows
     turns = [setting.parts_from(prepared[0]) for setting in prepared]
+    longest = max(setting.setup.months for setting in prepared)  # a branch may run longer than the first setting
     reached: dict[int, Any] = {}  # states of the first setting in the months from which others differ
     out = []
     for number, (setting, parameters, own) in enumerate(zip(prepared, values, timelines, strict=True)):
@@ -337,7 +338,7 @@ def _run_chunk(prepared: list[PreparedSetting], precision: int, rows: Any) -> li
             state = reached[turns[number]]
         else:
             markets = program.start(parameters, seeds, setup.networks)
-            state = 0, markets, program.blank(markets, inputs, timeline)
+            state = 0, markets, program.blank(markets, inputs, timeline, longest)
         if number == 0:
             for turn in sorted({t for t in turns[1:] if t}):
                 reached[turn] = state = program.advance(inputs, timeline, state, turn)

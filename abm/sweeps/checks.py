@@ -10,33 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from abm.data import fits
-from abm.market.measures import MEASURES
 from abm.parameters import ParameterError, Parameters
-from abm.runs.event_study import ESTIMATION, LAYERS, LEAST_ESTIMATION
-from abm.scenarios.calendar import month_of, trading_day
+from abm.runs.policy import FROM_THE_START
+from abm.scenarios.calendar import date_of, month_of
 from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.scenarios.timeline import SIZES
-from abm.support.axes import DAYS
 from abm.support.inputs import whole
-from abm.support.messages import OBSERVABLES as LISTED
 from abm.support.messages import did_you_mean, shortened
+from abm.sweeps.checks_of_outputs import mapping, stored_problems
 from abm.sweeps.table import inside, read_rows, unknown_scenarios
 from abm.sweeps.targets import Target, target_of, with_changed_events
 
 MOST = 10_000_000
 """Upper limit on points, levels and trajectories, beyond what could ever be run."""
-OBSERVABLES = ("lerner_closed", "open_token_share", "welfare")
 KINDS = ("grid", "latin_hypercube", "sobol", "saltelli", "morris", "table")
-COLUMNS = (
-    *("run_id", "point", "point_id", "scenario", "replication", "seed", "status", "error", "seconds", "month"),
-    *("good", "there"),
-)
-"""Column names of result tables, including temporary ones."""
 NETWORKS = ("information_network", "peer_network", "network_seed")
-
-DAILY = tuple(f"{kind}_{layer}" for kind in ("abnormal", "raw") for layer in LAYERS)
-"""Daily returns that an outcome with a date can use."""
-LEAST_DAYS = LEAST_ESTIMATION - ESTIMATION[1]
 
 Checked = tuple[dict[str, Scenario], dict[str, Target], tuple[dict[str, Any], ...], list[str]]
 
@@ -45,10 +33,10 @@ def problems_in(fields: Mapping[str, Any], folder: Path | None, confined: bool) 
     """Return scenarios by name, targets by factor, table rows, and every problem except wrong types of fields."""
     problems: list[str] = []
     scenarios = _scenarios(fields.get("scenarios", ("baseline",)), folder, confined, problems)
-    design = _mapping(fields.get("design"))
+    design = mapping(fields.get("design"))
     kind = design.get("kind", "grid")
     rows, places = read_rows(design, folder, confined, problems)
-    factors = _mapping(fields.get("factors"))
+    factors = mapping(fields.get("factors"))
     if kind == "table":
         problems += [
             f"factors.{name}: a table defines its factors by its columns; remove it from [factors]" for name in factors
@@ -79,17 +67,10 @@ def problems_in(fields: Mapping[str, Any], folder: Path | None, confined: bool) 
     problems += _seeds(fields, kind)
     if isinstance(fit := fields.get("posterior"), str) and fit not in fits():
         problems.append(f"posterior: unknown fit {shortened(fit)}{did_you_mean(fit, fits())}")
-    problems += _observables(fields, names)
+    problems += _branches(fields, targets)
+    problems += stored_problems(fields, names)
     problems += unknown_scenarios(rows, places, scenarios)
     return scenarios, targets, rows, problems
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    if hasattr(value, "model_dump"):
-        return value.model_dump(exclude_defaults=True)
-    if not isinstance(value, Mapping):
-        return {}
-    return {k: v.model_dump(exclude_defaults=True) if hasattr(v, "model_dump") else v for k, v in value.items()}
 
 
 def _scenarios(sources: Any, folder: Path | None, confined: bool, problems: list[str]) -> dict[str, Scenario]:
@@ -318,83 +299,24 @@ def _fixed(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _observables(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
+def _branches(fields: Mapping[str, Any], targets: Mapping[str, Target]) -> list[str]:
+    """Check a sweep whose points branch off a trunk: their months from `branch_at` on must be able to differ."""
+    branch_at, months = fields.get("branch_at", 0), fields.get("months", 60)
+    if type(branch_at) is not int or branch_at < 1:
+        return []  # pydantic reports the type
     problems = []
-    months = fields.get("months", 60)
-    months = months if isinstance(months, int) and months >= 1 else 0  # 0: months itself is invalid and reported
-    observables = fields.get("observables", OBSERVABLES)
-    names = [name for name in observables if isinstance(name, str)] if isinstance(observables, tuple) else []
-    if observables == ():
-        problems.append("observables: empty; name at least one")
-    problems += [
-        f"observables: unknown observable {shortened(n)}{did_you_mean(n, list(MEASURES), LISTED)}"
-        for n in names
-        if n not in MEASURES
-    ]
-    problems += [
-        f"observables: {n} is also a factor, and tables would have two columns of that name; define an outcome of it"
-        " under another name instead"
-        for n in names
-        if n in factors
-    ]
-    if len(set(names)) < len(names):
-        problems.append("observables: duplicate name")
-    panel = fields.get("panel", "all")
-    if not isinstance(panel, tuple) and panel not in ("all", "none"):
-        problems.append(f'panel: {shortened(panel)}: must be "all", "none" or a list of months')
-    for month in panel if isinstance(panel, tuple) and months else ():
-        if not isinstance(month, int) or not 0 <= month < months:
-            problems.append(f"panel: {shortened(month)} is not a month of the run (0 to {months - 1})")
-    taken = {name.lower() for name in (*COLUMNS, *factors, *names)}  # SQL ignores case
-    for name, outcome in _mapping(fields.get("outcomes")).items():
-        if not isinstance(outcome, Mapping):
-            continue
-        problems += [
-            f"outcomes.{name}{what}" for what in (_dated if outcome.get("date") else _monthly)(outcome, months)
-        ]
-        if not name.isidentifier():
-            problems.append(f"outcomes.{name}: use a name of letters, digits and underscores")
-        if name.lower() in taken:
-            problems.append(f"outcomes.{name}: the tables already have a column of this name; choose another")
-        taken.add(name.lower())
-    return problems
-
-
-def _monthly(outcome: Mapping[str, Any], months: int) -> list[str]:
-    """Check an outcome computed from months of an observable."""
-    problems = []
-    of, first, last = outcome.get("of"), outcome.get("first", 0), outcome.get("last")
-    if isinstance(of, str) and of not in MEASURES:
-        hint = "; daily returns need a date" if of in DAILY else did_you_mean(of, [*MEASURES, *DAILY], LISTED)
-        problems.append(f".of: unknown observable {shortened(of)}{hint}")
-    if outcome.get("take") == "trough":
-        problems.append(".take: trough applies only to daily returns around a date")
-    if months:
-        last = months - 1 if last is None else last
-        if isinstance(first, int) and isinstance(last, int) and not 0 <= first <= last < months:
+    if isinstance(months, int) and branch_at >= months:
+        problems.append(f"branch_at = {branch_at}: must lie between 0 and {months - 1}, the last month")
+    if fields.get("common_draws") is False:
+        problems.append("common_draws: runs that share their history share its draws; remove common_draws = false")
+    for name, target in targets.items():
+        if target.kind == "size":
             problems.append(
-                f": months {shortened(first)} to {shortened(last)} must be in order and within 0 to {months - 1}"
+                f"factors.{name}: runs that share their history have the same populations; remove branch_at"
             )
-    return problems
-
-
-def _dated(outcome: Mapping[str, Any], months: int) -> list[str]:
-    """Check an outcome computed from daily returns around a date."""
-    problems = []
-    of, first, last, date = outcome.get("of"), outcome.get("first", 0), outcome.get("last"), outcome.get("date")
-    if isinstance(of, str) and of not in DAILY:
-        problems.append(f".of: {shortened(of)} is not a daily return of a layer{did_you_mean(of, DAILY)}")
-    if outcome.get("take") == "volatility":
-        problems.append(".take: choose mean, sum, min, max or trough for daily returns")
-    last = first if last is None else last
-    if not (isinstance(first, int) and isinstance(last, int) and type(date) is dt.date and months):
-        return problems  # pydantic reports wrong types
-    if first > last:
-        problems.append(f": first day {first} is after last day {last}")
-    day = month_of(date) * DAYS + trading_day(date)
-    if day + min(first, 0) < LEAST_DAYS or day + last >= months * DAYS:
-        problems.append(
-            f": days {first} to {last} around {date} must lie within the run of {months} months and start at"
-            f" least {LEAST_DAYS} trading days into it, on which the market model is estimated"
-        )
+        if target.name in FROM_THE_START:
+            since = f"{date_of(branch_at, 0):%B %Y}"
+            problems.append(
+                f"factors.{name}: has no effect: it is read in the first month only, and branches begin in {since}"
+            )
     return problems

@@ -17,16 +17,20 @@ from abm.runs import event_study
 from abm.runs.results import Ensemble
 from abm.scenarios.calendar import month_of, trading_day
 from abm.support.axes import DAYS
+from abm.sweeps import lists
 from abm.sweeps.injected_failures import InjectedFailures
 from abm.sweeps.outcome import Outcome
 from abm.sweeps.parts import made_with, write_part
 from abm.sweeps.plan import Plan, Point, Run, values_of
 from abm.sweeps.record import ChunkRecord
 from abm.sweeps.rules import Rules
+from abm.sweeps.spec import Sweep
 from abm.sweeps.targets import with_changed_events
 
 if TYPE_CHECKING:
     from abm.runs.setup import Setup
+    from abm.runs.simulate import PreparedSetting
+    from abm.scenarios.scenario import Scenario
 
 SAME_FAILURE = 3
 """After this many single runs with the same error, the remaining runs of the chunk are not tried one by one."""
@@ -91,7 +95,7 @@ def try_runs(
     """Run all; if that raises, halve the runs until the failing one is isolated, and continue with the others."""
     began = time.perf_counter()
     try:
-        ensemble, spoilt = run_chunk(task, runs, outcomes, progress)
+        series, listed, spoilt = run_chunk(task, runs, outcomes, progress)
     except Exception as error:
         what = describe(error)
         if len(runs) > 1 and errors[-SAME_FAILURE:] != [what] * SAME_FAILURE:
@@ -108,39 +112,83 @@ def try_runs(
     columns = {outcome.source for outcome in task.plan.sweep.columns.values()} | set(observables)
     for name in spoilt:
         row = [run.id for run in runs].index(name)
-        ensemble[observables[0]] = np.array(ensemble[observables[0]])  # results are read-only
-        ensemble[observables[0]][row, -1] = np.nan
-    problems = nonfinite(ensemble)
+        series[observables[0]] = np.array(series[observables[0]])  # results are read-only
+        series[observables[0]][row, -1] = np.nan
+    problems = nonfinite(series)
     for row, run in enumerate(runs):
         problem = problems.get(row, "")
-        series = {name: np.array(ensemble[name][row]) for name in columns}
-        outcomes.add(run, "nonfinite" if problem else "ok", problem, seconds, series)
+        values = {name: np.array(series[name][row]) for name in columns} | {k: v[row] for k, v in listed.items()}
+        outcomes.add(run, "nonfinite" if problem else "ok", problem, seconds, values)
 
 
 def run_chunk(
     task: Task, runs: Sequence[Run], outcomes: ChunkRecord, progress: Callable[[int], None] | None = None
-) -> tuple[dict[str, np.ndarray], set[str]]:
-    """Observables (runs, months) of runs of one group, and the ids of runs to be spoilt by an injected failure."""
-    from abm.runs.simulate import PreparedSetting, run_prepared
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], set[str]]:
+    """Run a chunk: series of its runs (runs, ...) by source, lists to be stored, and ids of runs to be spoilt on purpose."""
+    sweep = task.plan.sweep
+    spoilt = task.failures.strike(runs)
+    dated = [outcome for outcome in sweep.columns.values() if outcome.date]
+    daily = sorted({month for outcome in dated for month in months_around(outcome, sweep.months)} | {*sweep.daily})
+    began = time.perf_counter()
+    ensemble = (branches if sweep.branch_at else alike)(task, runs, daily, progress or (lambda done: None))
+    outcomes.engine += time.perf_counter() - began
+    series = ensemble.out["observables"] | {outcome.source: days_of(ensemble, outcome) for outcome in dated}
+    return series, lists.of_ensemble(ensemble, sweep), spoilt
+
+
+def alike(task: Task, runs: Sequence[Run], daily: list[int], progress: Callable[[int], None]) -> Ensemble:
+    """Run runs of one group."""
+    from abm.runs.simulate import run_prepared
+
+    sweep, seeds = task.plan.sweep, [run.seed for run in runs]
+    prepared = prepare(task, runs, [task.points[run.point] for run in runs])
+    step = lambda done, total, seconds: progress(done)  # noqa: E731
+    out = run_prepared([prepared], seeds, sweep.precision, daily, sweep.products, progress=step, workers=task.threads)
+    return out[0]
+
+
+def branches(task: Task, runs: Sequence[Run], daily: list[int], progress: Callable[[int], None]) -> Ensemble:
+    """Run branches of the trunk, which is run once for each seed; every point of the runs is run on each of their seeds."""
+    import jax
+
+    from abm.runs.simulate import run_prepared
 
     sweep = task.plan.sweep
-    points = [task.points[run.point] for run in runs]
-    spoilt = task.failures.strike(runs)
-    setup = setup_of(task.plan, points[0], task.rules)
-    table = {point.id: values_of(point) for point in {point.id: point for point in points}.values()}
+    of_seed = list({run.seed: run for run in runs}.values())  # draws are common: a seed is a replication
+    points = list(dict.fromkeys(run.point for run in runs))
+
+    def world(point: Point, **conditions: int) -> PreparedSetting:
+        return prepare(task, of_seed, [point] * len(of_seed), **conditions)
+
+    trunk = world(task.plan.trunk, months=sweep.branch_at)
+    worlds = [world(task.points[point], branch_at=sweep.branch_at) for point in points]
+    step = lambda done, total, seconds: progress(done * len(runs) // total)  # noqa: E731
+    seeds = [run.seed for run in of_seed]
+    _, *ensembles = run_prepared(
+        [trunk, *worlds], seeds, sweep.precision, daily, sweep.products, progress=step, workers=task.threads
+    )
+    where = [(points.index(run.point), seeds.index(run.seed)) for run in runs]
+    first = ensembles[0]
+    if len(ensembles) == 1:
+        return first
+    out = jax.tree.map(lambda *of: np.stack([of[world][row] for world, row in where]), *[e.out for e in ensembles])
+    return Ensemble(first.setup, [run.seed for run in runs], out, first.daily_months)
+
+
+def prepare(
+    task: Task, runs: Sequence[Run], points: Sequence[Point], months: int | None = None, branch_at: int = 0
+) -> PreparedSetting:
+    """The setting in which runs of one group are computed together, each at its point."""
+    from abm.runs.simulate import PreparedSetting
+
+    plan = task.plan
+    setup = setup_of(plan, points[0], task.rules, months)
+    table = {point.id: values_of(point) for point in points}
     values = {name: np.stack([table[point.id][name] for point in points]) for name in table[points[0].id]}
-    if sweep.posterior:
-        values |= drawn(sweep.posterior, runs, points, values)
-    timelines = timelines_of(task.plan, points, setup) if task.plan.own_timelines else None
-    prepared = PreparedSetting(setup, values, timelines=timelines)
-    step = (lambda done, total, seconds: progress(done)) if progress else None
-    seeds = [run.seed for run in runs]
-    began = time.perf_counter()
-    dated = [outcome for outcome in sweep.columns.values() if outcome.date]
-    daily = sorted({month for outcome in dated for month in months_around(outcome, sweep.months)})
-    ensemble = run_prepared([prepared], seeds, sweep.precision, daily, progress=step, workers=task.threads)[0]
-    outcomes.engine += time.perf_counter() - began
-    return ensemble.out["observables"] | {outcome.source: days_of(ensemble, outcome) for outcome in dated}, spoilt
+    if plan.sweep.posterior:
+        values |= drawn(plan.sweep.posterior, runs, points, values)
+    timelines = timelines_of(plan, points, setup) if plan.own_timelines and points[0] is not plan.trunk else None
+    return PreparedSetting(setup, values, branch_at, timelines)
 
 
 def drawn(
@@ -178,23 +226,31 @@ _SETUPS: dict[tuple[Any, ...], Setup] = {}
 """Set-ups of the last few groups in this process, so that networks are built once, not for every chunk."""
 
 
-def setup_of(plan: Plan, point: Point, rules: Rules | None) -> Setup:
+def setup_of(plan: Plan, point: Point, rules: Rules | None, months: int | None = None) -> Setup:
     """Set-up of a point's group: scenario, populations, networks; parameters vary by run."""
-    from abm.runs.setup import Setup
-
-    sweep = plan.sweep
-    key = (sweep.hash, point.group, rules.key if rules else "")
+    key = (plan.sweep.hash, point.group, rules.key if rules else "", months)
     if key not in _SETUPS:
         if len(_SETUPS) >= 8:
             _SETUPS.pop(next(iter(_SETUPS)))
-        sizes: dict[str, Any] = dict(sweep.populations) | point.sizes
-        if rules:
-            sizes["classes"] = rules.classes()
-        scenario = sweep.stories[point.scenario]
-        _SETUPS[key] = Setup.of(
-            point.parameters, scenario, sweep.months, pricing=sweep.pricing, price_form=sweep.price_form, **sizes
-        )
+        _SETUPS[key] = new_setup(plan.sweep, point, rules, months)
     return _SETUPS[key]
+
+
+def new_setup(
+    sweep: Sweep,
+    point: Point,
+    rules: Rules | None = None,
+    months: int | None = None,
+    scenario: Scenario | None = None,
+) -> Setup:
+    """Set-up of a point, of its scenario by default as it is without changed event fields."""
+    from abm.runs.setup import Setup
+
+    options: dict[str, Any] = dict(sweep.populations) | point.sizes
+    if rules:
+        options["classes"] = rules.classes()
+    options |= {"pricing": sweep.pricing, "price_form": sweep.price_form}
+    return Setup.of(point.parameters, scenario or sweep.stories[point.scenario], months or sweep.months, **options)
 
 
 def timelines_of(plan: Plan, points: Sequence[Point], setup: Setup) -> dict[str, np.ndarray]:

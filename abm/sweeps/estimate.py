@@ -39,6 +39,11 @@ def seconds_of(sweep: Sweep, workers: int) -> float:
 
 def bytes_of(sweep: Sweep) -> float:
     """Approximate bytes written: eight per number, since compression saves little."""
+    from abm.sweeps.plan import bytes_of_lists
+
     return sweep.number_of_runs * (
-        len(sweep.kept_months) * (8.0 * len(sweep.observables) + 1) + 8 * len(sweep.columns) + 40
+        len(sweep.kept_months) * (8.0 * len(sweep.observables) + 1)
+        + 8 * len(sweep.columns)
+        + 40
+        + bytes_of_lists(sweep)
     )

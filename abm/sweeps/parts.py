@@ -1,7 +1,7 @@
 """Parts of a sweep: two Parquet files per chunk of runs, each with a record of its content and provenance.
 
     parts/NAME.runs.parquet    one row per run: point, replication, seed, status, error, seconds, outcomes
-    parts/NAME.panel.parquet   one row per run and month: observables
+    parts/NAME.panel.parquet   one row per run and month: observables, and lists of daily returns and products if wanted
 
 The record is JSON in the file's metadata. Both files record the number of rows and the code and packages that produced them
 (`made_with`); the runs also record a digest of their table and the SHA-256 of their panel file, the panel a digest of its
@@ -27,6 +27,7 @@ import numpy as np
 
 from abm.support.files import write_whole
 from abm.support.provenance import DECIDING, source_hash, versions
+from abm.sweeps import lists
 from abm.sweeps.plan import Plan, Point
 from abm.sweeps.spec import Sweep, digest
 
@@ -53,6 +54,7 @@ CELLS_PER_ROW = 100
 LONGEST = 1_200
 """Maximum months of a run."""
 TEXT_PER_ROW = 2_000
+LIST_PER_ROW = 200_000
 SLACK = 16_000_000
 
 
@@ -180,6 +182,8 @@ def panel_table(plan: Plan, outcomes: ChunkRecord) -> pa.Table:
     for name in plan.sweep.observables:
         rows = [values[name][months] for _, values in finished]
         columns[name] = pa.array(np.concatenate(rows) if rows else np.zeros(0), pa.float64())
+    for name, stored in lists.months_of(plan.sweep).items():
+        columns[name] = lists.packed([values[name] for _, values in finished], stored, len(months))
     return pa.table(columns)
 
 
@@ -247,7 +251,7 @@ def read_part(path: Path, sweep: Sweep, thorough: bool, verify: bool) -> Part | 
     with parquet(panel, most_rows=LONGEST * max(runs.num_rows, 1)) as file:
         inner, names, rows = record_of(file, PANEL_RECORD), {*file.schema_arrow.names}, file.metadata.num_rows
     part = Part(path, runs, panel, record)
-    if not {"run_id", "month", *sweep.observables} <= names:
+    if not {"run_id", "month", *sweep.observables, *lists.months_of(sweep)} <= names:
         if record:
             check_panel(part)  # other observables, or a damaged column name?
         return None
@@ -314,7 +318,8 @@ def parquet(path: Path, most_rows: int = MOST_ROWS, mend: str = MEND) -> Iterato
             unpacked = sum(group.total_byte_size for group in groups)
             if rows > most_rows or rows * columns > CELLS_PER_ROW * most_rows:
                 raise ValueError(f"it unpacks to {rows:,} rows of {columns} columns")
-            if unpacked > SLACK + rows * (32 * columns + TEXT_PER_ROW):
+            nested = sum(metadata.schema.column(i).max_repetition_level > 0 for i in range(columns))
+            if unpacked > SLACK + rows * (32 * columns + TEXT_PER_ROW + nested * LIST_PER_ROW):
                 raise ValueError(f"it unpacks to {unpacked:,} bytes")
             texts = [name for name in TEXTS if name in metadata.schema.names]
             yield pq.ParquetFile(source, metadata=metadata, read_dictionary=texts, page_checksum_verification=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from abm.parameters import Parameters, merged
 from abm.runs.policy import overridden
+from abm.support.axes import DAYS
 from abm.sweeps.designs import grid_values, scaled, unit_cube
 from abm.sweeps.spec import Sweep, digest
 
@@ -21,6 +22,8 @@ LARGEST_CHUNK = 1_000
 """Runs per part: a million runs make a thousand parts."""
 CHUNK_MEMORY = 200e6
 """Bytes that the stored results of a chunk may take: runs with more data make smaller chunks."""
+CALL = 10
+"""Runs that the compiled program takes at once on a CPU (`abm.engine.devices`)."""
 ON_ACCELERATOR = 20
 """Factor by which both limits grow on an accelerator: a part is then two calls of ten thousand runs."""
 
@@ -86,9 +89,11 @@ class Plan:
         keys = ("months", "precision", "pricing", "price_form", "observables", "parameters", "populations", "posterior")
         common = {key: plain[key] for key in keys}
         common |= {"panel": sweep.kept_months, "outcomes": {k: v.model_dump() for k, v in sweep.columns.items()}}
-        common |= {"own timelines": self.own_timelines, "classes": self.class_sources}
-        common_digest = digest(common)
+        common |= {"own timelines": self.own_timelines, "classes": self.class_sources} | sweep.later_keys
         scenarios = {name: digest(fields) for name, fields in plain["scenarios"].items()}
+        if sweep.branch_at:
+            common["branch_at"] = [sweep.branch_at, scenarios[self.trunk.scenario]]
+        common_digest = digest(common)
         rows = points_of(sweep)
         named = any("scenario" in row for row in sweep.rows)
         points = []
@@ -121,6 +126,12 @@ class Plan:
         return parameters, sizes, events
 
     @cached_property
+    def trunk(self) -> Point:
+        """What all points share before `branch_at`: the first scenario, without factors."""
+        name = next(iter(self.sweep.stories))
+        return Point("trunk", name, {}, *self._inputs({}, name))
+
+    @cached_property
     def own_timelines(self) -> bool:
         """Whether event fields are swept, so that each run of a chunk needs its own timeline."""
         return any(target.kind == "event" for target in self.sweep.targets.values())
@@ -131,7 +142,8 @@ class Plan:
         factors = [target for target in self.sweep.targets.values() if target.kind == "parameter"]
         given = merged(self.sweep.parameters, *({f.name: {f.key or "default": None}} for f in factors))
         scenarios = {point.scenario: self.sweep.stories[point.scenario] for point in self.points}.values()
-        return [sentence for scenario in scenarios for sentence in overridden(scenario, given, self.sweep.months)]
+        months, since = self.sweep.months, self.sweep.branch_at
+        return [sentence for scenario in scenarios for sentence in overridden(scenario, given, months, since)]
 
     @cached_property
     def class_sources(self) -> dict[str, Any]:
@@ -168,10 +180,11 @@ class Plan:
         return [self.seed(self.points[0], k) for k in range(self.replications)] if self.sweep.common_draws else []
 
     def runs(self, shard: tuple[int, int] = (1, 1)) -> Iterator[Run]:
-        """Iterate over all runs, or over those of shard K of N: every Nth run."""
+        """Iterate over all runs, or over those of shard K of N: every Nth run, or every Nth replication of branches."""
         shard_number, shards = shard
         for index, point in enumerate(self.points):
-            for k in range((shard_number - 1 - index * self.replications) % shards, self.replications, shards):
+            before = 0 if self.sweep.branch_at else index * self.replications
+            for k in range((shard_number - 1 - before) % shards, self.replications, shards):
                 seed = self.common_seeds[k] if self.common_seeds else self.seed(point, k)
                 yield Run(run_id(point.id, seed), index, k, seed)
 
@@ -181,16 +194,25 @@ class Plan:
         """Split runs into chunks that are computed and stored together.
 
         A few chunks per worker, so that an interruption loses little; on an accelerator, as many runs as it takes at once.
+        Branches are computed together with those of the same replications, which share their trunk.
         """
-        groups: dict[tuple[Any, ...], list[Run]] = {}
-        for run in runs:
-            groups.setdefault(self.points[run.point].group, []).append(run)
         if chunk is None:
-            record = 8.0 * 90 * self.sweep.months + 8 * 21 * self.sweep.months
+            record = 8.0 * 90 * self.sweep.months + 8 * 21 * self.sweep.months + bytes_of_lists(self.sweep)
             times, parts = (ON_ACCELERATOR, 1) if accelerated else (1, 8 * workers)
             most = times * min(LARGEST_CHUNK, int(CHUNK_MEMORY / record))
-            chunk = max(8, min(most, -(-len(runs) // parts)))
+            least = CALL * len({run.point for run in runs}) if self.sweep.branch_at else 8
+            chunk = min(most, max(least, -(-len(runs) // parts)))
             chunk = -(-chunk // 8) * 8  # whole batches of the compiled program
+        groups: dict[tuple[Any, ...], list[Run]] = {}
+        if self.sweep.branch_at:
+            order = {point: number for number, point in enumerate(sorted({run.point for run in runs}))}
+            together = max(chunk // len(order) // CALL * CALL, min(chunk, CALL))  # replications: whole compiled calls
+            across = max(chunk // together, 1)
+            for run in runs:
+                groups.setdefault((run.replication // together, order[run.point] // across), []).append(run)
+            return list(groups.values())
+        for run in runs:
+            groups.setdefault(self.points[run.point].group, []).append(run)
         return [members[i : i + chunk] for members in groups.values() for i in range(0, len(members), chunk)]
 
 
@@ -207,6 +229,13 @@ def class_table(classes: Any) -> Mapping[str, Mapping[type, int | None]]:
     for kind in [classes] if isinstance(classes, type) else classes or ():
         table.setdefault(role_of(kind), {})[kind] = None
     return table
+
+
+def bytes_of_lists(sweep: Sweep) -> float:
+    """Approximate bytes of the daily returns and products that a run stores, with the usual numbers of firms and labs."""
+    firms, products = 21, 2 * 14
+    daily = 8.0 * DAYS * (firms * len(sweep.daily) + sweep.months) if sweep.daily else 0.0
+    return daily + (34.0 * products * sweep.months if sweep.products else 0.0)
 
 
 def run_id(point_id: str, seed: int) -> str:

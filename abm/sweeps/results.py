@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import xarray as xr
 
+    from abm.runs.results import Ensemble
+
 FIRST = ("run_id", "point", "scenario")
 LAST = ("replication", "seed", "status", "error", "seconds")
 
@@ -175,24 +177,36 @@ class Results:
         `observables`: one name or several; by default all that were stored. Raises `Damaged`, naming the file, if one is
         unreadable. Takes eight bytes per number: with many runs, select only the observables you need.
         """
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         names = self._known(observables)
         if not self.sweep.kept_months:
             raise ValueError(NO_PANEL)
-        wanted = self._table[[*FIRST, *self.factors, "replication", "status"]]
-        ids = pa.array(wanted["run_id"], pa.string())
-        tables = []
+        rows = self._read(names, self._table["run_id"]).to_pandas().drop_duplicates(["run_id", "month"])
+        table = self._table[[*FIRST, *self.factors, "replication"]].merge(rows, on="run_id", how="inner")
+        return table.sort_values(["point", "replication", "month"], ignore_index=True)
+
+    def _read(self, names: Sequence[str], runs: Sequence[str]) -> pa.Table:
+        """Columns of the panel for these runs: run_id, month and `names`."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        ids, tables = pa.array(runs, pa.string()), [parts.panel_schema(names).empty_table()]
         for panel in self._panels:
             with parts.parquet(panel, most_rows=parts.LONGEST * parts.MOST_ROWS) as file:
                 table = parts.plain(file.read(["run_id", "month", *names]))
             tables.append(table.filter(pc.is_in(table["run_id"], value_set=ids)))
-        if not tables:
-            tables = [parts.panel_schema(names).empty_table()]
-        rows = pa.concat_tables(tables).to_pandas().drop_duplicates(["run_id", "month"])
-        table = wanted.drop(columns="status").merge(rows, on="run_id", how="inner")
-        return table.sort_values(["point", "replication", "month"], ignore_index=True)
+        return pa.concat_tables(tables[1:] or tables)
+
+    def ensembles(self, points: Sequence[int] | None = None) -> list[Ensemble]:
+        """The runs of each point (by default all) as `abm.ensemble` returns them, with stored daily returns and products.
+
+        Raises ValueError if not all months are stored, a run is missing, failed or not finite, or agents had own classes.
+        """
+        from abm.sweeps.ensembles import ensembles_of
+
+        if self.manifest.get("classes"):
+            raise ValueError(f"{self.folder}: its agent classes are not stored with it; use runs() and panel()")
+        points = range(len(self._design)) if points is None else points
+        return ensembles_of(self.sweep, int(self.manifest["replications"]), points, self._table, self._read)
 
     def _known(self, observables: str | Sequence[str] | None) -> list[str]:
         stored = list(self.sweep.observables)

@@ -7,6 +7,7 @@
     seed = 0                                # or seeds = [3, 14, 15] instead of replications and seed
     observables = ["lerner_closed", "open_token_share"]
     panel = "all"                           # months stored for each run: "all", "none", or a list
+    branch_at = 24                          # until this month every run is one of the first scenario, without factors
     posterior = "june_2025"                 # replication k uses the k-th posterior draw of a fit; by default its estimate
 
     [design]
@@ -46,7 +47,8 @@ from abm.scenarios.scenario import Scenario
 from abm.support.files import safe_name, toml_key, toml_value
 from abm.support.inputs import plain
 from abm.support.specs import InvalidSpec, Wording, place_in, problems_of, read_spec
-from abm.sweeps.checks import OBSERVABLES, problems_in
+from abm.sweeps.checks import problems_in
+from abm.sweeps.checks_of_outputs import OBSERVABLES
 from abm.sweeps.designs import repeats, size_of
 from abm.sweeps.factors import Design, Factor
 from abm.sweeps.outcome import STRICT, Outcome
@@ -88,6 +90,13 @@ class Sweep(BaseModel):
     """Whether replication k uses the same draws at every point (False: each point has its own)."""
     observables: tuple[str, ...] = OBSERVABLES
     panel: Literal["all", "none"] | tuple[int, ...] = "all"
+    daily: tuple[int, ...] = ()
+    """Months whose daily returns are stored in the panel, with the leading vendor's of all months."""
+    products: bool = False
+    """Store price, capability, releases and sales of every product and month in the panel."""
+    branch_at: int = Field(0, ge=0)
+    """Months before it are those of the trunk: the first scenario with `parameters` and without factors. Factors and other
+    scenarios apply from it on."""
     precision: Literal[32, 64] = 64
     pricing: Literal["posted", "flexible", "nash"] = "posted"
     price_form: Literal["log", "linear"] = "log"
@@ -186,9 +195,17 @@ class Sweep(BaseModel):
             return self.outcomes
         return {f"{name}_{take}": Outcome(of=name, take=take) for name in self.observables for take in ("mean", "last")}
 
+    @property
+    def later_keys(self) -> dict[str, Any]:
+        """Keys that came later, unless they have their defaults: sweeps without them keep their hash and their run ids."""
+        branch = [self.branch_at, next(iter(self.stories))] if self.branch_at else 0
+        later = {"daily": sorted(self.daily), "products": self.products, "branch_at": branch}
+        return {key: value for key, value in later.items() if value}
+
     def plain(self) -> dict[str, Any]:
         """Everything that determines what is run, as plain values; scenarios and tables by content, not by name."""
-        plain = self.model_dump(mode="json", exclude={"name", "scenarios"})
+        plain = self.model_dump(mode="json", exclude={"name", "scenarios", "daily", "products", "branch_at"})
+        plain |= self.later_keys
         plain["scenarios"] = {name: _scenario_fields(scenario) for name, scenario in self.stories.items()}
         if self.posterior:
             plain["posterior"] = [self.posterior, digest(draws(self.posterior).to_dict("list"))]
@@ -287,7 +304,7 @@ def _flat(factors: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_duplicates(mistyped: Mapping[str, str], invalid: list[str]) -> list[str]:
     """One line per problem: where a type error and a check concern one key, keep the more specific."""
-    specific = ("design", "factors", "panel", "populations")  # whose checks state what is required
+    specific = ("design", "factors", "panel", "daily", "populations")  # whose checks state what is required
     places = {problem: place_in(problem) for problem in invalid}
 
     def is_checked(place: str) -> bool:

@@ -15,7 +15,7 @@ import abm.calibration.fit_table
 import abm.experiments.reproductions
 import abm.runs.simulate
 from abm.cli.app import app
-from abm.experiments.reproductions import Reproduced, Reproduction, Stopped
+from abm.experiments.reproductions import Reproduced, Reproduction
 from abm.market.month import Month
 from abm.runs.results import Result
 from abm.scenarios.events import KINDS, Event
@@ -199,12 +199,19 @@ def test_reproduce_with_quick_and_with_seeds(job):
     assert str(job["folder"]) == "here"
 
 
-def test_ctrl_c_reports_what_was_saved(job, tmp_path):
-    for raised, message in ((Stopped(["baseline"], tmp_path), "saved baseline"), (KeyboardInterrupt(), "stopped")):
-        job["raises"] = raised
-        result = runner.invoke(app, ["reproduce", "r1_shock"])
-        assert result.exit_code == 130
-        assert message in result.stderr.splitlines()[-1]
+def test_ctrl_c_reports_what_was_saved(job):
+    job["raises"] = KeyboardInterrupt()
+    result = runner.invoke(app, ["reproduce", "r1_shock"])
+    assert result.exit_code == 130
+    runs = os.path.join("output", "r1_shock", "runs")
+    assert f"finished runs are saved in {runs}; run the same command again" in result.stderr.splitlines()[-1]
+
+
+def test_a_failed_run_of_the_shock_is_reported_in_one_line(job):
+    job["raises"] = RuntimeError("1 of 84 runs failed")
+    result = runner.invoke(app, ["reproduce", "r1_shock"])
+    assert result.exit_code == 2
+    assert "1 of 84 runs failed" in result.stderr.splitlines()[-1]
 
 
 LOST = """

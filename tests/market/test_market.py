@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from abm import Parameters, Scenario, compare, ensemble, ensembles, simulate
+from abm import Parameters, Scenario, Setting, compare, ensemble, ensembles, simulate
 from abm.agents import ClosedLab
 from abm.market.measures import MEASURES
 from abm.market.observables import ProductRecord
@@ -149,6 +149,8 @@ def test_runs_longer_than_the_rows_of_a_program():
     short, long = (ensemble(seeds=[1], months=n, daily=None, **COMPACT) for n in (60, 61))
     assert gap({n: short[n] for n in short.names}, {n: long[n][:, :60] for n in long.names}) == 0
     assert long["welfare"].shape == (1, 61) and np.isfinite(long["welfare"]).all()
+    _, branch = ensembles([Setting(), Setting(months=61, branch_at=58)], [1], daily=None, **COMPACT)
+    assert gap({n: branch[n] for n in branch.names}, {n: long[n] for n in long.names}) == 0
 
 
 def test_an_event_changes_nothing_before_its_month():

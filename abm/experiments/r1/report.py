@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from abm import figures
 from abm.charts.labels import LAYERS, MECHANISMS
@@ -61,6 +61,7 @@ class Plate:
 def write(
     folder: Path,
     runs: dict[str, Ensemble],
+    specs: dict[str, Any],
     *,
     quick: bool = False,
     began: float = 0.0,
@@ -69,7 +70,8 @@ def write(
 ) -> Reproduced:
     """Write tables, figures, report and manifest of the runs; returns their paths and the headlines.
 
-    `drawing` waits for a worker that draws the `SHARED` figures and returns their paths; without it they are drawn here.
+    `specs` has the sweeps that store the runs, by name. `drawing` waits for a worker that draws the `SHARED` figures and
+    returns their paths; without it they are drawn here.
     """
     progress = progress or (lambda doing, done, total: None)
     baseline = runs["baseline"]
@@ -97,7 +99,7 @@ def write(
     write_text(page, page_of(shown, folder, narrative, paired, ranks, targets, runs, quick))
     seconds = time.perf_counter() - began if began else 0.0
     manifest_path = folder / "manifest.json"
-    write_text(manifest_path, json.dumps(manifest("r1_shock", runs, quick, seconds), indent=1) + "\n")
+    write_text(manifest_path, json.dumps(manifest("r1_shock", runs, specs, quick, seconds), indent=1) + "\n")
     progress("done", work, work)
     headlines = [narrative.power[0], narrative.crash[0], narrative.chips[0], narrative.chips[1], *narrative.misses[:1]]
     return Reproduced(folder, page, [page, *files, manifest_path], headlines, seconds)

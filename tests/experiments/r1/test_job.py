@@ -3,21 +3,27 @@
 import json
 import multiprocessing
 import re
+import shutil
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from abm.charts.labels import PRICING_POWER
+import abm.sweeps.run
+from abm.charts.labels import MECHANISMS, PRICING_POWER
 from abm.experiments import html
 from abm.experiments.r1 import job as r1_shock
-from abm.experiments.r1 import store
 from abm.experiments.r1 import tables as r1_tables
-from abm.experiments.reproductions import Stopped
-from abm.runs.setup import Setup
-from abm.runs.simulate import ensembles
+from abm.experiments.replay import sweeps_of
+from abm.runs.simulate import Setting, ensembles
+from abm.support.messages import AbmWarning
 from abm.support.workers import worker_pool
+from abm.sweeps.chunk import carry_out
+
+
+def quiet(*step):
+    """Progress that nobody sees."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def outcome(tiny_shock):
         progress=lambda *step: steps.append(step),
         **tiny_shock.options,
     )
-    assert steps[0][0] == "8 of 8 seeds"  # nothing was run again
+    assert steps[0][0] == "24 of 56 runs"  # nothing was run again
     assert steps[-1][1] == steps[-1][2]
     return results
 
@@ -48,6 +54,8 @@ def test_leaves_figures_tables_report_and_manifest(outcome):
     assert manifest["quick"] is True
     assert manifest["ensembles"]["only_crash_rents"]["parameters_changed"]["crash_beliefs"] == 0
     assert manifest["packages"]["jax"]
+    names = sorted(path.name for path in (outcome.folder / "runs").iterdir())
+    assert names == sorted(path.name for path in sweeps_of(outcome.folder, manifest))
     assert manifest["parameters"]["ip_strength"] is not None
 
 
@@ -118,61 +126,81 @@ def test_paired_difference_matches_a_direct_calculation(tiny_shock):
 
 def test_finished_runs_are_reused(outcome, tiny_shock, monkeypatch):
     def unexpected(*args, **kwargs):
-        raise AssertionError("an ensemble was run again")
+        raise AssertionError("a run was run again")
 
-    monkeypatch.setattr(r1_shock, "ensembles", unexpected)
-    again = r1_shock.run_parts(
-        r1_shock.parts(31, 31), tiny_shock.folder, range(8), lambda *step: None, **tiny_shock.sizes
-    )
+    monkeypatch.setattr(abm.sweeps.run, "carry_out", unexpected)
+    again, _ = r1_shock.run_worlds(tiny_shock.folder, range(8), quiet, **tiny_shock.options)
     for name, runs in tiny_shock.runs.items():
         np.testing.assert_array_equal(again[name]["lerner_closed"], runs["lerner_closed"])
         np.testing.assert_array_equal(again[name].out["daily"], runs.out["daily"])
     assert again["baseline"].out["products"].price.shape[0] == 8
 
 
-def test_a_key_depends_on_everything_that_decides_the_numbers():
-    base = Setup.of(None, "baseline", 31, adopters=30, investors=60)
-    others = [
-        store.key_of(base, range(7), [24], False),
-        store.key_of(base, range(8), [24], True),
-        store.key_of(base, range(8), [23, 24], False),
-        store.key_of(Setup.of({"noise_sd": 0.019}, "baseline", 31, adopters=30, investors=60), range(8), [24], False),
-        store.key_of(Setup.of(None, "no_r1", 31, adopters=30, investors=60), range(8), [24], False),
-        store.key_of(Setup.of(None, "baseline", 32, adopters=30, investors=60), range(8), [24], False),
-        store.key_of(Setup.of(None, "baseline", 31, adopters=31, investors=60), range(8), [24], False),
-    ]
-    key = store.key_of(base, range(8), [24], False)
-    assert key == store.key_of(Setup.of(None, "baseline", 31, adopters=30, investors=60), range(8), [24], False)
-    assert len({key, *others}) == 8
+def test_the_worlds_are_those_of_ensembles(tiny_shock):
+    """The sweeps give, digit for digit, what `ensembles` gives for the same settings."""
+    options = tiny_shock.options
+    sizes = {name: options[name] for name in ("adopters", "investors")}
+    alone = {name: float(name == "crash_rents") for name in MECHANISMS}
+    settings = {
+        "baseline": Setting(),
+        "no_r1": Setting(scenario="no_r1"),
+        "only_crash_rents": Setting(alone, branch_at=r1_shock.ALONE_FROM),
+    }
+    days = range(18, 27)
+    direct = ensembles(settings.values(), tiny_shock.seeds, months=31, daily=days, products=True, **sizes)
+    for name, expected in zip(settings, direct, strict=True):
+        runs = tiny_shock.runs[name]
+        for observable in expected.names:
+            np.testing.assert_array_equal(runs[observable], expected[observable])
+        for part in ("daily", "leader"):
+            np.testing.assert_array_equal(runs.out[part], expected.out[part])
+    for field, values in direct[0].out["products"]._asdict().items():
+        np.testing.assert_array_equal(getattr(tiny_shock.runs["baseline"].out["products"], field), values)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
-def test_a_damaged_file_is_not_loaded(tmp_path, content):
-    (tmp_path / "baseline-8.npz").write_bytes(content)
-    assert store.load(tmp_path / "baseline-8.npz", "key", None, [], []) is None
-    assert store.load(tmp_path / "missing.npz", "key", None, [], []) is None
+def test_more_seeds_join_the_stored_ones(tiny_shock, tmp_path, monkeypatch):
+    shutil.copytree(tiny_shock.folder / "runs", tmp_path / "runs")
+    steps = []
+    runs, _ = r1_shock.run_worlds(tmp_path, range(9), lambda *step: steps.append(step), **tiny_shock.options)
+    assert steps[0][1] > 0  # it begins with what is stored
+    assert runs["no_r1"].seeds == list(range(9))
+    np.testing.assert_array_equal(runs["no_r1"]["welfare"][:8], tiny_shock.runs["no_r1"]["welfare"])
+    monkeypatch.setattr(abm.sweeps.run, "carry_out", None)
+    fewer, _ = r1_shock.run_worlds(tmp_path, range(4), quiet, **tiny_shock.options)
+    np.testing.assert_array_equal(fewer["no_r1"]["welfare"], tiny_shock.runs["no_r1"]["welfare"][:4])
 
 
 def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
-    """Finished blocks of seeds are stored; the next call runs only the others."""
-    monkeypatch.setattr(r1_shock, "BLOCK", 4)
-    requested = []
+    """Finished parts are stored; the next call runs only the others."""
+    carried_out = []
 
-    def interrupted(settings, seeds, **options):
-        requested.append(list(seeds))
-        if len(requested) == 2:
+    def interrupted(task, *more):
+        carried_out.append(task.plan.sweep.name)
+        if len(carried_out) == 2:
             raise KeyboardInterrupt
-        return ensembles(settings, seeds, **options)
+        return carry_out(task, *more)
 
-    monkeypatch.setattr(r1_shock, "ensembles", interrupted)
-    arguments = (r1_shock.parts(31, 31), tmp_path, range(8), lambda *step: None)
-    with pytest.raises(Stopped) as stop:
-        r1_shock.run_parts(*arguments, **tiny_shock.sizes)
-    assert stop.value.kept == ["4 of 8 seeds"]
-    runs = r1_shock.run_parts(*arguments, **tiny_shock.sizes)
-    assert requested == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7]]
+    monkeypatch.setattr(abm.sweeps.run, "carry_out", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        r1_shock.run_worlds(tmp_path, range(8), quiet, **tiny_shock.options)
+    runs, _ = r1_shock.run_worlds(tmp_path, range(8), quiet, **tiny_shock.options)
+    assert carried_out == ["scenarios", "mechanisms", "mechanisms"]
     for name, whole in tiny_shock.runs.items():
-        np.testing.assert_allclose(runs[name]["lerner_closed"], whole["lerner_closed"], rtol=1e-9)
+        np.testing.assert_array_equal(runs[name]["lerner_closed"], whole["lerner_closed"])
+
+
+def test_a_failed_run_is_named(tiny_shock, tmp_path, monkeypatch):
+    monkeypatch.setenv("ABM_FAIL_AT", "1/0:nan")
+    with pytest.raises(RuntimeError, match="runs failed, the first with: not finite"):
+        r1_shock.run_worlds(tmp_path, range(2), quiet, **tiny_shock.options)
+
+
+def test_runs_of_an_earlier_version_are_named(tiny_shock, monkeypatch):
+    old = tiny_shock.folder / "runs" / "baseline-0-7.npz"
+    old.write_bytes(b"")
+    with pytest.warns(AbmWarning, match="from an earlier version"):
+        r1_shock.run_worlds(tiny_shock.folder, range(8), quiet, **tiny_shock.options)
+    old.unlink()
 
 
 @pytest.mark.slow
@@ -181,7 +209,7 @@ def test_workers_give_the_results_of_one_process(tiny_shock, tmp_path):
         outcome = r1_shock.run(tmp_path, tiny_shock.seeds, quick=True, pool=pool, **tiny_shock.options)
     assert sum(path.suffix in (".png", ".pdf") for path in outcome.files) == 14
     assert all(path.stat().st_size > 0 for path in outcome.files)
-    again = r1_shock.run_parts(r1_shock.parts(31, 31), tmp_path, range(8), lambda *step: None, **tiny_shock.sizes)
+    again, _ = r1_shock.run_worlds(tmp_path, range(8), quiet, **tiny_shock.options)
     for name, runs in tiny_shock.runs.items():
         np.testing.assert_allclose(again[name]["lerner_closed"], runs["lerner_closed"], rtol=1e-9)
 

@@ -1,0 +1,68 @@
+"""Stored runs of a sweep as ensembles, as if they had just been run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abm.runs.results import Ensemble
+from abm.sweeps import lists
+from abm.sweeps.chunk import new_setup
+from abm.sweeps.plan import Plan
+from abm.sweeps.spec import Sweep
+from abm.sweeps.targets import with_changed_events
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+def ensembles_of(
+    sweep: Sweep,
+    replications: int,
+    points: Sequence[int],
+    runs: pd.DataFrame,
+    read: Callable[[Sequence[str], Sequence[str]], pa.Table],
+) -> list[Ensemble]:
+    """The ensemble of each point, with the replication as first axis; `read` reads columns of the panel for some run ids.
+
+    Raises ValueError if the panel does not have all months, or a run is missing, failed or not finite.
+    """
+    if sweep.panel != "all":
+        raise ValueError('ensembles need all months of the panel: run the sweep with panel = "all"')
+    runs = runs[runs["point"].isin(points)]
+    bad = runs[runs["status"] != "ok"]
+    if not bad.empty:
+        raise ValueError(f"{len(bad)} of {len(runs)} runs failed, the first with: {bad['error'].iloc[0]}")
+    if (missing := len(points) * replications - len(runs)) > 0:
+        raise ValueError(f"{missing} runs are missing: run the sweep again to complete it")
+    columns = lists.months_of(sweep)
+    table = read([*sweep.observables, *columns], runs["run_id"].tolist())
+    months, ids = sweep.months, table["run_id"].to_pandas()
+    plan, ensembles = Plan(sweep, replications), []
+    for number in points:
+        own = runs[runs["point"] == number].sort_values("replication")
+        rows = in_order(own["run_id"].tolist(), ids, table["month"].to_numpy(), months)
+        part, shape = table.take(rows), (replications, months)
+        arrays = {name: lists.unpacked(part[name], replications, stored) for name, stored in columns.items()}
+        observables = {name: part[name].to_numpy().reshape(shape) for name in sweep.observables}
+        point = plan.points[number]
+        setup = new_setup(sweep, point, scenario=with_changed_events(sweep.stories[point.scenario], point.events))
+        out = {"observables": observables} | lists.to_ensemble(arrays)
+        seeds = [int(seed) for seed in own["seed"]]
+        ensembles.append(Ensemble(setup, seeds, out, columns.get("daily_returns", ()), bool(sweep.posterior)))
+    return ensembles
+
+
+def in_order(runs: list[str], ids: pd.Series, months_of_rows: np.ndarray, months: int) -> np.ndarray:
+    """Rows of the panel that belong to `runs`, run by run and month by month; a run that is stored twice is taken once."""
+    import pandas as pd
+
+    run = pd.Index(runs).get_indexer(pd.Index(ids))
+    there = np.flatnonzero(run >= 0)
+    places, first = np.unique(run[there] * months + months_of_rows[there], return_index=True)
+    if len(places) != len(runs) * months:
+        raise ValueError("the panel does not have every month of every run: run the sweep again to complete it")
+    return there[first]
