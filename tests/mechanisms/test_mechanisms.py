@@ -182,7 +182,7 @@ def test_learning_curve():
 
 
 def test_v10_markup_and_profit_of_a_monopolist_when_efficiency_rises():
-    """V10: a Lerner index of 75 % is an elasticity of 1.333. ECONOMICS 0.1: a monopolist sells more when phi rises."""
+    """V10: a Lerner index of 75 % is an elasticity of 1.333. A monopolist sells more when phi rises."""
     assert 1 - 1 / tokens.markup_factor(4 / 3) == pytest.approx(0.75)
     price = tokens.markup_factor(1.5) * 2.0
     profit = [(price - 2.0) * compute.isoelastic_chip_demand(price, phi, 1.5) for phi in (1.0, 2.0)]

@@ -66,10 +66,10 @@ def test_built_in_scenarios_have_a_summary_and_their_events_a_note_and_source(na
 def test_only_two_events_are_later_than_june_2025(name):
     late = [event for event in Scenario.load(name).all_events if event.when > session(LAST_FACT)]
     assert [event.id for event in late] == ["software_shock_2026", "v4"]
-    for event in late:  # dates of MODEL.md section 7, as inputs without outcomes
+    for event in late:  # dates as inputs, without outcomes
         assert event.gap is event.claimed_cost is event.programme_cost is None
         assert event.efficiency_gain == event.size_step == 0
-        assert "section 7" in event.source
+        assert event.source.startswith("date: the month alone")
     assert [event.when[0] for event in late] == [37, 39]
 
 

@@ -43,7 +43,7 @@ def test_compute_optimal_is_a_minimum_that_spends_the_budget(law):
 
 
 def test_hoffmanns_fit_implies_far_more_data():
-    """ECONOMICS A2: 93 tokens per parameter at 5.8e23, against 18 of the refit."""
+    """93 tokens per parameter at 5.8e23, against 18 of the refit."""
     parameters, tokens = scaling.compute_optimal(5.8e23, scaling.HOFFMANN)
     assert tokens / parameters == pytest.approx(93, abs=0.5)
 
