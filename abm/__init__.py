@@ -13,29 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from abm.market.populations import Populations
     from abm.parameters import ParameterError, Parameters
+    from abm.runs import event_study as event_study
     from abm.runs.mesa_model import MarketModel
     from abm.runs.results import compare
     from abm.runs.simulate import Setting, ensemble, ensembles, simulate
     from abm.scenarios.scenario import Scenario, ScenarioError
     from abm.sweeps import Sweep, open_sweep, run_sweep, sweep
-
-_HOME = {
-    "MarketModel": "abm.runs.mesa_model",
-    "ParameterError": "abm.parameters",
-    "Parameters": "abm.parameters",
-    "Populations": "abm.market.start",
-    "Scenario": "abm.scenarios.scenario",
-    "ScenarioError": "abm.scenarios.scenario",
-    "Setting": "abm.runs.simulate",
-    "compare": "abm.runs.results",
-    "ensemble": "abm.runs.simulate",
-    "ensembles": "abm.runs.simulate",
-    "simulate": "abm.runs.simulate",
-    "Sweep": "abm.sweeps",
-    "open_sweep": "abm.sweeps",
-    "run_sweep": "abm.sweeps",
-    "sweep": "abm.sweeps",
-}
 
 __all__ = [
     "MarketModel",
@@ -58,19 +41,13 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Names are imported on first use: `abm --help` and workers that only read files need neither JAX nor Mesa.
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(_HOME[name]), name)
-    if name == "event_study":
-        from importlib import import_module
-
-        return import_module("abm.runs.event_study")
     if name == "__version__":
         from importlib.metadata import version
 
         return version("ai-market-abm")
-    raise AttributeError(f"module 'abm' has no attribute {name!r}")
+    from abm.support.lazy import imported_on_first_use
+
+    return imported_on_first_use(__name__, name)
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,7 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # the machine ma
 hypothesis.settings.load_profile("untimed")
 
 
-LONG = ("test_interpreted.py", "test_sweep_failures.py", "test_reproduce.py", "test_market.py", "test_sweep.py")
+LONG = ("test_interpreted.py", "test_sweep_failures.py", "test_job.py", "test_market.py", "test_sweep.py")
 """Files that take longest go first, so that two processes end together (make test, --no-loadscope-reorder)."""
 
 
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def tiny_shock(tmp_path_factory):
     """The ensembles of the R1 job on few agents and seeds, of the sizes that
-    tests/test_market.py has, so that one compiled program does them all.
+    tests/market/test_market.py has, so that one compiled program does them all.
 
     `runs` by name, the `folder` they are kept in, the `steps` of progress, and the `options` to ask for them again.
     """

@@ -90,6 +90,41 @@ def test_nobody_imports_what_another_file_keeps_to_itself():
     assert not taken
 
 
+def mechanisms_named(code, by_name):
+    """Functions of abm/mechanisms that a piece of code names, as (file, function); `by_name` has those without a file."""
+    for node in ast.walk(code):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield node.value.id, node.attr
+        elif isinstance(node, ast.Name) and node.id in by_name:
+            yield by_name[node.id]
+
+
+def test_a_month_may_run_every_mechanism():
+    """What only validation needs stands in abm/validation/theory."""
+    parts, todo = {}, set()  # the code of each mechanism with the names it knows; mechanisms named by what is reached
+    for path in FILES:
+        room, tree = path.relative_to(ROOT / "abm").parts[0], ast.parse(path.read_text(encoding="utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+        by_name = {
+            alias.asname or alias.name: (node.module.removeprefix("abm.mechanisms."), alias.name)
+            for node in imports
+            if node.module.startswith("abm.mechanisms.")
+            for alias in node.names
+        }
+        if room in ("agents", "market"):
+            todo.update(mechanisms_named(tree, by_name))
+        elif room == "mechanisms":
+            own = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+            by_name |= {name: (path.stem, name) for name in own}
+            parts |= {(path.stem, name): (node, by_name) for name, node in own.items()}
+    reached = set()
+    while todo := todo & set(parts) - reached:
+        reached |= todo
+        todo = {one for name in todo for one in mechanisms_named(*parts[name])}
+    assert len(reached) > 50
+    assert {(file, name) for file, name in parts if name[0] != "_"} - reached == set()
+
+
 def test_every_promise_names_tests_that_exist():
     text = (ROOT / "docs/explanation/guarantees.md").read_text(encoding="utf-8")
     named = set(re.findall(r"tests/[\w/]+\.py", text))

@@ -29,8 +29,8 @@ LAYER = {ticker: layer for layer, tickers in LAYERS.items() for ticker in ticker
 
 # Not in the price file: raw returns from press reports, %, without abnormal returns.
 APPLICATIONS = [
-    ("AAPL", 3.0, "C6 [L: techzine, markedium, dbwinstitute, inkl, kenyan-post]: a lower bound, reported as above +3"),
-    ("CRM", 4.0, "C6 [M: quoted without re-checking the print]"),
+    ("AAPL", 3.0, "press (techzine, markedium, dbwinstitute, inkl, kenyan-post): a lower bound, reported as above +3"),
+    ("CRM", 4.0, "press; not checked again"),
 ]
 
 # Source notes that name an unavailable file, or a total from after the cutoff.
@@ -112,7 +112,6 @@ def event_returns(raw):
     study["layer"] = study.ticker.map(LAYER)
     study["source"] = "adjusted daily closes, S&P 500; " + study.method
     reported = pd.DataFrame(APPLICATIONS, columns=["ticker", "return_day0_pct", "source"])
-    reported["source"] = "design note ECONOMICS.md " + reported.source
     shock = study.loc[study.event_date.eq(SHOCK), "event"].iloc[0]
     table = pd.concat([study, reported.assign(event_date=SHOCK, event=shock, layer="applications")])
     columns = "event_date event ticker layer beta return_day0_pct abnormal_return_day0_pct t_day0"

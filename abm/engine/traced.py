@@ -6,6 +6,7 @@ there, only the package's own code runs, whose source is part of the key.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -23,12 +24,7 @@ CHECKSUM = 32
 """Length, in bytes, of the checksum at the head of a stored file: the SHA-256 of the rest."""
 
 
-def is_wanted() -> bool:
-    """Whether this process may use stored traces."""
-    return os.environ.get("ABM_KEEP_TRACED") == "1"
-
-
-def kept(name: str, make: Callable[[], bytes]) -> bytes:
+def cached_bytes(name: str, make: Callable[[], bytes]) -> bytes:
     """Return the bytes stored under a name; if they are missing or damaged, call `make` and store the result.
 
     If nothing can be written to disk, only `make` is called.
@@ -55,7 +51,70 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
     return made
 
 
-def key_of(identity: str, leaves: list[Any]) -> str:
+class Traces:
+    """The traces of programs that differ in nothing but their arguments, which processes share if that is wanted.
+
+    `identity` stands for everything that affects a trace besides the arguments; if it is empty, nothing is stored.
+    """
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity if os.environ.get("ABM_KEEP_TRACED") == "1" else ""
+
+    def compiled(
+        self, function: Callable[..., Any], like: Callable[..., Any], options: dict[str, Any]
+    ) -> Callable[..., Any]:
+        """Compile a function of trees of arrays; `like` maps its arguments to a tree of the structure of its result."""
+        if not self.identity:
+            return jax.jit(function, compiler_options=options)
+        programs: dict[str, Callable[..., Any]] = {}
+
+        def call(*args: Any) -> Any:
+            leaves, tree = jax.tree.flatten(args)
+            leaves = [leaf if isinstance(leaf, jax.Array) else _as_computed(leaf) for leaf in leaves]
+            name = _name_of(self.identity, leaves)
+            if name not in programs:
+                programs[name] = _compiled(name, function, leaves, tree, options)
+            return jax.tree.unflatten(jax.tree.structure(like(*args)), programs[name](*leaves))
+
+        return call
+
+    def shapes(self, function: Callable[..., Any], like: Any) -> Callable[..., Any]:
+        """Like `jax.eval_shape`: what the function would return, as shapes and types, in a tree of the structure `like`."""
+        if not self.identity:
+            return functools.partial(jax.eval_shape, function)
+
+        def call(*args: Any) -> Any:
+            def trace() -> bytes:
+                leaves = jax.tree.leaves(jax.eval_shape(function, *args))
+                return json.dumps([(leaf.shape, str(leaf.dtype)) for leaf in leaves]).encode()
+
+            stored = json.loads(cached_bytes(_name_of(f"shapes {self.identity}", jax.tree.leaves(args)), trace))
+            leaves = [jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype)) for shape, dtype in stored]
+            return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+        return call
+
+
+def _compiled(
+    name: str, function: Callable[..., Any], leaves: list[Any], tree: Any, options: dict[str, Any]
+) -> Callable[..., Any]:
+    """Compile a function for arguments with these leaves, from its stored trace; it takes and returns leaves."""
+
+    def flat(*leaves: Any) -> list[Any]:
+        return jax.tree.leaves(function(*jax.tree.unflatten(tree, leaves)))
+
+    shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
+
+    def trace() -> bytes:
+        return bytes(jax.export.export(jax.jit(flat))(*shapes).serialize())
+
+    # A new trace is serialised and read back as well, so that all processes compile the same program. It is compiled
+    # here, once: `jax.jit` would compile it again for arrays that one of its calls returned, whose device is fixed.
+    call = jax.export.deserialize(bytearray(cached_bytes(name, trace))).call
+    return jax.jit(call, compiler_options=options).lower(*shapes).compile()
+
+
+def _name_of(identity: str, leaves: list[Any]) -> str:
     """Name of a stored trace: a hash of the identity, the shapes and types of the arrays, and the version of JAX."""
     shapes = [(leaf.shape, str(leaf.dtype)) for leaf in leaves]
     head = [
@@ -72,39 +131,3 @@ def _as_computed(leaf: Any) -> np.ndarray:
     """Convert a number to a NumPy array of the width that JAX is set to; creating a JAX array would compile a program."""
     array = np.asarray(leaf)
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
-
-
-class Traced:
-    """A function of trees of arrays that is traced once for all processes, and compiled in each.
-
-    `like` maps the arguments to a tree of the same structure as the result; `identity` stands for everything else that
-    affects the trace.
-    """
-
-    def __init__(
-        self, function: Callable[..., Any], like: Callable[..., Any], identity: str, options: dict[str, Any]
-    ) -> None:
-        self.function, self.like, self.identity, self.options = function, like, identity, options
-        self.calls: dict[str, Callable[..., Any]] = {}
-
-    def __call__(self, *args: Any) -> Any:
-        leaves, tree = jax.tree.flatten(args)
-        leaves = [leaf if isinstance(leaf, jax.Array) else _as_computed(leaf) for leaf in leaves]
-        key = key_of(self.identity, leaves)
-        if key not in self.calls:
-            self.calls[key] = self._compiled(key, leaves, tree)
-        return jax.tree.unflatten(jax.tree.structure(self.like(*args)), self.calls[key](*leaves))
-
-    def _compiled(self, key: str, leaves: list[Any], tree: Any) -> Callable[..., Any]:
-        def flat(*leaves: Any) -> list[Any]:
-            return jax.tree.leaves(self.function(*jax.tree.unflatten(tree, leaves)))
-
-        shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
-
-        def trace() -> bytes:
-            return bytes(jax.export.export(jax.jit(flat))(*shapes).serialize())
-
-        # A new trace is serialised and read back as well, so that all processes compile the same program. It is compiled
-        # here, once: `jax.jit` would compile it again for arrays that one of its calls returned, whose device is fixed.
-        call = jax.export.deserialize(bytearray(kept(key, trace))).call
-        return jax.jit(call, compiler_options=self.options).lower(*shapes).compile()

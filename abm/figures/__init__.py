@@ -4,27 +4,21 @@ For most figures `NAME(...)`, the same module has `NAME_numbers(...)`, the table
 `NAME_caption(...)`.
 """
 
-from importlib import import_module
-from typing import Any
+from __future__ import annotations
 
-_HOME = {
-    "belief_dispersion": "abm.figures.beliefs",
-    "constant_capability_price": "abm.figures.list_prices",
-    "crash_mechanisms": "abm.figures.crash",
-    "event_window": "abm.figures.crash",
-    "fan_chart": "abm.charts.fans",
-    "frontier": "abm.figures.products",
-    "frontier_animation": "abm.figures.products",
-    "jevons": "abm.figures.chips",
-    "network": "abm.figures.multilayer_network",
-    "network_animation": "abm.figures.multilayer_network",
-    "paired_difference": "abm.charts.fans",
-    "phase_diagram": "abm.figures.sweeps",
-    "pricing_power": "abm.figures.markups",
-    "pricing_power_change": "abm.figures.markups",
-    "run_chart": "abm.charts.fans",
-    "tornado": "abm.figures.sweeps",
-}
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from abm.charts import style as style  # for figures of the user's own
+    from abm.charts.fans import fan_chart, paired_difference, run_chart
+    from abm.figures.beliefs import belief_dispersion
+    from abm.figures.chips import jevons
+    from abm.figures.crash import crash_mechanisms, event_window
+    from abm.figures.list_prices import constant_capability_price
+    from abm.figures.markups import pricing_power, pricing_power_change
+    from abm.figures.multilayer_network import network, network_animation
+    from abm.figures.products import frontier, frontier_animation
+    from abm.figures.sweeps import phase_diagram, tornado
 
 __all__ = [
     "belief_dispersion",
@@ -48,8 +42,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Import drawing code only when a figure is requested: the command line uses the labels and must start quickly.
-    if name == "style":  # for figures of the user's own
-        return import_module("abm.charts.style")
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'abm.figures' has no attribute {name!r}")
+    from abm.support.lazy import imported_on_first_use
+
+    return imported_on_first_use(__name__, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -59,7 +59,7 @@ def mask_invalid_prices(observables: dict[str, jax.Array], products: ProductReco
 
 
 def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
-    """The family of measures of MODEL 6.2: no single one is enough (Frank and Salkever 1997)."""
+    """Measures of pricing power: no single one is enough (Frank and Salkever 1997)."""
     p, labs = now.p, market.labs
     is_open, on = is_open_lab(labs), labs.active
     by_product = quantities(market) * per_product(on)

@@ -1,4 +1,4 @@
-"""Chips: demand for compute, production cost, and monopoly pricing."""
+"""Chips: demand for compute, and production cost."""
 
 import jax
 import jax.numpy as jnp
@@ -43,16 +43,3 @@ def learning_cost(cumulative, initial_cumulative, initial_cost, learning_rate):
         raise ValueError("learning_rate must lie in [0, 1): 0.2 means 20 % per doubling")
     exponent = jnp.log2(1 - jnp.asarray(learning_rate))
     return jnp.asarray(initial_cost) * (jnp.asarray(cumulative) / jnp.asarray(initial_cumulative)) ** exponent
-
-
-def monopoly_markup(elasticity):
-    """Ratio of price to marginal cost of a monopolist facing isoelastic demand: p / c = epsilon / (epsilon - 1).
-
-    elasticity : epsilon > 1, any shape. Returns pure numbers; the Lerner index is 1 / epsilon, and the efficiency of
-    use does not enter. Raises ValueError for a concrete elasticity <= 1, where profit rises with the price without limit.
-    Source: Lerner (1934).
-    """
-    if not isinstance(elasticity, jax.core.Tracer) and not np.all(np.asarray(elasticity) > 1):
-        raise ValueError("elasticity must exceed 1: otherwise a monopolist raises its price without limit")
-    elasticity = jnp.asarray(elasticity)
-    return elasticity / (elasticity - 1)

@@ -63,7 +63,7 @@ def shares(
     Source: McFadden (1978), nested logit; Berry (1994), section 5, the within-group and group share equations; Brock
     & Durlauf (2001), the logit with a social term.
     """
-    return _checked(**locals())[0]
+    return nested_logit(**locals())[0]
 
 
 def choice(quality, price, **terms):
@@ -71,7 +71,7 @@ def choice(quality, price, **terms):
 
     Arguments, errors and source as in `shares` and `inclusive_value`.
     """
-    probability, _, _, value = _checked(quality, price, **terms)
+    probability, _, _, value = nested_logit(quality, price, **terms)
     return probability, value
 
 
@@ -83,7 +83,7 @@ def inclusive_value(quality, price, **terms):
     Returns (...), utility; -inf where nothing at all is on offer.
     Source: McFadden (1978); Small & Rosen (1981), section 5.
     """
-    return _checked(quality, price, **terms)[3]
+    return nested_logit(quality, price, **terms)[3]
 
 
 def consumer_surplus(quality, price, *, price_sensitivity, **terms):
@@ -182,16 +182,6 @@ def quantities(shares, price, price_index, scale, elasticity, price_form):
     return jnp.where(shares > 0, shares * scale * price_index ** (1 - elasticity) / price, 0.0)
 
 
-def log_probabilities(quality, price, **terms):
-    """Log choice probabilities, exact where probabilities underflow: (ln s_j, ln s_j|g, I).
-
-    Arguments, errors and source as in `shares`. Returns the ln of the choice probabilities and of those within the nest
-    ((..., products) each, -inf for unavailable products; without nests, every product is a nest of its own and the
-    second is 0), and the inclusive value (...).
-    """
-    return _checked(quality, price, **terms)[1:]
-
-
 def rivals_as_one(utility, available, owner, nest, nest_correlation):
     """Summarise the rivals of each owner as two composite products.
 
@@ -225,7 +215,7 @@ def rivals_as_one(utility, available, owner, nest, nest_correlation):
     return total(rival, top[..., home]), total(other_nest, top[..., ::-1])[..., home]
 
 
-def _checked(
+def nested_logit(
     quality,
     price,
     *,
@@ -238,7 +228,12 @@ def _checked(
     outside=True,
     available=None,
 ):
-    """Check the arguments and compute (s_j, ln s_j, ln s_j|g, I)."""
+    """Nested logit: choice probabilities, their logarithms, and the inclusive value, (s_j, ln s_j, ln s_j|g, I).
+
+    Arguments, errors and source as in `shares`. The logarithms of the choice probabilities and of those within the nest
+    are exact where probabilities underflow ((..., products) each, -inf for unavailable products; without nests, every
+    product is a nest of its own and ln s_j|g is 0); the inclusive value is (...).
+    """
     check_choice(**locals())
     outside = None if outside is False else 0.0 if outside is True else outside
     nest = None if nest is None else tuple(group_labels(nest).tolist())

@@ -1,4 +1,4 @@
-"""Biased reports: the claim of a sender who gains from a high price and pays for bias, and the response of the price."""
+"""Biased reports: the response of a price to the claim of a sender who gains from a high price and pays for bias."""
 
 import jax
 import jax.numpy as jnp
@@ -34,17 +34,3 @@ def price_response(sd_value, sd_motive, cost):
     cubic = 2 / safe * jnp.sinh(jnp.arcsinh(1.5 * safe) / 3)
     # For smaller scales, the series 1 - u^2 / 3 is exact to rounding and has the right slope at a motive of zero.
     return jnp.where(uncertain, jnp.where(some, cubic, 1 - scale**2 / 3), 0.0)
-
-
-def reported_value(value, motive, response, cost):
-    """Report of the sender: r = value + response * motive / cost, the truth plus the sender's optimal bias.
-
-    value : the truth, in the unit of the report (ln $ say). motive : gain per unit of price, either sign.
-    response : beta of `price_response`, a pure number. cost : marginal cost of bias, > 0. Arrays that broadcast.
-
-    Returns the report. Raises ValueError for a concrete cost <= 0.
-    Source: Fischer & Verrecchia (2000), the sender's first-order condition.
-    """
-    if not isinstance(cost, jax.core.Tracer) and np.any(np.asarray(cost) <= 0):
-        raise ValueError("cost must be positive: bias without a cost is unbounded")
-    return jnp.asarray(value) + jnp.asarray(response) * jnp.asarray(motive) / jnp.asarray(cost)

@@ -26,7 +26,8 @@ def distil(distilled, known, ceiling, exchanges, p):
     """Capability reached by distillation: it closes the gap to the ceiling, dd = kappa_d (1 - exp(-x/x0)) (ln rho + k_T - d)^+.
 
     `ceiling` = ln rho + k_teacher(t - delay), nats; `known` is the capability that the student has on sale, where
-    distillation starts, nats; `exchanges` x in millions per month. Source: ECONOMICS A2.
+    distillation starts, nats; `exchanges` x in millions per month. Source: assumption, with
+    diminishing returns as in Busbridge et al. 2025 (arXiv 2502.08606).
     """
     effect = 1 - jnp.exp(-exchanges / p.exchange_scale)
     start = jnp.maximum(distilled, known)

@@ -1,4 +1,4 @@
-"""Lerner index of sellers of differentiated products who set prices independently (Bertrand).
+"""Elasticity that determines the markup of sellers of differentiated products who set prices independently (Bertrand).
 
 `abm.validation.theory.nash` computes the resulting equilibrium prices; in the market, labs adjust towards them step by step.
 """
@@ -44,12 +44,3 @@ def common_markup_elasticity(
     total = quantity.sum(axis=-2)
     weighted = (quantity * elasticity).sum(axis=-2) / jnp.where(total > 0, total, 1.0)
     return jnp.where(total > 0, weighted, elasticity.mean(axis=-2))
-
-
-def lerner_from_elasticity(elasticity):
-    """Lerner index of a seller that faces the elasticity e: (p - c) / p = 1 / e; any shape, pure numbers.
-
-    Raises ValueError for concrete e < 1, where profit rises with the price without limit. Source: Lerner (1934).
-    """
-    reject(elasticity, lambda x: ~(x >= 1), "elasticity must be at least 1: below 1, profit has no maximum")
-    return 1.0 / jnp.asarray(elasticity)

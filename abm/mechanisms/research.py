@@ -43,11 +43,6 @@ def spillover(efficiency, published, ip_strength, p):
     return p.spillover_rate * (1 - p.ip_stifling * ip_strength) * jnp.maximum(published - efficiency, 0.0)
 
 
-def catch_up_lag(growth, own_growth, rate):
-    """Steady-state time lag of a follower that closes its gap at `rate`: (1 - g_F/g)/kappa, in the unit of 1/rate."""
-    return (1 - own_growth / growth) / rate
-
-
 def research_target(marginal_value, outlook, p):
     """Optimal research intensity, at which the marginal benefit of a lead equals the cost of research.
 

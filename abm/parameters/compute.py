@@ -20,9 +20,7 @@ class Compute(BaseModel):
     capacity_start: Number = quantity(
         40_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
     )
-    capacity_lead: Number = quantity(
-        13, 1, 60, "T_K", "months", "time to build capacity (4-8 quarters)", "ECONOMICS A3"
-    )
+    capacity_lead: Number = quantity(13, 1, 60, "T_K", "months", "time to build capacity (4-8 quarters)", "assumption")
     capacity_ambition: Number = quantity(1.2, 0.1, 5, "a_K", "", "desired capacity relative to orders")
     capacity_growth_plan: Number = fitted(
         "capacity_growth_plan", 0, 5, "g_K", "nats", "growth of orders that planners expect over the lead time"
@@ -74,7 +72,13 @@ class Compute(BaseModel):
         "Demirer et al.: 1.11 as an upper bound",
     )
     saturation_elasticity: Number = quantity(
-        0.84, 0.1, 1, "eps_s", "", "the same elasticity where demand saturates or capacity binds", "ECONOMICS C7"
+        0.84,
+        0.1,
+        1,
+        "eps_s",
+        "",
+        "the same elasticity where demand saturates or capacity binds",
+        "derived from 27 January 2025: docs/explanation/stylised_facts.md",
     )
     saturation_weight: Number = quantity(
         0.3, 0, 1, "w_s", "", "share of demand that saturates when mechanism (a) is on"

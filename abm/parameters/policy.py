@@ -23,7 +23,7 @@ class Policy(BaseModel):
         "F_r0",
         "$ M per month",
         "fixed compliance cost of a lab",
-        "ECONOMICS A6: 50-500 k$ per firm, contested",
+        "assumption; published costs are contested (CEPS)",
     )
     compliance_proportional: Lever = quantity(0.01, 0, 0.9, "c_r0", "share of revenue", "proportional compliance cost")
     permitting_lag: Lever = quantity(

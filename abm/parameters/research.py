@@ -34,14 +34,26 @@ class Research(BaseModel):
         "kappa_c",
         "per year",
         "rate of copying open weights",
-        "ECONOMICS 0.2: 3-4 from the open lag",
+        "3-4 from the lag of open models, 3-4 months",
     )
     copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = fitted(
-        "distillation_rate", 0, 50, "kappa_d", "per year", "rate at which distillation closes a gap", "ECONOMICS 0.2"
+        "distillation_rate",
+        0,
+        50,
+        "kappa_d",
+        "per year",
+        "rate at which distillation closes a gap",
+        "3-4, as for copying",
     )
     distillation_ceiling: Number = quantity(
-        0.95, 0.3, 1.2, "rho", "", "capability a student can reach relative to its teacher", "MODEL 6.1: 0.8-1.05"
+        0.95,
+        0.3,
+        1.2,
+        "rho",
+        "",
+        "capability a student can reach relative to its teacher",
+        "assumption: 0.8-1.05, after Busbridge et al. 2025",
     )
     exchange_scale: Number = quantity(
         2.0,
@@ -68,7 +80,7 @@ class Research(BaseModel):
     vigilance_maximum: Number = quantity(5, 0, 100, "", "", "largest defence effort of a teacher")
     imitation_loss: Number = quantity(0.3, 0, 5, "", "nats", "lead a teacher loses to a student at full exposure")
     release_threshold: Number = quantity(
-        0.4, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "MODEL 6.1"
+        0.4, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "assumption"
     )
     release_hazard: Number = quantity(
         0.2, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND

@@ -80,7 +80,7 @@ class Shares(BaseModel):
         0.02, 0, 1, "", "per week", "return to the initial opinion", "Friedkin and Johnsen 1990"
     )
     credibility: Number = quantity(
-        0.5, 0.01, 0.99, "w_c", "", "mean credibility given to cost claims", "ECONOMICS C7: 0.2-1"
+        0.5, 0.01, 0.99, "w_c", "", "mean credibility given to cost claims", "assumption: 0.2-1"
     )
     credibility_spread: Number = quantity(0.8, 0, 5, "", "logits", "its spread across investors")
     base_attention: Number = quantity(0.015, 0, 1, "a_0", "per day", "baseline chance of reading the news")

@@ -69,7 +69,7 @@ class Tokens(BaseModel):
         1.1, 0.05, 5, "eps_u", "", "elasticity of use with respect to the price index", "Demirer et al."
     )
     nest_correlation: Number = quantity(
-        0.3, 0, 0.95, "rho_n", "", "correlation of tastes within closed and within open models", "ECONOMICS A1: 0.3-0.7"
+        0.3, 0, 0.95, "rho_n", "", "correlation of tastes within closed and within open models", "assumption: 0.3-0.7"
     )
     network_effect: Number = quantity(0.3, 0, 20, "n", "utils", "effect of peers' usage share")
     switching_cost: Number = quantity(1.0, 0, 20, "k", "utils", "cost of switching to another model", "Klemperer 1995")
@@ -87,7 +87,7 @@ class Tokens(BaseModel):
         "price at which the linear form has the log form's elasticity of substitution between nests",
     )
     price_change_hazard: Number = quantity(
-        0.012, 0, 1, "", "per month", "chance that a posted price may change", "STYLISED_FACTS B: 1.5 %"
+        0.012, 0, 1, "", "per month", "chance that a posted price may change", "list prices to June 2025: 1.5 %"
     )
     undercut_response: Number = quantity(3, 0, 50, "", "per nat", "how much being undercut raises that chance")
     menu_cost_band: Number = quantity(0.2, 0, 3, "", "nats", "smallest change worth its menu cost")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,7 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.engine import RUNS, Draws, compiler_options, loop_between, on_accelerator, traced
+from abm.engine import RUNS, Draws, compiler_options, loop_between, on_accelerator
+from abm.engine.traced import Traces
+from abm.market.measures import MEASURES
 from abm.market.month import Month, month
 from abm.market.observables import ProductRecord
 from abm.market.populations import Populations
@@ -21,6 +22,8 @@ from abm.market.state import Equations, Events, Market, Networks, Values
 from abm.runs.setup import ProgramKey
 from abm.support.provenance import source_hash
 
+REPORT = Month(dict.fromkeys(MEASURES, 0), ProductRecord(*(0 for _ in ProductRecord._fields)), 0)
+"""The structure of a month's report."""
 BY_RUN = Market(**{name: 0 for name in Market.names() if name not in ("networks", "month")}, networks=None, month=None)  # type: ignore[arg-type]
 """Axes for `jax.vmap`: parts of the market that differ between runs (axis 0), and parts that they share (None)."""
 
@@ -125,10 +128,9 @@ class Program:
     """The compiled parts of an ensemble: the first markets, and the loop over a range of months."""
 
     start: Callable[..., Market]
-    month: Callable[..., Any]
     months: Callable[..., Any]
-    identity: str = ""
-    """Identifies everything the stored traces depend on (`abm.engine.traced`); empty if traces are not stored."""
+    report: Callable[..., Month]
+    """Shapes and types of a month's report, for markets, inputs and events of the month."""
 
     @staticmethod
     @functools.lru_cache(CACHED_PROGRAMS)
@@ -141,20 +143,17 @@ class Program:
 
         options = compiler_options()
         start = jax.jit(functools.partial(start_runs, populations=key.populations), compiler_options=options)
-        if not (traced.is_wanted() and key.is_plain):
-            return Program(start, month, jax.jit(months, compiler_options=options))
-        identity = f"{source_hash()} {key.key} {own_timelines} {sorted(options)}"
-        traced_months = traced.Traced(months, lambda markets, *more: (markets, more[-1]), identity, options)
-        return Program(start, month, traced_months, identity)
+        traces = Traces(f"{source_hash()} {key.key} {own_timelines} {sorted(options)}" if key.is_plain else "")
+        return Program(
+            start,
+            traces.compiled(months, lambda markets, *more: (markets, more[-1]), options),
+            traces.shapes(lambda *arguments: month(*arguments)[1], REPORT),
+        )
 
     def blank(self, markets: Market, inputs: Any, timeline: dict[str, Any], months: int = 0) -> Month:
         """Empty reports for `advance` to fill, of the months of the timeline or of more (`months`)."""
         events = {name: np.asarray(rows[0]) for name, rows in timeline.items()}
-
-        def shapes() -> Month:
-            return jax.eval_shape(self.month, markets, inputs, events)[1]
-
-        report = _stored_shapes(self.identity, (markets, inputs, events), shapes) if self.identity else shapes()
+        report = self.report(markets, inputs, events)
         rows = _rows(max(months, len(timeline["capex"])))
         # On an accelerator, create them on the device; on a CPU JAX would compile a program for each of them.
         zeros: Any = jnp.zeros if on_accelerator() else np.zeros
@@ -174,27 +173,6 @@ class Program:
         rows = {name: filled(np.asarray(x)) for name, x in timeline.items()}
         markets, reports = self.months(markets, inputs, rows, (month, stop), reports)
         return stop, markets, reports
-
-
-def _stored_shapes(identity: str, arguments: Any, shapes: Callable[[], Month]) -> Month:
-    """Shapes and dtypes of a month's report, from disk if another process has stored them."""
-
-    def plain() -> bytes:
-        report = shapes()
-        parts = {
-            "observables": report.observables,
-            "products": report.products._asdict(),
-            "returns": report.daily_returns,
-        }
-        return json.dumps(jax.tree.map(lambda x: f"{x.dtype} {json.dumps(x.shape)}", parts)).encode()
-
-    def shape(text: str) -> Any:
-        dtype, _, size = text.partition(" ")
-        return jax.ShapeDtypeStruct(tuple(json.loads(size)), np.dtype(dtype))
-
-    name = traced.key_of(f"report {identity}", jax.tree.leaves(arguments))
-    parts = jax.tree.map(shape, json.loads(traced.kept(name, plain)))
-    return Month(parts["observables"], ProductRecord(**parts["products"]), parts["returns"])
 
 
 def _rows(months: int) -> int:

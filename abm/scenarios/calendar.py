@@ -17,8 +17,8 @@ HORIZON = 60
 
 UNSCHEDULED_CLOSURES = {dt.date(2025, 1, 9): "National Day of Mourning for James E. Carter"}
 """Closures outside the published calendar. They count as sessions, so that R1 (20-21 January 2025) is day 13 and the
-crash (27 January) day 17 of their month counting from 1, as MODEL.md section 4 numbers them; without the 9th they
-would be days 12 and 16. The four sessions between them are the same either way."""
+crash (27 January) day 17 of their month counting from 1; without the 9th they would be days 12 and 16. The four
+sessions between them are the same either way."""
 
 
 def month_of(date: dt.date) -> int:

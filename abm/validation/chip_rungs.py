@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from abm.mechanisms import capacity, compute, demand
+from abm.mechanisms import capacity, compute, demand, tokens
 from abm.validation.ladder import Check, check, rung
 from abm.validation.theory import vertical_chain
 
@@ -84,5 +84,5 @@ def successive_monopolies() -> Iterator[Check]:
     best = minimize_scalar(loss, bounds=(cost, intercept), method="bounded", options=dict(xatol=1e-10)).x
     prices, _ = vertical_chain.successive_monopoly(intercept, 1.0, cost, 2)
     yield check("wholesale price, compared with search", prices[0], best, absolute=1e-6)
-    markup = compute.monopoly_markup(4 / 3)
+    markup = tokens.markup_factor(4 / 3)
     yield check("Lerner index at elasticity 4/3", 1 - 1 / markup, 0.75, absolute=1e-6)

@@ -107,7 +107,7 @@ def atkeson_burstein() -> Iterator[Check]:
         solution = nash.nash_prices(quality, cost, usage_elasticity=usage, **choice)
         oracle = best_replies(quality, cost, sigma, usage, outside)
         share = demand.shares(quality, solution, **choice)
-        lerner = pricing.lerner_from_elasticity(sigma * (1 - share) + usage * share)
+        lerner = 1 / (sigma * (1 - share) + usage * share)
         where = f"sigma {sigma:g}, epsilon {usage:g}{', outside option' if outside else ''}"
         for firm in range(3):
             yield check(f"price of firm {firm + 1}, {where}", solution[firm], oracle[firm], absolute=1e-6)

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
-from abm.mechanisms import beliefs, disclosure, equities, investment, trading
+from abm.mechanisms import beliefs, disclosure, investment, trading
 from abm.validation.ladder import Check, check, rung
 from abm.validation.models import brock_hommes, cobweb
+from abm.validation.theory import opinions, price_impact, reports
 
 
 @rung("V11", "Strategy switching", "Brock & Hommes (1998), section 3.2; Brock & Hommes (1997)")
@@ -46,19 +47,19 @@ def switching() -> Iterator[Check]:
 
 
 @rung("V12", "Opinion dynamics", "DeGroot (1974); Friedkin & Johnsen (1990)")
-def opinions() -> Iterator[Check]:
+def opinion_dynamics() -> Iterator[Check]:
     """Three agents with listening weights (1/3, 1/3, 1/3; 1/2, 1/2, 0; 0, 1/4, 3/4). Friedkin-Johnsen:
     susceptibilities (0.5, 0.8, 0.9) and initial opinions (1, 0, 0), solved directly and by repeating the model's
     own step."""
     weights = np.array([[1 / 3, 1 / 3, 1 / 3], [1 / 2, 1 / 2, 0], [0, 1 / 4, 3 / 4]])
-    settled = beliefs.degroot(weights, np.eye(3), 200)[0]
+    settled = opinions.degroot(weights, np.eye(3), 200)[0]
     for agent, target in enumerate([3 / 11, 4 / 11, 4 / 11]):
         yield check(f"DeGroot: weight of agent {agent + 1} in the consensus", settled[agent], target, absolute=1e-5)
-    early, late = (beliefs.degroot(weights, np.array([1.0, 0, 0]), rounds)[1] - 3 / 11 for rounds in (20, 21))
+    early, late = (opinions.degroot(weights, np.array([1.0, 0, 0]), rounds)[1] - 3 / 11 for rounds in (20, 21))
     yield check("DeGroot: distance to consensus, ratio of successive rounds", late / early, 0.5, absolute=1e-5)
 
     susceptibility, first = np.array([0.5, 0.8, 0.9]), np.array([1.0, 0, 0])
-    solved = beliefs.friedkin_johnsen(weights, susceptibility, first)
+    solved = opinions.friedkin_johnsen(weights, susceptibility, first)
     rounds = jax.lax.fori_loop(
         0, 500, lambda _, x: beliefs.friedkin_johnsen_step(weights @ x, susceptibility, first), jnp.asarray(first)
     )
@@ -76,7 +77,7 @@ def revelation() -> Iterator[Check]:
     motive sd 0 to 4, and two other settings."""
     draws, size = np.random.default_rng(13), 1_000_000
     sd_value, sd_noise = 2.0, 3.0
-    impact = float(equities.kyle_lambda(sd_value, sd_noise))
+    impact = float(price_impact.kyle_lambda(sd_value, sd_noise))
     value, noise = draws.normal(0, sd_value, size), draws.normal(0, sd_noise, size)
     order = value / (2 * impact) + noise
     yield check("Kyle: lambda", impact, sd_value / (2 * sd_noise), relative=0.01)
@@ -85,14 +86,18 @@ def revelation() -> Iterator[Check]:
     yield check("Kyle: share of the variance remaining after trading", left, 0.5, relative=0.01)
 
     trades = np.array([3.0, 4.0, -5.0, -2.0])
-    yield check("Farmer: a purchase of 3 into depth 7", equities.market_maker_return(3.0, 7.0), 3 / 7, absolute=1e-12)
+    yield check(
+        "Farmer: a purchase of 3 into depth 7", price_impact.market_maker_return(3.0, 7.0), 3 / 7, absolute=1e-12
+    )
     yield check(
         "the model's dealer: 3 into depth 5 and a slope of 2",
         trading.price_change(3.0, 2.0, 5.0),
         3 / 7,
         absolute=1e-12,
     )
-    yield check("Farmer: price after a round trip", equities.market_maker_return(trades, 7.0).sum(), 0, absolute=1e-12)
+    yield check(
+        "Farmer: price after a round trip", price_impact.market_maker_return(trades, 7.0).sum(), 0, absolute=1e-12
+    )
     yield check(
         "the model's dealer: price after a round trip", trading.price_change(trades, 2.0, 5.0).sum(), 0, absolute=1e-12
     )
@@ -101,7 +106,7 @@ def revelation() -> Iterator[Check]:
     for sd_motive, target in {0.0: 1.0, 0.5: 0.847708, 1.0: 0.682328, 2.0: 0.5, 4.0: 0.344699}.items():
         response = float(disclosure.price_response(1.0, sd_motive, 1.0))
         yield check(f"reports: price response, motive sd {sd_motive:g}", response, target, relative=0.01)
-        report = np.asarray(disclosure.reported_value(truth, sd_motive * motive, response, 1.0))
+        report = np.asarray(reports.reported_value(truth, sd_motive * motive, response, 1.0))
         regression = np.cov(truth, report)[0, 1] / report.var()
         yield check(f"reports: regression of truth, motive sd {sd_motive:g}", regression, target, relative=0.01)
     for sd_value, sd_motive, cost in ((2.0, 1.0, 0.5), (0.5, 1.0, 3.0)):  # np.roots solves the cubic independently
@@ -110,7 +115,7 @@ def revelation() -> Iterator[Check]:
         where = f"value sd {sd_value:g}, motive sd {sd_motive:g}, cost {cost:g}"
         response = float(disclosure.price_response(sd_value, sd_motive, cost))
         yield check(f"reports: price response, {where}", response, target, absolute=1e-9)
-        report = np.asarray(disclosure.reported_value(sd_value * truth, sd_motive * motive, response, cost))
+        report = np.asarray(reports.reported_value(sd_value * truth, sd_motive * motive, response, cost))
         regression = np.cov(sd_value * truth, report)[0, 1] / report.var()
         yield check(f"reports: regression of truth, {where}", regression, target, relative=0.01)
         bias = np.cov(sd_motive * motive, report)[0, 1] / sd_motive**2

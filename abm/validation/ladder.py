@@ -203,10 +203,9 @@ def markdown(results: Iterable[Result]) -> str:
         "# Validation ladder",
         "",
         "Limiting cases with known answers. Every rung calls public functions of `abm.mechanisms` or agents on the engine, not"
-        " copies of them. Some of these functions are not used in the model's month: `nash_prices`, `degroot`,"
-        " `friedkin_johnsen`, `kyle_lambda` and those of V6, V8, V10 and V15 to V18 are theory with which the model is"
-        " compared. The last rung checks rules that only the month uses; the core of the month is checked against a second"
-        " implementation (tests/oracle). Written by `abm validate`; do not edit.",
+        " copies of them. What `abm.validation.theory` holds is not used in the model's month: it is theory with which the"
+        " model is compared. The last rung checks rules that only the month uses; the core of the month is checked against a"
+        " second implementation (benchmarks/plain_mesa). Written by `abm validate`; do not edit.",
         "",
         f"{summary(results)}.",
     ]

@@ -216,8 +216,8 @@ def laboratories(p: Values) -> Iterator[Check]:
 
 def minds(p: Values) -> Iterator[Check]:
     """Beliefs and attention of investors."""
-    first, less = beliefs.kalman_update(0.3, 0.5, 1.0, 4.0)
-    mean, variance = beliefs.kalman_update(first, less, -0.2, 1.5)
+    first, less = beliefs.absorb(0.3, 0.5, 4.0 * 1.0, 4.0)
+    mean, variance = beliefs.absorb(first, less, 1.5 * -0.2, 1.5)
     weight = np.array([1 / 0.5, 4.0, 1.5])
     yield check(
         "news: mean after two items is the precision-weighted mean",

@@ -10,10 +10,10 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 from abm.analysis.inverted_u import lind_mehlum
-from abm.mechanisms import imitation, research
+from abm.mechanisms import imitation
 from abm.validation.ladder import Check, above, below, check, rung
 from abm.validation.models import step_by_step
-from abm.validation.theory import race, scaling
+from abm.validation.theory import catch_up, race, scaling
 
 
 @rung(
@@ -37,14 +37,14 @@ def capability() -> Iterator[Check]:
 
     growth, rate = np.log(2.83), 3.5
     for own in (0.0, 0.3):
-        formula = research.catch_up_lag(growth, own * growth, rate)
+        formula = catch_up.catch_up_lag(growth, own * growth, rate)
         simulated = lag(copy, growth, own * growth, rate)
         yield check(f"lag of a copier in years, {own:.0%} own growth", simulated, formula, relative=1e-3)
-    formula = research.catch_up_lag(growth, 0.0, rate) - np.log(0.8) / growth
+    formula = catch_up.catch_up_lag(growth, 0.0, rate) - np.log(0.8) / growth
     simulated = lag(functools.partial(copy, fidelity=0.8), growth, 0.0, rate)
     yield check("lag of a copier in years, 20 % lost in copying", simulated, formula, relative=1e-3)
     effect = 1 - np.exp(-2.0)  # exchanges are twice their scale
-    formula = research.catch_up_lag(growth, 0.0, rate * effect)
+    formula = catch_up.catch_up_lag(growth, 0.0, rate * effect)
     yield check("lag of a distiller in years", lag(distil, growth, 0.0, rate), formula, relative=1e-3)
 
 

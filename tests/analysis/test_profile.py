@@ -6,8 +6,6 @@ from typer.testing import CliRunner
 from abm.cli.app import app
 from abm.market.month import PHASES
 
-SIZES = {"adopters": 24, "investors": 40}
-
 
 def test_invalid_options_are_rejected_at_once():
     for wrong in (["--runs", "0"], ["--month", "-1"], ["--json", "/dev/null/profile.json"]):

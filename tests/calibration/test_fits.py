@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.sweeps import SMALL
+from helpers.sizes import SMALL
 
 import abm
 from abm import data

@@ -7,6 +7,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.sizes import SMALL
 from matplotlib.figure import Figure
 
 import abm
@@ -17,12 +18,10 @@ from abm.figures import multilayer_network as multilayer
 from abm.figures import products
 from abm.figures import sweeps as sweep_figures
 
-SIZES = {"adopters": 24, "investors": 40}
-
 
 @pytest.fixture(scope="module")
 def run():
-    return abm.simulate(seed=3, months=31, **SIZES)
+    return abm.simulate(seed=3, months=31, **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def plane():
     """A sweep over two factors."""
     factors = {"ip_strength": [0.0, 0.4, 1.0], "distillation_rate": [0.0, 4.0]}
     outcome = {"open": {"of": "open_token_share", "take": "mean", "first": 24}}
-    return abm.sweep(factors, seeds=range(2), months=31, populations=SIZES, outcomes=outcome)
+    return abm.sweep(factors, seeds=range(2), months=31, populations=SMALL, outcomes=outcome)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def ends():
     rows = [middle, middle | {"ip_strength": 0.0}, middle | {"ip_strength": 1.0}, middle | {"distillation_rate": 0.0}]
     outcome = {"open": {"of": "open_token_share", "take": "mean", "first": 24}}
     return abm.sweep(
-        {}, seeds=range(3), months=31, populations=SIZES, outcomes=outcome, design={"kind": "table", "rows": rows}
+        {}, seeds=range(3), months=31, populations=SMALL, outcomes=outcome, design={"kind": "table", "rows": rows}
     )
 
 
@@ -93,7 +92,7 @@ def test_tables_of_a_comparison_for_one_month_or_several(tiny_shock):
 
 
 def test_a_single_pair_has_no_interval():
-    one, other = (abm.ensemble(scenario=s, seeds=[4], months=26, **SIZES) for s in ("baseline", "no_r1"))
+    one, other = (abm.ensemble(scenario=s, seeds=[4], months=26, **SMALL) for s in ("baseline", "no_r1"))
     pair = abm.compare(one, other)
     assert pair.frame("welfare")[["low", "high", "variance_reduction"]].isna().all(axis=None)
     assert str(pair.table("welfare")).count("n/a") == 3
@@ -282,7 +281,7 @@ def test_a_phase_diagram_has_the_means_of_the_runs(plane, tmp_path):
 def test_a_space_filling_design_is_drawn_as_contours(tmp_path):
     factors = {"ip_strength": {"low": 0.0, "high": 1.0}, "distillation_rate": {"low": 0.0, "high": 4.0}}
     results = abm.sweep(
-        factors, seeds=[1], months=31, populations=SIZES, design={"kind": "sobol", "points": 8}, observables=["welfare"]
+        factors, seeds=[1], months=31, populations=SMALL, design={"kind": "sobol", "points": 8}, observables=["welfare"]
     )
     figure = drawn(lambda: figures.phase_diagram(results, "ip_strength", "distillation_rate", "welfare_mean"), tmp_path)
     assert len(figure.axes[0].get_lines()[0].get_xdata()) == 8  # the points of the design

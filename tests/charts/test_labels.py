@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.sizes import TINY
 from matplotlib.figure import Figure
 
 import abm
@@ -16,8 +17,6 @@ from abm.experiments.figures import KINDS, Material
 from abm.experiments.spec import Experiment
 from abm.experiments.spec import Figure as Figure_
 from abm.figures import sensitivity
-
-TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
 
 
 @pytest.fixture(scope="module")

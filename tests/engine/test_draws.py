@@ -3,46 +3,17 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.agents import Person, Trader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
 from abm.engine import (
-    Agent,
     Draws,
-    Field,
     Population,
     interpreted,
 )
 from abm.engine.draws import threefry
-
-SUSCEPTIBLE, INFECTED, RECOVERED = range(3)
-
-
-class Person(Agent):
-    stream = "person"
-    health = Field(SUSCEPTIBLE, dtype=int)
-
-    def live(self, infection, recovery, sick_neighbours, luck):
-        falls_ill = luck[0] < 1 - (1 - infection) ** sick_neighbours
-        recovers = luck[1] < recovery
-        self.health = jnp.where(
-            self.health == SUSCEPTIBLE, jnp.where(falls_ill, INFECTED, SUSCEPTIBLE),
-            jnp.where((self.health == INFECTED) & recovers, RECOVERED, self.health),
-        )  # fmt: skip
-
-
-class Trader(Agent):
-    stream = "trader"
-    wealth = Field(100.0, "coins")
-    gift = Field(0.0, "coins")
-
-    def give(self):
-        self.gift = jnp.where(self.wealth >= 1, 1.0, 0.0)
-        self.wealth -= self.gift
-
-    def receive(self, coins):
-        self.wealth += coins
 
 
 @pytest.mark.parametrize(

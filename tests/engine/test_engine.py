@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 import pytest
+from helpers.agents import INFECTED, RECOVERED, SUSCEPTIBLE, Counter, Person, Trader
 from scipy.optimize import brentq
 
 import abm.engine
@@ -31,22 +32,6 @@ PEOPLE, DAYS = 60, 25
 
 
 GRAPH = nx.to_numpy_array(nx.random_regular_graph(4, PEOPLE, seed=1))
-
-
-SUSCEPTIBLE, INFECTED, RECOVERED = range(3)
-
-
-class Person(Agent):
-    stream = "person"
-    health = Field(SUSCEPTIBLE, dtype=int)
-
-    def live(self, infection, recovery, sick_neighbours, luck):
-        falls_ill = luck[0] < 1 - (1 - infection) ** sick_neighbours
-        recovers = luck[1] < recovery
-        self.health = jnp.where(
-            self.health == SUSCEPTIBLE, jnp.where(falls_ill, INFECTED, SUSCEPTIBLE),
-            jnp.where((self.health == INFECTED) & recovers, RECOVERED, self.health),
-        )  # fmt: skip
 
 
 def sir(seed, infection=0.15, recovery=0.1, days=DAYS):
@@ -127,19 +112,6 @@ def test_runs_of_an_ensemble_equal_single_runs(compiled_sir):
         run_many(chunk, (jnp.zeros((0, 2), jnp.uint32), jnp.zeros(0)))
 
 
-class Trader(Agent):
-    stream = "trader"
-    wealth = Field(100.0, "coins")
-    gift = Field(0.0, "coins")
-
-    def give(self):
-        self.gift = jnp.where(self.wealth >= 1, 1.0, 0.0)
-        self.wealth -= self.gift
-
-    def receive(self, coins):
-        self.wealth += coins
-
-
 def test_boltzmann_wealth():
     """Coins are conserved exactly, and wealth settles near the exponential law (Dragulescu and Yakovenko 2000).
 
@@ -210,50 +182,6 @@ def test_a_subclass_beside_its_parent():
 def test_a_subclass_adds_fields_without_changing_its_parent():
     assert list(Loner.fields()) == ["active", "health", "solitude"]
     assert "solitude" not in Person.fields()
-
-
-class Counter(Agent):
-    stream = "counter"
-    count = Field(0, dtype=int)
-    weight = Field(1.0, shape=("part",))
-
-    def up(self, by, own=0):
-        self.count += by + own
-
-    def double(self):
-        self.count *= 2
-        return self.count + 100
-
-    def set_weight(self, value):
-        self.weight = value
-
-    def set_count(self, value):
-        self.count = value
-
-    def branch(self):
-        if self.count > 2:
-            self.weight = self.weight + self.count
-
-    def calls_branch(self):
-        self.branch()
-
-    def biggest(self):
-        self.count = max(self.count, 3)
-
-    def numpy(self):
-        self.count = np.maximum(self.count, 2)
-
-    def calls_numpy(self):
-        self.numpy()
-
-    def misspelt(self):
-        self.cuont = self.count + 1
-
-    def look(self):
-        return self.model
-
-    def look_for(self):
-        return self.height
 
 
 # --- fields ---

@@ -3,59 +3,15 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.agents import Counter
 
 from abm.engine import (
-    Agent,
     Field,
     Group,
     Population,
     RuleError,
     interpreted,
 )
-
-
-class Counter(Agent):
-    stream = "counter"
-    count = Field(0, dtype=int)
-    weight = Field(1.0, shape=("part",))
-
-    def up(self, by, own=0):
-        self.count += by + own
-
-    def double(self):
-        self.count *= 2
-        return self.count + 100
-
-    def set_weight(self, value):
-        self.weight = value
-
-    def set_count(self, value):
-        self.count = value
-
-    def branch(self):
-        if self.count > 2:
-            self.weight = self.weight + self.count
-
-    def calls_branch(self):
-        self.branch()
-
-    def biggest(self):
-        self.count = max(self.count, 3)
-
-    def numpy(self):
-        self.count = np.maximum(self.count, 2)
-
-    def calls_numpy(self):
-        self.numpy()
-
-    def misspelt(self):
-        self.cuont = self.count + 1
-
-    def look(self):
-        return self.model
-
-    def look_for(self):
-        return self.height
 
 
 @pytest.fixture(params=["compiled", "interpreted"])

@@ -24,15 +24,15 @@ def test_a_damaged_trace_is_rebuilt(tmp_path, monkeypatch, damage):
         calls.append(1)
         return b"a trace, " * 20
 
-    assert [traced.kept("name", make) for _ in range(2)] == [b"a trace, " * 20] * 2
+    assert [traced.cached_bytes("name", make) for _ in range(2)] == [b"a trace, " * 20] * 2
     assert len(calls) == 1
     (path,) = (tmp_path / "traced").iterdir()
     path.write_bytes(damage(path.read_bytes()))
-    assert [traced.kept("name", make) for _ in range(2)] == [b"a trace, " * 20] * 2
+    assert [traced.cached_bytes("name", make) for _ in range(2)] == [b"a trace, " * 20] * 2
     assert len(calls) == 2
 
 
 def test_without_a_writable_cache_the_trace_is_only_built(tmp_path, monkeypatch):
     monkeypatch.setenv("ABM_CACHE", str(tmp_path / "file" / "below"))
     (tmp_path / "file").write_text("no folder")
-    assert traced.kept("name", lambda: b"a trace") == b"a trace"
+    assert traced.cached_bytes("name", lambda: b"a trace") == b"a trace"

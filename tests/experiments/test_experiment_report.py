@@ -2,18 +2,16 @@
 
 import json
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.experiments import ALL
 
 from abm.experiments import pages, report
 from abm.experiments.judge import Answer, Verdict, mark
-from abm.experiments.load import folders, load
+from abm.experiments.load import load
 from abm.experiments.sampling import Finding
 from abm.experiments.spec import Test
-
-ALL = folders(Path(__file__).parents[2] / "experiments")
 
 
 def stored(folder, quick=False):

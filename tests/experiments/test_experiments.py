@@ -7,25 +7,21 @@ import io
 import json
 import shutil
 import zipfile
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.experiments import ALL
+from helpers.sizes import SMALL
 
 import abm
 from abm.cli.app import app
 from abm.experiments.judge import FALSIFIED, SUPPORTED, UNSUPPORTED
-from abm.experiments.load import folders, load
+from abm.experiments.load import load
 from abm.experiments.reference import drift, keep
 from abm.runs import event_study
 from abm.sweeps import SpecError, Sweep
-
-ROOT = Path(__file__).parents[2]
-ALL = folders(ROOT / "experiments")
-SMALL = {"adopters": 24, "investors": 40}
-
 
 # --- daily returns in sweeps ---
 

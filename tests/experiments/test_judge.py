@@ -5,37 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+from helpers.experiments import ALL, table
 from hypothesis import given
 from hypothesis import strategies as st
 
 from abm.experiments import find, report
 from abm.experiments.checks import of_condition
 from abm.experiments.judge import FALSIFIED, PENDING, SUPPORTED, UNSUPPORTED, answered, judge
-from abm.experiments.load import folders, load
+from abm.experiments.load import load
 from abm.experiments.spec import Test, holds
 
 ROOT = Path(__file__).parents[2]
-ALL = folders(ROOT / "experiments")
-
-
-def table(f, xs=(0.0, 1.0, 2.0, 3.0), replications=20, noise=0.0, seed=0, **columns):
-    """A table of runs with y = f(x, replication) + noise."""
-    draw = np.random.default_rng(seed)
-    rows = [
-        {
-            "arm": "all",
-            "scenario": "baseline",
-            "point": i,
-            "replication": k,
-            "x": x,
-            "y": f(x, k) + noise * draw.normal(),
-        }
-        for i, x in enumerate(xs)
-        for k in range(replications)
-    ]
-    return pd.DataFrame(rows).assign(**columns)
 
 
 @given(st.floats(-5, 5), st.floats(-5, 5), st.floats(-5, 5))

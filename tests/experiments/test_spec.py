@@ -9,14 +9,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from helpers.experiments import ALL
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from abm.experiments import ExperimentError, find
-from abm.experiments.load import folders, from_table, load
+from abm.experiments.load import from_table, load
 
 ROOT = Path(__file__).parents[2]
-ALL = folders(ROOT / "experiments")
 
 
 def test_there_are_eighteen_experiments_numbered_like_their_folders():

@@ -3,11 +3,8 @@
 import pandas as pd
 
 from abm.sweeps import Sweep, open_sweep
+from helpers.sizes import SMALL, TINY
 
-SMALL = {"adopters": 24, "investors": 40}
-"""Population sizes that other test files use too, so that one compiled program serves all."""
-TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
-"""The fewest agents of each kind that make a market."""
 MONTHS = 3
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from helpers.market import FAST, PatientLab, gap
+from helpers.sizes import FEW
 
 from abm import MarketModel, Scenario, simulate
 from abm.agents import ClosedLab
@@ -10,24 +12,10 @@ from abm.market.state import Values
 from abm.runs.months import months_of, one_month
 from abm.runs.setup import Setup
 
-SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
-FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}  # prices follow the wanted price at once
-
-
-def gap(a, b):
-    """Largest difference relative to the size of the numbers, over all observables."""
-    worst = 0.0
-    for name in a:
-        x, y = np.asarray(a[name]), np.asarray(b[name])
-        assert (np.isnan(x) == np.isnan(y)).all(), name
-        if np.isfinite(x).any():
-            worst = max(worst, float(np.nanmax(np.abs(x - y) / (1 + np.abs(x)))))
-    return worst
-
 
 def replay(scenario, first, last):
     """Run months `first` to `last` interpreted from a compiled history, and compare the last month."""
-    setup = Setup.of(scenario=scenario, months=39, **SMALL)
+    setup = Setup.of(scenario=scenario, months=39, **FEW)
     markets = [market for market, _ in months_of(setup, 1)]
     values, draws = Values(setup.values), Draws.from_seed(1)
     market = markets[first]
@@ -50,13 +38,6 @@ def test_interpreted_and_compiled_runs_agree_over_24_months(scenario):
     replay(scenario, 15, 39)
 
 
-class PatientLab(ClosedLab):
-    """Charges half the price of a closed lab."""
-
-    def wanted_price(self, p, offer):
-        return 0.5 * super().wanted_price(p, offer)
-
-
 class BranchingLab(ClosedLab):
     """The same rule with a Python branch, for interpreted models only."""
 
@@ -69,11 +50,11 @@ class BranchingLab(ClosedLab):
 
 @pytest.fixture(scope="module")
 def plain():
-    return np.asarray(simulate(FAST, seed=2, months=1, **SMALL).report.products.price)[0]
+    return np.asarray(simulate(FAST, seed=2, months=1, **FEW).report.products.price)[0]
 
 
 def test_a_list_of_classes_replaces_whole_roles(plain):
-    model = MarketModel(FAST, rng=2, months=8, classes=[PatientLab], compiled=False, **SMALL)
+    model = MarketModel(FAST, rng=2, months=8, classes=[PatientLab], compiled=False, **FEW)
     assert ClosedLab not in model.agents_by_type
     assert len(model.agents_by_type[PatientLab]) == 2
     model.step()
@@ -84,10 +65,10 @@ def test_a_list_of_classes_replaces_whole_roles(plain):
 
 def test_python_branches_need_an_interpreted_model(plain):
     with pytest.raises(RuleError) as error:
-        MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], **SMALL).step()
+        MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], **FEW).step()
     for word in ("wanted_price", "BranchingLab", "the field cash", "jnp.where", "compiled=False"):
         assert word in str(error.value)
-    model = MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], compiled=False, **SMALL)
+    model = MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], compiled=False, **FEW)
     model.step()
     wanted = np.asarray(model.market.labs.price)[:2] / plain[:2]
     np.testing.assert_allclose(wanted, 0.5, rtol=1e-9)

@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.market import gap
+from helpers.sizes import FEW, SMALL
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -16,20 +18,6 @@ from abm.market.measures import MEASURES
 from abm.market.observables import ProductRecord
 from abm.runs.guards import check_prices
 from abm.runs.setup import Setup
-
-SMALL = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
-COMPACT = dict(adopters=24, investors=40)
-
-
-def gap(a, b):
-    """Largest difference relative to the size of the numbers, over all observables."""
-    worst = 0.0
-    for name in a:
-        x, y = np.asarray(a[name]), np.asarray(b[name])
-        assert (np.isnan(x) == np.isnan(y)).all(), name
-        if np.isfinite(x).any():
-            worst = max(worst, float(np.nanmax(np.abs(x - y) / (1 + np.abs(x)))))
-    return worst
 
 
 def bounds(name):
@@ -73,7 +61,7 @@ EVERY_CLOSED_LAB_FAILS = {
 @example((EVERY_CLOSED_LAB_FAILS, "baseline", 57))
 def test_money_and_compute_balance_every_month(case):
     parameters, scenario, seed = case
-    run = simulate(parameters, scenario, seed, months=39, **SMALL)
+    run = simulate(parameters, scenario, seed, months=39, **FEW)
     assert run["money_residual"].max() < 1e-8
     assert run["compute_residual"].max() < 1e-8
     for name in MEASURES:
@@ -97,27 +85,27 @@ def test_money_and_compute_balance_every_month(case):
     ],
 )
 def test_books_balance_through_entry_and_exit(stress):
-    run = simulate(stress, seed=5, months=39, **SMALL)
+    run = simulate(stress, seed=5, months=39, **FEW)
     assert run["entries"].sum() > 0 and run["exits"].sum() > 0
     assert run["money_residual"].max() < 1e-8 and run["compute_residual"].max() < 1e-8
 
 
 def test_a_run_is_the_same_alone_and_in_an_ensemble():
-    alone = simulate(seed=7, months=30, **COMPACT)
-    many = ensemble(seeds=[3, 1, 4, 15, 9, 2, 6, 5, 35, 7, 8], months=30, daily=None, **COMPACT)  # two chunks
+    alone = simulate(seed=7, months=30, **SMALL)
+    many = ensemble(seeds=[3, 1, 4, 15, 9, 2, 6, 5, 35, 7, 8], months=30, daily=None, **SMALL)  # two chunks
     assert gap(alone.report.observables, {name: many[name][9] for name in many.names}) < 1e-9
     assert np.abs(alone.report.daily_returns - many.out["daily"][9]).max() < 1e-9
 
 
 def test_a_run_does_not_depend_on_the_other_runs_of_its_ensemble():
-    a = ensemble(seeds=[3, 7, 11], months=30, daily=None, **COMPACT)
-    b = ensemble(seeds=[7], months=30, daily=None, **COMPACT)
+    a = ensemble(seeds=[3, 7, 11], months=30, daily=None, **SMALL)
+    b = ensemble(seeds=[7], months=30, daily=None, **SMALL)
     assert gap({n: a[n][1] for n in a.names}, {n: b[n][0] for n in b.names}) < 1e-9
 
 
 def test_empty_slots_do_not_change_results():
-    few = simulate({"entry_rate": 0}, seed=2, months=30, **COMPACT)
-    more = simulate({"entry_rate": 0}, seed=2, months=30, entrants=6, **COMPACT)
+    few = simulate({"entry_rate": 0}, seed=2, months=30, **SMALL)
+    more = simulate({"entry_rate": 0}, seed=2, months=30, entrants=6, **SMALL)
     assert gap(few.report.observables, more.report.observables) < 1e-9
     returns = np.delete(
         more.report.daily_returns, np.r_[more.report.daily_returns.shape[2] + np.arange(-6, -3)], axis=2
@@ -130,10 +118,10 @@ def test_settings_that_share_a_history_give_the_same_numbers_as_alone():
     switched = {"crash_beliefs": 0.0}
     specs = ensembles(
         [(None, "baseline"), (None, "no_r1"), (switched, "baseline"), (switched, "baseline", 26, 12)],
-        range(3), months=30, daily=[24], **COMPACT,
+        range(3), months=30, daily=[24], **SMALL,
     )  # fmt: skip
     for runs, setting in zip(specs, [(None, "baseline"), (None, "no_r1"), (switched, "baseline")], strict=False):
-        alone = ensemble(*setting, range(3), months=30, daily=[24], **COMPACT)
+        alone = ensemble(*setting, range(3), months=30, daily=[24], **SMALL)
         assert gap({n: alone[n] for n in alone.names}, {n: runs[n] for n in runs.names}) == 0
         assert (alone.daily(24) == runs.daily(24)).all()
     base, switched_throughout, branch = specs[0], specs[2], specs[3]
@@ -146,7 +134,7 @@ def test_settings_that_share_a_history_give_the_same_numbers_as_alone():
 @pytest.mark.slow
 def test_runs_longer_than_the_rows_of_a_program():
     """61 months need a longer timeline than 60; the first 60 months are the same."""
-    short, long = (ensemble(seeds=[1], months=n, daily=None, **COMPACT) for n in (60, 61))
+    short, long = (ensemble(seeds=[1], months=n, daily=None, **SMALL) for n in (60, 61))
     assert gap({n: short[n] for n in short.names}, {n: long[n][:, :60] for n in long.names}) == 0
     assert long["welfare"].shape == (1, 61) and np.isfinite(long["welfare"]).all()
     _, branch = ensembles([Setting(), Setting(months=61, branch_at=58)], [1], daily=None, **COMPACT)
@@ -156,15 +144,15 @@ def test_runs_longer_than_the_rows_of_a_program():
 def test_an_event_changes_nothing_before_its_month():
     before = Scenario.load("baseline")
     after = before.with_event(kind="news", month=20, day=3, question="compute_intensity", signal=-1.0, precision=4.0)
-    a = simulate(scenario=before, seed=2, months=30, **COMPACT)
-    b = simulate(scenario=after, seed=2, months=30, **COMPACT)
+    a = simulate(scenario=before, seed=2, months=30, **SMALL)
+    b = simulate(scenario=after, seed=2, months=30, **SMALL)
     assert gap({n: a[n][:20] for n in MEASURES}, {n: b[n][:20] for n in MEASURES}) == 0
     assert abs(a["belief_intensity"][20] - b["belief_intensity"][20]) > 1e-4
 
 
 def test_a_common_seed_pairs_scenarios():
-    a = ensemble(scenario="baseline", seeds=range(6), months=30, **COMPACT)
-    b = ensemble(scenario="no_r1", seeds=range(6), months=30, **COMPACT)
+    a = ensemble(scenario="baseline", seeds=range(6), months=30, **SMALL)
+    b = ensemble(scenario="no_r1", seeds=range(6), months=30, **SMALL)
     paired = compare(a, b).frame("closed_profit")
     assert (paired["difference"].iloc[:23].abs() < 1e-9).all()
     assert paired["variance_reduction"].iloc[-1] > 1
@@ -174,8 +162,8 @@ def test_a_common_seed_pairs_scenarios():
 
 
 def test_a_comparison_needs_the_same_seeds():
-    a = ensemble(seeds=[1, 2], months=30, **COMPACT)
-    b = ensemble(seeds=[1, 3], months=30, **COMPACT)
+    a = ensemble(seeds=[1, 2], months=30, **SMALL)
+    b = ensemble(seeds=[1, 3], months=30, **SMALL)
     with pytest.raises(ValueError, match="different seeds"):
         compare(a, b)
 
@@ -199,7 +187,7 @@ def test_invalid_options_are_named(option, message):
 
 
 def test_every_observable_is_described():
-    assert set(simulate(seed=7, months=30, **COMPACT).report.observables) == set(MEASURES)
+    assert set(simulate(seed=7, months=30, **SMALL).report.observables) == set(MEASURES)
 
 
 @pytest.mark.parametrize("network", ["small_world", "scale_free", "core_periphery", "random", "complete"])
@@ -216,8 +204,8 @@ def test_signs_an_industrial_economist_would_expect():
     seeds = range(6)
 
     def effect(name, low, high, observable):
-        a = ensemble({name: high}, seeds=seeds, months=30, **COMPACT)
-        b = ensemble({name: low}, seeds=seeds, months=30, **COMPACT)
+        a = ensemble({name: high}, seeds=seeds, months=30, **SMALL)
+        b = ensemble({name: low}, seeds=seeds, months=30, **SMALL)
         return compare(a, b).difference(observable)[:, -1].mean()
 
     assert effect("inference_efficiency_growth", 0.5, 1.5, "mean_price_paid") < 0
@@ -231,11 +219,11 @@ def test_the_same_numbers_in_another_process():
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         value = pool.apply(_welfare, (7,))
-    assert value == float(simulate(seed=7, months=30, **COMPACT)["welfare"][-1])
+    assert value == float(simulate(seed=7, months=30, **SMALL)["welfare"][-1])
 
 
 def _welfare(seed):
-    return float(simulate(seed=seed, months=30, **COMPACT)["welfare"][-1])
+    return float(simulate(seed=seed, months=30, **SMALL)["welfare"][-1])
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from helpers.sizes import SMALL
 
 from abm.market.state import Equations
 from abm.runs.months import months_of
@@ -18,7 +19,6 @@ from benchmarks.plain_mesa.headlines import HEADLINES
 from benchmarks.plain_mesa.runner import batch
 from benchmarks.plain_mesa.start import start_of, write
 
-SIZES = dict(adopters=24, investors=40)
 COURTS = dict(detection_rate=0.5, damages_multiple=0.5, ip_strength=0.8, access_cut_months=1.0, copying_rate=0.0)
 COURTS |= dict(distillation_rate=10.0, spillover_rate=0.0, quality_taste=1.1)
 POVERTY = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry_rate=12.0, entry_cost_weight=0.1)
@@ -36,7 +36,7 @@ CASES = {  # months that are played again, and what differs from the default run
 
 @pytest.fixture(scope="module")
 def setup():
-    return Setup.of(months=3, **SIZES)
+    return Setup.of(months=3, **SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +47,14 @@ def first(setup):
 @pytest.mark.parametrize("case", CASES)
 def test_a_month_is_equal(case):
     months, parameters = CASES[case]
-    found = check.differences(months, parameters=parameters, **SIZES)
+    found = check.differences(months, parameters=parameters, **SMALL)
     assert len(found) > 150
     assert {name: size for name, size in found.items() if not size < 1e-9} == {}
 
 
 def test_fed_forward():
     """The plain model's own state goes on, past the shock; only draws are given."""
-    setup = Setup.of(months=27, **SIZES)
+    setup = Setup.of(months=27, **SMALL)
     markets = months_of(setup, 1)
     market, _ = next(markets)
     plain = PlainMarket.from_market(market, setup.values, setup.timeline, rng=0)
@@ -73,7 +73,7 @@ def test_the_cases_are_lively():
     )
     seen |= dict.fromkeys(("exchanges", "damages", "rescued", "dividends", "attentive", "claims"), 0.0)
     for months, parameters in CASES.values():
-        for market, _ in months_of(Setup.of(months=max(months) + 1, parameters=parameters, **SIZES), 1):
+        for market, _ in months_of(Setup.of(months=max(months) + 1, parameters=parameters, **SMALL), 1):
             if int(market.month) - 1 in months:
                 for part in (market.accounts, market.labs, market.flows, market.investors, market.exchange):
                     for name in seen:
@@ -91,7 +91,7 @@ CHANGED += ("serving_retrofit", "habit_rate", "application_share", "demand_volat
 
 
 def test_a_wrong_coefficient_is_noticed():
-    setup, at = Setup.of(months=25, **SIZES), 24
+    setup, at = Setup.of(months=25, **SMALL), 24
     (before, _), (market, report) = itertools.islice(months_of(setup, 1), at, at + 2)
     draws, missed = check.draws_of(before, 1), []
     for name in (None, *CHANGED):

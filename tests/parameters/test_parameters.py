@@ -3,14 +3,14 @@
 import copy
 import json
 import pickle
-import string
 
 import pytest
+from helpers.parameters import NAMES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abm.parameters import ParameterError, Parameters
-from abm.support.axes import INSTRUMENTS, JURISDICTIONS
+from abm.support.axes import JURISDICTIONS
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,8 @@ anything = st.one_of(
 )  # fmt: skip
 
 
-names = st.one_of(
-    st.sampled_from([*INSTRUMENTS, *Parameters.names()[-20:]]),
-    st.text(string.ascii_lowercase + "_", min_size=1, max_size=12),
-)
-
-
 @settings(max_examples=300, deadline=None)
-@given(fields=st.dictionaries(names, anything, max_size=4))
+@given(fields=st.dictionaries(NAMES, anything, max_size=4))
 def test_any_values_give_parameters_or_a_parameter_error(fields):
     parameters, lines = Parameters(), []
     try:

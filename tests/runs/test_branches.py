@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from helpers.sizes import TINY
 
 from abm import MarketModel, Parameters, Scenario, ensembles
 from abm.parameters import merged
 from abm.runs.setup import Setup
 from abm.runs.simulate import Setting
 
-TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2)
 BUNDLE = 0.0
 """guarantee_share of the scenario article_bundle."""
 USUAL = Parameters().guarantee_share

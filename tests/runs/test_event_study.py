@@ -90,7 +90,7 @@ def test_the_market_model_is_estimated_before_the_window():
 
 
 def test_the_test_has_the_right_size_on_pure_noise():
-    """Under the null, |t| > 1.96 in about 5 % of windows (ECONOMICS V17: 3.5 to 6.5 %)."""
+    """Under the null, |t| > 1.96 in about 5 % of windows (3.5 to 6.5 %)."""
     window = event_study.around(ensemble(noise(1, 1500), months=tuple(range(12, 27))), window=(0, 4))
     rejected = [
         np.abs(event_study.t_statistic(window.abnormal[layer], window.sigma[layer])) > 1.96

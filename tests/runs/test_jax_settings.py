@@ -5,11 +5,12 @@ import warnings
 import jax
 import numpy as np
 import pytest
+from helpers import sizes
 
 import abm
 from abm.engine.compilation import EnvironmentWarning, own_settings
 
-TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2, "months": 2}
+TINY = sizes.TINY | {"months": 2}
 STRICT = {
     "jax_debug_nans": True,  # observables may be NaN while they are undefined
     "jax_debug_infs": True,

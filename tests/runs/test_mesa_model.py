@@ -7,27 +7,18 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 import pytest
+from helpers.market import FAST, PatientLab
+from helpers.sizes import FEW
 
 from abm import MarketModel, ensemble, simulate
 from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
 from abm.market.measures import MEASURES
 from abm.support.axes import NETWORK_LAYERS, TIERS
 
-SIZES = dict(vendors=2, closed_labs=2, open_labs=2, entrants=1, adopters=5, investors=6)
-# Prices follow the wanted price at once.
-FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}
-
-
-class PatientLab(ClosedLab):
-    """Charges half the price of a closed lab."""
-
-    def wanted_price(self, p, offer):
-        return 0.5 * super().wanted_price(p, offer)
-
 
 def market(rng=1, months=8, **options):
     return MarketModel(
-        options.pop("parameters", None), options.pop("scenario", "baseline"), rng, months=months, **SIZES, **options
+        options.pop("parameters", None), options.pop("scenario", "baseline"), rng, months=months, **FEW, **options
     )
 
 
@@ -55,7 +46,7 @@ def model(_started):
 
 @pytest.fixture(scope="module")
 def reference():
-    return simulate(seed=3, months=8, **SIZES)
+    return simulate(seed=3, months=8, **FEW)
 
 
 # --- numbers ---
@@ -317,13 +308,13 @@ def prices(report):
 
 @pytest.fixture(scope="module")
 def plain():
-    return simulate(FAST, seed=2, months=2, **SIZES)
+    return simulate(FAST, seed=2, months=2, **FEW)
 
 
 @pytest.mark.slow
 def test_a_custom_lab(plain):
     """One patient lab next to a plain one, compiled: in a single run, in a Mesa model and in an ensemble."""
-    options = dict(months=2, classes={"closed_labs": {PatientLab: 1, ClosedLab: 1}}, **SIZES)
+    options = dict(months=2, classes={"closed_labs": {PatientLab: 1, ClosedLab: 1}}, **FEW)
     run = simulate(FAST, seed=2, **options)
     ratio = prices(run.report)[0, :4] / prices(plain.report)[0, :4]
     np.testing.assert_allclose(ratio[0], 0.5, rtol=1e-12)
@@ -408,7 +399,7 @@ def test_a_subclass_may_extend_step():
                 vendor.cash = 0.9 * vendor.cash
             self.levied += 1
 
-    model = Levied(rng=3, months=8, **SIZES)
+    model = Levied(rng=3, months=8, **FEW)
     model.run_for(2)
     assert (model.levied, model.month, model.steps) == (2, 2, 2)
     plain = market(rng=3)

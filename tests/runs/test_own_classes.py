@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.sizes import TINY
 
 import abm
 from abm import MarketModel, Parameters, compare, ensemble, simulate
@@ -124,7 +125,6 @@ def test_common_mistakes_raise_errors_that_show_the_right_call():
     assert str(scenario.events[-1].date) == "2025-06-30"
 
 
-TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
 FACTOR = 1.2
 
 

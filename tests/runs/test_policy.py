@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.sizes import TINY
 from typer.testing import CliRunner
 
 from abm import MarketModel, Parameters, Scenario, Setting, ensemble, ensembles, simulate
@@ -17,7 +18,6 @@ from abm.runs.policy import PolicyWarning, frame, overridden, resolved
 from abm.runs.results import compare
 from abm.runs.setup import Setup
 
-TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2)
 MONTHS = 27
 """To March 2025: one month with the events of February in effect."""
 SEEDS = [1, 2]

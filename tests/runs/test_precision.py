@@ -3,11 +3,10 @@
 import jax
 import numpy as np
 import pytest
+from helpers.sizes import TINY
 
 import abm
 from abm import MarketModel, Parameters, ensemble, simulate
-
-TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
 
 
 def many(bits):

@@ -5,12 +5,13 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers import sizes
 
 from abm import data, ensemble, simulate
 from abm.market.measures import MEASURES
 from abm.runs.results import compare
 
-TINY = dict(closed_labs=1, open_labs=1, entrants=0, vendors=1, adopters=2, investors=2, months=2)
+TINY = sizes.TINY | {"months": 2}
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def test_months():
 
 
 def test_the_week_of_r1():
-    """MODEL.md section 4: R1 and Stargate day 13, the crash day 17, counting from 1."""
+    """R1 and Stargate day 13, the crash day 17, counting from 1."""
     assert trading_day(dt.date(2025, 1, 20)) == 12  # a holiday: the market reacts on the 21st
     assert trading_day(dt.date(2025, 1, 21)) == 12
     assert trading_day(dt.date(2025, 1, 27)) == 16

@@ -7,44 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.scenarios import CAST, SOME_EVENTS, problems_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import abm.scenarios.scenario
 from abm.scenarios.events import KINDS
 from abm.scenarios.scenario import BUILT_IN, Scenario, ScenarioError
-from abm.scenarios.timeline import Cast
 from abm.support.axes import INSTRUMENTS, QUESTIONS
-
-CAST = Cast()
-
-
-def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
-    (folder / name).write_text(text, encoding="utf-8", newline="")
-    return folder / name
-
-
-def problems_of(folder: Path, text: str, **given) -> list[str]:
-    """Problems of a file, without the folder's name."""
-    with pytest.raises(ScenarioError) as caught:
-        Scenario.load(write(folder, text), **given)
-    assert str(caught.value) == "\n".join(caught.value.problems)
-    return [problem.replace(f"{folder}/", "") for problem in caught.value.problems]
-
-
-SOME_EVENTS = {
-    "policy": {"instrument": "permitting_lag", "mode": "scale", "value": 2.0},
-    "export_control": {"destination": "row", "availability": 0.5},
-    "release": {"lab": "closed_2", "gap": 0.1, "claimed_cost": 3.0},
-    "cost_claim": {"lab": "open_3", "claimed_cost": 3.0},
-    "audit": {"lab": "open_3", "estimated_cost": 3.0},
-    "capex_programme": {"amount": 10.0, "months": 7},
-    "news": {"question": "appropriability", "signal": -1.0, "precision": 2.0},
-    "attention": {"salience": 1.0},
-    "allegation": {"teacher": "closed_2", "student": "open_4", "vigilance": 0.5, "months": 3},
-    "price_war": {"labs": ["open_3", "us"], "factor": 0.5},
-}
-
 
 WORDS = st.one_of(
     st.sampled_from(

@@ -1,34 +1,13 @@
 """A faulty scenario file reports all its problems at once, each with its line."""
 
 import pickle
-from pathlib import Path
 
 import pytest
+from helpers.scenarios import lab, problems_of, write
 
 from abm.scenarios.scenario import Scenario, ScenarioError
-from abm.scenarios.timeline import Cast
 
 BASELINE = Scenario.load("baseline")
-
-
-CAST = Cast()
-
-
-def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
-    (folder / name).write_text(text, encoding="utf-8", newline="")
-    return folder / name
-
-
-def problems_of(folder: Path, text: str, **given) -> list[str]:
-    """Problems of a file, without the folder's name."""
-    with pytest.raises(ScenarioError) as caught:
-        Scenario.load(write(folder, text), **given)
-    assert str(caught.value) == "\n".join(caught.value.problems)
-    return [problem.replace(f"{folder}/", "") for problem in caught.value.problems]
-
-
-def lab(name: str) -> int:
-    return CAST.labs.index(name)
 
 
 def test_all_problems_at_once(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.scenarios import CAST, SOME_EVENTS, lab, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,9 +24,6 @@ BASELINE = Scenario.load("baseline")
 EMPTY = Scenario(name="empty")
 
 
-CAST = Cast()
-
-
 LAST_FACT = dt.date(2025, 6, 30)
 
 
@@ -38,15 +36,6 @@ COUNTERFACTUAL = (
     "heavy_regulation",
     "article_bundle",
 )
-
-
-def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
-    (folder / name).write_text(text, encoding="utf-8", newline="")
-    return folder / name
-
-
-def lab(name: str) -> int:
-    return CAST.labs.index(name)
 
 
 def session(date: dt.date) -> tuple[int, int]:
@@ -77,10 +66,10 @@ def test_built_in_scenarios_have_a_summary_and_their_events_a_note_and_source(na
 def test_only_two_events_are_later_than_june_2025(name):
     late = [event for event in Scenario.load(name).all_events if event.when > session(LAST_FACT)]
     assert [event.id for event in late] == ["software_shock_2026", "v4"]
-    for event in late:  # dates of MODEL.md section 7, as inputs without outcomes
+    for event in late:  # dates as inputs, without outcomes
         assert event.gap is event.claimed_cost is event.programme_cost is None
         assert event.efficiency_gain == event.size_step == 0
-        assert "section 7" in event.source
+        assert event.source.startswith("date: the month alone")
     assert [event.when[0] for event in late] == [37, 39]
 
 
@@ -228,20 +217,6 @@ def test_news_of_one_day_are_pooled():
     assert timeline.news_precision[3, 4].tolist() == [0, 0, 0, 4]
     assert timeline.news_signal_precision[3, 4, 3] == 1.0 - 1.5
     assert timeline.salience[3, 4] == 2
-
-
-SOME_EVENTS = {
-    "policy": {"instrument": "permitting_lag", "mode": "scale", "value": 2.0},
-    "export_control": {"destination": "row", "availability": 0.5},
-    "release": {"lab": "closed_2", "gap": 0.1, "claimed_cost": 3.0},
-    "cost_claim": {"lab": "open_3", "claimed_cost": 3.0},
-    "audit": {"lab": "open_3", "estimated_cost": 3.0},
-    "capex_programme": {"amount": 10.0, "months": 7},
-    "news": {"question": "appropriability", "signal": -1.0, "precision": 2.0},
-    "attention": {"salience": 1.0},
-    "allegation": {"teacher": "closed_2", "student": "open_4", "vigilance": 0.5, "months": 3},
-    "price_war": {"labs": ["open_3", "us"], "factor": 0.5},
-}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,6 +8,7 @@ import types
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.sizes import TINY
 
 import abm
 from abm import Parameters, Populations, Setting, Sweep, ensemble, ensembles, simulate
@@ -23,7 +24,6 @@ from abm.support.inputs import parse_float, parse_int, plain, whole
 from abm.sweeps import SpecError
 from abm.sweeps.plan import points_of
 
-TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
 DAY = dt.date(2025, 1, 20)
 
 

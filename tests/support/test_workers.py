@@ -12,14 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.sizes import TINY
 
 from abm.engine import run_many
 from abm.support.workers import Broken, Watch, patience, processor_time, worker_pool
 from abm.sweeps import Sweep, open_sweep, parallel, run_sweep
 
 pytestmark = pytest.mark.timeout(300)  # a sweep that hangs fails
-
-TINY = {"closed_labs": 1, "open_labs": 1, "entrants": 0, "vendors": 1, "adopters": 2, "investors": 2}
 
 
 def tiny(**keys):

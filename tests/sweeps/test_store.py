@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers import sweeps
-from helpers.sweeps import MONTHS, TINY, assert_equal, tables
+from helpers.sizes import TINY
+from helpers.sweeps import MONTHS, assert_equal, tables
 from typer.testing import CliRunner
 
 import abm

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from helpers.sweeps import MONTHS, SMALL, assert_equal, small
+from helpers.sizes import SMALL
+from helpers.sweeps import MONTHS, assert_equal, small
 
 import abm
 from abm.agents import ClosedLab

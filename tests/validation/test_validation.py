@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from abm.cli.app import app
 from abm.engine import interpreted
-from abm.mechanisms import beliefs, compute, disclosure, investment, research
+from abm.mechanisms import compute, disclosure, investment
 from abm.validation import ladder
 from abm.validation.ladder import Rung, Skipped, above, below, between, check, climb, markdown, reported
 from abm.validation.models import epidemic, firms, step_by_step
-from abm.validation.theory import influence, nash, race, vertical_chain
+from abm.validation.theory import catch_up, influence, nash, opinions, race, vertical_chain
 
 RUNGS = ladder.all_rungs()
 runner = CliRunner()
@@ -33,10 +33,10 @@ def test_every_check_of_a_rung_is_met(name):
     ("name", "module", "function"),
     [
         ("V4", nash, "nash_prices"),
-        ("V7", research, "catch_up_lag"),
+        ("V7", catch_up, "catch_up_lag"),
         ("V9", compute, "isoelastic_chip_demand"),
         ("V10", vertical_chain, "successive_monopoly"),
-        ("V12", beliefs, "friedkin_johnsen"),
+        ("V12", opinions, "friedkin_johnsen"),
         ("V13", disclosure, "price_response"),
         ("V14", investment, "option_multiple"),
         ("V18", influence, "influence_vector"),

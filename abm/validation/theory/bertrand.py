@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.mechanisms.demand import group_labels, log_probabilities, per_product, sum_by_group
+from abm.mechanisms.demand import group_labels, nested_logit, per_product, sum_by_group
 
 BLOCK = 2**20  # numbers in one (segments, products) block: 8 MB
 MARGIN_FACTORS = np.geomspace(1 / 32, 32, 41)  # an odd number, so that 1 is in the middle
@@ -161,7 +161,7 @@ def block_shape(market):
 def _choice(price, block, structure, fresh):
     """ln shares, ln shares within nests, inclusive values (segments, 1), and the weight of each (segment, product)."""
     _, nest, price_form = structure
-    log_share, log_within, value = log_probabilities(
+    _, log_share, log_within, value = nested_logit(
         block["quality"],
         price,
         price_sensitivity=block["price_sensitivity"],

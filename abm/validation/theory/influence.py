@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from abm.mechanisms.beliefs import friedkin_johnsen
 from abm.mechanisms.demand import reject
+from abm.validation.theory.opinions import friedkin_johnsen
 
 
 def influence_vector(inputs, labour_share):

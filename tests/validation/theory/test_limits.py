@@ -5,9 +5,22 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.transforms import assert_transforms_agree
 
 from abm.analysis.inverted_u import lind_mehlum
-from abm.validation.theory import diffusion, epidemics, growth_of_firms, influence, race, scaling, vertical_chain
+from abm.mechanisms import beliefs, disclosure
+from abm.validation.theory import (
+    diffusion,
+    epidemics,
+    growth_of_firms,
+    influence,
+    opinions,
+    price_impact,
+    race,
+    reports,
+    scaling,
+    vertical_chain,
+)
 
 
 def test_bass_adoption_solves_its_equation():
@@ -30,7 +43,7 @@ def test_compute_optimal_is_a_minimum_that_spends_the_budget(law):
 
 
 def test_hoffmanns_fit_implies_far_more_data():
-    """ECONOMICS A2: 93 tokens per parameter at 5.8e23, against 18 of the refit."""
+    """93 tokens per parameter at 5.8e23, against 18 of the refit."""
     parameters, tokens = scaling.compute_optimal(5.8e23, scaling.HOFFMANN)
     assert tokens / parameters == pytest.approx(93, abs=0.5)
 
@@ -66,6 +79,64 @@ def test_influence_of_a_star_by_hand():
     star[:, 0] = 1
     inverse = np.linalg.inv(np.eye(4) - 0.7 * star.T)
     np.testing.assert_allclose(influence.influence_vector(star, 0.3), 0.3 / 4 * inverse @ np.ones(4), rtol=1e-12)
+
+
+WEIGHTS = np.array([[1, 1, 1], [1.5, 1.5, 0], [0, 0.75, 2.25]]) / 3
+
+
+def test_v12_degroot():
+    """V12: influence (3, 4, 4) / 11, and distance to consensus halving each round (second eigenvalue 0.5)."""
+    np.testing.assert_allclose(opinions.degroot(WEIGHTS, np.eye(3), 200)[0], [0.272727, 0.363636, 0.363636], atol=1e-6)
+    early, late = (opinions.degroot(WEIGHTS, np.array([1.0, 0, 0]), rounds)[1:] - 3 / 11 for rounds in (20, 21))
+    np.testing.assert_allclose(late / early, 0.5, rtol=1e-6)
+    np.testing.assert_array_equal(opinions.degroot(WEIGHTS, np.array([1.0, 2, 3]), 0), [1, 2, 3])
+
+
+def test_v12_friedkin_johnsen():
+    susceptibility, first = np.array([0.5, 0.8, 0.9]), np.array([1.0, 0, 0])
+    settled = opinions.friedkin_johnsen(WEIGHTS, susceptibility, first)
+    np.testing.assert_allclose(settled, [0.774834, 0.516556, 0.357616], atol=1e-6)
+    opinion = first
+    for _ in range(300):
+        opinion = beliefs.friedkin_johnsen_step(WEIGHTS @ opinion, susceptibility, first)
+    np.testing.assert_allclose(opinion, settled, rtol=1e-12)
+    both = opinions.friedkin_johnsen(WEIGHTS, susceptibility, np.stack([first, 2 * first], axis=1))
+    np.testing.assert_allclose(both, np.stack([settled, 2 * settled], axis=1), rtol=1e-14)
+
+
+def test_the_price_response_is_the_slope_of_truth_on_report():
+    rng = np.random.default_rng(0)
+    value, motive = rng.normal(0, 1.5, 400_000), rng.normal(0, 2.0, 400_000)
+    beta = float(disclosure.price_response(1.5, 2.0, 0.8))
+    report = np.asarray(reports.reported_value(value, motive, beta, 0.8))
+    assert np.cov(value, report)[0, 1] / report.var() == pytest.approx(beta, rel=0.01)
+
+
+def test_v13_round_trip_costs_nothing():
+    trades = jnp.array([3.0, 4.0, -5.0, -2.0])
+    assert price_impact.market_maker_return(trades, 7.0).sum() == pytest.approx(0, abs=1e-15)
+
+
+def test_v13_kyle_reveals_half_the_variance():
+    """V13: lambda = sd_value / (2 sd_noise); the informed trader orders value * sd_noise / sd_value."""
+    rng, sd_value, sd_noise = np.random.default_rng(0), 2.0, 3.0
+    value, noise = rng.normal(0, sd_value, 400_000), rng.normal(0, sd_noise, 400_000)
+    order = value * sd_noise / sd_value + noise
+    price = np.asarray(price_impact.kyle_lambda(sd_value, sd_noise)) * order
+    assert np.var(value - price) == pytest.approx(sd_value**2 / 2, rel=0.01)
+    assert np.cov(value, price)[0, 1] / np.var(price) == pytest.approx(1, rel=0.01)  # the price is efficient
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: opinions.degroot(WEIGHTS, x, 5),
+        lambda x: opinions.friedkin_johnsen(WEIGHTS, x, np.array([1.0, 0, 0])),
+    ],
+    ids=["degroot", "friedkin_johnsen"],
+)
+def test_jit_vmap_and_grad_of_opinions_agree_with_eager(function):
+    assert_transforms_agree(function, np.array([0.3, 0.5, 0.2]))
 
 
 def test_a_small_infection_grows_above_the_threshold_only():
@@ -172,6 +243,14 @@ def test_lind_mehlum_rarely_rejects_a_true_null():
         (lambda: vertical_chain.successive_monopoly(10.0, 1.0, 1.0, 0), "stages"),
         (lambda: influence.influence_vector(np.eye(2), 0.0), "labour_share"),
         (lambda: influence.influence_vector(np.ones((2, 2)), 0.5), "weights"),
+        (lambda: opinions.degroot(np.ones((2, 3)) / 3, np.ones(3), 1), "weights has shape"),
+        (lambda: opinions.degroot(np.ones((2, 2)), np.ones(2), 1), "weights must"),
+        (lambda: opinions.friedkin_johnsen(np.eye(2), np.array([0.5, 1.0]), np.ones(2)), "susceptibility is 1"),
+        (lambda: opinions.friedkin_johnsen(np.eye(2), np.array([0.5, 1.2]), np.ones(2)), "susceptibility must"),
+        (lambda: reports.reported_value(1.0, 1.0, 0.5, 0.0), "cost"),
+        (lambda: price_impact.market_maker_return(1.0, 0.0), "depth"),
+        (lambda: price_impact.kyle_lambda(-1.0, 1.0), "sd_value"),
+        (lambda: price_impact.kyle_lambda(1.0, 0.0), "sd_noise"),
         (lambda: epidemics.infection_chance(-1, 0.1), "infected_neighbours"),
         (lambda: epidemics.infection_chance(1, 1.1), "transmission"),
         (lambda: epidemics.sis_step(1.1, 0.0, 0.1, 0.1), "infected"),

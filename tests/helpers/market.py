@@ -1,0 +1,26 @@
+"""What several tests of the market share: a lab with a price of its own, and a comparison of observables."""
+
+import numpy as np
+
+from abm.agents import ClosedLab
+
+FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}
+"""Prices follow the wanted price at once."""
+
+
+class PatientLab(ClosedLab):
+    """Charges half the price of a closed lab."""
+
+    def wanted_price(self, p, offer):
+        return 0.5 * super().wanted_price(p, offer)
+
+
+def gap(a, b):
+    """Largest difference relative to the size of the numbers, over all observables."""
+    worst = 0.0
+    for name in a:
+        x, y = np.asarray(a[name]), np.asarray(b[name])
+        assert (np.isnan(x) == np.isnan(y)).all(), name
+        if np.isfinite(x).any():
+            worst = max(worst, float(np.nanmax(np.abs(x - y) / (1 + np.abs(x)))))
+    return worst
