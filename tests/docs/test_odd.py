@@ -1,4 +1,4 @@
-"""docs/ODD.md and docs/notation.md agree with the code: tables are rebuilt and compared, equations use existing names."""
+"""The ODD, the notation and the agents' page agree with the code: tables are rebuilt and compared, equations use its names."""
 
 import importlib.util
 import re
@@ -73,7 +73,7 @@ def inputs():
     return list(Timeline.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("name", ["ODD.md", "notation.md"])
+@pytest.mark.parametrize("name", ["ODD.md", "notation.md", "reference/agents.md"])
 def test_tables_are_up_to_date(name):
     assert builder().written(name, page(name)) == page(name), "run python docs/build_odd.py"
 
