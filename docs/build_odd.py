@@ -1,10 +1,11 @@
-"""Write the tables of docs/ODD.md and docs/notation.md from the code: `python docs/build_odd.py`. With `--check`, only
-report whether the tables match the code.
+"""Write the tables of docs/ODD.md, docs/notation.md and docs/reference/agents.md from the code: `python docs/build_odd.py`.
+With `--check`, only report whether the tables match the code.
 
 Parameters come from `abm.parameters`, state variables from the `Field` declarations of `abm.agents` and the records of
-`abm.market.state`, the schedule and the draws from the source of `abm.market.month` and `abm.market.phases`, inputs from
-`abm.scenarios.timeline` and `abm.scenarios.events`, observables from `abm.market.measures`. Each table stands between two
-markers, and only the text between them is replaced.
+`abm.market.state`, rules from the methods of `abm.agents`, what they are passed from the records of `abm.market.phases`, the
+schedule and the draws from the source of `abm.market.month` and `abm.market.phases`, inputs from `abm.scenarios.timeline` and
+`abm.scenarios.events`, observables from `abm.market.measures`. Each table stands between two markers, and only the text
+between them is replaced.
 """
 
 from __future__ import annotations
@@ -429,6 +430,66 @@ def symbol_rows() -> list[list[str]]:
     return sorted(rows, key=lambda row: (row[0].lower(), row[0]))
 
 
+# --- rules ---
+
+PASSED = {
+    "assets": "Assets",
+    "books": "Books",
+    "delivery": "Delivery",
+    "offer": "Offer",
+    "outlook": "Outlook",
+    "pressure": "Pressure",
+    "products": "Products",
+    "setting": "Workplace",
+    "teaching": "Teaching",
+    "threat": "Threat",
+    ("Lab", "news"): "ReleaseNews",
+    ("Investor", "news"): "PublicNews",
+}
+"""Records that rules are passed, by the name of the argument, or by class and name."""
+
+
+def rules() -> str:
+    """The rules of every class of agent, with what they are passed, then the records among these."""
+    parts, records = [], []
+    for name, kind, _ in agent_classes():
+        rows = []
+        for rule, method in vars(kind).items():
+            arguments = list(inspect.signature(method).parameters) if inspect.isfunction(method) else []
+            if arguments[1:2] != ["p"]:
+                continue
+            passed = []
+            for argument in arguments[2:]:
+                taken = PASSED.get((name, argument)) or PASSED.get(argument)
+                records += [taken] if taken and taken not in records else []
+                passed.append(f"`{argument}`" + (f" ([{taken}](#{taken.lower()}))" if taken else ""))
+            rows.append([f"`{rule}`", ", ".join(passed), first_paragraph(inspect.getdoc(method))])
+        parts.append(f"**{name}** (`{kind.__module__.replace('.', '/')}.py`). {first_line(kind)}")
+        parts.append(table(["rule", "passed", "what it does"], rows))
+    return "\n\n".join([*parts, WHAT_IS_PASSED, *map(passed_record, records)])
+
+
+WHAT_IS_PASSED = """## What a rule is passed
+
+Besides the parameters `p`, a rule is passed numbers, or a record of what an agent in its place can know. A record with a row per
+lab (L,), per lab and tier (L, T) or per regulator (R,) shows a rule only its own row; products, assets and public news are the
+same for all."""
+
+
+def passed_record(name: str) -> str:
+    """A record of `abm.market.phases`: what it is, and its entries with the comments in its source."""
+    paths = sorted((SOURCES / "market" / "phases").glob("*.py"))
+    nodes = [(path, node) for path in paths for node in syntax(path).body if isinstance(node, ast.ClassDef)]
+    path, node = next((path, node) for path, node in nodes if node.name == name)
+    source = path.read_text(encoding="utf-8").splitlines()[node.lineno : node.end_lineno]
+    entries = [match.groups() for line in source if (match := re.match(r"    (\w+): Any(?:  # (.*))?$", line))]
+    about = " ".join((ast.get_docstring(node) or "").split())
+    listed = ", ".join(f"`{entry}`" for entry, _ in entries) + "."
+    if any(comment for _, comment in entries):
+        listed = table(["entry", "meaning, unit"], [[f"`{entry}`", comment or ""] for entry, comment in entries])
+    return f"### {name}\n\n{about} (`abm/market/phases/{path.name}`)\n\n{listed}"
+
+
 # --- writing ---
 
 
@@ -465,6 +526,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "inputs": inputs,
     },
     "notation.md": {"symbols": symbols},
+    "reference/agents.md": {"rules": rules},
 }
 
 

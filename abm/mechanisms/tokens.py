@@ -28,5 +28,21 @@ def markup_factor(elasticity):
 
 
 def host_margin(hosts, p):
-    """Margin over cost of n hosts of the same weights, mu/n: the price approaches cost as hosts enter (Cournot, log demand)."""
+    """Margin over cost of n hosts of the same weights, mu/n: the price approaches cost as hosts enter (Cournot, log demand).
+
+    It also decides how many enter: a change here is a change in `number_of_hosts`.
+    """
     return p.host_differentiation / jnp.maximum(hosts, 1.0)
+
+
+def number_of_hosts(sales, licence, p):
+    """Hosts of the same weights, n = 1 + sqrt(mu S / F): the lab itself, and others until they make no profit (free entry).
+
+    Each of m others has the mth part of the sales S that the licence allows them, at the `host_margin` of m; m rises until
+    (mu/m)(S/m) = F, the fixed cost (Mankiw and Whinston 1986). They reckon without the lab, which counts once they price.
+
+    sales : all tokens of the weights at cost, $ M per month; licence : share of them that others may serve, S = sales licence.
+    """
+    square = p.host_differentiation * sales * jnp.maximum(licence, 0.0) / p.host_fixed_cost
+    hosted = square > 0  # the root has no derivative at 0
+    return 1 + jnp.where(hosted, jnp.sqrt(jnp.where(hosted, square, 1.0)), 0.0)

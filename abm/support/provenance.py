@@ -16,6 +16,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
 NOT_THE_MODEL = (
+    "__main__.py",
     "analysis",
     "calibration",
     "charts",

@@ -39,7 +39,7 @@ def test_help_loads_nothing_heavy():
     code = "import sys, abm.cli.app; print([m for m in ('jax', 'mesa', 'pandas', 'matplotlib') if m in sys.modules])"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert modules.stdout.strip() == "[]"
-    shown = subprocess.run([sys.executable, "-m", "abm.cli.app", "--help"], capture_output=True, text=True, check=True)
+    shown = subprocess.run([sys.executable, "-m", "abm", "--help"], capture_output=True, text=True, check=True)
     assert "reproduce" in shown.stdout
 
 

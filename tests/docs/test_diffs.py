@@ -1,4 +1,4 @@
-"""The edits that how-tos show as diffs fit the present files; and with them the package does what the page says."""
+"""The edits that how-tos show as diffs fit the present files; and with them the model does what the page says."""
 
 import os
 import re
@@ -30,11 +30,23 @@ import abm
 import numpy as np
 
 usual, careful = abm.simulate(seed=1, {FEW}), abm.simulate({{"drawdown_caution": 3}}, seed=1, {FEW})
-investors = careful.market(7).investors
-assert 2 < investors.caution.mean() < 4
-assert (investors.peak >= investors.wealth * (1 - 1e-12)).all()
+months = [careful.market(month).investors for month in range(8)]
+assert 2 < months[7].caution.mean() < 4
+largest_share = np.max([months[0].peak, *(investors.wealth for investors in months)], axis=0)
+np.testing.assert_allclose(months[7].peak, largest_share, rtol=1e-12)
 assert np.abs(careful["equity_chips"] - usual["equity_chips"]).max() > 0
 assert careful["money_residual"].max() < 1e-9
+""",
+    "change_a_rule": f"""
+import abm
+import pytest
+from benchmarks.plain_mesa import check
+
+on = {{"host_cooperation": 0.5, "price_change_hazard": 1.0, "menu_cost_band": 0.0}}
+usual, warm = abm.simulate(on | {{"host_cooperation": 0.0}}, seed=1, {FEW}), abm.simulate(on, seed=1, {FEW})
+assert warm["lerner_open"][-1] > usual["lerner_open"][-1]
+assert max(check.differences((0, 4), parameters=on, adopters=20, investors=20).values()) < 1e-9
+assert pytest.main(["-q", "--import-mode=importlib", "tests/mechanisms/test_tokens.py"]) == 0
 """,
     "add_an_observable": f"""
 import abm
@@ -62,7 +74,7 @@ def side(hunk, marks):
 
 
 def edited(page, folder):
-    """Make a page's edits in a copy of the package."""
+    """Make a page's edits in a copy."""
     for before, file, hunks in edits(page):
         path = folder / file
         if before == "/dev/null":
@@ -78,7 +90,11 @@ def edited(page, folder):
 
 
 def copied(folder):
-    shutil.copytree(ROOT / "abm", folder / "abm", ignore=shutil.ignore_patterns("__pycache__"))
+    """A copy of what how-tos edit."""
+    for part in ("abm", "benchmarks", "tests"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs/ODD.md", folder / "docs")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""docs/ODD.md and docs/notation.md agree with the code: tables are rebuilt and compared, equations use existing names."""
+"""The ODD, the notation and the agents' page agree with the code: tables are rebuilt and compared, equations use its names."""
 
 import importlib.util
 import re
@@ -73,7 +73,7 @@ def inputs():
     return list(Timeline.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("name", ["ODD.md", "notation.md"])
+@pytest.mark.parametrize("name", ["ODD.md", "notation.md", "reference/agents.md"])
 def test_tables_are_up_to_date(name):
     assert builder().written(name, page(name)) == page(name), "run python docs/build_odd.py"
 
@@ -148,7 +148,9 @@ def test_equations_use_existing_names():
         for word in re.findall(r"[A-Za-z_]\w*", re.sub(r'"[^"]*"|\b\d[\d.]*(?:e-?\d+)?\b', " ", line)):
             if word not in known:
                 unknown.setdefault(word, line.strip())
-    assert not unknown, unknown
+    assert not unknown, (
+        f"equations of docs/ODD.md use names that are neither in the code nor defined on the page: {unknown}"
+    )
 
 
 def test_everything_is_used_in_the_text():
@@ -161,7 +163,9 @@ def test_everything_is_used_in_the_text():
     missing += [name for name in inputs() if name not in words]
     drawn = re.findall(r"^\| ([\w ]+) \| (?:uniform|standard)", builder().draws(), flags=re.MULTILINE)
     missing += [name for name in drawn if f'"{name}"' not in text and name != "home"]
-    assert not missing
+    assert not missing, (
+        f"write into an equation or the text of docs/ODD.md, section 7 (or 5 if set at the start): {missing}"
+    )
 
 
 def test_observables_are_explained():
@@ -180,4 +184,4 @@ def test_observables_are_explained():
         "leader_",
     )
     missing = [n for n in MEASURES if not n.startswith(families) and not re.search(rf"\b{n}\b", text)]
-    assert not missing
+    assert not missing, f"say in docs/ODD.md, section 7.9, how it is computed: {missing}"

@@ -151,13 +151,11 @@ def undercutting_of(labs: Any, products: Products, p: Any) -> jax.Array:
 
 
 def hosts_of(market: Market, now: Now) -> jax.Array:
-    """Number of competing hosts of each lab's weights (L,): hosts enter until the margin just pays the fixed cost."""
-    p, labs = now.p, market.labs
+    """Number of hosts of each lab's weights (L,), by last month's sales at this month's cost."""
+    labs = market.labs
     volume = quantities(market).sum(0).reshape(labs.size, TIERS)
     sales = (volume * labs.token_cost).sum(-1) * 1e-6  # $ M per month
-    square = p.host_differentiation * sales * jnp.maximum(labs.licence, 0.0) / p.host_fixed_cost
-    hosted = square > 0  # the root has no derivative at 0
-    return 1 + jnp.where(hosted, jnp.sqrt(jnp.where(hosted, square, 1.0)), 0.0)
+    return tokens.number_of_hosts(sales, labs.licence, now.p)
 
 
 def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
