@@ -11,13 +11,14 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.export
 import numpy as np
+from jaxtyping import Array, ArrayLike, PyTree, PyTreeDef
 
 from abm.engine.compilation import cache_folder
+from abm.support.shapes import AnyArray
 
 CHECKSUM = 32
 """Length, in bytes, of the checksum at the head of a stored file: the SHA-256 of the rest."""
@@ -55,7 +56,7 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
     return made
 
 
-def key_of(identity: str, leaves: list[Any]) -> str:
+def key_of(identity: str, leaves: list[AnyArray]) -> str:
     """Name of a stored trace: a hash of the identity, the shapes and types of the arrays, and the version of JAX."""
     shapes = [(leaf.shape, str(leaf.dtype)) for leaf in leaves]
     head = [
@@ -68,7 +69,7 @@ def key_of(identity: str, leaves: list[Any]) -> str:
     return hashlib.sha256(json.dumps(head, default=str).encode()).hexdigest()[:32]
 
 
-def _as_computed(leaf: Any) -> np.ndarray:
+def _as_computed(leaf: ArrayLike) -> np.ndarray:
     """Convert a number to a NumPy array of the width that JAX is set to; creating a JAX array would compile a program."""
     array = np.asarray(leaf)
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
@@ -82,12 +83,16 @@ class Traced:
     """
 
     def __init__(
-        self, function: Callable[..., Any], like: Callable[..., Any], identity: str, options: dict[str, Any]
+        self,
+        function: Callable[..., PyTree],
+        like: Callable[..., PyTree],
+        identity: str,
+        options: dict[str, str | bool],
     ) -> None:
         self.function, self.like, self.identity, self.options = function, like, identity, options
-        self.calls: dict[str, Callable[..., Any]] = {}
+        self.calls: dict[str, Callable[..., list[Array]]] = {}
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: PyTree) -> PyTree:
         leaves, tree = jax.tree.flatten(args)
         leaves = [leaf if isinstance(leaf, jax.Array) else _as_computed(leaf) for leaf in leaves]
         key = key_of(self.identity, leaves)
@@ -95,8 +100,8 @@ class Traced:
             self.calls[key] = self._compiled(key, leaves, tree)
         return jax.tree.unflatten(jax.tree.structure(self.like(*args)), self.calls[key](*leaves))
 
-    def _compiled(self, key: str, leaves: list[Any], tree: Any) -> Callable[..., Any]:
-        def flat(*leaves: Any) -> list[Any]:
+    def _compiled(self, key: str, leaves: list[AnyArray], tree: PyTreeDef) -> Callable[..., list[Array]]:
+        def flat(*leaves: Array) -> list[Array]:
             return jax.tree.leaves(self.function(*jax.tree.unflatten(tree, leaves)))
 
         shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]

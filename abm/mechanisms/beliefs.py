@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from abm.support.shapes import Floats, Numbers
+
 
 def degroot(weights, opinions, rounds):
     """Opinions after repeated averaging with neighbours: x_{t+1} = W x_t.
@@ -52,7 +54,7 @@ def friedkin_johnsen(weights, susceptibility, opinions):
     return jnp.linalg.solve(jnp.eye(susceptibility.size) - susceptibility[:, None] * weights, anchor)
 
 
-def friedkin_johnsen_step(neighbour_mean, susceptibility, anchor):
+def friedkin_johnsen_step(neighbour_mean: Numbers, susceptibility: Numbers, anchor: Numbers) -> Floats:
     """One round of the Friedkin-Johnsen model: lambda * (mean opinion of neighbours) + (1 - lambda) * (initial opinion).
 
     Three arrays that broadcast; susceptibility lambda in [0, 1] (ValueError otherwise, where concrete). Returns
@@ -63,7 +65,7 @@ def friedkin_johnsen_step(neighbour_mean, susceptibility, anchor):
     return susceptibility * jnp.asarray(neighbour_mean) + (1 - susceptibility) * jnp.asarray(anchor)
 
 
-def kalman_update(mean, variance, signal, precision):
+def kalman_update(mean: Numbers, variance: Numbers, signal: Numbers, precision: Numbers) -> tuple[Floats, Floats]:
     """Gaussian belief after a noisy signal: gain k = V P / (1 + V P), mean + k (signal - mean), V / (1 + V P).
 
     Four arrays that broadcast: prior mean and variance V >= 0, the signal, and its precision P >= 0 (one over its error
@@ -81,7 +83,7 @@ def kalman_update(mean, variance, signal, precision):
     return mean + weight / (1 + weight) * surprise, variance / (1 + weight)
 
 
-def absorb(mean, variance, information, precision):
+def absorb(mean: Numbers, variance: Numbers, information: Numbers, precision: Numbers) -> tuple[Numbers, Numbers]:
     """`kalman_update` on many signals at once, in information form: V' = V / (1 + V P), mean + V' (H - P mean).
 
     information : H, the sum of precision x signal over the signals, 0 where there are none. precision : P >= 0, the sum
@@ -91,7 +93,7 @@ def absorb(mean, variance, information, precision):
     return mean + variance * (information - precision * mean), variance
 
 
-def trust(credibility, belief):
+def trust(credibility: Numbers, belief: Numbers) -> Numbers:
     """Weight given to a claim: the odds c / (1 - c) times e^belief, converted to a share.
 
     credibility : c in [0, 1]. belief : nats.
@@ -100,7 +102,7 @@ def trust(credibility, belief):
     return odds / (odds + 1 - credibility)
 
 
-def entropy(mean, variance):
+def entropy(mean: Numbers, variance: Numbers) -> Floats:
     """Entropy, in nats, of the question "is theta > 0?" under a Gaussian belief: ln 2 when open, 0 when settled.
 
     H = -P ln P - (1 - P) ln(1 - P), P = Phi(mean / sqrt(variance)). Two arrays that broadcast; a variance of 0 gives 0.
@@ -125,7 +127,7 @@ def _check_weights(weights):
             raise ValueError("weights must be rows of numbers >= 0 that sum to 1: divide each row by its sum")
 
 
-def _check_susceptibility(susceptibility):
+def _check_susceptibility(susceptibility: Numbers) -> None:
     if not isinstance(susceptibility, jax.core.Tracer):
         susceptibility = np.asarray(susceptibility)
         if not np.all((susceptibility >= 0) & (susceptibility <= 1)):
