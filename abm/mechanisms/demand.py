@@ -21,9 +21,9 @@ from jaxtyping import Array, Bool, Float, Int, Real
 from abm.support.axes import PRICE_FORMS
 from abm.support.shapes import AnyArray, Floats, Mask, Numbers, Scalar
 
-PerProduct = Real[AnyArray, "*#n #q"]
-Available = Bool[AnyArray, "*#n #q"]
-Labels = Int[np.ndarray, " q"] | tuple[int, ...]
+PerProduct = Real[AnyArray, "*#n #products"]
+Available = Bool[AnyArray, "*#n #products"]
+Labels = Int[np.ndarray, " products"] | tuple[int, ...]
 """One for each product, known before compilation."""
 
 
@@ -39,7 +39,7 @@ def shares(
     price_form: str = "linear",
     outside: Numbers | bool = True,
     available: Available | None = None,
-) -> Float[Array, "*#n #q"]:
+) -> Float[Array, "*#n #products"]:
     """Choice probabilities of the products.
 
     s_j = exp(v_j / (1 - rho)) / D_g * D_g^(1 - rho) / (exp(v_0) + sum_h D_h^(1 - rho)),
@@ -74,7 +74,7 @@ def shares(
     return _checked(**locals())[0]
 
 
-def choice(quality: PerProduct, price: PerProduct, **terms) -> tuple[Float[Array, "*#n #q"], Floats]:
+def choice(quality: PerProduct, price: PerProduct, **terms) -> tuple[Float[Array, "*#n #products"], Floats]:
     """Choice probabilities and inclusive value, computed together at the cost of one of them.
 
     Arguments, errors and source as in `shares` and `inclusive_value`.
@@ -124,18 +124,18 @@ def price_index(quality: PerProduct, price: PerProduct, *, price_sensitivity: Nu
 
 
 def value_of_shares(
-    quality: Real[AnyArray, " q"],
-    price: Real[AnyArray, " q"],
-    shares: Real[AnyArray, " q"],
+    quality: Real[AnyArray, " products"],
+    price: Real[AnyArray, " products"],
+    shares: Real[AnyArray, " products"],
     *,
     price_sensitivity: Numbers,
     nest: Labels,
     nest_correlation: Numbers = 0.0,
-    peer: Real[AnyArray, " q"] | float = 0.0,
+    peer: Real[AnyArray, " products"] | float = 0.0,
     network_effect: Numbers = 0.0,
     price_form: str = "linear",
     outside: Numbers = 0.0,
-    available: Bool[AnyArray, " q"] | bool = True,
+    available: Bool[AnyArray, " products"] | bool = True,
 ) -> Scalar:
     """Utility of splitting use in given shares, optimal or not: V = sum_j s_j v_j + s_0 v_0 + Omega(s).
 
@@ -203,11 +203,7 @@ def log_probabilities(quality, price, **terms):
 
 
 def rivals_as_one(
-    utility: Real[AnyArray, "*n q"],
-    available: Bool[AnyArray, " q"],
-    owner: Labels,
-    nest: Labels,
-    nest_correlation: Numbers,
+    utility: Real[AnyArray, "*n products"], available: Available, owner: Labels, nest: Labels, nest_correlation: Numbers
 ) -> tuple[Float[Array, "*n owners"], Float[Array, "*n owners"]]:
     """Summarise the rivals of each owner as two composite products.
 
@@ -233,7 +229,9 @@ def rivals_as_one(
     weight = jnp.exp(scaled - jnp.where(nest == 0, tops[0], tops[1]))
     top = jnp.concatenate(tops, axis=-1)
 
-    def total(members: Bool[np.ndarray, "q owners"], level: Float[Array, "*n owners"]) -> Float[Array, "*n owners"]:
+    def total(
+        members: Bool[np.ndarray, "products owners"], level: Float[Array, "*n owners"]
+    ) -> Float[Array, "*n owners"]:
         inside = jnp.matmul(weight, jnp.asarray(members, dtype=weight.dtype), precision="highest")
         some = inside > 0
         return jnp.where(some, independence * (jnp.log(jnp.where(some, inside, 1.0)) + level), -jnp.inf)
@@ -244,7 +242,7 @@ def rivals_as_one(
 def _checked(
     quality, price, *, price_sensitivity, nest=None, nest_correlation=0.0, peer=None, network_effect=0.0, price_form="linear",
     outside=True, available=None
-) -> tuple[Float[Array, "*#n #q"], Float[Array, "*#n #q"], Float[Array, "*#n #q"], Floats]:  # fmt: skip
+) -> tuple[Float[Array, "*#n #products"], Float[Array, "*#n #products"], Float[Array, "*#n #products"], Floats]:  # fmt: skip
     """Check the arguments and compute (s_j, ln s_j, ln s_j|g, I)."""
     check_choice(**locals())
     outside = None if outside is False else 0.0 if outside is True else outside
@@ -263,7 +261,7 @@ def _probabilities(
     *,
     nest: tuple[int, ...] | None,
     price_form: str,
-) -> tuple[Float[Array, "*#n #q"], Float[Array, "*#n #q"], Float[Array, "*#n #q"], Floats]:
+) -> tuple[Float[Array, "*#n #products"], Float[Array, "*#n #products"], Float[Array, "*#n #products"], Floats]:
     price_sensitivity, nest_correlation, network_effect, outside = coefficients
     quality, price = jnp.asarray(quality), jnp.asarray(price)
     present = quality != -jnp.inf  # NaN counts as present, so that it is noticed
@@ -303,12 +301,14 @@ def per_product(coefficient: Numbers) -> Real[Array, "*#n 1"]:
     return jnp.asarray(coefficient)[..., None]
 
 
-def group_labels(groups: Labels) -> Int[np.ndarray, " q"]:
+def group_labels(groups: Labels) -> Int[np.ndarray, " products"]:
     """Relabel groups (products,), given by any integers known before compilation, as 0, 1, ..."""
     return np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
 
 
-def sum_by_group(values: Float[AnyArray, "*n q"], labels: Int[np.ndarray, " q"]) -> Float[Array, "*n groups"]:
+def sum_by_group(
+    values: Float[AnyArray, "*n products"], labels: Int[np.ndarray, " products"]
+) -> Float[Array, "*n groups"]:
     """Sum over the products of each group: (..., products) -> (..., groups)."""
     members = labels[:, None] == np.arange(labels.max() + 1)
     # A matrix product, because on some accelerators a scatter adds in varying order.
@@ -329,7 +329,7 @@ FEW = 4
 
 
 def _top_by_group(
-    utility: Float[Array, "*n q"], present: Bool[Array, "*n q"], labels: Int[np.ndarray, " q"]
+    utility: Float[Array, "*n products"], present: Bool[Array, "*n products"], labels: Int[np.ndarray, " products"]
 ) -> tuple[Float[Array, "*n groups"], Bool[Array, "*n groups"]]:
     """Largest utility in each group (..., groups), 0 for empty groups, and a mask of non-empty groups."""
     utility, groups = jax.lax.stop_gradient(jnp.where(present, utility, -jnp.inf)), labels.max() + 1
@@ -342,7 +342,9 @@ def _top_by_group(
     return jnp.where(some, top, 0.0), some
 
 
-def _by_product(values: Float[Array, "*n groups"], labels: Int[np.ndarray, " q"]) -> Float[Array, "*n #q"]:
+def _by_product(
+    values: Float[Array, "*n groups"], labels: Int[np.ndarray, " products"]
+) -> Float[Array, "*n #products"]:
     """Give each product the value of its group: (..., groups) -> (..., products)."""
     groups = values.shape[-1]
     if groups > FEW:

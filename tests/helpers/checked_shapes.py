@@ -1,9 +1,10 @@
-"""Play months of a small market while jaxtyping and beartype check every annotation of three rooms.
+"""Play a month of a small market while jaxtyping and beartype check every annotation of three rooms.
 
-A program of its own, since the rooms have to be imported under the check. Axes of the market have different lengths, but for
-those of fixed length that are equal.
+`python checked_shapes.py compiled` traces the month as ensembles compile it; `interpreted` plays it rule by rule, on the numbers
+of NumPy that rules get there. A program of its own, since the rooms have to be imported under the check.
 """
 
+import functools
 import inspect
 import sys
 from typing import get_type_hints
@@ -11,25 +12,32 @@ from typing import get_type_hints
 import jax
 import jax.numpy as jnp
 import numpy as np
+from beartype import BeartypeConf, beartype
 from beartype.door import die_if_unbearable
-from jaxtyping import install_import_hook, jaxtyped
+from jaxtyping import Shaped, install_import_hook, jaxtyped
 
 ROOMS = ("abm.engine", "abm.market", "abm.mechanisms")
-CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # an integer is a float
+AXES = {}
+"""Length of each axis that has a letter. Only jurisdictions and questions, and tiers and pairs, are equally many."""
+CONF = BeartypeConf(is_pep484_tower=True)  # an integer will do for a float
 
-with install_import_hook(ROOMS, CHECKER):
-    from abm.engine import Draws, floats_of, interpreted, run_many, seed_words
-    from abm.market.month import month
-    from abm.market.start import first_market
-    from abm.market.state import Equations, Values
-    from abm.runs.setup import Setup
 
-SIZES = dict(vendors=5, closed_labs=3, open_labs=5, entrants=1, adopters=10, investors=13)
-EQUATIONS = (
-    Equations(),
-    Equations(pricing="flexible", price_form="linear", short_sales=False),
-    Equations(pricing="nash"),
-)
+def bind_axes():
+    """Within one signature jaxtyping compares lengths with each other; this compares them with those of the market, too."""
+    for letter, length in AXES.items():
+        assert isinstance(np.empty((length, 0)), Shaped[np.ndarray, f"{letter} 0"])
+
+
+def checker(function):
+    """What the import hook puts around every function."""
+    checked = beartype(function, conf=CONF)
+
+    @functools.wraps(checked)
+    def call(*args, **kwargs):
+        bind_axes()
+        return checked(*args, **kwargs)
+
+    return call if '"' in str(inspect.signature(function)) or "'" in str(inspect.signature(function)) else checked
 
 
 def check_fields(kind):
@@ -40,12 +48,23 @@ def check_fields(kind):
         made = make(cls, *args, **kwargs)
         if not inspect.currentframe().f_back.f_globals["__name__"].startswith("jax."):
             with jaxtyped("context"):
+                bind_axes()
                 for name, hint in hints.items():
-                    die_if_unbearable(getattr(made, name), hint, exception_prefix=f"{kind.__name__}.{name}: ")
+                    die_if_unbearable(
+                        getattr(made, name), hint, conf=CONF, exception_prefix=f"{kind.__name__}.{name}: "
+                    )
         return made
 
     kind.__new__ = checked
 
+
+with install_import_hook(ROOMS, "sys.modules['__main__'].checker"):
+    from abm.engine import Draws, floats_of, interpreted, run_many, seed_words
+    from abm.market.month import month
+    from abm.market.start import HISTORY, LONGEST_LAG, first_market
+    from abm.market.state import Equations, Events, Values
+    from abm.runs.setup import Setup
+    from abm.support.axes import DAYS, JURISDICTIONS, QUESTIONS, STAGES, TIERS
 
 for name, module in list(sys.modules.items()):
     for kind in vars(module).values() if name.startswith(ROOMS) else ():
@@ -53,24 +72,41 @@ for name, module in list(sys.modules.items()):
             check_fields(kind)
 
 
-def play(setup, months):
-    """Trace a month under every combination of equations, one run and several; then play `months` rule by rule."""
-    values, draws = Values(jax.tree.map(jnp.asarray, setup.values)), Draws.from_seed(1)
-    market = first_market(values, 1, setup.populations, setup.networks, setup.cast)
+def small_setup(**sizes):
+    setup = Setup.of(scenario="article_bundle", months=30, **sizes)
+    p, labs = setup.populations, len(setup.cast.labs)
+    AXES.update(V=p.vendors, L=labs, q=labs * TIERS, J=p.adopters, I=p.investors, A=p.vendors + labs + 3)
+    AXES.update(T=TIERS, D=DAYS, R=len(JURISDICTIONS), Q=len(QUESTIONS), stage=STAGES, delay=HISTORY, lag=LONGEST_LAG)
+    return setup
 
-    def observables(seed, equations):
-        return month(market, values, setup.events(24), Draws.from_seed(seed), equations)[1].observables
 
-    for equations in EQUATIONS:
-        jax.make_jaxpr(month, static_argnums=4)(market, values, setup.events(24), draws, equations)
+def compiled():
+    """Trace the first market and a month, for several runs at once, under every kind of equations."""
+    setup = small_setup(vendors=5, closed_labs=3, open_labs=5, entrants=1, adopters=10, investors=13)
     seeds = np.stack([seed_words(seed) for seed in range(7)])
-    jax.make_jaxpr(jax.vmap(lambda seed: observables(seed, Equations()), axis_name="runs"))(seeds)
-    with interpreted():
-        for index in range(24, 24 + months):
-            market, _ = month(market, values, setup.events(index), draws, setup.equations)
+
+    def run(seed, p, events, equations):
+        market = first_market(Values(p), seed, setup.populations, setup.networks, setup.cast)
+        return month(market, Values(p), events, Draws.from_seed(seed), equations)[1].observables
+
+    for equations in (
+        Equations(),
+        Equations(pricing="flexible", price_form="linear", short_sales=False),
+        Equations(pricing="nash"),
+    ):
+        runs = jax.vmap(functools.partial(run, equations=equations), in_axes=(0, None, None), axis_name="runs")
+        jax.make_jaxpr(runs)(seeds, setup.values, setup.events(24))
     assert run_many(lambda runs: runs * 2.0, np.arange(3.0), chunk=2)[2] == 4.0
 
 
+def rule_by_rule():
+    setup = small_setup(vendors=5, closed_labs=1, open_labs=2, entrants=0, adopters=2, investors=4)
+    values = Values(jax.tree.map(jnp.asarray, setup.values))
+    market = first_market(values, 1, setup.populations, setup.networks, setup.cast)
+    with interpreted():
+        month(market, values, setup.events(24), Draws.from_seed(1), setup.equations)
+
+
 with floats_of(64):
-    play(Setup.of(scenario="article_bundle", months=30, **SIZES), months=2)
-print("shapes checked")
+    {"compiled": compiled, "interpreted": rule_by_rule}[sys.argv[1]]()
+print("checked")
