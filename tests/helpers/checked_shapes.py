@@ -62,7 +62,7 @@ with install_import_hook(ROOMS, "sys.modules['__main__'].checker"):
     from abm.engine import Draws, floats_of, interpreted, run_many, seed_words
     from abm.market.month import month
     from abm.market.start import HISTORY, LONGEST_LAG, first_market
-    from abm.market.state import Equations, Events, Values
+    from abm.market.state import Equations, Values
     from abm.runs.setup import Setup
     from abm.support.axes import DAYS, JURISDICTIONS, QUESTIONS, STAGES, TIERS
 
