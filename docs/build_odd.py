@@ -79,27 +79,25 @@ def state() -> str:
     for name in RECORDS:
         kind, rows = record(name)
         parts.append(f"**{name}.** {first_line(kind)}\n")
-        parts.append(
-            table(["variable", "meaning, (shape) and unit"], [[f"`{n}`", comment] for n, comment in rows]) + "\n"
-        )
+        parts.append(table(["variable", "per", "meaning and unit"], [[f"`{n}`", *row] for n, *row in rows]) + "\n")
     return "\n".join(parts).rstrip()
 
 
 def record(name: str) -> tuple[type, list[list[str]]]:
-    """A record of `abm.market.state`, and its attributes with the comments in its source."""
+    """A record of `abm.market.state`, and its attributes with their axes and the comments in its source."""
     from abm.market import state as module
     from abm.market.measures import MEASURES
 
     kind = getattr(module, name)
     rows = []
     for line in inspect.getsource(kind).splitlines():
-        match = re.match(r"\s+(\w+): Any(?:\s+# (.*))?$", line)
+        match = re.match(r"\s+(\w+): (?:Scalar|\w+\[Array, \" ?(.*)\"\])(?:\s+# (.*))?$", line)
         if match:
-            attribute, comment = match.groups()
+            attribute, along, comment = match.groups()
             if comment is None and attribute in MEASURES:  # described as an observable
-                comment = f"scalar, {MEASURES[attribute].meaning}"
-            rows.append([attribute, comment or ""])
-    if [n for n, _ in rows] != list(kind.names()):
+                comment = MEASURES[attribute].meaning
+            rows.append([attribute, (along or "").replace(" ", " × "), comment or ""])
+    if [n for n, *_ in rows] != list(kind.names()):
         raise SystemExit(f"abm/market/state.py: every attribute of {name} must be on a line of its own")
     return kind, rows
 

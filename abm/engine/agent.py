@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import mesa
 import numpy as np
+from jaxtyping import PyTree
 
 from abm.engine.fields import Field
 
@@ -156,14 +157,14 @@ class Agent(mesa.Agent):
         raise AttributeError(f"{type(self).__name__} has no field or attribute '{name}'")
 
 
-def bind(kind: type[Agent], row: dict[str, Any]) -> Any:
+def bind(kind: type[Agent], row: dict[str, Any]) -> Agent:
     """Create a lightweight agent of class `kind` on `row`, without a model and not registered with one."""
     agent = object.__new__(kind)
     object.__setattr__(agent, "_row", row)
     return agent
 
 
-def call_rule(kind: type[Agent], rule: str, agent: Any, shared: tuple[Any, ...], own: dict[str, Any]) -> Any:
+def call_rule(kind: type[Agent], rule: str, agent: Agent, shared: tuple[Any, ...], own: dict[str, PyTree]) -> PyTree:
     """Call a rule for one row, and turn JAX's tracing errors into a message about the rule."""
     try:
         method = getattr(kind, rule)

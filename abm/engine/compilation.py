@@ -7,11 +7,10 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 
-ON_PROCESSORS = {
+ON_PROCESSORS: dict[str, str | bool] = {
     "xla_cpu_experimental_ynn_fusion_type": "",  # its kernels take tens of ns per number for sums of two or four terms
     "xla_cpu_copy_insertion_use_region_analysis": True,  # fewer copies around loops and branches
 }
@@ -106,14 +105,14 @@ def own_settings(bits: int) -> Iterator[None]:
 
 
 @functools.cache
-def compiler_options() -> dict[str, Any]:
+def compiler_options() -> dict[str, str | bool]:
     """Options for `jax.jit` of a whole program, limited to those that the installed compiler supports."""
     if jax.default_backend() != "cpu":
         return {}
     return {name: value for name, value in ON_PROCESSORS.items() if _is_supported(name, value)}
 
 
-def _is_supported(name: str, value: Any) -> bool:
+def _is_supported(name: str, value: str | bool) -> bool:
     try:
         jax.jit(lambda x: x + 1, compiler_options={name: value}).lower(1.0).compile()
     except jax.errors.JaxRuntimeError:

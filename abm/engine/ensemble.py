@@ -5,31 +5,31 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from abm.engine.compilation import own_settings
 
 
-def concatenate_runs(parts: list[Any]) -> Any:
+def concatenate_runs(parts: list[PyTree]) -> PyTree:
     """Concatenate the outputs of chunks along the run axis."""
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 def run_many(
-    run: Callable[[Any], Any],
-    inputs: Any,
+    run: Callable[[PyTree], PyTree],
+    inputs: PyTree,
     *,
     chunk: int = 16,
     pad: bool = False,
     workers: int | None = None,
-    keep: Callable[[Any], Any] = lambda out: out,
+    keep: Callable[[PyTree], PyTree] = lambda out: out,
     progress: Callable[[int, int, float], None] | None = None,
     x64: bool = True,
-) -> Any:
+) -> PyTree:
     """Compute the outputs (NumPy) of ``run`` for every row of ``inputs``.
 
     Parameters
@@ -62,11 +62,11 @@ def run_many(
     starts = list(range(0, total, chunk))
     workers = min(workers or os.cpu_count() or 1, len(starts))
     began, done = time.perf_counter(), 0
-    parts: dict[int, Any] = {}
+    parts: dict[int, PyTree] = {}
 
     compiled = threading.Event()
 
-    def task(start: int) -> Any:
+    def task(start: int) -> PyTree:
         try:
             with own_settings(64 if x64 else 32):
                 rows = jnp.minimum(jnp.arange(start, start + chunk), total - 1)
@@ -78,7 +78,7 @@ def run_many(
         real = min(chunk, total - start)
         return jax.tree.map(lambda x: np.array(x[:real]), out)
 
-    def store(start: int, part: Any) -> None:
+    def store(start: int, part: PyTree) -> None:
         nonlocal done
         parts[start] = part
         done += min(chunk, total - start)

@@ -3,10 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, PyTree
+
+from abm.support.shapes import AnyArray, Index
+
+Flag = Bool[AnyArray, ""] | np.bool_ | bool
 
 _interpreted: ContextVar[bool] = ContextVar("interpreted", default=False)
 
@@ -26,7 +31,7 @@ def is_interpreted() -> bool:
     return _interpreted.get()
 
 
-def loop(body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tuple[Any, Any]:
+def loop(body: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]], carry: PyTree, xs: PyTree) -> tuple[PyTree, PyTree]:
     """`jax.lax.scan(body, carry, xs)`, or the equivalent Python loop in interpreted mode."""
     if not is_interpreted():
         return jax.lax.scan(body, carry, xs)
@@ -38,15 +43,19 @@ def loop(body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any) -> tu
 
 
 def loop_between(
-    body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, bounds: tuple[Any, Any], outputs: Any
-) -> tuple[Any, Any]:
+    body: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]],
+    carry: PyTree,
+    xs: PyTree,
+    bounds: tuple[Index | int, Index | int],
+    outputs: PyTree,
+) -> tuple[PyTree, PyTree]:
     """Loop over the rows ``bounds[0] <= i < bounds[1]`` of `xs`, and replace those rows of `outputs` by the new outputs.
 
     The bounds are values, not shapes: one compiled program serves runs of any length up to that of `xs`, as well as runs
     that branch off from the middle of another run.
     """
 
-    def step(i: Any, state: Any) -> Any:
+    def step(i: Index | int, state: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
         carry, outputs = state
         carry, out = body(carry, jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), xs))
         put = jax.lax.dynamic_update_index_in_dim
@@ -60,7 +69,7 @@ def loop_between(
     return jax.lax.fori_loop(*bounds, step, (carry, outputs))
 
 
-def without_weak_types(state: Any) -> Any:
+def without_weak_types(state: PyTree) -> PyTree:
     """Return the same arrays without JAX's weak types.
 
     A program that returns its state with types other than those it received is traced and compiled a second time.
@@ -68,7 +77,7 @@ def without_weak_types(state: Any) -> Any:
     return jax.tree.map(lambda x: jax.lax.convert_element_type(x, jnp.result_type(x)), state)
 
 
-def map_rows(function: Callable[[Any], Any], rows: Any) -> Any:
+def map_rows(function: Callable[[PyTree], PyTree], rows: PyTree) -> PyTree:
     """Apply ``function`` to every row of a tree of arrays and stack the results, by `jax.vmap` or by a Python loop."""
     if not is_interpreted():
         return jax.vmap(function)(rows)
@@ -81,7 +90,7 @@ RUNS = "runs"
 """Name of the axis along which runs are batched."""
 
 
-def in_any_run(condition: Any) -> Any:
+def in_any_run(condition: Flag) -> Flag:
     """Whether the condition holds in any run of the batch.
 
     Use it in `when` to skip an action that does not change the state where the condition is false: skipping it then
@@ -93,7 +102,7 @@ def in_any_run(condition: Any) -> Any:
         return condition
 
 
-def when(condition: Any, action: Callable[[Any], Any], state: Any) -> Any:
+def when(condition: Flag, action: Callable[[PyTree], PyTree], state: PyTree) -> PyTree:
     """``action(state)`` if the condition holds, otherwise ``state``; in compiled mode, too, only the chosen branch runs.
 
     The condition must be the same for all runs of an ensemble (a day of the week, say). Only arrays that the action
@@ -104,14 +113,14 @@ def when(condition: Any, action: Callable[[Any], Any], state: Any) -> Any:
     leaves, tree = jax.tree.flatten(state)
     moving: list[int] = []
 
-    def probe(inputs: list[Any]) -> int:
+    def probe(inputs: list[Array]) -> int:
         outputs = jax.tree.leaves(action(jax.tree.unflatten(tree, inputs)))
         moving.extend(i for i, (a, b) in enumerate(zip(inputs, outputs, strict=True)) if a is not b)
         return 0
 
     jax.eval_shape(probe, leaves)
 
-    def act(values: list[Any]) -> list[Any]:
+    def act(values: list[Array]) -> list[Array]:
         inputs = list(leaves)
         for i, value in zip(moving, values, strict=True):
             inputs[i] = value

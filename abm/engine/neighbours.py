@@ -1,11 +1,11 @@
 """Averages over an agent's neighbours in a network."""
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
+from jaxtyping import Array, Float, Int, Shaped
 
 from abm.engine.devices import on_accelerator
 
@@ -14,15 +14,17 @@ WRITTEN_OUT = 16
 to compile."""
 
 
-def mean_of_neighbours(values: Any, lists: Any) -> jax.Array:
-    """Mean over each agent's neighbours, shape (agents, ...).
+def mean_of_neighbours(
+    values: Shaped[Array, " agents *n"], lists: Int[Array, "agents k"]
+) -> Float[Array, " agents *n"]:
+    """Mean over each agent's neighbours.
 
-    values : (agents, ...), any unit. lists : (agents, k) integers, row i the agents that agent i listens to.
+    values : any unit. lists : row i holds the agents that agent i listens to.
     """
     return _mean(values, lists)
 
 
-def _one_by_one(values: Any, lists: Any) -> jax.Array:
+def _one_by_one(values: Shaped[Array, " agents *n"], lists: Int[Array, "agents k"]) -> Float[Array, " agents *n"]:
     """Mean by k gathers that fuse with the sum; a single gather would write all values to memory first."""
     values = jax.lax.optimization_barrier(values)  # otherwise a second round would repeat the first one's work k times
     if lists.shape[1] > WRITTEN_OUT:
@@ -37,7 +39,9 @@ _mean = custom_vmap(_one_by_one)
 
 
 @_mean.def_vmap
-def _of_runs(_size: int, batched: list[bool], values: Any, lists: Any) -> tuple[jax.Array, bool]:
+def _of_runs(
+    _size: int, batched: list[bool], values: Shaped[Array, "..."], lists: Int[Array, "..."]
+) -> tuple[Float[Array, "runs agents ..."], bool]:
     """Mean in a batch of runs that share their lists: a neighbour's values in all runs are contiguous and fetched at once.
 
     Terms are added in the order of `_one_by_one`, so that a run gives the same numbers on its own.
@@ -49,7 +53,7 @@ def _of_runs(_size: int, batched: list[bool], values: Any, lists: Any) -> tuple[
     return jnp.moveaxis(_sum(values, lists) / lists.shape[1], -1, 0), True
 
 
-def _sum(values: jax.Array, lists: Any) -> jax.Array:
+def _sum(values: Shaped[Array, " agents *n"], lists: Int[Array, "agents k"]) -> Shaped[Array, " agents *n"]:
     """Sum over each agent's neighbours, first to last.
 
     On a CPU, this is a loop: an unrolled sum would be computed again in every place that uses it, with all k fetched arrays

@@ -2,14 +2,19 @@
 
 import dataclasses
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, PyTree, Shaped
 
 from abm.engine.agent import Agent, RuleError, bind, call_rule
 from abm.engine.modes import is_interpreted
+from abm.support.shapes import AnyArray
+
+Column = Shaped[Array, "agents ..."]
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["columns"], meta_fields=["kind", "offset"])
@@ -21,12 +26,12 @@ class Population:
     """
 
     kind: type[Agent]
-    columns: dict[str, jax.Array]
+    columns: dict[str, Column]
     offset: int = 0
 
     @classmethod
     def create(
-        cls, kind: type[Agent], size: int, *, sizes: dict[str, int] | None = None, offset: int = 0, **given: Any
+        cls, kind: type[Agent], size: int, *, sizes: dict[str, int] | None = None, offset: int = 0, **given: ArrayLike
     ) -> "Population":
         """Create `size` agents. `given` sets fields, the others take their defaults; `sizes` gives the lengths of named axes.
 
@@ -57,17 +62,19 @@ class Population:
         """Number of agents, active or not."""
         return next(iter(self.columns.values())).shape[0]
 
-    def __getattr__(self, name: str) -> jax.Array:
+    def __getattr__(self, name: str) -> Column:
         columns = self.__dict__.get("columns")
         if columns is None or name not in columns:
             raise AttributeError(f"no field '{name}'")
         return columns[name]
 
-    def replace(self, **columns: Any) -> "Population":
+    def replace(self, **columns: Column) -> "Population":
         """A copy of the population with some columns replaced."""
         return dataclasses.replace(self, columns={**self.columns, **columns})
 
-    def do(self, rule: str, *shared: Any, where: Any = None, **own: Any) -> "Population":
+    def do(
+        self, rule: str, *shared: Any, where: Bool[AnyArray, " agents"] | None = None, **own: PyTree
+    ) -> "Population":
         """Run a rule for every agent, and return the population with the fields that the rule assigned.
 
         Parameters
@@ -85,7 +92,7 @@ class Population:
         if is_interpreted():
             return self._do_one_by_one(rule, shared, acting, own)
 
-        def act(row: dict[str, Any], mine: dict[str, Any]) -> dict[str, Any]:
+        def act(row: dict[str, Array], mine: dict[str, PyTree]) -> dict[str, AnyArray]:
             agent = bind(self.kind, dict(row))
             call_rule(self.kind, rule, agent, shared, mine)
             assigned = {name: value for name, value in agent._row.items() if value is not row[name]}
@@ -94,7 +101,7 @@ class Population:
         changed = jax.vmap(act)(self.columns, own)
         return self.replace(**{name: _where(acting, changed[name], self.columns[name]) for name in changed})
 
-    def ask(self, rule: str, *shared: Any, **own: Any) -> Any:
+    def ask(self, rule: str, *shared: Any, **own: PyTree) -> PyTree:
         """Run a rule for every agent and return its results, one row per agent; no state changes.
 
         Inactive agents are included: mask their rows.
@@ -109,12 +116,14 @@ class Population:
             ]
             return jax.tree.map(lambda *rows: jnp.stack([jnp.asarray(r) for r in rows]), *answers)
 
-        def answer(row: dict[str, Any], mine: dict[str, Any]) -> Any:
+        def answer(row: dict[str, Array], mine: dict[str, PyTree]) -> PyTree:
             return call_rule(self.kind, rule, bind(self.kind, dict(row)), shared, mine)
 
         return jax.vmap(answer)(self.columns, own)
 
-    def _do_one_by_one(self, rule: str, shared: tuple[Any, ...], acting: Any, own: dict[str, Any]) -> "Population":
+    def _do_one_by_one(
+        self, rule: str, shared: tuple[Any, ...], acting: Bool[AnyArray, " agents"], own: dict[str, PyTree]
+    ) -> "Population":
         host = {name: np.array(column) for name, column in self.columns.items()}
         for i in map(int, np.flatnonzero(np.asarray(acting))):
             row = _row(host, i)
@@ -149,13 +158,13 @@ class Group:
         """Number of agents in all populations, active or not."""
         return sum(p.size for p in self.populations)
 
-    def __getattr__(self, name: str) -> jax.Array:
+    def __getattr__(self, name: str) -> Column:
         if name.startswith("__") or name == "populations":
             raise AttributeError(name)
         parts = [getattr(p, name) for p in self.populations]
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
-    def split(self, rows: Any) -> list[Any]:
+    def split(self, rows: PyTree) -> list[PyTree]:
         """Split arrays with one row per agent of the group into one piece per population."""
         pieces, start = [], 0
         for population in self.populations:
@@ -164,12 +173,12 @@ class Group:
             start = stop
         return pieces
 
-    def replace(self, **columns: Any) -> "Group":
+    def replace(self, **columns: Shaped[AnyArray, "agents ..."]) -> "Group":
         """A copy of the group with some columns replaced; each has one row per agent of the group."""
         parts = self.split({name: jnp.asarray(value) for name, value in columns.items()})
         return Group(*(p.replace(**part) for p, part in zip(self.populations, parts, strict=True)))
 
-    def do(self, rule: str, *shared: Any, where: Any = None, **own: Any) -> "Group":
+    def do(self, rule: str, *shared: Any, where: Bool[AnyArray, " agents"] | None = None, **own: PyTree) -> "Group":
         """Call `Population.do` on every population; `where` and `own` have one row per agent of the group."""
         masks = [None] * len(self.populations) if where is None else self.split(where)
         return Group(
@@ -179,13 +188,13 @@ class Group:
             )
         )
 
-    def ask(self, rule: str, *shared: Any, **own: Any) -> Any:
+    def ask(self, rule: str, *shared: Any, **own: PyTree) -> PyTree:
         """Call `Population.ask` on every population and concatenate the results."""
         answers = [p.ask(rule, *shared, **mine) for p, mine in zip(self.populations, self.split(own), strict=True)]
         return answers[0] if len(answers) == 1 else jax.tree.map(lambda *rows: jnp.concatenate(rows), *answers)
 
-    def is_kind(self, kind: type[Agent]) -> np.ndarray:
-        """Mask (agents,) of the rows whose class is `kind` or a subclass of it (a constant, not traced)."""
+    def is_kind(self, kind: type[Agent]) -> Bool[np.ndarray, " agents"]:
+        """Mask of the rows whose class is `kind` or a subclass of it (a constant, not traced)."""
         return np.concatenate([np.full(p.size, issubclass(p.kind, kind)) for p in self.populations])
 
 
@@ -195,13 +204,15 @@ def _axis(sizes: dict[str, int] | None, axis: str, kind: type[Agent], name: str)
     return sizes[axis]
 
 
-def _row(host: dict[str, np.ndarray], index: int) -> dict[str, Any]:
+def _row(host: dict[str, np.ndarray], index: int) -> dict[str, np.ndarray | np.generic]:
     # Scalars are returned as NumPy scalars, so that Python branches work in interpreted mode; vectors are copied, so that
     # a rule cannot modify the columns directly.
     return {name: (column[index] if column.ndim == 1 else column[index].copy()) for name, column in host.items()}
 
 
-def _fitting(numpy: Any, kind: type[Agent], rule: str, name: str, value: Any, old: Any) -> Any:
+def _fitting(
+    numpy: ModuleType, kind: type[Agent], rule: str, name: str, value: Any, old: Shaped[AnyArray, "*n"] | np.generic
+) -> Shaped[AnyArray, "*n"]:
     """Convert the value that a rule assigned to a field to the field's shape and type. Raises RuleError if it does not fit."""
     try:
         return numpy.broadcast_to(numpy.asarray(value, old.dtype), old.shape)
@@ -211,7 +222,9 @@ def _fitting(numpy: Any, kind: type[Agent], rule: str, name: str, value: Any, ol
         raise RuleError(message) from None
 
 
-def answer_like(template: Any, answer: Any, kind: type[Agent], rule: str) -> Any:
+def answer_like(
+    template: Shaped[AnyArray, "*n"] | np.generic, answer: Any, kind: type[Agent], rule: str
+) -> Shaped[Array, "*n"]:
     """Convert the result of `rule` to the shape and type of `template`. Raises RuleError, naming the rule, if it does not fit."""
     try:
         if answer is None or jnp.asarray(answer).dtype.kind == "c":
@@ -223,5 +236,7 @@ def answer_like(template: Any, answer: Any, kind: type[Agent], rule: str) -> Any
         raise RuleError(f"rule {kind.__name__}.{rule} returns {given}, but must return {expected}") from None
 
 
-def _where(mask: Any, new: jax.Array, old: jax.Array) -> jax.Array:
+def _where(
+    mask: Bool[AnyArray, " agents"], new: Shaped[AnyArray, " agents *n"], old: Shaped[Array, " agents *n"]
+) -> Shaped[Array, " agents *n"]:
     return jnp.where(jnp.reshape(mask, mask.shape + (1,) * (new.ndim - 1)), new, old)

@@ -12,13 +12,14 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.export
 import numpy as np
+from jaxtyping import Array, ArrayLike, PyTree, PyTreeDef
 
 from abm.engine.compilation import cache_folder
+from abm.support.shapes import AnyArray
 
 CHECKSUM = 32
 """Length, in bytes, of the checksum at the head of a stored file: the SHA-256 of the rest."""
@@ -61,14 +62,14 @@ class Traces:
         self.identity = identity if os.environ.get("ABM_KEEP_TRACED") == "1" else ""
 
     def compiled(
-        self, function: Callable[..., Any], like: Callable[..., Any], options: dict[str, Any]
-    ) -> Callable[..., Any]:
+        self, function: Callable[..., PyTree], like: Callable[..., PyTree], options: dict[str, str | bool]
+    ) -> Callable[..., PyTree]:
         """Compile a function of trees of arrays; `like` maps its arguments to a tree of the structure of its result."""
         if not self.identity:
             return jax.jit(function, compiler_options=options)
-        programs: dict[str, Callable[..., Any]] = {}
+        programs: dict[str, Callable[..., list[Array]]] = {}
 
-        def call(*args: Any) -> Any:
+        def call(*args: PyTree) -> PyTree:
             leaves, tree = jax.tree.flatten(args)
             leaves = [leaf if isinstance(leaf, jax.Array) else _as_computed(leaf) for leaf in leaves]
             name = _name_of(self.identity, leaves)
@@ -78,12 +79,12 @@ class Traces:
 
         return call
 
-    def shapes(self, function: Callable[..., Any], like: Any) -> Callable[..., Any]:
+    def shapes(self, function: Callable[..., PyTree], like: PyTree) -> Callable[..., PyTree]:
         """Like `jax.eval_shape`: what the function would return, as shapes and types, in a tree of the structure `like`."""
         if not self.identity:
             return functools.partial(jax.eval_shape, function)
 
-        def call(*args: Any) -> Any:
+        def call(*args: PyTree) -> PyTree:
             def trace() -> bytes:
                 leaves = jax.tree.leaves(jax.eval_shape(function, *args))
                 return json.dumps([(leaf.shape, str(leaf.dtype)) for leaf in leaves]).encode()
@@ -96,11 +97,11 @@ class Traces:
 
 
 def _compiled(
-    name: str, function: Callable[..., Any], leaves: list[Any], tree: Any, options: dict[str, Any]
-) -> Callable[..., Any]:
+    name: str, function: Callable[..., PyTree], leaves: list[AnyArray], tree: PyTreeDef, options: dict[str, str | bool]
+) -> Callable[..., list[Array]]:
     """Compile a function for arguments with these leaves, from its stored trace; it takes and returns leaves."""
 
-    def flat(*leaves: Any) -> list[Any]:
+    def flat(*leaves: Array) -> list[Array]:
         return jax.tree.leaves(function(*jax.tree.unflatten(tree, leaves)))
 
     shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
@@ -114,7 +115,7 @@ def _compiled(
     return jax.jit(call, compiler_options=options).lower(*shapes).compile()
 
 
-def _name_of(identity: str, leaves: list[Any]) -> str:
+def _name_of(identity: str, leaves: list[AnyArray]) -> str:
     """Name of a stored trace: a hash of the identity, the shapes and types of the arrays, and the version of JAX."""
     shapes = [(leaf.shape, str(leaf.dtype)) for leaf in leaves]
     head = [
@@ -127,7 +128,7 @@ def _name_of(identity: str, leaves: list[Any]) -> str:
     return hashlib.sha256(json.dumps(head, default=str).encode()).hexdigest()[:32]
 
 
-def _as_computed(leaf: Any) -> np.ndarray:
+def _as_computed(leaf: ArrayLike) -> np.ndarray:
     """Convert a number to a NumPy array of the width that JAX is set to; creating a JAX array would compile a program."""
     array = np.asarray(leaf)
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)

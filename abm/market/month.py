@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from jaxtyping import Array, Float
 
 from abm.engine import Draws, without_weak_types
 from abm.market.observables import ProductRecord, mask_invalid_prices, observe, record_products
@@ -15,7 +17,8 @@ from abm.market.phases.policy import adjust_policy
 from abm.market.phases.release import release_models
 from abm.market.phases.research import do_research
 from abm.market.phases.tokens import trade_tokens
-from abm.market.state import Equations, Market, Now, Values
+from abm.market.state import Equations, Events, Market, Now, Values
+from abm.support.shapes import Scalar
 
 Phase = Callable[[Market, Now], Market]
 
@@ -37,12 +40,14 @@ USUAL = Equations()
 class Month(NamedTuple):
     """The report of one month."""
 
-    observables: Mapping[str, Any]
+    observables: Mapping[str, Scalar]
     products: ProductRecord
-    daily_returns: Any  # (D, A) log returns
+    daily_returns: Float[Array, "D A"]  # log returns
 
 
-def month(market: Market, p: Values, events: Any, draws: Draws, equations: Equations = USUAL) -> tuple[Market, Month]:
+def month(
+    market: Market, p: Values, events: Events, draws: Draws, equations: Equations = USUAL
+) -> tuple[Market, Month]:
     """Run one month (a pure function): return the market at its end and its report. Month 0 is January 2023."""
     now = Now(p, events, draws.at(market.month), equations)
     before = market

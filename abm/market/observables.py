@@ -1,30 +1,31 @@
 """9. Observe: the observables and products that a run reports every month."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.market.phases.accounts import consumer_surplus, outlook_of
 from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, per_product, quantities
-from abm.market.state import Market, Now
+from abm.market.state import Flows, Market, Now
 from abm.mechanisms import beliefs, capacity, investment, welfare
 from abm.support.axes import JURISDICTIONS, QUESTIONS, TIERS
+from abm.support.shapes import AnyArray, Scalar
 
 LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 """Capabilities (nats) for which the cheapest price is reported."""
 
 
 class ProductRecord(NamedTuple):
-    """All products of a month (L, T)."""
+    """All products of a month; results have months, and runs, in front."""
 
-    price: Any  # $ per M tokens
-    capability: Any  # nats
-    released: Any  # bool
-    revision: Any  # ln change of list price without a release
-    active: Any  # bool
-    volume: Any  # M tokens
+    price: Float[AnyArray, "... L T"]  # $ per M tokens
+    capability: Float[AnyArray, "... L T"]  # nats
+    released: Bool[AnyArray, "... L T"]
+    revision: Float[AnyArray, "... L T"]  # ln change of list price without a release
+    active: Bool[AnyArray, "... L T"]
+    volume: Float[AnyArray, "... L T"]  # M tokens
 
 
 def record_products(market: Market) -> ProductRecord:
@@ -35,7 +36,7 @@ def record_products(market: Market) -> ProductRecord:
     return ProductRecord(labs.price, labs.capability, labs.released, labs.revision, on, volume)
 
 
-def observe(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
+def observe(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
     """All observables of the month; `before` is the market at its start, for the accounting residuals."""
     return (
         pricing_power(market, now)
@@ -49,7 +50,7 @@ def observe(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
     )
 
 
-def mask_invalid_prices(observables: dict[str, jax.Array], products: ProductRecord) -> dict[str, jax.Array]:
+def mask_invalid_prices(observables: dict[str, Scalar], products: ProductRecord) -> dict[str, Scalar]:
     """Set all observables to NaN unless every price on sale is finite and positive.
 
     An invalid price from a user's rule would otherwise look like a market without sales or without costs.
@@ -58,7 +59,7 @@ def mask_invalid_prices(observables: dict[str, jax.Array], products: ProductReco
     return {name: jnp.where(invalid, jnp.nan, value) for name, value in observables.items()}
 
 
-def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
+def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     """Measures of pricing power: no single one is enough (Frank and Salkever 1997)."""
     p, labs = now.p, market.labs
     is_open, on = is_open_lab(labs), labs.active
@@ -96,7 +97,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, jax.Array]:
     }
 
 
-def prices(market: Market, now: Now) -> dict[str, jax.Array]:
+def prices(market: Market, now: Now) -> dict[str, Scalar]:
     """Price indices, list prices and the cheapest price by capability."""
     labs, adopters = market.labs, market.adopters
     on = per_product(labs.active)
@@ -116,7 +117,7 @@ def prices(market: Market, now: Now) -> dict[str, jax.Array]:
     return out
 
 
-def race(market: Market, now: Now) -> dict[str, jax.Array]:
+def race(market: Market, now: Now) -> dict[str, Scalar]:
     """Frontiers and gaps, research, releases and distillation."""
     labs = market.labs
     on = labs.active * 1.0
@@ -142,7 +143,7 @@ def race(market: Market, now: Now) -> dict[str, jax.Array]:
     }
 
 
-def chips_and_compute(market: Market, now: Now) -> dict[str, jax.Array]:
+def chips_and_compute(market: Market, now: Now) -> dict[str, Scalar]:
     """Vendors' sales and margins, machines and their rental price."""
     p, vendors, cloud, labs = now.p, market.vendors, market.cloud, market.labs
     installed = cloud.installed.sum() + (labs.machines * labs.active).sum()
@@ -175,7 +176,7 @@ def chips_and_compute(market: Market, now: Now) -> dict[str, jax.Array]:
     }
 
 
-def enforcement_and_entry(market: Market, now: Now) -> dict[str, jax.Array]:
+def enforcement_and_entry(market: Market, now: Now) -> dict[str, Scalar]:
     """Detections, suits, entry and exit."""
     labs, accounts = market.labs, market.accounts
     return {
@@ -191,7 +192,7 @@ def enforcement_and_entry(market: Market, now: Now) -> dict[str, jax.Array]:
     }
 
 
-def beliefs_and_equities(market: Market, now: Now) -> dict[str, jax.Array]:
+def beliefs_and_equities(market: Market, now: Now) -> dict[str, Scalar]:
     """Market values, and the beliefs and attention of investors weighted by wealth."""
     investors, exchange = market.investors, market.exchange
     weight = jnp.where(investors.active, investors.wealth, 0.0)
@@ -222,7 +223,7 @@ def beliefs_and_equities(market: Market, now: Now) -> dict[str, jax.Array]:
     return out | {f"belief_{names[i]}": mean[i] for i in range(len(QUESTIONS))}
 
 
-def surpluses(market: Market, now: Now) -> dict[str, jax.Array]:
+def surpluses(market: Market, now: Now) -> dict[str, Scalar]:
     """Welfare: users' gain net of all payments, plus producers' profits minus the machines they buy.
 
     On a cash basis: machines are charged when they are bought. Power is taken at cost, since the model has no resource
@@ -261,7 +262,7 @@ def surpluses(market: Market, now: Now) -> dict[str, jax.Array]:
     return out
 
 
-def residuals(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
+def residuals(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
     """Accounting identities: change of every stock minus its flows, relative to the flows; zero up to rounding."""
     f = market.flows
     labs_in = f.tokens - _hosted(f) + f.fees + f.advertising + f.tuition + f.damages + f.funding + f.rescued + f.entry
@@ -294,10 +295,10 @@ def residuals(before: Market, market: Market, now: Now) -> dict[str, jax.Array]:
     }
 
 
-def _hosted(flows: Any) -> jax.Array:
+def _hosted(flows: Flows) -> Scalar:
     return flows.rent_hosts + flows.hosts_margin
 
 
-def _machines(market: Market) -> jax.Array:
+def _machines(market: Market) -> Scalar:
     labs = market.labs
     return labs.machines.sum() + labs.ordered.sum() + market.cloud.installed.sum() + market.cloud.ordered.sum()

@@ -18,6 +18,7 @@ from abm.scenarios.timeline import SIZES, Cast
 from abm.support.axes import JURISDICTIONS
 from abm.support.inputs import whole
 from abm.support.messages import AbmWarning
+from abm.support.shapes import AnyArray
 
 CLASS_OF_ROLE: dict[str, type[Agent]] = {
     "vendors": ChipVendor,
@@ -136,7 +137,7 @@ class Populations:
             kinds[-1] = (kind, number + self.entrants)
         return kinds
 
-    def group(self, role: str, sizes: dict[str, int], columns: dict[str, Any]) -> Group:
+    def group(self, role: str, sizes: dict[str, int], columns: Mapping[str, AnyArray]) -> Group:
         """Create the populations of a role; `columns` have one row per agent of the role."""
         populations, start = [], 0
         for kind, number in self.kinds(role):
@@ -149,7 +150,7 @@ class Populations:
         return Group(*populations)
 
 
-def role_of(kind: Any) -> str:
+def role_of(kind: object) -> str:
     """The role of a class of agents. Raises ValueError for a class without one."""
     for role, base in CLASS_OF_ROLE.items():
         if isinstance(kind, type) and issubclass(kind, base):

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, UInt32
 
 from abm.agents import Adopter, InfrastructureFirm, Investor
 from abm.engine import Draws, Group, Population, without_weak_types
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
 from abm.market.starting_values import offset_of, value_of, values_of
-from abm.market.state import Accounts, Cloud, Exchange, Flows, Market, Networks
+from abm.market.state import Accounts, Cloud, Exchange, Flows, Market, Networks, Values
 from abm.scenarios.timeline import Cast
 from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS, STAGES, TIERS
+from abm.support.shapes import AnyArray
 
 LONGEST_LAG = 48  # months
 HISTORY = 12  # months of past capability that are stored, the longest access delay
 
 
-NOT_YET: Any = None
-
-
-def first_market(p: Any, seed: Any, populations: Populations, networks: Networks, cast: Cast) -> Market:
+def first_market(
+    p: Values, seed: int | UInt32[AnyArray, 2], populations: Populations, networks: Networks, cast: Cast
+) -> Market:
     """The market just before January 2023. `seed` and `p` may be traced; the other arguments determine shapes."""
     draws = Draws.from_seed(seed).at(1_000_003)  # a period beyond all months of a run
     labs = len(cast.labs)
@@ -37,28 +36,17 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
         "vendor": len(cast.vendors),
     }
     sizes["asset"] = len(cast.vendors) + labs + 3
-    lab_group = first_labs(p, populations, sizes, cast)
-    market_parts: dict[str, Any] = dict(
-        vendors=first_vendors(p, populations, sizes, cast),
-        labs=lab_group,
-        adopters=first_adopters(p, draws, populations, sizes, lab_group),
-        investors=first_investors(p, draws, populations, sizes),
-        regulators=populations.group(
-            "regulators",
-            sizes,
-            {"home": jnp.arange(4), "announced": p.ip_strength} | {name: getattr(p, name) for name in INSTRUMENTS},
-        ),
-        infrastructure=Group(
-            Population.create(
-                InfrastructureFirm,
-                3,
-                layer=jnp.arange(3),
-                revenue=jnp.array(value_of("layer_revenue")),
-                other_income=jnp.array(value_of("layer_other_income")),
-                profit=jnp.array(value_of("layer_other_income")),
-            )
-        ),
-        networks=networks,
+    vendors, lab_group = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
+    investors = first_investors(p, draws, populations, sizes)
+    layers = Group(
+        Population.create(
+            InfrastructureFirm,
+            3,
+            layer=jnp.arange(3),
+            revenue=jnp.array(value_of("layer_revenue")),
+            other_income=jnp.array(value_of("layer_other_income")),
+            profit=jnp.array(value_of("layer_other_income")),
+        )
     )
     region = jnp.stack([p.region_us, p.region_china, p.region_eu, p.region_row])
     installed = p.compute_start * region
@@ -89,44 +77,57 @@ def first_market(p: Any, seed: Any, populations: Populations, networks: Networks
     )  # fmt: skip
     flows = Flows(**dict.fromkeys(Flows.names(), zero))
     market = Market(
-        **market_parts, cloud=cloud, exchange=NOT_YET, accounts=accounts, flows=flows, month=jnp.zeros((), int)
+        vendors=vendors,
+        labs=lab_group,
+        adopters=first_adopters(p, draws, populations, sizes, lab_group),
+        investors=investors.replace(holdings=investors.wealth[:, None] * jnp.ones(sizes["asset"])),
+        regulators=populations.group(
+            "regulators",
+            sizes,
+            {"home": jnp.arange(4), "announced": p.ip_strength} | {name: getattr(p, name) for name in INSTRUMENTS},
+        ),
+        infrastructure=layers,
+        cloud=cloud,
+        exchange=first_exchange(vendors, lab_group, layers, p),
+        accounts=accounts,
+        flows=flows,
+        networks=networks,
+        month=jnp.zeros((), int),
     )
-    return without_weak_types(with_exchange(market, p, sizes["asset"]))
+    return without_weak_types(market)
 
 
-def with_exchange(market: Market, p: Any, assets: int) -> Market:
-    """Open the exchange with prices equal to values and holdings in proportion to investors' wealth."""
-    vendors, labs, layers = market.vendors, market.labs, market.infrastructure
+def first_exchange(vendors: Group, labs: Group, layers: Group, p: Values) -> Exchange:
+    """Prices equal to values; investors hold everything."""
+    assets = vendors.size + labs.size + layers.size
     chips = p.multiple_chips * 12 * p.chip_price_start * vendors.capacity
     lab = jnp.where(labs.active, p.lab_option_value * jnp.exp(jnp.minimum(labs.capability[:, 0], 0.0)) + labs.cash, 1.0)
     base = jnp.log(jnp.concatenate([chips, lab, 12 * p.multiple_layers * layers.profit]))
-    exchange = Exchange(
+    return Exchange(
         log_price=base, base=base, target_base=base,
         shares=jnp.ones(assets), position=jnp.ones(assets), momentum=jnp.zeros(assets),
-        variance=usual_noise_of(market, p) ** 2,
+        variance=usual_noise_of(assets, layers, p) ** 2,
         dealer_cash=jnp.zeros(()), signal=jnp.zeros(len(QUESTIONS)), precision=jnp.zeros(len(QUESTIONS)), claims=jnp.zeros(2),
         salience=jnp.zeros(()), daily_returns=jnp.zeros((DAYS, assets)),
     )  # fmt: skip
-    held = market.investors.wealth[:, None] * jnp.ones(assets)
-    return market.replace(exchange=exchange, investors=market.investors.replace(holdings=held))
 
 
-def homes(luck: Any, shares: tuple[float, ...]) -> Any:
-    """Draw home jurisdictions (n,) from uniform `luck`, with the given shares of the world's users or wealth."""
+def homes(luck: Float[Array, " agents"], shares: tuple[float, ...]) -> Int[Array, " agents"]:
+    """Draw home jurisdictions from uniform `luck`, with the given shares of the world's users or wealth."""
     return jnp.searchsorted(jnp.cumsum(jnp.array(shares[:-1])), luck).astype(int)
 
 
-def mean_one(name: str, luck: Any) -> Any:
+def mean_one(name: str, luck: Float[Array, " agents"]) -> Float[Array, " agents"]:
     """Lognormal variables of mean one from standard normal `luck`; `name` is that of the standard deviation."""
     return jnp.exp(value_of(name) * luck - offset_of(name))
 
 
-def each(name: str, size: int) -> np.ndarray:
-    """Starting values (size,) of agents of one kind."""
+def each(name: str, size: int) -> Float[np.ndarray, " agents"]:
+    """Starting values of agents of one kind."""
     return np.array(values_of(name, size), dtype=float)
 
 
-def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
+def first_vendors(p: Values, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n = populations.vendors
     share = each("vendor_capacity", n)
     cost = each("vendor_cost", n)
@@ -156,7 +157,7 @@ def first_vendors(p: Any, populations: Populations, sizes: dict[str, int], cast:
     )
 
 
-def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
+def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n_closed, n_open, free = populations.closed_labs, populations.open_labs, populations.entrants
     home = np.array([cast.jurisdictions.index(h) for h in cast.lab_home])
     capability = each("closed_capability", n_closed)
@@ -164,7 +165,7 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Ca
     cash = each("closed_cash", n_closed)
     monetisation = each("closed_monetisation", n_closed)
     common = jnp.round(p.closed_monetisation).astype(int)
-    closed: dict[str, Any] = dict(
+    closed: dict[str, AnyArray] = dict(
         home=home[:n_closed],
         capability=capability,
         machines=machines,
@@ -175,7 +176,7 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Ca
     machines = each("open_machines", n_open)
     cash = each("open_cash", n_open)
     monetisation = each("open_monetisation", n_open)
-    opened = dict(
+    opened: dict[str, AnyArray] = dict(
         home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=monetisation.astype(int)
     )
     if free:
@@ -184,7 +185,7 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Ca
             for k, v in opened.items()
         }
 
-    def columns(given: dict[str, np.ndarray], is_open: bool, inactive: int) -> dict[str, Any]:
+    def columns(given: dict[str, AnyArray], is_open: bool, inactive: int) -> dict[str, AnyArray]:
         flagship = given["capability"]
         size = flagship.size
         steps = jnp.stack([0.0 * p.tier_size_step, p.tier_size_step])
@@ -216,7 +217,7 @@ def first_labs(p: Any, populations: Populations, sizes: dict[str, int], cast: Ca
     return Group(*closed_group.populations, *open_group.populations)
 
 
-def first_adopters(p: Any, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group) -> Group:
+def first_adopters(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group) -> Group:
     n = populations.adopters
     slots = Population.create(Adopter, n, sizes=sizes)
     enterprise = draws.uniform("enterprise", slots) < p.enterprise_share
@@ -242,7 +243,7 @@ def first_adopters(p: Any, draws: Draws, populations: Populations, sizes: dict[s
     )
 
 
-def first_investors(p: Any, draws: Draws, populations: Populations, sizes: dict[str, int]) -> Group:
+def first_investors(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int]) -> Group:
     n = populations.investors
     slots = Population.create(Investor, n, sizes=sizes)
     least = value_of("investor_least")

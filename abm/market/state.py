@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple, Self, TypeVar, cast, dataclass_transform
+from typing import Any, NamedTuple, TypeVar, cast, dataclass_transform
 
 import jax
+from jaxtyping import Array, Float, Int
 
 from abm.engine import Draws, Group
+from abm.support.shapes import Index, Scalar
+from abm.support.values import Events, Values
 
 Part = TypeVar("Part", bound="Record")
 
@@ -15,7 +18,7 @@ Part = TypeVar("Part", bound="Record")
 class Record:
     """Base class of the parts of the market: `replace` and the names of their attributes."""
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self: Part, **changes: Any) -> Part:
         """A copy with some attributes replaced."""
         return dataclasses.replace(cast(Any, self), **changes)
 
@@ -37,91 +40,91 @@ def record(cls: type[Part]) -> type[Part]:
 class Cloud(Record):
     """Compute that platforms own and rent out, by jurisdiction (R,)."""
 
-    installed: Any  # H100e
-    ordered: Any  # (R, stages) H100e being built
-    power: Any  # H100e that the power supply can run
-    book_value: Any  # $ M
-    rental_price: Any  # scalar, $ M per H100e month
-    demand: Any  # scalar, H100e wanted
-    serving: Any  # scalar, H100e that serve tokens
-    internal: Any  # scalar, H100e of the platforms' own workloads
+    installed: Float[Array, " R"]  # H100e
+    ordered: Float[Array, "R stage"]  # H100e being built
+    power: Float[Array, " R"]  # H100e that the power supply can run
+    book_value: Float[Array, " R"]  # $ M
+    rental_price: Scalar  # $ M per H100e month
+    demand: Scalar  # H100e wanted
+    serving: Scalar  # H100e that serve tokens
+    internal: Scalar  # H100e of the platforms' own workloads
 
 
 @record
 class Exchange(Record):
     """The equity market: assets are vendors, labs, then the listed layers (A,)."""
 
-    log_price: Any  # ln of price; in the first month ln of value
-    base: Any  # ln capitalised earnings priced in so far
-    target_base: Any  # ln capitalised earnings as of the last accounts
-    shares: Any  # shares outstanding, 1 at the start
-    position: Any  # fraction of each firm held by investors; the dealer holds the rest
-    momentum: Any  # average of daily log returns
-    variance: Any  # average of squared daily log returns
-    dealer_cash: Any  # scalar, $ M
-    signal: Any  # (Q,) public news so far: sum of precision x signal
-    precision: Any  # (Q,) sum of precision
-    claims: Any  # (2,) the same for cost claims: precision x signal, precision
-    salience: Any  # scalar, salience of the current story
-    daily_returns: Any  # (D, A) log returns of the month's trading days
+    log_price: Float[Array, " A"]  # ln of price; in the first month ln of value
+    base: Float[Array, " A"]  # ln capitalised earnings priced in so far
+    target_base: Float[Array, " A"]  # ln capitalised earnings as of the last accounts
+    shares: Float[Array, " A"]  # shares outstanding, 1 at the start
+    position: Float[Array, " A"]  # fraction of each firm held by investors; the dealer holds the rest
+    momentum: Float[Array, " A"]  # average of daily log returns
+    variance: Float[Array, " A"]  # average of squared daily log returns
+    dealer_cash: Scalar  # $ M
+    signal: Float[Array, " Q"]  # public news so far: sum of precision x signal
+    precision: Float[Array, " Q"]  # sum of precision
+    claims: Float[Array, " pair"]  # the same for cost claims: precision x signal, precision
+    salience: Scalar  # salience of the current story
+    daily_returns: Float[Array, "D A"]  # log returns of the month's trading days
 
 
 @record
 class Flows(Record):
     """Payments of the month, $ M: payer to receiver. The accounting identities are tested on these."""
 
-    tokens: Any  # adopters -> labs and hosts
-    fees: Any  # adopters -> labs: subscriptions, open-core contracts
-    advertising: Any  # outside world -> labs
-    rent_labs: Any  # labs -> platforms
-    rent_hosts: Any  # hosts -> platforms
-    hosts_margin: Any  # kept by hosts
-    rent_internal: Any  # outside world -> platforms
-    chips_labs: Any  # labs -> vendors
-    chips_platforms: Any  # platforms -> vendors
-    chip_costs: Any  # vendors -> outside world
-    energy_labs: Any  # labs -> power
-    energy_platforms: Any  # platforms -> power
-    wages: Any  # labs -> outside world (research and defence)
-    compliance: Any  # labs -> public
-    tuition: Any  # students -> teachers
-    damages: Any  # losers -> winners of suits
-    funding: Any  # owners -> labs
-    dividends: Any  # vendors and layers -> owners
-    applications: Any  # adopters -> applications
-    rescued: Any  # public and creditors -> labs that exit
-    entry: Any  # owners -> entrants
+    tokens: Scalar  # adopters -> labs and hosts
+    fees: Scalar  # adopters -> labs: subscriptions, open-core contracts
+    advertising: Scalar  # outside world -> labs
+    rent_labs: Scalar  # labs -> platforms
+    rent_hosts: Scalar  # hosts -> platforms
+    hosts_margin: Scalar  # kept by hosts
+    rent_internal: Scalar  # outside world -> platforms
+    chips_labs: Scalar  # labs -> vendors
+    chips_platforms: Scalar  # platforms -> vendors
+    chip_costs: Scalar  # vendors -> outside world
+    energy_labs: Scalar  # labs -> power
+    energy_platforms: Scalar  # platforms -> power
+    wages: Scalar  # labs -> outside world (research and defence)
+    compliance: Scalar  # labs -> public
+    tuition: Scalar  # students -> teachers
+    damages: Scalar  # losers -> winners of suits
+    funding: Scalar  # owners -> labs
+    dividends: Scalar  # vendors and layers -> owners
+    applications: Scalar  # adopters -> applications
+    rescued: Scalar  # public and creditors -> labs that exit
+    entry: Scalar  # owners -> entrants
 
 
 @record
 class Accounts(Record):
     """Records carried between months that belong to no single agent."""
 
-    capability_history: Any  # (delay, L) flagship capability, newest first
-    closed_path: Any  # (months,) best closed capability, newest first, -inf before the start
-    demand_elasticity: Any  # (L,) elasticity of demand each lab perceives
-    undercut: Any  # (L, T) how far rivals undercut each product, nats
-    accustomed: Any  # (L, T) how far rivals usually do, nats
-    contestable_share: Any  # scalar, share of spending that an open model could win
-    detections: Any  # scalar, this month
-    suits_lost: Any  # scalar
-    entries: Any
-    exits: Any
-    chip_demand: Any  # scalar, unconstrained orders, H100e
-    deliveries: Any  # scalar, effective H100e delivered
-    retired: Any  # scalar, H100e retired
-    serving_efficiency: Any  # scalar, nats of inference efficiency at the frontier
-    scarcity: Any  # (R,) ln desired over delivered compute
-    release_surprise: Any  # (L,) surprise of each release in the open-closed race, nats
-    basket: Any  # (J,) $ M per month that each segment spent on closed models before the shock
+    capability_history: Float[Array, "delay L"]  # flagship capability, newest first
+    closed_path: Float[Array, " lag"]  # best closed capability, newest first, -inf before the start
+    demand_elasticity: Float[Array, " L"]  # elasticity of demand each lab perceives
+    undercut: Float[Array, "L T"]  # how far rivals undercut each product, nats
+    accustomed: Float[Array, "L T"]  # how far rivals usually do, nats
+    contestable_share: Scalar  # share of spending that an open model could win
+    detections: Scalar  # this month
+    suits_lost: Scalar
+    entries: Scalar
+    exits: Scalar
+    chip_demand: Scalar  # unconstrained orders, H100e
+    deliveries: Scalar  # effective H100e delivered
+    retired: Scalar  # H100e retired
+    serving_efficiency: Scalar  # nats of inference efficiency at the frontier
+    scarcity: Float[Array, " R"]  # ln desired over delivered compute
+    release_surprise: Float[Array, " L"]  # surprise of each release in the open-closed race, nats
+    basket: Float[Array, " J"]  # $ M per month that each segment spent on closed models before the shock
 
 
 @record
 class Networks(Record):
     """Static layers as neighbour lists (constant over a run and shared by an ensemble)."""
 
-    information: Any  # (I, k) the investors that an investor listens to
-    peers: Any  # (J, k) the adopters that an adopter observes
+    information: Int[Array, "I k_I"]  # the investors that an investor listens to
+    peers: Int[Array, "J k_J"]  # the adopters that an adopter observes
 
 
 @record
@@ -139,7 +142,7 @@ class Market(Record):
     accounts: Accounts
     flows: Flows
     networks: Networks
-    month: Any
+    month: Index
 
 
 class Equations(NamedTuple):
@@ -158,40 +161,14 @@ class Equations(NamedTuple):
 class Now(NamedTuple):
     """Inputs of the month's phases besides the state: parameters, events, draws and equations."""
 
-    p: Any
-    events: Any
+    p: Values
+    events: Events
     draws: Draws
     equations: Equations = Equations()
 
 
-def jurisdiction_sum(values: jax.Array, home: jax.Array, jurisdictions: int) -> jax.Array:
-    """Sum (n,) values by home jurisdiction, shape (R,)."""
+def jurisdiction_sum(
+    values: Float[Array, " agents"], home: Int[Array, " agents"], jurisdictions: int
+) -> Float[Array, " R"]:
+    """Sum values of agents by home jurisdiction."""
     return jax.nn.one_hot(home, jurisdictions, dtype=values.dtype).T @ values
-
-
-@jax.tree_util.register_pytree_node_class
-class Values:
-    """Parameter values with attribute access, as the compiled model carries them."""
-
-    def __init__(self, table: dict[str, Any]) -> None:
-        self.table = table
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "table":
-            raise AttributeError(name)
-        try:
-            return self.table[name]
-        except KeyError:
-            raise AttributeError(f"unknown parameter '{name}'") from None
-
-    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-        return tuple(self.table.values()), tuple(self.table)
-
-    @classmethod
-    def tree_unflatten(cls, names: tuple[str, ...], children: tuple[Any, ...]) -> Values:
-        return cls(dict(zip(names, children, strict=True)))
-
-
-@jax.tree_util.register_pytree_node_class
-class Events(Values):
-    """The events of one month of a timeline, with attribute access."""

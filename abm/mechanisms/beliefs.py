@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.mechanisms.demand import reject
+from abm.support.shapes import Floats, Numbers
 
 
-def friedkin_johnsen_step(neighbour_mean, susceptibility, anchor):
+def friedkin_johnsen_step(neighbour_mean: Numbers, susceptibility: Numbers, anchor: Numbers) -> Floats:
     """One round of the Friedkin-Johnsen model: lambda * (mean opinion of neighbours) + (1 - lambda) * (initial opinion).
 
     Three arrays that broadcast; susceptibility lambda in [0, 1] (ValueError otherwise, where concrete). Returns
@@ -18,7 +19,7 @@ def friedkin_johnsen_step(neighbour_mean, susceptibility, anchor):
     return susceptibility * jnp.asarray(neighbour_mean) + (1 - susceptibility) * jnp.asarray(anchor)
 
 
-def absorb(mean, variance, information, precision):
+def absorb(mean: Numbers, variance: Numbers, information: Numbers, precision: Numbers) -> tuple[Numbers, Numbers]:
     """Gaussian belief after any number of noisy signals: variance V' = V / (1 + V P), mean + V' (H - P mean).
 
     mean, variance : before the signals; V >= 0. information : H, the sum of precision x signal over the signals, 0 where
@@ -29,7 +30,7 @@ def absorb(mean, variance, information, precision):
     return mean + variance * (information - precision * mean), variance
 
 
-def trust(credibility, belief):
+def trust(credibility: Numbers, belief: Numbers) -> Numbers:
     """Weight given to a claim: the odds c / (1 - c) times e^belief, converted to a share.
 
     credibility : c in [0, 1]. belief : nats.
@@ -38,7 +39,7 @@ def trust(credibility, belief):
     return odds / (odds + 1 - credibility)
 
 
-def entropy(mean, variance):
+def entropy(mean: Numbers, variance: Numbers) -> Floats:
     """Entropy, in nats, of the question "is theta > 0?" under a Gaussian belief: ln 2 when open, 0 when settled.
 
     H = -P ln P - (1 - P) ln(1 - P), P = Phi(mean / sqrt(variance)). Two arrays that broadcast; a variance of 0 gives 0.

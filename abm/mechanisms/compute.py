@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from abm.support.shapes import Floats, Numbers
 
-def isoelastic_chip_demand(price, efficiency, elasticity, scale=1.0):
+
+def isoelastic_chip_demand(price: Numbers, efficiency: Numbers, elasticity: Numbers, scale: Numbers = 1.0) -> Floats:
     """Chips demanded when demand for useful work is isoelastic: C = A p^(-epsilon) phi^(epsilon - 1).
 
     Work costs p / phi per unit, so the work demanded is A (p / phi)^(-epsilon), and chips are work / phi. Greater
@@ -27,7 +29,9 @@ def isoelastic_chip_demand(price, efficiency, elasticity, scale=1.0):
     return jnp.asarray(scale) * price**-elasticity * efficiency ** (elasticity - 1)
 
 
-def learning_cost(cumulative, initial_cumulative, initial_cost, learning_rate):
+def learning_cost(
+    cumulative: Numbers, initial_cumulative: Numbers, initial_cost: Numbers, learning_rate: Numbers
+) -> Floats:
     """Unit cost after cumulative output X: c = c_0 (X / X_0)^(-b), b = -log2(1 - learning rate).
 
     Every doubling of X reduces the cost by the fraction `learning_rate`: 20 % gives b = 0.322.

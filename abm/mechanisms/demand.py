@@ -10,28 +10,36 @@ leading axes: a scalar, or one value per segment. Utility is in units of the tas
 Concrete arguments that do not define probabilities raise ValueError; traced values cannot be checked.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Real
 
 from abm.support.axes import PRICE_FORMS
+from abm.support.shapes import AnyArray, Floats, Mask, Numbers, Scalar
+
+PerProduct = Real[AnyArray, "*#n #products"]
+Available = Bool[AnyArray, "*#n #products"]
+Labels = Int[np.ndarray, " products"] | tuple[int, ...]
+"""One for each product, known before compilation."""
 
 
 def shares(
-    quality,
-    price,
+    quality: PerProduct,
+    price: PerProduct,
     *,
-    price_sensitivity,
-    nest=None,
-    nest_correlation=0.0,
-    peer=None,
-    network_effect=0.0,
-    price_form="linear",
-    outside=True,
-    available=None,
-):
+    price_sensitivity: Numbers,
+    nest: Labels | None = None,
+    nest_correlation: Numbers = 0.0,
+    peer: PerProduct | None = None,
+    network_effect: Numbers = 0.0,
+    price_form: str = "linear",
+    outside: Numbers | bool = True,
+    available: Available | None = None,
+) -> Float[Array, "*#n #products"]:
     """Choice probabilities of the products.
 
     s_j = exp(v_j / (1 - rho)) / D_g * D_g^(1 - rho) / (exp(v_0) + sum_h D_h^(1 - rho)),
@@ -66,7 +74,7 @@ def shares(
     return nested_logit(**locals())[0]
 
 
-def choice(quality, price, **terms):
+def choice(quality: PerProduct, price: PerProduct, **terms) -> tuple[Float[Array, "*#n #products"], Floats]:
     """Choice probabilities and inclusive value, computed together at the cost of one of them.
 
     Arguments, errors and source as in `shares` and `inclusive_value`.
@@ -75,7 +83,7 @@ def choice(quality, price, **terms):
     return probability, value
 
 
-def inclusive_value(quality, price, **terms):
+def inclusive_value(quality: PerProduct, price: PerProduct, **terms) -> Floats:
     """Expected utility of the best choice, up to Euler's constant: the log-sum.
 
     I = ln(exp(v_0) + sum_g D_g^(1 - rho)), with v_0 and D_g as in `shares`. Arguments and errors as in `shares`.
@@ -86,7 +94,7 @@ def inclusive_value(quality, price, **terms):
     return nested_logit(quality, price, **terms)[3]
 
 
-def consumer_surplus(quality, price, *, price_sensitivity, **terms):
+def consumer_surplus(quality: PerProduct, price: PerProduct, *, price_sensitivity: Numbers, **terms) -> Floats:
     """Money value of the choice set to one adopter: the inclusive value over the marginal utility of money.
 
     Linear form: I / price_sensitivity, in $ per choice, relative to having only an option of utility zero.
@@ -104,7 +112,7 @@ def consumer_surplus(quality, price, *, price_sensitivity, **terms):
     return value / jnp.asarray(price_sensitivity)
 
 
-def price_index(quality, price, *, price_sensitivity, **terms):
+def price_index(quality: PerProduct, price: PerProduct, *, price_sensitivity: Numbers, **terms) -> Floats:
     """Quality-adjusted price of the whole choice set in the log form: P = exp(-I / price_sensitivity).
 
     A single product of quality 0 without outside option has P = its price; d ln P / d ln price_j = s_j.
@@ -116,19 +124,19 @@ def price_index(quality, price, *, price_sensitivity, **terms):
 
 
 def value_of_shares(
-    quality,
-    price,
-    shares,
+    quality: Real[AnyArray, " products"],
+    price: Real[AnyArray, " products"],
+    shares: Real[AnyArray, " products"],
     *,
-    price_sensitivity,
-    nest,
-    nest_correlation=0.0,
-    peer=0.0,
-    network_effect=0.0,
-    price_form="linear",
-    outside=0.0,
-    available=True,
-):
+    price_sensitivity: Numbers,
+    nest: Labels,
+    nest_correlation: Numbers = 0.0,
+    peer: Real[AnyArray, " products"] | float = 0.0,
+    network_effect: Numbers = 0.0,
+    price_form: str = "linear",
+    outside: Numbers = 0.0,
+    available: Bool[AnyArray, " products"] | bool = True,
+) -> Scalar:
     """Utility of splitting use in given shares, optimal or not: V = sum_j s_j v_j + s_0 v_0 + Omega(s).
 
     Omega(s) = -sum_j s_j [(1 - rho) ln(s_j / S_g) + ln S_g] - s_0 ln s_0, with S_g = sum_{k in g} s_k, is the value of
@@ -154,11 +162,13 @@ def value_of_shares(
     return inside - nest_correlation * _times_log(by_nest).sum() + rest * outside - _times_log(rest)
 
 
-def _times_log(share):
+def _times_log(share: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return jnp.where(share > 0, share * jnp.log(jnp.where(share > 0, share, 1.0)), 0.0)
 
 
-def quantities(shares, price, price_index, scale, elasticity, price_form):
+def quantities(
+    shares: PerProduct, price: PerProduct, price_index: Numbers, scale: Numbers, elasticity: Numbers, price_form: str
+) -> PerProduct:
     """Quantity bought of every product, if total use has a demand elasticity of epsilon.
 
     Log: shares are of spending E = m P^(1 - epsilon), so x_j = s_j E / p_j. With utility in log price, a logit consumer
@@ -182,7 +192,9 @@ def quantities(shares, price, price_index, scale, elasticity, price_form):
     return jnp.where(shares > 0, shares * scale * price_index ** (1 - elasticity) / price, 0.0)
 
 
-def rivals_as_one(utility, available, owner, nest, nest_correlation):
+def rivals_as_one(
+    utility: Real[AnyArray, "*n products"], available: Available, owner: Labels, nest: Labels, nest_correlation: Numbers
+) -> tuple[Float[Array, "*n owners"], Float[Array, "*n owners"]]:
     """Summarise the rivals of each owner as two composite products.
 
     The first has the joint utility of the owner's rivals in its own nest, (1 - rho) ln sum_k exp(v_k / (1 - rho)); the
@@ -207,7 +219,9 @@ def rivals_as_one(utility, available, owner, nest, nest_correlation):
     weight = jnp.exp(scaled - jnp.where(nest == 0, tops[0], tops[1]))
     top = jnp.concatenate(tops, axis=-1)
 
-    def total(members, level):
+    def total(
+        members: Bool[np.ndarray, "products owners"], level: Float[Array, "*n owners"]
+    ) -> Float[Array, "*n owners"]:
         inside = jnp.matmul(weight, jnp.asarray(members, dtype=weight.dtype), precision="highest")
         some = inside > 0
         return jnp.where(some, independence * (jnp.log(jnp.where(some, inside, 1.0)) + level), -jnp.inf)
@@ -216,18 +230,9 @@ def rivals_as_one(utility, available, owner, nest, nest_correlation):
 
 
 def nested_logit(
-    quality,
-    price,
-    *,
-    price_sensitivity,
-    nest=None,
-    nest_correlation=0.0,
-    peer=None,
-    network_effect=0.0,
-    price_form="linear",
-    outside=True,
-    available=None,
-):
+    quality, price, *, price_sensitivity, nest=None, nest_correlation=0.0, peer=None, network_effect=0.0, price_form="linear",
+    outside=True, available=None
+) -> tuple[Float[Array, "*#n #products"], Float[Array, "*#n #products"], Float[Array, "*#n #products"], Floats]:  # fmt: skip
     """Nested logit: choice probabilities, their logarithms, and the inclusive value, (s_j, ln s_j, ln s_j|g, I).
 
     Arguments, errors and source as in `shares`. The logarithms of the choice probabilities and of those within the nest
@@ -238,23 +243,21 @@ def nested_logit(
     outside = None if outside is False else 0.0 if outside is True else outside
     nest = None if nest is None else tuple(group_labels(nest).tolist())
     coefficients = price_sensitivity, nest_correlation, network_effect, outside
-    return _probabilities(quality, price, peer, available, *coefficients, nest=nest, price_form=price_form)
+    return _probabilities(quality, price, peer, available, coefficients, nest=nest, price_form=price_form)
 
 
 @partial(jax.jit, static_argnames=("nest", "price_form"))
 def _probabilities(
-    quality,
-    price,
-    peer,
-    available,
-    price_sensitivity,
-    nest_correlation,
-    network_effect,
-    outside,
+    quality: PerProduct,
+    price: PerProduct,
+    peer: PerProduct | None,
+    available: Available | None,
+    coefficients: tuple[Numbers, Numbers, Numbers, Numbers | None],
     *,
-    nest,
-    price_form,
-):
+    nest: tuple[int, ...] | None,
+    price_form: str,
+) -> tuple[Float[Array, "*#n #products"], Float[Array, "*#n #products"], Float[Array, "*#n #products"], Floats]:
+    price_sensitivity, nest_correlation, network_effect, outside = coefficients
     quality, price = jnp.asarray(quality), jnp.asarray(price)
     present = quality != -jnp.inf  # NaN counts as present, so that it is noticed
     if available is not None:
@@ -288,24 +291,26 @@ def _probabilities(
     return share, jnp.where(present, log_share, -jnp.inf), jnp.where(present, log_within, -jnp.inf), total
 
 
-def per_product(coefficient):
+def per_product(coefficient: Numbers) -> Real[Array, "*#n 1"]:
     """Add an axis for products to a coefficient: (...) -> (..., 1)."""
     return jnp.asarray(coefficient)[..., None]
 
 
-def group_labels(groups):
+def group_labels(groups: Labels) -> Int[np.ndarray, " products"]:
     """Relabel groups (products,), given by any integers known before compilation, as 0, 1, ..."""
     return np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
 
 
-def sum_by_group(values, labels):
+def sum_by_group(
+    values: Float[AnyArray, "*n products"], labels: Int[np.ndarray, " products"]
+) -> Float[Array, "*n groups"]:
     """Sum over the products of each group: (..., products) -> (..., groups)."""
     members = labels[:, None] == np.arange(labels.max() + 1)
     # A matrix product, because on some accelerators a scatter adds in varying order.
     return jnp.matmul(values, jnp.asarray(members, dtype=values.dtype), precision="highest")
 
 
-def _log_sum(utility, present):
+def _log_sum(utility: Float[Array, "*n groups"], present: Bool[Array, "*n groups"]) -> Float[Array, "*n"]:
     """ln sum exp over what is present; -inf, with a gradient of zero, if nothing is present."""
     top = jax.lax.stop_gradient(jnp.max(jnp.where(present, utility, -jnp.inf), axis=-1, keepdims=True))
     top = jnp.where(present.any(axis=-1, keepdims=True), top, 0.0)
@@ -318,7 +323,9 @@ FEW = 4
 """Largest number of groups for which operations by group are unrolled: gathers and scatters are slow on CPUs."""
 
 
-def _top_by_group(utility, present, labels):
+def _top_by_group(
+    utility: Float[Array, "*n products"], present: Bool[Array, "*n products"], labels: Int[np.ndarray, " products"]
+) -> tuple[Float[Array, "*n groups"], Bool[Array, "*n groups"]]:
     """Largest utility in each group (..., groups), 0 for empty groups, and a mask of non-empty groups."""
     utility, groups = jax.lax.stop_gradient(jnp.where(present, utility, -jnp.inf)), labels.max() + 1
     if groups <= FEW:
@@ -330,7 +337,9 @@ def _top_by_group(utility, present, labels):
     return jnp.where(some, top, 0.0), some
 
 
-def _by_product(values, labels):
+def _by_product(
+    values: Float[Array, "*n groups"], labels: Int[np.ndarray, " products"]
+) -> Float[Array, "*n #products"]:
     """Give each product the value of its group: (..., groups) -> (..., products)."""
     groups = values.shape[-1]
     if groups > FEW:
@@ -343,7 +352,7 @@ def _by_product(values, labels):
 
 def check_choice(
     quality, price, price_sensitivity, nest, nest_correlation, peer, network_effect, price_form, outside, available
-):
+) -> None:
     """Raise the errors of `shares`."""
     if price_form not in PRICE_FORMS:
         raise ValueError(f"price_form is {price_form!r}: choose one of {PRICE_FORMS}")
@@ -372,11 +381,11 @@ def check_choice(
         reject(peer, not_finite, "peer must be finite: mask absent products with `available`", available)
 
 
-def not_finite(x):
+def not_finite(x: np.ndarray) -> Mask:
     return ~np.isfinite(x)
 
 
-def reject(value, wrong, message, where=True):
+def reject(value: Numbers | bool, wrong: Callable[[np.ndarray], Mask], message: str, where: Mask = True) -> None:
     """Raise ValueError(message) if `wrong(value)` is true anywhere that `where` is true, and both are concrete."""
     if isinstance(value, jax.core.Tracer) or isinstance(where, jax.core.Tracer):
         return

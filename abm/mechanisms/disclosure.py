@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from abm.support.shapes import Floats, Numbers
 
-def price_response(sd_value, sd_motive, cost):
+
+def price_response(sd_value: Numbers, sd_motive: Numbers, cost: Numbers) -> Floats:
     """Response of the price to the report: the beta in (0, 1] that solves
 
     beta^3 sd_motive^2 / cost^2 + beta sd_value^2 - sd_value^2 = 0.

@@ -2,11 +2,14 @@
 
 import jax.numpy as jnp
 
+from abm.support.shapes import Floats, Numbers
+from abm.support.values import Values
+
 SENTIMENT = 20.0
 """Response of entry to the average daily return of the share of the lab that is forked."""
 
 
-def entry_chance(momentum, compliance_cost, p):
+def entry_chance(momentum: Numbers, compliance_cost: Numbers, p: Values) -> Floats:
     """Probability per month that a free slot is entered.
 
     chance = entry_rate / 12 * exp(clip(20 momentum, -1, 1)) * (1 + guarantee_share) * exp(-F insolvency_months / seed_funding *

@@ -3,9 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Real
+
+from abm.support.shapes import AnyArray, Numbers
 
 
-def strategy_shares(profits, intensity):
+def strategy_shares(profits: Real[AnyArray, "*#n strategies"], intensity: Numbers) -> Float[Array, "*#n strategies"]:
     """Shares of investors who follow each strategy: n_h = exp(beta U_h) / sum_k exp(beta U_k).
 
     profits : (..., strategies), U, past realised profit net of the strategy's cost, $ or any unit.

@@ -2,13 +2,16 @@
 
 import jax.numpy as jnp
 
+from abm.support.shapes import Floats, Numbers
+from abm.support.values import Values
 
-def gap_closed(rate):
+
+def gap_closed(rate: Numbers) -> Floats:
     """Share of a gap closed in one month at a rate per year, 1 - exp(-rate / 12)."""
     return 1 - jnp.exp(-rate / 12)
 
 
-def copy(copied, known, open_capability, ip_strength, p):
+def copy(copied: Numbers, known: Numbers, open_capability: Numbers, ip_strength: Numbers, p: Values) -> Floats:
     """Capability reached by copying open weights: it approaches k_open - ln(1/fidelity) at rate kappa_c (1 - block S).
 
     `open_capability` is that of the best open model whose licence allows copying; `known` is the best that the lab has
@@ -22,7 +25,7 @@ def copy(copied, known, open_capability, ip_strength, p):
     return jnp.where((share > 0) & (target > start), start + share * (target - start), copied)
 
 
-def distil(distilled, known, ceiling, exchanges, p):
+def distil(distilled: Numbers, known: Numbers, ceiling: Numbers, exchanges: Numbers, p: Values) -> Floats:
     """Capability reached by distillation: it closes the gap to the ceiling, dd = kappa_d (1 - exp(-x/x0)) (ln rho + k_T - d)^+.
 
     `ceiling` = ln rho + k_teacher(t - delay), nats; `known` is the capability that the student has on sale, where
@@ -35,7 +38,7 @@ def distil(distilled, known, ceiling, exchanges, p):
     return jnp.where((exchanges > 0) & (ceiling > start), moved, distilled)
 
 
-def optimal_exchanges(gap, marginal_value, teaching, p):
+def optimal_exchanges(gap: Numbers, marginal_value: Numbers, teaching, p: Values) -> Floats:
     """Optimal exchanges x* (millions per month), at which the marginal gain equals the price plus the expected penalty.
 
     Gain per month from x: V' H kappa_d (1 - exp(-x/x0)) gap, with V' the value of a nat and H the planning horizon.

@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from abm.support.shapes import Floats, Numbers
 
-def option_multiple(interest, payout, volatility):
+
+def option_multiple(interest: Numbers, payout: Numbers, volatility: Numbers) -> Floats:
     """Ratio of a project's value to its cost above which investing now is better than waiting: V* / I.
 
     V* / I = b / (b - 1), with b = 1/2 - (r - d)/s^2 + sqrt([(r - d)/s^2 - 1/2]^2 + 2 r / s^2), the positive root of

@@ -2,8 +2,11 @@
 
 import jax.numpy as jnp
 
+from abm.support.shapes import Floats, Numbers
+from abm.support.values import Values
 
-def subscription_fees(sales, elasticity, p):
+
+def subscription_fees(sales: Numbers, elasticity: Numbers, p: Values) -> Numbers:
     """Fixed fees of a two-part tariff, $ M per month: a share of what users gain from the tokens they buy.
 
     fee = capture * sales / (e - 1): sales / (e - 1) is the area under an isoelastic demand above its price.
@@ -13,7 +16,7 @@ def subscription_fees(sales, elasticity, p):
     return p.subscription_capture * sales / (elasticity - 1)
 
 
-def open_core_fees(enterprise_sales, p):
+def open_core_fees(enterprise_sales: Numbers, p: Values) -> Numbers:
     """Fees for what enterprises need around open weights, $ M per month, in proportion to the tokens they buy.
 
     enterprise_sales : their tokens at list prices, $ M per month. Parameter: open_core_fee, share.
@@ -22,7 +25,7 @@ def open_core_fees(enterprise_sales, p):
     return p.open_core_fee * enterprise_sales
 
 
-def complement_income(cost, p):
+def complement_income(cost: Numbers, p: Values) -> Numbers:
     """Gain of the lab's other businesses from users of its models, $ M per month: a multiple of the cost of serving them.
 
     cost : $ M per month. Parameter: complement_benefit, $ per $.
@@ -30,7 +33,7 @@ def complement_income(cost, p):
     return p.complement_benefit * cost
 
 
-def funding(value, cash, spending, p):
+def funding(value: Numbers, cash: Numbers, spending: Numbers, p: Values) -> Floats:
     """New money from owners, $ M per month: a share of market value, less the more cash there is for the months ahead.
 
     funding = funding_rate * value * thirst, thirst = 1 / (1 + cash / (cash_target * spending)).

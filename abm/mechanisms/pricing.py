@@ -4,13 +4,25 @@
 """
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Real
 
 from abm.mechanisms.demand import per_product, reject
+from abm.support.shapes import AnyArray
+
+Coefficient = Real[AnyArray, " segments"] | Real[AnyArray, ""] | float
+"""One number for all segments, or one for each."""
 
 
 def common_markup_elasticity(
-    quantity, own_share, price_sensitivity, usage_elasticity, *, within=None, nest_correlation=0.0, share_of="quantity"
-):
+    quantity: Real[AnyArray, "*n segments owners"],
+    own_share: Real[AnyArray, "*n segments owners"],
+    price_sensitivity: Coefficient,
+    usage_elasticity: Coefficient,
+    *,
+    within: Real[AnyArray, "*n segments owners"] | float | None = None,
+    nest_correlation: Real[AnyArray, ""] | float = 0.0,
+    share_of: str = "quantity",
+) -> Float[Array, "*n owners"]:
     """Elasticity of an owner's sales with respect to a common markup factor on all its products (log form).
 
     e_l = sum_i x_il e_il / sum_i x_il over segments i. If shares are of quantity (as `demand.shares` returns them),

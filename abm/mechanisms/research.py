@@ -3,9 +3,11 @@
 import jax.numpy as jnp
 
 from abm.mechanisms import investment
+from abm.support.shapes import Floats, Numbers
+from abm.support.values import Values
 
 
-def effective_compute(efficiency, run_compute, p):
+def effective_compute(efficiency: Numbers, run_compute: Numbers, p: Values) -> Numbers:
     """Capability in nats, z = e + ln(C / C_ref): algorithmic efficiency times training compute.
 
     Parameters
@@ -18,12 +20,12 @@ def effective_compute(efficiency, run_compute, p):
     return efficiency + jnp.log(jnp.maximum(run_compute, 1e-9) / p.reference_compute)
 
 
-def optimal_size(run_compute, p):
+def optimal_size(run_compute: Numbers, p: Values) -> Floats:
     """ln parameters of a compute-optimal model relative to the reference: half of ln C (Hoffmann et al. 2022; C = 6ND)."""
     return 0.5 * jnp.log(jnp.maximum(run_compute, 1e-9) / p.reference_compute)
 
 
-def own_progress(intensity, luck, scarcity, p):
+def own_progress(intensity: Numbers, luck: Numbers, scarcity: Numbers, p: Values) -> Floats:
     """Monthly growth of algorithmic efficiency, g R^psi xi (1 + iota scarcity), nats.
 
     `intensity` R is research effort relative to trend; `luck` is standard normal, and xi lognormal with mean one;
@@ -35,7 +37,7 @@ def own_progress(intensity, luck, scarcity, p):
     return g * intensity**p.research_returns * xi * (1 + p.scarcity_induction * scarcity)
 
 
-def spillover(efficiency, published, ip_strength, p):
+def spillover(efficiency: Numbers, published: Numbers, ip_strength: Numbers, p: Values) -> Floats:
     """Monthly catch-up with published efficiency, s (1 - stifling S) (e_pub - e)^+, nats.
 
     Cumulative innovation: strict IP restricts what others may build on (Bessen and Maskin 2009).
@@ -43,7 +45,7 @@ def spillover(efficiency, published, ip_strength, p):
     return p.spillover_rate * (1 - p.ip_stifling * ip_strength) * jnp.maximum(published - efficiency, 0.0)
 
 
-def research_target(marginal_value, outlook, p):
+def research_target(marginal_value: Numbers, outlook, p: Values) -> Floats:
     """Optimal research intensity, at which the marginal benefit of a lead equals the cost of research.
 
     benefit(R) = V' D g R^psi per month, with V' the marginal value of capability ($ M per month per nat) and D the duration

@@ -3,8 +3,11 @@
 import jax
 import jax.numpy as jnp
 
+from abm.support.shapes import Floats, Numbers
+from abm.support.values import Values
 
-def log_usefulness(capability, difficulty, width):
+
+def log_usefulness(capability: Numbers, difficulty: Numbers, width: Numbers) -> Floats:
     """ln logistic((k - h)/w): once capability is well above difficulty, more of it adds nothing.
 
     Vertical differentiation with saturation (Shaked and Sutton 1982; logistic item response, Rasch 1960). Nats -> utils.
@@ -12,22 +15,22 @@ def log_usefulness(capability, difficulty, width):
     return jax.nn.log_sigmoid((capability - difficulty) / width)
 
 
-def token_cost(size, saved, rental_price, p):
+def token_cost(size: Numbers, saved: Numbers, rental_price: Numbers, p: Values) -> Floats:
     """Unit cost c0 exp(size - inference efficiency) x price of compute relative to the start, $ per M tokens."""
     return p.token_cost_start * jnp.exp(size - saved) * rental_price / p.rental_price_start
 
 
-def compute_per_token(size, saved, p):
+def compute_per_token(size: Numbers, saved: Numbers, p: Values) -> Floats:
     """Compute per token, H100e months per M tokens: `token_cost` at the starting rental price, over that price."""
     return 1e-6 * p.token_cost_start * jnp.exp(size - saved) / p.rental_price_start
 
 
-def markup_factor(elasticity):
+def markup_factor(elasticity: Numbers) -> Numbers:
     """Ratio of price to cost, e/(e - 1), of a seller facing elasticity e > 1 (Lerner 1934)."""
     return elasticity / (elasticity - 1)
 
 
-def host_margin(hosts, p):
+def host_margin(hosts: Numbers, p: Values) -> Floats:
     """Margin over cost of n hosts of the same weights, mu/n: the price approaches cost as hosts enter (Cournot, log demand).
 
     It also decides how many enter: a change here is a change in `number_of_hosts`.
@@ -35,7 +38,7 @@ def host_margin(hosts, p):
     return p.host_differentiation / jnp.maximum(hosts, 1.0)
 
 
-def number_of_hosts(sales, licence, p):
+def number_of_hosts(sales: Numbers, licence: Numbers, p: Values) -> Floats:
     """Hosts of the same weights, n = 1 + sqrt(mu S / F): the lab itself, and others until they make no profit (free entry).
 
     Each of m others has the mth part of the sales S that the licence allows them, at the `host_margin` of m; m rises until

@@ -22,7 +22,8 @@ from abm.market.state import Equations, Events, Market, Networks, Values
 from abm.runs.setup import ProgramKey
 from abm.support.provenance import source_hash
 
-REPORT = Month(dict.fromkeys(MEASURES, 0), ProductRecord(*(0 for _ in ProductRecord._fields)), 0)
+LEAF: Any = 0
+REPORT = Month(dict.fromkeys(MEASURES, LEAF), ProductRecord(*(LEAF for _ in ProductRecord._fields)), LEAF)
 """The structure of a month's report."""
 BY_RUN = Market(**{name: 0 for name in Market.names() if name not in ("networks", "month")}, networks=None, month=None)  # type: ignore[arg-type]
 """Axes for `jax.vmap`: parts of the market that differ between runs (axis 0), and parts that they share (None)."""

@@ -103,7 +103,7 @@ def atkeson_burstein() -> Iterator[Check]:
     in the price index (epsilon): the Lerner index is 1 / e with e = sigma (1 - s) + epsilon s."""
     quality, cost = np.array([1.0, 0.4, 0.0]), np.array([1.0, 0.8, 1.3])
     for sigma, usage, outside in ((4.0, 1.11, False), (4.0, 0.5, False), (1.5, 6.0, True)):
-        choice = dict(price_sensitivity=sigma, price_form="log", outside=outside)
+        choice: dict[str, Any] = dict(price_sensitivity=sigma, price_form="log", outside=outside)
         solution = nash.nash_prices(quality, cost, usage_elasticity=usage, **choice)
         oracle = best_replies(quality, cost, sigma, usage, outside)
         share = demand.shares(quality, solution, **choice)

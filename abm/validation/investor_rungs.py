@@ -99,7 +99,10 @@ def revelation() -> Iterator[Check]:
         "Farmer: price after a round trip", price_impact.market_maker_return(trades, 7.0).sum(), 0, absolute=1e-12
     )
     yield check(
-        "the model's dealer: price after a round trip", trading.price_change(trades, 2.0, 5.0).sum(), 0, absolute=1e-12
+        "the model's dealer: price after a round trip",
+        np.sum(trading.price_change(trades, 2.0, 5.0)),
+        0,
+        absolute=1e-12,
     )
 
     truth, motive = draws.normal(0, 1, size), draws.normal(0, 1, size)

@@ -51,9 +51,9 @@ def users(p: Values) -> Iterator[Check]:
     adopters = Population.create(Adopter, 1, sizes={"product": 3}, price_sensitivity=0.7, scale=5.0)
     elasticity, substitution = float(adopters.usage_elasticity[0]), 1.7
     scale = 5.0 * p.outside_price**elasticity  # tokens at an index of one: 5 at the price of the status quo
-    zeros, available = np.zeros(3), np.ones(3, bool)
-    offers = Products(zeros, PRICE, zeros, zeros, zeros, zeros, available, np.array([0, 0, 1]), np.arange(3))
-    taste = dict(quality=QUALITY[None], peer_share=zeros[None])
+    zeros, price, available = jnp.zeros(3), jnp.asarray(PRICE), jnp.ones(3, bool)
+    offers = Products(zeros, price, zeros, zeros, zeros, zeros, available, np.array([0, 0, 1]), np.arange(3))
+    taste: dict[str, Any] = dict(quality=QUALITY[None], peer_share=zeros[None])
 
     def use(price: Any) -> tuple[Any, Any]:
         on_sale = offers._replace(price=price)

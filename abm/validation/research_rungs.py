@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from abm.analysis.inverted_u import lind_mehlum
 from abm.mechanisms import imitation
+from abm.support.values import Values
 from abm.validation.ladder import Check, above, below, check, rung
 from abm.validation.models import step_by_step
 from abm.validation.theory import catch_up, race, scaling
@@ -50,13 +50,13 @@ def capability() -> Iterator[Check]:
 
 def copy(own: Any, leader: Any, yearly_rate: float, step: float, fidelity: float = 1.0) -> Any:
     """One step of copying the leader without property rights."""
-    p = SimpleNamespace(copy_fidelity=fidelity, copying_rate=12 * step * yearly_rate, ip_copy_block=0.0)
+    p = Values(dict(copy_fidelity=fidelity, copying_rate=12 * step * yearly_rate, ip_copy_block=0.0))
     return imitation.copy(own, own, leader, 0.0, p)
 
 
 def distil(own: Any, leader: Any, yearly_rate: float, step: float) -> Any:
     """One step of distilling the leader, with exchanges of twice the scale."""
-    p = SimpleNamespace(exchange_scale=1.0, distillation_rate=12 * step * yearly_rate)
+    p = Values(dict(exchange_scale=1.0, distillation_rate=12 * step * yearly_rate))
     return imitation.distil(own, own, leader, 2.0, p)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from abm.agents.investor import Investor
 from abm.engine import Draws, Group, Population, loop
 from abm.market.phases import equities
-from abm.market.state import Equations, Exchange, Now, Values
+from abm.market.state import Equations, Events, Exchange, Now, Values
 from abm.parameters import Parameters
 from abm.runs import event_study
 from abm.validation.ladder import Check, above, below, between, check, reported, rung
@@ -56,7 +56,7 @@ def trading_days() -> np.ndarray:
     investors = Group(Population.create(Investor, INVESTORS, sizes=sizes, wealth=1 / INVESTORS, uncertainty=0.0))
     zero, one = jnp.zeros(ASSETS), jnp.ones(ASSETS)
     usual = one * p.noise_sd
-    no_news = dict.fromkeys(Exchange.names(), 0.0)
+    no_news: dict[str, Any] = dict.fromkeys(Exchange.names(), 0.0)
     start = Exchange(**no_news | {
         "log_price": zero, "base": zero, "shares": one, "position": one, "momentum": zero,
         "variance": one * p.noise_sd**2,
@@ -66,9 +66,11 @@ def trading_days() -> np.ndarray:
 
     def day(exchange: Exchange, number: Any) -> tuple[Exchange, jax.Array]:
         today = draws.at(number)
-        luck = equities.DayLuck(None, today.normal("price noise", assets_like), today.market_normal("market noise", 1))
+        luck = equities.DayLuck(
+            jnp.zeros(INVESTORS), today.normal("price noise", assets_like), today.market_normal("market noise", 1)
+        )
         assets = equities.Assets(exchange.base, exchange.log_price, exchange.momentum, jnp.zeros((ASSETS, 4)), usual)
-        now = Now(p, None, today, Equations())
+        now = Now(p, Events({}), today, Equations())
         exchange, change, _ = equities.form_prices(investors, exchange, assets, luck, one, now)
         return exchange, change
 

@@ -64,7 +64,7 @@ def small_arrays(market: Market, now: Now) -> dict[str, Any]:
         "own": luck.own,
         "common": luck.common[:, 0],
         "loadings": equities.loadings_of(market, now),
-        "usual": equities.usual_noise_of(market, now.p),
+        "usual": equities.usual_noise_of(market.exchange.base.size, market.infrastructure, now.p),
         "listed": equities.is_listed(market) * 1.0,
     }
 

@@ -137,7 +137,7 @@ def test_runs_longer_than_the_rows_of_a_program():
     short, long = (ensemble(seeds=[1], months=n, daily=None, **SMALL) for n in (60, 61))
     assert gap({n: short[n] for n in short.names}, {n: long[n][:, :60] for n in long.names}) == 0
     assert long["welfare"].shape == (1, 61) and np.isfinite(long["welfare"]).all()
-    _, branch = ensembles([Setting(), Setting(months=61, branch_at=58)], [1], daily=None, **COMPACT)
+    _, branch = ensembles([Setting(), Setting(months=61, branch_at=58)], [1], daily=None, **SMALL)
     assert gap({n: branch[n] for n in branch.names}, {n: long[n] for n in long.names}) == 0
 
 

@@ -1,16 +1,19 @@
 """7. Accounts: profit and cash, plans for the next month, entry and exit."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Shaped
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
+from abm.engine import Group
 from abm.market.phases.common import adoption, frontier, is_open_lab, per_product, quantities
-from abm.market.state import Market, Now
+from abm.market.state import Flows, Market, Now
 from abm.mechanisms import enforcement, entry, monetisation, welfare
 from abm.support.axes import TIERS
+from abm.support.shapes import AnyArray, Numbers, Scalar
 
 SHOCK_MONTH = 24  # January 2025
 
@@ -18,28 +21,28 @@ SHOCK_MONTH = 24  # January 2025
 class Books(NamedTuple):
     """Income and costs of the labs in a month (L,), $ M; `lerner` is a ratio."""
 
-    income: Any
-    serving: Any
-    wages: Any
-    power: Any
-    compliance: Any
-    teachers: Any
-    tuition: Any
-    damages: Any
-    awards: Any
-    defence: Any
-    funding: Any
-    chips: Any
-    lerner: Any
+    income: Float[Array, " L"]
+    serving: Float[Array, " L"]
+    wages: Float[Array, " L"]
+    power: Float[Array, " L"]
+    compliance: Float[Array, " L"]
+    teachers: Float[Array, " L"]
+    tuition: Float[Array, " L"]
+    damages: Float[Array, " L"]
+    awards: Float[Array, " L"]
+    defence: Float[Array, " L"]
+    funding: Float[Array, " L"]
+    chips: Float[Array, " L"]
+    lerner: Float[Array, " L"]
 
 
 class Outlook(NamedTuple):
     """The expectations on which labs plan research (L,)."""
 
-    research_cost: Any  # $ M per month for research on trend
-    lead_duration: Any  # months that a nat of lead lasts
-    volatility: Any  # of the value of research, per year
-    standing: Any  # $ M per month per nat: value to owners of being nearer to the frontier
+    research_cost: Float[Array, " L"]  # $ M per month for research on trend
+    lead_duration: Float[Array, " L"]  # months that a nat of lead lasts
+    volatility: Float[Array, " L"]  # of the value of research, per year
+    standing: Float[Array, " L"]  # $ M per month per nat: value to owners of being nearer to the frontier
 
 
 def close_books(market: Market, now: Now) -> Market:
@@ -53,7 +56,7 @@ def close_books(market: Market, now: Now) -> Market:
     return fix_basket(enter_and_exit(market.replace(labs=labs), now))
 
 
-def lab_books(market: Market, now: Now) -> tuple[Books, Any]:
+def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     """Income and costs of every lab in the month, and the corresponding payments between sectors."""
     p, labs, adopters = now.p, market.labs, market.adopters
     is_open = is_open_lab(labs)
@@ -151,8 +154,8 @@ def layers_close_books(market: Market, now: Now) -> Market:
     return market.replace(infrastructure=layers, flows=flows)
 
 
-def consumer_surplus(market: Market, now: Now) -> jax.Array:
-    """Gain of each segment (J,) over the status quo, $ M per month: the area under demand down to its price index."""
+def consumer_surplus(market: Market, now: Now) -> Float[Array, " J"]:
+    """Gain of each segment over the status quo, $ M per month: the area under demand down to its price index."""
     p, adopters, form = now.p, market.adopters, now.equations.price_form
     status_quo = p.outside_price if form == "log" else jnp.exp(p.outside_price / p.linear_price_scale)
     scale = adopters.ask("scale_at_one", p, form, adoption(market, now))
@@ -193,7 +196,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
     free = ~labs.active & is_open & forkable.any() & (labs.cash <= 0.0)
     enters = free & (now.draws.uniform("entry", labs) < chance) & (p.entry_rate > 0)
 
-    def started(column: str, value: Any) -> jax.Array:
+    def started(column: str, value: Numbers) -> Shaped[Array, "L ..."]:
         old = getattr(labs, column)
         mask = enters.reshape(enters.shape + (1,) * (old.ndim - 1))
         return jnp.where(mask, value, old)
@@ -239,7 +242,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
     return market.replace(labs=labs, flows=flows, accounts=accounts)
 
 
-def leave(labs: Any, leaves: Any) -> tuple[Any, jax.Array]:
+def leave(labs: Group, leaves: Bool[AnyArray, " L"]) -> tuple[Group, Scalar]:
     """Close the labs in the mask (L,); return the labs and the cost to the public and creditors, $ M.
 
     The public and creditors take over debts, which count as payments to the labs, net of cash that is written off.
@@ -255,7 +258,7 @@ def leave(labs: Any, leaves: Any) -> tuple[Any, jax.Array]:
     return labs, debts - written_off
 
 
-def close_labs(market: Market, leaves: Any) -> Market:
+def close_labs(market: Market, leaves: Bool[AnyArray, " L"]) -> Market:
     """Close the labs in the mask (L,) at the end of a month and book their exit in the month's accounts."""
     labs, rescued = leave(market.labs, leaves & market.labs.active)
     exits = market.labs.active.sum() - labs.active.sum()

@@ -1,19 +1,22 @@
 """2. Chips: vendors set prices, labs and platforms order, capacity rations, and orders pass a pipeline to machines."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from abm.market.state import Market, Now, jurisdiction_sum
+from abm.engine import Group
+from abm.market.state import Cloud, Market, Now, jurisdiction_sum
 from abm.mechanisms import capacity, compute, demand, pricing
+from abm.support.shapes import Scalar
 
 
 class Delivery(NamedTuple):
     """Compute that a lab receives: effective compute (H100e) and its lag until it is in operation (months)."""
 
-    compute: Any
-    lag: Any
+    compute: Float[Array, " L"]
+    lag: Float[Array, " L"]
 
 
 def trade_chips(market: Market, now: Now) -> Market:
@@ -79,8 +82,8 @@ def trade_chips(market: Market, now: Now) -> Market:
     return market.replace(vendors=vendors, labs=labs, cloud=cloud, flows=flows, accounts=accounts)
 
 
-def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
-    """Chip budget of the platforms by jurisdiction (R,), $ M: stock adjustment to desired compute plus announced capex.
+def platform_orders(market: Market, now: Now, vendors: Group) -> Float[Array, " R"]:
+    """Chip budget of the platforms by jurisdiction, $ M: stock adjustment to desired compute plus announced capex.
 
     Desired compute is isoelastic in its user cost and in the work per chip; it shifts with beliefs about the future
     intensity of compute and about who keeps the rents (animal spirits with a testable sign).
@@ -111,7 +114,15 @@ def platform_orders(market: Market, now: Now, vendors: Any) -> jax.Array:
     return units * best_price + announced * in_us
 
 
-def build_cloud(cloud: Any, budget: Any, compute_bought: Any, spent: Any, lag: Any, now: Now, regulators: Any) -> Any:
+def build_cloud(
+    cloud: Cloud,
+    budget: Float[Array, " R"],
+    compute_bought: Float[Array, " R"],
+    spent: Float[Array, " R"],
+    lag: Float[Array, " R"],
+    now: Now,
+    regulators: Group,
+) -> tuple[Cloud, Scalar]:
     """Move orders through the pipeline; machines beyond the power supply wait in its last stage."""
     p = now.p
     arrived, ordered = jax.vmap(capacity.erlang_stages)(cloud.ordered, compute_bought, lag)

@@ -1,17 +1,18 @@
 """Quantities used by several phases: open labs, the frontier, products on sale, adoption, noise of share prices."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from abm.agents import OpenLab
 from abm.agents.infrastructure import POWER
 from abm.engine import Group
-from abm.market.state import Market, Now
+from abm.market.state import Market, Now, Values
 from abm.mechanisms import trading
 from abm.support.axes import TIERS
+from abm.support.shapes import Scalar
 
 NOTHING = -30.0
 """Capability (nats) of a market without products."""
@@ -20,39 +21,39 @@ NOTHING = -30.0
 class Products(NamedTuple):
     """All products, one row per lab and tier (L x T), as adopters see them."""
 
-    capability: Any  # nats
-    price: Any  # $ per M tokens
-    cost: Any  # $ per M tokens
-    trust: Any  # utils
-    brand: Any  # utils
-    is_open: Any
-    available: Any
-    nest: Any  # 0 closed, 1 open; a constant
-    owner: Any  # lab; a constant
+    capability: Float[Array, " q"]  # nats
+    price: Float[Array, " q"]  # $ per M tokens
+    cost: Float[Array, " q"]  # $ per M tokens
+    trust: Float[Array, " q"]  # utils
+    brand: Float[Array, " q"]  # utils
+    is_open: Float[Array, " q"]
+    available: Bool[Array, " q"]
+    nest: Int[np.ndarray, " q"] | tuple[int, ...]  # 0 closed, 1 open; a constant
+    owner: Int[np.ndarray, " q"]  # lab; a constant
 
 
-def is_open_lab(labs: Group) -> jax.Array:
-    """Mask (L,) of labs whose class releases weights."""
+def is_open_lab(labs: Group) -> Bool[Array, " L"]:
+    """Mask of labs whose class releases weights."""
     return jnp.asarray(labs.is_kind(OpenLab))
 
 
-def frontier(market: Market) -> jax.Array:
+def frontier(market: Market) -> Scalar:
     """Best capability on sale, nats."""
     return jnp.max(jnp.where(market.labs.active, market.labs.capability.max(-1), NOTHING))
 
 
-def open_frontier(market: Market) -> jax.Array:
+def open_frontier(market: Market) -> Scalar:
     """Best open capability on sale, nats."""
     labs = market.labs
     return jnp.max(jnp.where(labs.active & is_open_lab(labs), labs.capability.max(-1), NOTHING))
 
 
-def per_product(values: jax.Array) -> jax.Array:
-    """Values (L,) repeated over tiers, shape (L x T,)."""
+def per_product(values: Shaped[Array, " L"]) -> Shaped[Array, " q"]:
+    """Values of labs, repeated for each of their tiers."""
     return jnp.repeat(values, TIERS)
 
 
-def products_of(labs: Group, p: Any) -> Products:
+def products_of(labs: Group, p: Values) -> Products:
     """The products of the month."""
     is_open = labs.is_kind(OpenLab)
     return Products(
@@ -68,12 +69,12 @@ def products_of(labs: Group, p: Any) -> Products:
     )
 
 
-def quantities(market: Market) -> jax.Array:
-    """Tokens by segment and product, M per month, shape (J, L x T)."""
+def quantities(market: Market) -> Float[Array, "J q"]:
+    """Tokens by segment and product, M per month."""
     return market.adopters.tokens
 
 
-def adoption(market: Market, now: Now) -> jax.Array:
+def adoption(market: Market, now: Now) -> Scalar:
     """Scale of use relative to the start: diffusion of a general-purpose technology, logistic in time (Griliches 1957)."""
     p = now.p
     late = 1 / (1 + jnp.exp(-p.adoption_speed * (market.month - p.adoption_midpoint) / 12))
@@ -81,15 +82,14 @@ def adoption(market: Market, now: Now) -> jax.Array:
     return late / start
 
 
-def price_paid(market: Market, now: Now) -> jax.Array:
+def price_paid(market: Market, now: Now) -> Scalar:
     """Average price paid, $ per million tokens."""
     quantity = quantities(market).sum(0)
     paid = (quantity * market.labs.price.reshape(-1)).sum() / jnp.maximum(quantity.sum(), 1e-9)
     return jnp.where(quantity.sum() > 0, paid, now.p.token_cost_start)
 
 
-def usual_noise_of(market: Market, p: Any) -> jax.Array:
-    """Daily noise in quiet times of every asset (A,): lower for layers of many firms (platforms, applications)."""
-    layers = market.infrastructure.layer
-    single = jnp.zeros(market.vendors.size + market.labs.size, bool)
-    return trading.usual_noise(jnp.concatenate([single, layers != POWER]), p)
+def usual_noise_of(assets: int, layers: Group, p: Values) -> Float[Array, " A"]:
+    """Daily noise in quiet times of every asset: lower for layers of many firms (platforms, applications)."""
+    single = jnp.zeros(assets - layers.size, bool)
+    return trading.usual_noise(jnp.concatenate([single, layers.layer != POWER]), p)

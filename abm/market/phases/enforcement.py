@@ -1,20 +1,22 @@
 """4. Enforcement: detection of distillation, loss of access, litigation."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from abm.market.state import Market, Now
 from abm.mechanisms import enforcement
+from abm.support.shapes import AnyArray
 
 
 class Threat(NamedTuple):
     """Threat to a teacher (L,): possible loss ($ M per month), exchanges taken (M per month), alarm raised by events."""
 
-    loss: Any
-    exchanges: Any
-    alarm: Any
+    loss: Float[Array, " L"]
+    exchanges: Float[Array, " L"]
+    alarm: Float[AnyArray, " L"]
 
 
 def enforce(market: Market, now: Now) -> Market:

@@ -1,39 +1,44 @@
 """8. Equities: on 21 days news spreads, beliefs move, investors trade and prices form; at weekends investors talk."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Shaped
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.engine import Draws, in_any_run, loop, loop_between, mean_of_neighbours, when
+from abm.engine import Draws, Group, in_any_run, loop, loop_between, mean_of_neighbours, when
 from abm.market.phases.common import is_open_lab, usual_noise_of
 from abm.market.phases.news import DailyNews, news_of_month
 from abm.market.state import Exchange, Market, Now
 from abm.mechanisms import attention, trading
 from abm.support.axes import DAYS
+from abm.support.shapes import Index, Scalar
 
 WEEK = 5  # trading days
 ROUNDS = 2  # rounds of contagion of a story per trading day
+
+Trading = tuple[Group, Exchange, Float[Array, " strategy"]]
+"""What changes from day to day: investors, exchange, and profits of the strategies so far."""
 
 
 class Assets(NamedTuple):
     """The assets on a day as investors see them (A,); loadings (A, Q)."""
 
-    base: Any  # ln capitalised earnings per share
-    log_price: Any
-    momentum: Any
-    loadings: Any
-    usual_noise: Any  # standard deviation of daily noise in quiet times
+    base: Float[Array, " A"]  # ln capitalised earnings per share
+    log_price: Float[Array, " A"]
+    momentum: Float[Array, " A"]
+    loadings: Float[Array, "A Q"]
+    usual_noise: Float[Array, " A"]  # standard deviation of daily noise in quiet times
 
 
 class PublicNews(NamedTuple):
     """All news of the run so far, pooled, as attentive investors see it."""
 
-    signal: Any  # (Q,) precision x signal
-    precision: Any  # (Q,)
-    claims: Any  # (2,)
-    salience: Any
+    signal: Float[Array, " Q"]  # precision x signal
+    precision: Float[Array, " Q"]
+    claims: Float[Array, " pair"]
+    salience: Scalar
 
 
 def trade_equities(market: Market, now: Now) -> Market:
@@ -44,22 +49,24 @@ def trade_equities(market: Market, now: Now) -> Market:
     return settle(market, now, loadings, profits, opening, listed)
 
 
-def is_listed(market: Market) -> jax.Array:
-    """Mask (A,) of the assets that are traded."""
+def is_listed(market: Market) -> Bool[Array, " A"]:
+    """Mask of the assets that are traded."""
     return jnp.concatenate([group.active for group in (market.vendors, market.labs, market.infrastructure)])
 
 
-def trading_days(market: Market, now: Now) -> Any:
-    """Run the days in order: loadings (A, Q), investors, exchange, profits of strategies (2,), log returns (D, A)."""
+def trading_days(
+    market: Market, now: Now
+) -> tuple[Float[Array, "A Q"], Group, Exchange, Float[Array, " strategy"], Float[Array, "D A"]]:
+    """Run the days in order: loadings, investors, exchange, profits of strategies, log returns."""
     target = jnp.log(capitalised(market, now)) - jnp.log(market.exchange.shares)
     exchange = market.exchange.replace(target_base=target)
     start = exchange.base
-    loadings, usual = loadings_of(market, now), usual_noise_of(market, now.p)
+    loadings, usual = loadings_of(market, now), usual_noise_of(start.size, market.infrastructure, now.p)
     news = news_of_month(market, now)
 
     listed = is_listed(market)
 
-    def day(carry: Any, today: Any) -> tuple[Any, jax.Array]:
+    def day(carry: Trading, today: tuple[Index, DailyNews]) -> tuple[Trading, Float[Array, " A"]]:
         investors, exchange, profits = carry
         index, arriving = today
         luck = day_luck(now.draws.at(index), market)
@@ -71,11 +78,13 @@ def trading_days(market: Market, now: Now) -> Any:
 
     days = (jnp.arange(DAYS), news)
 
-    def talk(group: Any) -> Any:
+    def talk(group: Group) -> Group:
         listened = market.networks.information
         return group.do("talk", now.p, neighbours_belief=mean_of_neighbours(group.belief, listened))
 
-    def week(carry: Any, number: Any) -> Any:
+    def week(
+        carry: tuple[Trading, Float[Array, "D A"]], number: Index
+    ) -> tuple[tuple[Trading, Float[Array, "D A"]], None]:
         state, returns = carry
         bounds = number * WEEK, jnp.minimum((number + 1) * WEEK, DAYS)
         (investors, *rest), returns = loop_between(day, state, days, bounds, returns)
@@ -91,9 +100,9 @@ def trading_days(market: Market, now: Now) -> Any:
 class DayLuck(NamedTuple):
     """Random draws of a day."""
 
-    attention: Any  # (I,) uniform
-    own: Any  # (A,) normal
-    common: Any  # (1,) normal
+    attention: Float[Array, " I"]  # uniform
+    own: Float[Array, " A"]  # normal
+    common: Float[Array, "1"]  # normal
 
 
 def day_luck(draws: Draws, market: Market) -> DayLuck:
@@ -108,8 +117,8 @@ def day_luck(draws: Draws, market: Market) -> DayLuck:
 
 
 def spread_news(
-    investors: Any, exchange: Exchange, arriving: DailyNews, luck: DayLuck, market: Market, now: Now
-) -> Any:
+    investors: Group, exchange: Exchange, arriving: DailyNews, luck: DayLuck, market: Market, now: Now
+) -> tuple[Group, Exchange]:
     """Add today's news to the public record; some investors notice it, pass it on and learn from it."""
     p = now.p
     exchange = exchange.replace(
@@ -122,7 +131,7 @@ def spread_news(
     listened = market.networks.information
     investors = investors.do("notice", p, news, luck=luck.attention)
 
-    def pass_on(group: Any) -> Any:
+    def pass_on(group: Group) -> Group:
         for _ in range(ROUNDS):
             group = group.do("hear", p, news, neighbours=mean_of_neighbours(group.attentive, listened))
         return group
@@ -131,7 +140,9 @@ def spread_news(
     return investors.do("learn", p, news), exchange
 
 
-def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuck, listed_firms: Any, now: Now) -> Any:
+def form_prices(
+    investors: Group, exchange: Exchange, assets: Assets, luck: DayLuck, listed_firms: Shaped[Array, " A"], now: Now
+) -> tuple[Exchange, Float[Array, " A"], Float[Array, " strategy"]]:
     """The market maker moves each price by net orders over market depth, and shades quotes against its inventory."""
     p = now.p
     wanted, slope = market_demand(investors, assets, now)
@@ -155,8 +166,8 @@ def form_prices(investors: Any, exchange: Exchange, assets: Assets, luck: DayLuc
     return exchange, change, gains
 
 
-def market_demand(investors: Any, assets: Assets, now: Now) -> tuple[jax.Array, jax.Array]:
-    """Total positions of investors, and their slope in the log price (positive if falling), both by firm (A,).
+def market_demand(investors: Group, assets: Assets, now: Now) -> tuple[Float[Array, " A"], Float[Array, " A"]]:
+    """Total positions of investors, and their slope in the log price (positive if falling), both by firm.
 
     Without a short-sale constraint the schedules are summed first; with it every position has its own kink.
     """
@@ -172,11 +183,22 @@ def market_demand(investors: Any, assets: Assets, now: Now) -> tuple[jax.Array, 
 
 
 def settle(
-    market: Market, now: Now, loadings: jax.Array, profits: jax.Array, opening: jax.Array, listed: jax.Array
+    market: Market,
+    now: Now,
+    loadings: Float[Array, "A Q"],
+    profits: Float[Array, " strategy"],
+    opening: Float[Array, " A"],
+    listed: Bool[Array, " A"],
 ) -> Market:
     """Settle at the end of the month: positions and cash, strategies, wealth, new shares of labs."""
     p, exchange = now.p, market.exchange
-    assets = Assets(exchange.base, exchange.log_price, exchange.momentum, loadings, usual_noise_of(market, p))
+    assets = Assets(
+        exchange.base,
+        exchange.log_price,
+        exchange.momentum,
+        loadings,
+        usual_noise_of(listed.size, market.infrastructure, p),
+    )
     value = jnp.exp(exchange.log_price) * exchange.shares * listed  # empty slots have no value
     funding, dividends = payments_with_owners(market, now)
     payouts = dividends - funding
@@ -197,16 +219,16 @@ def settle(
     return market.replace(investors=investors, exchange=exchange)
 
 
-def payments_with_owners(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
-    """Funding paid in by owners and dividends paid out to them this month, by asset (A,), $ M."""
+def payments_with_owners(market: Market, now: Now) -> tuple[Float[Array, " A"], Float[Array, " A"]]:
+    """Funding paid in by owners and dividends paid out to them this month, by asset, $ M."""
     p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
     funding = jnp.concatenate([jnp.zeros(vendors.size), labs.funded, jnp.zeros(layers.size)])
     paid = p.payout_ratio * jnp.maximum(jnp.concatenate([vendors.profit, jnp.zeros(labs.size), layers.profit]), 0.0)
     return funding, paid
 
 
-def capitalised(market: Market, now: Now) -> jax.Array:
-    """Value of each firm at its multiple of sales or profit, $ M (A,)."""
+def capitalised(market: Market, now: Now) -> Float[Array, " A"]:
+    """Value of each firm at its multiple of sales or profit, $ M."""
     p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
     chips = p.multiple_chips * 12 * jnp.maximum(vendors.revenue, 20.0)
     option = p.lab_option_value * jnp.exp(jnp.clip(labs.capability[:, 0] - frontier_of(labs), -5.0, 0.0))
@@ -219,13 +241,13 @@ def capitalised(market: Market, now: Now) -> jax.Array:
     return jnp.exp((1 - smooth) * jnp.log(before) + smooth * jnp.log(now_value))
 
 
-def frontier_of(labs: Any) -> jax.Array:
+def frontier_of(labs: Group) -> Scalar:
     """Capability of the best flagship on sale, nats."""
     return jnp.max(jnp.where(labs.active, labs.capability[:, 0], -jnp.inf))
 
 
-def loadings_of(market: Market, now: Now) -> jax.Array:
-    """Effect of a nat of belief on each question on each firm's log value (A, Q): the crash mechanisms (a)-(d).
+def loadings_of(market: Market, now: Now) -> Float[Array, "A Q"]:
+    """Effect of a nat of belief on each question on each firm's log value: the crash mechanisms (a)-(d).
 
     On compute intensity x (efficiency lowers x): an unconstrained isoelastic seller gains (eps - 1) from efficiency, so
     its loading is -(eps - 1); with saturating demand and binding capacity revenue moves by (eps_s - 1)/eps_s, so (a)

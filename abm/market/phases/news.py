@@ -1,14 +1,16 @@
 """The month's news about the open questions, day by day."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from abm.market.phases.common import is_open_lab
 from abm.market.state import Market, Now
 from abm.mechanisms import disclosure
 from abm.support.axes import DAYS, QUESTIONS
+from abm.support.shapes import Scalar
 
 INTENSITY, APPROPRIABILITY, TIGHTNESS, CREDIBILITY = range(len(QUESTIONS))
 
@@ -16,10 +18,10 @@ INTENSITY, APPROPRIABILITY, TIGHTNESS, CREDIBILITY = range(len(QUESTIONS))
 class DailyNews(NamedTuple):
     """News by day (D, ...), in the form in which it is added to the public record."""
 
-    signal: Any  # (D, Q) precision x signal
-    precision: Any  # (D, Q)
-    claims: Any  # (D, 2) cost claims on compute intensity: precision x signal, precision
-    salience: Any  # (D,)
+    signal: Float[Array, "D Q"]  # precision x signal
+    precision: Float[Array, "D Q"]
+    claims: Float[Array, "D pair"]  # cost claims on compute intensity: precision x signal, precision
+    salience: Float[Array, " D"]
 
 
 def news_of_month(market: Market, now: Now) -> DailyNews:
@@ -39,8 +41,8 @@ def news_of_month(market: Market, now: Now) -> DailyNews:
     return DailyNews(signal, precision, claim_news(market, now, day), salience)
 
 
-def release_days(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
-    """Day on which each lab's release becomes news, one-hot (L, D), and mask (L,) of releases not forced by the scenario."""
+def release_days(market: Market, now: Now) -> tuple[Float[Array, "L D"], Bool[Array, " L"]]:
+    """Day on which each lab's release becomes news, one-hot, and mask of releases not forced by the scenario."""
     labs, events = market.labs, now.events
     forced = events.release > 0.5
     drawn = jnp.floor(now.draws.uniform("release day", labs) * DAYS)
@@ -49,14 +51,14 @@ def release_days(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
     return jax.nn.one_hot(index, DAYS) * released[:, None], released & ~forced
 
 
-def expected_cost(market: Market) -> jax.Array:
+def expected_cost(market: Market) -> Scalar:
     """Believed cost of a frontier model: the largest cost that a closed lab has disclosed so far, $ M."""
     labs = market.labs
     return jnp.maximum(jnp.max(jnp.where(labs.active & ~is_open_lab(labs), labs.claimed_cost, 0.0)), 1.0)
 
 
-def claim_news(market: Market, now: Now, day: jax.Array) -> jax.Array:
-    """Cost claims relative to expectations, as signals of compute intensity, discounted for bias (D, 2).
+def claim_news(market: Market, now: Now, day: Float[Array, "L D"]) -> Float[Array, "D pair"]:
+    """Cost claims relative to expectations, as signals of compute intensity, discounted for bias.
 
     The discount is the price response of Fischer and Verrecchia (2000), since reporters have motives to shade.
     """
@@ -70,7 +72,7 @@ def claim_news(market: Market, now: Now, day: jax.Array) -> jax.Array:
     return jnp.stack([precision * p.cost_to_intensity * beta * surprise, precision], axis=1)
 
 
-def audit_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
+def audit_news(market: Market, now: Now) -> tuple[Float[Array, "D Q"], Float[Array, "D Q"]]:
     """Audits estimate the cost of the whole programme, with noise, where a claim covers one run."""
     p, audited = now.p, now.events.audit_cost
     made = audited > 0
@@ -80,7 +82,7 @@ def audit_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
     return on_question(precision * p.cost_to_intensity * surprise, precision, INTENSITY)
 
 
-def capex_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
+def capex_news(market: Market, now: Now) -> tuple[Float[Array, "D Q"], Float[Array, "D Q"]]:
     """A capex programme signals that platforms expect demand for compute."""
     p, amount = now.p, now.events.capex_news
     precision = jnp.where(amount > 0, p.capex_precision, 0.0)
@@ -88,7 +90,7 @@ def capex_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
     return on_question(precision * signal, precision, INTENSITY)
 
 
-def release_news(market: Market, now: Now, day: jax.Array) -> tuple[jax.Array, jax.Array]:
+def release_news(market: Market, now: Now, day: Float[Array, "L D"]) -> tuple[Float[Array, "D Q"], Float[Array, "D Q"]]:
     """A release that narrows the open-closed gap lowers appropriability; one from abroad also raises tightness."""
     p, labs = now.p, market.labs
     surprise = market.accounts.release_surprise
@@ -106,7 +108,7 @@ def release_news(market: Market, now: Now, day: jax.Array) -> tuple[jax.Array, j
     return s1 + s2, q1 + q2
 
 
-def earnings_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
+def earnings_news(market: Market, now: Now) -> tuple[Float[Array, "D Q"], Float[Array, "D Q"]]:
     """Once a month, the leading vendor's orders relative to its capacity signal the demand for compute."""
     p, vendors = now.p, market.vendors
     pressure = jnp.log(jnp.maximum(vendors.orders[0], 1e-9) / jnp.maximum(vendors.capacity[0], 1e-9))
@@ -114,7 +116,9 @@ def earnings_news(market: Market, now: Now) -> tuple[jax.Array, jax.Array]:
     return on_question(on_day * p.orders_to_intensity * jnp.clip(pressure, -1.0, 1.0), on_day, INTENSITY)
 
 
-def on_question(signal: jax.Array, precision: jax.Array, question: int) -> tuple[jax.Array, jax.Array]:
-    """Place precision x signal and precision (D,) in the column of one question, (D, Q) each."""
+def on_question(
+    signal: Float[Array, " D"], precision: Float[Array, " D"], question: int
+) -> tuple[Float[Array, "D Q"], Float[Array, "D Q"]]:
+    """Place precision x signal, and precision, in the column of one question."""
     column = (jnp.arange(len(QUESTIONS)) == question).astype(float)
     return signal[:, None] * column, precision[:, None] * column

@@ -1,9 +1,10 @@
 """1. Policy: the scenario's events set targets, and regulators adjust their instruments."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from abm.market.phases.common import NOTHING, is_open_lab, price_paid
 from abm.market.state import Market, Now, jurisdiction_sum
@@ -13,10 +14,10 @@ from abm.support.axes import INSTRUMENTS
 class Pressure(NamedTuple):
     """Political pressure on each regulator (R,): about 0 in ordinary times, about 1 when strong."""
 
-    closed_profit: Any
-    price_level: Any
-    open_risk: Any
-    foreign_lead: Any
+    closed_profit: Float[Array, " R"]
+    price_level: Float[Array, " R"]
+    open_risk: Float[Array, " R"]
+    foreign_lead: Float[Array, " R"]
 
 
 def adjust_policy(market: Market, now: Now) -> Market:

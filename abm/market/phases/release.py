@@ -1,28 +1,30 @@
 """5. Release: new models with disclosed and true cost, and the news that they make."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from abm.agents import OpenLab
 from abm.engine import Group
 from abm.market.phases.common import frontier, is_open_lab, open_frontier
-from abm.market.state import Market, Now
+from abm.market.state import Market, Now, Values
 from abm.mechanisms import disclosure
 from abm.support.axes import TIERS
+from abm.support.shapes import AnyArray, Scalar
 
 
 class ReleaseNews(NamedTuple):
     """Inputs of a lab's release rule (L,) or (L, T)."""
 
-    forced: Any  # bool, the scenario forces a release this month
-    capability: Any  # nats, capability of a forced release
-    size_step: Any  # ln parameters
-    undercut: Any  # nats by which rivals undercut the lab more than usual
-    luck: Any  # uniform draw per tier
-    claimed_cost: Any  # $ M, 0: none given by the scenario
-    report_ratio: Any  # disclosed over true marginal cost
-    serving_efficiency: Any  # nats
+    forced: Bool[Array, " L"]  # whether the scenario forces a release this month
+    capability: Float[Array, " L"]  # nats, capability of a forced release
+    size_step: Float[AnyArray, " L"]  # ln parameters
+    undercut: Float[Array, " L"]  # nats by which rivals undercut the lab more than usual
+    luck: Float[Array, "L T"]  # uniform draw per tier
+    claimed_cost: Float[AnyArray, " L"]  # $ M, 0: none given by the scenario
+    report_ratio: Float[Array, " L"]  # disclosed over true marginal cost
+    serving_efficiency: Float[Array, " L"]  # nats
 
 
 def release_models(market: Market, now: Now) -> Market:
@@ -61,7 +63,7 @@ def release_models(market: Market, now: Now) -> Market:
     return market.replace(labs=labs, accounts=accounts)
 
 
-def licence_models(labs: Group, top: Any, p: Any) -> Group:
+def licence_models(labs: Group, top: Scalar, p: Values) -> Group:
     """Open labs choose how freely their weights may be used."""
     frontier_seen = jnp.full(labs.size, top)
     parts = labs.split(frontier_seen)

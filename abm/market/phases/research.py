@@ -1,8 +1,9 @@
 """3. Research: algorithmic progress, training, copying of open weights, distillation."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from abm.market.phases.common import is_open_lab
 from abm.market.state import Market, Now
@@ -11,23 +12,23 @@ from abm.market.state import Market, Now
 class Workplace(NamedTuple):
     """Conditions of a lab's work (L,): scarcity and price of compute, published knowledge, the law at home."""
 
-    scarcity: Any  # nats
-    published_efficiency: Any  # nats
-    ip_strength: Any
-    rental_price: Any  # $ M per H100e month
-    serving_efficiency: Any  # nats, best inference stack
+    scarcity: Float[Array, " L"]  # nats
+    published_efficiency: Float[Array, " L"]  # nats
+    ip_strength: Float[Array, " L"]
+    rental_price: Float[Array, " L"]  # $ M per H100e month
+    serving_efficiency: Float[Array, " L"]  # nats, best inference stack
 
 
 class Teaching(NamedTuple):
     """Sources a lab can learn from (L,): outputs of a closed teacher, at a price and a risk, and the best open weights."""
 
-    teacher: Any  # index of a lab, -1: none
-    ceiling: Any  # nats: ln rho + k_teacher(t - delay)
-    exchange_price: Any  # $ M per M exchanges
-    expected_penalty: Any  # $ M per M exchanges
-    open_source: Any  # index of a lab, -1: none
-    open_capability: Any  # nats
-    ip_strength: Any
+    teacher: Int[Array, " L"]  # index of a lab, -1: none
+    ceiling: Float[Array, " L"]  # nats: ln rho + k_teacher(t - delay)
+    exchange_price: Float[Array, " L"]  # $ M per M exchanges
+    expected_penalty: Float[Array, " L"]  # $ M per M exchanges
+    open_source: Int[Array, " L"]  # index of a lab, -1: none
+    open_capability: Float[Array, " L"]  # nats
+    ip_strength: Float[Array, " L"]
 
 
 def do_research(market: Market, now: Now) -> Market:

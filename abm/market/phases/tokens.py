@@ -1,16 +1,19 @@
 """6. Tokens: labs set prices, adopters choose and use, and tokens are served."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped
 
-from abm.engine import loop, mean_of_neighbours, when
+from abm.engine import Group, loop, mean_of_neighbours, when
 from abm.market.phases.common import Products, adoption, is_open_lab, products_of, quantities
 from abm.market.phases.research import workplace_of
-from abm.market.state import Market, Now
+from abm.market.state import Market, Now, Values
 from abm.mechanisms import capacity, pricing, tokens
 from abm.support.axes import TIERS
+from abm.support.shapes import AnyArray, Index, Scalar
 
 OWN_NEST = (0,) * TIERS + (0, 1)
 """Nests of the products as one lab sees them: its own, the others of its nest as one, the other nest as one."""
@@ -20,19 +23,19 @@ NASH_STEPS = 40  # halves the distance to the fixed point at least every other s
 class Offer(NamedTuple):
     """Inputs of a lab's pricing rule (L,) or (L, T)."""
 
-    elasticity: Any  # of demand for its models in one common markup
-    margin: Any  # $ per M tokens over cost under linear utility, 0 under log
-    hosts: Any  # number of hosts of its weights
-    undercut: Any  # nats by which rivals undercut each tier
-    luck: Any  # uniform draw per tier
-    price_factor: Any  # factor of a price war in the scenario
+    elasticity: Float[Array, " L"]  # of demand for its models in one common markup
+    margin: Float[Array, " L"]  # $ per M tokens over cost under linear utility, 0 under log
+    hosts: Float[Array, " L"]  # number of hosts of its weights
+    undercut: Float[Array, "L T"]  # nats by which rivals undercut each tier
+    luck: Float[Array, "L T"]  # uniform draw per tier
+    price_factor: Float[AnyArray, " L"]  # factor of a price war in the scenario
 
 
 class Tastes(NamedTuple):
-    """Segments' valuation of the month's products before price: (J, L x T) each."""
+    """Segments' valuation of the month's products before price."""
 
-    quality: Any  # utils
-    peer: Any  # average usage shares of an adopter's peers
+    quality: Float[Array, "J q"]  # utils
+    peer: Float[Array, "J q"]  # average usage shares of an adopter's peers
 
 
 def trade_tokens(market: Market, now: Now) -> Market:
@@ -80,21 +83,25 @@ def trade_tokens(market: Market, now: Now) -> Market:
     return serve(market.replace(labs=labs, accounts=accounts), now)
 
 
-def choose(market: Market, now: Now, products: Products, tastes: Tastes) -> tuple[jax.Array, jax.Array]:
-    """Target shares (J, L x T) and price indices (J,) of all segments."""
+def choose(
+    market: Market, now: Now, products: Products, tastes: Tastes
+) -> tuple[Float[Array, "J q"], Float[Array, " J"]]:
+    """Target shares and price indices of all segments."""
     return market.adopters.ask(
         "choose", now.p, products, now.equations.price_form, quality=tastes.quality, peer_share=tastes.peer
     )
 
 
-def peer_shares(market: Market) -> jax.Array:
-    """Average usage shares of an adopter's peers, (J, L x T)."""
+def peer_shares(market: Market) -> Float[Array, "J q"]:
+    """Average usage shares of an adopter's peers."""
     return mean_of_neighbours(market.adopters.usage, market.networks.peers)
 
 
-def best_response(market: Market, now: Now, products: Products, tastes: Tastes) -> tuple[jax.Array, jax.Array]:
-    """Elasticity (L,) of a lab's sales in its common markup at customers' target shares, and, under linear utility,
-    the common margin (L,) that solves the first-order condition there.
+def best_response(
+    market: Market, now: Now, products: Products, tastes: Tastes
+) -> tuple[Float[Array, " L"], Float[Array, " L"]]:
+    """Elasticity of a lab's sales in its common markup at customers' target shares, and, under linear utility,
+    the common margin that solves the first-order condition there.
 
     Linear: with tokens x_j, own share s_j, share w_j of the nest and L the price scale, m = sum_j x_j / sum_j x_j
     [alpha_j ((1 - rho w_j) / (1 - rho) - s_j) + epsilon_j s_j / L].
@@ -102,7 +109,7 @@ def best_response(market: Market, now: Now, products: Products, tastes: Tastes) 
     p, adopters, labs, form = now.p, market.adopters, market.labs, now.equations.price_form
     target, index = choose(market, now, products, tastes)
     own = target.reshape(adopters.size, labs.size, TIERS).sum(-1)
-    nest = products.nest.reshape(labs.size, TIERS)[:, 0]
+    nest = np.reshape(products.nest, (labs.size, TIERS))[:, 0]
     closed, opened = (jnp.where(nest == g, own, 0.0).sum(1, keepdims=True) for g in (0, 1))
     of_nest = jnp.where(nest == 0, closed, opened)
     within = own / jnp.where(of_nest > 0, of_nest, 1.0)
@@ -130,7 +137,9 @@ def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
     """
     p, labs = now.p, market.labs
 
-    def respond(state: Any, _: Any) -> tuple[Any, None]:
+    def respond(
+        state: tuple[Float[Array, " L"], Float[Array, " L"]], _: Index
+    ) -> tuple[tuple[Float[Array, " L"], Float[Array, " L"]], None]:
         elasticity, margin = state
         wanted = labs.ask("wanted_price", p, offer=offer._replace(elasticity=elasticity, margin=margin))
         products = products_of(labs, p)._replace(price=wanted.reshape(-1))
@@ -141,8 +150,8 @@ def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
     return offer._replace(elasticity=elasticity, margin=margin)
 
 
-def undercutting_of(labs: Any, products: Products, p: Any) -> jax.Array:
-    """ln of own price over the cheapest offer of a rival that is at least as capable, (L, T), nats >= 0."""
+def undercutting_of(labs: Group, products: Products, p: Values) -> Float[Array, "L T"]:
+    """ln of own price over the cheapest offer of a rival that is at least as capable, nats >= 0."""
     owner = jnp.repeat(jnp.arange(labs.size), TIERS)
     rival = (owner[:, None] != owner[None, :]) & products.available[None, :]
     as_good = rival & (products.capability[None, :] >= products.capability[:, None] - p.capability_slack)
@@ -150,16 +159,16 @@ def undercutting_of(labs: Any, products: Products, p: Any) -> jax.Array:
     return jnp.maximum(jnp.log(products.price) - jnp.log(cheapest), 0.0).reshape(labs.size, TIERS)
 
 
-def hosts_of(market: Market, now: Now) -> jax.Array:
-    """Number of hosts of each lab's weights (L,), by last month's sales at this month's cost."""
+def hosts_of(market: Market, now: Now) -> Float[Array, " L"]:
+    """Number of hosts of each lab's weights, by last month's sales at this month's cost."""
     labs = market.labs
     volume = quantities(market).sum(0).reshape(labs.size, TIERS)
     sales = (volume * labs.token_cost).sum(-1) * 1e-6  # $ M per month
     return tokens.number_of_hosts(sales, labs.licence, now.p)
 
 
-def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
-    """Derivative (L,) of each lab's token profit in its own capability, $ M per month per nat, at given prices.
+def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> Float[Array, " L"]:
+    """Derivative of each lab's token profit in its own capability, $ M per month per nat, at given prices.
 
     Exact, by forward differentiation of the token market as the lab sees it: its own products next to all others, which
     do not change and therefore enter as two composite products (`demand.rivals_as_one`).
@@ -170,8 +179,8 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
     )  # (J, L) each
     growth = adoption(market, now)
 
-    def own_derivative(lab: Any) -> jax.Array:
-        def own(rows: Any, number: int = TIERS) -> jax.Array:
+    def own_derivative(lab: Index) -> Scalar:
+        def own(rows: Shaped[AnyArray, "*n all"], number: int = TIERS) -> Shaped[Array, "*n own"]:
             return jax.lax.dynamic_slice_in_dim(jnp.asarray(rows), lab * number, number, axis=-1)
 
         mine = jax.tree.map(own, products)
@@ -183,7 +192,7 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
         )
         peer = jnp.concatenate([own(tastes.peer), jnp.zeros((adopters.size, 2))], axis=1)
 
-        def profit(step: jax.Array) -> jax.Array:
+        def profit(step: Scalar) -> Scalar:
             quality = adopters.ask("quality", p, mine._replace(capability=mine.capability + step))
             offers = jnp.concatenate([quality, besides], axis=1)
             target, index = adopters.ask("choose", p, market_of_lab, form, quality=offers, peer_share=peer)
@@ -198,7 +207,7 @@ def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes
     return value * labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0)
 
 
-def contestable_share(market: Market, now: Now, products: Products, tastes: Tastes) -> jax.Array:
+def contestable_share(market: Market, now: Now, products: Products, tastes: Tastes) -> Scalar:
     """Share of spending of the segments whose best open offer is within one switching cost of their best closed one."""
     adopters = market.adopters
     linear = now.equations.price_form == "linear"
