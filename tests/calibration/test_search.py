@@ -192,4 +192,4 @@ def test_a_fit_from_file_to_report_is_reproducible(tmp_path):
     assert "particles are effective (Kish). Of the 400 stored draws" in page
     assert f"Written by `abm calibrate {path}`" in page
     refused = CliRunner().invoke(app, ["calibrate", str(path), "--store", "--out", str(out)])
-    assert refused.exit_code == 2 and "the package's own fits" in refused.stderr
+    assert refused.exit_code == 2 and "built-in fits" in refused.stderr
