@@ -7,7 +7,7 @@
     seed = 0                                # or seeds = [3, 14, 15] instead of replications and seed
     observables = ["lerner_closed", "open_token_share"]
     panel = "all"                           # months stored for each run: "all", "none", or a list
-    branch_at = 24                          # until this month every run is one of the first scenario, without factors
+    # branch_at = 24                        # until this month every run is one of the first scenario, without factors
     posterior = "june_2025"                 # replication k uses the k-th posterior draw of a fit; by default its estimate
 
     [design]

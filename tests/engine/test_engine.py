@@ -304,32 +304,3 @@ def test_the_engine_imports_nothing_from_the_model():
             for name in names:
                 own = name.startswith("abm.engine") or name == "abm.support.shapes"
                 assert own or name.split(".")[0] in known, f"{path.name} imports {name}"
-
-
-def test_a_stored_trace_is_reused_only_for_the_same_identity_and_shapes(tmp_path, monkeypatch, caplog):
-    from abm.engine.traced import Traced
-
-    monkeypatch.setenv("ABM_CACHE", str(tmp_path))
-
-    def program(function, identity="the same"):
-        return Traced(function, lambda tree, by: tree, identity, {})
-
-    tree = {"a": jnp.arange(3.0), "b": (jnp.ones(2),)}
-    first = program(lambda tree, by: jax.tree.map(lambda x: x * by, tree))(tree, 2)
-    np.testing.assert_array_equal(first["a"], [0, 2, 4])
-    times = program(lambda tree, by: jax.tree.map(lambda x: x * by, tree))
-    with jax.log_compiles():
-        times(times(tree, 2), 2)  # the output is valid input: no second program
-    assert len([record for record in caplog.records if record.getMessage().startswith("Compiling jit(call)")]) == 1
-    never = program(lambda tree, by: 1 / 0)  # a stored trace is not traced again
-    np.testing.assert_array_equal(never(tree, 3)["b"][0], [3, 3])
-    with pytest.raises(ZeroDivisionError):
-        never({"a": jnp.arange(4.0), "b": (jnp.ones(2),)}, 3)
-    with pytest.raises(ZeroDivisionError):
-        program(lambda tree, by: 1 / 0, identity="something else")(tree, 3)
-
-
-def test_stored_traces_are_used_by_the_command_line_only():
-    from abm.engine import traced
-
-    assert not traced.is_wanted()  # in a Python session, a rule may have been changed in memory

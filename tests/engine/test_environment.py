@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from abm.engine.compilation import cache_folder
-from abm.engine.traced import kept
+from abm.engine.traced import cached_bytes
 
 ROOT = Path(__file__).parents[2]
 UNKNOWN_USER = 54321
@@ -67,11 +67,11 @@ def test_traces_are_computed_where_nothing_can_be_stored(monkeypatch, tmp_path):
 
     monkeypatch.setattr(Path, "home", homeless)
     assert cache_folder() is None
-    assert kept("a trace", lambda: b"made") == b"made"
+    assert cached_bytes("a trace", lambda: b"made") == b"made"
     (tmp_path / "file").write_text("in the way")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         monkeypatch.setenv("ABM_CACHE", str(folder))
-        assert kept("a trace", lambda: b"made") == b"made"
+        assert cached_bytes("a trace", lambda: b"made") == b"made"
 
 
 def test_a_cache_that_cannot_be_written_causes_a_warning(tmp_path):
