@@ -37,14 +37,14 @@ test: $(STAMP) ## the quick tests, in about six minutes
 test-browser: $(STAMP) ## the page in a real browser (Chromium must be there), pictures into output/browser_tests
 	$(BIN)/python -m pytest -m browser tests/browser --timeout=1200
 
-test-slow: $(STAMP) ## the slow tests, with programs compiled as users have them
-	$(BIN)/python -m pytest -m slow --timeout=3600 $(TWO) || [ $$? -eq 5 ] # 5: there are none
+test-slow: $(STAMP) ## the slow tests (a quarter of an hour)
+	XLA_FLAGS="$(QUICK) $$XLA_FLAGS" $(BIN)/python -m pytest -m slow --timeout=3600 $(TWO) || [ $$? -eq 5 ] # 5: there are none
 
 test-notebooks: $(STAMP) ## the notebooks, executed anew and compared with what is stored (some minutes)
 	$(BIN)/python -m pytest -m notebooks tests/notebooks
 
 test-docs: $(STAMP) ## the examples of README, tutorial and how-tos, run as they stand
-	$(BIN)/python -m pytest -m docs tests/docs
+	XLA_FLAGS="$(QUICK) $$XLA_FLAGS" $(BIN)/python -m pytest -m docs tests/docs
 
 test-wheel: $(STAMP) ## wheel and sdist, into dist/, and the wheel in an empty environment
 	$(BIN)/python -m pytest -m wheel tests/packaging

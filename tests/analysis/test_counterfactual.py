@@ -94,6 +94,7 @@ def test_the_page_gives_the_same_numbers_and_runs_each_world_once(strict):
     assert runs.run(other, progress).a.seeds == list(range(13))  # and the next one runs
 
 
+@pytest.mark.slow
 def test_waiting_for_the_baseline_reports_its_progress():
     from abm.dashboard.runs import Runs
 
@@ -186,6 +187,7 @@ def test_the_estimated_memory_of_a_run_is_accurate():
     assert bytes_of(fewer, 30) <= BUDGET < bytes_of(fewer + 1, 30)
 
 
+@pytest.mark.slow
 def test_long_runs_reuse_the_compiled_program():
     """The page keeps only a few months of a long run in memory, and no length needs another compilation."""
     import jax

@@ -85,6 +85,7 @@ def test_the_table_of_seeds_fits_80_columns():
     assert max(map(len, shown)) <= 80
 
 
+@pytest.mark.slow
 def test_the_command_replications(tmp_path):
     words = ["replications", "--seeds", "4", "--months", "3", "--against", "ip_strict", "--of", "lerner_closed,hhi"]
     result = runner.invoke(app, [*words, "--workers", "1", "--out", str(tmp_path)])

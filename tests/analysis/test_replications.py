@@ -98,6 +98,7 @@ def test_urn_is_uniform():
 # --- Bass ---
 
 
+@pytest.mark.slow
 def test_bass_curve():
     out = bass.run(runs=24)
     share, time = out["share"].mean(0), out["time"]

@@ -174,6 +174,7 @@ def test_insignificant_limits_are_released():
     assert significant(box, x, hit, level=0).limits == {}
 
 
+@pytest.mark.slow
 def test_inputs_that_matter_are_found_again_in_halves():
     x = cases(8)
     hit = noisy(x, CORNER, 8)

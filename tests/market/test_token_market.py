@@ -43,6 +43,7 @@ def used_at(price, market, now):
     return consumer_surplus(after, now).sum(), adopters.tokens.sum(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("price_form", ["log", "linear"])
 def test_a_small_price_rise_costs_users_the_tokens_they_use(price_form):
     """At given shares a price is a transfer: users lose what sellers gain on the tokens they sell."""

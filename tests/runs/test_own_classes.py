@@ -264,6 +264,7 @@ def test_a_rule_changed_between_steps_takes_effect_in_the_next_step(monkeypatch)
     assert values[-1] == pytest.approx(0.435, abs=1e-3)  # 0.635 if it still sold at 2.5 times cost
 
 
+@pytest.mark.slow
 def test_a_rule_that_reads_a_clock_raises_one_warning(recwarn):
     class Timely(ClosedLab):
         def wanted_price(self, p, offer):
@@ -286,6 +287,7 @@ def factory(markup):
     return Local
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_classes_defined_in_functions_run_in_a_sweep_and_identify_it(tmp_path, workers):
     options = {"seeds": [2], "months": 3, "populations": TINY, "observables": ["lerner_closed"], "workers": workers}
@@ -314,6 +316,7 @@ def test_classes_without_a_role_or_that_cannot_be_pickled_are_refused(tmp_path):
         abm.sweep({"ip_strength": [0.4]}, classes=[Locked], **options)
 
 
+@pytest.mark.slow
 def test_a_sweep_with_own_classes_cannot_be_replayed_from_its_files(tmp_path):
     abm.sweep({"ip_strength": [0.5]}, classes=[Marked], seeds=[2], months=3, populations=TINY, out=tmp_path / "x")
     with pytest.raises(Unplayable, match=r"not stored with it \(Marked\)"):

@@ -22,6 +22,7 @@ def test_both_precisions_run_in_one_process_in_any_order():
     assert simulate(seed=1, months=2, **TINY)["lerner_closed"] == pytest.approx(first[0], rel=1e-12)
 
 
+@pytest.mark.slow
 def test_sweeps_in_32_and_64_bits_agree_up_to_rounding():
     values = {}
     for bits in (64, 32):

@@ -32,6 +32,7 @@ def compute(seconds):
     return seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", [lambda: worker_pool(1), lambda: ThreadPoolExecutor(1)], ids=["processes", "threads"])
 def test_a_task_may_take_as_long_as_it_computes(pool, monkeypatch):
     monkeypatch.setenv("ABM_PATIENCE", "1")
@@ -86,6 +87,7 @@ def stop_workers(folder):
                 worker.send_signal(signal.SIGSTOP)
 
 
+@pytest.mark.slow
 def test_a_sweep_gives_up_on_hanging_workers_and_keeps_finished_runs(monkeypatch, tmp_path):
     import psutil
 
@@ -156,11 +158,12 @@ def dask_cluster(folder):
     return scheduler, worker, client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "sent", "message"),
     [
         ("scheduler", signal.SIGKILL, "the connection to the Dask scheduler is lost"),
-        pytest.param("scheduler", signal.SIGSTOP, "has the scheduler stopped", marks=pytest.mark.slow),
+        ("scheduler", signal.SIGSTOP, "has the scheduler stopped"),
         ("worker", signal.SIGKILL, "has the scheduler stopped"),
     ],
     ids=["scheduler killed", "scheduler hangs", "worker killed"],

@@ -36,6 +36,7 @@ def reference(tmp_path_factory):
     return tables(folder)
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_its_worker_does_not_affect_others(reference, tmp_path):
     details = bad_run("exit", "crashed", chunk=2)(small(), tmp_path / "x", reference)
     assert details.startswith("1 run crashed (its worker process ended")
@@ -62,6 +63,7 @@ def until(met, seconds=300):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_killed_leader_leaves_no_workers_and_the_sweep_can_be_resumed(reference, tmp_path):
     import psutil
 
@@ -92,6 +94,7 @@ def dask_cluster():
         yield client
 
 
+@pytest.mark.slow
 def test_a_killed_dask_worker_costs_no_runs(reference, tmp_path):
     with dask_cluster() as client:
         executor = client.get_executor()
