@@ -49,6 +49,7 @@ def test_the_table_has_the_means_and_the_paired_differences(strict):
     assert str(row["month"].date()) == "2025-06-01"
 
 
+@pytest.mark.slow
 def test_export_rules_are_lifted_or_closed_from_the_given_month():
     lifted, closed = (
         Counterfactual(exports=which, seeds=2, months=36).run().difference("leader_revenue") for which in EXPORTS[1:]
@@ -59,6 +60,7 @@ def test_export_rules_are_lifted_or_closed_from_the_given_month():
     assert lifted[:, 30:].sum() > closed[:, 30:].sum()
 
 
+@pytest.mark.slow
 def test_the_page_gives_the_same_numbers_and_runs_each_world_once(strict):
     from abm.dashboard.runs import Runs, Superseded
 

@@ -43,6 +43,7 @@ def test_ishigami():
     assert analysis.constant == []
 
 
+@pytest.mark.slow
 def test_sobol_g():
     analysis = of_sweep(Answers(sobol_g, 8, "saltelli", 4096, replications=2))
     single = 1 / (3 * (1 + G) ** 2)

@@ -57,6 +57,7 @@ def test_a_resumed_analysis_equals_an_uninterrupted_one(spec, tmp_path):
     pd.testing.assert_frame_equal(half, whole.indices, check_exact=True)
 
 
+@pytest.mark.slow
 def test_the_command_sensitivity(spec, tmp_path):
     words = ["sensitivity", spec, "--points", "8", "--seeds", "3", "--workers", "1", "--of", "lerner_closed,frontier"]
     words = [*map(str, words), "--second-order", "--out", str(tmp_path / "out")]

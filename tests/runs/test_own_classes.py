@@ -238,6 +238,7 @@ abm.sweep({{"ip_strength": [0.5]}}, seeds=[2], months=2, populations={TINY}, out
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_a_rule_replaced_in_the_package_takes_effect_but_not_in_sweeps(monkeypatch, tmp_path):
     usual = simulate(seed=2, months=3, **TINY)
     with monkeypatch.context() as patch:

@@ -284,6 +284,7 @@ def test_a_sweep_reports_a_factor_that_an_event_sets(tmp_path):
 # --- page and files ---
 
 
+@pytest.mark.slow
 def test_the_page_and_the_command_give_the_same_numbers_from_the_first_month():
     from abm.dashboard.month_by_month import Walk
     from abm.dashboard.runs import Runs

@@ -195,6 +195,7 @@ def test_a_sweep_gives_up_on_a_lost_dask_cluster(target, sent, message, monkeypa
     assert 0 < open_sweep(folder).counts()["ok"] < 200
 
 
+@pytest.mark.slow
 def test_the_command_line_reports_hanging_workers_on_one_line_with_exit_code_2(monkeypatch, tmp_path, capsys):
     from abm.cli.app import app
 

@@ -20,7 +20,12 @@ RUNGS = ladder.all_rungs()
 runner = CliRunner()
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if r.slow else ()) for n, r in RUNGS.items()])
+LONG = {"V5", "V11", "V16", "V19", "V20"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if r.slow or n in LONG else ()) for n, r in RUNGS.items()]
+)
 def test_every_check_of_a_rung_is_met(name):
     result = RUNGS[name].run()
     if result.skipped:
