@@ -57,7 +57,9 @@ def section(results: dict[str, Any]) -> str:
             lines.append(row(f"{FRAMEWORKS[name]}, {MODELS[model]}{both_in}", *cells))
         lines.append("")
     lines += ["### Seconds", ""]
-    lines += head("", "agents", "setting up", "shortest to longest", "a step", "shortest to longest", "compiling", "steps")
+    lines += head(
+        "", "agents", "setting up", "shortest to longest", "a step", "shortest to longest", "compiling", "steps"
+    )
     for model in MODELS:
         for name in timed:
             for size, record in by_size(found[name], model).items():
