@@ -61,9 +61,9 @@ def page(found: dict[str, Any]) -> str:
 
 Written by `make bench` (or `python -m benchmarks`) on {found["date"]}; do not edit by hand.
 {NOTE if found["quick"] else ""}
-Everything was measured in one go on the machine at the end of the page, part after part, each in processes of its own. Ratios are of
-times taken turn about; they carry over to other machines better than seconds do. What was tried for speed, and what did
-not help, is in [decision 9](decisions/0009-what-was-tried-for-speed.md).
+All parts were measured in one go on the machine described at the end of the page, one after another, each in its own processes.
+Ratios compare times measured alternately; they carry over to other machines better than seconds do. What was tried for speed, and
+what did not help, is in [decision 9](decisions/0009-what-was-tried-for-speed.md).
 
 {(chr(10) * 2).join(parts)}
 
@@ -73,8 +73,8 @@ not help, is in [decision 9](decisions/0009-what-was-tried-for-speed.md).
 |---|---|
 {facts}
 
-Other work on the same machine makes times longer; the least of several is the better measure of the program, the
-median of what to expect. Sections that say when they were written have benchmarks of their own.
+Other work on the same machine makes times longer: the shortest of several times is the better measure of the program, the
+median of what to expect. Sections with a date of their own come from separate benchmarks.
 """
 
 

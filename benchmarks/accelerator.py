@@ -106,15 +106,14 @@ def one_month(precision: int, runs: int) -> dict[str, Any]:
 
     from abm.engine import seed_words
     from abm.runs.programs import Program
-    from abm.runs.setup import ProgramKey
     from abm.runs.simulate import PreparedSetting, Setting
 
     with jax.enable_x64(precision == 64):
-        member = PreparedSetting.of(Setting(), list(range(runs)), MONTHS, {})
-        program, timeline = Program.of(ProgramKey.of(member.setup), precision), member.setup.timeline
+        prepared = PreparedSetting.of(Setting(), list(range(runs)), MONTHS, {})
+        program, timeline = Program.of(prepared.setup.program_key, precision), prepared.setup.timeline
         seeds = jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
-        inputs = {name: jnp.asarray(rows) for name, rows in member.values.items()}, seeds
-        markets = program.start(*inputs, member.setup.networks)
+        inputs = {name: jnp.asarray(rows) for name, rows in prepared.values.items()}, seeds
+        markets = program.start(*inputs, prepared.setup.networks)
         reports = program.blank(markets, inputs, timeline)
         state = program.advance(inputs, timeline, (0, markets, reports), MONTH)
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(markets.replace(networks=None)))

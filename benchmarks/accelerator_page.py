@@ -39,8 +39,8 @@ def section(found: dict[str, Any]) -> str:
     text = f"""## On an accelerator
 
 Measured on {found["date"]} with `python -m benchmarks.accelerator` on one {found["64"]["device"]} ({found["64"].get("memory", 0) / 2**30:.0f} GiB for arrays) in a machine with {cores} processor
-cores ({found["machine"]["processor"]}, Python {found["machine"]["Python"]}, jax {found["machine"]["jax"]}). The code is the same and nothing is set: `abm.ensemble(seeds=range(n))`, results fetched, programs
-compiled before. Default population, {MONTHS} months.
+cores ({found["machine"]["processor"]}, Python {found["machine"]["Python"]}, jax {found["machine"]["jax"]}). The code is the same, without special settings: `abm.ensemble(seeds=range(n))`. Times
+include fetching the results, not compiling. Default population, {MONTHS} months.
 
 **{int(most):,} runs take {best["64"]:.0f} s in 64 bits ({int(most) / best["64"]:,.0f} a second) and {best["32"]:.0f} s in 32 ({int(most) / best["32"]:,.0f} a second).**
 
@@ -48,11 +48,11 @@ compiled before. Default population, {MONTHS} months.
 |---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
-Ensembles above 10,000 are calls of 10,000 runs, two in flight: {peak / 2**30:.0f} GiB of the device's memory in 64 bits. Compiling took {min(compiling):.0f} to {max(compiling):.0f} s a
-program, six side by side, once for each power of ten of runs.
+Ensembles of more than 10,000 runs are split into calls of 10,000 runs, two at a time: {peak / 2**30:.0f} GiB of the device's memory in 64 bits. Compiling took {min(compiling):.0f} to {max(compiling):.0f} s a
+program, six side by side, and is needed once for each power of ten of runs.
 
-**Where the device begins to pay.** The {cores} cores of its machine do {1 / host["64"]:,.0f} runs a second in 64 bits and {1 / host["32"]:,.0f} in 32 (a process with one thread each). A call of {int(fewest)} runs
-takes the device {small:.2f} s, in which those cores do {small / host["64"]:.0f}: below that they are ahead; at {int(most):,} runs the device is, by {host["64"] * int(most) / best["64"]:.0f} times.
+**From how many runs on the device pays.** The {cores} cores of its machine compute {1 / host["64"]:,.0f} runs a second in 64 bits and {1 / host["32"]:,.0f} in 32 (single-threaded processes). A call of {int(fewest)} runs
+takes the device {small:.2f} s, in which those cores compute {small / host["64"]:.0f} runs: below that number the cores are faster; at {int(most):,} runs the device is {host["64"] * int(most) / best["64"]:.0f} times as fast.
 
 The mean Lerner index of closed labs over {int(most):,} runs in 32 bits differs from that in 64 by {100 * abs(mean["32"] / mean["64"] - 1):.4f} %.
 """
@@ -79,14 +79,14 @@ def bound(found: dict[str, Any]) -> str:
             f" | {each / 1e12:.2f} | {each / rate:.0%} | {count['bytes'] / needed:.1f} |"
         )
     return f"""
-**What it is bound by.** Bytes that the device's memory moved in January 2025 in one call of {found["counted 64"]["runs"]:,} runs, counted kernel by kernel (Nsight Compute), beside
-the {rate / 1e12:.2f} TB/s that adding one to an array reads and writes there:
+**What limits it.** Bytes that the device's memory moved for the simulated month of January 2025 in one call of {found["counted 64"]["runs"]:,} runs, counted kernel by kernel (Nsight Compute), compared
+with the {rate / 1e12:.2f} TB/s that adding one to an array reads and writes there:
 
-| bits | kernels | GB | ms | TB/s | of what it can move | over the least |
+| bits | kernels | GB | ms | TB/s | of what it can move | times the minimum |
 |---:|---:|---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
-The least is an investor's {NUMBERS_A_DAY} numbers every trading day and the whole state in and out once. Memory is the bound; what is left to gain is kernels
+The minimum is {NUMBERS_A_DAY} numbers per investor and trading day, and the whole state read and written once. Memory is the bottleneck; what is left to gain lies in kernels
 that read the same columns again.
 """
 
@@ -95,9 +95,9 @@ def more(later: dict[str, Any]) -> str:
     """Results of the second session, and which numbers are from the first."""
     rows = "\n".join(f"| {name} | {seconds:.2f} |" for name, seconds in later["twelve months"].items())
     return f"""
-**Two sessions.** In the first, sums over neighbours were a loop: its times are in brackets, and those of the smaller ensembles and the counted bytes are of it. A second one tried
-what the table shows (12 months of 10,000 runs in 64 bits, the least of three), and there is no loop over neighbours on accelerators since. The
-larger ensembles made the draws of a month at once, and the model makes them by the day: no difference (second row).
+**Two sessions.** In the first session, sums over neighbours were a loop; the times in brackets, those of the smaller ensembles and the counted bytes are from it. The second session
+tried the variants in the table (12 months of 10,000 runs in 64 bits, the fastest of three); since then there is no loop over neighbours on accelerators. The
+larger ensembles were measured with all draws of a month made at once, while the model makes them day by day: no difference (second row).
 
 | sums over neighbours | s |
 |---|---:|

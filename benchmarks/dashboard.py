@@ -1,6 +1,6 @@
 """The dashboard in a real browser: time from the command to the first chart, and from a lever to a new chart.
 
-`python -m benchmarks.dashboard` writes the section on the page in docs/performance.md. It takes some minutes on an idle
+`python -m benchmarks.dashboard` writes the section on the dashboard in docs/performance.md. It takes some minutes on an idle
 machine and needs Chromium.
 """
 
@@ -70,22 +70,22 @@ def section(cold: dict[str, Any], warm: dict[str, Any]) -> str:
     """The section of docs/performance.md."""
     rows = [
         ("the server answers", cold["answers"], warm["answers"]),
-        ("the first chart, of the runs that are there", cold["first"], warm["first"]),
+        ("the first chart, of the runs finished by then", cold["first"], warm["first"]),
         (f"all {SEEDS} paired runs, charts and table", cold["whole"], warm["whole"]),
     ]
     lines = [f"| {what} | {a:.1f} | {b:.1f} |" for what, a, b in rows]
     moved = warm["moved"]
-    return f"""## The page in the browser
+    return f"""## The dashboard in the browser
 
 Written by `python -m benchmarks.dashboard` on {dt.date.today():%-d %B %Y}, in headless Chromium on the same machine.
 
-| seconds from the command `abm dashboard` to | nothing ever compiled | compiled before |
+| seconds from the command `abm dashboard` to | nothing compiled before | compiled before |
 |---|---:|---:|
 {chr(10).join(lines)}
 
 From a lever to new fan charts of {SEEDS} paired runs of five years: {statistics.median(moved):.1f} s in the median of
-{len(moved)} ({min(moved):.1f} to {max(moved):.1f}), of which {SETTLED} s wait for the hand to come to rest. The
-changed months alone are played.
+{len(moved)} ({min(moved):.1f} to {max(moved):.1f}), of which {SETTLED} s are a wait for the lever to come to rest. Only the
+changed months are computed.
 """
 
 

@@ -15,7 +15,6 @@ import abm
 from abm.engine import seed_words
 from abm.engine.devices import CHUNK
 from abm.runs.programs import Program
-from abm.runs.setup import ProgramKey
 from abm.runs.simulate import PreparedSetting, Setting
 
 LIMIT = 1.05
@@ -48,12 +47,12 @@ def growth(sizes: list[int], seconds: list[float]) -> float:
 
 def memory_of_runs(runs: int) -> dict[str, float]:
     """Bytes per run: the state that a month changes, and all that the compiled months need besides their reports."""
-    member = PreparedSetting.of(Setting(), list(range(runs)), 60, {})
-    program, timeline = Program.of(ProgramKey.of(member.setup), 64), member.setup.timeline
+    prepared = PreparedSetting.of(Setting(), list(range(runs)), 60, {})
+    program, timeline = Program.of(prepared.setup.program_key, 64), prepared.setup.timeline
     with jax.enable_x64(True):
-        values = {name: jnp.asarray(rows) for name, rows in member.values.items()}
+        values = {name: jnp.asarray(rows) for name, rows in prepared.values.items()}
         inputs = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
-        markets = program.start(*inputs, member.setup.networks)
+        markets = program.start(*inputs, prepared.setup.networks)
         reports = program.blank(markets, inputs, timeline)
         needed = program.months.lower(markets, inputs, timeline, (0, 60), reports).compile().memory_analysis()
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(markets))
@@ -101,15 +100,15 @@ def section(found: dict[str, Any]) -> str:
     memory = found["memory"]
     return f"""## Growth with agents, runs, memory
 
-One run, month after month (the others of the two kinds are 100); set-up includes networks, the first markets and compiling those.
+One run, month by month, with 100 agents of the other kind. Set-up draws the networks, and compiles and computes the first market.
 
-| agents | set-up, s | a month, s | a month, us an agent |
+| agents | set-up, s | a month, s | a month, µs an agent |
 |---|---:|---:|---:|
 {chr(10).join(rows)}
 
-From 10^3 agents on, seconds grow with the power {" and ".join(powers)} (asked for: at most {LIMIT}; below 1 where costs that do not depend
-on agents still count). Ensembles of twelve months grow with the power {power:.2f} of the runs: {spent} a run.
+From 10^3 agents on, time grows with an exponent of {" and ".join(powers)} (required: at most {LIMIT}; below 1 where costs that do not depend
+on the number of agents still matter). The time of ensembles of twelve months grows with an exponent of {power:.2f} in the number of runs; per run: {spent}.
 
-A run's state is {memory["state"] / 2**20:.2f} MiB. Playing it needs {memory["needed"] / 2**20:.2f} MiB (**{memory["needed"] / memory["state"]:.2f} times**), the state at the end and all that is stored
-between included (what the compiler says of a chunk of {memory["runs"]} runs), and {memory["reports"] / 2**20:.2f} MiB of reports of sixty months.
+A run's state takes {memory["state"] / 2**20:.2f} MiB. Computing it takes {memory["needed"] / 2**20:.2f} MiB (**{memory["needed"] / memory["state"]:.2f} times** as much), including the state at the end and all that is stored
+in between (as the compiler reports for a chunk of {memory["runs"]} runs), and {memory["reports"] / 2**20:.2f} MiB for the reports of sixty months.
 """

@@ -107,19 +107,19 @@ def section(found: dict[str, Any]) -> str:
     count = found["processors"]
     return f"""## The same model in plain Mesa
 
-`benchmarks/plain_mesa` is the whole month as Mesa agents with attributes and methods in plain Python. Before anything is timed, one month
-of both (January 2023 and January 2025, 200 adopters, 1,000 investors, the same draws) is compared in {found["fields"]} fields: the largest relative difference
-is {found["apart"]:.0e}. Runs have {found["months"]} months; seconds a run are medians of {len(found["plain"])}, turn about, least and largest in brackets.
+`benchmarks/plain_mesa` is the whole month as Mesa agents with attributes and methods in plain Python. Before anything is timed, {found["fields"]} fields
+of both are compared after the same month (January 2023 and January 2025, 200 adopters, 1,000 investors, the same draws): the largest relative
+difference is {found["apart"]:.0e}. Runs have {found["months"]} months; seconds per run are medians of {len(found["plain"])}, measured alternately, with the shortest and longest in brackets.
 
 | | plain Mesa, s | compiled, s | ratio |
 |---|---:|---:|---:|
-| a run of an ensemble: `mesa.batch_run` as it comes (one process), `abm.ensemble` as it comes (threads) | {spread("plain", 1)} | {spread("engine", 3)} | **{usual["plain"] / usual["engine"]:,.0f}** |
-| the same, best of ours: processes with one thread each, as sweeps have them | {usual["plain"]:.1f} | {spread("engine_all", 3)} | **{usual["plain"] / usual["engine_all"]:,.0f}** |
+| a run of an ensemble: `mesa.batch_run` with its defaults (one process), `abm.ensemble` with its defaults (threads) | {spread("plain", 1)} | {spread("engine", 3)} | **{usual["plain"] / usual["engine"]:,.0f}** |
+| the same, our fastest way: single-threaded processes, as in sweeps | {usual["plain"]:.1f} | {spread("engine_all", 3)} | **{usual["plain"] / usual["engine_all"]:,.0f}** |
 | the same in 32 bits, against Python's 64 | {usual["plain"]:.1f} | {spread("engine_32", 3)} | **{usual["plain"] / usual["engine_32"]:,.0f}** |
-| the first again, {count} processes on both sides | {spread("plain_all", 1)} | {usual["engine_all"]:.3f} | **{usual["plain_all"] / usual["engine_all"]:,.0f}** |
+| the first row with {count} processes on both sides | {spread("plain_all", 1)} | {usual["engine_all"]:.3f} | **{usual["plain_all"] / usual["engine_all"]:,.0f}** |
 | one interactive month: `model.step()` in both | {month["plain"]:.3f} | {month["engine"]:.4f} | **{month["plain"] / month["engine"]:,.0f}** |
 
-Interactive months: median of {len(found["plain_month"])} and {len(found["engine_month"])}. Plain Mesa collects ten observables, the compiled model all {len(MEASURES)}.
+Interactive months: medians of {len(found["plain_month"])} and {len(found["engine_month"])}. Plain Mesa collects ten observables, the compiled model all {len(MEASURES)}.
 """
 
 

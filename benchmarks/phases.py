@@ -35,17 +35,17 @@ def section(found: dict[str, Any]) -> str:
             cells.append(f"{row['us_per_run']:,.0f} | " + ("" if name == "whole month" else f"{row['share']:.0%}"))
         rows.append(f"| {name} | {' | '.join(cells)} |")
     first = next(iter(found.values()))
-    heads = " | ".join(f"{MONTHS[month]}, us a run | share" for month in months)
+    heads = " | ".join(f"{MONTHS[month]}, µs a run | share" for month in months)
     compiling = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in first["compiling"].items())
     return f"""## Where the time goes
 
-`abm profile`: each phase compiled alone, {first["runs"]} default runs together, one thread, least of the calls. The whole month is compiled as one and
-writes its whole state, which a run of many months does not.
+`abm profile`: each phase is compiled on its own and timed with {first["runs"]} default runs together, in one thread; the fastest call counts. The whole
+month is compiled as one program and writes its whole state, which a run of many months does not.
 
 | phase | {heads} |
 |---|{"---:|---:|" * len(months)}
 {chr(10).join(rows)}
 
-The whole month of {first["runs"]} runs: {compiling} (from the cache of compiled programs where it was there). There is one program for all parameters, seeds,
+The whole month of {first["runs"]} runs: {compiling} (from the cache of compiled programs if it was there). There is one program for all parameters, seeds,
 scenarios and lengths up to five years.
 """

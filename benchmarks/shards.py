@@ -44,8 +44,8 @@ def section(found: dict[str, Any]) -> str:
     one, two = (found["workers"][number]["per_second"] for number in ("1", "2"))
     return f"""## On Dask workers
 
-A sweep of {found["runs"]} runs of {found["months"]} months (`run_sweep(..., executor=client.get_executor())`), processes with one thread each, started and
-compiled before: two workers do **{two / one:.2f} times** what one does.
+A sweep of {found["runs"]} runs of {found["months"]} months (`run_sweep(..., executor=client.get_executor())`) on single-threaded processes, started and
+compiled beforehand: two workers have **{two / one:.2f} times** the throughput of one.
 
 | workers | s | runs a second | share of the workers' time in the engine |
 |---:|---:|---:|---:|

@@ -147,29 +147,29 @@ observables in every month), {workers} workers:
 
 | | |
 |---|---:|
-| whole, from the call to the last file | {large["wall"]:.0f} s |
+| total, from the call to the last file | {large["wall"]:.0f} s |
 | runs a second | {large["runs"] / large["wall"]:.1f} |
 | until the first part (importing, tracing, its runs) | {start:.0f} s |
 | in the compiled ensembles, all workers | {large["engine"]:.0f} s |
 | rest of the chunks: parameters, tables, files | {in_chunks:.1f} s, {100 * in_chunks / large["engine"]:.1f} % of the engine's |
-| leading and waiting, after the first part | {max(outside, 0):.1f} s, {100 * max(outside, 0) / large["engine"]:.1f} % |
-| peak memory of the leader: after a tenth of the time, at most | {large["leader"][0]:.0f}, {large["leader"][1]:.0f} MiB |
-| peak memory of a worker: after half of the time, at most | {large["worker"][0]:.0f}, {large["worker"][1]:.0f} MiB |
+| coordinating and waiting, after the first part | {max(outside, 0):.1f} s, {100 * max(outside, 0) / large["engine"]:.1f} % |
+| memory of the leader: after a tenth of the time, at most | {large["leader"][0]:.0f}, {large["leader"][1]:.0f} MiB |
+| memory of the largest worker: after half of the time, at most | {large["worker"][0]:.0f}, {large["worker"][1]:.0f} MiB |
 | {large["parts"]} parts | {large["bytes"] / 1e6:.0f} MB |
 | reading the table of runs | {large["read"]:.1f} s |
 | runs in order | {large["ok"]:,} of {large["runs"]:,} |
 
-**Plain Mesa beside it.** The same month as Mesa agents in plain Python (`benchmarks/plain_mesa`), in {workers} processes as
-`mesa.batch_run` has them: {python:.2f} s a month of a run, {slow:.0f} s a run of {months} months with {workers} processes. A
+**Compared with plain Mesa.** The same month as Mesa agents in plain Python (`benchmarks/plain_mesa`), in {workers} processes as
+in `mesa.batch_run`: {python:.2f} s a month of a run, {slow:.0f} s a run of {months} months with {workers} processes. A
 sweep's run takes {per_run:.3f} s, its files included: **{slow / per_run:,.0f} times** the throughput.
 
-**Chunks and workers.** The same design with fewer runs; the last column is the time of a worker in its chunks:
+**Chunks and workers.** The same design with fewer runs; the last column is the time that a worker spends in its chunks, per run:
 
-| workers | parts | runs | whole (s) | until the first part (s) | runs a second | ms a run in a chunk |
+| workers | parts | runs | total (s) | until the first part (s) | runs a second | ms a run in a chunk |
 |---:|---:|---:|---:|---:|---:|---:|
 {rows}
 
-One worker is this process with its threads; more are processes with one thread each.
+One worker is this process with its threads; several workers are single-threaded processes.
 {END}"""
 
 

@@ -123,17 +123,17 @@ def section(found: dict[str, Any]) -> str:
     repeats = ", ".join(f"{name} {one['case']['repeats']}" for name, one in found["cases"].items())
     return f"""## Time and memory
 
-| what | months | first call, cold cache (s) | first call, warm cache (s) | later calls, s a run: least | median | \
+| what | months | first call, cold cache (s) | first call, warm cache (s) | later calls, s a run: shortest | median | \
 peak memory (MiB) |
 |---|---:|---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
-- A later call is one in a process that has made the same call before, with other seeds ({repeats} calls). It includes
+- A later call is made in a process that has made the same call before, with other seeds ({repeats} calls). It includes
   checking the parameters, drawing the networks and building the timeline. For the ensemble its time is divided by the
   number of runs.
 - A first call also compiles, or with a warm cache loads what another process compiled.
-- Peak memory is the largest resident set of the whole process that started with a warm cache: Python, JAX and the
-  results included.
+- Peak memory is the largest resident set of the whole process, started with a warm cache, including Python, JAX and the
+  results.
 
 ## Compiling
 
@@ -141,10 +141,10 @@ peak memory (MiB) |
 |---|---:|---:|---:|
 {chr(10).join(compile_rows)}
 
-The first call less the median of the later ones. A program is compiled once per shape (sizes, classes, months of an
+The first call minus the median of the later ones. A program is compiled once per shape (sizes, classes, months of an
 ensemble, conduct), not per parameter, seed or scenario.
 
-`abm --help` as a process: {min(helped):.2f} s at least, {statistics.median(helped):.2f} s in the median of five.
+`abm --help` as a separate process takes {min(helped):.2f} s at best, {statistics.median(helped):.2f} s in the median of five.
 """
 
 

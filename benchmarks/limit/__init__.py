@@ -33,15 +33,16 @@ def section(found: dict[str, Any]) -> str:
     cache = found["bandwidth_cache"]
     return f"""## The limit
 
-The two blocks that take most of a month, as hand-written loops (numba, one pass over an agent's numbers, nothing stored in
-between) and as the engine compiles the rules; ten default runs, one call, least of the calls. They agree to the precision in the last column.
+The two blocks that take most of the time of a month, as hand-written loops (numba, one pass over an agent's numbers, nothing stored
+in between) and as compiled by the engine from the rules; a call computes ten default runs, and ratios compare the fastest calls. Their
+results agree to the precision in the last column.
 
-| block | month | engine over kernel | engine, median ms | kernel, median ms | least of each, ms | largest difference |
+| block | month | engine over kernel | engine, median ms | kernel, median ms | fastest of each, ms | largest difference |
 |---|---:|---:|---:|---:|---:|---:|
 {chr(10).join(rows)}
 
-One thread of this machine copies {found["bandwidth_memory"] / 1e9:.1f} GB/s in memory and {cache / 1e9:.1f} GB/s in cache (bytes read and written), and makes
-{found["exponentials"] / 1e6:,.0f} million exponentials a second. What an investor's day must read and write at the least moves at
+One thread of this machine copies {found["bandwidth_memory"] / 1e9:.1f} GB/s in memory and {cache / 1e9:.1f} GB/s in cache (bytes read and written), and computes
+{found["exponentials"] / 1e6:,.0f} million exponentials a second. The bytes that an investor's day must at least read and write move at
 {rates["engine"] / 1e9:.1f} GB/s in the engine ({rates["engine"] / cache:.0%} of the cache's rate) and {rates["kernel"] / 1e9:.1f} GB/s in the kernel ({rates["kernel"] / cache:.0%}): the kernel is bound by arithmetic,
 the engine by passing over the same columns several times a day.
 """

@@ -41,7 +41,7 @@ def section(results: dict[str, Any]) -> str:
     if results["quick"]:
         lines += ["**Quick measurement with small sizes: the numbers below mean little.**", ""]
     for what, title in (("step", "A step"), ("setup", "Setting up")):
-        lines += [f"### {title}: times of this engine's", ""]
+        lines += [f"### {title}: time relative to this engine", ""]
         lines += head("", *(f"{size:,}" for size in sizes))
         compared = [(model, name, "engine") for model in MODELS for name in timed if name != "engine"]
         if {"engine_32", "abmax"} <= set(timed):  # abmax computes in 32 bits
@@ -57,7 +57,9 @@ def section(results: dict[str, Any]) -> str:
             lines.append(row(f"{FRAMEWORKS[name]}, {MODELS[model]}{both_in}", *cells))
         lines.append("")
     lines += ["### Seconds", ""]
-    lines += head("", "agents", "setting up", "least to most", "a step", "least to most", "compiling", "steps")
+    lines += head(
+        "", "agents", "setting up", "shortest to longest", "a step", "shortest to longest", "compiling", "steps"
+    )
     for model in MODELS:
         for name in timed:
             for size, record in by_size(found[name], model).items():
@@ -68,15 +70,15 @@ def section(results: dict[str, Any]) -> str:
                     one = record[what]
                     cells += [seconds(one["median"]), f"{seconds(one['least'])} – {seconds(one['most'])}"]
                 lines.append(row(*cells, seconds(record["compile"]), str(record["steps"])))
-    lines += ["", f"### A run of {many['runs']}, {many['agents']:,} agents, {many['steps']} steps", ""]
-    lines += head("", "a run", "least to most", "of this engine's", "all cores")
+    lines += ["", f"### A run in an ensemble of {many['runs']}, {many['agents']:,} agents, {many['steps']} steps", ""]
+    lines += head("", "a run", "shortest to longest", "relative to this engine", "how it uses all cores")
     for model in MODELS:
         ours = found["engine"]["ensembles"].get(model)
         for name in timed:
             one = found[name]["ensembles"].get(model)
             if one:
                 ratio = f"{one['median'] / ours['median']:,.1f}" if ours else "–"
-                cores = "by processes" if one["way"] == "ensemble_on_all_cores" else "as it does by itself"
+                cores = "with processes" if one["way"] == "ensemble_on_all_cores" else "by itself"
                 spread = f"{seconds(one['least'])} – {seconds(one['most'])}"
                 lines.append(row(f"{FRAMEWORKS[name]}, {MODELS[model]}", seconds(one["median"]), spread, ratio, cores))
     lines += ["", "### The same numbers?", ""]

@@ -41,7 +41,7 @@ FIXED = {
 
 @cache
 def tables():
-    """Both tables: axis -> cells."""
+    """The tables: axis -> cells."""
     text = PAGE.read_text(encoding="utf-8")
     found = []
     for block in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
@@ -52,6 +52,15 @@ def tables():
 
 def quoted(cell):
     return re.findall(r"`([^`]+)`", cell)
+
+
+def test_axes_in_types_are_explained():
+    sources = [path.read_text(encoding="utf-8") for path in Path(abm.agents.__file__).parents[1].rglob("*.py")]
+    types = [axes for text in sources for axes in re.findall(r'\b[A-Z]\w+\[[\w.]+, "([^"]*)"\]', text)]
+    used = {name.lstrip("*#") or name for axes in types for name in axes.split()} - {"n", "..."}
+    letters = {cells[0] for cells in tables()[0].values()}
+    assert {"J", "q", "products"} <= used
+    assert not used - letters - set(tables()[0]) - set(quoted(" ".join(tables()[1]))), "explain these axes in axes.md"
 
 
 @pytest.mark.parametrize("axis", FIXED)
@@ -70,7 +79,7 @@ def test_fields_of_agents_are_listed_at_their_axes():
         for name, field in vars(kind).items():
             for axis in field.shape if isinstance(field, Field) else ():
                 found.setdefault(axis, []).append(f"{kind.__name__}.{name}")
-    told = {axis: sorted(quoted(cells[0])) for axis, cells in tables()[1].items() if quoted(cells[0])}
+    told = {axis: sorted(quoted(cells[0])) for axis, cells in tables()[2].items() if quoted(cells[0])}
     assert told == {axis: sorted(fields) for axis, fields in found.items()}
 
 
@@ -78,7 +87,7 @@ def test_arrays_of_a_timeline_are_listed_at_their_axes():
     letter = {axis: cells[0] for axis, cells in tables()[0].items()}
     for axis in ("day", "vendor", "lab", "jurisdiction", "question", "instrument"):
         arrays = [f.name for f in dataclasses.fields(Timeline) if letter[axis] in f.metadata["axes"]]
-        assert quoted(tables()[1][axis][1]) == arrays, axis
+        assert quoted(tables()[2][axis][1]) == arrays, axis
     assert all(f.metadata["axes"][0] == letter["month"] for f in dataclasses.fields(Timeline))
 
 
@@ -102,7 +111,7 @@ def test_records_have_the_axes_they_are_listed_at():
         for name in getattr(state, record).names()
     }
     told = {}
-    for axis, cells in tables()[1].items():
+    for axis, cells in tables()[2].items():
         for name in quoted(cells[2]):
             if name.startswith(records):
                 told.setdefault(name, []).append(length[axis])
