@@ -438,9 +438,9 @@ PASSED = {
     "outlook": "Outlook",
     "pressure": "Pressure",
     "products": "Products",
-    "setting": "Workplace",
     "teaching": "Teaching",
     "threat": "Threat",
+    "workplace": "Workplace",
     ("Lab", "news"): "ReleaseNews",
     ("Investor", "news"): "PublicNews",
 }

@@ -68,17 +68,17 @@ class Lab(Agent):
 
     # --- research -----------------------------------------------------------------------------------------------
 
-    def research(self, p, setting, luck, efficiency_gain):
+    def research(self, p, workplace, luck, efficiency_gain):
         """Add own progress (with luck, faster under scarcity) and spillovers from published research; continue training."""
         self.efficiency += (
-            research.own_progress(self.research_intensity, luck, setting.scarcity, p)
-            + research.spillover(self.efficiency, setting.published_efficiency, setting.ip_strength, p)
+            research.own_progress(self.research_intensity, luck, workplace.scarcity, p)
+            + research.spillover(self.efficiency, workplace.published_efficiency, workplace.ip_strength, p)
             + efficiency_gain
         )
         trained = p.training_share * self.machines
         self.run_compute += trained
-        self.run_cost += trained * setting.rental_price
-        self.programme_cost += trained * setting.rental_price + self.research_spending
+        self.run_cost += trained * workplace.rental_price
+        self.programme_cost += trained * workplace.rental_price + self.research_spending
 
     def choose_exchanges(self, p, teaching):
         """Distil until the marginal gain of an exchange equals its price plus its expected penalty."""
@@ -166,11 +166,11 @@ class Lab(Agent):
 
     # --- tokens -------------------------------------------------------------------------------------------------
 
-    def cost_tokens(self, p, setting):
+    def cost_tokens(self, p, workplace):
         """Unit cost of a token: log model size minus inference efficiency, at the rental price of compute."""
-        retrofit = p.serving_retrofit * (setting.serving_efficiency - self.serving_efficiency)
+        retrofit = p.serving_retrofit * (workplace.serving_efficiency - self.serving_efficiency)
         saved = self.serving_efficiency + retrofit
-        self.token_cost = tokens.token_cost(self.model_size, saved, setting.rental_price, p)
+        self.token_cost = tokens.token_cost(self.model_size, saved, workplace.rental_price, p)
 
     def wanted_price(self, p, offer):
         """Price the lab would post today, by tier."""

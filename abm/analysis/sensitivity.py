@@ -224,7 +224,7 @@ def of_sweep(
     kind = sweep.design.kind
     if kind not in ("saltelli", "morris"):
         raise ValueError(f"a {kind} design gives neither Sobol indices nor Morris effects: use saltelli or morris")
-    if len(sweep.stories) > 1 or not sweep.common_draws:
+    if len(sweep.scenarios_by_name) > 1 or not sweep.common_draws:
         raise ValueError("a sensitivity analysis needs a single scenario and common draws")
     cube = unit_cube(sweep.design, len(sweep.factors), sweep.seed)
     if not is_current_layout(results):

@@ -163,7 +163,7 @@ def years_of(sweep: Sweep) -> dict[str, tuple[str, int]]:
 def noise_sweep(sweep: Sweep, seeds: int) -> Sweep:
     """Sweep of the same factors at a few points of a Sobol sequence with many seeds each, to measure seed noise."""
     fields = sweep.model_dump(exclude_defaults=True)
-    fields |= {"scenarios": tuple(sweep.stories.values()), "replications": seeds, "seeds": None}
+    fields |= {"scenarios": tuple(sweep.scenarios_by_name.values()), "replications": seeds, "seeds": None}
     points = 2 ** int(math.log2(min(NOISE_POINTS, combinations(sweep.factors, sweep.targets))))
     return Sweep(**{**fields, "name": "seeds", "design": {"kind": "sobol", "points": points}})
 

@@ -336,7 +336,7 @@ def replications(
         results = open_sweep(folder / "runs")
         with exit_if_incomplete():
             values = dict(zip(results.outcomes, outcome_cube(results, results.outcomes), strict=True))
-        table = analysis.replications(values, half_width, tuple(sweep.stories))
+        table = analysis.replications(values, half_width, tuple(sweep.scenarios_by_name))
         Console().print(seeds_needed(table))
         print(
             f"seeds for a 95 % interval of ± {half_width:.3g} of the mean of {scenario};"

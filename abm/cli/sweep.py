@@ -295,7 +295,7 @@ def print_results(folder: Path) -> None:
     with as_mistake():
         results = open_sweep(folder)
         print(outline(results.sweep, int(results.manifest["replications"])))
-        print(f"scenarios: {', '.join(results.sweep.stories)}; outcomes: {', '.join(results.outcomes)}")
+        print(f"scenarios: {', '.join(results.sweep.scenarios_by_name)}; outcomes: {', '.join(results.outcomes)}")
         print_counts(results)
         sessions = results.sessions()
     print(f"{sum(session.get('seconds', 0) for session in sessions):.0f} seconds in {len(sessions)} session(s)")

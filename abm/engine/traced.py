@@ -53,7 +53,7 @@ def cached_bytes(name: str, make: Callable[[], bytes]) -> bytes:
 
 
 class Traces:
-    """The traces of programs that differ in nothing but their arguments, which processes share if that is wanted.
+    """The traces of programs that differ only in their arguments; processes share them if `ABM_KEEP_TRACED` is 1.
 
     `identity` stands for everything that affects a trace besides the arguments; if it is empty, nothing is stored.
     """

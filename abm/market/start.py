@@ -22,7 +22,7 @@ HISTORY = 12  # months of past capability that are stored, the longest access de
 
 
 def first_market(
-    p: Values, seed: int | UInt32[AnyArray, 2], populations: Populations, networks: Networks, cast: Cast
+    p: Values, seed: int | UInt32[AnyArray, " 2"], populations: Populations, networks: Networks, cast: Cast
 ) -> Market:
     """The market just before January 2023. `seed` and `p` may be traced; the other arguments determine shapes."""
     draws = Draws.from_seed(seed).at(1_000_003)  # a period beyond all months of a run

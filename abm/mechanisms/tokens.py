@@ -42,7 +42,7 @@ def number_of_hosts(sales: Numbers, licence: Numbers, p: Values) -> Floats:
     """Hosts of the same weights, n = 1 + sqrt(mu S / F): the lab itself, and others until they make no profit (free entry).
 
     Each of m others has the mth part of the sales S that the licence allows them, at the `host_margin` of m; m rises until
-    (mu/m)(S/m) = F, the fixed cost (Mankiw and Whinston 1986). They reckon without the lab, which counts once they price.
+    (mu/m)(S/m) = F, the fixed cost (Mankiw and Whinston 1986). They do not count the lab, which counts once they price.
 
     sales : all tokens of the weights at cost, $ M per month; licence : share of them that others may serve, S = sales licence.
     """

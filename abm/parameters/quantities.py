@@ -20,7 +20,7 @@ def _reject_non_numbers(value: Any) -> Any:
 
 
 def _reject_non_tables(value: Any) -> Any:
-    """Say what the table is of, which pydantic's own message would not."""
+    """Reject all but tables, in a message that says what the table is of; pydantic's own would not."""
     if not isinstance(value, Mapping):
         raise PydanticCustomError("no_table", "must be a table of jurisdictions")
     return value

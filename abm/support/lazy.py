@@ -12,7 +12,7 @@ from typing import Any
 def imported_on_first_use(package: str, name: str) -> Any:
     """Import a name as the package does for type checkers, `if TYPE_CHECKING:`; for the package's `__getattr__`.
 
-    So a name and its home stand once, and type checkers read the same lines. Raises AttributeError for another name.
+    Each name and its module are thus written once, where type checkers read them too. Raises AttributeError for another name.
     """
     if name not in _homes(package):
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

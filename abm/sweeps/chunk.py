@@ -250,7 +250,9 @@ def new_setup(
     if rules:
         options["classes"] = rules.classes()
     options |= {"pricing": sweep.pricing, "price_form": sweep.price_form}
-    return Setup.of(point.parameters, scenario or sweep.stories[point.scenario], months or sweep.months, **options)
+    return Setup.of(
+        point.parameters, scenario or sweep.scenarios_by_name[point.scenario], months or sweep.months, **options
+    )
 
 
 def timelines_of(plan: Plan, points: Sequence[Point], setup: Setup) -> dict[str, np.ndarray]:
@@ -258,7 +260,7 @@ def timelines_of(plan: Plan, points: Sequence[Point], setup: Setup) -> dict[str,
     timelines: dict[Any, dict[str, np.ndarray]] = {}
     for point in points:
         if point.id not in timelines:
-            scenario = with_changed_events(plan.sweep.stories[point.scenario], point.events)
+            scenario = with_changed_events(plan.sweep.scenarios_by_name[point.scenario], point.events)
             timelines[point.id] = scenario.timeline(setup.months, setup.cast).arrays()
     return {name: np.stack([timelines[point.id][name] for point in points]) for name in timelines[points[0].id]}
 

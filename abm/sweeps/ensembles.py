@@ -49,7 +49,9 @@ def ensembles_of(
         arrays = {name: lists.unpacked(part[name], replications, stored) for name, stored in columns.items()}
         observables = {name: part[name].to_numpy().reshape(shape) for name in sweep.observables}
         point = plan.points[number]
-        setup = new_setup(sweep, point, scenario=with_changed_events(sweep.stories[point.scenario], point.events))
+        setup = new_setup(
+            sweep, point, scenario=with_changed_events(sweep.scenarios_by_name[point.scenario], point.events)
+        )
         out = {"observables": observables} | lists.to_ensemble(arrays)
         seeds = [int(seed) for seed in own["seed"]]
         ensembles.append(Ensemble(setup, seeds, out, columns.get("daily_returns", ()), bool(sweep.posterior)))

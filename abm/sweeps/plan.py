@@ -97,7 +97,7 @@ class Plan:
         rows = points_of(sweep)
         named = any("scenario" in row for row in sweep.rows)
         points = []
-        for scenario in [None] if named else list(sweep.stories):
+        for scenario in [None] if named else list(sweep.scenarios_by_name):
             for i, row in enumerate(rows):
                 name = scenario or str(sweep.rows[i]["scenario"])
                 factors = {k: sweep.targets[k].typed(v) for k, v in row.items()}
@@ -107,7 +107,7 @@ class Plan:
 
     def _inputs(self, factors: dict[str, Any], scenario: str) -> tuple[dict[str, Any], dict[str, int], dict[Any, Any]]:
         """Parameters (factors over those of the sweep over those of the scenario), sizes and event values of a point."""
-        parameters = merged(self.sweep.stories[scenario].all_parameters, self.sweep.parameters)
+        parameters = merged(self.sweep.scenarios_by_name[scenario].all_parameters, self.sweep.parameters)
         sizes: dict[str, int] = {}
         events: dict[tuple[str, str], Any] = {}
         ordered = sorted(factors.items(), key=lambda pair: self.sweep.targets[pair[0]].key is not None)
@@ -128,7 +128,7 @@ class Plan:
     @cached_property
     def trunk(self) -> Point:
         """What all points share before `branch_at`: the first scenario, without factors."""
-        name = next(iter(self.sweep.stories))
+        name = next(iter(self.sweep.scenarios_by_name))
         return Point("trunk", name, {}, *self._inputs({}, name))
 
     @cached_property
@@ -141,7 +141,7 @@ class Plan:
         """Warnings about parameters and factors that an event of a scenario overrides, one sentence each."""
         factors = [target for target in self.sweep.targets.values() if target.kind == "parameter"]
         given = merged(self.sweep.parameters, *({f.name: {f.key or "default": None}} for f in factors))
-        scenarios = {point.scenario: self.sweep.stories[point.scenario] for point in self.points}.values()
+        scenarios = {point.scenario: self.sweep.scenarios_by_name[point.scenario] for point in self.points}.values()
         months, since = self.sweep.months, self.sweep.branch_at
         return [sentence for scenario in scenarios for sentence in overridden(scenario, given, months, since)]
 

@@ -156,7 +156,7 @@ class Sweep(BaseModel):
         )
 
     @property
-    def stories(self) -> dict[str, Scenario]:
+    def scenarios_by_name(self) -> dict[str, Scenario]:
         """The scenarios by name."""
         return self._scenarios
 
@@ -198,7 +198,7 @@ class Sweep(BaseModel):
     @property
     def later_keys(self) -> dict[str, Any]:
         """Keys that came later, unless they have their defaults: sweeps without them keep their hash and their run ids."""
-        branch = [self.branch_at, next(iter(self.stories))] if self.branch_at else 0
+        branch = [self.branch_at, next(iter(self.scenarios_by_name))] if self.branch_at else 0
         later = {"daily": sorted(self.daily), "products": self.products, "branch_at": branch}
         return {key: value for key, value in later.items() if value}
 
@@ -206,7 +206,7 @@ class Sweep(BaseModel):
         """Everything that determines what is run, as plain values; scenarios and tables by content, not by name."""
         plain = self.model_dump(mode="json", exclude={"name", "scenarios", "daily", "products", "branch_at"})
         plain |= self.later_keys
-        plain["scenarios"] = {name: _scenario_fields(scenario) for name, scenario in self.stories.items()}
+        plain["scenarios"] = {name: _scenario_fields(scenario) for name, scenario in self.scenarios_by_name.items()}
         if self.posterior:
             plain["posterior"] = [self.posterior, digest(draws(self.posterior).to_dict("list"))]
         rows = [dict(row) for row in self.rows]
@@ -253,7 +253,7 @@ class Sweep(BaseModel):
         plain["name"] = self.name
         if self.seeds:
             plain.pop("replications", None)
-        plain["scenarios"] = [(scenarios or {}).get(name, name) for name in self.stories]
+        plain["scenarios"] = [(scenarios or {}).get(name, name) for name in self.scenarios_by_name]
         tables = {
             key: plain.pop(key)
             for key in ("design", "parameters", "populations", "factors", "outcomes")

@@ -233,7 +233,7 @@ def write_spec(folder: Path, plan: Plan) -> None:
     """Write the specification and all files it refers to, so that the folder is self-contained."""
     sweep = plan.sweep
     names = {}
-    for name, scenario in sweep.stories.items():
+    for name, scenario in sweep.scenarios_by_name.items():
         names[name] = f"scenarios/{name}.toml"
         flat = type(scenario)(
             name=name, summary=scenario.summary, parameters=scenario.all_parameters, events=scenario.all_events

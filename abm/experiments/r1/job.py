@@ -125,7 +125,8 @@ def run_worlds(
     """
     if any((folder / "runs").glob("*.npz")):
         message = (
-            f"{folder / 'runs'}: its .npz files are from an earlier version; their runs are run again, and they can go"
+            f"{folder / 'runs'}: its .npz files are from an earlier version; these runs are repeated, and the files can be"
+            " deleted"
         )
         warnings.warn(message, AbmWarning, stacklevel=2)
     todo = sweeps([int(seed) for seed in seeds], **options)

@@ -36,7 +36,7 @@ def do_research(market: Market, now: Now) -> Market:
     p = now.p
     luck = now.draws.normal("research luck", market.labs)
     gain = now.events.efficiency_gain
-    labs = market.labs.do("research", p, setting=workplace_of(market, now), luck=luck, efficiency_gain=gain)
+    labs = market.labs.do("research", p, workplace=workplace_of(market, now), luck=luck, efficiency_gain=gain)
     teaching = teaching_of(market.replace(labs=labs), now)
     labs = labs.do("choose_exchanges", p, teaching=teaching).do("imitate", p, teaching=teaching)
     return market.replace(labs=labs)

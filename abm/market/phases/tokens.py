@@ -41,7 +41,7 @@ class Tastes(NamedTuple):
 def trade_tokens(market: Market, now: Now) -> Market:
     """Set costs and prices; adopters choose and use; then compute each lab's marginal value of capability."""
     p, labs = now.p, market.labs
-    labs = labs.do("cost_tokens", p, setting=workplace_of(market, now))
+    labs = labs.do("cost_tokens", p, workplace=workplace_of(market, now))
     market = market.replace(labs=labs)
 
     products = products_of(labs, p)
