@@ -194,7 +194,7 @@ class Results:
             with parts.parquet(panel, most_rows=parts.LONGEST * parts.MOST_ROWS) as file:
                 table = parts.plain(file.read(["run_id", "month", *names]))
             tables.append(table.filter(pc.is_in(table["run_id"], value_set=ids)))
-        return pa.concat_tables(tables[1:] or tables)
+        return pa.concat_tables([table for table in tables if len(table)] or tables[:1])  # lists of no run lack a type
 
     def ensembles(self, points: Sequence[int] | None = None) -> list[Ensemble]:
         """The runs of each point (by default all) as `abm.ensemble` returns them, with stored daily returns and products.

@@ -152,3 +152,17 @@ def test_ensembles_have_the_scenario_of_their_point(tmp_path):
     assert runs[0].seeds == [7, 5]
     assert runs[0].daily(25).shape == (2, 21, len(runs[0].firms))
     assert (runs[0].daily(25) != runs[1].daily(25)).any()
+
+
+@pytest.mark.parametrize("stored", [{"products": True}, {"daily": [1], "precision": 32}])
+def test_ensembles_are_complete_after_a_retry_of_a_part_in_which_no_run_finished(tmp_path, monkeypatch, stored):
+    monkeypatch.setenv("ABM_FAIL_AT", "1/0:raise")
+    run_sweep(tiny(**stored), tmp_path, chunk=1)
+    monkeypatch.delenv("ABM_FAIL_AT")
+    run_sweep(tiny(**stored), tmp_path, chunk=1, retry_failed=True)
+    runs = open_sweep(tmp_path).ensembles()
+    assert [len(one.seeds) for one in runs] == [2, 2]
+    if "products" in stored:
+        assert runs[1].out["products"].released.dtype == bool
+    else:
+        assert runs[1].daily(1).dtype == np.float32
