@@ -19,7 +19,7 @@ from abm.support.inputs import whole
 from abm.support.messages import did_you_mean, shortened
 from abm.sweeps.checks_of_outputs import mapping, stored_problems
 from abm.sweeps.table import inside, read_rows, unknown_scenarios
-from abm.sweeps.targets import Target, target_of, with_changed_events
+from abm.sweeps.targets import Target, same_history, target_of, with_changed_events
 
 MOST = 10_000_000
 """Upper limit on points, levels and trajectories, beyond what could ever be run."""
@@ -43,11 +43,10 @@ def problems_in(fields: Mapping[str, Any], folder: Path | None, confined: bool) 
         ]
         factors = {}
     targets: dict[str, Target] = {}
-    months = fields.get("months", 60)
     columns = dict.fromkeys(name for row in rows for name in row if name != "scenario")
     for name in columns:
         values = [row.get(name) for row in rows]
-        targets |= _column(name, values, places, scenarios, months, problems)
+        targets |= _column(name, values, places, scenarios, fields, problems)
     for name, factor in factors.items():
         if not isinstance(factor, Mapping):
             problems.append(f"factors.{name}: {shortened(factor)}: give a list of values, or a table with low and high")
@@ -60,7 +59,7 @@ def problems_in(fields: Mapping[str, Any], folder: Path | None, confined: bool) 
         factor_problems = _factor(factor, targets[name], design)
         problems += [f"factors.{name}: {what}" for what in factor_problems]
         if targets[name].kind == "event" and not factor_problems:
-            problems += _events(name, targets[name], factor, scenarios, months)
+            problems += _events(name, targets[name], factor, scenarios, fields)
     problems += _design(design, factors)
     names = {**factors, **columns}
     problems += _fixed(fields, names)
@@ -97,7 +96,12 @@ def _scenarios(sources: Any, folder: Path | None, confined: bool, problems: list
 
 
 def _column(
-    name: str, values: list[Any], places: list[str], scenarios: Mapping[str, Scenario], months: Any, problems: list[str]
+    name: str,
+    values: list[Any],
+    places: list[str],
+    scenarios: Mapping[str, Scenario],
+    fields: Mapping[str, Any],
+    problems: list[str],
 ) -> dict[str, Target]:
     """Return the target of a table column; append its problems, with their lines, to `problems`."""
     try:
@@ -114,7 +118,7 @@ def _column(
         [f"design: column {name}: {len(invalid) - 3} more invalid values"] if len(invalid) > 3 else []
     )
     if target.kind == "event" and not invalid:
-        problems += _events(name, target, {"values": tuple(values)}, scenarios, months)
+        problems += _events(name, target, {"values": tuple(values)}, scenarios, fields)
     return {name: target}
 
 
@@ -188,9 +192,19 @@ def _hashable(value: Any) -> Any:
 
 
 def _events(
-    name: str, target: Target, factor: Mapping[str, Any], scenarios: Mapping[str, Scenario], months: Any
+    name: str,
+    target: Target,
+    factor: Mapping[str, Any],
+    scenarios: Mapping[str, Scenario],
+    fields: Mapping[str, Any],
 ) -> list[str]:
-    """Check that the scenarios remain valid at the smallest and largest value of an event factor."""
+    """Check that the scenarios remain valid at the smallest and largest value of an event factor.
+
+    Neither may change what all runs share before `branch_at`, the history of the first scenario.
+    """
+    months, branch_at = fields.get("months", 60), fields.get("branch_at", 0)
+    shared = branch_at if type(branch_at) is int and isinstance(months, int) and 0 < branch_at < months else 0
+    trunk = next(iter(scenarios.values()), None)
     listed = factor.get("values") or ()
     extremes = [factor.get("low"), factor.get("high")] if not listed else sorted(set(listed))
     problems = []
@@ -203,6 +217,12 @@ def _events(
                     raise ValueError(f"outside the horizon: the run covers {months} months from January 2023")
                 changed = with_changed_events(scenario, {(target.name, str(target.key)): target.typed(value)})
                 changed.timeline(months if isinstance(months, int) and months > 0 else 60)
+                if shared and scenario is trunk and not same_history(changed, trunk, shared):
+                    raise ValueError(
+                        f"differs from scenario {shortened(trunk.name)} before branch_at = {shared}"
+                        f" ({date_of(shared, 0):%B %Y}), and until then every run is one of that scenario: leave the value"
+                        " out, or choose an earlier branch_at"
+                    )
             except (ScenarioError, ValueError) as error:
                 what = re.sub(r"^scenario '[^']*': event \S+ \(kind '\w+'\): ", "", str(error).splitlines()[0])
                 problems.append(f"factors.{name}: {shortened(value)}: {what}")

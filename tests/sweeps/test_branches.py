@@ -6,6 +6,7 @@ import pytest
 
 from abm import Scenario, ensembles
 from abm.data import draws
+from abm.runs.policy import PolicyWarning
 from abm.runs.simulate import Setting
 from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
 from abm.sweeps.lists import PRODUCT
@@ -119,6 +120,11 @@ def test_the_trunk_is_part_of_the_identity():
             "factors.adopters: runs that share their history have the same populations",
         ),
         ({"factors": {"quality_taste": [1.0, 1.1]}}, "factors.quality_taste: has no effect"),
+        (
+            {"scenarios": ("baseline",), "factors": {"r1.date": ["2024-01-20", "2025-06-20"]}}
+            | {"months": 31, "branch_at": 24},
+            "factors.r1.date: 2024-01-20: differs from scenario 'baseline' before branch_at = 24 (January 2025)",
+        ),
         ({"daily": (5,)}, "daily: 5 is not a month of the run"),
         ({"daily": (1, 1)}, "daily: duplicate month"),
         ({"daily": ("a",)}, "daily: 'a' is not a month of the run"),
@@ -132,6 +138,28 @@ def test_mistakes_are_reported(fields, message):
         Sweep(**FIELDS | fields)
     assert message in str(error.value)
     assert len(error.value.problems) == 1 + (fields.get("panel") == "none")
+
+
+def test_what_a_scenario_has_before_the_branch_is_reported(tmp_path):
+    start = Scenario(name="start", extends="baseline", parameters={"quality_taste": 2.0})
+    late = Scenario(name="late", extends="baseline", parameters={"ip_strength": 0.9})
+
+    def warnings_of(*scenarios, **fields):
+        return Plan.of(Sweep(scenarios=("baseline", *scenarios), replications=1, **fields)).without_effect
+
+    (sentence,) = warnings_of(start, late, branch_at=24)
+    assert sentence.startswith("scenario start: quality_taste has no effect: it is read in the first month only")
+    (sentence,) = warnings_of("no_r1", late, branch_at=30)
+    assert sentence == (
+        "scenario no_r1: its events before branch_at = 30 (July 2025) have no effect: until then every run is one of scenario"
+        " baseline"
+    )
+    assert warnings_of("no_r1", "no_stargate", branch_at=24) == []
+    assert warnings_of("no_r1", start) == []
+    dates = {"r1.date": ["2025-02-20", "2025-06-20"]}
+    assert warnings_of(late, branch_at=24, factors=dates) == []
+    with pytest.warns(PolicyWarning, match="scenario start: quality_taste has no effect"):
+        run_sweep(tiny(scenarios=("baseline", start), factors={}, branch_at=1, replications=1), tmp_path)
 
 
 def test_ensembles_need_all_months_and_all_runs(tmp_path):
