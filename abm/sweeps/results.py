@@ -199,13 +199,13 @@ class Results:
     def ensembles(self, points: Sequence[int] | None = None) -> list[Ensemble]:
         """The runs of each point (by default all) as `abm.ensemble` returns them, with stored daily returns and products.
 
-        Raises ValueError if not all months are stored, a run is missing, failed or not finite, or agents had own classes.
+        Raises ValueError for points that the sweep does not have or that are given twice, if not all months are stored, if a
+        run is missing, failed or not finite, and if agents had own classes.
         """
         from abm.sweeps.ensembles import ensembles_of
 
         if self.manifest.get("classes"):
             raise ValueError(f"{self.folder}: its agent classes are not stored with it; use runs() and panel()")
-        points = range(len(self._design)) if points is None else points
         return ensembles_of(self.sweep, int(self.manifest["replications"]), points, self._table, self._read)
 
     def _known(self, observables: str | Sequence[str] | None) -> list[str]:

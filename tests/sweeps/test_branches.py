@@ -1,11 +1,14 @@
 """Sweeps whose points branch off a trunk, and stored runs read as ensembles."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
 
 from abm import Scenario, ensembles
 from abm.data import draws
+from abm.runs import event_study
 from abm.runs.policy import PolicyWarning
 from abm.runs.simulate import Setting
 from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
@@ -169,6 +172,37 @@ def test_ensembles_need_all_months_and_all_runs(tmp_path):
     run_sweep(tiny(), tmp_path / "half", shard=(1, 2))
     with pytest.raises(ValueError, match="2 runs are missing"):
         open_sweep(tmp_path / "half").ensembles()
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([0, 4], "point = 4: must be a whole number from 0 to 3"),
+        ([-1], "point = -1: must be a whole number from 0 to 3"),
+        (np.array([1.0]), "point = 1.0: must be a whole number from 0 to 3"),
+        ([0, 0], "points = [0, 0]: duplicate point; give different points from 0 to 3"),
+        (0, "points = 0: give a list of points from 0 to 3, such as [0]"),
+        ("01", "points = '01': give a list of points from 0 to 3"),
+    ],
+)
+def test_points_that_a_sweep_does_not_have_are_refused(stored, points, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        open_sweep(stored).ensembles(points)
+
+
+def test_points_are_taken_from_arrays_and_tables(stored):
+    results = open_sweep(stored)
+    for points in (np.array([3, 1]), iter([3, 1]), results.design["point"].iloc[[3, 1]]):
+        runs = results.ensembles(points)
+        assert [one.setup.scenario.name for one in runs] == ["strict", "baseline"]
+        assert_same(runs[0], results.ensembles([3])[0])
+    assert results.ensembles([]) == []
+
+
+def test_an_event_study_of_a_sweep_without_daily_returns_says_what_to_set(tmp_path):
+    run_sweep(tiny(factors={}, replications=1), tmp_path)
+    with pytest.raises(ValueError, match="no daily returns were kept: set `daily`"):
+        event_study.around(open_sweep(tmp_path).ensembles()[0])
 
 
 def test_ensembles_have_the_scenario_of_their_point(tmp_path):
