@@ -59,14 +59,14 @@ def problems_in(fields: Mapping[str, Any], folder: Path | None, confined: bool) 
         factor_problems = _factor(factor, targets[name], design)
         problems += [f"factors.{name}: {what}" for what in factor_problems]
         if targets[name].kind == "event" and not factor_problems:
-            problems += _events(name, targets[name], factor, scenarios, fields)
+            problems += _events(f"factors.{name}", targets[name], factor, scenarios, fields)
     problems += _design(design, factors)
     names = {**factors, **columns}
     problems += _fixed(fields, names)
     problems += _seeds(fields, kind)
     if isinstance(fit := fields.get("posterior"), str) and fit not in fits():
         problems.append(f"posterior: unknown fit {shortened(fit)}{did_you_mean(fit, fits())}")
-    problems += _branches(fields, targets)
+    problems += _branches(fields, targets, columns)
     problems += stored_problems(fields, names)
     problems += unknown_scenarios(rows, places, scenarios)
     return scenarios, targets, rows, problems
@@ -118,7 +118,7 @@ def _column(
         [f"design: column {name}: {len(invalid) - 3} more invalid values"] if len(invalid) > 3 else []
     )
     if target.kind == "event" and not invalid:
-        problems += _events(name, target, {"values": tuple(values)}, scenarios, fields)
+        problems += _events(f"design: column {name}", target, {"values": tuple(values)}, scenarios, fields)
     return {name: target}
 
 
@@ -192,7 +192,7 @@ def _hashable(value: Any) -> Any:
 
 
 def _events(
-    name: str,
+    place: str,
     target: Target,
     factor: Mapping[str, Any],
     scenarios: Mapping[str, Scenario],
@@ -225,7 +225,7 @@ def _events(
                     )
             except (ScenarioError, ValueError) as error:
                 what = re.sub(r"^scenario '[^']*': event \S+ \(kind '\w+'\): ", "", str(error).splitlines()[0])
-                problems.append(f"factors.{name}: {shortened(value)}: {what}")
+                problems.append(f"{place}: {shortened(value)}: {what}")
                 break
     return problems[:3]
 
@@ -319,7 +319,7 @@ def _fixed(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _branches(fields: Mapping[str, Any], targets: Mapping[str, Target]) -> list[str]:
+def _branches(fields: Mapping[str, Any], targets: Mapping[str, Target], columns: Mapping[str, Any]) -> list[str]:
     """Check a sweep whose points branch off a trunk: their months from `branch_at` on must be able to differ."""
     branch_at, months = fields.get("branch_at", 0), fields.get("months", 60)
     if type(branch_at) is not int or branch_at < 1:
@@ -330,13 +330,12 @@ def _branches(fields: Mapping[str, Any], targets: Mapping[str, Target]) -> list[
     if fields.get("common_draws") is False:
         problems.append("common_draws: runs that share their history share its draws; remove common_draws = false")
     for name, target in targets.items():
+        place = f"design: column {name}" if name in columns else f"factors.{name}"
         if target.kind == "size":
-            problems.append(
-                f"factors.{name}: runs that share their history have the same populations; remove branch_at"
-            )
+            problems.append(f"{place}: runs that share their history have the same populations; remove branch_at")
         if target.name in FROM_THE_START:
             since = f"{date_of(branch_at, 0):%B %Y}"
             problems.append(
-                f"factors.{name}: has no effect: it is read in the first month only, and branches begin in {since}"
+                f"{place}: has no effect: it is read in the first month only, and branches begin in {since}"
             )
     return problems

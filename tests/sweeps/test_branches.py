@@ -143,6 +143,22 @@ def test_mistakes_are_reported(fields, message):
     assert len(error.value.problems) == 1 + (fields.get("panel") == "none")
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("adopters", 2, "runs that share their history have the same populations"),
+        ("quality_taste", 1.1, "has no effect: it is read in the first month only"),
+        ("r1.date", "2024-01-20", "2024-01-20: differs from scenario 'baseline' before branch_at = 24"),
+        ("r1.date", "2040-01-01", "2040-01-01: outside the horizon"),
+    ],
+)
+def test_a_mistake_in_a_table_names_its_column(column, value, message):
+    with pytest.raises(SpecError) as error:
+        Sweep(design={"kind": "table", "rows": [{column: value}]}, branch_at=24)
+    assert error.value.problems[0].startswith(f"design: column {column}: {message}")
+    assert len(error.value.problems) == 1
+
+
 def test_what_a_scenario_has_before_the_branch_is_reported(tmp_path):
     start = Scenario(name="start", extends="baseline", parameters={"quality_taste": 2.0})
     late = Scenario(name="late", extends="baseline", parameters={"ip_strength": 0.9})
