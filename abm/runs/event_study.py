@@ -170,6 +170,10 @@ def around(
     if window[0] > window[1]:
         raise ValueError(f"window {window}: its first day comes after its last day")
     months = ensemble.daily_months
+    if not months:
+        raise ValueError(
+            "no daily returns were kept: set `daily` of the ensemble or sweep to the months around the event"
+        )
     if list(months) != list(range(months[0], months[-1] + 1)):
         raise ValueError(
             f"the daily returns kept are of months {list(months)}: the event study needs consecutive months"

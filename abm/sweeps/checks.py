@@ -19,7 +19,7 @@ from abm.support.inputs import whole
 from abm.support.messages import did_you_mean, shortened
 from abm.sweeps.checks_of_outputs import mapping, stored_problems
 from abm.sweeps.table import inside, read_rows, unknown_scenarios
-from abm.sweeps.targets import Target, target_of, with_changed_events
+from abm.sweeps.targets import Target, same_history, target_of, with_changed_events
 
 MOST = 10_000_000
 """Upper limit on points, levels and trajectories, beyond what could ever be run."""
@@ -43,11 +43,10 @@ def problems_in(fields: Mapping[str, Any], folder: Path | None, confined: bool) 
         ]
         factors = {}
     targets: dict[str, Target] = {}
-    months = fields.get("months", 60)
     columns = dict.fromkeys(name for row in rows for name in row if name != "scenario")
     for name in columns:
         values = [row.get(name) for row in rows]
-        targets |= _column(name, values, places, scenarios, months, problems)
+        targets |= _column(name, values, places, scenarios, fields, problems)
     for name, factor in factors.items():
         if not isinstance(factor, Mapping):
             problems.append(f"factors.{name}: {shortened(factor)}: give a list of values, or a table with low and high")
@@ -60,14 +59,14 @@ def problems_in(fields: Mapping[str, Any], folder: Path | None, confined: bool) 
         factor_problems = _factor(factor, targets[name], design)
         problems += [f"factors.{name}: {what}" for what in factor_problems]
         if targets[name].kind == "event" and not factor_problems:
-            problems += _events(name, targets[name], factor, scenarios, months)
+            problems += _events(f"factors.{name}", targets[name], factor, scenarios, fields)
     problems += _design(design, factors)
     names = {**factors, **columns}
     problems += _fixed(fields, names)
     problems += _seeds(fields, kind)
     if isinstance(fit := fields.get("posterior"), str) and fit not in fits():
         problems.append(f"posterior: unknown fit {shortened(fit)}{did_you_mean(fit, fits())}")
-    problems += _branches(fields, targets)
+    problems += _branches(fields, targets, columns)
     problems += stored_problems(fields, names)
     problems += unknown_scenarios(rows, places, scenarios)
     return scenarios, targets, rows, problems
@@ -97,7 +96,12 @@ def _scenarios(sources: Any, folder: Path | None, confined: bool, problems: list
 
 
 def _column(
-    name: str, values: list[Any], places: list[str], scenarios: Mapping[str, Scenario], months: Any, problems: list[str]
+    name: str,
+    values: list[Any],
+    places: list[str],
+    scenarios: Mapping[str, Scenario],
+    fields: Mapping[str, Any],
+    problems: list[str],
 ) -> dict[str, Target]:
     """Return the target of a table column; append its problems, with their lines, to `problems`."""
     try:
@@ -114,7 +118,7 @@ def _column(
         [f"design: column {name}: {len(invalid) - 3} more invalid values"] if len(invalid) > 3 else []
     )
     if target.kind == "event" and not invalid:
-        problems += _events(name, target, {"values": tuple(values)}, scenarios, months)
+        problems += _events(f"design: column {name}", target, {"values": tuple(values)}, scenarios, fields)
     return {name: target}
 
 
@@ -188,9 +192,19 @@ def _hashable(value: Any) -> Any:
 
 
 def _events(
-    name: str, target: Target, factor: Mapping[str, Any], scenarios: Mapping[str, Scenario], months: Any
+    place: str,
+    target: Target,
+    factor: Mapping[str, Any],
+    scenarios: Mapping[str, Scenario],
+    fields: Mapping[str, Any],
 ) -> list[str]:
-    """Check that the scenarios remain valid at the smallest and largest value of an event factor."""
+    """Check that the scenarios remain valid at the smallest and largest value of an event factor.
+
+    Neither may change what all runs share before `branch_at`, the history of the first scenario.
+    """
+    months, branch_at = fields.get("months", 60), fields.get("branch_at", 0)
+    shared = branch_at if type(branch_at) is int and isinstance(months, int) and 0 < branch_at < months else 0
+    trunk = next(iter(scenarios.values()), None)
     listed = factor.get("values") or ()
     extremes = [factor.get("low"), factor.get("high")] if not listed else sorted(set(listed))
     problems = []
@@ -203,9 +217,15 @@ def _events(
                     raise ValueError(f"outside the horizon: the run covers {months} months from January 2023")
                 changed = with_changed_events(scenario, {(target.name, str(target.key)): target.typed(value)})
                 changed.timeline(months if isinstance(months, int) and months > 0 else 60)
+                if shared and scenario is trunk and not same_history(changed, trunk, shared):
+                    raise ValueError(
+                        f"differs from scenario {shortened(trunk.name)} before branch_at = {shared}"
+                        f" ({date_of(shared, 0):%B %Y}), and until then every run is one of that scenario: leave the value"
+                        " out, or choose an earlier branch_at"
+                    )
             except (ScenarioError, ValueError) as error:
                 what = re.sub(r"^scenario '[^']*': event \S+ \(kind '\w+'\): ", "", str(error).splitlines()[0])
-                problems.append(f"factors.{name}: {shortened(value)}: {what}")
+                problems.append(f"{place}: {shortened(value)}: {what}")
                 break
     return problems[:3]
 
@@ -299,7 +319,7 @@ def _fixed(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _branches(fields: Mapping[str, Any], targets: Mapping[str, Target]) -> list[str]:
+def _branches(fields: Mapping[str, Any], targets: Mapping[str, Target], columns: Mapping[str, Any]) -> list[str]:
     """Check a sweep whose points branch off a trunk: their months from `branch_at` on must be able to differ."""
     branch_at, months = fields.get("branch_at", 0), fields.get("months", 60)
     if type(branch_at) is not int or branch_at < 1:
@@ -310,13 +330,12 @@ def _branches(fields: Mapping[str, Any], targets: Mapping[str, Target]) -> list[
     if fields.get("common_draws") is False:
         problems.append("common_draws: runs that share their history share its draws; remove common_draws = false")
     for name, target in targets.items():
+        place = f"design: column {name}" if name in columns else f"factors.{name}"
         if target.kind == "size":
-            problems.append(
-                f"factors.{name}: runs that share their history have the same populations; remove branch_at"
-            )
+            problems.append(f"{place}: runs that share their history have the same populations; remove branch_at")
         if target.name in FROM_THE_START:
             since = f"{date_of(branch_at, 0):%B %Y}"
             problems.append(
-                f"factors.{name}: has no effect: it is read in the first month only, and branches begin in {since}"
+                f"{place}: has no effect: it is read in the first month only, and branches begin in {since}"
             )
     return problems

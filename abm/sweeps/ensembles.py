@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abm.runs.results import Ensemble
+from abm.support.inputs import plain, whole
+from abm.support.messages import shortened
 from abm.sweeps import lists
 from abm.sweeps.chunk import new_setup
 from abm.sweeps.plan import Plan
@@ -22,16 +24,19 @@ if TYPE_CHECKING:
 def ensembles_of(
     sweep: Sweep,
     replications: int,
-    points: Sequence[int],
+    points: Sequence[int] | None,
     runs: pd.DataFrame,
     read: Callable[[Sequence[str], Sequence[str]], pa.Table],
 ) -> list[Ensemble]:
-    """The ensemble of each point, with the replication as first axis; `read` reads columns of the panel for some run ids.
+    """The ensemble of each point (None: of all), with the replication as first axis.
 
-    Raises ValueError if the panel does not have all months, or a run is missing, failed or not finite.
+    `read` reads columns of the panel for some run ids. Raises ValueError for points that the sweep does not have or that are
+    given twice, if the panel does not have all months, and if a run is missing, failed or not finite.
     """
     if sweep.panel != "all":
         raise ValueError('ensembles need all months of the panel: run the sweep with panel = "all"')
+    plan = Plan(sweep, replications)
+    points = chosen(points, len(plan.points))
     runs = runs[runs["point"].isin(points)]
     bad = runs[runs["status"] != "ok"]
     if not bad.empty:
@@ -41,7 +46,7 @@ def ensembles_of(
     columns = lists.months_of(sweep)
     table = read([*sweep.observables, *columns], runs["run_id"].tolist())
     months, ids = sweep.months, table["run_id"].to_pandas()
-    plan, ensembles = Plan(sweep, replications), []
+    ensembles = []
     for number in points:
         own = runs[runs["point"] == number].sort_values("replication")
         rows = in_order(own["run_id"].tolist(), ids, table["month"].to_numpy(), months)
@@ -56,6 +61,20 @@ def ensembles_of(
         seeds = [int(seed) for seed in own["seed"]]
         ensembles.append(Ensemble(setup, seeds, out, columns.get("daily_returns", ()), bool(sweep.posterior)))
     return ensembles
+
+
+def chosen(points: Sequence[int] | None, number: int) -> tuple[int, ...]:
+    """Return the points as numbers, by default all. Raises ValueError unless they are different points of the sweep."""
+    given = plain(range(number) if points is None else points)
+    if not isinstance(given, tuple):
+        raise ValueError(f"points = {shortened(points)}: give a list of points from 0 to {number - 1}, such as [0]")
+    for point in given:
+        whole("point", point, 0, number - 1)
+    if len({*given}) < len(given):
+        raise ValueError(
+            f"points = {shortened(list(given))}: duplicate point; give different points from 0 to {number - 1}"
+        )
+    return given
 
 
 def in_order(runs: list[str], ids: pd.Series, months_of_rows: np.ndarray, months: int) -> np.ndarray:

@@ -13,10 +13,12 @@ from uuid import uuid4
 import numpy as np
 
 from abm.parameters import Parameters, merged
-from abm.runs.policy import overridden
+from abm.runs.policy import inert, overridden
+from abm.scenarios.calendar import date_of
 from abm.support.axes import DAYS
 from abm.sweeps.designs import grid_values, scaled, unit_cube
 from abm.sweeps.spec import Sweep, digest
+from abm.sweeps.targets import same_history, with_changed_events
 
 LARGEST_CHUNK = 1_000
 """Runs per part: a million runs make a thousand parts."""
@@ -138,12 +140,36 @@ class Plan:
 
     @property
     def without_effect(self) -> list[str]:
-        """Warnings about parameters and factors that an event of a scenario overrides, one sentence each."""
+        """Warnings about what has no effect, one sentence each.
+
+        These are parameters and factors that an event of a scenario overrides, and what a scenario has before `branch_at`.
+        """
         factors = [target for target in self.sweep.targets.values() if target.kind == "parameter"]
         given = merged(self.sweep.parameters, *({f.name: {f.key or "default": None}} for f in factors))
-        scenarios = {point.scenario: self.sweep.scenarios_by_name[point.scenario] for point in self.points}.values()
+        points = {point.scenario: point for point in self.points}
         months, since = self.sweep.months, self.sweep.branch_at
-        return [sentence for scenario in scenarios for sentence in overridden(scenario, given, months, since)]
+        sentences = [
+            sentence
+            for name in points
+            for sentence in overridden(self.sweep.scenarios_by_name[name], given, months, since)
+        ]
+        others = [point for name, point in points.items() if since and name != self.trunk.scenario]
+        return sentences + [sentence for point in others for sentence in self._before_branching(point)]
+
+    def _before_branching(self, point: Point) -> list[str]:
+        """What the scenario of a point has before `branch_at`, where the run is one of the trunk's; one sentence each."""
+        from abm.market.populations import Populations
+
+        month, scenarios = self.sweep.branch_at, self.sweep.scenarios_by_name
+        populations: dict[str, Any] = dict(self.sweep.populations)
+        sentences = inert(values_of(point), values_of(self.trunk), month)
+        scenario, trunk = with_changed_events(scenarios[point.scenario], point.events), scenarios[self.trunk.scenario]
+        if not same_history(scenario, trunk, month, Populations(**populations).cast()):
+            sentences.append(
+                f"its events before branch_at = {month} ({date_of(month):%B %Y}) have no effect: until then every run is one"
+                f" of scenario {trunk.name}"
+            )
+        return [f"scenario {point.scenario}: {sentence}" for sentence in sentences]
 
     @cached_property
     def class_sources(self) -> dict[str, Any]:

@@ -194,18 +194,18 @@ class Results:
             with parts.parquet(panel, most_rows=parts.LONGEST * parts.MOST_ROWS) as file:
                 table = parts.plain(file.read(["run_id", "month", *names]))
             tables.append(table.filter(pc.is_in(table["run_id"], value_set=ids)))
-        return pa.concat_tables(tables[1:] or tables)
+        return pa.concat_tables([table for table in tables if len(table)] or tables[:1])  # lists of no run lack a type
 
     def ensembles(self, points: Sequence[int] | None = None) -> list[Ensemble]:
         """The runs of each point (by default all) as `abm.ensemble` returns them, with stored daily returns and products.
 
-        Raises ValueError if not all months are stored, a run is missing, failed or not finite, or agents had own classes.
+        Raises ValueError for points that the sweep does not have or that are given twice, if not all months are stored, if a
+        run is missing, failed or not finite, and if agents had own classes.
         """
         from abm.sweeps.ensembles import ensembles_of
 
         if self.manifest.get("classes"):
             raise ValueError(f"{self.folder}: its agent classes are not stored with it; use runs() and panel()")
-        points = range(len(self._design)) if points is None else points
         return ensembles_of(self.sweep, int(self.manifest["replications"]), points, self._table, self._read)
 
     def _known(self, observables: str | Sequence[str] | None) -> list[str]:

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from abm.parameters import Parameters
 from abm.scenarios.scenario import Scenario, ScenarioError
-from abm.scenarios.timeline import SIZES
+from abm.scenarios.timeline import SIZES, Cast
 from abm.support.axes import INSTRUMENTS, JURISDICTIONS
 from abm.support.messages import PARAMETERS, did_you_mean, shortened
 
@@ -109,3 +111,9 @@ def with_changed_events(scenario: Scenario, changes: Mapping[tuple[str, str], An
             raise ScenarioError(f"event {id_!r}: date {value} must be before its end, {end}")
         scenario = scenario.without(id_).with_event(fields)
     return scenario
+
+
+def same_history(scenario: Scenario, other: Scenario, months: int, cast: Cast | None = None) -> bool:
+    """Return whether two scenarios have the same effects in the first `months` months."""
+    effects, others = (each.timeline(months, cast).arrays() for each in (scenario, other))
+    return all(np.array_equal(effects[name], others[name]) for name in effects)

@@ -1,11 +1,15 @@
 """Sweeps whose points branch off a trunk, and stored runs read as ensembles."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
 
 from abm import Scenario, ensembles
 from abm.data import draws
+from abm.runs import event_study
+from abm.runs.policy import PolicyWarning
 from abm.runs.simulate import Setting
 from abm.sweeps import SpecError, Sweep, open_sweep, run_sweep
 from abm.sweeps.lists import PRODUCT
@@ -119,6 +123,11 @@ def test_the_trunk_is_part_of_the_identity():
             "factors.adopters: runs that share their history have the same populations",
         ),
         ({"factors": {"quality_taste": [1.0, 1.1]}}, "factors.quality_taste: has no effect"),
+        (
+            {"scenarios": ("baseline",), "factors": {"r1.date": ["2024-01-20", "2025-06-20"]}}
+            | {"months": 31, "branch_at": 24},
+            "factors.r1.date: 2024-01-20: differs from scenario 'baseline' before branch_at = 24 (January 2025)",
+        ),
         ({"daily": (5,)}, "daily: 5 is not a month of the run"),
         ({"daily": (1, 1)}, "daily: duplicate month"),
         ({"daily": ("a",)}, "daily: 'a' is not a month of the run"),
@@ -134,6 +143,44 @@ def test_mistakes_are_reported(fields, message):
     assert len(error.value.problems) == 1 + (fields.get("panel") == "none")
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("adopters", 2, "runs that share their history have the same populations"),
+        ("quality_taste", 1.1, "has no effect: it is read in the first month only"),
+        ("r1.date", "2024-01-20", "2024-01-20: differs from scenario 'baseline' before branch_at = 24"),
+        ("r1.date", "2040-01-01", "2040-01-01: outside the horizon"),
+    ],
+)
+def test_a_mistake_in_a_table_names_its_column(column, value, message):
+    with pytest.raises(SpecError) as error:
+        Sweep(design={"kind": "table", "rows": [{column: value}]}, branch_at=24)
+    assert error.value.problems[0].startswith(f"design: column {column}: {message}")
+    assert len(error.value.problems) == 1
+
+
+def test_what_a_scenario_has_before_the_branch_is_reported(tmp_path):
+    start = Scenario(name="start", extends="baseline", parameters={"quality_taste": 2.0})
+    late = Scenario(name="late", extends="baseline", parameters={"ip_strength": 0.9})
+
+    def warnings_of(*scenarios, **fields):
+        return Plan.of(Sweep(scenarios=("baseline", *scenarios), replications=1, **fields)).without_effect
+
+    (sentence,) = warnings_of(start, late, branch_at=24)
+    assert sentence.startswith("scenario start: quality_taste has no effect: it is read in the first month only")
+    (sentence,) = warnings_of("no_r1", late, branch_at=30)
+    assert sentence == (
+        "scenario no_r1: its events before branch_at = 30 (July 2025) have no effect: until then every run is one of scenario"
+        " baseline"
+    )
+    assert warnings_of("no_r1", "no_stargate", branch_at=24) == []
+    assert warnings_of("no_r1", start) == []
+    dates = {"r1.date": ["2025-02-20", "2025-06-20"]}
+    assert warnings_of(late, branch_at=24, factors=dates) == []
+    with pytest.warns(PolicyWarning, match="scenario start: quality_taste has no effect"):
+        run_sweep(tiny(scenarios=("baseline", start), factors={}, branch_at=1, replications=1), tmp_path)
+
+
 def test_ensembles_need_all_months_and_all_runs(tmp_path):
     run_sweep(tiny(panel=[1]), tmp_path / "some")
     with pytest.raises(ValueError, match="all months of the panel"):
@@ -141,6 +188,37 @@ def test_ensembles_need_all_months_and_all_runs(tmp_path):
     run_sweep(tiny(), tmp_path / "half", shard=(1, 2))
     with pytest.raises(ValueError, match="2 runs are missing"):
         open_sweep(tmp_path / "half").ensembles()
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([0, 4], "point = 4: must be a whole number from 0 to 3"),
+        ([-1], "point = -1: must be a whole number from 0 to 3"),
+        (np.array([1.0]), "point = 1.0: must be a whole number from 0 to 3"),
+        ([0, 0], "points = [0, 0]: duplicate point; give different points from 0 to 3"),
+        (0, "points = 0: give a list of points from 0 to 3, such as [0]"),
+        ("01", "points = '01': give a list of points from 0 to 3"),
+    ],
+)
+def test_points_that_a_sweep_does_not_have_are_refused(stored, points, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        open_sweep(stored).ensembles(points)
+
+
+def test_points_are_taken_from_arrays_and_tables(stored):
+    results = open_sweep(stored)
+    for points in (np.array([3, 1]), iter([3, 1]), results.design["point"].iloc[[3, 1]]):
+        runs = results.ensembles(points)
+        assert [one.setup.scenario.name for one in runs] == ["strict", "baseline"]
+        assert_same(runs[0], results.ensembles([3])[0])
+    assert results.ensembles([]) == []
+
+
+def test_an_event_study_of_a_sweep_without_daily_returns_says_what_to_set(tmp_path):
+    run_sweep(tiny(factors={}, replications=1), tmp_path)
+    with pytest.raises(ValueError, match="no daily returns were kept: set `daily`"):
+        event_study.around(open_sweep(tmp_path).ensembles()[0])
 
 
 def test_ensembles_have_the_scenario_of_their_point(tmp_path):
@@ -152,3 +230,17 @@ def test_ensembles_have_the_scenario_of_their_point(tmp_path):
     assert runs[0].seeds == [7, 5]
     assert runs[0].daily(25).shape == (2, 21, len(runs[0].firms))
     assert (runs[0].daily(25) != runs[1].daily(25)).any()
+
+
+@pytest.mark.parametrize("stored", [{"products": True}, {"daily": [1], "precision": 32}])
+def test_ensembles_are_complete_after_a_retry_of_a_part_in_which_no_run_finished(tmp_path, monkeypatch, stored):
+    monkeypatch.setenv("ABM_FAIL_AT", "1/0:raise")
+    run_sweep(tiny(**stored), tmp_path, chunk=1)
+    monkeypatch.delenv("ABM_FAIL_AT")
+    run_sweep(tiny(**stored), tmp_path, chunk=1, retry_failed=True)
+    runs = open_sweep(tmp_path).ensembles()
+    assert [len(one.seeds) for one in runs] == [2, 2]
+    if "products" in stored:
+        assert runs[1].out["products"].released.dtype == bool
+    else:
+        assert runs[1].daily(1).dtype == np.float32
