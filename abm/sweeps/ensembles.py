@@ -10,6 +10,7 @@ import numpy as np
 from abm.runs.results import Ensemble
 from abm.sweeps import lists
 from abm.sweeps.chunk import new_setup
+from abm.sweeps.incomplete import IncompleteRuns
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
 from abm.sweeps.targets import with_changed_events
@@ -28,16 +29,17 @@ def ensembles_of(
 ) -> list[Ensemble]:
     """The ensemble of each point, with the replication as first axis; `read` reads columns of the panel for some run ids.
 
-    Raises ValueError if the panel does not have all months, or a run is missing, failed or not finite.
+    Raises ValueError if not all months are stored, and IncompleteRuns if a run is missing, failed or not finite.
     """
     if sweep.panel != "all":
         raise ValueError('ensembles need all months of the panel: run the sweep with panel = "all"')
     runs = runs[runs["point"].isin(points)]
     bad = runs[runs["status"] != "ok"]
     if not bad.empty:
-        raise ValueError(f"{len(bad)} of {len(runs)} runs failed, the first with: {bad['error'].iloc[0]}")
+        failed = f"{len(bad)} of {len(runs)} runs failed, the first with: {bad['error'].iloc[0]}"
+        raise IncompleteRuns(failed, bad["run_id"].tolist())
     if (missing := len(points) * replications - len(runs)) > 0:
-        raise ValueError(f"{missing} runs are missing: run the sweep again to complete it")
+        raise IncompleteRuns(f"{missing} runs are missing: run the sweep again to complete it")
     columns = lists.months_of(sweep)
     table = read([*sweep.observables, *columns], runs["run_id"].tolist())
     months, ids = sweep.months, table["run_id"].to_pandas()
@@ -64,5 +66,5 @@ def in_order(runs: list[str], ids: pd.Series, months_of_rows: np.ndarray, months
     there = np.flatnonzero(run >= 0)
     places, first = np.unique(run[there] * months + months_of_rows[there], return_index=True)
     if len(places) != len(runs) * months:
-        raise ValueError("the panel does not have every month of every run: run the sweep again to complete it")
+        raise IncompleteRuns("the panel does not have every month of every run: run the sweep again to complete it")
     return there[first]
