@@ -103,6 +103,16 @@ def test_a_line_within_an_array_is_no_table(array):
     }
 
 
+def test_a_strange_key_is_one_short_problem():
+    strange = {"a\nb": {"size": 0}, "": 1, "k" * 70_000: {"size": 0}, "r1.date": {"size": 0}}
+    assert problems(title="x", by_name=strange) == [
+        "by_name.'a\\nb'.size = 0: must be more than 0",
+        "by_name.'' = 1: must be a table",
+        f"by_name.'{'k' * 56}....size = 0: must be more than 0",
+        "by_name.r1.date.size = 0: must be more than 0",
+    ]
+
+
 def test_an_error_has_each_line_once_and_can_be_pickled():
     error = pickle.loads(pickle.dumps(InvalidSpec(["a", "b\nc", "a"])))
     assert error.problems == ("a", "b", "c")
