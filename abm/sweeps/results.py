@@ -199,8 +199,7 @@ class Results:
     def ensembles(self, points: Sequence[int] | None = None) -> list[Ensemble]:
         """The runs of each point (by default all) as `abm.ensemble` returns them, with stored daily returns and products.
 
-        Raises ValueError if not all months are stored or agents had own classes, and IncompleteRuns (a ValueError) if a run
-        is missing, failed or not finite.
+        Raises IncompleteRuns if a run is missing or failed, ValueError if not all months are stored or agents had own classes.
         """
         from abm.sweeps.ensembles import ensembles_of
 
