@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abm.support.messages import did_you_mean, shortened
+from abm.sweeps.incomplete import IncompleteRuns
 from abm.sweeps.plan import seed_of
 
 if TYPE_CHECKING:
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """Number of incomplete runs named in a message; `run_ids` has all of them."""
-
-
-class IncompleteRuns(ValueError):
-    """Some runs have no finite value of an outcome; `run_ids` lists all of them, in the order of the design."""
-
-    def __init__(self, message: str, run_ids: Sequence[str] = ()):
-        self.run_ids = tuple(run_ids)
-        super().__init__(message)
 
 
 def require_finite(values: np.ndarray, runs: Sequence[str] | None = None, of: str = "the output") -> None:

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from abm.cli.mistakes import Mistake, as_mistake, message_of, writable
+from abm.cli.mistakes import Mistake, as_mistake, complain, message_of, writable
 from abm.cli.progress import RESUME, bar, stopped
 from abm.support.files import refuse_links
 from abm.support.messages import nearest
-from abm.support.workers import patience
+from abm.support.workers import Broken, patience
 
 
 def parse_folder(text: str) -> Path:
@@ -183,9 +183,11 @@ def fill_pages(experiments: list[Any]) -> None:
 
 
 def reproduce_shock(name: str, quick: bool, seeds: int | None, workers: int | None, out: Path | None) -> None:
-    """Simulate the effects of the release of R1 and compare them with the sources."""
+    """Simulate the effects of the release of R1 and compare them with the sources; exit code 1 if a run failed."""
     from abm.experiments.manifest import FILES
     from abm.experiments.reproductions import FOLDER, REPRODUCTIONS
+    from abm.sweeps.incomplete import IncompleteRuns
+    from abm.sweeps.parts import Damaged
 
     reproduction = REPRODUCTIONS[name]
     count = seeds or (reproduction.quick_seeds if quick else reproduction.seeds)
@@ -204,8 +206,11 @@ def reproduce_shock(name: str, quick: bool, seeds: int | None, workers: int | No
             "a worker process was killed from outside (out of memory?); finished work is saved in"
             f" {folder / 'runs'}: {RESUME}, with fewer --workers"
         ) from None
-    except RuntimeError as error:  # workers that hang, or a run that failed
-        raise Mistake(message_of(error)) from None
+    except IncompleteRuns as error:
+        complain(f"{name}: {error}")
+        raise typer.Exit(1) from None
+    except (Broken, Damaged) as error:
+        raise Mistake(str(error)) from None
     for line in result.headlines:
         print(line, end="\n\n")
     for kind in ("figures", "tables"):

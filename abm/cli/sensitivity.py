@@ -199,7 +199,7 @@ def check_options(
 @contextlib.contextmanager
 def exit_if_incomplete() -> Iterator[None]:
     """Report runs without a finite result in one line and exit with the code for failed runs."""
-    from abm.analysis.require_finite import IncompleteRuns
+    from abm.sweeps.incomplete import IncompleteRuns
 
     try:
         yield

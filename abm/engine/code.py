@@ -36,7 +36,10 @@ def is_library(name: Any) -> bool:
     origin = getattr(module, "__file__", None) or getattr(spec, "origin", None)
     if origin is None or origin in ("built-in", "frozen"):
         folders = list(getattr(spec, "submodule_search_locations", None) or ())
-        return all(map(is_library_file, folders)) if folders else name in sys.stdlib_module_names
+        if folders:
+            return all(map(is_library_file, folders))
+        # A module inside a compiled one, such as jaxlib._jax.pytree, has no file of its own.
+        return name in sys.stdlib_module_names or ("." in name and is_library(name.rpartition(".")[0]))
     return is_library_file(str(origin))
 
 

@@ -42,13 +42,22 @@ def printable(text: str) -> str:
 
 
 def shortened(value: Any) -> str:
-    """Format any value for an error message: on one line, at most 60 characters."""
+    """Format any value for an error message: on one line, at most 60 characters, with the brackets that a file has."""
     try:
-        text = str(value) if isinstance(value, dt.date) else repr(value)
+        text = str(value) if isinstance(value, dt.date) else repr(_with_lists(value))
     except ValueError:  # an integer too long to print
         return "a very long number"
     text = printable(text).replace("\n", "\\n")
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _with_lists(value: Any, depth: int = 8) -> Any:
+    """A value with lists for tuples, as a file writes both; what lies too deep to be shown stays as it is."""
+    if depth and type(value) in (tuple, list):
+        return [_with_lists(item, depth - 1) for item in value]
+    if depth and type(value) is dict:
+        return {key: _with_lists(item, depth - 1) for key, item in value.items()}
+    return value
 
 
 def duration(seconds: float) -> str:

@@ -76,6 +76,9 @@ ONE_OR_MORE = BeforeValidator(lambda x: (x,) if isinstance(x, str) else tuple(x)
 
 # --- pydantic's errors in the words of a file ---
 
+LONGEST_KEY = 60
+"""Characters of a key that are shown."""
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -119,7 +122,12 @@ def _path(fault: Mapping[str, Any], given: Any) -> tuple[str | int, ...]:
 
 
 def _place(path: tuple[str | int, ...]) -> str:
-    return "".join(f" {part}" if isinstance(part, int) else f".{part}" for part in path)[1:]
+    return "".join(f" {part}" if isinstance(part, int) else f".{_key(part)}" for part in path)[1:]
+
+
+def _key(key: str) -> str:
+    """A key as the file has it; quoted, escaped and shortened if it would not be readable within a line."""
+    return key if key and len(key) <= LONGEST_KEY and key.isprintable() else shortened(key)
 
 
 def _problem(path: tuple[str | int, ...], faults: list[Any], model: type[BaseModel], wording: Wording) -> str:

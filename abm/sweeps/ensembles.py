@@ -12,6 +12,7 @@ from abm.support.inputs import plain, whole
 from abm.support.messages import shortened
 from abm.sweeps import lists
 from abm.sweeps.chunk import new_setup
+from abm.sweeps.incomplete import IncompleteRuns
 from abm.sweeps.plan import Plan
 from abm.sweeps.spec import Sweep
 from abm.sweeps.targets import with_changed_events
@@ -31,7 +32,7 @@ def ensembles_of(
     """The ensemble of each point (None: of all), with the replication as first axis.
 
     `read` reads columns of the panel for some run ids. Raises ValueError for points that the sweep does not have or that are
-    given twice, if the panel does not have all months, and if a run is missing, failed or not finite.
+    given twice and if the panel does not have all months, IncompleteRuns if a run is missing, failed or not finite.
     """
     if sweep.panel != "all":
         raise ValueError('ensembles need all months of the panel: run the sweep with panel = "all"')
@@ -40,9 +41,10 @@ def ensembles_of(
     runs = runs[runs["point"].isin(points)]
     bad = runs[runs["status"] != "ok"]
     if not bad.empty:
-        raise ValueError(f"{len(bad)} of {len(runs)} runs failed, the first with: {bad['error'].iloc[0]}")
+        failed = f"{len(bad)} of {len(runs)} runs failed, the first with: {bad['error'].iloc[0]}"
+        raise IncompleteRuns(failed, bad["run_id"].tolist())
     if (missing := len(points) * replications - len(runs)) > 0:
-        raise ValueError(f"{missing} runs are missing: run the sweep again to complete it")
+        raise IncompleteRuns(f"{missing} runs are missing: run the sweep again to complete it")
     columns = lists.months_of(sweep)
     table = read([*sweep.observables, *columns], runs["run_id"].tolist())
     months, ids = sweep.months, table["run_id"].to_pandas()
@@ -85,5 +87,5 @@ def in_order(runs: list[str], ids: pd.Series, months_of_rows: np.ndarray, months
     there = np.flatnonzero(run >= 0)
     places, first = np.unique(run[there] * months + months_of_rows[there], return_index=True)
     if len(places) != len(runs) * months:
-        raise ValueError("the panel does not have every month of every run: run the sweep again to complete it")
+        raise IncompleteRuns("the panel does not have every month of every run: run the sweep again to complete it")
     return there[first]

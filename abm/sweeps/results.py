@@ -199,8 +199,7 @@ class Results:
     def ensembles(self, points: Sequence[int] | None = None) -> list[Ensemble]:
         """The runs of each point (by default all) as `abm.ensemble` returns them, with stored daily returns and products.
 
-        Raises ValueError for points that the sweep does not have or that are given twice, if not all months are stored, if a
-        run is missing, failed or not finite, and if agents had own classes.
+        Raises IncompleteRuns if a run is missing or failed, and ValueError for unknown points, missing months or own classes.
         """
         from abm.sweeps.ensembles import ensembles_of
 

@@ -313,9 +313,12 @@ def _without_duplicates(mistyped: Mapping[str, str], invalid: list[str]) -> list
             for other in places.values()
         )
 
+    def is_part(place: str) -> bool:  # the value of one jurisdiction, where the check names the whole parameter
+        return any(other.startswith("parameters.") and place.startswith(f"{other}.") for other in places.values())
+
     kept = {
         place: line
         for place, line in mistyped.items()
-        if ": unknown key" in line or not place.startswith(specific) or not is_checked(place)
+        if ": unknown key" in line or not (is_part(place) or (place.startswith(specific) and is_checked(place)))
     }
     return [*kept.values(), *(problem for problem in invalid if places[problem] not in kept)]

@@ -19,6 +19,8 @@ from abm.experiments.reproductions import Reproduced, Reproduction
 from abm.market.month import Month
 from abm.runs.results import Result
 from abm.scenarios.events import KINDS, Event
+from abm.support.workers import Broken
+from abm.sweeps.incomplete import IncompleteRuns
 
 ROOT = Path(__file__).parents[2]
 runner = CliRunner()
@@ -208,10 +210,17 @@ def test_ctrl_c_reports_what_was_saved(job):
 
 
 def test_a_failed_run_of_the_shock_is_reported_in_one_line(job):
-    job["raises"] = RuntimeError("1 of 84 runs failed")
+    job["raises"] = IncompleteRuns("1 of 84 runs failed")
+    result = runner.invoke(app, ["reproduce", "r1_shock"])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "abm: r1_shock: 1 of 84 runs failed"
+
+
+def test_workers_that_hang_are_reported_in_one_line(job):
+    job["raises"] = Broken("the workers hang")
     result = runner.invoke(app, ["reproduce", "r1_shock"])
     assert result.exit_code == 2
-    assert "1 of 84 runs failed" in result.stderr.splitlines()[-1]
+    assert result.stderr.splitlines()[-1] == "abm: the workers hang"
 
 
 LOST = """
@@ -244,10 +253,11 @@ def test_ctrl_c_in_a_garbage_collector_hook_is_not_lost():
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_unexpected_exceptions_are_not_hidden(job):
-    job["raises"] = ValueError("not the user's fault")
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError, RecursionError, NotImplementedError])
+def test_unexpected_exceptions_are_not_hidden(job, kind):
+    job["raises"] = kind("not the user's fault")
     result = runner.invoke(app, ["reproduce", "r1_shock"])
-    assert isinstance(result.exception, ValueError)
+    assert result.exception is job["raises"]
 
 
 def test_list_shows_scenarios_and_parameters():

@@ -300,3 +300,11 @@ def test_digests_are_the_same_in_another_process(tmp_path):
 def test_library_code_is_identified_by_name():
     assert identity_of(jnp.exp, np.exp, functools.reduce, jax.nn.relu).unknown == ()
     assert identity_of(ClosedLab).digest == identity_of(ClosedLab).digest
+
+
+def test_a_module_inside_a_compiled_one_belongs_to_its_library():
+    """It has no file of its own; otherwise a class from there looks like one that a user put into the package."""
+    from jaxtyping import PyTreeDef
+
+    assert is_library(PyTreeDef.__module__)
+    assert not is_library("__main__")

@@ -171,6 +171,8 @@ def test_a_faulty_event_is_reported_with_its_line(tmp_path, event, expected):
         ('name = "a"\n[[events]]\nkind = "news"', "mine.toml:2: unknown key 'events'; did you mean [[event]]?"),
         ('name = "a"\nremove = ["r1"]', "mine.toml:2: remove: no inherited event has the id 'r1'"),
         ('name = "a"\nremove = "r1"', "mine.toml:2: remove: must be a list, not 'r1'"),
+        ('name = "a"\nsummary = "x"\n\n[[parameters]]', "mine.toml:4: parameters: must be a table"),
+        ('name = "a"\nsummary = "x"\n\n[[remov]]', "mine.toml:4: unknown key 'remov'; did you mean 'remove'?"),
         ('name = "../a"', "mine.toml:1: name: must be a short name of letters, digits and _ . -, not"),
         (
             'name = "a"\nextends = "baselin"',

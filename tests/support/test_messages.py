@@ -73,3 +73,11 @@ def test_the_page_shows_no_control_characters():
     assert request is None
     assert len(problems) == 4
     assert [char for problem in problems.values() for char in problem if not char.isprintable()] == []
+
+
+def test_lists_are_shown_with_the_brackets_of_a_file():
+    assert shortened(("a", ("b",), {"x": (1,)})) == "['a', ['b'], {'x': [1]}]"
+    assert shortened({"rows": ({"x": ()},)}) == "{'rows': [{'x': []}]}"
+    endless = []
+    endless.append(endless)
+    assert len(shortened(endless)) <= 60

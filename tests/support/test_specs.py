@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from abm.support.specs import InvalidSpec, Wording, problems_of, read_spec
+from abm.support.toml_lines import lines_of
 
 
 class Step(BaseModel):
@@ -74,11 +75,42 @@ def test_problems_of_a_file_begin_with_file_and_line(tmp_path):
         raise InvalidSpec(["step 2.names 2 = 3: must be text", "step: too few", "title: is missing"])
     assert caught.value.problems == (
         f"{path}:4: step 2.names 2 = 3: must be text",
-        f"{path}: step: too few",
+        f"{path}:1: step: too few",
         f"{path}: title: is missing",
     )
     with pytest.raises(InvalidSpec, match="the plan: cannot be read: file not found; try another$"):
         read_spec(tmp_path / "none.toml", InvalidSpec, label="the plan", hint="; try another")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        "[\n  [0.0],\n  [1.0]\n]",
+        "[ # a [\n  '''[''', ['a'],\n['b\"'],\n]",
+        '["""\n[x]\n""",\n"]",\n]',
+        '"[" # a [',
+    ],
+)
+def test_a_line_within_an_array_is_no_table(array):
+    text = f"factors.ip_strength = {array}\nmonths = 0\n\n[design]\nkind = 3\n"
+    end = text.splitlines().index("months = 0") + 1
+    assert lines_of(text) == {
+        "factors": 1,
+        "factors.ip_strength": 1,
+        "months": end,
+        "design": end + 2,
+        "design.kind": end + 3,
+    }
+
+
+def test_a_strange_key_is_one_short_problem():
+    strange = {"a\nb": {"size": 0}, "": 1, "k" * 70_000: {"size": 0}, "r1.date": {"size": 0}}
+    assert problems(title="x", by_name=strange) == [
+        "by_name.'a\\nb'.size = 0: must be more than 0",
+        "by_name.'' = 1: must be a table",
+        f"by_name.'{'k' * 56}....size = 0: must be more than 0",
+        "by_name.r1.date.size = 0: must be more than 0",
+    ]
 
 
 def test_an_error_has_each_line_once_and_can_be_pickled():

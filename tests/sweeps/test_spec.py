@@ -135,6 +135,7 @@ def test_a_problem_names_key_and_cause(fields, message):
         ({"panel": "som"}, "panel: 'som': must be"),
         ({"populations": {"adopters": 1.5}}, "populations.adopters: 1.5 is not a whole number"),
         ({"parameters": {"ip_strength": "x"}}, "parameters.ip_strength: 'x'"),
+        ({"parameters": {"guarantee_share": {"us": "a"}}}, "parameters.guarantee_share"),
         ({"factors": {"ip_strength": RANGE | {"levels": 2.5}}}, "factors.ip_strength: a range needs levels"),
         ({"design": {"kind": "gird"}}, "design.kind: 'gird'"),
         ({"factors": {"r1.date": [dt.date(2040, 1, 1)]}}, "factors.r1.date: 2040-01-01: outside the horizon"),

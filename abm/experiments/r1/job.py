@@ -99,7 +99,7 @@ def run(
     ------
     ValueError
         If the folder contains symbolic links.
-    RuntimeError
+    IncompleteRuns
         If a run failed.
     """
     began = time.perf_counter()
@@ -121,7 +121,7 @@ def run_worlds(
 ) -> tuple[dict[str, Ensemble], list[Path]]:
     """Run what is missing of both sweeps; returns the ensembles by name, and the folders of the sweeps.
 
-    The workers of a pool take blocks of seeds. Raises RuntimeError if a run failed.
+    The workers of a pool take blocks of seeds. Raises IncompleteRuns if a run failed.
     """
     if any((folder / "runs").glob("*.npz")):
         message = (
@@ -145,10 +145,7 @@ def run_worlds(
         shown = partial(step, earlier, work_before, months[name])
         run_sweep(sweep, places[name], executor=pool, accept_changes=True, retry_failed=True, progress=shown)
         earlier, work_before = earlier + sweep.number_of_runs, work_before + months[name] * sweep.number_of_runs
-    try:
-        return worlds_of(places.values()), [*places.values()]
-    except ValueError as error:
-        raise RuntimeError(f"r1_shock: {error}") from None
+    return worlds_of(places.values()), [*places.values()]
 
 
 def without_seeds(sweep: Sweep) -> dict[str, Any]:
@@ -157,7 +154,7 @@ def without_seeds(sweep: Sweep) -> dict[str, Any]:
 
 
 def worlds_of(places: Iterable[Path]) -> dict[str, Ensemble]:
-    """The stored ensembles by name. Raises ValueError if a run failed or is missing."""
+    """The stored ensembles by name. Raises IncompleteRuns if a run failed or is missing."""
     return dict(zip(WORLDS, [runs for folder in places for runs in open_sweep(folder).ensembles()], strict=True))
 
 

@@ -20,6 +20,7 @@ from abm.runs.simulate import Setting, ensembles
 from abm.support.messages import AbmWarning
 from abm.support.workers import worker_pool
 from abm.sweeps.chunk import carry_out
+from abm.sweeps.incomplete import IncompleteRuns
 
 
 def quiet(*step):
@@ -191,7 +192,7 @@ def test_ctrl_c_keeps_what_is_finished(tiny_shock, tmp_path, monkeypatch):
 
 def test_a_failed_run_is_named(tiny_shock, tmp_path, monkeypatch):
     monkeypatch.setenv("ABM_FAIL_AT", "1/0:nan")
-    with pytest.raises(RuntimeError, match="runs failed, the first with: not finite"):
+    with pytest.raises(IncompleteRuns, match="runs failed, the first with: not finite"):
         r1_shock.run_worlds(tmp_path, range(2), quiet, **tiny_shock.options)
 
 
