@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from abm.agents import ClosedLab
-from abm.engine import Field, identity_of
+from abm.engine import Field, identity_of, is_library
 
 
 def module(text, name="rules_of_a_user", **given):
