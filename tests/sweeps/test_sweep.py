@@ -110,7 +110,7 @@ def test_a_sweep_in_one_call_runs_the_given_seeds(tmp_path):
         ({"workers": 1.5}, "workers = 1.5"),
         ({"chunk": 0}, "chunk = 0"),
         ({"replications": 0}, "replications = 0"),
-        ({"shard": (3, 2)}, r"shard = \(3, 2\)"),
+        ({"shard": (3, 2)}, r"shard = \[3, 2\]"),
         ({"shard": "1/2"}, "shard = '1/2'"),
     ],
 )
