@@ -45,7 +45,7 @@ def ensembles_of(
         raise IncompleteRuns(failed, bad["run_id"].tolist())
     if (missing := len(points) * replications - len(runs)) > 0:
         raise IncompleteRuns(f"{missing} runs are missing: run the sweep again to complete it")
-    columns = lists.months_of(sweep)
+    columns = lists.months_stored(sweep)
     table = read([*sweep.observables, *columns], runs["run_id"].tolist())
     months, ids = sweep.months, table["run_id"].to_pandas()
     ensembles = []

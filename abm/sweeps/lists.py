@@ -24,7 +24,7 @@ PRODUCT = ("price", "capability", "released", "revision", "active", "volume")
 """Fields of `abm.market.observables.ProductRecord`, which this file does not import because it needs JAX."""
 
 
-def months_of(sweep: Sweep) -> dict[str, tuple[int, ...]]:
+def months_stored(sweep: Sweep) -> dict[str, tuple[int, ...]]:
     """The list columns of a sweep's panel, each with the months in which its lists are stored."""
     every = tuple(range(sweep.months))
     daily = {"daily_returns": tuple(sorted(sweep.daily)), "leader_returns": every} if sweep.daily else {}
@@ -40,7 +40,7 @@ def of_ensemble(ensemble: Ensemble, sweep: Sweep) -> dict[str, np.ndarray]:
         arrays = {"daily_returns": out["daily"][:, days], "leader_returns": out["leader"]}
     if sweep.products:
         arrays |= {f"product_{name}": getattr(out["products"], name) for name in PRODUCT}
-    stored = months_of(sweep)
+    stored = months_stored(sweep)
     return {name: array.reshape(len(array), len(stored[name]), -1) for name, array in arrays.items()}
 
 

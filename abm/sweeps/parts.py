@@ -182,7 +182,7 @@ def panel_table(plan: Plan, outcomes: ChunkRecord) -> pa.Table:
     for name in plan.sweep.observables:
         rows = [values[name][months] for _, values in finished]
         columns[name] = pa.array(np.concatenate(rows) if rows else np.zeros(0), pa.float64())
-    for name, stored in lists.months_of(plan.sweep).items():
+    for name, stored in lists.months_stored(plan.sweep).items():
         columns[name] = lists.packed([values[name] for _, values in finished], stored, len(months))
     return pa.table(columns)
 
@@ -251,7 +251,7 @@ def read_part(path: Path, sweep: Sweep, thorough: bool, verify: bool) -> Part | 
     with parquet(panel, most_rows=LONGEST * max(runs.num_rows, 1)) as file:
         inner, names, rows = record_of(file, PANEL_RECORD), {*file.schema_arrow.names}, file.metadata.num_rows
     part = Part(path, runs, panel, record)
-    if not {"run_id", "month", *sweep.observables, *lists.months_of(sweep)} <= names:
+    if not {"run_id", "month", *sweep.observables, *lists.months_stored(sweep)} <= names:
         if record:
             check_panel(part)  # other observables, or a damaged column name?
         return None
