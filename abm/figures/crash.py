@@ -74,7 +74,7 @@ def event_window(baseline: Ensemble, axes: Any = None, kind: str = "abnormal") -
             if row == 1 or axes is not None:
                 ax.set_xlabel("days from 27 January")
             if column == 0 or axes is not None:
-                ax.set_ylabel(f"{kind} return, %" if row == 0 else f"cumulated {kind}, %")
+                ax.set_ylabel(f"{kind} return, %" if row == 0 else f"cumulative {kind}, %")
             ax.set_xticks(range(-5, 21, 5))
     _window_legend(figure, panels[0], axes is None)
     return figure
