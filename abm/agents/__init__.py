@@ -7,6 +7,11 @@ from abm.agents.infrastructure import InfrastructureFirm
 from abm.agents.investor import Investor
 from abm.agents.lab import Lab
 from abm.agents.open_lab import OpenLab
+from abm.agents.operator import Operator
+from abm.agents.owner import Owner
+from abm.agents.programme import Programme
 from abm.agents.regulator import Regulator
 
-__all__ = ["Adopter", "ChipVendor", "ClosedLab", "InfrastructureFirm", "Investor", "Lab", "OpenLab", "Regulator"]
+__all__ = [
+    "Adopter", "ChipVendor", "ClosedLab", "InfrastructureFirm", "Investor", "Lab", "OpenLab", "Operator", "Owner", "Programme", "Regulator",
+]  # fmt: skip

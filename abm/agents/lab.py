@@ -2,30 +2,38 @@
 
 import jax.numpy as jnp
 
-from abm.engine import Agent, Field, answer_like
-from abm.mechanisms import capacity, enforcement, imitation, research, tokens
+from abm.agents.owner import Owner
+from abm.engine import Field, answer_like
+from abm.mechanisms import enforcement, imitation, research, tokens
 
 METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
 NEVER = -50.0  # nats: below the capability of any lab
 
 
-class Lab(Agent):
+class Lab(Owner):
     """Trains, copies or distils models, sells them in tiers, and spends income and funding on the next ones."""
 
     stream = "lab"
 
     # identity and business model
-    home = Field(0, "", "jurisdiction of the lab", dtype=int)
+    home = Field(0, "", "jurisdiction of the lab and of its places", dtype=int)
     monetisation = Field(METERED, "", "0 API, 1 subscription, 2 hosting, 3 complement, 4 open core", dtype=int)
     trust = Field(0.0, "utils", "trust and compliance record")
     brand = Field(0.0, "utils", "unobserved quality", symbol="xi_q")
     licence = Field(0.0, "", "how far the licence of its weights permits copying (0 closed, 1 free)")
     first_party_share = Field(1.0, "", "share of its models' tokens it serves itself")
+    provider = Field(-1, "", "operator whose machines it rents (-1: none in particular)", dtype=int)
+    of_parent = Field(False, "", "whether that operator is its parent", dtype=bool)
+    own_share = Field(0.0, "share", "share of the machines that it uses which it wants to own")
 
     # research
     efficiency = Field(0.0, "nats", "algorithmic efficiency", symbol="e_l")
     run_compute = Field(0.0, "H100e months", "compute accumulated by the training run", symbol="C_l")
-    run_cost = Field(0.0, "$ M", "cost of the current run at rental prices")
+    run_cost = Field(0.0, "$ M", "rent of the machines of the current run")
+    training = Field(0.0, "H100e", "machines that train", symbol="H_l")
+    serving = Field(0.0, "H100e", "machines that serve tokens of its models")
+    training_budget = Field(0.0, "$ M per month", "rent that it spends on training")
+    training_bill = Field(0.0, "$ M per month", "rent of the machines that train")
     programme_cost = Field(500.0, "$ M", "research wages and compute so far")
     research_intensity = Field(1.0, "", "research spending relative to the industry's trend", symbol="R_l")
     research_spending = Field(20.0, "$ M per month", "research wages")
@@ -54,12 +62,7 @@ class Lab(Agent):
 
     # money and machines
     cash = Field(3_000.0, "$ M", "cash on hand")
-    machines = Field(5_000.0, "H100e", "installed compute", symbol="H_l")
-    ordered = Field(0.0, "H100e", "compute being built, by stage", shape=("stage",))
-    order_budget = Field(0.0, "$ M per month", "budget for chip orders")
-    supplied = Field(0.0, "$ M per month", "chips bought, by vendor", shape=("vendor",))
     funded = Field(0.0, "$ M per month", "money raised from owners")
-    chip_bill = Field(0.0, "$ M per month", "payment due for chips delivered")
     revenue = Field(0.0, "$ M per month", "income from customers")
     profit = Field(0.0, "$ M per month", "revenue minus all current costs")
     lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L_l")
@@ -75,10 +78,9 @@ class Lab(Agent):
             + research.spillover(self.efficiency, workplace.published_efficiency, workplace.ip_strength, p)
             + efficiency_gain
         )
-        trained = p.training_share * self.machines
-        self.run_compute += trained
-        self.run_cost += trained * workplace.rental_price
-        self.programme_cost += trained * workplace.rental_price + self.research_spending
+        self.run_compute += self.training
+        self.run_cost += self.training_bill
+        self.programme_cost += self.training_bill + self.research_spending
 
     def choose_exchanges(self, p, teaching):
         """Distil until the marginal gain of an exchange equals its price plus its expected penalty."""
@@ -170,7 +172,7 @@ class Lab(Agent):
         """Unit cost of a token: log model size minus inference efficiency, at the rental price of compute."""
         retrofit = p.serving_retrofit * (workplace.serving_efficiency - self.serving_efficiency)
         saved = self.serving_efficiency + retrofit
-        self.token_cost = tokens.token_cost(self.model_size, saved, workplace.rental_price, p)
+        self.token_cost = tokens.token_cost(self.model_size, saved, workplace.rent, p)
 
     def wanted_price(self, p, offer):
         """Price the lab would post today, by tier."""
@@ -203,6 +205,7 @@ class Lab(Agent):
             books.serving
             + books.wages
             + books.power
+            + books.training
             + books.compliance
             + books.teachers
             + books.damages
@@ -211,13 +214,13 @@ class Lab(Agent):
         self.revenue = books.income
         self.funded = books.funding
         self.lerner = books.lerner
-        self.profit = books.income + books.tuition + books.awards - costs
+        self.profit = books.income + books.rent + books.tuition + books.awards - costs
         self.legal_exposure = self.legal_exposure - books.damages
-        self.cash += self.profit + books.funding - books.chips
+        self.cash += self.profit + books.funding - books.machines
         self.distressed = jnp.where(self.cash < 0, self.distressed + 1, 0.0)
 
     def plan(self, p, outlook):
-        """Plan R&D so that the value of a nat of lead while it lasts covers its cost and the option to wait; budget chips.
+        """Plan R&D and training so that the value of a nat of lead while it lasts covers their cost and the option to wait.
 
         Marginal value x expected duration = option multiple x marginal cost (Dixit and Pindyck 1994, ch. 5-6).
         """
@@ -229,9 +232,6 @@ class Lab(Agent):
         self.research_intensity = jnp.clip(intensity, p.research_floor, p.research_ceiling)
         self.research_spending = jnp.minimum(self.research_intensity * outlook.research_cost, affordable)
         self.research_intensity = jnp.maximum(self.research_spending / outlook.research_cost, 0.2 * p.research_floor)
-        self.order_budget = p.compute_budget_share * jnp.maximum(affordable - self.research_spending, 0.0)
-
-    def build(self, p, delivery):
-        """Pass ordered machines through three stages of building and permitting before they come on line."""
-        arrived, self.ordered = capacity.erlang_stages(self.ordered, delivery.compute, delivery.lag)
-        self.machines = self.machines * (1 - p.compute_depreciation) + arrived
+        worth = research.training_budget(self.marginal_value + outlook.standing, outlook, p)
+        means = p.compute_budget_share * jnp.maximum(affordable - self.research_spending, 0.0)
+        self.training_budget += p.research_adjustment * (jnp.minimum(worth, means) - self.training_budget)

@@ -10,11 +10,12 @@ from jaxtyping import Array, Float
 from abm.engine import Draws, without_weak_types
 from abm.market.observables import ProductRecord, mask_invalid_prices, observe, record_products
 from abm.market.phases.accounts import close_books
-from abm.market.phases.chips import trade_chips
 from abm.market.phases.enforcement import enforce
 from abm.market.phases.equities import trade_equities
+from abm.market.phases.machines import trade_machines
 from abm.market.phases.policy import adjust_policy
 from abm.market.phases.release import release_models
+from abm.market.phases.rent import clear_rent
 from abm.market.phases.research import do_research
 from abm.market.phases.tokens import trade_tokens
 from abm.market.state import Equations, Events, Market, Now, Values
@@ -24,11 +25,12 @@ Phase = Callable[[Market, Now], Market]
 
 PHASES: dict[str, Phase] = {
     "policy": adjust_policy,
-    "chips": trade_chips,
+    "machines": trade_machines,
     "research": do_research,
     "enforcement": enforce,
     "release": release_models,
     "tokens": trade_tokens,
+    "rent": clear_rent,
     "accounts": close_books,
     "equities": trade_equities,
 }

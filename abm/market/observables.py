@@ -8,11 +8,15 @@ from jaxtyping import Bool, Float
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.market.phases.accounts import consumer_surplus, outlook_of
 from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, per_product, quantities
+from abm.market.phases.machines import of_owners, split_by_role
+from abm.market.phases.rent import utilisation
 from abm.market.state import Flows, Market, Now
-from abm.mechanisms import beliefs, capacity, investment, welfare
-from abm.support.axes import JURISDICTIONS, QUESTIONS, TIERS
+from abm.mechanisms import beliefs, investment, machines, welfare
+from abm.support.axes import GENERATIONS, JURISDICTIONS, OPERATORS, QUESTIONS, TIERS
 from abm.support.shapes import AnyArray, Scalar
 
+CHINA = JURISDICTIONS.index("china")
+PLATFORM_COUNT = sum(name.startswith("platform") for name in OPERATORS)
 LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 """Capabilities (nats) for which the cheapest price is reported."""
 
@@ -78,7 +82,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     closed_profit = jnp.where(on & ~is_open, labs.profit, 0.0).sum()
     variable = volume * (price - cost)
     developers = (quantities(market) * ~market.adopters.enterprise[:, None]).sum(0) * per_product(on)
-    training = jnp.where(on & ~is_open, p.training_share * labs.machines, 0.0).sum() * market.cloud.rental_price
+    training = jnp.where(on & ~is_open, labs.training_bill, 0.0).sum()
     return {
         "lerner_closed": welfare.lerner_index(price, cost, volume * closed),
         "lerner_open": welfare.lerner_index(price, cost, volume * opened),
@@ -144,14 +148,14 @@ def race(market: Market, now: Now) -> dict[str, Scalar]:
 
 
 def chips_and_compute(market: Market, now: Now) -> dict[str, Scalar]:
-    """Vendors' sales and margins, machines and their rental price."""
-    p, vendors, cloud, labs = now.p, market.vendors, market.cloud, market.labs
-    installed = cloud.installed.sum() + (labs.machines * labs.active).sum()
-    utilisation = jnp.minimum(cloud.demand / jnp.maximum(cloud.installed.sum(), 1e-9), 1.0)
+    """Vendors' sales and margins."""
+    vendors, labs = market.vendors, market.labs
     margin = 1 - vendors.unit_cost / vendors.chip_price
     chips = (margin * vendors.revenue).sum()
     sold = quantities(market).sum(0) * per_product(labs.active)
     tokens = (sold * (labs.price - labs.token_cost).reshape(-1)).sum() * 1e-6
+    bought = of_owners(market, "bought")[:, 0]
+    home = of_owners(market, "home")
     return {
         "leader_revenue": vendors.revenue[0],
         "leader_margin": margin[0],
@@ -163,16 +167,51 @@ def chips_and_compute(market: Market, now: Now) -> dict[str, Scalar]:
         "chip_margin": chips / jnp.maximum(vendors.revenue.sum(), 1e-9),
         "chip_orders": market.accounts.chip_demand,
         "chip_deliveries": market.accounts.deliveries,
-        "capacity_pressure": vendors.orders[0] / jnp.maximum(vendors.capacity[0], 1e-9),
+        "lead_time": vendors.backlog[0] / jnp.maximum(vendors.capacity[0], 1e-9),
         "leader_share": vendors.revenue[0] / jnp.maximum(vendors.revenue.sum(), 1e-9),
-        "compute_installed": installed,
-        "compute_utilisation": utilisation,
-        "rental_price": cloud.rental_price,
+        "china_share": jnp.where(home == CHINA, bought, 0.0).sum() / jnp.maximum(bought.sum(), 1e-9),
+        "capex": sum(getattr(market.flows, f"chips_{who}") for who in ("platforms", "programmes", "labs")),
+    } | compute_market(market, now)
+
+
+def compute_market(market: Market, now: Now) -> dict[str, Scalar]:
+    """Machines and places by owner, rent and what it covers, power."""
+    p, compute, programmes = now.p, market.compute, market.programmes
+    machines_here = of_owners(market, "machines").sum(-1)
+    home, all_machines = of_owners(market, "home"), machines_here.sum()
+    running = compute.running.sum()
+    of_role = {role: rows.sum() for role, rows in split_by_role(market, machines_here).items()}
+    platforms = jnp.where(jnp.arange(market.operators.size) < PLATFORM_COUNT, market.operators.machines.sum(-1), 0.0)
+    watts = machines.kilowatts(GENERATIONS, p)
+    at_work = (of_owners(market, "machines") @ watts * utilisation(market)[home]).sum() * 1e-6
+    theirs = (programmes.places + programmes.building.sum(-1)).sum()
+    added = jnp.where(theirs > 0, 1 - compute.displaced.sum() / jnp.maximum(theirs, 1e-9), jnp.nan)
+    surplus = machines.work_surplus(compute.rental_price, compute.pull, market.accounts.serving_efficiency, p)
+    return {
+        "compute_installed": all_machines,
+        "compute_waiting": of_owners(market, "waiting").sum(),
+        "compute_china": jnp.where(home == CHINA, machines_here, 0.0).sum(),
+        "compute_utilisation": running / jnp.maximum(all_machines, 1e-9),
+        "machines_platforms": platforms.sum(),
+        "machines_programmes": of_role["programmes"],
+        "machines_labs": of_role["labs"],
+        "training_share": jnp.where(market.labs.active, market.labs.training, 0.0).sum() / jnp.maximum(running, 1e-9),
+        "serving_share": compute.serving.sum() / jnp.maximum(running, 1e-9),
+        "rental_price": compute.rental_price[0],
+        "contract_price": compute.contract_price[0],
+        "rental_price_china": compute.rental_price[CHINA],
+        "rent_over_cost": compute.rental_price[0] / compute.user_cost[0],
+        "places": of_owners(market, "places").sum() * 1e-3,
+        "places_building": of_owners(market, "building").sum() * 1e-3,
+        "power_at_work": at_work,
+        "power_price": 1e6 * compute.power_price[0],
+        "additionality": added,
+        "growth_expected": compute.growth[0],
+        "work_surplus": surplus.sum(),
         "serving_efficiency": market.accounts.serving_efficiency,
-        "stranded_value": capacity.stranded_value(
-            cloud.book_value.sum(), cloud.installed.sum(), vendors.chip_price[0], utilisation, p
+        "stranded_value": machines.stranded_value(
+            compute.book_value, all_machines, market.vendors.chip_price[0], running / jnp.maximum(all_machines, 1e-9)
         ),
-        "capex": market.flows.chips_platforms + market.flows.chips_labs,
     }
 
 
@@ -236,24 +275,29 @@ def surpluses(market: Market, now: Now) -> dict[str, Scalar]:
     weight = adopters.spending / jnp.maximum(adopters.spending.sum(), 1e-12)
     segment = gross - charged - flows.fees * weight
     on = labs.active * 1.0
-    lab_gain = (labs.profit - labs.chip_bill) * on
+    lab_gain = (labs.profit - labs.bought.sum(-1) - labs.construction) * on
     spillover = p.social_return_ratio * labs.research_spending * on
     compliance = on * (
         market.regulators.compliance_fixed[labs.home]
         + market.regulators.compliance_proportional[labs.home] * labs.revenue
     )
-    waiting = market.cloud.ordered.sum() + (labs.ordered.sum(-1) * on).sum()
+    waiting = of_owners(market, "waiting").sum()
+    programmes = flows.rent_programmes - flows.energy_programmes - market.programmes.raised.sum()
     chip_profit = market.vendors.profit
     layers = market.infrastructure.profit - market.infrastructure.other_income
     layers = jnp.where(market.infrastructure.layer == POWER, 0.0, layers)
+    invested = flows.chips_platforms + flows.places_platforms
     out = {
         "consumer_surplus": segment.sum(),
-        "producer_surplus": lab_gain.sum() + chip_profit.sum() + layers.sum() - flows.chips_platforms,
+        "producer_surplus": lab_gain.sum() + chip_profit.sum() + layers.sum() + programmes - invested,
         "research_spillover": spillover.sum(),
         "compliance_cost": compliance.sum(),
         "delay_loss": waiting * market.vendors.chip_price[0] * p.interest_rate / 12,
     }
-    out["welfare"] = out["consumer_surplus"] + out["producer_surplus"]
+    work = machines.work_surplus(
+        market.compute.rental_price, market.compute.pull, market.accounts.serving_efficiency, p
+    )
+    out["welfare"] = out["consumer_surplus"] + out["producer_surplus"] + work.sum()
     for i, name in enumerate(JURISDICTIONS):
         users = jnp.where(adopters.home == i, segment, 0.0).sum()
         firms = jnp.where(labs.home == i, lab_gain, 0.0).sum()
@@ -265,15 +309,18 @@ def surpluses(market: Market, now: Now) -> dict[str, Scalar]:
 def residuals(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
     """Accounting identities: change of every stock minus its flows, relative to the flows; zero up to rounding."""
     f = market.flows
-    labs_in = f.tokens - _hosted(f) + f.fees + f.advertising + f.tuition + f.damages + f.funding + f.rescued + f.entry
-    labs_out = f.rent_labs + f.wages + f.energy_labs + f.compliance + f.tuition + f.damages + f.chips_labs
+    labs_in = f.tokens - _hosted(f) + f.fees + f.advertising + f.rent_own + f.tuition + f.damages
+    labs_in = labs_in + f.funding + f.rescued + f.entry
+    labs_out = f.rent_labs + f.rent_training + f.wages + f.energy_labs + f.compliance + f.tuition + f.damages
+    labs_out = labs_out + f.chips_labs + f.places_labs
     labs = market.labs.cash.sum() - before.labs.cash.sum() - (labs_in - labs_out)
-    vendors_in = f.chips_labs + f.chips_platforms - f.chip_costs
+    vendors_in = f.chips_labs + f.chips_platforms + f.chips_programmes - f.smuggling - f.chip_costs
     paid = now.p.payout_ratio * jnp.maximum(market.vendors.profit, 0.0).sum()
     vendors = market.vendors.cash.sum() - before.vendors.cash.sum() - (vendors_in - paid)
-    layers_in = f.energy_labs + f.energy_platforms + f.rent_labs + f.rent_hosts + f.rent_internal + f.applications
+    layers_in = f.energy_labs + f.energy_platforms + f.energy_programmes + f.applications
+    layers_in = layers_in + f.rent_labs + f.rent_training + f.rent_hosts + f.rent_work - f.rent_own - f.rent_programmes
     layers_in = layers_in + market.infrastructure.other_income.sum()
-    layers_out = f.energy_platforms + f.chips_platforms + f.dividends - paid
+    layers_out = f.energy_platforms + f.chips_platforms + f.places_platforms + f.dividends - paid
     layers = market.infrastructure.cash.sum() - before.infrastructure.cash.sum() - (layers_in - layers_out)
     owners = (
         market.investors.money.sum()
@@ -288,10 +335,10 @@ def residuals(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
         labs_in + vendors_in + layers_in, 1.0 + 1e-6 * held
     )  # large stocks bring rounding errors of their own
 
-    machines = _machines(market) - _machines(before) - (market.accounts.deliveries - market.accounts.retired)
+    change = _machines(market) - _machines(before) - (market.accounts.deliveries - market.accounts.retired)
     return {
         "money_residual": jnp.max(jnp.abs(jnp.stack([labs, vendors, layers, owners]))) / scale,
-        "compute_residual": jnp.abs(machines) / jnp.maximum(_machines(market), 1.0),
+        "compute_residual": jnp.abs(change) / jnp.maximum(_machines(market), 1.0),
     }
 
 
@@ -300,5 +347,4 @@ def _hosted(flows: Flows) -> Scalar:
 
 
 def _machines(market: Market) -> Scalar:
-    labs = market.labs
-    return labs.machines.sum() + labs.ordered.sum() + market.cloud.installed.sum() + market.cloud.ordered.sum()
+    return of_owners(market, "machines").sum() + of_owners(market, "waiting").sum()

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from abm.agents import Adopter, InfrastructureFirm, Investor
+from abm.agents import Adopter, InfrastructureFirm, Investor, Operator, Programme
 from abm.engine import Draws, Group, Population, without_weak_types
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
 from abm.market.starting_values import offset_of, value_of, values_of
-from abm.market.state import Accounts, Cloud, Exchange, Flows, Market, Networks, Values
+from abm.market.state import Accounts, Compute, Exchange, Flows, Market, Networks, Values, jurisdiction_sum
+from abm.mechanisms import machines
 from abm.scenarios.timeline import Cast
-from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS, STAGES, TIERS
+from abm.support.axes import (
+    DAYS,
+    GENERATIONS,
+    INSTRUMENTS,
+    JURISDICTIONS,
+    OPERATORS,
+    PROGRAMMES,
+    QUESTIONS,
+    STAGES,
+    TIERS,
+)  # fmt: skip
 from abm.support.shapes import AnyArray
 
 LONGEST_LAG = 48  # months
@@ -34,9 +47,11 @@ def first_market(
         "pair": 2,
         "product": labs * TIERS,
         "vendor": len(cast.vendors),
+        "generation": GENERATIONS,
     }
     sizes["asset"] = len(cast.vendors) + labs + 3
     vendors, lab_group = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
+    operators, lab_group, vendors = first_machines(vendors, lab_group, p, sizes)
     investors = first_investors(p, draws, populations, sizes)
     layers = Group(
         Population.create(
@@ -48,19 +63,6 @@ def first_market(
             profit=jnp.array(value_of("layer_other_income")),
         )
     )
-    region = jnp.stack([p.region_us, p.region_china, p.region_eu, p.region_row])
-    installed = p.compute_start * region
-    ordered = (value_of("cloud_ordered") * installed)[:, None] * jnp.ones(STAGES)
-    cloud = Cloud(
-        installed=installed,
-        ordered=ordered,
-        power=installed * p.power_headroom,
-        book_value=installed * p.chip_price_start * value_of("cloud_book_value"),
-        rental_price=p.rental_price_start,
-        demand=p.workload_scale,
-        serving=jnp.zeros(()),
-        internal=p.workload_scale,
-    )
     zero = jnp.zeros(())
     accounts = Accounts(
         capability_history=jnp.broadcast_to(lab_group.capability[:, 0], (HISTORY, labs)),
@@ -71,7 +73,6 @@ def first_market(
         contestable_share=zero, detections=zero, suits_lost=zero, entries=zero, exits=zero,
         chip_demand=zero, deliveries=zero, retired=zero,
         serving_efficiency=zero,
-        scarcity=jnp.zeros(4),
         release_surprise=jnp.zeros(labs),
         basket=jnp.zeros(populations.adopters),
     )  # fmt: skip
@@ -87,7 +88,9 @@ def first_market(
             {"home": jnp.arange(4), "announced": p.ip_strength} | {name: getattr(p, name) for name in INSTRUMENTS},
         ),
         infrastructure=layers,
-        cloud=cloud,
+        operators=operators,
+        programmes=Group(Population.create(Programme, PROGRAMMES, sizes=sizes)),
+        compute=first_compute(operators, lab_group, p),
         exchange=first_exchange(vendors, lab_group, layers, p),
         accounts=accounts,
         flows=flows,
@@ -95,6 +98,75 @@ def first_market(
         month=jnp.zeros((), int),
     )
     return without_weak_types(market)
+
+
+def first_machines(vendors: Group, labs: Group, p: Values, sizes: dict[str, int]) -> tuple[Group, Group, Group]:
+    """Operators, and labs and vendors with the machines, places and orders that they start with."""
+    n = len(OPERATORS)
+    share = np.array(values_of("operator_machines", n))
+    owned = value_of("machines") * share
+    of_labs = labs.own_share * labs.training
+
+    def holdings(machines_owned: Float[Array, " K"], orders: Float[Array, "K V"]) -> dict[str, Any]:
+        old = value_of("old_machines")
+        by_generation = jnp.stack([old * machines_owned, (1 - old) * machines_owned], axis=1)
+        by_generation = jnp.pad(by_generation, ((0, 0), (0, GENERATIONS - 2)))
+        in_use = by_generation @ machines.kilowatts(GENERATIONS, p) * 1e-3
+        return {
+            "machines": by_generation,
+            "places": in_use * (1 + value_of("places_free")),
+            "building": (value_of("places_building") * in_use)[:, None] * jnp.ones(STAGES),
+            "backlog": orders,
+        }
+
+    backlog = value_of("chips_on_order") * vendors.capacity
+    here = vendors.home[None, :] == np.array(values_of("operator_home", n))[:, None]
+    sells = here | (vendors.home == 0)  # only those of the United States sell abroad
+    of_vendor = jnp.where(sells, share[:, None], 0.0)
+    of_vendor = of_vendor / of_vendor.sum(0)
+    operators = Population.create(
+        Operator,
+        n,
+        sizes=sizes,
+        home=np.array(values_of("operator_home", n), dtype=int),
+        order_share=np.array(values_of("operator_orders", n)),
+        **holdings(jnp.asarray(owned), of_vendor * backlog),
+    )
+    labs = labs.replace(**holdings(of_labs, jnp.zeros((labs.size, vendors.size))))
+    return Group(operators), labs, vendors.replace(backlog=backlog)
+
+
+def first_compute(operators: Group, labs: Group, p: Values) -> Compute:
+    """Markets for machines at the starting rent, at which other work wants what training leaves."""
+    size = len(JURISDICTIONS)
+    watts = machines.kilowatts(GENERATIONS, p)
+    held, home = jnp.concatenate([operators.machines, labs.machines]), jnp.concatenate([operators.home, labs.home])
+    here = jax.nn.one_hot(home, size, dtype=float).T @ held
+    running, budgets = here.sum(-1), labs.training_budget * labs.active
+    training = jurisdiction_sum(budgets, labs.home, size)
+    same = jnp.ones(size)
+    place = machines.place_rent(p.capital_cost, p) * watts[1] * 1e-3
+    energy = machines.energy_cost(watts[1], p.power_price_start)
+    decline = value_of("decline_expected")
+    cost = machines.user_cost(p.chip_price_start, decline, p.capital_cost, place, energy, p)
+    return Compute(
+        rental_price=p.rental_price_start * same,
+        contract_price=p.rental_price_start * same,
+        contract_paid=p.rental_price_start * same,
+        running=running,
+        training=training,
+        serving=jnp.zeros(size),
+        pull=jnp.maximum(running - training / p.rental_price_start, 0.1 * running),
+        growth=value_of("growth_expected") * same,
+        user_cost=cost * same,
+        leader_price=p.chip_price_start * jnp.ones(()),
+        decline=decline * jnp.ones(()),
+        boom=jnp.zeros(()),
+        power_available=here @ watts * 1e-3 * p.power_start,
+        power_price=p.power_price_start * same,
+        displaced=jnp.zeros(size),
+        book_value=running.sum() * p.chip_price_start * value_of("book_value"),
+    )
 
 
 def first_exchange(vendors: Group, labs: Group, layers: Group, p: Values) -> Exchange:
@@ -142,6 +214,7 @@ def first_vendors(p: Values, populations: Populations, sizes: dict[str, int], ca
         {
             "home": home,
             "chip_price": p.chip_price_start * each("vendor_price", n),
+            "launch_price": p.chip_price_start * each("vendor_price", n),
             "unit_cost": unit_cost,
             "base_cost": unit_cost,
             "capacity": capacity,
@@ -161,23 +234,33 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
     n_closed, n_open, free = populations.closed_labs, populations.open_labs, populations.entrants
     home = np.array([cast.jurisdictions.index(h) for h in cast.lab_home])
     capability = each("closed_capability", n_closed)
-    machines = each("closed_machines", n_closed)
+    training = each("closed_training", n_closed)
     cash = each("closed_cash", n_closed)
     monetisation = each("closed_monetisation", n_closed)
     common = jnp.round(p.closed_monetisation).astype(int)
     closed: dict[str, AnyArray] = dict(
         home=home[:n_closed],
         capability=capability,
-        machines=machines,
+        training=training,
+        provider=each("closed_provider", n_closed).astype(int),
+        of_parent=each("closed_of_parent", n_closed) > 0,
+        own_share=each("closed_own_share", n_closed),
         cash=cash,
         monetisation=jnp.where(common < 0, monetisation.astype(int), common),
     )
     capability = each("open_capability", n_open)
-    machines = each("open_machines", n_open)
+    training = each("open_training", n_open)
     cash = each("open_cash", n_open)
     monetisation = each("open_monetisation", n_open)
     opened: dict[str, AnyArray] = dict(
-        home=home[n_closed:], capability=capability, machines=machines, cash=cash, monetisation=monetisation.astype(int)
+        home=home[n_closed:],
+        capability=capability,
+        training=training,
+        provider=each("open_provider", n_open).astype(int),
+        of_parent=each("open_of_parent", n_open) > 0,
+        own_share=each("open_own_share", n_open),
+        cash=cash,
+        monetisation=monetisation.astype(int),
     )
     if free:
         opened = {
@@ -192,7 +275,7 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
         model_size = value_of("lab_model_size") * flagship[:, None] - steps[None, :]
         cost = p.token_cost_start * jnp.exp(model_size)
         active = np.arange(size) < size - inactive
-        run = value_of("lab_run") * given["machines"]
+        run = value_of("lab_run") * given["training"]
         return given | {
             "active": active,
             "capability": flagship[:, None] - jnp.stack([0.0 * p.tier_step, p.tier_step]),
@@ -207,7 +290,8 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
             "trust": (0.0 if is_open else p.closed_trust) * jnp.ones(size),
             "licence": np.full(size, value_of("open_licence") if is_open else 0.0),
             "first_party_share": (p.first_party_share if is_open else 1.0) * jnp.ones(size),
-            "ordered": value_of("lab_ordered") * np.repeat(given["machines"][:, None], STAGES, axis=1),
+            "training_budget": given["training"] * p.rental_price_start,
+            "training_bill": given["training"] * p.rental_price_start,
             "age": np.tile(np.array([value_of("lab_age")]), (size, 1)) + np.arange(size)[:, None] % 4,
             "research_spending": p.research_cost_start * jnp.ones(size),
         }

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from abm.agents.lab import COMPLEMENT, HOSTING, METERED, OPEN_CORE, SUBSCRIPTION
 
 BY_HAND = "set by hand to the order of magnitude of early 2023"
+FACTS = "docs/explanation/stylised_facts.md: stock of machines by owner"
 
 
 class Start(NamedTuple):
@@ -35,14 +36,14 @@ STARTING_VALUES: dict[str, Start] = {
     "vendor_cash": Start(15_000.0, "$ M, of a vendor with the leader's capacity", "cash"),
     # --- closed labs, then open labs ---
     "closed_capability": Start((0.0, -0.5, -1.0, -1.4, -2.2), "nats", "capability of the flagship", beyond=-2.0),
-    "closed_machines": Start((20_000, 25_000, 8_000, 6_000, 5_000), "H100e", "machines", beyond=5_000),
+    "closed_training": Start((20_000, 25_000, 8_000, 6_000, 5_000), "H100e", "machines that train", beyond=5_000),
     "closed_cash": Start((10_000, 8_000, 2_000, 1_500, 1_500), "$ M", "cash", beyond=1_500),
     "closed_monetisation": Start(
         (METERED, COMPLEMENT, METERED, SUBSCRIPTION, METERED), "kind", "how it earns money", beyond=METERED
     ),
     "closed_markup": Start(2.8, "of cost", "price"),
     "open_capability": Start((-2.4, -1.6, -2.4, -2.8, -2.6, -3.0), "nats", "capability of the flagship", beyond=-2.8),
-    "open_machines": Start((2_000, 4_000, 2_000, 900, 1_000, 800), "H100e", "machines", beyond=800),
+    "open_training": Start((2_000, 4_000, 2_000, 900, 1_000, 800), "H100e", "machines that train", beyond=800),
     "open_cash": Start((1_500, 6_000, 2_000, 600, 800, 600), "$ M", "cash", beyond=600),
     "open_monetisation": Start(
         (HOSTING, COMPLEMENT, OPEN_CORE, OPEN_CORE, HOSTING, HOSTING), "kind", "how it earns money", beyond=HOSTING
@@ -52,10 +53,19 @@ STARTING_VALUES: dict[str, Start] = {
     "lab_model_size": Start(0.5, "nats per nat of capability", "size of the flagship"),
     "lab_efficiency": Start(0.35, "of capability", "algorithmic efficiency"),
     "lab_run": Start(
-        3.0, "months of its machines", "compute of the training run under way: enough for releases in 2023"
+        1.5, "months of the machines that train", "compute of the training run under way: enough for releases in 2023"
     ),
     "lab_claimed_cost": Start(50.0, "$ M, of a model at the frontier", "training cost that it claimed last"),
-    "lab_ordered": Start(0.1, "of machines", "machines on order, in each stage of the delay"),
+    "closed_provider": Start((1, 0, 2, 4, 5), "operator", "whose machines it rents", beyond=4),
+    "closed_of_parent": Start((0, 1, 0, 0, 1), "yes or no", "whether that operator is its parent", beyond=0),
+    "closed_own_share": Start(
+        (0.0, 0.0, 0.0, 0.8, 0.0), "share", "of its machines that it wants to own", FACTS, beyond=0.0
+    ),
+    "open_provider": Start((5, 3, 5, 6, 4, 7), "operator", "whose machines it rents", beyond=4),
+    "open_of_parent": Start((0, 1, 1, 0, 0, 0), "yes or no", "whether that operator is its parent", beyond=0),
+    "open_own_share": Start(
+        (0.8, 0.0, 0.0, 0.0, 0.0, 0.5), "share", "of its machines that it wants to own", beyond=0.0
+    ),
     "lab_age": Start((3.0, 1.0), "months", "age of flagship and efficient model, staggered by up to 3 months"),
     "lab_demand_elasticity": Start(2.0, "", "elasticity of demand that a lab perceives"),
     # --- listed layers: power, platforms, applications ---
@@ -69,9 +79,22 @@ STARTING_VALUES: dict[str, Start] = {
     "investor_wealth_sd": Start(0.8, "sd of the logarithm", "wealth"),
     "investor_aggressiveness_sd": Start(0.5, "sd of the logarithm", "aggressiveness, of mean one"),
     "investor_least": Start(0.5, "of the parameter", "least susceptibility and threshold; the most is 1 more"),
-    # --- compute of the platforms ---
-    "cloud_ordered": Start(0.08, "of compute installed", "compute on order, in each stage of the delay"),
-    "cloud_book_value": Start(0.6, "of the price of a chip", "book value of a machine"),
+    # --- owners of machines ---
+    "machines": Start(330_000.0, "H100e", "machines in their places", FACTS),
+    "operator_home": Start((0, 0, 0, 0, 0, 1, 2, 3), "jurisdiction", "where an operator's places are"),
+    "operator_machines": Start(
+        (0.11, 0.20, 0.10, 0.12, 0.15, 0.13, 0.09, 0.10), "share of machines", "what an operator owns", FACTS
+    ),
+    "operator_orders": Start(
+        (0.24, 0.21, 0.16, 0.14, 0.25, 1.0, 1.0, 1.0), "share of orders at home", "what an operator orders", FACTS
+    ),
+    "old_machines": Start(0.6, "share", "machines of the generation before the one on sale"),
+    "places_free": Start(0.1, "of places in use", "places without machines"),
+    "places_building": Start(1.3, "of places in use", "places being built, in each stage of the delay"),
+    "chips_on_order": Start(7.0, "months of the vendor's capacity", "backlog"),
+    "growth_expected": Start(0.8, "per year", "growth of machines wanted at a given rent that owners expect"),
+    "decline_expected": Start(0.31, "per year", "fall of the price of chips that owners expect"),
+    "book_value": Start(0.6, "of the price of a chip", "book value of a machine"),
 }
 """By name; `value_of` and `values_of` read them."""
 

@@ -37,17 +37,25 @@ def record(cls: type[Part]) -> type[Part]:
 
 
 @record
-class Cloud(Record):
-    """Compute that platforms own and rent out, by jurisdiction (R,)."""
+class Compute(Record):
+    """The markets for running machines, one in each jurisdiction (R,), and what owners have learned from them."""
 
-    installed: Float[Array, " R"]  # H100e
-    ordered: Float[Array, "R stage"]  # H100e being built
-    power: Float[Array, " R"]  # H100e that the power supply can run
-    book_value: Float[Array, " R"]  # $ M
-    rental_price: Scalar  # $ M per H100e month
-    demand: Scalar  # H100e wanted
-    serving: Scalar  # H100e that serve tokens
-    internal: Scalar  # H100e of the platforms' own workloads
+    rental_price: Float[Array, " R"]  # $ M per H100e month, spot
+    contract_price: Float[Array, " R"]  # the same, of a contract for a year signed now
+    contract_paid: Float[Array, " R"]  # the same, mean of the contracts in force
+    running: Float[Array, " R"]  # H100e
+    training: Float[Array, " R"]  # $ M per month that labs spend on training
+    serving: Float[Array, " R"]  # H100e that serve tokens
+    pull: Float[Array, " R"]  # H100e wanted for other work at the starting price of work
+    growth: Float[Array, " R"]  # of machines wanted at a given rent, as learned, per year
+    user_cost: Float[Array, " R"]  # $ M per H100e month of a new machine
+    leader_price: Scalar  # $ M per H100e, of the leading vendor last month
+    decline: Scalar  # of that price, as learned, per year
+    boom: Scalar  # persistent deviation of the growth of other work, per year
+    power_available: Float[Array, " R"]  # MW that the grid can spare at the starting price
+    power_price: Float[Array, " R"]  # $ M per MWh
+    displaced: Float[Array, " R"]  # MW that programmes have kept others from building
+    book_value: Scalar  # $ M of machines
 
 
 @record
@@ -76,15 +84,23 @@ class Flows(Record):
     tokens: Scalar  # adopters -> labs and hosts
     fees: Scalar  # adopters -> labs: subscriptions, open-core contracts
     advertising: Scalar  # outside world -> labs
-    rent_labs: Scalar  # labs -> platforms
-    rent_hosts: Scalar  # hosts -> platforms
+    rent_labs: Scalar  # labs -> owners, for serving tokens
+    rent_hosts: Scalar  # hosts -> owners
     hosts_margin: Scalar  # kept by hosts
-    rent_internal: Scalar  # outside world -> platforms
+    rent_work: Scalar  # outside world -> owners, for other work
+    rent_training: Scalar  # labs -> owners
+    rent_programmes: Scalar  # of all rents: to programmes, which pass them on to their lenders
+    rent_own: Scalar  # of all rents: to labs, for machines of their own
     chips_labs: Scalar  # labs -> vendors
-    chips_platforms: Scalar  # platforms -> vendors
+    chips_platforms: Scalar  # operators -> vendors
+    chips_programmes: Scalar  # programmes, that is their lenders -> vendors
+    smuggling: Scalar  # owners -> outside world: what leakage costs over the list price
+    places_labs: Scalar  # labs -> outside world: construction
+    places_platforms: Scalar  # operators -> outside world: construction
     chip_costs: Scalar  # vendors -> outside world
     energy_labs: Scalar  # labs -> power
-    energy_platforms: Scalar  # platforms -> power
+    energy_platforms: Scalar  # operators -> power
+    energy_programmes: Scalar  # programmes -> power
     wages: Scalar  # labs -> outside world (research and defence)
     compliance: Scalar  # labs -> public
     tuition: Scalar  # students -> teachers
@@ -110,11 +126,10 @@ class Accounts(Record):
     suits_lost: Scalar
     entries: Scalar
     exits: Scalar
-    chip_demand: Scalar  # unconstrained orders, H100e
+    chip_demand: Scalar  # orders, H100e
     deliveries: Scalar  # effective H100e delivered
     retired: Scalar  # H100e retired
     serving_efficiency: Scalar  # nats of inference efficiency at the frontier
-    scarcity: Float[Array, " R"]  # ln desired over delivered compute
     release_surprise: Float[Array, " L"]  # surprise of each release in the open-closed race, nats
     basket: Float[Array, " J"]  # $ M per month that each segment spent on closed models before the shock
 
@@ -137,7 +152,9 @@ class Market(Record):
     investors: Group
     regulators: Group
     infrastructure: Group
-    cloud: Cloud
+    operators: Group
+    programmes: Group
+    compute: Compute
     exchange: Exchange
     accounts: Accounts
     flows: Flows

@@ -25,11 +25,24 @@ def optimal_size(run_compute: Numbers, p: Values) -> Floats:
     return 0.5 * jnp.log(jnp.maximum(run_compute, 1e-9) / p.reference_compute)
 
 
+def training_budget(marginal_value: Numbers, outlook, p: Values) -> Floats:
+    """Rent worth paying for training, $ M per month: V' D / (M T).
+
+    A run of compute C adds ln C to capability, so that the last H100e month of it is worth V' D / C to a lab whose
+    capability is worth V' ($ M per month per nat) for D months; it costs the rent w, times the option multiple M. Hence
+    w C = V' D / M, spread over the T months of a run: the first-order condition does not depend on the rent, the compute
+    bought does.
+    """
+    multiple = investment.option_multiple(p.interest_rate, p.payout_rate, outlook.volatility)
+    return jnp.maximum(marginal_value, 0.0) * outlook.lead_duration / (multiple * p.training_months)
+
+
 def own_progress(intensity: Numbers, luck: Numbers, scarcity: Numbers, p: Values) -> Floats:
     """Monthly growth of algorithmic efficiency, g R^psi xi (1 + iota scarcity), nats.
 
     `intensity` R is research effort relative to trend; `luck` is standard normal, and xi lognormal with mean one;
-    `scarcity` = (ln desired - ln available compute)^+, nats (scarcity-induced innovation, Hicks 1932; Acemoglu 2002).
+    `scarcity` is the excess of the rent at home over the world's, nats (scarcity-induced innovation, Hicks 1932; Acemoglu
+    2002): what it directs to training is missing elsewhere, in the efficiency of serving.
     g = ln 2 / doubling time.
     """
     g = jnp.log(2.0) / p.algorithmic_doubling_time

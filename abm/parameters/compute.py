@@ -1,4 +1,4 @@
-"""Parameters: chips, power and data centres."""
+"""Parameters: chips, machines, places and power."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from abm.parameters.quantities import BY_HAND, Number, fitted, quantity
 
 
 class Compute(BaseModel):
-    """Chips, power and data centres."""
+    """Chips, machines, places and power."""
 
     # --- chips and compute ------------------------------------------------------------------------------------------
     chip_price_start: Number = quantity(
@@ -18,12 +18,11 @@ class Compute(BaseModel):
         0.0105, 1e-5, 1, "c_v0", "$ M per H100e", "unit cost of compute at the start", BY_HAND
     )
     capacity_start: Number = quantity(
-        40_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
+        36_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
     )
-    capacity_lead: Number = quantity(13, 1, 60, "T_K", "months", "time to build capacity (4-8 quarters)", "assumption")
-    capacity_ambition: Number = quantity(1.2, 0.1, 5, "a_K", "", "desired capacity relative to orders")
-    capacity_growth_plan: Number = fitted(
-        "capacity_growth_plan", 0, 5, "g_K", "nats", "growth of orders that planners expect over the lead time"
+    capacity_lead: Number = quantity(4, 1, 60, "T_K", "months", "time to build capacity", BY_HAND)
+    delivery_time: Number = quantity(
+        2.5, 0.5, 60, "T_B", "months", "backlog at which a vendor has the capacity it wants", BY_HAND
     )
     investment_response: Number = quantity(
         0.3,
@@ -45,7 +44,7 @@ class Compute(BaseModel):
         0.2, 0, 0.9, "lr", "", "fall in unit cost per doubling of output", "Irwin and Klenow 1994"
     )
     chip_performance_growth: Number = quantity(
-        0.31, 0, 3, "g_phi", "per year", "growth of performance per dollar (1.37x)", "Epoch: doubling 2.07-2.46 years"
+        0.26, 0, 3, "g_phi", "per year", "growth of performance per dollar (1.3x)", BY_HAND
     )
     chip_generation_gap: Number = quantity(24, 3, 120, "T_g", "months", "months between product generations")
     chip_price_sensitivity: Number = quantity(
@@ -54,13 +53,10 @@ class Compute(BaseModel):
     chip_price_adjustment: Number = quantity(
         0.25, 0, 1, "a_p", "per month", "adjustment of the chip price towards its target"
     )
-    scarcity_elasticity: Number = quantity(4, 0.2, 50, "eta_s", "", "elasticity of the scarcity rent")
-    scarcity_cap: Number = quantity(1.5, 1, 10, "", "", "largest scarcity factor")
     leader_lock_in: Number = fitted(
         "leader_lock_in", -10, 20, "z_lead", "utils", "lock-in of the leading vendor over the follower"
     )
-    build_time: Number = quantity(2, 0.5, 60, "T_b", "months", "building time of a data centre's machines")
-    compute_depreciation: Number = quantity(0.017, 0, 0.5, "delta", "per month", "retirement of machines (five years)")
+    machine_wear: Number = quantity(0.017, 0, 0.5, "delta", "per month", "retirement of machines (five years)")
     book_depreciation: Number = quantity(0.02, 0, 0.5, "delta_b", "per month", "accounting depreciation of machines")
     chip_demand_elasticity: Number = quantity(
         1.1,
@@ -80,45 +76,69 @@ class Compute(BaseModel):
         "the same elasticity where demand saturates or capacity binds",
         "derived from 27 January 2025: docs/explanation/stylised_facts.md",
     )
-    saturation_weight: Number = quantity(
-        0.3, 0, 1, "w_s", "", "share of demand that saturates when mechanism (a) is on"
+    machine_power: Number = quantity(
+        1.6, 0.01, 100, "k_1", "kW per H100e", "power of an H100 with its share of the site", "FACTS: 690 H100e per MW"
     )
-    compute_start: Number = quantity(850_000, 1e2, 1e10, "K_c0", "H100e", "platforms' machines at the start", BY_HAND)
-    workload_scale: Number = quantity(
-        700_000, 1e2, 1e10, "A_w", "H100e", "platforms' own demand for compute at the start", BY_HAND
+    power_saving: Number = quantity(
+        0.5, 0, 3, "", "nats", "fall of that power from one generation to the next", "FACTS: 1.74 times in two years"
     )
-    workload_growth: Number = quantity(1.0, -2, 10, "g_w", "per year", "growth of that demand at the start", BY_HAND)
-    workload_slowdown: Number = quantity(0.35, 0.001, 5, "s_w", "per year", "rate at which that growth fades", BY_HAND)
-    capex_adjustment: Number = quantity(
-        15, 1, 120, "T_x", "months", "time over which platforms close the gap to desired compute"
+    workload_growth: Number = quantity(
+        1.6, -2, 10, "g_w", "per year", "growth of other work wanted at a given price, at the start", BY_HAND
     )
-    capex_ambition: Number = quantity(
-        2.2,
-        0.1,
-        10,
-        "",
-        "",
-        "desired compute relative to expected use: platforms fear falling behind more than idle machines",
-        BY_HAND,
+    workload_slowdown: Number = quantity(0.4, 0.001, 5, "s_w", "per year", "rate at which that growth fades", BY_HAND)
+    boom_volatility: Number = quantity(
+        0.05, 0, 2, "", "per year", "standard deviation of the monthly shock to that growth", BY_HAND
     )
-    capex_foresight: Number = quantity(12, 0, 120, "", "months", "how far ahead platforms build")
-    capex_belief: Number = quantity(0.5, 0, 10, "b_x", "", "response of capex to investors' mean beliefs")
-    capex_additionality: Number = quantity(0.1, 0, 1, "", "", "share of announced programmes that is new spending")
-    chip_share_of_capex: Number = quantity(0.5, 0, 1, "", "", "share of a programme spent on chips")
-    usual_utilisation: Number = quantity(0.8, 0.05, 1, "u_0", "", "utilisation at which the rental price is stable")
-    rental_adjustment: Number = quantity(
-        0.04, 0, 1, "a_w", "per month", "response of the rental price to demand over supply"
+    boom_persistence: Number = quantity(
+        0.9, 0, 0.999, "", "per month", "what is left of such a shock a month later", BY_HAND
     )
+    growth_learning: Number = quantity(
+        0.1, 0, 1, "", "per month", "weight of the last month in the growth that owners expect"
+    )
+    price_learning: Number = quantity(
+        0.04, 0, 1, "", "per month", "weight of the last month in the fall of chip prices that owners expect"
+    )
+    capital_cost: Number = quantity(
+        0.12, 0.001, 1, "r_k", "per year", "return that owners of machines ask", "assumption: above the discount rate"
+    )
+    capex_belief: Number = quantity(0.5, 0, 10, "b_x", "", "response of orders to investors' mean beliefs")
     rental_price_start: Number = quantity(
-        0.0015, 1e-6, 1, "w_0", "$ M per H100e month", "rental price at the start (2 $ per hour)"
+        0.0026, 1e-6, 1, "w_0", "$ M per H100e month", "rental price at the start", "FACTS: lists of 3.4 k$ a month"
     )
-    energy_cost: Number = quantity(0.0001, 0, 0.1, "e_w", "$ M per H100e month", "energy cost of a running H100e")
     interest_rate: Number = quantity(0.06, 0.001, 1, "r_d", "per year", "discount rate")
     payout_rate: Number = quantity(
         0.06, 0.001, 1, "delta_V", "per year", "payout rate of a project (Dixit-Pindyck delta)"
     )
-    region_us: Number = quantity(0.6, 0, 1, "", "", "share of platforms' compute in the United States")
-    region_china: Number = quantity(0.15, 0, 1, "", "", "share in China")
-    region_eu: Number = quantity(0.1, 0, 1, "", "", "share in the European Union")
-    region_row: Number = quantity(0.15, 0, 1, "", "", "share elsewhere")
-    power_headroom: Number = quantity(2.0, 0.1, 100, "", "", "power at the start relative to machines at the start")
+    # --- places and power -------------------------------------------------------------------------------------------
+    place_cost: Number = quantity(
+        12, 0.1, 1e3, "$_N", "$ M per MW", "building and power of a place", "FACTS: 26 B$ per GW all in"
+    )
+    place_life: Number = quantity(180, 12, 1e3, "", "months", "life of a place")
+    build_time: Number = quantity(8, 0.5, 60, "T_b", "months", "building time of a place, permits apart", BY_HAND)
+    place_adjustment: Number = quantity(
+        2, 1, 120, "T_N", "months", "months over which owners order the places that are missing", BY_HAND
+    )
+    connection_rate: Number = quantity(
+        0.3, 0, 10, "", "per month", "places that the grid can connect, as a share of those in use", BY_HAND
+    )
+    power_start: Number = quantity(
+        4.0, 0.1, 1e3, "", "", "power that the grid can spare at the start, over the machines' use"
+    )
+    power_price_start: Number = quantity(7.5e-5, 1e-7, 1e-2, "e_0", "$ M per MWh", "price of power at the start")
+    power_elasticity: Number = quantity(1.5, 0.05, 50, "eta_e", "", "elasticity of the supply of power")
+    # --- programmes -------------------------------------------------------------------------------------------------
+    chip_share_of_capex: Number = quantity(
+        0.55, 0, 1, "", "", "share of a programme spent on chips", "FACTS: 26 B$ per GW"
+    )
+    own_site_time: Number = quantity(
+        12.5, 1, 120, "", "months", "months to power of a programme's own site", "FACTS: Abilene, phase 1"
+    )
+    lenders_cover: Number = quantity(
+        1.0, 0, 10, "", "", "rent over cost at which lenders finance a phase", "assumption"
+    )
+    lenders_spread: Number = quantity(
+        0.2, 0, 3, "", "", "standard deviation of that demand, in logarithms", "assumption"
+    )
+    programme_patience: Number = quantity(
+        12, 1, 240, "", "months", "refusals in a row after which a programme is given up", "assumption"
+    )

@@ -19,6 +19,9 @@ class Research(BaseModel):
     )
     research_luck: Number = quantity(0.5, 0, 3, "sd_R", "", "standard deviation of log luck, monthly")
     scarcity_induction: Number = quantity(0.2, 0, 5, "iota", "per nat", "progress induced by scarcity of compute")
+    scarcity_diversion: Number = quantity(
+        0.3, 0, 5, "", "nats per nat", "efficiency of serving given up for it at a release", "assumption"
+    )
     spillover_rate: Number = quantity(0.1, 0, 2, "s", "per month", "catch-up with published efficiency")
     publication_gap: Number = quantity(0.5, 0, 5, "", "nats", "efficiency that closed labs keep unpublished")
     ip_stifling: Number = quantity(0.5, 0, 1, "st", "", "how far strict IP blocks building on published research")
@@ -26,7 +29,7 @@ class Research(BaseModel):
     reference_compute: Number = quantity(
         50_000, 1, 1e9, "C_ref", "H100e months", "compute of the frontier model of January 2023"
     )
-    training_share: Number = quantity(0.5, 0.01, 1, "tau", "", "share of a lab's machines used for training")
+    training_months: Number = quantity(6, 1, 60, "T", "months", "months over which a lab spends what a run is worth")
     copying_rate: Number = fitted(
         "copying_rate",
         0,
@@ -119,6 +122,6 @@ class Research(BaseModel):
     )
     runway: Number = quantity(12, 1, 120, "", "months", "months of spending that a lab keeps in reserve")
     compute_budget_share: Number = quantity(
-        0.8, 0, 1, "", "", "share of affordable spending after research that buys chips"
+        0.8, 0, 1, "", "", "share of affordable spending after research that may go into training"
     )
     expected_open_gap: Number = quantity(1.2, 0, 10, "", "nats", "gap of open models that the market expects")

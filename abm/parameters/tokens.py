@@ -129,7 +129,6 @@ class Tokens(BaseModel):
     entry_rate: Number = quantity(0.3, 0, 12, "", "per year", "entry of forks per free slot in a neutral climate")
     entry_cost_weight: Number = quantity(10, 0, 1e3, "", "", "how strongly fixed compliance costs deter entry")
     seed_funding: Number = quantity(100, 0.1, 1e5, "", "$ M", "initial cash of an entrant")
-    seed_machines: Number = quantity(500, 0, 1e7, "", "H100e", "initial machines of an entrant")
     social_return_ratio: Number = quantity(
         1.6, 0, 20, "", "", "spillover per $ of research", "Bloom, Schankerman and Van Reenen 2013: 55 % against 21 %"
     )

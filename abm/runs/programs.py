@@ -155,7 +155,7 @@ class Program:
         """Empty reports for `advance` to fill, of the months of the timeline or of more (`months`)."""
         events = {name: np.asarray(rows[0]) for name, rows in timeline.items()}
         report = self.report(markets, inputs, events)
-        rows = _rows(max(months, len(timeline["capex"])))
+        rows = _rows(max(months, len(timeline["programme_amount"])))
         # On an accelerator, create them on the device; on a CPU JAX would compile a program for each of them.
         zeros: Any = jnp.zeros if on_accelerator() else np.zeros
         return jax.tree.map(lambda x: zeros((rows, *x.shape), x.dtype), report)

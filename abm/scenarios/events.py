@@ -296,15 +296,22 @@ class Audit(Headline):
 
 
 class CapexProgramme(Headline):
-    """An investment programme: announced as a total, spent evenly over its months from the month of the news on."""
+    """An investment programme: announced as a total, financed phase by phase, if lenders see rents that pay for it."""
 
     kind: Literal["capex_programme"] = "capex_programme"
     amount: Cost
     months: int = Field(ge=1, le=240, description="months")
+    phases: int = Field(1, ge=1, le=60, description="financed one after the other")
+    own_power: Annotated[float, Field(ge=0, le=1, description="share of places on own sites with own power")] = 0.0
+    offtake: Annotated[float, Field(ge=0, le=1, description="share of rent promised by customers")] = 0.0
 
     def act(self, timeline: Timeline, cast: Cast) -> None:
-        first = self.when[0]
-        timeline.capex[first : first + self.months] += self.amount / self.months
+        month = self.when[0]
+        slot = int((timeline.programme_amount > 0).sum())
+        if slot >= timeline.programme_amount.shape[1]:
+            raise ValueError(f"more than {slot} programmes: leave one out, or add it to another")
+        for name in ("amount", "months", "phases", "own_power", "offtake"):
+            getattr(timeline, f"programme_{name}")[month, slot] = getattr(self, name)
         timeline.capex_news[self.when] += self.amount
         super().act(timeline, cast)
 

@@ -1,8 +1,9 @@
 """A scenario in the form that the compiled month reads: dense arrays, one row per month.
 
-Axes: M months, D = 21 trading days, R jurisdictions, I = 8 policy instruments, V chip vendors, L lab slots, Q = 4 open
-questions. Shapes depend only on the length of the run and on the `Cast`, never on the scenario, so that a change of
-scenario does not recompile. An event changes rows from its own month on: adding one leaves all earlier rows as they were.
+Axes: M months, D = 21 trading days, R jurisdictions, I = 8 policy instruments, V chip vendors, L lab slots, P = 8
+programmes, Q = 4 open questions. Shapes depend only on the length of the run and on the `Cast`, never on the scenario, so
+that a change of scenario does not recompile. An event changes rows from its own month on: adding one leaves all earlier
+rows as they were.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from abm.scenarios.calendar import HORIZON
-from abm.support.axes import DAYS, INSTRUMENTS, JURISDICTIONS, QUESTIONS
+from abm.support.axes import DAYS, INSTRUMENTS, JURISDICTIONS, PROGRAMMES, QUESTIONS
 
 SIZES = {
     "vendors": (1, 1_000),
@@ -99,8 +100,14 @@ class Timeline:
     """Cost claimed that day outside a release (0: none)."""
     audit_cost: np.ndarray = _array("MD")
     """Outsiders' estimate of a cost, published that day (0: none)."""
-    capex: np.ndarray = _array("M")
-    """Spending of announced programmes in that month."""
+    programme_amount: np.ndarray = _array("MP")
+    """Investment programmes announced in that month: the total, and the four arrays that follow (0: none)."""
+    programme_months: np.ndarray = _array("MP", 1.0)
+    programme_phases: np.ndarray = _array("MP", 1.0)
+    programme_own_power: np.ndarray = _array("MP")
+    """Share of its places on its own sites, with power of its own."""
+    programme_offtake: np.ndarray = _array("MP")
+    """Share of its rent that customers have promised."""
     capex_news: np.ndarray = _array("MD")
     """Sum of the programmes announced that day."""
     news_signal_precision: np.ndarray = _array("MDQ")
@@ -118,7 +125,7 @@ class Timeline:
     def blank(cls, months: int, cast: Cast) -> "Timeline":
         """A timeline without events, whose arrays can still be written."""
         size = {"M": months, "D": DAYS, "R": len(cast.jurisdictions), "I": len(INSTRUMENTS)}
-        size |= {"V": len(cast.vendors), "L": len(cast.labs), "Q": len(QUESTIONS)}
+        size |= {"V": len(cast.vendors), "L": len(cast.labs), "Q": len(QUESTIONS), "P": PROGRAMMES}
         shapes = {f.name: tuple(size[axis] for axis in f.metadata["axes"]) for f in fields(cls)}
         return cls(**{f.name: np.full(shapes[f.name], f.metadata["default"]) for f in fields(cls)})
 
@@ -136,7 +143,7 @@ class Timeline:
     @property
     def months(self) -> int:
         """Length of the run."""
-        return len(self.capex)
+        return len(self.programme_amount)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays by name, month first, as a scan over months takes them."""

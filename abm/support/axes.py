@@ -12,7 +12,16 @@ TIER_NAMES = ("flagship", "efficient")
 """Products of a lab (axis T): its best model, and a smaller one."""
 
 STAGES = 3
-"""Stages of the delay during which ordered machines are under construction, or chip capacity under expansion."""
+"""Stages of the delay during which places, or chip capacity, are under construction."""
+
+GENERATIONS = 6
+"""Generations of machines (axis G): A100, H100, B200 and what follows; the last one holds all later ones."""
+
+OPERATORS = ("platform_1", "platform_2", "platform_3", "platform_4", "neocloud", "cloud_china", "cloud_eu", "cloud_row")
+"""Firms that rent machines out (axis K): four large platforms, the smaller clouds of the United States, clouds elsewhere."""
+
+PROGRAMMES = 8
+"""Slots for announced investment programmes (axis P)."""
 
 JURISDICTIONS = ("us", "china", "eu", "row")
 """Home jurisdictions of firms and users (axis R); `row` is the rest of the world."""
@@ -32,10 +41,12 @@ INSTRUMENTS = {
 QUESTIONS = ("compute_intensity", "appropriability", "policy_tightness", "credibility")
 """Questions on which investors disagree (axis Q)."""
 
-NETWORK_LAYERS = ("supply", "access", "ownership", "information", "peers", "usage", "jurisdiction")
+NETWORK_LAYERS = ("supply", "rental", "access", "ownership", "information", "peers", "usage", "jurisdiction")
 """Layers of the multilayer network."""
 
-NODE_ROLES = ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure")
+NODE_ROLES = (
+    "vendors", "operators", "programmes", "labs", "adopters", "investors", "regulators", "infrastructure",
+)  # fmt: skip
 """Values of the node attribute `role` in exported networks."""
 
 PRICING = ("posted", "flexible", "nash")

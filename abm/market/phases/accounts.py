@@ -9,8 +9,10 @@ from jaxtyping import Array, Bool, Float, Shaped
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
 from abm.engine import Group
-from abm.market.phases.common import adoption, frontier, is_open_lab, per_product, quantities
-from abm.market.state import Flows, Market, Now
+from abm.market.phases.common import adoption, frontier, is_open_lab, per_product, quantities, serving_home
+from abm.market.phases.machines import split_by_role
+from abm.market.phases.rent import energy_of_owners, rents_of_owners, work_of
+from abm.market.state import Flows, Market, Now, jurisdiction_sum
 from abm.mechanisms import enforcement, entry, monetisation, welfare
 from abm.support.axes import TIERS
 from abm.support.shapes import AnyArray, Numbers, Scalar
@@ -22,7 +24,9 @@ class Books(NamedTuple):
     """Income and costs of the labs in a month (L,), $ M; `lerner` is a ratio."""
 
     income: Float[Array, " L"]
+    rent: Float[Array, " L"]  # of machines of its own
     serving: Float[Array, " L"]
+    training: Float[Array, " L"]
     wages: Float[Array, " L"]
     power: Float[Array, " L"]
     compliance: Float[Array, " L"]
@@ -32,7 +36,7 @@ class Books(NamedTuple):
     awards: Float[Array, " L"]
     defence: Float[Array, " L"]
     funding: Float[Array, " L"]
-    chips: Float[Array, " L"]
+    machines: Float[Array, " L"]  # chips and places bought
     lerner: Float[Array, " L"]
 
 
@@ -76,7 +80,12 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     income = sales * own_share + fee + advertising
 
     wages = labs.research_spending * on
-    power = p.energy_cost * labs.machines * on
+    serving, training = cost * own_share, labs.training_bill * on
+    rents = rents_by_home(market, cost)
+    own_rents = split_by_role(market, rents_of_owners(market, rents))
+    energy = split_by_role(market, energy_of_owners(market, now))
+    power = energy["labs"]
+    machines = labs.bought.sum(-1) + labs.construction
     regulators = market.regulators
     compliance = on * (regulators.compliance_fixed[labs.home] + regulators.compliance_proportional[labs.home] * income)
     student = (labs.teacher >= 0) & labs.active
@@ -92,11 +101,13 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     defence = p.vigilance_cost * labs.vigilance * on
     exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
     value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]
-    funding = on * monetisation.funding(value, labs.cash, wages + labs.chip_bill, p)
+    funding = on * monetisation.funding(value, labs.cash, wages + training + machines, p)
     lerner = welfare.lerner_index(labs.price, labs.token_cost, volume)
     books = Books(
         income=income,
-        serving=cost * own_share,
+        rent=own_rents["labs"],
+        serving=serving,
+        training=training,
         wages=wages,
         power=power,
         compliance=compliance,
@@ -106,7 +117,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
         awards=winner.T @ damages,
         defence=defence,
         funding=funding,
-        chips=labs.chip_bill * on,
+        machines=machines,
         lerner=lerner,
     )
     hosted = ((1 - own_share) * sales).sum()
@@ -115,10 +126,16 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
         tokens=sales.sum(),
         fees=fee.sum(),
         advertising=advertising.sum(),
-        rent_labs=books.serving.sum(),
+        rent_labs=serving.sum(),
         rent_hosts=hosted_cost,
+        rent_training=training.sum(),
+        rent_work=rents.sum() - serving.sum() - hosted_cost - training.sum(),
+        rent_programmes=own_rents["programmes"].sum(),
+        rent_own=own_rents["labs"].sum(),
         hosts_margin=hosted - hosted_cost,
         energy_labs=power.sum(),
+        energy_platforms=energy["operators"].sum(),
+        energy_programmes=energy["programmes"].sum(),
         wages=(wages + defence).sum(),
         compliance=compliance.sum(),
         tuition=paid.sum(),
@@ -128,26 +145,34 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     return books, flows
 
 
+def rents_by_home(market: Market, cost: Float[Array, " L"]) -> Float[Array, " R"]:
+    """Rent that is paid for the machines of each jurisdiction, $ M: tokens at their cost, training and other work at spot."""
+    labs, size = market.labs, market.regulators.size
+    tokens = jurisdiction_sum(cost, serving_home(labs), size)
+    training = jurisdiction_sum(labs.training_bill * labs.active, labs.home, size)
+    return tokens + training + work_of(market) * market.compute.rental_price
+
+
 def layers_close_books(market: Market, now: Now) -> Market:
     """Book the layers: power earns energy, platforms earn rent, applications earn a part of users' surplus."""
-    p, flows, cloud = now.p, market.flows, market.cloud
-    layers = market.infrastructure
-    rent_internal = cloud.internal * cloud.rental_price
-    energy_platforms = p.energy_cost * cloud.installed.sum()
+    p, flows, layers = now.p, market.flows, market.infrastructure
+    rents = flows.rent_labs + flows.rent_hosts + flows.rent_training + flows.rent_work
     applications = p.application_share * jnp.maximum(consumer_surplus(market, now), 0.0).sum()
     income = jnp.select(
         [layers.layer == POWER, layers.layer == PLATFORMS, layers.layer == APPLICATIONS],
-        [flows.energy_labs + energy_platforms, flows.rent_labs + flows.rent_hosts + rent_internal, applications],
+        [
+            flows.energy_labs + flows.energy_platforms + flows.energy_programmes,
+            rents - flows.rent_programmes - flows.rent_own,
+            applications,
+        ],
     )
-    costs = jnp.where(layers.layer == PLATFORMS, energy_platforms, 0.0)
-    investment = jnp.where(layers.layer == PLATFORMS, flows.chips_platforms, 0.0)
+    costs = jnp.where(layers.layer == PLATFORMS, flows.energy_platforms, 0.0)
+    investment = jnp.where(layers.layer == PLATFORMS, flows.chips_platforms + flows.places_platforms, 0.0)
     before = layers.cash
     layers = layers.do("close_books", p, income=income, costs=costs, investment=investment)
     layer_dividends = (before + layers.profit - investment - layers.cash).sum()
     vendor_dividends = p.payout_ratio * jnp.maximum(market.vendors.profit, 0.0).sum()
     flows = flows.replace(
-        rent_internal=rent_internal,
-        energy_platforms=energy_platforms,
         applications=applications,
         dividends=layer_dividends + vendor_dividends,
     )
@@ -201,8 +226,8 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         mask = enters.reshape(enters.shape + (1,) * (old.ndim - 1))
         return jnp.where(mask, value, old)
 
-    labs_before = labs
     labs, rescued = leave(labs, leaves)
+    operators = take_over(market, leaves)
     forked = labs.capability[source] + jnp.log(p.copy_fidelity)
     labs = labs.replace(
         active=labs.active | enters,
@@ -217,7 +242,6 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         untaught=started("untaught", forked[0]),
         distilled_share=started("distilled_share", 1.0),
         age=started("age", 0.0),
-        machines=started("machines", p.seed_machines),
         monetisation=started("monetisation", HOSTING),
         licence=started("licence", 1.0),
         first_party_share=started("first_party_share", p.first_party_share),
@@ -228,18 +252,32 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         distilled=started("distilled", NEVER),
         access_cut=started("access_cut", 0.0),
         legal_exposure=started("legal_exposure", 0.0),
-        order_budget=started("order_budget", 0.0),
+        training=started("training", 0.0),
+        training_bill=started("training_bill", 0.0),
+        training_budget=started("training_budget", 0.0),
         profit=started("profit", 0.0),
         distressed=started("distressed", 0.0),
     )
-    # A lab that exits leaves its machines in the slot, and those of an entrant replace them: booked as (negative) retirement,
-    # so that the compute identity holds.
-    brought = (jnp.where(enters, p.seed_machines, labs_before.machines) - labs_before.machines).sum()
     flows = market.flows.replace(rescued=rescued, entry=(enters * p.seed_funding).sum())
-    accounts = market.accounts.replace(
-        entries=enters.sum() * 1.0, exits=leaves.sum() * 1.0, retired=market.accounts.retired - brought
-    )
-    return market.replace(labs=labs, flows=flows, accounts=accounts)
+    accounts = market.accounts.replace(entries=enters.sum() * 1.0, exits=leaves.sum() * 1.0)
+    return market.replace(labs=labs, operators=operators, flows=flows, accounts=accounts)
+
+
+HOLDINGS = ("machines", "waiting", "places", "building", "backlog")
+
+
+def take_over(market: Market, leaves: Bool[AnyArray, " L"]) -> Group:
+    """Operators take over what labs in the mask (L,) own, by their share of orders in the jurisdiction."""
+    labs, operators, size = market.labs, market.operators, market.regulators.size
+    total = jurisdiction_sum(operators.order_share, operators.home, size)
+    share = operators.order_share / jnp.maximum(total, 1e-9)[operators.home]
+    where = jax.nn.one_hot(labs.home, size, dtype=share.dtype) * leaves[:, None]
+    taken = {}
+    for name in HOLDINGS:
+        left = jnp.tensordot(where.T, getattr(labs, name), 1)[operators.home]
+        mine = getattr(operators, name)
+        taken[name] = mine + left * share.reshape(share.shape + (1,) * (mine.ndim - 1))
+    return operators.replace(**taken)
 
 
 def leave(labs: Group, leaves: Bool[AnyArray, " L"]) -> tuple[Group, Scalar]:
@@ -254,6 +292,12 @@ def leave(labs: Group, leaves: Bool[AnyArray, " L"]) -> tuple[Group, Scalar]:
         cash=jnp.where(leaves, 0.0, labs.cash),
         exchanges=jnp.where(leaves, 0.0, labs.exchanges),  # a lab that left learns from no teacher
         teacher=jnp.where(leaves, -1, labs.teacher),
+        **{
+            name: jnp.where(
+                leaves.reshape(leaves.shape + (1,) * (getattr(labs, name).ndim - 1)), 0.0, getattr(labs, name)
+            )
+            for name in HOLDINGS
+        },
     )
     return labs, debts - written_off
 
@@ -264,6 +308,7 @@ def close_labs(market: Market, leaves: Bool[AnyArray, " L"]) -> Market:
     exits = market.labs.active.sum() - labs.active.sum()
     return market.replace(
         labs=labs,
+        operators=take_over(market, leaves & market.labs.active),
         flows=market.flows.replace(rescued=market.flows.rescued + rescued),
         accounts=market.accounts.replace(exits=market.accounts.exits + exits),
     )

@@ -48,6 +48,26 @@ def open_frontier(market: Market) -> Scalar:
     return jnp.max(jnp.where(labs.active & is_open_lab(labs), labs.capability.max(-1), NOTHING))
 
 
+HOSTS = 0
+"""Jurisdiction in which hosts of open weights rent their machines: the largest market."""
+
+
+def serving_home(labs: Group) -> Int[Array, " L"]:
+    """Jurisdiction in which tokens are served: at home, and for open weights where hosts are."""
+    return jnp.where(is_open_lab(labs), HOSTS, labs.home)
+
+
+def rent_of_tokens(market: Market) -> Float[Array, " L"]:
+    """Rent of the machines that serve each lab's tokens, under contracts of the past year, $ M per H100e month."""
+    return market.compute.contract_paid[serving_home(market.labs)]
+
+
+def scarcity_of(market: Market) -> Float[Array, " R"]:
+    """How far the rent in a jurisdiction exceeds the mean of the world's running machines, nats."""
+    rent, machines = market.compute.rental_price, market.compute.running
+    return jnp.maximum(jnp.log(rent) - jnp.log((rent * machines).sum() / machines.sum()), 0.0)
+
+
 def per_product(values: Shaped[Array, " L"]) -> Shaped[Array, " q"]:
     """Values of labs, repeated for each of their tiers."""
     return jnp.repeat(values, TIERS)

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from abm.agents import OpenLab
 from abm.engine import Group
-from abm.market.phases.common import frontier, is_open_lab, open_frontier
+from abm.market.phases.common import frontier, is_open_lab, open_frontier, scarcity_of
 from abm.market.state import Market, Now, Values
 from abm.mechanisms import disclosure
 from abm.support.axes import TIERS
@@ -42,7 +42,7 @@ def release_models(market: Market, now: Now) -> Market:
         luck=now.draws.uniform("release", labs, (TIERS,)),
         claimed_cost=events.release_claimed_cost,
         report_ratio=jnp.exp(-bias),
-        serving_efficiency=jnp.full(labs.size, market.accounts.serving_efficiency),
+        serving_efficiency=market.accounts.serving_efficiency - p.scarcity_diversion * scarcity_of(market)[labs.home],
     )
     labs = labs.do("release", p, news=news)
     programme = jnp.where(events.release_programme_cost > 0, events.release_programme_cost, labs.true_cost)

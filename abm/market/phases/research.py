@@ -5,17 +5,17 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from abm.market.phases.common import is_open_lab
+from abm.market.phases.common import is_open_lab, rent_of_tokens, scarcity_of
 from abm.market.state import Market, Now
 
 
 class Workplace(NamedTuple):
     """Conditions of a lab's work (L,): scarcity and price of compute, published knowledge, the law at home."""
 
-    scarcity: Float[Array, " L"]  # nats
+    scarcity: Float[Array, " L"]  # nats by which rent at home exceeds the world's
     published_efficiency: Float[Array, " L"]  # nats
     ip_strength: Float[Array, " L"]
-    rental_price: Float[Array, " L"]  # $ M per H100e month
+    rent: Float[Array, " L"]  # $ M per H100e month, of machines that serve tokens
     serving_efficiency: Float[Array, " L"]  # nats, best inference stack
 
 
@@ -49,10 +49,10 @@ def workplace_of(market: Market, now: Now) -> Workplace:
     published = jnp.max(jnp.where(labs.active, labs.efficiency - lag, -jnp.inf))
     ones = jnp.ones(labs.size)
     return Workplace(
-        scarcity=market.accounts.scarcity[labs.home],
+        scarcity=scarcity_of(market)[labs.home],
         published_efficiency=published * ones,
         ip_strength=market.regulators.ip_strength[labs.home],
-        rental_price=market.cloud.rental_price * ones,
+        rent=rent_of_tokens(market),
         serving_efficiency=market.accounts.serving_efficiency * ones,
     )
 

@@ -1,4 +1,4 @@
-"""6. Tokens: labs set prices, adopters choose and use, and tokens are served."""
+"""6. Tokens: labs set prices, adopters choose and use."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from abm.engine import Group, loop, mean_of_neighbours, when
 from abm.market.phases.common import Products, adoption, is_open_lab, products_of, quantities
 from abm.market.phases.research import workplace_of
 from abm.market.state import Market, Now, Values
-from abm.mechanisms import capacity, pricing, tokens
+from abm.mechanisms import pricing, tokens
 from abm.support.axes import TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
@@ -80,7 +80,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
         accustomed=before + p.accustoming * (undercut - before),
         contestable_share=contestable_share(market, now, products, tastes),
     )
-    return serve(market.replace(labs=labs, accounts=accounts), now)
+    return market.replace(labs=labs, accounts=accounts)
 
 
 def choose(
@@ -219,26 +219,3 @@ def contestable_share(market: Market, now: Now, products: Products, tastes: Tast
     contestable = best_open >= best_closed - now.p.switching_cost
     spending = adopters.spending
     return jnp.where(contestable, spending, 0.0).sum() / jnp.maximum(spending.sum(), 1e-12)
-
-
-def serve(market: Market, now: Now) -> Market:
-    """Serve tokens with compute, move its rental price with demand over supply, and improve inference efficiency."""
-    p, labs, cloud = now.p, market.labs, market.cloud
-    volume = quantities(market).sum(0)
-    saved = labs.serving_efficiency + p.serving_retrofit * (
-        market.accounts.serving_efficiency - labs.serving_efficiency
-    )
-    need = tokens.compute_per_token(labs.model_size, saved, p).reshape(-1)
-    serving = (volume * need).sum()
-    growth = capacity.workload_growth(market.month, p)
-    supply = cloud.installed.sum()
-    relative = cloud.rental_price / p.rental_price_start
-    internal = p.workload_scale * jnp.exp(growth) * relative ** (-p.chip_demand_elasticity)
-    internal = internal * jnp.exp((p.chip_demand_elasticity - 1) * market.accounts.serving_efficiency)
-    wanted = serving + internal
-    rental = capacity.rental_price(cloud.rental_price, wanted, supply, p)
-    rental = jnp.maximum(rental, p.energy_cost)
-    served = jnp.minimum(internal, jnp.maximum(supply - serving, 0.0))
-    cloud = cloud.replace(demand=wanted, serving=serving, internal=served, rental_price=rental)
-    efficiency = market.accounts.serving_efficiency + p.inference_efficiency_growth / 12
-    return market.replace(cloud=cloud, accounts=market.accounts.replace(serving_efficiency=efficiency))

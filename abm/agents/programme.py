@@ -1,0 +1,58 @@
+"""Programmes: announced investments in machines and places, with an owner, phases and financing that can fail."""
+
+import jax.numpy as jnp
+
+from abm.agents.owner import Owner
+from abm.engine import Field
+
+
+class Programme(Owner):
+    """Raises money phase by phase from lenders who look at rents, and spends it on places and on chips for them."""
+
+    stream = "programme"
+    amount = Field(0.0, "$ M", "total announced (0: the slot is free)")
+    months = Field(1.0, "months", "length announced")
+    phases = Field(1.0, "", "phases that are financed one after the other")
+    own_power = Field(0.0, "share", "places on its own sites with its own power, which need no connection to the grid")
+    offtake = Field(
+        0.0, "share", "rent that customers have promised at cost, so that lenders bear no risk of the market"
+    )
+    since = Field(0.0, "months", "months since the announcement")
+    financed = Field(0.0, "", "phases financed so far")
+    refused = Field(0.0, "months", "consecutive months in which lenders refused the next phase")
+    cancelled = Field(False, "", "given up", dtype=bool)
+    purse = Field(0.0, "$ M", "money raised for phases and not yet spent on places")
+    chip_purse = Field(0.0, "$ M", "money set aside for chips")
+    raised = Field(0.0, "$ M per month", "money raised")
+
+    def announce(self, p, news):
+        """Take up a programme that is announced this month."""
+        new = news.amount > 0
+        for name in ("amount", "months", "phases", "own_power", "offtake"):
+            setattr(self, name, jnp.where(new, getattr(news, name), getattr(self, name)))
+        self.since = jnp.where(new, 0.0, self.since + 1)
+
+    def raise_money(self, p, terms):
+        """Seek the next phase when it is due; lenders grant it if expected rent, or offtake, covers cost; give up in the end."""
+        due = (self.amount > 0) & ~self.cancelled & (self.financed < self.phases)
+        due = due & (self.since * self.phases >= self.financed * self.months)
+        cover = self.offtake + (1 - self.offtake) * terms.cover
+        granted = due & (cover >= p.lenders_cover * jnp.exp(p.lenders_spread * terms.luck))
+        self.refused = jnp.where(due & ~granted, self.refused + 1, 0.0)
+        self.cancelled = self.cancelled | (self.refused >= p.programme_patience)
+        self.raised = jnp.where(granted, self.amount / self.phases, 0.0)
+        self.financed = self.financed + granted
+        self.purse = self.purse + self.raised * (1 - p.chip_share_of_capex)
+        self.chip_purse = self.chip_purse + self.raised * p.chip_share_of_capex
+
+    def wanted_places(self, p):
+        """Places that it can pay for this month: what is in its purse over the length of a phase, MW per month."""
+        return self.purse / jnp.maximum(self.months / self.phases / 2, 1.0) / p.place_cost
+
+    def pay_places(self, p):
+        """Pay for the places begun."""
+        self.purse = jnp.maximum(self.purse - self.construction, 0.0)
+
+    def pay_chips(self, p):
+        """Pay for the chips delivered."""
+        self.chip_purse = jnp.maximum(self.chip_purse - self.bought.sum(), 0.0)
