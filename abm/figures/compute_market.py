@@ -31,6 +31,7 @@ PANELS = {
 LOGARITHMIC = ("leader_revenue", "capex", "compute_installed", "machines_platforms", "compute_china", "power_at_work")
 MONTHS = 36
 """Months shown: January 2023 to December 2025."""
+DRAWN: Any = (np.datetime64("2022-12-15"), np.datetime64("2026-01-15"))
 
 
 def compute_record_numbers(results: Ensemble) -> pd.DataFrame:
@@ -84,7 +85,7 @@ def compute_record(results: Ensemble, axes: Any = None) -> Figure:
             style.thousands(ax.yaxis)
         ax.set_title(title)
         ax.set_ylabel(style.literal(rows["unit"].iloc[0]))
-        ax.set_xlim(np.datetime64("2022-12-15"), np.datetime64("2026-01-15"))
+        ax.set_xlim(*DRAWN)
         if fans.has_r1(results):
             style.mark_event(ax, text="R1" if ax is panels[0] else "")
         style.date_axis(ax)
