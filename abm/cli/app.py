@@ -18,6 +18,7 @@ from rich.table import Column, Table
 
 from abm.cli.calibrate import calibrate
 from abm.cli.compare import compare
+from abm.cli.compute_market import compute_market
 from abm.cli.dashboard import dashboard
 from abm.cli.experiments import Out, export, new_experiment, replay, reproduce
 from abm.cli.mistakes import (
@@ -163,11 +164,19 @@ def facts(
         typer.Option(metavar="N", min=1, max=1_000_000, help="Number of runs; bands and p-values need at least 40."),
     ] = SEEDS,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the table to this Markdown file.")] = None,
+    compute: Annotated[
+        bool, typer.Option("--compute", help="Compare the compute market with its record, 2023 to mid-2025, instead.")
+    ] = False,
 ) -> None:
-    """Compare the model with the empirical moments it was fitted to: bounds, bands and posterior predictive p-values."""
+    """Compare the model with the empirical moments it was fitted to: bounds, bands and posterior predictive p-values.
+
+    With --compute and --out, the figure is saved beside the Markdown file.
+    """
     if out:
         refuse_folder("--out", out)
         writable(out.parent)
+    if compute:
+        return compute_market(seeds, out, f"abm facts --compute{f' --seeds {seeds}' * (seeds != SEEDS)} --out {out}")
     from abm.calibration import fit_table as fit
 
     with interruptible("nothing was saved"), bar() as (_, count):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DATE_COLUMNS = ("date", "release_date", "event_date", "start_date", "end_date", "price_from", "price_to")
+CUTOFF = "2025-06-30"
+"""Later data are deliberately withheld: the fitted model is meant to predict them."""
 
 
 def names() -> list[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from abm.data import DATE_COLUMNS
+from abm.data import CUTOFF, DATE_COLUMNS
+from abm.data.compute_market import compute_record
 
-CUTOFF = "2025-06-30"  # later data are deliberately withheld: the fitted model is meant to predict them
 SHOCK = "2025-01-27"
 FROZEN = "2025-01-31"  # last day of the data used by the frozen predictions of experiment 16
 CLIMATE_DAYS = (2, 5, 7)  # lengths of their windows, trading days
@@ -237,7 +237,7 @@ def corrected(source):
 
 
 TABLES = [model_prices, capability, event_returns, event_window]
-TABLES += [nvidia_quarterly, hyperscaler_capex, chip_prices, policy_dates, climatology]
+TABLES += [nvidia_quarterly, hyperscaler_capex, chip_prices, policy_dates, climatology, compute_record]
 
 
 def build(raw, output):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from abm.charts.fans import fan_chart, paired_difference, run_chart
     from abm.figures.beliefs import belief_dispersion
     from abm.figures.chips import jevons
+    from abm.figures.compute_market import compute_record
     from abm.figures.crash import crash_mechanisms, event_window
     from abm.figures.list_prices import constant_capability_price
     from abm.figures.markups import pricing_power, pricing_power_change
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "belief_dispersion",
+    "compute_record",
     "constant_capability_price",
     "crash_mechanisms",
     "event_window",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.compute_record import like_the_record
 from typer.testing import CliRunner
 
 import abm.calibration.fit_table
@@ -319,6 +320,33 @@ def test_facts_with_few_runs_show_only_means(monkeypatch, tmp_path):
     assert "40 seeds" in result.stdout
     assert result.stdout.splitlines()[0].split() == ["target", "data", "mean", "ok"]
     assert "nan" not in result.stdout + (tmp_path / "facts.md").read_text()
+
+
+def test_facts_of_the_compute_market_are_printed_written_and_drawn(monkeypatch, tmp_path):
+    asked = {}
+
+    def ensemble(**options):
+        asked.update(options)
+        return like_the_record([0.99, 1.0, 1.01])
+
+    monkeypatch.setattr(abm.runs.simulate, "ensemble", ensemble)
+    out = tmp_path / "compute.md"
+    result = runner.invoke(app, ["facts", "--compute", "--seeds", "3", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert list(asked["seeds"]) == [0, 1, 2]
+    assert asked["months"] == 36
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines[:-2])) <= 80
+    assert "…" not in result.stdout
+    assert "2024-12-31  6.53e+06" in " ".join(result.stdout.split("compute_installed")[1].splitlines()).replace(
+        " 6", "  6"
+    )
+    assert any(line.endswith("overlap the 90 % band of 3 runs") for line in lines)
+    page = out.read_text()
+    assert f"Written by `abm facts --compute --seeds 3 --out {out}`" in page
+    assert "| chip_price | $ M per H100e | 2025-03-13 | 0.0184 |" in page
+    assert "![](compute.png)" in page
+    assert (tmp_path / "compute.png").stat().st_size > 10_000
 
 
 def test_the_version_agrees_everywhere():
