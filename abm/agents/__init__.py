@@ -13,5 +13,6 @@ from abm.agents.programme import Programme
 from abm.agents.regulator import Regulator
 
 __all__ = [
-    "Adopter", "ChipVendor", "ClosedLab", "InfrastructureFirm", "Investor", "Lab", "OpenLab", "Operator", "Owner", "Programme", "Regulator",
+    "Adopter", "ChipVendor", "ClosedLab", "InfrastructureFirm", "Investor", "Lab",
+    "OpenLab", "Operator", "Owner", "Programme", "Regulator",
 ]  # fmt: skip

@@ -7,7 +7,10 @@ from abm.engine import Field
 
 
 class Programme(Owner):
-    """Raises money phase by phase from lenders who look at rents, and spends it on places and on chips for them."""
+    """Raises money phase by phase from lenders who look at rents, and spends it on places and the machines that fill them.
+
+    Its lenders receive the rents, and replace machines as any owner would.
+    """
 
     stream = "programme"
     amount = Field(0.0, "$ M", "total announced (0: the slot is free)")
@@ -21,9 +24,8 @@ class Programme(Owner):
     financed = Field(0.0, "", "phases financed so far")
     refused = Field(0.0, "months", "consecutive months in which lenders refused the next phase")
     cancelled = Field(False, "", "given up", dtype=bool)
-    purse = Field(0.0, "$ M", "money raised for phases and not yet spent on places")
-    chip_purse = Field(0.0, "$ M", "money set aside for chips")
-    raised = Field(0.0, "$ M per month", "money raised")
+    purse = Field(0.0, "$ M", "money granted that is not yet committed to places and their machines")
+    raised = Field(0.0, "$ M per month", "money granted by lenders")
 
     def announce(self, p, news):
         """Take up a programme that is announced this month."""
@@ -42,17 +44,12 @@ class Programme(Owner):
         self.cancelled = self.cancelled | (self.refused >= p.programme_patience)
         self.raised = jnp.where(granted, self.amount / self.phases, 0.0)
         self.financed = self.financed + granted
-        self.purse = self.purse + self.raised * (1 - p.chip_share_of_capex)
-        self.chip_purse = self.chip_purse + self.raised * p.chip_share_of_capex
+        self.purse = self.purse + self.raised
 
-    def wanted_places(self, p):
-        """Places that it can pay for this month: what is in its purse over the length of a phase, MW per month."""
-        return self.purse / jnp.maximum(self.months / self.phases / 2, 1.0) / p.place_cost
+    def wanted_places(self, p, cost):
+        """Places to begin this month, MW: its purse is spent over half a phase; `cost` is $ M per MW, with machines."""
+        return self.purse / jnp.maximum(self.months / self.phases / 2, 1.0) / cost
 
-    def pay_places(self, p):
-        """Pay for the places begun."""
-        self.purse = jnp.maximum(self.purse - self.construction, 0.0)
-
-    def pay_chips(self, p):
-        """Pay for the chips delivered."""
-        self.chip_purse = jnp.maximum(self.chip_purse - self.bought.sum(), 0.0)
+    def commit(self, p, begun, cost):
+        """Commit money to the places begun and the machines that will fill them."""
+        self.purse = jnp.maximum(self.purse - begun * cost, 0.0)

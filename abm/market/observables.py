@@ -12,7 +12,7 @@ from abm.market.phases.machines import of_owners, split_by_role
 from abm.market.phases.rent import utilisation
 from abm.market.state import Flows, Market, Now
 from abm.mechanisms import beliefs, investment, machines, welfare
-from abm.support.axes import GENERATIONS, JURISDICTIONS, OPERATORS, QUESTIONS, TIERS
+from abm.support.axes import JURISDICTIONS, OPERATORS, QUESTIONS, TIERS
 from abm.support.shapes import AnyArray, Scalar
 
 CHINA = JURISDICTIONS.index("china")
@@ -182,7 +182,7 @@ def compute_market(market: Market, now: Now) -> dict[str, Scalar]:
     running = compute.running.sum()
     of_role = {role: rows.sum() for role, rows in split_by_role(market, machines_here).items()}
     platforms = jnp.where(jnp.arange(market.operators.size) < PLATFORM_COUNT, market.operators.machines.sum(-1), 0.0)
-    watts = machines.kilowatts(GENERATIONS, p)
+    watts = market.compute.kilowatts
     at_work = (of_owners(market, "machines") @ watts * utilisation(market)[home]).sum() * 1e-6
     theirs = (programmes.places + programmes.building.sum(-1)).sum()
     added = jnp.where(theirs > 0, 1 - compute.displaced.sum() / jnp.maximum(theirs, 1e-9), jnp.nan)
@@ -282,7 +282,7 @@ def surpluses(market: Market, now: Now) -> dict[str, Scalar]:
         + market.regulators.compliance_proportional[labs.home] * labs.revenue
     )
     waiting = of_owners(market, "waiting").sum()
-    programmes = flows.rent_programmes - flows.energy_programmes - market.programmes.raised.sum()
+    programmes = flows.rent_programmes - flows.energy_programmes - flows.chips_programmes - flows.places_programmes
     chip_profit = market.vendors.profit
     layers = market.infrastructure.profit - market.infrastructure.other_income
     layers = jnp.where(market.infrastructure.layer == POWER, 0.0, layers)

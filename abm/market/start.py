@@ -158,6 +158,7 @@ def first_compute(operators: Group, labs: Group, p: Values) -> Compute:
         serving=jnp.zeros(size),
         pull=jnp.maximum(running - training / p.rental_price_start, 0.1 * running),
         growth=value_of("growth_expected") * same,
+        kilowatts=watts,
         user_cost=cost * same,
         leader_price=p.chip_price_start * jnp.ones(()),
         decline=decline * jnp.ones(()),

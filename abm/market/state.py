@@ -48,6 +48,7 @@ class Compute(Record):
     serving: Float[Array, " R"]  # H100e that serve tokens
     pull: Float[Array, " R"]  # H100e wanted for other work at the starting price of work
     growth: Float[Array, " R"]  # of machines wanted at a given rent, as learned, per year
+    kilowatts: Float[Array, " G"]  # per H100e, of every generation
     user_cost: Float[Array, " R"]  # $ M per H100e month of a new machine
     leader_price: Scalar  # $ M per H100e, of the leading vendor last month
     decline: Scalar  # of that price, as learned, per year
@@ -97,6 +98,7 @@ class Flows(Record):
     smuggling: Scalar  # owners -> outside world: what leakage costs over the list price
     places_labs: Scalar  # labs -> outside world: construction
     places_platforms: Scalar  # operators -> outside world: construction
+    places_programmes: Scalar  # programmes, that is their lenders -> outside world
     chip_costs: Scalar  # vendors -> outside world
     energy_labs: Scalar  # labs -> power
     energy_platforms: Scalar  # operators -> power

@@ -127,9 +127,6 @@ class Compute(BaseModel):
     power_price_start: Number = quantity(7.5e-5, 1e-7, 1e-2, "e_0", "$ M per MWh", "price of power at the start")
     power_elasticity: Number = quantity(1.5, 0.05, 50, "eta_e", "", "elasticity of the supply of power")
     # --- programmes -------------------------------------------------------------------------------------------------
-    chip_share_of_capex: Number = quantity(
-        0.55, 0, 1, "", "", "share of a programme spent on chips", "FACTS: 26 B$ per GW"
-    )
     own_site_time: Number = quantity(
         12.5, 1, 120, "", "months", "months to power of a programme's own site", "FACTS: Abilene, phase 1"
     )

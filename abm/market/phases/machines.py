@@ -68,7 +68,7 @@ def trade_machines(market: Market, now: Now) -> Market:
     offer = offer_of(vendors, now)
     market = learn(market.replace(vendors=vendors), now, offer)
     market = raise_money(market, now)
-    market = build_places(market, now)
+    market = build_places(market, now, offer)
     market = deliver_chips(market, now, offer)
     log_q = (market.exchange.log_price - market.exchange.base)[: vendors.size]
     vendors = market.vendors.do("invest", p, q=jnp.exp(log_q))
@@ -120,7 +120,7 @@ def learn(market: Market, now: Now, offer: Offer) -> Market:
     price = market.vendors.chip_price[0]
     fall = 12 * (jnp.log(seen.leader_price) - jnp.log(price))
     decline = seen.decline + p.price_learning * (fall - seen.decline)
-    watts = machines.kilowatts(GENERATIONS, p)[market.vendors.generation[0]]
+    watts = market.compute.kilowatts[market.vendors.generation[0]]
     place = machines.place_rent(p.capital_cost, p) * watts * 1e-3
     energy = machines.energy_cost(watts, seen.power_price)
     cost = machines.user_cost(offer.effective, decline, p.capital_cost, place, energy, p)
@@ -180,7 +180,7 @@ def raise_money(market: Market, now: Now) -> Market:
 # --- places ---
 
 
-def build_places(market: Market, now: Now) -> Market:
+def build_places(market: Market, now: Now, offer: Offer) -> Market:
     """Order places for the machines that would cover their cost when the places are there, and open those that are ready.
 
     Programmes spend what they have raised: on their own sites without waiting for the grid, elsewhere within what can be
@@ -191,7 +191,9 @@ def build_places(market: Market, now: Now) -> Market:
     existing = connected + by_home(market, of_owners(market, "building").sum(-1))
     sensible, limit = sensible_places(market, now), p.connection_rate * connected
 
-    announced = programmes.ask("wanted_places", p)
+    watts = market.compute.kilowatts[market.vendors.generation[0]]
+    cost = (p.place_cost + offer.effective / (watts * 1e-3))[programmes.home]  # with the machines that fill it
+    announced = programmes.ask("wanted_places", p, cost=cost)
     on_grid = announced * (1 - programmes.own_power)
     wanted_on_grid = jurisdiction_sum(on_grid, programmes.home, size)
     share = jnp.minimum(limit / jnp.maximum(wanted_on_grid, 1e-9), 1.0)
@@ -212,7 +214,7 @@ def build_places(market: Market, now: Now) -> Market:
     market = owners_do(market, "build", now, site=site)
     available = seen.power_available * jnp.exp(market.regulators.power_growth / 12)
     return market.replace(
-        programmes=market.programmes.do("pay_places", p),
+        programmes=market.programmes.do("commit", p, begun=begun, cost=cost),
         compute=market.compute.replace(displaced=displaced, power_available=available),
     )
 
@@ -226,7 +228,7 @@ def sensible_places(market: Market, now: Now) -> Float[Array, " R"]:
     months = lead_of(market.vendors) + now.p.build_time
     ahead = jnp.exp(jnp.clip(seen.growth * months / 12, -1.0, 2.0))
     wanted = wanted_at(seen.user_cost, market, now) * ahead * spirits_of(market, now)
-    watts = machines.kilowatts(GENERATIONS, now.p)
+    watts = market.compute.kilowatts
     installed = by_home(market, of_owners(market, "machines"))
     more = jnp.maximum(wanted - installed.sum(-1), 0.0)  # of the newest generation
     return (installed @ watts + more * watts[market.vendors.generation[0]]) * 1e-3
@@ -279,11 +281,10 @@ def deliver_chips(market: Market, now: Now, offer: Offer) -> Market:
         price=offer.price[home],
         performance=offer.performance[home],
         generation=jnp.broadcast_to(generation, (owners, *generation.shape)),
-        kilowatts=jnp.broadcast_to(machines.kilowatts(GENERATIONS, p), (owners, GENERATIONS)),
+        kilowatts=jnp.broadcast_to(market.compute.kilowatts, (owners, GENERATIONS)),
     )
     held = (of_owners(market, "machines") + of_owners(market, "waiting")).sum()
     market = owners_do(market.replace(vendors=vendors), "deploy", now, delivery=delivery)
-    market = market.replace(programmes=market.programmes.do("pay_chips", p))
     delivered = (of_owners(market, "bought") / offer.price[home] * offer.performance[home]).sum()
 
     spent = {role: getattr(market, role).bought.sum() for role in OWNERS}
@@ -293,6 +294,7 @@ def deliver_chips(market: Market, now: Now, offer: Offer) -> Market:
         chips_labs=spent["labs"],
         places_platforms=market.operators.construction.sum(),
         places_labs=market.labs.construction.sum(),
+        places_programmes=market.programmes.construction.sum(),
         smuggling=sum(spent.values()) - vendors.revenue.sum(),
     )
     accounts = market.accounts.replace(chip_demand=orders.sum(), deliveries=delivered, retired=held * p.machine_wear)
@@ -303,11 +305,11 @@ def deliver_chips(market: Market, now: Now, offer: Offer) -> Market:
 def chip_orders(market: Market, now: Now, offer: Offer) -> Float[Array, "K V"]:
     """Chips that each owner orders of each vendor: for places it has or will have within a quarter, H100e of list performance.
 
-    Only while more machines would cover their cost; a programme only as far as its money reaches.
+    Only while more machines would cover their cost.
     """
     p, home = now.p, of_owners(market, "home")
     seen = market.compute
-    watts = machines.kilowatts(GENERATIONS, p)
+    watts = market.compute.kilowatts
     new = watts[market.vendors.generation[0]] * 1e-3  # MW per H100e
     mine = of_owners(market, "machines")
     soon = of_owners(market, "places") + 3 * of_owners(market, "building")[:, -1] / jnp.maximum(
@@ -323,12 +325,4 @@ def chip_orders(market: Market, now: Now, offer: Offer) -> Float[Array, "K V"]:
     have = by_home(market, mine.sum(-1) * (1 - p.machine_wear) + on_order)
     worth = jnp.maximum(sensible - have, 0.0)
     share = jnp.minimum(worth / jnp.maximum(by_home(market, lacking), 1e-9), 1.0)
-    units = lacking * share[home]
-    orders = units[:, None] * offer.share[home] / performance
-
-    programmes = slice(market.operators.size, market.operators.size + market.programmes.size)
-    due = ((of_owners(market, "backlog") + orders) * offer.price[home]).sum(-1)[programmes]
-    affordable = jnp.clip(market.programmes.chip_purse - (due - (orders * offer.price[home]).sum(-1)[programmes]), 0.0)
-    cost = (orders * offer.price[home]).sum(-1)[programmes]
-    scale = jnp.minimum(affordable / jnp.maximum(cost, 1e-9), 1.0)
-    return orders.at[programmes].multiply(scale[:, None])
+    return (lacking * share[home])[:, None] * offer.share[home] / performance

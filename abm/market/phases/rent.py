@@ -9,7 +9,7 @@ from abm.market.phases.common import quantities, serving_home
 from abm.market.phases.machines import by_home, lead_of, of_owners
 from abm.market.state import Compute, Market, Now, jurisdiction_sum
 from abm.mechanisms import machines, tokens
-from abm.support.axes import GENERATIONS, TIERS
+from abm.support.axes import TIERS
 from abm.support.shapes import Scalar
 
 
@@ -22,7 +22,7 @@ def clear_rent(market: Market, now: Now) -> Market:
     training = jurisdiction_sum(budgets, labs.home, size)
     serving = jurisdiction_sum(labs.serving, serving_home(labs), size)
 
-    watts = machines.kilowatts(GENERATIONS, p)
+    watts = market.compute.kilowatts
     installed = by_home(market, of_owners(market, "machines"))
     energy = machines.energy_cost(watts, before.power_price[:, None])
     spot = jax.vmap(machines.clearing_rent, (0, 0, 0, 0, 0, None, None))(
@@ -87,7 +87,7 @@ def work_of(market: Market) -> Float[Array, " R"]:
 def energy_of_owners(market: Market, now: Now) -> Float[Array, " K"]:
     """Payments of each owner for the energy of its running machines, $ M."""
     held, home = of_owners(market, "machines"), of_owners(market, "home")
-    watts = machines.kilowatts(GENERATIONS, now.p)
+    watts = market.compute.kilowatts
     return machines.energy_cost(held @ watts, market.compute.power_price[home]) * utilisation(market)[home]
 
 
