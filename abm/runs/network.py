@@ -59,9 +59,10 @@ def firms_and_regulators(market: Market, setup: Setup) -> dict[str, list[str]]:
     taken = {name for others in names.values() for name in others}
     events = [event for event in setup.scenario.all_events if isinstance(event, CapexProgramme)]
     names["programmes"] = []
-    for i, (amount, months) in enumerate(zip(market.programmes.amount, market.programmes.months, strict=True)):
+    amounts, months = np.asarray(market.programmes.amount), np.asarray(market.programmes.months)
+    for i in range(amounts.size):
         # After a branch into another scenario a slot may hold a programme that the scenario's events do not know.
-        known = i < len(events) and (events[i].amount, events[i].months) == (float(amount), float(months))
+        known = i < len(events) and (events[i].amount, events[i].months) == (amounts[i], months[i])
         label = events[i].id if known else None
         names["programmes"].append(label if label and label not in taken else f"programme_{i + 1}")
     return names
