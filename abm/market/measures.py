@@ -1,4 +1,4 @@
-"""The table of observables: unit and meaning of every number that a run reports each month."""
+"""The table of observables: unit, meaning and sane range of every number that a run reports each month."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,41 +8,58 @@ from typing import Any, NamedTuple
 class Measure(NamedTuple):
     unit: str
     meaning: str
+    sane: tuple[float, float] | None = None
+    """Lowest and highest plausible value, in the unit; a run that leaves the range raises an alarm. None: no range."""
     undefined: bool = False
     """Whether it may have no value, so that NaN is a valid result and not a failure."""
 
 
+# Sane ranges are those of the industry from 2023 to 2032, whatever the model gives today. Where a definition sets limits,
+# they are the range; money and stocks end about an order of magnitude beyond what has been observed or forecast.
+
 _PRICING_POWER = {
-    "lerner_closed": ("", "Lerner index (p - c)/p of closed models, weighted by sales"),
-    "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales"),
+    "lerner_closed": ("", "Lerner index (p - c)/p of closed models, weighted by sales", (-1, 1)),
+    "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales", (-1, 1)),
     "lerner_basket": (
         "",
         "Lerner index on each segment's current purchases, weighted by its spending on closed models before the shock",
+        (-1, 1),
     ),
-    "closed_premium": ("ln", "log price of closed models over the cheapest open model of equal capability"),
+    "closed_premium": ("ln", "log price of closed models over the cheapest open model of equal capability", (-3, 5)),
     "contestable_share": (
         "share of spending",
         "segments whose best open offer is within one switching cost of the best closed one",
+        (0, 1),
     ),
-    "closed_profit": ("$ M per month", "profit of closed labs"),
-    "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute"),
-    "closed_margin_share": ("share", "closed labs' share of the margin of token sales over the cost of serving"),
-    "open_token_share": ("share", "open models' share of tokens"),
-    "open_revenue_share": ("share", "open models' share of spending on tokens"),
-    "open_developer_share": ("share", "open models' share of the tokens of developers, the price-sensitive segments"),
-    "hhi": ("", "Herfindahl-Hirschman index of labs' token sales"),
-    "token_volume": ("M tokens per month", "tokens used"),
-    "token_revenue": ("$ M per month", "spending on tokens"),
+    "closed_profit": ("$ M per month", "profit of closed labs", (-5e4, 1e5)),
+    "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute", (-10, 50)),
+    "closed_margin_share": (
+        "share",
+        "closed labs' share of the margin of token sales over the cost of serving",
+        (0, 1),
+    ),
+    "open_token_share": ("share", "open models' share of tokens", (0, 1)),
+    "open_revenue_share": ("share", "open models' share of spending on tokens", (0, 1)),
+    "open_developer_share": (
+        "share",
+        "open models' share of the tokens of developers, the price-sensitive segments",
+        (0, 1),
+    ),
+    "hhi": ("", "Herfindahl-Hirschman index of labs' token sales", (0, 1)),
+    "token_volume": ("M tokens per month", "tokens used", (1e5, 1e14)),
+    "token_revenue": ("$ M per month", "spending on tokens", (1, 3e5)),
 }
 _PRICES = {
-    "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending"),
-    "frontier_price": ("$ per M tokens", "list price of the most capable model"),
-    "mean_price_paid": ("$ per M tokens", "average price paid"),
-    "price_revisions": ("share of products", "list prices changed this month without a release"),
+    # A fall by a factor of a thousand a year for five years; observed are factors of 9 to 900.
+    "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending", (1e-15, 100)),
+    "frontier_price": ("$ per M tokens", "list price of the most capable model", (0.1, 1e3)),
+    "mean_price_paid": ("$ per M tokens", "average price paid", (1e-3, 100)),
+    "price_revisions": ("share of products", "list prices changed this month without a release", (0, 1)),
     **{
         f"price_at_k{k}": (
             "$ per M tokens",
             f"cheapest list price at capability {k} or more (undefined before the first)",
+            (1e-5, 1e3),
             True,
         )
         for k in range(7)
@@ -52,57 +69,63 @@ _RACE = {
     "frontier": (
         "nats",
         "best capability on sale, ln effective compute relative to the frontier of January 2023; -30 if none",
+        (-1, 40),
     ),
-    "open_frontier": ("nats", "best open capability on sale; -30 if none"),
-    "open_closed_gap": ("nats", "frontier minus open frontier"),
+    "open_frontier": ("nats", "best open capability on sale; -30 if none", (-5, 40)),
+    "open_closed_gap": ("nats", "frontier minus open frontier", (-5, 10)),
     "open_closed_lag": (
         "months",
         "time since a closed model first reached the open frontier's capability, counted from the start of the run",
+        (0, 60),
     ),
-    "us_china_gap": ("nats", "best capability on sale from the United States minus that from China"),
-    "research_intensity": ("", "mean research effort relative to the industry's trend"),
-    "research_to_sales": ("", "research spending over sales"),
-    "research_spending": ("$ M per month", "research wages of labs"),
-    "option_multiple": ("", "value over cost at which labs invest (Dixit and Pindyck), mean over labs"),
-    "releases": ("per month", "tiers released"),
-    "distillation_volume": ("M exchanges per month", "exchanges of students with teachers"),
-    "distilled_share": ("", "share of released capability owed to teachers or copied weights, mean over labs"),
-    "vigilance": ("", "mean defence of labs against distillation"),
+    "us_china_gap": ("nats", "best capability on sale from the United States minus that from China", (-5, 10)),
+    "research_intensity": ("", "mean research effort relative to the industry's trend", (0, 5)),
+    # Industries that spend less than half a per cent of their sales on research count as low-tech.
+    "research_to_sales": ("", "research spending over sales", (0.005, 20)),
+    "research_spending": ("$ M per month", "research wages of labs", (10, 2e4)),
+    "option_multiple": ("", "value over cost at which labs invest (Dixit and Pindyck), mean over labs", (1, 10)),
+    "releases": ("per month", "tiers released", (0, 100)),
+    "distillation_volume": ("M exchanges per month", "exchanges of students with teachers", (0, 1e4)),
+    "distilled_share": ("", "share of released capability owed to teachers or copied weights, mean over labs", (0, 1)),
+    "vigilance": ("", "mean defence of labs against distillation", (0, 5)),
 }
 _CHIPS = {
-    "leader_revenue": ("$ M per month", "sales of the leading chip vendor"),
-    "leader_margin": ("", "gross margin of the leading chip vendor"),
-    "hardware_share": ("share", "chip vendors' share of the gross margins of vendors and labs together"),
-    "leader_profit": ("$ M per month", "profit of the leading chip vendor"),
-    "chip_revenue": ("$ M per month", "sales of all chip vendors"),
-    "chip_profit": ("$ M per month", "profit of all chip vendors"),
-    "chip_price": ("$ M per H100e", "leading vendor's price of compute"),
-    "chip_margin": ("", "gross margin of all vendors, weighted by sales"),
-    "chip_orders": ("H100e per month", "compute ordered"),
-    "chip_deliveries": ("H100e per month", "effective compute delivered"),
-    "capacity_pressure": ("", "leading vendor's orders over capacity"),
-    "leader_share": ("share", "leading vendor's share of sales"),
-    "compute_installed": ("H100e", "machines in operation, platforms and labs"),
-    "compute_utilisation": ("", "use of the platforms' machines"),
-    "rental_price": ("$ M per H100e month", "rental price of compute"),
-    "serving_efficiency": ("nats", "inference efficiency since January 2023"),
-    "stranded_value": ("$ M", "book value of machines above their replacement value in use"),
-    "capex": ("$ M per month", "spending on chips by platforms and labs"),
+    "leader_revenue": ("$ M per month", "sales of the leading chip vendor", (100, 3e5)),
+    "leader_margin": ("", "gross margin of the leading chip vendor", (0, 0.95)),
+    "hardware_share": ("share", "chip vendors' share of the gross margins of vendors and labs together", (0, 1)),
+    "leader_profit": ("$ M per month", "profit of the leading chip vendor", (-1e4, 2e5)),
+    "chip_revenue": ("$ M per month", "sales of all chip vendors", (100, 3e5)),
+    "chip_profit": ("$ M per month", "profit of all chip vendors", (-1e4, 2e5)),
+    "chip_price": ("$ M per H100e", "leading vendor's price of compute", (3e-4, 0.1)),
+    "chip_margin": ("", "gross margin of all vendors, weighted by sales", (0, 0.95)),
+    "chip_orders": ("H100e per month", "compute ordered", (0, 1e9)),
+    "chip_deliveries": ("H100e per month", "effective compute delivered", (0, 1e9)),
+    "capacity_pressure": ("", "leading vendor's orders over capacity", (0, 10)),
+    "leader_share": ("share", "leading vendor's share of sales", (0, 1)),
+    "compute_installed": ("H100e", "machines in operation, platforms and labs", (1e5, 1e10)),
+    "compute_utilisation": ("", "use of the platforms' machines", (0, 1)),
+    "rental_price": ("$ M per H100e month", "rental price of compute", (5e-5, 0.01)),
+    "serving_efficiency": ("nats", "inference efficiency since January 2023", (-1, 20)),
+    "stranded_value": ("$ M", "book value of machines above their replacement value in use", (0, 1e6)),
+    "capex": ("$ M per month", "spending on chips by platforms and labs", (100, 3e5)),
 }
 _ENFORCEMENT = {
-    "detections": ("per month", "students caught distilling"),
-    "suits_lost": ("per month", "suits lost by students"),
-    "damages": ("$ M per month", "damages paid"),
-    "active_labs": ("labs", "labs in business"),
-    "active_closed_labs": ("labs", "closed labs in business"),
-    "entries": ("per month", "entrants"),
-    "exits": ("per month", "labs that left"),
-    "lab_cash": ("$ M", "cash of labs"),
-    "ip_strength": ("", "IP strength, mean over jurisdictions"),
+    "detections": ("per month", "students caught distilling", (0, 50)),
+    "suits_lost": ("per month", "suits lost by students", (0, 20)),
+    # The largest settlement so far, over pirated books, was 1.5 $ B.
+    "damages": ("$ M per month", "damages paid", (0, 5e3)),
+    "active_labs": ("labs", "labs in business", (1, 500)),
+    "active_closed_labs": ("labs", "closed labs in business", (1, 200)),
+    "entries": ("per month", "entrants", (0, 50)),
+    "exits": ("per month", "labs that left", (0, 50)),
+    # All large platforms together hold about half of the upper limit.
+    "lab_cash": ("$ M", "cash of labs", (0, 1e6)),
+    "ip_strength": ("", "IP strength, mean over jurisdictions", (0, 1)),
 }
 _BELIEFS_AND_EQUITIES = {
+    # 50 $ T is about half of the value of the world's listed shares.
     **{
-        f"equity_{layer}": ("$ M", f"market value of {words}")
+        f"equity_{layer}": ("$ M", f"market value of {words}", (1e3, 5e7))
         for layer, words in {
             "leader": "the leading chip vendor",
             "chips": "chip vendors",
@@ -116,33 +139,46 @@ _BELIEFS_AND_EQUITIES = {
     "belief_dispersion": (
         "nats",
         "standard deviation of beliefs across investors, mean over the questions except credibility",
+        (0, 3),
     ),
-    "posterior_variance": ("nats^2", "mean variance of investors' own beliefs"),
-    "winner_entropy": ("nats", "entropy of the market's beliefs about who wins (all questions except credibility)"),
-    "attention": ("share of wealth", "investors who follow the news at the end of the month"),
-    "trend_share": ("", "weight of the trend strategy"),
-    "belief_intensity": ("nats", "mean belief: compute intensity of the future"),
-    "belief_appropriability": ("nats", "mean belief: closed labs keep the rents"),
-    "belief_tightness": ("nats", "mean belief: tightness of policy"),
-    "belief_credibility": ("logits", "mean belief: credibility of cost claims"),
+    "posterior_variance": ("nats^2", "mean variance of investors' own beliefs", (0, 10)),
+    "winner_entropy": (
+        "nats",
+        "entropy of the market's beliefs about who wins (all questions except credibility)",
+        (0, 0.7),
+    ),
+    "attention": ("share of wealth", "investors who follow the news at the end of the month", (0, 1)),
+    "trend_share": ("", "weight of the trend strategy", (0, 1)),
+    "belief_intensity": ("nats", "mean belief: compute intensity of the future", (-5, 5)),
+    "belief_appropriability": ("nats", "mean belief: closed labs keep the rents", (-5, 5)),
+    "belief_tightness": ("nats", "mean belief: tightness of policy", (-5, 5)),
+    "belief_credibility": ("logits", "mean belief: credibility of cost claims", (-5, 5)),
 }
 _WELFARE = {
+    # World output is about 10 $ T a month: users gain at most a tenth of it.
     "consumer_surplus": (
         "$ M per month",
         "gain of users over the status quo, net of payments for tokens, fees and applications",
+        (-1e4, 1e6),
     ),
     "producer_surplus": (
         "$ M per month",
         "profits of labs, vendors and layers from AI minus machines bought; power at cost",
+        (-3e5, 3e5),
     ),
-    "research_spillover": ("$ M per month", "social return to research beyond the private one; not in welfare"),
-    "compliance_cost": ("$ M per month", "fees and costs of compliance; already in profits"),
-    "delay_loss": ("$ M per month", "interest on machines that wait for permits and power; not in welfare"),
-    "welfare": ("$ M per month", "consumer and producer surplus"),
+    "research_spillover": (
+        "$ M per month",
+        "social return to research beyond the private one; not in welfare",
+        (0, 1e5),
+    ),
+    "compliance_cost": ("$ M per month", "fees and costs of compliance; already in profits", (0, 1e4)),
+    "delay_loss": ("$ M per month", "interest on machines that wait for permits and power; not in welfare", (0, 1e4)),
+    "welfare": ("$ M per month", "consumer and producer surplus", (-3e5, 1e6)),
     **{
         f"welfare_{where}": (
             "$ M per month",
             f"users, labs and vendors at home in {name}; without the listed layers, which have no home",
+            (-3e5, 1e6),
         )
         for where, name in {
             "us": "the United States",
@@ -153,8 +189,12 @@ _WELFARE = {
     },
 }
 _CHECKS = {
-    "money_residual": ("", "largest violation of a money identity, relative to flows: zero up to rounding"),
-    "compute_residual": ("", "violation of the compute identity, relative to the stock: zero up to rounding"),
+    "money_residual": ("", "largest violation of a money identity, relative to flows: zero up to rounding", (0, 1e-8)),
+    "compute_residual": (
+        "",
+        "violation of the compute identity, relative to the stock: zero up to rounding",
+        (0, 1e-8),
+    ),
 }
 
 GROUPS: dict[str, dict[str, tuple[Any, ...]]] = {
