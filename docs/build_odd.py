@@ -114,13 +114,19 @@ def default_of(declared: Any) -> str:
 
 def observables() -> str:
     """The observables that a run reports each month."""
-    from abm.market.measures import GROUPS
+    from abm.market.measures import GROUPS, Measure
 
     parts = []
     for title, group in GROUPS.items():
-        rows = [[f"`{name}`", unit, meaning] for name, (unit, meaning, *_) in group.items()]
-        parts.append(f"**{title.capitalize()}**\n\n{table(['observable', 'unit', 'meaning'], rows)}")
+        measures = {name: Measure(*row) for name, row in group.items()}
+        rows = [[f"`{name}`", measure.unit, measure.meaning, span(measure.sane)] for name, measure in measures.items()]
+        parts.append(f"**{title.capitalize()}**\n\n{table(['observable', 'unit', 'meaning', 'sane range'], rows)}")
     return "\n\n".join(parts)
+
+
+def span(sane: tuple[float, float] | None) -> str:
+    """A range as text: `0 to 1`."""
+    return f"{sane[0]:g} to {sane[1]:g}" if sane else ""
 
 
 # --- inputs ---
