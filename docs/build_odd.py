@@ -204,7 +204,8 @@ def cast() -> str:
             continue
         numbers = [labs.capability[i, 0], labs.training[i], labs.own_share[i], labs.cash[i], labs.age[i, 0]]
         rows.append([name, home, pay[int(labs.monetisation[i])], *(f"{float(x):g}" for x in numbers)])
-    head = ["lab", "home", "monetisation", "`capability`, flagship", "`training`", "`own_share`", "`cash`", "`age`, flagship"]
+    shown = ("`capability`, flagship", "`training`", "`own_share`", "`cash`", "`age`, flagship")
+    head = ["lab", "home", "monetisation", *shown]
     return "\n\n".join([*parts, table(head, rows)])
 
 
@@ -482,8 +483,8 @@ def rules() -> str:
 WHAT_IS_PASSED = """## What a rule is passed
 
 Besides the parameters `p`, a rule is passed numbers, or a record of what an agent in its place can know. A record with a row per
-owner (K,), per programme (P,), per lab (L,), per lab and tier (L, T) or per regulator (R,) shows a rule only its own row; products,
-assets and public news are the same for all."""
+owner (K,), per programme (P,), per lab (L,), per lab and tier (L, T) or per regulator (R,) shows a rule only its own row;
+products, assets and public news are the same for all."""
 
 
 def passed_record(name: str) -> str:

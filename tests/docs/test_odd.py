@@ -25,11 +25,12 @@ EXPLAINED = words(
 )
 """Quantities in equations that are explained in the text around them."""
 PROSE = words(
-    """a active all and as assets at before below both bounds but China closed closing count day days each else elsewhere entries
-    flagships for from generations go greatest hear home in inf investors is it its lab labs later layers least lies likewise list mean month
-    months neighbours news none not number of on one oneself open operators or other others otherwise over owners plus prices products programmes
-    question record releases same six slot slots somebody stages States sum than that the their them then there those tiers
-    times to trust u unforced United US us vendors where whose with without x z"""
+    """a active all and as assets at before below both bounds but China closed closing count day days each else elsewhere
+    entries flagships for from generations go greatest hear home in inf investors is it its lab labs later layers least
+    lies likewise list mean month months neighbours news none not number of on one oneself open operators or other
+    others otherwise over owners plus prices products programmes question record releases same six slot slots somebody
+    stages States sum than that the their them then there those tiers times to trust u unforced United US us vendors
+    where whose with without x z"""
 )
 
 
