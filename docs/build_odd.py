@@ -21,8 +21,11 @@ from typing import Any
 
 DOCS = Path(__file__).resolve().parent
 SOURCES = DOCS.parent / "abm"
-AGENTS = ("ChipVendor", "Lab", "ClosedLab", "OpenLab", "Adopter", "Investor", "Regulator", "InfrastructureFirm")
-RECORDS = ("Cloud", "Exchange", "Accounts", "Flows", "Networks")
+AGENTS = (
+    "ChipVendor", "Owner", "Operator", "Programme", "Lab", "ClosedLab", "OpenLab",
+    "Adopter", "Investor", "Regulator", "InfrastructureFirm",
+)  # fmt: skip
+RECORDS = ("Compute", "Exchange", "Accounts", "Flows", "Networks")
 
 ELSEWHERE = ("engine", "validation")
 """Folders that are no part of the month: the engine, and published models that run on it."""
@@ -114,13 +117,19 @@ def default_of(declared: Any) -> str:
 
 def observables() -> str:
     """The observables that a run reports each month."""
-    from abm.market.measures import GROUPS
+    from abm.market.measures import GROUPS, Measure
 
     parts = []
     for title, group in GROUPS.items():
-        rows = [[f"`{name}`", unit, meaning] for name, (unit, meaning, *_) in group.items()]
-        parts.append(f"**{title.capitalize()}**\n\n{table(['observable', 'unit', 'meaning'], rows)}")
+        measures = {name: Measure(*row) for name, row in group.items()}
+        rows = [[f"`{name}`", measure.unit, measure.meaning, span(measure.sane)] for name, measure in measures.items()]
+        parts.append(f"**{title.capitalize()}**\n\n{table(['observable', 'unit', 'meaning', 'sane range'], rows)}")
     return "\n\n".join(parts)
+
+
+def span(sane: tuple[float, float] | None) -> str:
+    """A range as text: `0 to 1`."""
+    return f"{sane[0]:g} to {sane[1]:g}" if sane else ""
 
 
 # --- inputs ---
@@ -141,7 +150,7 @@ def inputs() -> str:
 
     meanings = attribute_docs(SOURCES / "scenarios" / "timeline.py", "Timeline")
     letters = {"M": "month", "R": "jurisdiction", "I": "instrument", "V": "vendor", "L": "lab"}
-    letters |= {"D": "day", "Q": "question"}
+    letters |= {"D": "day", "Q": "question", "P": "programme"}
     rows = []
     for name, declared in Timeline.__dataclass_fields__.items():
         per = " × ".join(letters[letter] for letter in declared.metadata["axes"])
@@ -177,11 +186,12 @@ def cast() -> str:
     from abm.market.start import first_labs, first_vendors
     from abm.market.state import Values
     from abm.parameters import Parameters
-    from abm.support.axes import QUESTIONS, STAGES, TIERS
+    from abm.support.axes import GENERATIONS, QUESTIONS, STAGES, TIERS
 
     p, populations = Values(Parameters().values()), Populations()
     cast = populations.cast()
     sizes = {"tier": TIERS, "stage": STAGES, "question": len(QUESTIONS), "vendor": len(cast.vendors)}
+    sizes["generation"] = GENERATIONS
     vendors, labs = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
 
     shown = ("chip_price", "unit_cost", "capacity", "lock_in", "generation_age", "cash")
@@ -196,11 +206,12 @@ def cast() -> str:
     rows = []
     for i, (name, home) in enumerate(zip(cast.labs, cast.lab_home, strict=True)):
         if not bool(labs.active[i]):
-            rows.append([f"{name} (free slot)", home, *[""] * 5])
+            rows.append([f"{name} (free slot)", home, *[""] * 6])
             continue
-        numbers = [labs.capability[i, 0], labs.machines[i], labs.cash[i], labs.age[i, 0]]
+        numbers = [labs.capability[i, 0], labs.training[i], labs.own_share[i], labs.cash[i], labs.age[i, 0]]
         rows.append([name, home, pay[int(labs.monetisation[i])], *(f"{float(x):g}" for x in numbers)])
-    head = ["lab", "home", "monetisation", "`capability`, flagship", "`machines`", "`cash`", "`age`, flagship"]
+    shown = ("`capability`, flagship", "`training`", "`own_share`", "`cash`", "`age`, flagship")
+    head = ["lab", "home", "monetisation", *shown]
     return "\n\n".join([*parts, table(head, rows)])
 
 
@@ -291,7 +302,9 @@ def called(call: ast.Call) -> str:
 def rules_of(name: str, seen: tuple[str, ...] = ()) -> Iterator[str]:
     """Rules of agents that a function of the month calls, in order: `Class.rule`."""
     for call in in_order(functions()[name][1]):
-        if called(call) in functions() and called(call) not in (*seen, name):
+        if called(call) == "owners_do":
+            yield "Owner." + ast.literal_eval(call.args[1])
+        elif called(call) in functions() and called(call) not in (*seen, name):
             yield from rules_of(called(call), (*seen, name))
         elif isinstance(call.func, ast.Attribute) and call.func.attr in ("do", "ask") and call.args:
             rule = call.args[0]
@@ -441,10 +454,16 @@ PASSED = {
     "teaching": "Teaching",
     "threat": "Threat",
     "workplace": "Workplace",
+    "site": "Site",
+    "terms": "Terms",
+    ("Programme", "news"): "Announcement",
     ("Lab", "news"): "ReleaseNews",
     ("Investor", "news"): "PublicNews",
 }
 """Records that rules are passed, by the name of the argument, or by class and name."""
+
+IN_PHASE = {"Offer": "tokens"}
+"""Phase of a record whose name another phase uses too."""
 
 
 def rules() -> str:
@@ -470,17 +489,17 @@ def rules() -> str:
 WHAT_IS_PASSED = """## What a rule is passed
 
 Besides the parameters `p`, a rule is passed numbers, or a record of what an agent in its place can know. A record with a row per
-lab (L,), per lab and tier (L, T) or per regulator (R,) shows a rule only its own row; products, assets and public news are the
-same for all."""
+owner (K,), per programme (P,), per lab (L,), per lab and tier (L, T) or per regulator (R,) shows a rule only its own row;
+products, assets and public news are the same for all."""
 
 
 def passed_record(name: str) -> str:
     """A record of `abm.market.phases`: what it is, and its entries with the comments in its source."""
     paths = sorted((SOURCES / "market" / "phases").glob("*.py"))
     nodes = [(path, node) for path in paths for node in syntax(path).body if isinstance(node, ast.ClassDef)]
-    path, node = next((path, node) for path, node in nodes if node.name == name)
+    path, node = next((p, n) for p, n in nodes if n.name == name and IN_PHASE.get(name, p.stem) == p.stem)
     source = path.read_text(encoding="utf-8").splitlines()[node.lineno : node.end_lineno]
-    entries = [match.groups() for line in source if (match := re.match(r"    (\w+): Any(?:  # (.*))?$", line))]
+    entries = [match.groups() for line in source if (match := re.match(r"    (\w+): [^#]+?(?:  # (.*))?$", line))]
     about = " ".join((ast.get_docstring(node) or "").split())
     listed = ", ".join(f"`{entry}`" for entry, _ in entries) + "."
     if any(comment for _, comment in entries):

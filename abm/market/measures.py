@@ -1,4 +1,4 @@
-"""The table of observables: unit and meaning of every number that a run reports each month."""
+"""The table of observables: unit, meaning and sane range of every number that a run reports each month."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,41 +8,58 @@ from typing import Any, NamedTuple
 class Measure(NamedTuple):
     unit: str
     meaning: str
+    sane: tuple[float, float] | None = None
+    """Lowest and highest plausible value, in the unit; a run that leaves the range raises an alarm. None: no range."""
     undefined: bool = False
     """Whether it may have no value, so that NaN is a valid result and not a failure."""
 
 
+# Sane ranges are those of the industry from 2023 to 2032, whatever the model gives today. Where a definition sets limits,
+# they are the range; money and stocks end about an order of magnitude beyond what has been observed or forecast.
+
 _PRICING_POWER = {
-    "lerner_closed": ("", "Lerner index (p - c)/p of closed models, weighted by sales"),
-    "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales"),
+    "lerner_closed": ("", "Lerner index (p - c)/p of closed models, weighted by sales", (-1, 1)),
+    "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales", (-1, 1)),
     "lerner_basket": (
         "",
         "Lerner index on each segment's current purchases, weighted by its spending on closed models before the shock",
+        (-1, 1),
     ),
-    "closed_premium": ("ln", "log price of closed models over the cheapest open model of equal capability"),
+    "closed_premium": ("ln", "log price of closed models over the cheapest open model of equal capability", (-3, 5)),
     "contestable_share": (
         "share of spending",
         "segments whose best open offer is within one switching cost of the best closed one",
+        (0, 1),
     ),
-    "closed_profit": ("$ M per month", "profit of closed labs"),
-    "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute"),
-    "closed_margin_share": ("share", "closed labs' share of the margin of token sales over the cost of serving"),
-    "open_token_share": ("share", "open models' share of tokens"),
-    "open_revenue_share": ("share", "open models' share of spending on tokens"),
-    "open_developer_share": ("share", "open models' share of the tokens of developers, the price-sensitive segments"),
-    "hhi": ("", "Herfindahl-Hirschman index of labs' token sales"),
-    "token_volume": ("M tokens per month", "tokens used"),
-    "token_revenue": ("$ M per month", "spending on tokens"),
+    "closed_profit": ("$ M per month", "profit of closed labs", (-5e4, 1e5)),
+    "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute", (-10, 50)),
+    "closed_margin_share": (
+        "share",
+        "closed labs' share of the margin of token sales over the cost of serving",
+        (0, 1),
+    ),
+    "open_token_share": ("share", "open models' share of tokens", (0, 1)),
+    "open_revenue_share": ("share", "open models' share of spending on tokens", (0, 1)),
+    "open_developer_share": (
+        "share",
+        "open models' share of the tokens of developers, the price-sensitive segments",
+        (0, 1),
+    ),
+    "hhi": ("", "Herfindahl-Hirschman index of labs' token sales", (0, 1)),
+    "token_volume": ("M tokens per month", "tokens used", (1e5, 1e14)),
+    "token_revenue": ("$ M per month", "spending on tokens", (1, 3e5)),
 }
 _PRICES = {
-    "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending"),
-    "frontier_price": ("$ per M tokens", "list price of the most capable model"),
-    "mean_price_paid": ("$ per M tokens", "average price paid"),
-    "price_revisions": ("share of products", "list prices changed this month without a release"),
+    # A fall by a factor of a thousand a year for five years; observed are factors of 9 to 900.
+    "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending", (1e-15, 100)),
+    "frontier_price": ("$ per M tokens", "list price of the most capable model", (0.1, 1e3)),
+    "mean_price_paid": ("$ per M tokens", "average price paid", (1e-3, 100)),
+    "price_revisions": ("share of products", "list prices changed this month without a release", (0, 1)),
     **{
         f"price_at_k{k}": (
             "$ per M tokens",
             f"cheapest list price at capability {k} or more (undefined before the first)",
+            (1e-5, 1e3),
             True,
         )
         for k in range(7)
@@ -52,80 +69,94 @@ _RACE = {
     "frontier": (
         "nats",
         "best capability on sale, ln effective compute relative to the frontier of January 2023; -30 if none",
+        (-1, 40),
     ),
-    "open_frontier": ("nats", "best open capability on sale; -30 if none"),
-    "open_closed_gap": ("nats", "frontier minus open frontier"),
+    "open_frontier": ("nats", "best open capability on sale; -30 if none", (-5, 40)),
+    "open_closed_gap": ("nats", "frontier minus open frontier", (-5, 10)),
     "open_closed_lag": (
         "months",
         "time since a closed model first reached the open frontier's capability, counted from the start of the run",
+        (0, 60),
     ),
-    "us_china_gap": ("nats", "best capability on sale from the United States minus that from China"),
-    "research_intensity": ("", "mean research effort relative to the industry's trend"),
-    "research_to_sales": ("", "research spending over sales"),
-    "research_spending": ("$ M per month", "research wages of labs"),
-    "option_multiple": ("", "value over cost at which labs invest (Dixit and Pindyck), mean over labs"),
-    "releases": ("per month", "tiers released"),
-    "distillation_volume": ("M exchanges per month", "exchanges of students with teachers"),
-    "distilled_share": ("", "share of released capability owed to teachers or copied weights, mean over labs"),
-    "vigilance": ("", "mean defence of labs against distillation"),
+    "us_china_gap": ("nats", "best capability on sale from the United States minus that from China", (-5, 10)),
+    "research_intensity": ("", "mean research effort relative to the industry's trend", (0, 5)),
+    # Industries that spend less than half a per cent of their sales on research count as low-tech.
+    "research_to_sales": ("", "research spending over sales", (0.005, 20)),
+    "research_spending": ("$ M per month", "research wages of labs", (10, 2e4)),
+    "option_multiple": ("", "value over cost at which labs invest (Dixit and Pindyck), mean over labs", (1, 10)),
+    "releases": ("per month", "tiers released", (0, 100)),
+    "distillation_volume": ("M exchanges per month", "exchanges of students with teachers", (0, 1e4)),
+    "distilled_share": ("", "share of released capability owed to teachers or copied weights, mean over labs", (0, 1)),
+    "vigilance": ("", "mean defence of labs against distillation", (0, 5)),
 }
 _CHIPS = {
-    "leader_revenue": ("$ M per month", "sales of the leading chip vendor"),
-    "leader_margin": ("", "gross margin of the leading chip vendor"),
-    "hardware_share": ("share", "chip vendors' share of the gross margins of vendors and labs together"),
-    "leader_profit": ("$ M per month", "profit of the leading chip vendor"),
-    "chip_revenue": ("$ M per month", "sales of all chip vendors"),
-    "chip_profit": ("$ M per month", "profit of all chip vendors"),
-    "chip_price": ("$ M per H100e", "leading vendor's price of compute"),
-    "chip_margin": ("", "gross margin of all vendors, weighted by sales"),
-    "chip_orders": ("H100e per month", "compute ordered"),
-    "chip_deliveries": ("H100e per month", "effective compute delivered"),
-    "lead_time": ("months", "leading vendor's backlog over its capacity"),
-    "leader_share": ("share", "leading vendor's share of sales"),
-    "china_share": ("share", "China's share of the leading vendor's deliveries"),
-    "capex": ("$ M per month", "spending of all owners on chips"),
-    "stranded_value": ("$ M", "book value of machines above the price of new ones for the work they do"),
+    "leader_revenue": ("$ M per month", "sales of the leading chip vendor", (100, 3e5)),
+    "leader_margin": ("", "gross margin of the leading chip vendor", (0, 0.95)),
+    "hardware_share": ("share", "chip vendors' share of the gross margins of vendors and labs together", (0, 1)),
+    "leader_profit": ("$ M per month", "profit of the leading chip vendor", (-1e4, 2e5)),
+    "chip_revenue": ("$ M per month", "sales of all chip vendors", (100, 3e5)),
+    "chip_profit": ("$ M per month", "profit of all chip vendors", (-1e4, 2e5)),
+    "chip_price": ("$ M per H100e", "leading vendor's price of compute", (3e-4, 0.1)),
+    "chip_margin": ("", "gross margin of all vendors, weighted by sales", (0, 0.95)),
+    "chip_orders": ("H100e per month", "compute ordered", (0, 1e9)),
+    "chip_deliveries": ("H100e per month", "effective compute delivered", (0, 1e9)),
+    "lead_time": ("months", "leading vendor's backlog over its capacity", (0, 30)),
+    "leader_share": ("share", "leading vendor's share of sales", (0, 1)),
+    "china_share": ("share", "China's share of the leading vendor's deliveries", (0, 1)),
+    "capex": ("$ M per month", "spending of all owners on chips", (100, 3e5)),
+    "stranded_value": ("$ M", "book value of machines above the price of new ones for the work they do", (0, 1e6)),
 }
 _COMPUTE = {
-    "compute_installed": ("H100e", "machines in their places, of all owners"),
-    "compute_waiting": ("H100e", "machines delivered that wait for a place"),
-    "compute_china": ("H100e", "machines in China"),
-    "compute_utilisation": ("", "share of the machines in their places that run"),
-    "machines_platforms": ("H100e", "machines of the four large platforms"),
-    "machines_programmes": ("H100e", "machines of announced programmes"),
-    "machines_labs": ("H100e", "machines that labs own"),
-    "training_share": ("share", "machines that train, of those that run"),
-    "serving_share": ("share", "machines that serve tokens, of those that run"),
-    "rental_price": ("$ M per H100e month", "spot rent in the United States"),
-    "contract_price": ("$ M per H100e month", "rent of a contract for a year in the United States"),
-    "rental_price_china": ("$ M per H100e month", "spot rent in China"),
-    "rent_over_cost": ("", "spot rent over the user cost of a new machine, United States"),
-    "places": ("GW", "powered places"),
-    "places_building": ("GW", "places between order and power"),
-    "power_at_work": ("GW", "power that running machines draw"),
-    "power_price": ("$ per MWh", "price of power, United States"),
+    "compute_installed": ("H100e", "machines in their places, of all owners", (1e5, 1e10)),
+    "compute_waiting": ("H100e", "machines delivered that wait for a place", (0, 1e9)),
+    "compute_china": ("H100e", "machines in China", (1e3, 1e10)),
+    # Machines stand idle only where rent does not cover their energy.
+    "compute_utilisation": ("", "share of the machines in their places that run", (0.5, 1)),
+    "machines_platforms": ("H100e", "machines of the four large platforms", (1e4, 1e10)),
+    "machines_programmes": ("H100e", "machines of announced programmes", (0, 1e9)),
+    "machines_labs": ("H100e", "machines that labs own", (0, 1e9)),
+    "training_share": ("share", "machines that train, of those that run", (0, 1)),
+    "serving_share": ("share", "machines that serve tokens, of those that run", (0, 1)),
+    "rental_price": ("$ M per H100e month", "spot rent in the United States", (5e-5, 0.01)),
+    "contract_price": ("$ M per H100e month", "rent of a contract for a year in the United States", (5e-5, 0.01)),
+    "rental_price_china": ("$ M per H100e month", "spot rent in China", (5e-5, 0.03)),
+    # Free entry keeps rent near user cost; in the scarcity of 2023 it was three times as high.
+    "rent_over_cost": ("", "spot rent over the user cost of a new machine, United States", (0.4, 4)),
+    "places": ("GW", "powered places", (0.1, 500)),
+    "places_building": ("GW", "places between order and power", (0, 500)),
+    # The world's power stations average 3,500 GW.
+    "power_at_work": ("GW", "power that running machines draw", (0.1, 350)),
+    "power_price": ("$ per MWh", "price of power, United States", (10, 400)),
     "additionality": (
         "",
         "places of programmes that others would not have built, as a share (undefined without any)",
+        (0, 1),
         True,
     ),
-    "growth_expected": ("per year", "growth of machines wanted at a given rent that owners expect, United States"),
-    "serving_efficiency": ("nats", "inference efficiency since January 2023"),
+    "growth_expected": (
+        "per year",
+        "growth of machines wanted at a given rent that owners expect, United States",
+        (-1, 2),
+    ),
+    "serving_efficiency": ("nats", "inference efficiency since January 2023", (-1, 20)),
 }
 _ENFORCEMENT = {
-    "detections": ("per month", "students caught distilling"),
-    "suits_lost": ("per month", "suits lost by students"),
-    "damages": ("$ M per month", "damages paid"),
-    "active_labs": ("labs", "labs in business"),
-    "active_closed_labs": ("labs", "closed labs in business"),
-    "entries": ("per month", "entrants"),
-    "exits": ("per month", "labs that left"),
-    "lab_cash": ("$ M", "cash of labs"),
-    "ip_strength": ("", "IP strength, mean over jurisdictions"),
+    "detections": ("per month", "students caught distilling", (0, 50)),
+    "suits_lost": ("per month", "suits lost by students", (0, 20)),
+    # The largest settlement so far, over pirated books, was 1.5 $ B.
+    "damages": ("$ M per month", "damages paid", (0, 5e3)),
+    "active_labs": ("labs", "labs in business", (1, 500)),
+    "active_closed_labs": ("labs", "closed labs in business", (1, 200)),
+    "entries": ("per month", "entrants", (0, 50)),
+    "exits": ("per month", "labs that left", (0, 50)),
+    # All large platforms together hold about half of the upper limit.
+    "lab_cash": ("$ M", "cash of labs", (0, 1e6)),
+    "ip_strength": ("", "IP strength, mean over jurisdictions", (0, 1)),
 }
 _BELIEFS_AND_EQUITIES = {
+    # 50 $ T is about half of the value of the world's listed shares.
     **{
-        f"equity_{layer}": ("$ M", f"market value of {words}")
+        f"equity_{layer}": ("$ M", f"market value of {words}", (1e3, 5e7))
         for layer, words in {
             "leader": "the leading chip vendor",
             "chips": "chip vendors",
@@ -139,34 +170,47 @@ _BELIEFS_AND_EQUITIES = {
     "belief_dispersion": (
         "nats",
         "standard deviation of beliefs across investors, mean over the questions except credibility",
+        (0, 3),
     ),
-    "posterior_variance": ("nats^2", "mean variance of investors' own beliefs"),
-    "winner_entropy": ("nats", "entropy of the market's beliefs about who wins (all questions except credibility)"),
-    "attention": ("share of wealth", "investors who follow the news at the end of the month"),
-    "trend_share": ("", "weight of the trend strategy"),
-    "belief_intensity": ("nats", "mean belief: compute intensity of the future"),
-    "belief_appropriability": ("nats", "mean belief: closed labs keep the rents"),
-    "belief_tightness": ("nats", "mean belief: tightness of policy"),
-    "belief_credibility": ("logits", "mean belief: credibility of cost claims"),
+    "posterior_variance": ("nats^2", "mean variance of investors' own beliefs", (0, 10)),
+    "winner_entropy": (
+        "nats",
+        "entropy of the market's beliefs about who wins (all questions except credibility)",
+        (0, 0.7),
+    ),
+    "attention": ("share of wealth", "investors who follow the news at the end of the month", (0, 1)),
+    "trend_share": ("", "weight of the trend strategy", (0, 1)),
+    "belief_intensity": ("nats", "mean belief: compute intensity of the future", (-5, 5)),
+    "belief_appropriability": ("nats", "mean belief: closed labs keep the rents", (-5, 5)),
+    "belief_tightness": ("nats", "mean belief: tightness of policy", (-5, 5)),
+    "belief_credibility": ("logits", "mean belief: credibility of cost claims", (-5, 5)),
 }
 _WELFARE = {
+    # World output is about 10 $ T a month: users gain at most a tenth of it.
     "consumer_surplus": (
         "$ M per month",
         "gain of users over the status quo, net of payments for tokens, fees and applications",
+        (-1e4, 1e6),
     ),
     "producer_surplus": (
         "$ M per month",
         "profits of labs, vendors and layers from AI minus machines bought; power at cost",
+        (-3e5, 3e5),
     ),
-    "work_surplus": ("$ M per month", "gain of those who use machines for other work over its price"),
-    "research_spillover": ("$ M per month", "social return to research beyond the private one; not in welfare"),
-    "compliance_cost": ("$ M per month", "fees and costs of compliance; already in profits"),
-    "delay_loss": ("$ M per month", "interest on machines that wait for a place; not in welfare"),
-    "welfare": ("$ M per month", "consumer and producer surplus, and that of other work"),
+    "work_surplus": ("$ M per month", "gain of those who use machines for other work over its price", (0, 3e6)),
+    "research_spillover": (
+        "$ M per month",
+        "social return to research beyond the private one; not in welfare",
+        (0, 1e5),
+    ),
+    "compliance_cost": ("$ M per month", "fees and costs of compliance; already in profits", (0, 1e4)),
+    "delay_loss": ("$ M per month", "interest on machines that wait for a place; not in welfare", (0, 1e4)),
+    "welfare": ("$ M per month", "consumer and producer surplus, and that of other work", (-3e5, 3e6)),
     **{
         f"welfare_{where}": (
             "$ M per month",
             f"users, labs and vendors at home in {name}; without the listed layers, which have no home",
+            (-3e5, 1e6),
         )
         for where, name in {
             "us": "the United States",
@@ -177,8 +221,12 @@ _WELFARE = {
     },
 }
 _CHECKS = {
-    "money_residual": ("", "largest violation of a money identity, relative to flows: zero up to rounding"),
-    "compute_residual": ("", "violation of the compute identity, relative to the stock: zero up to rounding"),
+    "money_residual": ("", "largest violation of a money identity, relative to flows: zero up to rounding", (0, 1e-8)),
+    "compute_residual": (
+        "",
+        "violation of the compute identity, relative to the stock: zero up to rounding",
+        (0, 1e-8),
+    ),
 }
 
 GROUPS: dict[str, dict[str, tuple[Any, ...]]] = {

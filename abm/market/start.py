@@ -119,7 +119,7 @@ def first_machines(vendors: Group, labs: Group, p: Values, sizes: dict[str, int]
             "backlog": orders,
         }
 
-    backlog = value_of("chips_on_order") * vendors.capacity
+    backlog = value_of("chips_on_order") * owned.sum() * vendors.capacity / vendors.capacity.sum()
     here = vendors.home[None, :] == np.array(values_of("operator_home", n))[:, None]
     sells = here | (vendors.home == 0)  # only those of the United States sell abroad
     of_vendor = jnp.where(sells, share[:, None], 0.0)

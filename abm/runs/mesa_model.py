@@ -19,6 +19,7 @@ from abm.market.measures import MEASURES
 from abm.market.phases.accounts import close_labs
 from abm.market.state import Market
 from abm.parameters import Parameters
+from abm.runs.alarms import table_of, warn_of_alarms
 from abm.runs.guards import HIGHEST_PRICE, check_run
 from abm.runs.model_arguments import by_name, seed_of, whole_months, with_keywords
 from abm.runs.months import first_market_of, one_month, values_on_device
@@ -149,6 +150,8 @@ class MarketModel(mesa.Model):
         if self._rows:  # users may hold agents: tell an exit from a later entrant in the same slot
             self._refresh_agents()
         self.datacollector.collect(self)
+        if self.month >= self.setup.months:
+            warn_of_alarms([self.frame()])
 
     def _check_end(self) -> None:
         if self.month >= self.setup.months:
@@ -255,6 +258,10 @@ class MarketModel(mesa.Model):
         import pandas as pd
 
         return pd.DataFrame(self._reports, index=months_index(self.month))
+
+    def alarms(self) -> Any:
+        """Observables that have left their sane range so far, as `Result.alarms`."""
+        return table_of(self.frame())
 
     def network(self, layers: tuple[str, ...] | None = None) -> Any:
         """The current multilayer network, a `networkx.MultiDiGraph`."""

@@ -100,6 +100,12 @@ class Result:
 
         return network_of(self.market(month), self.setup)
 
+    def alarms(self) -> pd.DataFrame:
+        """Observables that leave their sane range, earliest first: date and value there, and the range (low, high)."""
+        from abm.runs.alarms import table_of
+
+        return table_of(self.report.observables)
+
     def policy(self) -> pd.DataFrame:
         """Every change of a policy instrument or parameter: instrument, jurisdiction, from, to, date, set_by."""
         return policy_of(self.setup)
@@ -179,6 +185,16 @@ class Ensemble:
                 "every run of this ensemble has its own parameters: use abm.simulate(...).policy() for one of them"
             )
         return policy_of(self.setup)
+
+    def alarms(self) -> pd.DataFrame:
+        """Observables that leave their sane range in any run, earliest first; `runs` counts the runs that do.
+
+        Date and value are those of the first run that leaves the range. An ensemble that a sweep stored has only the
+        observables that were kept; the column `alarms` of `Results.runs` is made from all.
+        """
+        from abm.runs.alarms import table_of
+
+        return table_of(self.out["observables"])
 
     def failures(self) -> list[int]:
         """Seeds of runs in which an observable that must have a value is not finite."""

@@ -15,6 +15,7 @@ import numpy as np
 from abm.engine import floats_of, run_many, runs_together, seed_words
 from abm.market.month import Month
 from abm.parameters import Parameters
+from abm.runs.alarms import warn_of_alarms
 from abm.runs.guards import check_finite, check_run, warn_of_prices
 from abm.runs.months import months_of
 from abm.runs.policy import inert, overridden, warn
@@ -75,6 +76,7 @@ def simulate(
     report = jax.tree.map(lambda *rows: np.stack([np.asarray(r) for r in rows]), *reports)
     report = report._replace(observables=dict(report.observables))
     check_run(report, setup, seed)
+    warn_of_alarms([report.observables])
     return Result(setup, seed, report, compiled, rules)
 
 
@@ -163,6 +165,7 @@ def ensembles(
     for result in results:
         check_finite({name: result[name] for name in result.names}, result.setup, seeds)
         warn_of_prices(result.out["observables"], seeds)
+    warn_of_alarms([result.out["observables"] for result in results], len(results) * len(seeds))
     return results
 
 

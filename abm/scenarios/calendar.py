@@ -26,6 +26,11 @@ def month_of(date: dt.date) -> int:
     return (date.year - FIRST_YEAR) * 12 + date.month - 1
 
 
+def first_day(month: int) -> dt.date:
+    """First calendar day of a model month."""
+    return dt.date(FIRST_YEAR + month // 12, month % 12 + 1, 1)
+
+
 @cache
 def market_holidays(year: int) -> frozenset[dt.date]:
     """Weekdays of `year` on which the New York Stock Exchange is closed under its rule 7.2, as in force since 2022."""
@@ -88,7 +93,7 @@ def date_of(month: int, day: int = 0) -> dt.date:
     """
     if not 0 <= day < DAYS:
         raise ValueError(f"a month has trading days 0 to {DAYS - 1}, not {day}")
-    date = dt.date(FIRST_YEAR + month // 12, month % 12 + 1, 1)
+    date = first_day(month)
     sessions: list[dt.date] = []
     while month_of(date) == month and len(sessions) <= day:
         if is_trading_day(date):

@@ -15,7 +15,19 @@ from abm.support.messages import did_you_mean, shortened
 
 OBSERVABLES = ("lerner_closed", "open_token_share", "welfare")
 COLUMNS = (
-    *("run_id", "point", "point_id", "scenario", "replication", "seed", "status", "error", "seconds", "month"),
+    *(
+        "run_id",
+        "point",
+        "point_id",
+        "scenario",
+        "replication",
+        "seed",
+        "status",
+        "error",
+        "seconds",
+        "alarms",
+        "month",
+    ),
     *("good", "there"),
 )
 """Column names of result tables, including temporary ones."""

@@ -14,6 +14,7 @@ import numpy as np
 from abm.data import draws
 from abm.market.measures import UNDEFINED
 from abm.runs import event_study
+from abm.runs.alarms import outside
 from abm.runs.results import Ensemble
 from abm.scenarios.calendar import month_of, trading_day
 from abm.support.axes import DAYS
@@ -114,11 +115,12 @@ def try_runs(
         row = [run.id for run in runs].index(name)
         series[observables[0]] = np.array(series[observables[0]])  # results are read-only
         series[observables[0]][row, -1] = np.nan
-    problems = nonfinite(series)
+    problems, alarms = nonfinite(series), outside(series)
     for row, run in enumerate(runs):
         problem = problems.get(row, "")
         values = {name: np.array(series[name][row]) for name in columns} | {k: v[row] for k, v in listed.items()}
-        outcomes.add(run, "nonfinite" if problem else "ok", problem, seconds, values)
+        names = ", ".join(name for name, mask in alarms.items() if mask[row].any())
+        outcomes.add(run, "nonfinite" if problem else "ok", problem, seconds, values, names)
 
 
 def run_chunk(

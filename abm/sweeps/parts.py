@@ -1,6 +1,6 @@
 """Parts of a sweep: two Parquet files per chunk of runs, each with a record of its content and provenance.
 
-    parts/NAME.runs.parquet    one row per run: point, replication, seed, status, error, seconds, outcomes
+    parts/NAME.runs.parquet    one row per run: point, replication, seed, status, error, seconds, alarms, outcomes
     parts/NAME.panel.parquet   one row per run and month: observables, and lists of daily returns and products if wanted
 
 The record is JSON in the file's metadata. Both files record the number of rows and the code and packages that produced them
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from abm.sweeps.record import ChunkRecord
 
 COLUMNS = ("run_id", "point_id", "replication", "seed", "status", "error", "seconds")
-"""Columns of a runs table; outcomes follow."""
+"""Columns of a runs table; `ALARMS` (which parts of earlier versions lack) and outcomes follow."""
+ALARMS = "alarms"
 SEED = COLUMNS.index("seed")
-TEXTS = ["run_id", "point_id", "scenario", "status", "error"]
+TEXTS = ["run_id", "point_id", "scenario", "status", "error", ALARMS]
 RECORD = b"ai-market-abm"
 """Metadata key of the record."""
 RUNS_RECORD = {"made_with": dict, "rows": int, "digest": str, "panel": str | None}
@@ -136,7 +137,7 @@ def runs_schema(sweep: Sweep) -> pa.Schema:
 
     text, number = pa.string(), pa.float64()
     first = dict(zip(COLUMNS, (text, text, pa.int32(), pa.int64(), text, text, number), strict=True))
-    return pa.schema({**first, **dict.fromkeys(sweep.columns, number)})
+    return pa.schema({**first, ALARMS: text, **dict.fromkeys(sweep.columns, number)})
 
 
 def panel_schema(observables: Sequence[str]) -> pa.Schema:
@@ -159,6 +160,7 @@ def runs_table(plan: Plan, points: dict[int, Point], outcomes: ChunkRecord) -> p
         outcomes.status,
         outcomes.error,
         outcomes.seconds,
+        outcomes.alarms,
     ]
     columns += [
         [outcome.of_run(values) if values else None for values in outcomes.values]
@@ -238,6 +240,8 @@ def read_part(path: Path, sweep: Sweep, thorough: bool, verify: bool) -> Part | 
     runs, record = read_runs(path, verify)
     if not {*sweep.columns} <= {*runs.column_names}:
         return None
+    if ALARMS not in runs.column_names:
+        runs = runs.append_column(ALARMS, pa.nulls(runs.num_rows, pa.string()))
     try:
         schema = runs_schema(sweep)
         runs = runs.select(schema.names).cast(schema.set(SEED, runs.schema.field("seed")))
@@ -333,10 +337,8 @@ def parquet(path: Path, most_rows: int = MOST_ROWS, mend: str = MEND) -> Iterato
 
 def record_of(file: pq.ParquetFile, kinds: dict[str, Any]) -> dict[str, Any]:
     """Metadata record of a part; empty if written by an earlier version. Raises ValueError if it is damaged."""
-    both = (
-        file.metadata.metadata,
-        file.schema_arrow.metadata,
-    )  # stored in both, so that one changed byte does not hide it
+    # Stored in both, so that one changed byte does not hide it.
+    both = file.metadata.metadata, file.schema_arrow.metadata
     text = next((metadata[RECORD] for metadata in both if metadata and RECORD in metadata), None)
     if text is None:
         return {}

@@ -135,7 +135,8 @@ class Results:
         runs = runs.drop_duplicates("run_id").drop(columns="good")
         table = self._design.merge(runs, on="point_id", how="inner")
         table = table.sort_values(["point", "replication"], ignore_index=True)
-        return table[[*FIRST, *self.factors, *LAST, *(c for c in self.outcomes if c in table)]]
+        alarms = [parts.ALARMS] if table[parts.ALARMS].notna().any() else []  # parts of earlier versions have none
+        return table[[*FIRST, *self.factors, *LAST, *alarms, *(c for c in self.outcomes if c in table)]]
 
     def _numbered(self, runs: pd.DataFrame) -> pd.DataFrame:
         """Runs whose seed belongs to the sweep, renumbered to its present replications."""
@@ -168,7 +169,10 @@ class Results:
         return panels
 
     def runs(self) -> pd.DataFrame:
-        """One row per run, sorted by point and replication; failed runs have NaN outcomes and a `status` that says so."""
+        """One row per run, sorted by point and replication; failed runs have NaN outcomes and a `status` that says so.
+
+        `alarms`, where it is known, names the observables, kept or not, that leave their sane range: "hhi, lab_cash".
+        """
         return self._table.copy()
 
     def panel(self, observables: str | Sequence[str] | None = None) -> pd.DataFrame:
@@ -218,9 +222,8 @@ class Results:
     def to_xarray(self, observables: str | Sequence[str] | None = None) -> xr.Dataset:
         """Dataset (point, replication, month); scenario and factors are coordinates of point, `date` of month.
 
-        `date` is the first day of the month. Dates are datetime64, so that `.sel(date="2025-01")` and netCDF work.
-
-        Missing and failed runs are NaN; `status` (point, replication) tells them apart.
+        `date` is the first day of the month. Dates are datetime64, so that `.sel(date="2025-01")` and netCDF work. Missing
+        and failed runs are NaN; `status` (point, replication) tells them apart.
         """
         try:
             import xarray as xr
@@ -344,11 +347,9 @@ class Results:
         for value in (a, b):
             points = self._design[_is(self._design[factor], value)]
             if not len(points):
-                levels = self._design[factor].drop_duplicates().tolist()
-                ellipsis = ", ..." if len(levels) > 8 else ""
-                raise ValueError(
-                    f"{factor} is never {shortened(value)}; it takes {', '.join(map(str, levels[:8]))}{ellipsis}"
-                )
+                levels = [str(level) for level in self._design[factor].drop_duplicates()]
+                shown = ", ".join(levels[:8] + ["..."] * (len(levels) > 8))
+                raise ValueError(f"{factor} is never {shortened(value)}; it takes {shown}")
             runs = self._table[self._table["point"].isin(points["point"])]
             # Points of a design may coincide; they are then the same run.
             points = points.drop_duplicates(others)[others] if others else points[:1][[]]

@@ -14,10 +14,13 @@ from typer.testing import CliRunner
 
 import abm.calibration.fit_table
 import abm.experiments.reproductions
+import abm.runs.alarms
 import abm.runs.simulate
 from abm.cli.app import app
 from abm.experiments.reproductions import Reproduced, Reproduction
+from abm.market.measures import MEASURES, Measure
 from abm.market.month import Month
+from abm.runs.alarms import warn_of_alarms
 from abm.runs.results import Result
 from abm.scenarios.events import KINDS, Event
 from abm.support.workers import Broken
@@ -165,6 +168,24 @@ def test_warnings_of_a_run_are_printed_in_one_line(one_run, monkeypatch):
     result = runner.invoke(app, ["run", "--months", "31"])
     assert result.exit_code == 0
     assert "abm: warning: the price is 1e+30" in result.stderr.splitlines()
+
+
+def test_alarms_of_a_run_are_printed_one_to_a_line(one_run, monkeypatch):
+    usual, ranges = abm.runs.simulate.simulate, {"hhi": Measure("", "", (2, 3)), "releases": Measure("", "", (-2, -1))}
+
+    def simulate(*given, **more):
+        run = usual(*given, **more)
+        warn_of_alarms([run.report.observables])
+        return run
+
+    monkeypatch.setattr(abm.runs.simulate, "simulate", simulate)
+    monkeypatch.setattr(abm.runs.alarms, "MEASURES", ranges | {n: m for n, m in MEASURES.items() if n not in ranges})
+    lines = runner.invoke(app, ["run", "--months", "31"]).stderr.splitlines()
+    (start,) = (row for row, line in enumerate(lines) if line.startswith("abm: warning: observables outside"))
+    assert lines[start + 1].startswith("abm:   hhi = 0.") and lines[start + 1].endswith(
+        "in January 2023 (range 2 to 3)"
+    )
+    assert lines[start + 2].startswith("abm:   releases = ")
 
 
 @pytest.fixture

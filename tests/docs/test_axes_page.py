@@ -33,6 +33,10 @@ FIXED = {
     "month": (Setup.of().months, None),
     "delay": (start.HISTORY, None),
     "lag": (start.LONGEST_LAG, None),
+    "operator": (len(axes.OPERATORS), axes.OPERATORS),
+    "programme": (axes.PROGRAMMES, None),
+    "owner": (len(axes.OPERATORS) + axes.PROGRAMMES + len(Populations().cast().labs), None),
+    "generation": (axes.GENERATIONS, None),
     "product": (len(Populations().cast().labs) * axes.TIERS, None),
     "asset": (Populations().vendors + len(Populations().cast().labs) + 3, None),
     "layer": (3, ("power", "platforms", "applications")),
@@ -85,7 +89,7 @@ def test_fields_of_agents_are_listed_at_their_axes():
 
 def test_arrays_of_a_timeline_are_listed_at_their_axes():
     letter = {axis: cells[0] for axis, cells in tables()[0].items()}
-    for axis in ("day", "vendor", "lab", "jurisdiction", "question", "instrument"):
+    for axis in ("day", "vendor", "lab", "jurisdiction", "question", "instrument", "programme"):
         arrays = [f.name for f in dataclasses.fields(Timeline) if letter[axis] in f.metadata["axes"]]
         assert quoted(tables()[2][axis][1]) == arrays, axis
     assert all(f.metadata["axes"][0] == letter["month"] for f in dataclasses.fields(Timeline))
@@ -104,7 +108,7 @@ def test_records_have_the_axes_they_are_listed_at():
         ),
         Parameters().values(),
     )
-    records = ("Cloud", "Exchange", "Accounts")
+    records = ("Compute", "Exchange", "Accounts")
     shapes = {
         f"{record}.{name}": getattr(getattr(market, record.lower()), name).shape
         for record in records

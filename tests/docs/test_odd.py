@@ -17,19 +17,20 @@ def words(text):
 
 
 FUNCTIONS = words("ln exp sqrt min max clip pos tanh sinh asinh logistic logit log2 Phi softmax argmax whole if")
-INDICES = words("l t q v j i f r N Q h n")
-SUMS = words("sum_i sum_j sum_jq sum_jt sum_f sum_N sum_Q sum_q sum_r sum_t sum_v")
+INDICES = words("l t q v j i f r k G P N Q h n")
+SUMS = words("sum_i sum_j sum_jq sum_jt sum_f sum_G sum_N sum_Q sum_q sum_r sum_t sum_v")
 EXPLAINED = words(
-    """base_open frontier_1 input_claimed_cost input_release input_salience input_vigilance investment J L listed opening
-    region top top_open X_0 Y"""
+    """base_open frontier_1 frontier_serving input_claimed_cost input_release input_salience input_vigilance investment J L listed
+    opening serving_home top top_open was will_be X_0 Y"""
 )
 """Quantities in equations that are explained in the text around them."""
 PROSE = words(
-    """a active all and as assets at before below both bounds but China closed closing count day days each else elsewhere entries
-    flagships for from go greatest hear home in inf investors is it its lab labs layers least lies likewise list mean month
-    months neighbours news none not number of on one oneself open or other others otherwise over plus prices products
-    question record releases same slot slots somebody stages States sum than that the their them then there those tiers
-    times to trust u unforced United US us vendors where whose with without x z"""
+    """a active all and as assets at before below both bounds but China closed closing count day days each else elsewhere
+    entries flagships for from generations go greatest hear home in inf investors is it its lab labs later layers least
+    lies likewise list mean month months neighbours news none not number of on one oneself open operators or other
+    others otherwise over owners plus prices products programmes question record releases same six slot slots somebody
+    stages States sum than that the their them then there those tiers times to trust u unforced United US us vendors
+    where whose with without x z"""
 )
 
 
@@ -109,7 +110,7 @@ def test_all_elements_and_design_concepts_are_present():
 
 
 def test_schedule_and_draws_are_complete():
-    """The schedule has eight phases and the observation; the table of draws lists every draw in the code."""
+    """The schedule has nine phases and the observation; the table of draws lists every draw in the code."""
     schedule = builder().schedule()
     assert re.findall(r"^\| (\d)\. ", schedule, flags=re.MULTILINE) == list("123456789")
     sources = [p for p in (DOCS.parent / "abm").rglob("*.py") if not {"engine", "validation"} & set(p.parts)]
@@ -171,7 +172,7 @@ def test_everything_is_used_in_the_text():
 def test_observables_are_explained():
     from abm.market.measures import MEASURES
 
-    text = prose().split("### 7.9 ")[1] + prose().split("## 7. ")[1]
+    text = prose().split("### 7.10 ")[1] + prose().split("## 7. ")[1]
     families = (
         "lerner_",
         "price_at_k",
@@ -184,4 +185,4 @@ def test_observables_are_explained():
         "leader_",
     )
     missing = [n for n in MEASURES if not n.startswith(families) and not re.search(rf"\b{n}\b", text)]
-    assert not missing, f"say in docs/ODD.md, section 7.9, how it is computed: {missing}"
+    assert not missing, f"say in docs/ODD.md, section 7.10, how it is computed: {missing}"

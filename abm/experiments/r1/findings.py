@@ -219,8 +219,22 @@ def _chips(numbers: Findings, rows: pd.DataFrame, runs: dict[str, Ensemble]) -> 
     if ("no_stargate", "chip_orders", end) in rows.index:
         stargate = effect("Stargate on installed", "no_stargate", "compute_installed", end, "compute installed")
         revenue = effect("Stargate on revenue", "no_stargate", "chip_revenue", end, "the vendors' revenue")
-        sentences.append(f"In {end} Stargate, announced a day after R1, {stargate} and {revenue}.")
+        rent = effect("Stargate on rent", "no_stargate", "rental_price", end, "the rent of machines")
+        added = numbers.say(
+            "additionality of programmes", 100 * _last_year(runs["baseline"], "additionality", last), "%"
+        )
+        sentences.append(
+            f"In {end} Stargate, announced a day after R1, {stargate}, {rent} and {revenue}. At the end of 2025 {added} of the"
+            " places of announced programmes are places that others would not have built."
+        )
     return sentences
+
+
+def _last_year(runs: Ensemble, observable: str, end: int) -> float:
+    """Mean of an observable over runs in month `end` - 1; NaN where no run defines it."""
+    values = runs[observable][:, end - 1]
+    known = np.isfinite(values)
+    return float(values[known].mean()) if known.any() else np.nan
 
 
 def _interval(values: np.ndarray) -> dict[str, Any]:

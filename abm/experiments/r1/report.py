@@ -16,6 +16,7 @@ from abm.experiments import html
 from abm.experiments.html import Section, bullets, paragraph, picture, table
 from abm.experiments.manifest import manifest
 from abm.experiments.r1 import tables
+from abm.experiments.r1.changes import changes, what_changed
 from abm.experiments.r1.findings import Narrative, tell
 from abm.experiments.reproductions import Progress, Reproduced
 from abm.figures import beliefs, chips, crash, list_prices, markups
@@ -86,7 +87,7 @@ def write(
     targets = tables.targets(baseline)
     narrative = tell(runs, paired, numbers["crash_mechanisms"], ranks, numbers["event_window"], targets)
     frames = numbers | {"paired_differences": paired, "paired_monthly": tables.monthly_differences(baseline, others)}
-    frames |= {"crash_signs": ranks, "numbers_in_text": narrative.numbers}
+    frames |= {"crash_signs": ranks, "numbers_in_text": narrative.numbers, "what_changed": changes(paired)}
     if targets is not None:
         frames["targets"] = targets
     files = [save_table(folder, name, frame) for name, frame in frames.items()]
@@ -212,6 +213,7 @@ def page_of(
         ),
         Section("Chip demand", [bullets(narrative.chips), figure("jevons")]),
         Section("Beliefs", [bullets(narrative.beliefs), figure("belief_dispersion")]),
+        *([Section("What changed", [what_changed(before)])] if len(before := changes(paired)) else []),
         Section("What does not fit", [bullets(narrative.misses), *([fit(targets)] if targets is not None else [])]),
         Section("Methods", [paragraph(line) for line in method(runs)]),
     ]

@@ -37,6 +37,9 @@ COMPARED = (
     "chip_revenue",
     "leader_margin",
     "rental_price",
+    "rent_over_cost",
+    "lead_time",
+    "places",
     "capex",
     "equity_chips",
     "belief_dispersion",
@@ -60,6 +63,8 @@ IN_LOGS = (
     "chip_orders",
     "chip_revenue",
     "rental_price",
+    "rent_over_cost",
+    "places",
     "capex",
     "equity_chips",
 )
