@@ -89,7 +89,7 @@ def first_market(
         infrastructure=layers,
         operators=operators,
         programmes=populations.group("programmes", sizes, {}),
-        compute=first_compute(operators, lab_group, p),
+        compute=first_compute(vendors, operators, lab_group, p),
         exchange=first_exchange(vendors, lab_group, layers, p),
         accounts=accounts,
         flows=flows,
@@ -122,7 +122,9 @@ def first_machines(
 
     backlog = value_of("chips_on_order") * owned.sum() * vendors.capacity / vendors.capacity.sum()
     here = vendors.home[None, :] == np.array(values_of("operator_home", n))[:, None]
+    designs = np.array(values_of("operator_designs", n)) > 0
     sells = here | (vendors.home == 0)  # only those of the United States sell abroad
+    sells = sells & (vendors.merchant | designs[:, None])
     of_vendor = jnp.where(sells, share[:, None], 0.0)
     of_vendor = of_vendor / of_vendor.sum(0)
     operators = populations.group(
@@ -131,6 +133,7 @@ def first_machines(
         {
             "home": np.array(values_of("operator_home", n), dtype=int),
             "order_share": np.array(values_of("operator_orders", n)),
+            "designs": designs,
         }
         | holdings(jnp.asarray(owned), of_vendor * backlog),
     )
@@ -138,7 +141,7 @@ def first_machines(
     return operators, labs, vendors.replace(backlog=backlog)
 
 
-def first_compute(operators: Group, labs: Group, p: Values) -> Compute:
+def first_compute(vendors: Group, operators: Group, labs: Group, p: Values) -> Compute:
     """Markets for machines at the starting rent, at which other work wants what training leaves."""
     size = len(JURISDICTIONS)
     watts = machines.kilowatts(GENERATIONS, p)
@@ -162,10 +165,13 @@ def first_compute(operators: Group, labs: Group, p: Values) -> Compute:
         growth=value_of("growth_expected") * same,
         kilowatts=watts,
         user_cost=cost * same,
-        leader_price=p.chip_price_start * jnp.ones(()),
+        efficiency=jnp.zeros(()),
+        launch_price=p.chip_price_start * jnp.ones(()),
+        launch_age=vendors.generation_age[0],
+        openness=jnp.ones((size, vendors.size)),
         decline=decline * jnp.ones(()),
         boom=jnp.zeros(()),
-        power_available=here @ watts * 1e-3 * p.power_start,
+        power_available=here @ watts * 1e-3,
         power_price=p.power_price_start * same,
         displaced=jnp.zeros(size),
         book_value=running.sum() * p.chip_price_start * value_of("book_value"),

@@ -33,7 +33,7 @@ FROM_THE_START = (
     "closed_monetisation", "closed_trust", "credibility", "credibility_spread", "developer_compliance",
     "developer_sensitivity", "difficulty_high", "difficulty_low", "enterprise_compliance", "enterprise_scale",
     "enterprise_sensitivity", "enterprise_share", "leader_lock_in", "linear_price_scale", "machine_power",
-    "openness_taste", "openness_taste_spread", "power_saving", "power_start", "price_adjustment", "quality_taste",
+    "openness_taste", "openness_taste_spread", "power_saving", "price_adjustment", "quality_taste",
     "sensitivity_spread", "social_return_ratio", "susceptibility", "token_scale", "trend_share", "usage_elasticity",
 )  # fmt: skip
 """Parameters that no month reads: they only set starting values of agents (or enter an observable)."""
