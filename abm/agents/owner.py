@@ -23,7 +23,7 @@ class Owner(Agent):
     def build(self, p, site):
         """Begin places, and move those under way towards their permits, their connection and their power."""
         opened, self.building = machines.erlang_stages(self.building, site.begun, site.lag)
-        self.places = self.places * (1 - 1 / p.place_life) + opened
+        self.places += opened
         self.construction = site.begun * p.place_cost
 
     def lose_orders(self, p, left):

@@ -18,11 +18,11 @@ class Compute(BaseModel):
         0.0105, 1e-5, 1, "c_v0", "$ M per H100e", "unit cost of compute at the start", BY_HAND
     )
     capacity_start: Number = quantity(
-        36_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
+        40_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
     )
-    capacity_lead: Number = quantity(4, 1, 60, "T_K", "months", "time to build capacity", BY_HAND)
+    capacity_lead: Number = quantity(5, 1, 60, "T_K", "months", "time to build capacity", BY_HAND)
     delivery_time: Number = quantity(
-        2.5, 0.5, 60, "T_B", "months", "backlog at which a vendor has the capacity it wants", BY_HAND
+        2, 0.5, 60, "T_B", "months", "backlog at which a vendor has the capacity it wants", BY_HAND
     )
     investment_response: Number = quantity(
         0.3,
@@ -114,7 +114,7 @@ class Compute(BaseModel):
         12, 0.1, 1e3, "$_N", "$ M per MW", "building and power of a place", "FACTS: 26 B$ per GW all in"
     )
     place_life: Number = quantity(180, 12, 1e3, "", "months", "life of a place")
-    build_time: Number = quantity(8, 0.5, 60, "T_b", "months", "building time of a place, permits apart", BY_HAND)
+    build_time: Number = quantity(10, 0.5, 60, "T_b", "months", "building time of a place, permits apart", BY_HAND)
     place_adjustment: Number = quantity(
         2, 1, 120, "T_N", "months", "months over which owners order the places that are missing", BY_HAND
     )

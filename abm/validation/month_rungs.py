@@ -430,7 +430,7 @@ def orders_of_owners(p: Values) -> Iterator[Check]:
 def money_of_programmes(p: Values) -> Iterator[Check]:
     """Phases that lenders grant or refuse; a programme is given up when their patience ends."""
     p = changed(p, lenders_spread=0.0)
-    announced = phase.Announcement(*(jnp.array([x]) for x in (600.0, 24.0, 4.0, 0.0, 0.0)))
+    announced = phase.Announcement(*(jnp.array([x]) for x in (600.0, 24.0, 4.0, 0.0, 0.0, 0.0)))
     later = announced._replace(amount=jnp.zeros(1))
 
     def played(cover: Callable[[int], float], months: int, offtake: float = 0.0) -> Any:
@@ -438,8 +438,8 @@ def money_of_programmes(p: Values) -> Iterator[Check]:
         programme, raised = Population.create(Programme, 1, sizes=dict(generation=1, stage=3, vendor=1)), []
         for month_number in range(months):
             news = (later if month_number else announced)._replace(offtake=jnp.array([offtake]))
-            terms = phase.Terms(jnp.array([cover(month_number)]), jnp.zeros(1))
-            programme = programme.do("announce", p, news=news).do("raise_money", p, terms=terms)
+            rent_over_cost = jnp.array([cover(month_number)])
+            programme = programme.do("announce", p, news=news).do("raise_money", p, cover=rent_over_cost)
             raised.append(float(programme.raised[0]))
         return np.array(raised), programme
 
