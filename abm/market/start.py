@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from abm.agents import Adopter, InfrastructureFirm, Investor, Operator, Programme
+from abm.agents import Adopter, InfrastructureFirm, Investor
 from abm.engine import Draws, Group, Population, without_weak_types
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
@@ -23,7 +23,6 @@ from abm.support.axes import (
     INSTRUMENTS,
     JURISDICTIONS,
     OPERATORS,
-    PROGRAMMES,
     QUESTIONS,
     STAGES,
     TIERS,
@@ -51,7 +50,7 @@ def first_market(
     }
     sizes["asset"] = len(cast.vendors) + labs + 3
     vendors, lab_group = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
-    operators, lab_group, vendors = first_machines(vendors, lab_group, p, sizes)
+    operators, lab_group, vendors = first_machines(vendors, lab_group, p, populations, sizes)
     investors = first_investors(p, draws, populations, sizes)
     layers = Group(
         Population.create(
@@ -89,7 +88,7 @@ def first_market(
         ),
         infrastructure=layers,
         operators=operators,
-        programmes=Group(Population.create(Programme, PROGRAMMES, sizes=sizes)),
+        programmes=populations.group("programmes", sizes, {}),
         compute=first_compute(operators, lab_group, p),
         exchange=first_exchange(vendors, lab_group, layers, p),
         accounts=accounts,
@@ -100,7 +99,9 @@ def first_market(
     return without_weak_types(market)
 
 
-def first_machines(vendors: Group, labs: Group, p: Values, sizes: dict[str, int]) -> tuple[Group, Group, Group]:
+def first_machines(
+    vendors: Group, labs: Group, p: Values, populations: Populations, sizes: dict[str, int]
+) -> tuple[Group, Group, Group]:
     """Operators, and labs and vendors with the machines, places and orders that they start with."""
     n = len(OPERATORS)
     share = np.array(values_of("operator_machines", n))
@@ -124,16 +125,17 @@ def first_machines(vendors: Group, labs: Group, p: Values, sizes: dict[str, int]
     sells = here | (vendors.home == 0)  # only those of the United States sell abroad
     of_vendor = jnp.where(sells, share[:, None], 0.0)
     of_vendor = of_vendor / of_vendor.sum(0)
-    operators = Population.create(
-        Operator,
-        n,
-        sizes=sizes,
-        home=np.array(values_of("operator_home", n), dtype=int),
-        order_share=np.array(values_of("operator_orders", n)),
-        **holdings(jnp.asarray(owned), of_vendor * backlog),
+    operators = populations.group(
+        "operators",
+        sizes,
+        {
+            "home": np.array(values_of("operator_home", n), dtype=int),
+            "order_share": np.array(values_of("operator_orders", n)),
+        }
+        | holdings(jnp.asarray(owned), of_vendor * backlog),
     )
     labs = labs.replace(**holdings(of_labs, jnp.zeros((labs.size, vendors.size))))
-    return Group(operators), labs, vendors.replace(backlog=backlog)
+    return operators, labs, vendors.replace(backlog=backlog)
 
 
 def first_compute(operators: Group, labs: Group, p: Values) -> Compute:
@@ -265,7 +267,7 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
     )
     if free:
         opened = {
-            k: np.concatenate([np.asarray(v)[:n_open], np.zeros(free, np.asarray(v).dtype)]) if k != "home" else v
+            k: np.concatenate([v[:n_open], np.full(free, -1 if k == "provider" else 0, v.dtype)]) if k != "home" else v
             for k, v in opened.items()
         }
 

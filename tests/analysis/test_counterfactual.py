@@ -138,11 +138,11 @@ def test_levers_that_act_only_in_the_first_month_are_rejected():
 
     setup = Setup.of(adopters=8, investors=12)
     values = {name: jnp.asarray(value) for name, value in setup.values.items()}
-    market = first_market_of(setup, 1)
+    market, events = first_market_of(setup, 1), jax.tree.map(jnp.asarray, setup.events(24))
 
     def after(market, *given):
         read = Values(dict(zip(values, given, strict=True)))
-        return month(market, read, setup.events(24), Draws.from_seed(1), setup.equations)[0]
+        return month(market, read, events, Draws.from_seed(1), setup.equations)[0]
 
     traced = jax.make_jaxpr(after)(market, *values.values()).jaxpr
     _, used = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))
