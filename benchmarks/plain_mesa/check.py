@@ -38,6 +38,8 @@ def draws_of(market: Market, seed: int) -> GivenDraws:
     listed = (market.vendors, labs, market.infrastructure)
     table = {name: getattr(luck, kind)(name, labs) for name, kind in OF_LABS.items()}
     table |= {name: luck.uniform(name, labs, (2,)) for name in ("release", "price change")}
+    table["lenders"] = luck.normal("lenders", market.programmes)
+    table["demand for work"] = luck.market_normal("demand for work", 1)
     table["policy announcement"] = luck.normal("policy announcement", market.regulators)
     table["audit"] = luck.market_normal("audit", DAYS)
     days = [luck.at(day) for day in range(DAYS)]

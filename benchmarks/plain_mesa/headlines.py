@@ -1,4 +1,4 @@
-"""9. Observe: headline numbers collected by Mesa every month."""
+"""10. Observe: headline numbers collected by Mesa every month."""
 
 from __future__ import annotations
 
