@@ -21,6 +21,8 @@ from benchmarks.plain_mesa.model import PlainMarket
 from benchmarks.plain_mesa.start import GROUPS, PARTS
 
 PRECISION = 1e-9
+EMPTIED = ("waiting", "purse", "displaced", "smuggling")
+"""What may be zero up to rounding; a difference counts relative to one H100e, $ M or MW at least."""
 OF_LABS = {
     "research luck": "normal",
     "detection": "uniform",
@@ -67,15 +69,18 @@ def pairs(plain: PlainMarket, market: Market, report: Any) -> Iterator[tuple[str
         yield f"observable {name}", plain.datacollector.model_vars[name][-1], report.observables[name]
 
 
-def difference(here: Any, there: Any) -> float:
-    """Largest difference, relative to the largest number of the field; infinite if shapes or infinities differ."""
+def difference(here: Any, there: Any, least: float = 0.0) -> float:
+    """Largest difference, relative to the largest number of the field, or to `least` if that is more.
+
+    It is infinite if shapes or infinities differ.
+    """
     here, there = np.asarray(here, dtype=float), np.asarray(there, dtype=float)
     finite = np.isfinite(there)
     if here.shape != there.shape or not np.array_equal(here[~finite], there[~finite], equal_nan=True):
         return np.inf
     if not finite.any():
         return 0.0
-    gap, scale = np.abs(here[finite] - there[finite]).max(), np.abs(there[finite]).max()
+    gap, scale = np.abs(here[finite] - there[finite]).max(), max(np.abs(there[finite]).max(), least)
     return float(np.nan_to_num(gap / scale if scale > 0 else gap, nan=np.inf))
 
 
