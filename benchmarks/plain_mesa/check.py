@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,8 +22,8 @@ from benchmarks.plain_mesa.model import PlainMarket
 from benchmarks.plain_mesa.start import GROUPS, PARTS
 
 PRECISION = 1e-9
-EMPTIED = ("waiting", "purse", "displaced", "smuggling")
-"""What may be zero up to rounding; a difference counts relative to one H100e, $ M or MW at least."""
+ROUNDING = ("waiting", "purse", "displaced", "smuggling", "compute_waiting", "delay_loss", "additionality")
+"""What may be nothing but rounding; a difference counts relative to one unit at least."""
 OF_LABS = {
     "research luck": "normal",
     "detection": "uniform",
@@ -84,10 +85,19 @@ def difference(here: Any, there: Any, least: float = 0.0) -> float:
     return float(np.nan_to_num(gap / scale if scale > 0 else gap, nan=np.inf))
 
 
-def differences(months: Sequence[int] = (0, 24), seed: int = 1, **sizes: Any) -> dict[str, float]:
-    """Largest relative difference by field over these months of a default run, each started from the same market."""
+def apart(plain: PlainMarket, market: Market, report: Any) -> dict[str, float]:
+    """Difference of everything that a month changes or reports, by name."""
+    found = {}
+    for name, here, there in pairs(plain, market, report):
+        field = re.split("[. ]", name)[-1]
+        found[name] = difference(here, there, least=1.0 if field in ROUNDING else 0.0)
+    return found
+
+
+def differences(months: Sequence[int] = (0, 24), seed: int = 1, **options: Any) -> dict[str, float]:
+    """Largest relative difference by field over these months of a run, each started from the same market."""
     with jax.enable_x64(True):
-        setup = Setup.of(months=max(months) + 1, **sizes)
+        setup = Setup.of(months=max(months) + 1, **options)
         found: dict[str, float] = {}
         before: Any = None
         for market, report in months_of(setup, seed):
@@ -97,8 +107,8 @@ def differences(months: Sequence[int] = (0, 24), seed: int = 1, **sizes: Any) ->
                     before, setup.values, setup.timeline, setup.equations, draws=draws, rng=0
                 )
                 plain.step()
-                for name, here, there in pairs(plain, market, report):
-                    found[name] = max(found.get(name, 0.0), difference(here, there))
+                for name, size in apart(plain, market, report).items():
+                    found[name] = max(found.get(name, 0.0), size)
             before = market
         return found
 

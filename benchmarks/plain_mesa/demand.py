@@ -1,14 +1,19 @@
-"""Machines wanted in a jurisdiction, as a function of the rent."""
+"""Machines: the power they draw, and how many are wanted in a jurisdiction at a rent."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, NamedTuple
 
-from benchmarks.plain_mesa.constants import clip
+from benchmarks.plain_mesa.constants import LAST_GENERATION, clip
 
 CHOKE = 16.0  # price of work, relative to the start, at which no other work is done
 HOURS = 730.0  # in a month
+
+
+def kilowatts(p: Any) -> list[float]:
+    """Power of a machine with its share of cooling and site, per H100e, by generation."""
+    return [p.machine_power * math.exp(-p.power_saving * (g - 1)) for g in range(LAST_GENERATION + 1)]
 
 
 class Demand(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.plain_mesa.accounts import close_books
 from benchmarks.plain_mesa.adopter import Adopter
 from benchmarks.plain_mesa.constants import SHOCK_MONTH
+from benchmarks.plain_mesa.demand import kilowatts
 from benchmarks.plain_mesa.draws import Draws, FreshDraws
 from benchmarks.plain_mesa.equities import trade_equities
 from benchmarks.plain_mesa.headlines import HEADLINES
@@ -72,6 +73,7 @@ class PlainMarket(mesa.Model):
 
         self.compute, self.exchange = SimpleNamespace(**given.compute), SimpleNamespace(**given.exchange)
         self.accounts, self.flows = SimpleNamespace(**given.accounts), SimpleNamespace(**given.flows)
+        self.compute.kilowatts = kilowatts(self.p)
         for name in ASSETS:
             setattr(self.exchange, name, np.array(getattr(self.exchange, name)))
         if given.open != sorted(given.open):
@@ -118,8 +120,8 @@ class PlainMarket(mesa.Model):
         self.exchange.daily_returns = trade_equities(self)
         if self.month < SHOCK_MONTH:
             self.fix_basket()
-        self.month += 1
         self.datacollector.collect(self)
+        self.month += 1
         self.running = self.month < self.until
 
     def fix_basket(self) -> None:
