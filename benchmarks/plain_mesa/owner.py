@@ -44,6 +44,7 @@ class Owner(mesa.Agent):
     def build(self, starts: float, wait: float) -> None:
         """Begin places, and move those under way towards their power; `wait` is in months, for places on the grid."""
         p = self.model.p
+        self.construction = 0.0
         if self.active:
             lag = self.own_power * p.own_site_time + (1 - self.own_power) * wait
             opened, self.building = erlang_stages(self.building, starts, lag)
@@ -63,6 +64,7 @@ class Owner(mesa.Agent):
     def deploy(self, orders: list[float], filled: list[float], offer: Any) -> None:
         """Take delivery, and put machines into free places, the newest generation first; all machines wear out."""
         model, kept = self.model, 1 - self.model.p.machine_wear
+        self.bought = [0.0] * len(orders)
         if not self.active:
             return
         queue = [number * kept for number in self.waiting]
