@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from benchmarks.plain_mesa.constants import clip
+
 
 class Offer(NamedTuple):
     """Chips on offer in a jurisdiction, lists by vendor."""
@@ -28,7 +30,7 @@ def offer_in(model: Any, region: int) -> Offer:
         legal.append(allowed)
         available.append(there)
         asked.append(vendor.chip_price * (1 + p.leakage_premium * leaked))
-        left.append(min(1.0, events.performance_cap[v][region] / vendor.performance))
+        left.append(clip(events.performance_cap[v][region] / vendor.performance, 1e-9, 1.0))
         reach = 0.02 if abroad and vendor.lock_in < p.export_reach else 1.0
         dear = math.log(asked[v] / left[v])
         worth.append(vendor.lock_in + math.log(reach) - p.chip_price_sensitivity * dear)
