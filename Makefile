@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 FRAMES := $(VENV)-mesa-frames# it wants NumPy 1
 STAMP := $(VENV)/.installed
 TWO := --numprocesses=2 --dist=loadfile --no-loadscope-reorder # processes
+EACH := --numprocesses=2 --dist=worksteal # the same for tests that share nothing with others of their file
 QUICK := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false # programs compile in a third of the time and run at a quarter of the speed
 
 # An active virtual environment, or whatever else the caller's shell points Python at, has no say in what runs here.
@@ -41,10 +42,10 @@ test-slow: $(STAMP) ## the slow tests (a quarter of an hour)
 	XLA_FLAGS="$(QUICK) $$XLA_FLAGS" $(BIN)/python -m pytest -m slow --timeout=3600 $(TWO) || [ $$? -eq 5 ] # 5: there are none
 
 test-notebooks: $(STAMP) ## the notebooks, executed anew and compared with what is stored (some minutes)
-	$(BIN)/python -m pytest -m notebooks tests/notebooks
+	$(BIN)/python -m pytest -m notebooks $(EACH) tests/notebooks
 
 test-docs: $(STAMP) ## the examples of README, tutorial and how-tos, run as they stand
-	XLA_FLAGS="$(QUICK) $$XLA_FLAGS" $(BIN)/python -m pytest -m docs tests/docs
+	XLA_FLAGS="$(QUICK) $$XLA_FLAGS" $(BIN)/python -m pytest -m docs $(EACH) tests/docs
 
 test-wheel: $(STAMP) ## wheel and sdist, into dist/, and the wheel in an empty environment
 	$(BIN)/python -m pytest -m wheel tests/packaging

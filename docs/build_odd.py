@@ -210,8 +210,8 @@ def cast() -> str:
             continue
         numbers = [labs.capability[i, 0], labs.training[i], labs.own_share[i], labs.cash[i], labs.age[i, 0]]
         rows.append([name, home, pay[int(labs.monetisation[i])], *(f"{float(x):g}" for x in numbers)])
-    shown = ("`capability`, flagship", "`training`", "`own_share`", "`cash`", "`age`, flagship")
-    head = ["lab", "home", "monetisation", *shown]
+    of_lab = ("`capability`, flagship", "`training`", "`own_share`", "`cash`", "`age`, flagship")
+    head = ["lab", "home", "monetisation", *of_lab]
     return "\n\n".join([*parts, table(head, rows)])
 
 

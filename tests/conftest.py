@@ -24,6 +24,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
+@pytest.fixture
+def stored_traces(monkeypatch):
+    """Processes of the test read each other's traces from disk, as those of the command line do."""
+    monkeypatch.setenv("ABM_KEEP_TRACED", "1")
+
+
 @pytest.fixture(scope="session")
 def tiny_shock(tmp_path_factory):
     """The ensembles of the R1 job on few agents and seeds, of the sizes that

@@ -6,6 +6,9 @@ from abm.engine import Agent, Field
 from abm.mechanisms import compute
 from abm.support.axes import GENERATIONS
 
+EXPERIENCE = 36.0
+"""Months of its capacity at launch in which a generation's experience begins: learning restarts, relative to scale."""
+
 
 class ChipVendor(Agent):
     """Prices each generation at cost times a lock-in markup, delivers from a backlog, builds capacity, learns by doing."""
@@ -17,6 +20,8 @@ class ChipVendor(Agent):
     base_cost = Field(0.011, "$ M per H100e", "unit cost of the current generation before learning")
     launch_price = Field(0.03, "$ M per H100e", "price at which the current generation was launched")
     generation = Field(1, "", "generation on sale", dtype=int)
+    merchant = Field(True, "", "sells to everybody; otherwise to those who design its chips", dtype=bool)
+    tools = Field(1.0, "", "expansion for which it can get tools, of the usual")
     performance = Field(1.0, "H100e per chip", "performance of the current generation")
     generation_age = Field(6.0, "months", "age of the current generation")
     capacity = Field(10_000.0, "H100e per month", "monthly production and packaging capacity", symbol="K_v")
@@ -41,6 +46,7 @@ class ChipVendor(Agent):
         step = p.chip_performance_growth * p.chip_generation_gap / 12
         self.performance = jnp.where(due, self.performance * jnp.exp(step), self.performance)
         self.base_cost = jnp.where(due, self.base_cost * jnp.exp(-step), self.base_cost)
+        self.experience = jnp.where(due, EXPERIENCE * self.capacity, self.experience)
         self.generation_output = jnp.where(due, self.experience, self.generation_output)
         self.generation = jnp.where(due, jnp.minimum(self.generation + 1, GENERATIONS - 1), self.generation)
         self.generation_age = jnp.where(due, 0.0, self.generation_age + 1)
@@ -56,15 +62,18 @@ class ChipVendor(Agent):
         step = p.chip_price_adjustment
         self.chip_price = jnp.exp((1 - step) * jnp.log(self.chip_price) + step * jnp.log(self.launch_price))
 
-    def sell(self, p, orders, elasticity, supply):
-        """Add orders to the backlog and deliver from it, up to capacity and to the share of it that export rules leave."""
+    def sell(self, p, orders, due, paid, elasticity, supply):
+        """Deliver what is due, old orders and new ones, up to capacity and to the share of it that export rules leave.
+
+        The elasticity that it perceives is a slow mean. `paid` is its mean price of what is due, $ M per H100e.
+        """
         self.orders = orders
-        self.demand_elasticity = elasticity
-        due = self.backlog + orders
+        step = jnp.where(orders > 0, p.elasticity_learning, 0.0)
+        self.demand_elasticity += step * (elasticity - self.demand_elasticity)
         self.delivered = jnp.minimum(due, self.capacity * supply)
         self.backlog = due - self.delivered
         self.generation_output += self.delivered
-        self.revenue = self.chip_price * self.delivered
+        self.revenue = paid * self.delivered
 
     def invest(self, p, q):
         """Start the capacity that would deliver the backlog in time: more when its shares are expensive relative to earnings
@@ -76,12 +85,12 @@ class ChipVendor(Agent):
         self.capacity = self.capacity * (1 - p.capacity_depreciation) + moved[-1]
         under_way = self.expansion.sum()
         wanted = self.backlog / p.delivery_time * q**p.investment_response - self.capacity - under_way
-        ceiling = p.capacity_build_limit * self.capacity
+        ceiling = p.capacity_build_limit * self.tools * self.capacity
         affordable = jnp.maximum(self.cash, 0.0) / jnp.maximum(p.capacity_cost * self.unit_cost, 1e-9)
         started = jnp.clip(wanted, 0.0, jnp.minimum(ceiling, affordable))
         self.expansion = self.expansion.at[0].add(started)
         outlay = p.capacity_cost * self.unit_cost * started
         overhead = p.vendor_overhead * self.revenue
-        self.profit = (self.chip_price - self.unit_cost) * self.delivered - outlay - overhead
+        self.profit = self.revenue - self.unit_cost * self.delivered - outlay - overhead
         payout = p.payout_ratio * jnp.maximum(self.profit, 0.0)
         self.cash += self.profit - payout

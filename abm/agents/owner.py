@@ -16,6 +16,7 @@ class Owner(Agent):
     places = Field(0.0, "MW", "powered places", symbol="N_k")
     building = Field(0.0, "MW", "places between order and power, by stage", shape=("stage",))
     backlog = Field(0.0, "H100e", "chips on order, by vendor", shape=("vendor",))
+    designs = Field(False, "", "whether it buys the chips that platforms design for themselves", dtype=bool)
     bought = Field(0.0, "$ M per month", "chips delivered and paid for, by vendor", shape=("vendor",))
     construction = Field(0.0, "$ M per month", "spending on places")
 
@@ -24,6 +25,10 @@ class Owner(Agent):
         opened, self.building = machines.erlang_stages(self.building, site.begun, site.lag)
         self.places += opened
         self.construction = site.begun * p.place_cost
+
+    def lose_orders(self, p, left):
+        """Lose the orders that an export rule no longer lets through; `left` is what stays, by vendor."""
+        self.backlog = self.backlog * left
 
     def deploy(self, p, delivery):
         """Take delivery of chips, and put those that have waited least into free places; the others age where they are."""
@@ -39,4 +44,4 @@ class Owner(Agent):
         taken = jnp.clip(free - (jnp.cumsum(needed) - needed), 0.0, needed)[::-1]
         placed = taken * 1e3 / delivery.kilowatts
         self.machines = kept + placed
-        self.waiting = waiting - placed
+        self.waiting = jnp.maximum(waiting - placed, 0.0)

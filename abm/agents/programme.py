@@ -20,6 +20,7 @@ class Programme(Owner):
     offtake = Field(
         0.0, "share", "rent that customers have promised at cost, so that lenders bear no risk of the market"
     )
+    luck = Field(0.0, "", "how much rent its lenders ask for, standard normal")
     since = Field(0.0, "months", "months since the announcement")
     financed = Field(0.0, "", "phases financed so far")
     refused = Field(0.0, "months", "consecutive months in which lenders refused the next phase")
@@ -30,16 +31,19 @@ class Programme(Owner):
     def announce(self, p, news):
         """Take up a programme that is announced this month."""
         new = news.amount > 0
-        for name in ("amount", "months", "phases", "own_power", "offtake"):
+        for name in ("amount", "months", "phases", "own_power", "offtake", "luck"):
             setattr(self, name, jnp.where(new, getattr(news, name), getattr(self, name)))
         self.since = jnp.where(new, 0.0, self.since + 1)
 
-    def raise_money(self, p, terms):
-        """Seek the next phase when it is due; lenders grant it if expected rent, or offtake, covers cost; give up in the end."""
+    def raise_money(self, p, cover):
+        """Seek the next phase when it is due; lenders grant it if rent covers cost, or offtake does; give up in the end.
+
+        `cover` is the rent of a contract over user cost.
+        """
         due = (self.amount > 0) & ~self.cancelled & (self.financed < self.phases)
         due = due & (self.since * self.phases >= self.financed * self.months)
-        cover = self.offtake + (1 - self.offtake) * terms.cover
-        granted = due & (cover >= p.lenders_cover * jnp.exp(p.lenders_spread * terms.luck))
+        safe = self.offtake + (1 - self.offtake) * cover
+        granted = due & (safe >= p.lenders_cover * jnp.exp(p.lenders_spread * self.luck))
         self.refused = jnp.where(due & ~granted, self.refused + 1, 0.0)
         self.cancelled = self.cancelled | (self.refused >= p.programme_patience)
         self.raised = jnp.where(granted, self.amount / self.phases, 0.0)

@@ -56,7 +56,10 @@ def drawn(graph: nx.MultiDiGraph, layer: str) -> tuple[list[dict[str, Any]], lis
 
 def title_of(row: Any) -> str:
     """Description of a node for the tooltip and screen readers."""
-    kinds = {"closed": "closed lab", "open": "open lab", "vendors": "chip vendor", "infrastructure": "listed layer"}
+    kinds = {
+        "closed": "closed lab", "open": "open lab", "vendors": "chip vendor", "infrastructure": "listed layer",
+        "operators": "operator of machines", "programmes": "investment programme",
+    }  # fmt: skip
     if row.role in CROWDS:
         return f"{row.agents} {'users' if row.role == 'adopters' else 'investors'}, {short_name(row.node, row.role)}"
     return f"{short_name(row.node, row.role)}, {kinds.get(row.role, 'regulator')}"

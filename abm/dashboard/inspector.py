@@ -13,11 +13,14 @@ from abm.engine import Agent
 from abm.figures.multilayer_network import TITLES, network_numbers
 from abm.figures.products import month_name
 from abm.runs.mesa_model import MarketModel
-from abm.support.axes import TIER_NAMES
+from abm.runs.network import firms_and_regulators, present
+from abm.support.axes import OPERATORS, TIER_NAMES
 
 DECISIONS = {
-    "labs": ("price", "released", "revision", "research_spending", "order_budget", "teacher", "copied_from"),
-    "vendors": ("chip_price", "capacity", "delivered"),
+    "labs": ("price", "released", "revision", "research_spending", "training_budget", "teacher", "copied_from"),
+    "vendors": ("chip_price", "capacity", "backlog", "delivered"),
+    "operators": ("construction", "places"),
+    "programmes": ("financed", "refused", "cancelled", "raised", "construction"),
     "regulators": ("ip_strength", "ip_clarity", "enforcement_effort", "permitting_lag", "announced"),
     "infrastructure": (),
 }
@@ -37,25 +40,21 @@ class Inspected(NamedTuple):
 
 def names_of(model: MarketModel) -> dict[str, list[str]]:
     """Names of agents by group, in the order of their slots; users and investors have no names."""
-    cast = model.setup.cast
-    return {
-        "vendors": list(cast.vendors),
-        "labs": list(cast.labs),
-        "regulators": list(cast.jurisdictions),
-        "infrastructure": ["power", "platforms", "applications"],
-    }
+    return firms_and_regulators(model.market, model.setup)
 
 
 def find(model: MarketModel, node: str) -> Inspected | None:
-    """The active agent of a node; None for a group of users or investors, and for a lab that is not active."""
+    """The agent of a node; None for a group of users or investors, and for a firm that is not there."""
     for group, names in names_of(model).items():
         if node not in names:
             continue
         slot = names.index(node)
+        if not present(model.market, group)[slot]:
+            return None
         for population in getattr(model.market, group).populations:
             if slot < population.size:
                 values = {name: np.asarray(column[slot]) for name, column in population.columns.items()}
-                return Inspected(group, population.kind, values) if values["active"] else None
+                return Inspected(group, population.kind, values)
             slot -= population.size
     return None
 
@@ -106,10 +105,12 @@ def record_of(model: MarketModel) -> dict[str, Any]:
 
 
 def value_as_text(model: MarketModel, field: str, value: Any) -> str:
-    """The value of a field as text, with names instead of indices of labs, jurisdictions and tiers."""
+    """The value of a field as text, with names instead of indices of labs, operators, jurisdictions and tiers."""
     if field in ("teacher", "copied_from"):
         number = int(value)
         return model.setup.cast.labs[number].replace("_", " ") if number >= 0 else "none"
+    if field == "provider":
+        return OPERATORS[int(value)].replace("_", " ") if int(value) >= 0 else "none"
     if np.shape(value) == (2,) and field in TIERED:
         return ", ".join(f"{tier} {as_text(number)}" for tier, number in zip(TIER_NAMES, value, strict=True))
     if field == "home":

@@ -19,7 +19,7 @@ from abm.charts.labels import LABELS, label_of
 from abm.dashboard import inspector
 from abm.dashboard.drawing import drawn
 from abm.dashboard.parts import Picture, when_changed
-from abm.figures.multilayer_network import CHANNELS, LOOKS, TITLES
+from abm.figures.multilayer_network import CHANNELS, CHANNELS_OF, LOOKS, TITLES
 from abm.figures.products import draw_frontier, month_name
 from abm.runs.mesa_model import MarketModel
 from abm.support.inputs import parse_int
@@ -171,9 +171,9 @@ def Legend(layer: str) -> None:
     parts = [
         f'<span style="color:{look["color"]}">{marks[look["marker"]]}</span> {look["label"]}' for look in LOOKS.values()
     ]
-    if layer == "access":
-        lines = zip(("━", "┅"), CHANNELS.values(), strict=True)
-        parts += [f'<span style="color:{look["color"]}">{mark}</span> {look["label"]}' for mark, look in lines]
+    for look in (CHANNELS[channel] for channel in CHANNELS_OF.get(layer, ())):
+        mark = "━" if look["linestyle"] == "-" else "┅"
+        parts.append(f'<span style="color:{look["color"]}">{mark}</span> {look["label"]}')
     solara.HTML(tag="div", unsafe_innerHTML=" &nbsp; ".join(parts), style="font-size: 12px; line-height: 1.6")
 
 

@@ -24,7 +24,7 @@ NAMES = {
     "serving": "serving compute (sum)",
     "work_weighted": "tokens demanded",
     "efficiency_weighted": "compute per token",
-    "rest_weighted": "other workloads, training, idle",
+    "rest_weighted": "other work, training, idle",
     "installed": "installed compute (sum)",
     "chip_orders": "chip orders",
     "chip_revenue": "chip revenue",
@@ -41,13 +41,8 @@ LOOKS = {
 
 
 def serving_compute(runs: Ensemble) -> np.ndarray:
-    """Compute that serves tokens (runs, months), H100e: the cost of tokens over the rental price of compute.
-
-    The unit cost of a token is its compute times the rental price, so the ratio is exact.
-    """
-    revenue, open_share = runs["token_revenue"], runs["open_revenue_share"]
-    cost = revenue * ((1 - open_share) * (1 - runs["lerner_closed"]) + open_share * (1 - runs["lerner_open"]))
-    return cost / runs["rental_price"]
+    """Machines that serve tokens (runs, months), H100e: their share of those that run."""
+    return runs["serving_share"] * runs["compute_utilisation"] * runs["compute_installed"]
 
 
 def jevons_terms(baseline: Ensemble, without: Ensemble) -> dict[str, np.ndarray]:
@@ -137,7 +132,7 @@ def jevons_caption(runs: int) -> str:
     return (
         f"Effect of R1 on the demand for compute: paired log changes over {runs} seeds, mean and 95 % interval."
         " Left: compute that serves tokens is tokens times compute per token; it rises if use grows by more than"
-        " is saved per token. Middle: the same two terms and everything else (the platforms' own workloads,"
-        " training, idle machines), weighted by their shares of installed compute; the three add up without a residual"
+        " is saved per token. Middle: the same two terms and everything else (other work, training, idle machines),"
+        " weighted by their shares of installed compute; the three add up without a residual"
         " (logarithmic-mean Divisia). Right: chip orders and the revenue of chip vendors."
     )

@@ -10,6 +10,7 @@ import numpy as np
 from abm.charts import style
 from abm.charts.labels import spaced
 from abm.figures.products import month_name
+from abm.support.axes import OPERATORS
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -21,20 +22,24 @@ if TYPE_CHECKING:
     from abm.runs.results import Result
 
 LAYERS = {
-    "supply": "Supply: chips to labs",
+    "supply": "Supply: chips to their owners",
+    "rental": "Rental: machines to labs",
     "access": "Access: who learns from whom",
     "usage": "Usage: users to labs",
     "ownership": "Ownership: investors to firms",
     "information": "Information: who listens to whom",
-    "jurisdiction": "Jurisdiction: who regulates whom",
 }
-"""Layers drawn by default, with titles. The layer `peers` connects only users: it is drawn on request."""
-TITLES = LAYERS | {"peers": "Peers: who watches whom"}
+"""Layers drawn by default, with titles. `jurisdiction` connects all with their regulator, and `peers` only users: they are
+drawn on request.
+"""
+TITLES = LAYERS | {"jurisdiction": "Jurisdiction: who regulates whom", "peers": "Peers: who watches whom"}
 
 LOOKS: dict[str, dict[str, Any]] = {
     "regulators": {"color": style.BLACK, "marker": "P", "label": "regulators"},
     "vendors": {"color": style.ORANGE, "marker": "D", "label": "chip vendors"},
     "infrastructure": {"color": style.GREY, "marker": "D", "label": "power, platforms, apps"},
+    "operators": {"color": style.SKY, "marker": "s", "label": "operators of machines"},
+    "programmes": {"color": style.SKY, "marker": "D", "label": "programmes"},
     "closed": {"color": style.BLUE, "marker": "s", "label": "closed labs"},
     "open": {"color": style.VERMILLION, "marker": "o", "label": "open labs"},
     "adopters": {"color": style.GREEN, "marker": "^", "label": "users, by region"},
@@ -45,8 +50,12 @@ LOOKS: dict[str, dict[str, Any]] = {
 CHANNELS: dict[str, dict[str, Any]] = {
     "api": {"color": style.GREY, "linestyle": "-", "label": "distilled through the API, this month"},
     "weights": {"color": style.VERMILLION, "linestyle": (0, (3, 2)), "label": "open weights copied, so far"},
+    "market": {"color": style.GREY, "linestyle": "-", "label": "rented in the market"},
+    "parent": {"color": style.BLUE, "linestyle": "-", "label": "of the lab's parent"},
 }
-"""Style of the two ways to learn from a lab, in the order of the legend; all other edges have the first style."""
+"""Style of the two ways to learn from a lab and of the two ways to rent; all other edges have the first style."""
+CHANNELS_OF = {"access": ("api", "weights"), "rental": ("market", "parent")}
+"""Channels of a layer, in the order of the legend."""
 
 CROWDS = ("adopters", "investors")
 
@@ -56,7 +65,8 @@ def network_numbers(network: nx.MultiDiGraph) -> tuple[pd.DataFrame, pd.DataFram
 
     Users and investors are grouped by region: weights of their edges are means over the agents of the region (usage,
     information, peers: shares), or sums (ownership: shares of firms). Firms and regulators are single nodes. x and y lie in
-    [0, 1]: chips on the left, labs in the middle, users on the right, regulators at the top, investors at the bottom.
+    [0, 1]: chips on the left, then owners of machines, labs in the middle, users on the right, regulators at the top,
+    investors at the bottom.
     """
     import pandas as pd
 
@@ -92,16 +102,16 @@ def network(
         A run, of which `month` is drawn (default: the last); or a network, as returned by `Result.network` and
         `MarketModel.network`.
     layers
-        Any of supply, access, usage, ownership, information, jurisdiction, peers (default: the first six).
+        Any of supply, rental, access, usage, ownership, information, jurisdiction, peers (default: the first six).
     axes
         Your own axes, one per layer.
 
     Notes
     -----
     The width of a line is proportional to its weight, relative to the largest weight of the layer. Arrows point from
-    supplier to customer, from teacher to student, from user to lab, from owner to firm, from listener to source, from
-    regulator to regulated. Copied weights are shown as dashed lines of equal width (they have no amount); solid lines
-    between labs are this month's distillation.
+    supplier to customer, from operator to lab, from teacher to student, from user to lab, from owner to firm, from listener
+    to source, from regulator to regulated. Copied weights are shown as dashed lines of equal width (they have no amount);
+    solid lines between labs are this month's distillation.
     """
     import networkx as nx
 
@@ -263,9 +273,10 @@ def _place(name: str, data: dict[str, Any]) -> tuple[str, str]:
 
 def _positions(nodes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """x and y of every node. The place of a lab depends only on its name, so it stays the same over months."""
-    columns = {"vendors": 0.04, "closed": 0.40, "adopters": 0.98}
+    columns = {"vendors": 0.04, "operators": 0.22, "closed": 0.40, "adopters": 0.98}
     x, y = np.zeros(len(nodes)), np.zeros(len(nodes))
     homes = list(_REGIONS)
+    programmes = list(nodes["node"][nodes["role"] == "programmes"])
     for i, node in enumerate(nodes.itertuples()):
         rank = homes.index(node.home) if node.home in homes else 0
         number = int("".join(c for c in node.node if c.isdigit()) or 1) - 1
@@ -276,7 +287,15 @@ def _positions(nodes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         elif node.role == "adopters":
             x[i], y[i] = columns["adopters"], 0.82 - 0.2 * rank
         elif node.role == "infrastructure":
-            x[i], y[i] = 0.16, {"power": 0.36, "platforms": 0.25, "applications": 0.14}.get(node.node, 0.3)
+            x[i], y[i] = (
+                columns["vendors"],
+                {"power": 0.34, "platforms": 0.23, "applications": 0.12}.get(node.node, 0.3),
+            )
+        elif node.role == "operators":
+            x[i], y[i] = columns["operators"], 0.88 - 0.07 * OPERATORS.index(node.node)
+        elif node.role == "programmes":
+            place = programmes.index(node.node)
+            x[i], y[i] = columns["operators"] + 0.06 * (place // 4), 0.3 - 0.065 * (place % 4)
         elif node.role == "vendors":
             order = {"leader": 0, "follower": 1, "inhouse": 2, "domestic": 3}.get(node.node, number)
             x[i], y[i] = columns["vendors"], 0.8 - 0.11 * order
@@ -298,7 +317,6 @@ def largest_amount(edges: pd.DataFrame) -> float:
 def _legend(figure: Figure, ax: Axes, own: bool, layers: Sequence[str], columns: int = 4) -> None:
     for look in LOOKS.values():
         ax.plot([], [], linestyle="none", markersize=5, markeredgecolor="white", **look)
-    if "access" in layers:
-        for look in CHANNELS.values():
-            ax.plot([], [], linewidth=1.2, **look)
+    for channel in (channel for layer in layers for channel in CHANNELS_OF.get(layer, ())):
+        ax.plot([], [], linewidth=1.2, **CHANNELS[channel])
     style.shared_legend(figure, ax, own, columns)

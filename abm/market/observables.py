@@ -185,8 +185,9 @@ def compute_market(market: Market, now: Now) -> dict[str, Scalar]:
     watts = market.compute.kilowatts
     at_work = (of_owners(market, "machines") @ watts * utilisation(market)[home]).sum() * 1e-6
     theirs = (programmes.places + programmes.building.sum(-1)).sum()
-    added = jnp.where(theirs > 0, 1 - compute.displaced.sum() / jnp.maximum(theirs, 1e-9), jnp.nan)
-    surplus = machines.work_surplus(compute.rental_price, compute.pull, market.accounts.serving_efficiency, p)
+    displaced = jnp.minimum(compute.displaced.sum(), theirs)
+    added = jnp.where(theirs > 0, 1 - displaced / jnp.maximum(theirs, 1e-9), jnp.nan)
+    surplus = machines.work_surplus(compute.rental_price, compute.pull, compute.efficiency, p)
     return {
         "compute_installed": all_machines,
         "compute_waiting": of_owners(market, "waiting").sum(),
@@ -294,9 +295,7 @@ def surpluses(market: Market, now: Now) -> dict[str, Scalar]:
         "compliance_cost": compliance.sum(),
         "delay_loss": waiting * market.vendors.chip_price[0] * p.interest_rate / 12,
     }
-    work = machines.work_surplus(
-        market.compute.rental_price, market.compute.pull, market.accounts.serving_efficiency, p
-    )
+    work = machines.work_surplus(market.compute.rental_price, market.compute.pull, market.compute.efficiency, p)
     out["welfare"] = out["consumer_surplus"] + out["producer_surplus"] + work.sum()
     for i, name in enumerate(JURISDICTIONS):
         users = jnp.where(adopters.home == i, segment, 0.0).sum()

@@ -10,12 +10,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from abm.agents import Adopter, ChipVendor, ClosedLab, Investor, OpenLab, Regulator
+from abm.agents import Adopter, ChipVendor, ClosedLab, Investor, OpenLab, Operator, Programme, Regulator
 from abm.engine import Agent, Group, Population
 from abm.market.networks import static_layer
 from abm.market.state import Networks
 from abm.scenarios.timeline import SIZES, Cast
-from abm.support.axes import JURISDICTIONS
+from abm.support.axes import JURISDICTIONS, OPERATORS, PROGRAMMES
 from abm.support.inputs import whole
 from abm.support.messages import AbmWarning
 from abm.support.shapes import AnyArray
@@ -27,7 +27,11 @@ CLASS_OF_ROLE: dict[str, type[Agent]] = {
     "adopters": Adopter,
     "investors": Investor,
     "regulators": Regulator,
+    "operators": Operator,
+    "programmes": Programme,
 }
+FIXED_SIZES = {"regulators": len(JURISDICTIONS), "operators": len(OPERATORS), "programmes": PROGRAMMES}
+"""Roles whose number of agents is not an option."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,9 @@ class Populations:
                 for kind in kinds
                 if not issubclass(kind, CLASS_OF_ROLE[role])
             ]
-            if role != "regulators" and sum(kinds.values()) != getattr(self, role):
-                problems.append(
-                    f"classes for {role} add up to {sum(kinds.values())} agents, but {role} = {getattr(self, role)}"
-                )
+            if sum(kinds.values()) != (size := self._count(role)):
+                there = f"there are {size}" if role in FIXED_SIZES else f"{role} = {size}"
+                problems.append(f"classes for {role} add up to {sum(kinds.values())} agents, but {there}")
         if problems:
             raise ValueError("\n".join(problems))
         for kind in {kind for kinds in self.classes.values() for kind in kinds if kind.step is not Agent.step}:
@@ -88,7 +91,7 @@ class Populations:
             warnings.warn(message, AbmWarning, stacklevel=3)
 
     def _count(self, role: str) -> int:
-        return len(JURISDICTIONS) if role == "regulators" else getattr(self, role)
+        return FIXED_SIZES[role] if role in FIXED_SIZES else getattr(self, role)
 
     def cast(self) -> Cast:
         """Names and homes of firms for scenarios: the default cast, shortened or extended to these sizes."""
@@ -130,8 +133,7 @@ class Populations:
 
     def kinds(self, role: str) -> list[tuple[type[Agent], int]]:
         """Classes of a role with the number of agents of each, slots for entrants included."""
-        size = 4 if role == "regulators" else getattr(self, role)
-        kinds = list(self.classes.get(role, {CLASS_OF_ROLE[role]: size}).items())
+        kinds = list(self.classes.get(role, {CLASS_OF_ROLE[role]: self._count(role)}).items())
         if role == "open_labs" and self.entrants:  # free slots belong to the last class
             kind, number = kinds[-1]
             kinds[-1] = (kind, number + self.entrants)

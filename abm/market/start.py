@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from abm.agents import Adopter, InfrastructureFirm, Investor, Operator, Programme
+from abm.agents import Adopter, InfrastructureFirm, Investor
 from abm.engine import Draws, Group, Population, without_weak_types
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
@@ -23,7 +23,6 @@ from abm.support.axes import (
     INSTRUMENTS,
     JURISDICTIONS,
     OPERATORS,
-    PROGRAMMES,
     QUESTIONS,
     STAGES,
     TIERS,
@@ -51,7 +50,7 @@ def first_market(
     }
     sizes["asset"] = len(cast.vendors) + labs + 3
     vendors, lab_group = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
-    operators, lab_group, vendors = first_machines(vendors, lab_group, p, sizes)
+    operators, lab_group, vendors = first_machines(vendors, lab_group, p, populations, sizes)
     investors = first_investors(p, draws, populations, sizes)
     layers = Group(
         Population.create(
@@ -89,8 +88,8 @@ def first_market(
         ),
         infrastructure=layers,
         operators=operators,
-        programmes=Group(Population.create(Programme, PROGRAMMES, sizes=sizes)),
-        compute=first_compute(operators, lab_group, p),
+        programmes=populations.group("programmes", sizes, {}),
+        compute=first_compute(vendors, operators, lab_group, p),
         exchange=first_exchange(vendors, lab_group, layers, p),
         accounts=accounts,
         flows=flows,
@@ -100,7 +99,9 @@ def first_market(
     return without_weak_types(market)
 
 
-def first_machines(vendors: Group, labs: Group, p: Values, sizes: dict[str, int]) -> tuple[Group, Group, Group]:
+def first_machines(
+    vendors: Group, labs: Group, p: Values, populations: Populations, sizes: dict[str, int]
+) -> tuple[Group, Group, Group]:
     """Operators, and labs and vendors with the machines, places and orders that they start with."""
     n = len(OPERATORS)
     share = np.array(values_of("operator_machines", n))
@@ -121,22 +122,26 @@ def first_machines(vendors: Group, labs: Group, p: Values, sizes: dict[str, int]
 
     backlog = value_of("chips_on_order") * owned.sum() * vendors.capacity / vendors.capacity.sum()
     here = vendors.home[None, :] == np.array(values_of("operator_home", n))[:, None]
+    designs = np.array(values_of("operator_designs", n)) > 0
     sells = here | (vendors.home == 0)  # only those of the United States sell abroad
+    sells = sells & (vendors.merchant | designs[:, None])
     of_vendor = jnp.where(sells, share[:, None], 0.0)
     of_vendor = of_vendor / of_vendor.sum(0)
-    operators = Population.create(
-        Operator,
-        n,
-        sizes=sizes,
-        home=np.array(values_of("operator_home", n), dtype=int),
-        order_share=np.array(values_of("operator_orders", n)),
-        **holdings(jnp.asarray(owned), of_vendor * backlog),
+    operators = populations.group(
+        "operators",
+        sizes,
+        {
+            "home": np.array(values_of("operator_home", n), dtype=int),
+            "order_share": np.array(values_of("operator_orders", n)),
+            "designs": designs,
+        }
+        | holdings(jnp.asarray(owned), of_vendor * backlog),
     )
     labs = labs.replace(**holdings(of_labs, jnp.zeros((labs.size, vendors.size))))
-    return Group(operators), labs, vendors.replace(backlog=backlog)
+    return operators, labs, vendors.replace(backlog=backlog)
 
 
-def first_compute(operators: Group, labs: Group, p: Values) -> Compute:
+def first_compute(vendors: Group, operators: Group, labs: Group, p: Values) -> Compute:
     """Markets for machines at the starting rent, at which other work wants what training leaves."""
     size = len(JURISDICTIONS)
     watts = machines.kilowatts(GENERATIONS, p)
@@ -160,10 +165,13 @@ def first_compute(operators: Group, labs: Group, p: Values) -> Compute:
         growth=value_of("growth_expected") * same,
         kilowatts=watts,
         user_cost=cost * same,
-        leader_price=p.chip_price_start * jnp.ones(()),
+        efficiency=jnp.zeros(()),
+        launch_price=p.chip_price_start * jnp.ones(()),
+        launch_age=vendors.generation_age[0],
+        openness=jnp.ones((size, vendors.size)),
         decline=decline * jnp.ones(()),
         boom=jnp.zeros(()),
-        power_available=here @ watts * 1e-3 * p.power_start,
+        power_available=here @ watts * 1e-3,
         power_price=p.power_price_start * same,
         displaced=jnp.zeros(size),
         book_value=running.sum() * p.chip_price_start * value_of("book_value"),
@@ -265,7 +273,7 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
     )
     if free:
         opened = {
-            k: np.concatenate([np.asarray(v)[:n_open], np.zeros(free, np.asarray(v).dtype)]) if k != "home" else v
+            k: np.concatenate([v[:n_open], np.full(free, -1 if k == "provider" else 0, v.dtype)]) if k != "home" else v
             for k, v in opened.items()
         }
 

@@ -31,6 +31,16 @@ STARTING_VALUES: dict[str, Start] = {
     "vendor_software": Start((1.0, 0.0, 0.0, 0.0), "of leader_lock_in", "lock-in by software", beyond=0.0),
     "vendor_lock_in": Start((0.0, 0.0, 0.3, -0.8), "utility", "lock-in for other reasons", beyond=-0.5),
     "vendor_generation_age": Start((3.0, 1.0, 8.0, 6.0), "months", "age of the generation on sale", beyond=6.0),
+    "vendor_merchant": Start(
+        (1, 1, 0, 1), "yes or no", "sells to everybody, not only to those who design it", beyond=1
+    ),
+    "vendor_tools": Start(
+        (1.0, 1.0, 1.0, 0.1),
+        "share",
+        "expansion for which it gets tools: under export control for China",
+        FACTS,
+        beyond=1.0,
+    ),
     "vendor_expansion": Start((1.0, 0.7, 0.5), "of capacity", "capacity that comes on line, by stage of the delay"),
     "vendor_output": Start(36.0, "months of capacity", "chips made so far, of this generation and in all"),
     "vendor_cash": Start(15_000.0, "$ M, of a vendor with the leader's capacity", "cash"),
@@ -82,6 +92,7 @@ STARTING_VALUES: dict[str, Start] = {
     # --- owners of machines ---
     "machines": Start(330_000.0, "H100e", "machines in their places", FACTS),
     "operator_home": Start((0, 0, 0, 0, 0, 1, 2, 3), "jurisdiction", "where an operator's places are"),
+    "operator_designs": Start((1, 1, 1, 1, 0, 0, 0, 0), "yes or no", "buys the chips that platforms design"),
     "operator_machines": Start(
         (0.11, 0.20, 0.10, 0.12, 0.15, 0.13, 0.09, 0.10), "share of machines", "what an operator owns", FACTS
     ),
@@ -90,9 +101,9 @@ STARTING_VALUES: dict[str, Start] = {
     ),
     "old_machines": Start(0.6, "share", "machines of the generation before the one on sale"),
     "places_free": Start(0.1, "of places in use", "places without machines"),
-    "places_building": Start(1.3, "of places in use", "places being built, in each stage of the delay"),
-    "chips_on_order": Start(1.0, "of machines in their places", "backlog of all vendors, shared out by capacity"),
-    "growth_expected": Start(0.8, "per year", "growth of machines wanted at a given rent that owners expect"),
+    "places_building": Start(1.4, "of places in use", "places being built, in each stage of the delay"),
+    "chips_on_order": Start(1.5, "of machines in their places", "backlog of all vendors, shared out by capacity"),
+    "growth_expected": Start(1.2, "per year", "growth of machines wanted at a given rent that owners expect"),
     "decline_expected": Start(0.31, "per year", "fall of the price of chips that owners expect"),
     "book_value": Start(0.6, "of the price of a chip", "book value of a machine"),
 }

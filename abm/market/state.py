@@ -47,11 +47,14 @@ class Compute(Record):
     training: Float[Array, " R"]  # $ M per month that labs spend on training
     serving: Float[Array, " R"]  # H100e that serve tokens
     pull: Float[Array, " R"]  # H100e wanted for other work at the starting price of work
+    efficiency: Scalar  # nats of inference efficiency at which the rent cleared
     growth: Float[Array, " R"]  # of machines wanted at a given rent, as learned, per year
     kilowatts: Float[Array, " G"]  # per H100e, of every generation
     user_cost: Float[Array, " R"]  # $ M per H100e month of a new machine
-    leader_price: Scalar  # $ M per H100e, of the leading vendor last month
-    decline: Scalar  # of that price, as learned, per year
+    launch_price: Scalar  # $ M per H100e, of the leading vendor's generation
+    launch_age: Scalar  # months since its launch
+    decline: Scalar  # fall of that price from the last launch to this one, per year
+    openness: Float[Array, "R V"]  # share of a vendor's compute that export rules let through
     boom: Scalar  # persistent deviation of the growth of other work, per year
     power_available: Float[Array, " R"]  # MW that the grid can spare at the starting price
     power_price: Float[Array, " R"]  # $ M per MWh

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from abm.support.axes import STAGES
 from abm.support.shapes import AnyArray, Floats, Numbers, Scalar
 from abm.support.values import Values
 
@@ -146,6 +147,11 @@ def erlang_stages(
     moved = stages * jnp.minimum(k / mean_lag, 1.0)
     entering = jnp.concatenate([jnp.reshape(jnp.asarray(inflow, stages.dtype), (1,)), moved[:-1]])
     return moved[-1], stages - moved + entering
+
+
+def out_of_stage(stage: Numbers, mean_lag: Numbers, months: int) -> Floats:
+    """What leaves the last of `STAGES` stages within some months, if nothing enters it."""
+    return jnp.asarray(stage * (1 - (1 - jnp.minimum(STAGES / mean_lag, 1.0)) ** months))
 
 
 def places_ordered(wanted: Numbers, existing: Numbers, p: Values) -> Floats:

@@ -18,11 +18,11 @@ class Compute(BaseModel):
         0.0105, 1e-5, 1, "c_v0", "$ M per H100e", "unit cost of compute at the start", BY_HAND
     )
     capacity_start: Number = quantity(
-        36_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
+        40_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
     )
-    capacity_lead: Number = quantity(4, 1, 60, "T_K", "months", "time to build capacity", BY_HAND)
+    capacity_lead: Number = quantity(5, 1, 60, "T_K", "months", "time to build capacity", BY_HAND)
     delivery_time: Number = quantity(
-        2.5, 0.5, 60, "T_B", "months", "backlog at which a vendor has the capacity it wants", BY_HAND
+        2, 0.5, 60, "T_B", "months", "backlog at which a vendor has the capacity it wants", BY_HAND
     )
     investment_response: Number = quantity(
         0.3,
@@ -52,6 +52,9 @@ class Compute(BaseModel):
     )
     chip_price_adjustment: Number = quantity(
         0.25, 0, 1, "a_p", "per month", "adjustment of the chip price towards its target"
+    )
+    elasticity_learning: Number = quantity(
+        0.1, 0, 1, "", "per month", "weight of the last month in the elasticity of orders that a vendor perceives"
     )
     leader_lock_in: Number = fitted(
         "leader_lock_in", -10, 20, "z_lead", "utils", "lock-in of the leading vendor over the follower"
@@ -95,9 +98,6 @@ class Compute(BaseModel):
     growth_learning: Number = quantity(
         0.1, 0, 1, "", "per month", "weight of the last month in the growth that owners expect"
     )
-    price_learning: Number = quantity(
-        0.04, 0, 1, "", "per month", "weight of the last month in the fall of chip prices that owners expect"
-    )
     capital_cost: Number = quantity(
         0.12, 0.001, 1, "r_k", "per year", "return that owners of machines ask", "assumption: above the discount rate"
     )
@@ -114,18 +114,15 @@ class Compute(BaseModel):
         12, 0.1, 1e3, "$_N", "$ M per MW", "building and power of a place", "FACTS: 26 B$ per GW all in"
     )
     place_life: Number = quantity(180, 12, 1e3, "", "months", "life of a place")
-    build_time: Number = quantity(8, 0.5, 60, "T_b", "months", "building time of a place, permits apart", BY_HAND)
+    build_time: Number = quantity(10, 0.5, 60, "T_b", "months", "building time of a place, permits apart", BY_HAND)
     place_adjustment: Number = quantity(
         2, 1, 120, "T_N", "months", "months over which owners order the places that are missing", BY_HAND
     )
     connection_rate: Number = quantity(
         0.3, 0, 10, "", "per month", "places that the grid can connect, as a share of those in use", BY_HAND
     )
-    power_start: Number = quantity(
-        4.0, 0.1, 1e3, "", "", "power that the grid can spare at the start, over the machines' use"
-    )
     power_price_start: Number = quantity(7.5e-5, 1e-7, 1e-2, "e_0", "$ M per MWh", "price of power at the start")
-    power_elasticity: Number = quantity(1.5, 0.05, 50, "eta_e", "", "elasticity of the supply of power")
+    power_elasticity: Number = quantity(3, 0.05, 50, "eta_e", "", "elasticity of the supply of power")
     # --- programmes -------------------------------------------------------------------------------------------------
     own_site_time: Number = quantity(
         12.5, 1, 120, "", "months", "months to power of a programme's own site", "FACTS: Abilene, phase 1"

@@ -63,4 +63,4 @@ class Policy(BaseModel):
     leakage_premium: Number = quantity(
         0.5, 0, 10, "", "share of price", "what a leaked chip costs over its list price", "assumption"
     )
-    export_reach: Number = quantity(0.1, -50, 50, "z_0", "utils", "lock-in below which a vendor hardly sells abroad")
+    export_reach: Number = quantity(-0.5, -50, 50, "z_0", "utils", "lock-in below which a vendor hardly sells abroad")

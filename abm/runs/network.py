@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 
-from abm.support.axes import NETWORK_LAYERS
+from abm.market.phases.machines import OWNERS, of_owners
+from abm.scenarios.events import CapexProgramme
+from abm.support.axes import NETWORK_LAYERS, NODE_ROLES, OPERATORS
 
 if TYPE_CHECKING:
     from abm.market.state import Market
@@ -19,14 +21,18 @@ USED = 1e-3  # usage shares below this have no edge
 def network_of(market: Market, setup: Setup, layers: str | tuple[str, ...] | None = None) -> nx.MultiDiGraph:
     """Graph with active agents as nodes (`kind`, `role`, `home`), and an edge per relation with `layer` and `weight`.
 
-    Layers (`layers` selects some): ``supply`` vendor -> lab ($ M of chips this month), ``access`` lab -> lab that learns
+    Layers (`layers` selects some): ``supply`` vendor -> operator, programme or lab ($ M of chips delivered this month),
+    ``rental`` operator -> lab (H100e that the lab rents, to train and to serve tokens), ``access`` lab -> lab that learns
     from it, ``ownership`` investor -> firm (share of the firm), ``information`` investor -> investor it listens to,
     ``peers`` adopter -> adopter it observes (both are shares of its attention, its own included; `information_network` and
     `peer_network` accept the exported graph), ``usage`` adopter -> lab (share of its tokens), ``jurisdiction`` regulator ->
     every agent at home there.
 
-    Edges of ``access`` have a `channel`, and a pair of labs may have both. "api": distillation, M exchanges this month.
-    "weights": the source of the open weights that the lab copied last, in any month; its weight is always 1.
+    A programme is a node from its announcement on, named by its event, unless lenders refused it from the first phase on.
+
+    Edges of two layers have a `channel`. Of ``rental``, "parent": the operator owns the lab; "market": it does not. Of
+    ``access``, where a pair of labs may have both, "api": distillation, M exchanges this month; "weights": the source of the
+    open weights that the lab copied last, in any month, whose weight is always 1.
     """
     wanted = NETWORK_LAYERS if layers is None else (layers,) if isinstance(layers, str) else tuple(layers)
     if unknown := set(wanted) - set(NETWORK_LAYERS):
@@ -38,18 +44,49 @@ def network_of(market: Market, setup: Setup, layers: str | tuple[str, ...] | Non
     return graph
 
 
+def firms_and_regulators(market: Market, setup: Setup) -> dict[str, list[str]]:
+    """Names of agents by role, in the order of their slots, of the roles whose agents have names.
+
+    A programme has the id of its event, if no other agent has that name, else its number.
+    """
+    names = {
+        "vendors": list(setup.cast.vendors),
+        "operators": list(OPERATORS),
+        "labs": list(setup.cast.labs),
+        "regulators": list(setup.cast.jurisdictions),
+        "infrastructure": ["power", "platforms", "applications"],
+    }
+    taken = {name for others in names.values() for name in others}
+    events = [event for event in setup.scenario.all_events if isinstance(event, CapexProgramme)]
+    names["programmes"] = []
+    amounts, months = np.asarray(market.programmes.amount), np.asarray(market.programmes.months)
+    for i in range(amounts.size):
+        # After a branch into another scenario a slot may hold a programme that the scenario's events do not know.
+        known = i < len(events) and (events[i].amount, events[i].months) == (amounts[i], months[i])
+        label = events[i].id if known else None
+        names["programmes"].append(label if label and label not in taken else f"programme_{i + 1}")
+    return names
+
+
+def present(market: Market, role: str) -> np.ndarray:
+    """Mask of the agents of a role that are in the network."""
+    group = getattr(market, role)
+    there = np.asarray(group.active)
+    if role == "programmes":
+        refused = np.asarray(group.cancelled) & (np.asarray(group.financed) == 0)
+        there = there & (np.asarray(group.amount) > 0) & ~refused
+    return there
+
+
 def _add_nodes(graph: nx.MultiDiGraph, market: Market, setup: Setup) -> dict[str, list[str]]:
     jurisdictions = setup.cast.jurisdictions
-    given = {"vendors": setup.cast.vendors, "labs": setup.cast.labs, "regulators": jurisdictions}
-    given["infrastructure"] = ("power", "platforms", "applications")
-    names = {}
-    for role in ("vendors", "labs", "adopters", "investors", "regulators", "infrastructure"):
+    names = firms_and_regulators(market, setup)
+    for role in NODE_ROLES:
         group = getattr(market, role)
-        labels = [str(n) for n in given[role]] if role in given else [f"{role[:-1]}_{i}" for i in range(group.size)]
-        names[role] = labels
+        labels = names.setdefault(role, [f"{role[:-1]}_{i}" for i in range(group.size)])
         kinds = [p.kind.__name__ for p in group.populations for _ in range(p.size)]
         homes = np.asarray(group.home) if role != "infrastructure" else np.zeros(3, int)
-        for i in np.flatnonzero(np.asarray(group.active)):
+        for i in np.flatnonzero(present(market, role)):
             graph.add_node(labels[i], kind=kinds[i], role=role, home=jurisdictions[homes[i]])
     return names
 
@@ -70,7 +107,18 @@ def _connect(
 
 
 def _supply(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]]) -> None:
-    _connect(graph, "supply", names["vendors"], names["labs"], np.asarray(market.labs.supplied).T, 0.0)
+    owners = [name for role in OWNERS for name in names[role]]
+    _connect(graph, "supply", names["vendors"], owners, np.asarray(of_owners(market, "bought")).T, 0.0)
+
+
+def _rental(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]]) -> None:
+    labs = market.labs
+    used = np.asarray(labs.training + labs.first_party_share * labs.serving)
+    rented = np.maximum(used - np.asarray(labs.machines.sum(-1)), 0.0)
+    for lab in np.flatnonzero(np.asarray(labs.active) & (np.asarray(labs.provider) >= 0) & (rented > 0)):
+        operator, channel = names["operators"][int(labs.provider[lab])], "parent" if labs.of_parent[lab] else "market"
+        if operator in graph:
+            graph.add_edge(operator, names["labs"][lab], layer="rental", weight=float(rented[lab]), channel=channel)
 
 
 def _access(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]]) -> None:
@@ -121,6 +169,7 @@ def _jurisdiction(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[
 
 _EDGES = {
     "supply": _supply,
+    "rental": _rental,
     "access": _access,
     "ownership": _ownership,
     "information": _information,

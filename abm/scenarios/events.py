@@ -307,9 +307,7 @@ class CapexProgramme(Headline):
 
     def act(self, timeline: Timeline, cast: Cast) -> None:
         month = self.when[0]
-        slot = int((timeline.programme_amount > 0).sum())
-        if slot >= timeline.programme_amount.shape[1]:
-            raise ValueError(f"more than {slot} programmes: leave one out, or add it to another")
+        slot = int((timeline.programme_amount > 0).sum())  # a scenario has no more programmes than there are slots
         for name in ("amount", "months", "phases", "own_power", "offtake"):
             getattr(timeline, f"programme_{name}")[month, slot] = getattr(self, name)
         timeline.capex_news[self.when] += self.amount

@@ -29,8 +29,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SerializeAsAny, 
 from abm.parameters import merged
 from abm.scenarios.calendar import HORIZON
 from abm.scenarios.event_input import WORDING, read_event
-from abm.scenarios.events import Event
+from abm.scenarios.events import CapexProgramme, Event
 from abm.scenarios.timeline import Cast, Timeline
+from abm.support.axes import PROGRAMMES
 from abm.support.files import toml_key, toml_value
 from abm.support.messages import PARAMETERS, did_you_mean, shortened
 from abm.support.specs import InvalidSpec, problems_of, read_spec
@@ -257,7 +258,9 @@ def _extended(name: Any, origin: _Origin, problems: list[str]) -> Scenario | Non
 def _clashes(
     numbered: dict[int, Event], fields: dict[str, Any], base: Scenario | None, origin: _Origin
 ) -> Iterator[str]:
-    """Messages about duplicate ids, unknown ids to remove, and events that take the same place on the timeline."""
+    """Messages about duplicate ids, unknown ids to remove, events that take the same place on the timeline, and programmes
+    for which no slot is left.
+    """
     inherited = base.all_events if base is not None else ()
     ids = [event.id for event in inherited if event.id]
     remove = fields.get("remove")
@@ -267,6 +270,7 @@ def _clashes(
             yield f"{origin.at('remove')}: remove: no inherited event has the id {shortened(id_)}{did_you_mean(id_, ids)}"
     labels: dict[str, str] = {}  # by id
     holders: dict[tuple[Any, ...], str] = {}  # by place
+    programmes = 0
     remaining = [(None, event) for event in inherited if event.id not in removed]
     for number, event in [*remaining, *numbered.items()]:
         label = f"inherited event {event.id!r}" if number is None else f"event {number}"
@@ -276,6 +280,10 @@ def _clashes(
         if event.place is not None and holders.setdefault(event.place, label) != label:
             limits = "at most one release per lab and month, one cost claim and one audit per day"
             yield f"{here}: conflicts with {holders[event.place]}: {limits}"
+        programmes += isinstance(event, CapexProgramme)
+        if isinstance(event, CapexProgramme) and programmes > PROGRAMMES:
+            others = f"{PROGRAMMES} others, inherited ones included"
+            yield f"{here}: no place is left beside {others}: leave one out, or add its amount to another"
 
 
 def _odd_parameters(overrides: Any, origin: _Origin) -> Iterator[str]:

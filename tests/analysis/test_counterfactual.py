@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -111,11 +111,11 @@ def test_waiting_for_the_baseline_reports_its_progress():
         thread.join()
         return reports
 
-    prepared, runs = Counterfactual(seeds=60, months=60), Runs()
-    seen = beside(runs, prepared, Counterfactual(levers=STRICT.levers, seeds=60, months=60))
+    prepared, runs = Counterfactual(seeds=40, months=36), Runs()
+    seen = beside(runs, prepared, Counterfactual(levers=STRICT.levers, seeds=40, months=36))
     assert "waits" not in seen
-    assert any(cast == "baseline" and done < 60 for cast, done, _ in seen)
-    assert seen[-1] == ("changed world", 60, 60)
+    assert any(cast == "baseline" and done < 40 for cast, done, _ in seen)
+    assert seen[-1] == ("changed world", 40, 40)
     assert len(runs._baselines) == 1
     short = Counterfactual(levers=STRICT.levers, seeds=2, months=26)
     runs = Runs()
@@ -138,11 +138,11 @@ def test_levers_that_act_only_in_the_first_month_are_rejected():
 
     setup = Setup.of(adopters=8, investors=12)
     values = {name: jnp.asarray(value) for name, value in setup.values.items()}
-    market = first_market_of(setup, 1)
+    market, events = first_market_of(setup, 1), jax.tree.map(jnp.asarray, setup.events(24))
 
     def after(market, *given):
         read = Values(dict(zip(values, given, strict=True)))
-        return month(market, read, setup.events(24), Draws.from_seed(1), setup.equations)[0]
+        return month(market, read, events, Draws.from_seed(1), setup.equations)[0]
 
     traced = jax.make_jaxpr(after)(market, *values.values()).jaxpr
     _, used = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))
@@ -176,6 +176,7 @@ def test_the_page_limits_the_size_of_a_request():
         Runs().run(Counterfactual(seeds=2000, months=30), lambda *_: None)
 
 
+@pytest.mark.slow
 def test_the_estimated_memory_of_a_run_is_accurate():
     """State and stored results of both worlds agree with the estimate to 20 %; a request of the largest size is rejected."""
     from abm.dashboard.runs import BUDGET, Runs, bytes_of, too_much
@@ -241,6 +242,7 @@ def test_an_address_accepts_only_plain_numbers_and_dates(query):
         Counterfactual.from_query(query)
 
 
+@settings(max_examples=40)
 @given(counterfactuals)
 def test_files_and_addresses_round_trip(tmp_path_factory, one):
     path = tmp_path_factory.mktemp("spec") / "compare.toml"
@@ -249,6 +251,7 @@ def test_files_and_addresses_round_trip(tmp_path_factory, one):
     assert Counterfactual.from_query(one.to_query()) == one
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=80))
 def test_any_address_is_parsed_or_rejected(text):
     with contextlib.suppress(CounterfactualError):

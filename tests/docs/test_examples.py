@@ -29,6 +29,8 @@ LONG = (
     "calibrate", "dashboard", "export", "facts", "profile", "replay", "replications", "reproduce", "score", "selftest",
     "sensitivity", "validate",
 )  # fmt: skip
+MANY_RUNS = ("README", "tutorial", "sweeps", "dashboard")
+"""Pages with hundreds of runs: without the tests' options of the compiler, these take a quarter of the time."""
 ELSEWHERE = ("--dask", "--shard", "/shared", "--until-ci")
 
 pytestmark = [pytest.mark.docs, pytest.mark.timeout(1_800)]
@@ -57,6 +59,8 @@ def run(words, folder, environment):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_examples_of_a_page_run(page, tmp_path):
     environment = os.environ | {"MPLBACKEND": "agg"}
+    if page.stem in MANY_RUNS:
+        environment.pop("XLA_FLAGS", None)
     examples, script = list(blocks(page)), ""
     for kind, text in examples:
         if kind == "toml" and (name := NAME.match(text)):

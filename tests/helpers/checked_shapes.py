@@ -1,7 +1,8 @@
 """Play a month of a small market while jaxtyping and beartype check every annotation of three rooms.
 
-`python checked_shapes.py compiled` traces the month as ensembles compile it; `interpreted` plays it rule by rule, on the numbers
-of NumPy that rules get there. A program of its own, since the rooms have to be imported under the check.
+`python checked_shapes.py compiled` traces the month as ensembles compile it, and `others` does so under the other kinds of
+equations; `interpreted` plays it rule by rule, on the numbers of NumPy that rules get there. A program of its own, since the
+rooms have to be imported under the check.
 """
 
 import functools
@@ -64,7 +65,7 @@ with install_import_hook(ROOMS, "sys.modules['__main__'].checker"):
     from abm.market.start import HISTORY, LONGEST_LAG, first_market
     from abm.market.state import Equations, Values
     from abm.runs.setup import Setup
-    from abm.support.axes import DAYS, JURISDICTIONS, QUESTIONS, STAGES, TIERS
+    from abm.support.axes import DAYS, GENERATIONS, JURISDICTIONS, OPERATORS, PROGRAMMES, QUESTIONS, STAGES, TIERS
 
 for name, module in list(sys.modules.items()):
     for kind in vars(module).values() if name.startswith(ROOMS) else ():
@@ -76,12 +77,13 @@ def small_setup(**sizes):
     setup = Setup.of(scenario="article_bundle", months=30, **sizes)
     p, labs = setup.populations, len(setup.cast.labs)
     AXES.update(V=p.vendors, L=labs, q=labs * TIERS, J=p.adopters, I=p.investors, A=p.vendors + labs + 3)
+    AXES.update(K=len(OPERATORS) + PROGRAMMES + labs, P=PROGRAMMES, G=GENERATIONS)
     AXES.update(T=TIERS, D=DAYS, R=len(JURISDICTIONS), Q=len(QUESTIONS), stage=STAGES, delay=HISTORY, lag=LONGEST_LAG)
     return setup
 
 
-def compiled():
-    """Trace the first market and a month, for several runs at once, under every kind of equations."""
+def compiled(*kinds):
+    """Trace the first market and a month, for several runs at once, under these kinds of equations."""
     setup = small_setup(vendors=5, closed_labs=3, open_labs=5, entrants=1, adopters=10, investors=13)
     seeds = np.stack([seed_words(seed) for seed in range(7)])
 
@@ -89,11 +91,7 @@ def compiled():
         market = first_market(Values(p), seed, setup.populations, setup.networks, setup.cast)
         return month(market, Values(p), events, Draws.from_seed(seed), equations)[1].observables
 
-    for equations in (
-        Equations(),
-        Equations(pricing="flexible", price_form="linear", short_sales=False),
-        Equations(pricing="nash"),
-    ):
+    for equations in kinds:
         runs = jax.vmap(functools.partial(run, equations=equations), in_axes=(0, None, None), axis_name="runs")
         jax.make_jaxpr(runs)(seeds, setup.values, setup.events(24))
     assert run_many(lambda runs: runs * 2.0, np.arange(3.0), chunk=2)[2] == 4.0
@@ -107,6 +105,13 @@ def rule_by_rule():
         month(market, values, setup.events(24), Draws.from_seed(1), setup.equations)
 
 
+FLEXIBLE = Equations(pricing="flexible", price_form="linear", short_sales=False)
+WAYS = {
+    "compiled": lambda: compiled(Equations()),
+    "others": lambda: compiled(FLEXIBLE, Equations(pricing="nash")),
+    "interpreted": rule_by_rule,
+}
 with floats_of(64):
-    {"compiled": compiled, "interpreted": rule_by_rule}[sys.argv[1]]()
+    for way in sys.argv[1:]:
+        WAYS[way]()
 print("checked")

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.sizes import TINY
 
 import abm
 from abm.engine import devices, mean_of_neighbours, neighbours, run_many, runs_together
@@ -60,7 +61,7 @@ def test_memory_of_a_run_grows_with_agents_precision_and_months():
 
 @pytest.mark.slow
 def test_chunk_sizes_of_an_accelerator_do_not_change_results(accelerator, monkeypatch):
-    plain = abm.ensemble(seeds=range(35), months=3)
+    plain = abm.ensemble(seeds=range(35), months=3, **TINY)
     accelerator(1e12)
     monkeypatch.setattr(programs, "on_accelerator", lambda: True)
     calls = []
@@ -70,7 +71,7 @@ def test_chunk_sizes_of_an_accelerator_do_not_change_results(accelerator, monkey
         return run_many(*arguments, **options)
 
     monkeypatch.setattr(simulate, "run_many", recorded)
-    other = abm.ensemble(seeds=range(35), months=3)
+    other = abm.ensemble(seeds=range(35), months=3, **TINY)
     assert [(options["chunk"], options["workers"]) for options in calls] == [(100, 2)]
     for name in plain.names:  # programs of different size may round differently
         np.testing.assert_allclose(plain[name], other[name], rtol=1e-12)

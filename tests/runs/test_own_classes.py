@@ -18,7 +18,7 @@ from abm.agents import ClosedLab, Investor
 from abm.engine import RuleError
 from abm.experiments.replay import Unplayable, replay_result
 
-FEW = {"adopters": 20, "investors": 30, "months": 3}
+FEW = TINY | {"months": 3}
 
 
 def pricing(rule):
@@ -115,7 +115,7 @@ def test_common_mistakes_raise_errors_that_show_the_right_call():
         simulate(ip_strength=0.9)
     with pytest.raises(TypeError, match="MarketModel rng= or seed="):
         simulate(Parameters(), rng=1, seeds=[1])
-    assert MarketModel(classes=ClosedLab, **FEW).setup.populations.closed_labs == 5
+    assert MarketModel(classes=ClosedLab, **FEW).setup.populations.closed_labs == 1
     short, long = (ensemble(seeds=range(2), **FEW | {"months": months}) for months in (3, 4))
     with pytest.raises(ValueError, match="3 and 4 months"):
         compare(short, long)
@@ -289,15 +289,16 @@ def factory(markup):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_classes_defined_in_functions_run_in_a_sweep_and_identify_it(tmp_path, workers):
-    options = {"seeds": [2], "months": 3, "populations": TINY, "observables": ["lerner_closed"], "workers": workers}
+@pytest.mark.usefixtures("stored_traces")
+def test_classes_defined_in_functions_run_in_a_sweep_and_identify_it(tmp_path):
+    options = {"seeds": [2], "months": 3, "populations": TINY, "observables": ["lerner_closed"], "workers": 2}
     runs = abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(2.5)], out=tmp_path / "x", **options).runs()
     assert set(runs["status"]) == {"ok"}
     alone = simulate({"ip_strength": 0.5}, seed=2, months=3, classes=[factory(2.5)], **TINY)
     assert runs["lerner_closed_last"].iloc[-1] == pytest.approx(alone["lerner_closed"][-1], rel=1e-9)
-    with pytest.raises(ValueError, match="classes of agents: changed"):
-        abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(1.2)], out=tmp_path / "x", **options)
+    for classes in ([factory(1.2)], None):
+        with pytest.raises(ValueError, match="classes of agents: changed"):
+            abm.sweep({"ip_strength": [0.4, 0.5]}, classes=classes, out=tmp_path / "x", **options)
     again = abm.sweep({"ip_strength": [0.4, 0.5]}, classes=[factory(2.5)], out=tmp_path / "x", **options)
     assert len(again.sessions()) == 1  # the same rules, so no run is repeated
 

@@ -147,6 +147,14 @@ HEAD = 'name = "mine"\n\n[[event]]\n'
             'kind = "capex_programme"\nmonth = 3\namount = -3\nmonths = 1.5',
             ":6: event 1 (kind 'capex_programme'): amou",
         ),
+        (
+            'kind = "capex_programme"\nmonth = 3\namount = 3\nmonths = 12\nphases = 0',
+            ":8: event 1 (kind 'capex_programme'): phases (financed one after the other): must be at least 1, not 0",
+        ),
+        (
+            'kind = "capex_programme"\nmonth = 3\namount = 3\nmonths = 12\nown_powr = 0.5',
+            ":8: event 1 (kind 'capex_programme'): unknown key 'own_powr'; did you mean 'own_power'?",
+        ),
     ],
 )
 def test_a_faulty_event_is_reported_with_its_line(tmp_path, event, expected):
@@ -244,6 +252,18 @@ def test_ids_and_places_must_be_unique(tmp_path):
     ]
     removed = 'name = "a"\nextends = "baseline"\nremove = ["r1"]\n' + r1.format("r1", "open_1", 24)
     assert Scenario.load(write(tmp_path, removed)).timeline().release_day[24, lab("open_1")] == 0
+
+
+def test_programmes_beyond_the_slots_are_a_problem_of_the_file(tmp_path):
+    """The baseline has four; the fifth of the file's own is one too many, with or without an id."""
+    one = '\n[[event]]\nkind = "capex_programme"\nmonth = 30\namount = 1\nmonths = 12\n'
+    head = 'name = "a"\nextends = "baseline"\n'
+    says = "event 5 (kind 'capex_programme'): no place is left beside 8 others, inherited ones included"
+    assert problems_of(tmp_path, head + 5 * one) == [
+        f"mine.toml:28: {says}: leave one out, or add its amount to another"
+    ]
+    assert (Scenario.load(write(tmp_path, head + 4 * one)).timeline().programme_amount > 0).sum() == 8
+    assert Scenario.load(write(tmp_path, head + 'remove = ["stargate"]\n' + 5 * one))
 
 
 def test_dates_are_checked_against_the_horizon_of_the_run(tmp_path):

@@ -16,7 +16,7 @@ import abm.scenarios.scenario
 from abm.scenarios.events import KINDS, Event, Policy, Release
 from abm.scenarios.scenario import Scenario, ScenarioError
 from abm.scenarios.timeline import Cast, Timeline
-from abm.support.axes import DAYS, INSTRUMENTS, QUESTIONS
+from abm.support.axes import DAYS, INSTRUMENTS, PROGRAMMES, QUESTIONS
 
 BASELINE = Scenario.load("baseline")
 
@@ -86,7 +86,14 @@ def test_baseline_is_the_history_of_the_model():
     assert timeline.audit_cost[session(dt.date(2025, 1, 31))] == 1600
     assert timeline.capex_news[24, 12] == 500_000
     assert timeline.salience[24, 16] > 10 * timeline.salience[24, 12]
-    assert timeline.capex.sum() == pytest.approx((60 - 24) / 48 * 500_000 + 23_300 + 22_500 + 17_000)
+    announced = {"amount": 500_000, "months": 48, "phases": 5, "own_power": 0.5, "offtake": 0.8}
+    assert {name: getattr(timeline, f"programme_{name}")[24, 0] for name in announced} == announced
+    later = timeline.programme_amount[:, 1:]
+    assert [*zip(*np.nonzero(later), later[later > 0], strict=True)] == [
+        (24, 0, 23_300),
+        (25, 1, 22_500),
+        (25, 2, 17_000),
+    ]
     assert timeline.allegation[24:36, r1].all()
     assert timeline.allegation.sum() == 12
     assert timeline.vigilance[24, lab("closed_1")] == 1
@@ -112,6 +119,7 @@ def test_without_r1_and_without_stargate():
     assert no_r1.audit_cost.sum() == no_r1.allegation.sum() == 0
     assert no_r1.capex_news[24, 12] == 500_000
     assert no_stargate.capex_news[24, 12] == 0
+    assert no_stargate.programme_amount.sum() == base.programme_amount.sum() - 500_000
     assert (no_stargate.release == base.release).all()
     for name, array in base.arrays().items():
         assert (array[:24] == no_r1.arrays()[name][:24]).all(), name
@@ -146,7 +154,7 @@ def test_shapes_depend_on_the_cast_and_not_on_the_scenario(months, cast):
     assert expected["performance_cap"] == (months, v, r)
     assert expected["release"] == (months, n)
     assert expected["news_precision"] == (months, DAYS, 4)
-    assert expected["capex"] == (months,)
+    assert expected["programme_amount"] == (months, PROGRAMMES)
     for name in Scenario.names():
         timeline = Scenario.load(name).timeline(months, cast)
         assert {key: array.shape for key, array in timeline.arrays().items()} == expected
@@ -157,7 +165,7 @@ def test_an_empty_timeline_holds_the_defaults_and_is_read_only():
     timeline = EMPTY.timeline(12)
     for name, array in timeline.arrays().items():
         usual = {"release_gap": -1e6, "release_day": -1, "performance_cap": 1e6}
-        ones = {"policy_scale", "export_availability", "price_factor"}
+        ones = {"policy_scale", "export_availability", "price_factor", "programme_months", "programme_phases"}
         assert (array == usual.get(name, 1.0 if name in ones else 0.0)).all(), name
     assert timeline.months == 12
     with pytest.raises(ValueError, match="read-only"):
@@ -205,6 +213,17 @@ def test_export_rules_by_vendor():
     assert named[:, :2].tolist() == [[1, 1], [0.5, 0.5], [1, 1], [1, 1]]
     stricter = EMPTY.with_event(**rule).with_event(**rule | {"availability": 0.8, "month": 1}).timeline(2)
     assert stricter.export_availability[1, 0, 1] == 0.5
+
+
+def test_programmes_take_slots_in_the_order_of_their_dates():
+    late = {"kind": "capex_programme", "month": 9, "amount": 3.0, "months": 12, "phases": 2, "own_power": 0.25}
+    early = {"kind": "capex_programme", "month": 4, "amount": 1.0, "months": 6, "offtake": 0.5}
+    timeline = EMPTY.with_event(late).with_event(early).timeline(12)
+    assert timeline.programme_amount[4].tolist() == [1, *[0] * (PROGRAMMES - 1)]
+    assert timeline.programme_amount[9].tolist() == [0, 3, *[0] * (PROGRAMMES - 2)]
+    assert (timeline.programme_phases[9, 1], timeline.programme_own_power[9, 1]) == (2, 0.25)
+    assert (timeline.programme_phases[4, 0], timeline.programme_offtake[4, 0]) == (1, 0.5)
+    assert timeline.programme_amount.sum() == 4
 
 
 def test_news_of_one_day_are_pooled():

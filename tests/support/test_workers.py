@@ -18,7 +18,7 @@ from abm.engine import run_many
 from abm.support.workers import Broken, Watch, patience, processor_time, worker_pool
 from abm.sweeps import Sweep, open_sweep, parallel, run_sweep
 
-pytestmark = pytest.mark.timeout(300)  # a sweep that hangs fails
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("stored_traces")]  # a sweep that hangs fails
 
 
 def tiny(**keys):

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from helpers.sizes import SMALL
+from helpers.sizes import SMALL, TINY
 from helpers.sweeps import MONTHS, assert_equal, small
 
 import abm
-from abm.agents import ClosedLab
 from abm.sweeps import Sweep, open_sweep, run_sweep, store
 from abm.sweeps.plan import Plan
 from abm.sweeps.store import Changed
@@ -46,7 +45,7 @@ def test_shards_complete_the_sweep_in_any_order(folder, tmp_path):
 
 def test_dates_of_events_can_be_swept(tmp_path):
     dates = [dt.date(2023, 1, 10), dt.date(2023, 3, 10)]
-    sweep = small(factors={"gpt4.date": dates}, replications=2)
+    sweep = small(factors={"gpt4.date": dates}, replications=2, populations=TINY)
     run_sweep(sweep, tmp_path / "dates")
     panel = open_sweep(tmp_path / "dates").panel(["lerner_closed"])
     early, late = (panel[panel["gpt4.date"] == date]["lerner_closed"].to_numpy() for date in dates)
@@ -57,27 +56,8 @@ def test_dates_of_events_can_be_swept(tmp_path):
         {"kind": event.kind} | event.model_dump(exclude_defaults=True) | {"date": dates[0]}
     )
     seed = int(open_sweep(tmp_path / "dates").runs()["seed"][0])
-    alone = abm.simulate(scenario=changed, seed=seed, months=MONTHS, **SMALL)
+    alone = abm.simulate(scenario=changed, seed=seed, months=MONTHS, **TINY)
     np.testing.assert_allclose(early[:MONTHS], alone["lerner_closed"], rtol=1e-9)
-
-
-class Fighter(ClosedLab):
-    """Sells at cost plus 10 %."""
-
-    def wanted_price(self, p, offer):
-        return 1.1 * self.token_cost
-
-
-@pytest.mark.slow
-def test_user_classes_run_in_a_sweep_and_are_part_of_its_identity(tmp_path, folder):
-    classes = {"closed_labs": {Fighter: 5}}
-    sweep = small(replications=1, factors={"ip_strength": [0.5]})
-    run_sweep(sweep, tmp_path / "x", classes=classes)
-    lerner = open_sweep(tmp_path / "x").runs()["lerner_closed_last"][0]
-    usual = open_sweep(folder).runs()
-    assert lerner < usual[(usual["ip_strength"] == 0.5) & (usual["replication"] == 0)]["lerner_closed_last"].iloc[0]
-    with pytest.raises(Changed, match="classes of agents"):
-        run_sweep(sweep, tmp_path / "x")
 
 
 def test_a_sweep_in_one_call_runs_the_given_seeds(tmp_path):

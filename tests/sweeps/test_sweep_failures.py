@@ -15,17 +15,14 @@ from abm.sweeps import Sweep, open_sweep, run_sweep
 from abm.sweeps.selftest import (
     TRIALS,
     VICTIM,
-    bad_run,
-    damaged_part,
     failing,
     full_disk,
-    passing_trouble,
     same,
     small,
     tables,
 )
 
-pytestmark = pytest.mark.timeout(400)  # a sweep that hangs fails
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("stored_traces")]  # a sweep that hangs fails
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +31,6 @@ def reference(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quiet") / "day"
     run_sweep(small(), folder)
     return tables(folder)
-
-
-@pytest.mark.slow
-def test_a_run_that_ends_its_worker_does_not_affect_others(reference, tmp_path):
-    details = bad_run("exit", "crashed", chunk=2)(small(), tmp_path / "x", reference)
-    assert details.startswith("1 run crashed (its worker process ended")
 
 
 def test_a_full_disk_stops_the_sweep_and_finished_runs_are_kept(reference, tmp_path):
@@ -130,41 +121,35 @@ def test_a_dead_pool_passed_in_by_the_caller_is_reported(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TRIALS)
-def test_every_trial_of_the_selftest_passes(name, reference, tmp_path):
-    TRIALS[name](small(), tmp_path / "x", reference)
+@pytest.mark.parametrize("name", [name for name in TRIALS if name not in ("the disk is full", "the leader is killed")])
+def test_every_other_trial_of_the_selftest_passes(name, reference, tmp_path):
+    said = TRIALS[name](small(), tmp_path / "x", reference)
+    if name == "a run ends its worker":
+        assert said.startswith("1 run crashed (its worker process ended")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [2, 8])
-def test_results_do_not_depend_on_the_number_of_workers(workers, reference, tmp_path):
-    run_sweep(small(), tmp_path / "x", workers=workers, chunk=1)
+def test_results_do_not_depend_on_the_number_of_workers(reference, tmp_path):
+    run_sweep(small(), tmp_path / "x", workers=3, chunk=1)
     same(tmp_path / "x", reference)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_a_leader_may_be_killed_at_any_time(reference, tmp_path):
-    """At twenty random times, alternating SIGKILL, SIGTERM and Ctrl-C."""
+    """At random times from the imports to the last part, alternating SIGKILL, SIGTERM and Ctrl-C."""
     import numpy as np
 
     rng = np.random.default_rng(20)
-    for trial in range(20):
+    for trial, begin in enumerate((1, 4, 7, 10, 13)):
         folder = tmp_path / f"x{trial}"
         process = leader(folder)
         try:
-            process.wait(float(rng.uniform(1, 16)))
+            process.wait(begin + float(rng.uniform(0, 3)))
         except subprocess.TimeoutExpired:
             process.send_signal((signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[trial % 3])
             process.wait(60)
         run_sweep(small(), folder)
         same(folder, reference)
-
-
-@pytest.mark.slow
-def test_a_temporary_failure_and_damaged_parts_are_survived(reference, tmp_path):
-    passing_trouble("kill")(small(), tmp_path / "x", reference)
-    damaged_part(small(), tmp_path / "y", reference)
 
 
 def test_a_script_without_a_main_guard_gets_one_clear_error(tmp_path):

@@ -296,7 +296,7 @@ def leave(labs: Group, leaves: Bool[AnyArray, " L"]) -> tuple[Group, Scalar]:
             name: jnp.where(
                 leaves.reshape(leaves.shape + (1,) * (getattr(labs, name).ndim - 1)), 0.0, getattr(labs, name)
             )
-            for name in HOLDINGS
+            for name in (*HOLDINGS, "bought", "construction")
         },
     )
     return labs, debts - written_off

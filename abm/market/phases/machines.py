@@ -7,11 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree, Shaped
 
 from abm.engine import Group
+from abm.market.phases.common import serving_home
 from abm.market.state import Market, Now, jurisdiction_sum
 from abm.mechanisms import demand, machines, pricing
 from abm.support.axes import GENERATIONS
 from abm.support.shapes import Scalar
 
+CAPPED_PRICE = 0.5
+"""Elasticity of a capped chip's price in the performance it is left: an H20 cost 12 k$, at 0.15 of an H100's performance."""
 OWNERS = ("operators", "programmes", "labs")
 """Who owns machines, in the order in which their rows stand in arrays of all owners (K)."""
 
@@ -34,13 +37,6 @@ class Delivery(NamedTuple):
     kilowatts: Float[Array, "K G"]  # per H100e
 
 
-class Terms(NamedTuple):
-    """What lenders see when a programme seeks money (P,): expected rent over user cost, and their luck."""
-
-    cover: Float[Array, " P"]
-    luck: Float[Array, " P"]
-
-
 class Announcement(NamedTuple):
     """A programme announced this month (P,); amount 0: none. Money in $ M."""
 
@@ -49,6 +45,7 @@ class Announcement(NamedTuple):
     phases: Float[Array, " P"]
     own_power: Float[Array, " P"]
     offtake: Float[Array, " P"]
+    luck: Float[Array, " P"]  # of the lenders it finds
 
 
 class Offer(NamedTuple):
@@ -57,8 +54,9 @@ class Offer(NamedTuple):
     share: Float[Array, "R V"]  # of the units wanted; they add up to less than 1 where some cannot be had
     price: Float[Array, "R V"]  # $ M per H100e, with what leakage costs
     performance: Float[Array, "R V"]
-    spending: Float[Array, "R V"]  # shares of spending, for the vendors' elasticities
-    effective: Float[Array, " R"]  # $ M per H100e of work, mean over what is bought
+    premium: Float[Array, "R V"]  # $ M per H100e of that price, to those who smuggle
+    openness: Float[Array, "R V"]  # share of a vendor's compute that export rules let through
+    effective: Float[Array, " R"]  # $ M per H100e of work: price index of what can be had
 
 
 def trade_machines(market: Market, now: Now) -> Market:
@@ -110,21 +108,22 @@ def by_home(market: Market, rows: Float[Array, "K ..."]) -> Float[Array, "R ..."
 
 def wanted_at(rent: Float[Array, " R"], market: Market, now: Now) -> Float[Array, " R"]:
     """Machines wanted at a rent by last month's demand, H100e."""
-    seen, efficiency = market.compute, market.accounts.serving_efficiency
-    return machines.machines_wanted(rent, seen.training, seen.serving, seen.pull, efficiency, now.p)
+    seen = market.compute
+    return machines.machines_wanted(rent, seen.training, seen.serving, seen.pull, seen.efficiency, now.p)
 
 
 def learn(market: Market, now: Now, offer: Offer) -> Market:
-    """Work out the user cost of a new machine; learn how fast chips get cheaper, and how fast what is wanted at a rent grows."""
-    p, seen = now.p, market.compute
-    price = market.vendors.chip_price[0]
-    fall = 12 * (jnp.log(seen.leader_price) - jnp.log(price))
-    decline = seen.decline + p.price_learning * (fall - seen.decline)
+    """Work out the user cost of a new machine, with the fall of chip prices from the leader's last launch to this one."""
+    p, seen, vendors = now.p, market.compute, market.vendors
+    launch, age = vendors.launch_price[0], vendors.generation_age[0]
+    fall = (jnp.log(seen.launch_price) - jnp.log(launch)) / (seen.launch_age + 1) * 12
+    decline = jnp.where(age < seen.launch_age, jnp.maximum(fall, 0.0), seen.decline)
     watts = market.compute.kilowatts[market.vendors.generation[0]]
     place = machines.place_rent(p.capital_cost, p) * watts * 1e-3
     energy = machines.energy_cost(watts, seen.power_price)
     cost = machines.user_cost(offer.effective, decline, p.capital_cost, place, energy, p)
-    return market.replace(compute=seen.replace(decline=decline, leader_price=price, user_cost=cost))
+    compute = seen.replace(decline=decline, launch_price=launch, launch_age=age, user_cost=cost)
+    return market.replace(compute=compute)
 
 
 def lead_of(vendors: Group) -> Scalar:
@@ -135,28 +134,36 @@ def lead_of(vendors: Group) -> Scalar:
 def offer_of(vendors: Group, now: Now) -> Offer:
     """Shares of the vendors in the chips that each jurisdiction orders (logit with lock-in), under its export rules.
 
-    What cannot be had legally is bought from vendors who may sell, as far as they can deliver; a share leaks, at a premium.
+    A capped chip is sold at a discount. A share of what is barred leaks as it was made, at a premium. What cannot be had is
+    bought from vendors who may sell, or not at all. The price index is that of the same demand without lock-in, over all that
+    can be had, so that a rule never makes work cheaper.
     """
     p, events = now.p, now.events
-    jurisdictions = events.export_availability.shape[1]
-    abroad = vendors.home[:, None] != jnp.arange(jurisdictions)
-    legal = jnp.where(abroad, events.export_availability, 1.0).T  # (R, V)
-    available = machines.effective_availability(legal, p.export_leakage)
-    leaked = jnp.where(available > 0, p.export_leakage * (1 - legal) / jnp.maximum(available, 1e-9), 0.0)
-    price = vendors.chip_price * (1 + p.leakage_premium * leaked)
-    left = machines.delivered_performance(vendors.performance[:, None], events.performance_cap).T
-    reach = jnp.where(abroad.T & (vendors.lock_in < p.export_reach), 0.02, 1.0)
-    quality = vendors.lock_in + jnp.log(reach) + p.chip_price_sensitivity * jnp.log(left)
-    spending = demand.shares(
-        quality, price, price_sensitivity=p.chip_price_sensitivity, price_form="log", outside=False
-    )
+    abroad = (vendors.home[:, None] != jnp.arange(events.export_availability.shape[1])).T  # (R, V)
+    reaches = ~abroad | (vendors.lock_in >= p.export_reach)
+    legal = jnp.where(abroad, events.export_availability.T, 1.0)
+    capped = machines.delivered_performance(vendors.performance[:, None], events.performance_cap).T
+    barred = (legal < 1.0) | (capped < 1.0)
+    leak = jnp.where(barred, p.export_leakage, 0.0)
+    available = machines.effective_availability(legal, leak)
+    leaked = jnp.minimum(leak / jnp.maximum(available, 1e-9), 1.0)  # share of what is bought
+    left = capped * (1 - leaked) + leaked
+    discounted = vendors.chip_price * capped**CAPPED_PRICE
+    premium = leaked * vendors.chip_price * p.leakage_premium
+    price = discounted * (1 - leaked) + leaked * vendors.chip_price + premium
+
+    sigma = p.chip_price_sensitivity
+    quality = jnp.where(reaches, vendors.lock_in, -jnp.inf) + sigma * jnp.log(left)
+    spending = demand.shares(quality, price, price_sensitivity=sigma, price_form="log", outside=False)
     units = spending * left / price
     units = units / units.sum(1, keepdims=True)
-    free = jnp.where(legal > 0.999, units, 0.0)
     missing = (units * (1 - available)).sum(1, keepdims=True)
+    free = jnp.where(legal == 1.0, units, 0.0)
     share = units * available + missing * free / jnp.maximum(free.sum(1, keepdims=True), 1e-9)
-    effective = (share * price / left).sum(1) / jnp.maximum(share.sum(1), 1e-9)
-    return Offer(share, price, left, spending, effective)
+
+    at_list = (discounted / capped) ** -sigma * legal * (1 - leak) + leak * (vendors.chip_price + premium) ** -sigma
+    worth = jnp.where(reaches, at_list, 0.0).sum(1) / reaches.sum(1)
+    return Offer(share, price, left, premium, jnp.asarray(available * left), worth ** (-1 / sigma))
 
 
 # --- programmes ---
@@ -171,10 +178,11 @@ def raise_money(market: Market, now: Now) -> Market:
         events.programme_phases,
         events.programme_own_power,
         events.programme_offtake,
+        now.draws.normal("lenders", programmes),
     )
     cover = (seen.contract_price / seen.user_cost)[programmes.home]
-    terms = Terms(cover, now.draws.normal("lenders", programmes))
-    return market.replace(programmes=programmes.do("announce", p, news=news).do("raise_money", p, terms=terms))
+    programmes = programmes.do("announce", p, news=news)
+    return market.replace(programmes=programmes.do("raise_money", p, cover=cover))
 
 
 # --- places ---
@@ -189,7 +197,10 @@ def build_places(market: Market, now: Now, offer: Offer) -> Market:
     p, seen, programmes, size = now.p, market.compute, market.programmes, market.regulators.size
     connected = by_home(market, of_owners(market, "places"))
     existing = connected + by_home(market, of_owners(market, "building").sum(-1))
-    sensible, limit = sensible_places(market, now), p.connection_rate * connected
+    sensible = sensible_places(market, now)
+    in_use = programmes.places * (1 - programmes.own_power)
+    off_grid = jurisdiction_sum(programmes.places - in_use, programmes.home, size)
+    limit = p.connection_rate * (connected - off_grid)
 
     watts = market.compute.kilowatts[market.vendors.generation[0]]
     cost = (p.place_cost + offer.effective / (watts * 1e-3))[programmes.home]  # with the machines that fill it
@@ -203,7 +214,9 @@ def build_places(market: Market, now: Now, offer: Offer) -> Market:
     with_theirs = existing + jurisdiction_sum(begun, programmes.home, size)
     theirs = jurisdiction_sum(programmes.places + programmes.building.sum(-1) + begun, programmes.home, size)
     usual = jnp.minimum(machines.places_ordered(sensible, with_theirs, p), room)
-    alone = jnp.minimum(machines.places_ordered(sensible, with_theirs - theirs + seen.displaced, p), limit)
+    without = connected - jurisdiction_sum(programmes.places, programmes.home, size)
+    limit_alone = p.connection_rate * (without + jnp.minimum(seen.displaced, connected - without))
+    alone = jnp.minimum(machines.places_ordered(sensible, with_theirs - theirs + seen.displaced, p), limit_alone)
     displaced = jnp.clip(seen.displaced + alone - usual, 0.0, theirs)
 
     lag = (p.build_time + market.regulators.permitting_lag)[of_owners(market, "home")]
@@ -245,7 +258,8 @@ def spirits_of(market: Market, now: Now) -> Scalar:
 def order_shares(market: Market, now: Now) -> Float[Array, " K"]:
     """Share of each owner in what its jurisdiction orders: labs for what they want to own, operators for the rest."""
     labs, operators, size = market.labs, market.operators, market.regulators.size
-    wanted = jnp.where(labs.active, labs.own_share * (labs.training + labs.serving), 0.0)
+    at_home = labs.training + jnp.where(serving_home(labs) == labs.home, labs.serving, 0.0)
+    wanted = jnp.where(labs.active, labs.own_share * at_home, 0.0)
     everything = wanted_at(market.compute.rental_price, market, now)
     of_labs = wanted / jnp.maximum(everything, 1e-9)[labs.home]
     rest = jnp.maximum(1 - jurisdiction_sum(of_labs, labs.home, size), 0.0)[operators.home]
@@ -258,26 +272,34 @@ def order_shares(market: Market, now: Now) -> Float[Array, " K"]:
 
 
 def deliver_chips(market: Market, now: Now, offer: Offer) -> Market:
-    """Order chips for places, deliver from the vendors' backlogs, and deploy what has a place."""
+    """Order chips for places, deliver from the vendors' backlogs, and deploy what has a place.
+
+    A stricter export rule cancels orders that it no longer lets through.
+    """
     p, home = now.p, of_owners(market, "home")
+    let_through = jnp.minimum(offer.openness / jnp.maximum(market.compute.openness, 1e-9), 1.0)
+    market = owners_do(market, "lose_orders", now, left=let_through[home])
     orders = chip_orders(market, now, offer)
-    bought = by_home(market, orders) * market.vendors.chip_price
+    due = of_owners(market, "backlog") + orders
+    bought = by_home(market, orders * (offer.price - offer.premium)[home])
     elasticity = pricing.common_markup_elasticity(
-        bought.sum(1, keepdims=True) * offer.spending,
-        offer.spending,
+        bought,
+        bought / jnp.maximum(bought.sum(1, keepdims=True), 1e-9),
         p.chip_price_sensitivity,
         p.chip_demand_elasticity,
         share_of="spending",
     )
+    paid = (due * (offer.price - offer.premium)[home]).sum(0) / jnp.maximum(due.sum(0), 1e-9)
+    paid = jnp.where(due.sum(0) > 0, paid, market.vendors.chip_price)
     home_supply = jnp.diagonal(now.events.export_availability[:, market.vendors.home])
-    due = market.vendors.backlog + orders.sum(0)
-    vendors = market.vendors.do("sell", p, orders=orders.sum(0), elasticity=elasticity, supply=home_supply)
+    sales = {"orders": orders.sum(0), "due": due.sum(0), "paid": paid, "elasticity": elasticity, "supply": home_supply}
+    vendors = market.vendors.do("sell", p, **sales)
 
     owners = home.size
     generation = jax.nn.one_hot(vendors.generation, GENERATIONS, dtype=float)
     delivery = Delivery(
         orders=orders,
-        filled=jnp.broadcast_to(vendors.delivered / jnp.maximum(due, 1e-9), orders.shape),
+        filled=jnp.broadcast_to(vendors.delivered / jnp.maximum(due.sum(0), 1e-9), orders.shape),
         price=offer.price[home],
         performance=offer.performance[home],
         generation=jnp.broadcast_to(generation, (owners, *generation.shape)),
@@ -299,7 +321,8 @@ def deliver_chips(market: Market, now: Now, offer: Offer) -> Market:
     )
     accounts = market.accounts.replace(chip_demand=orders.sum(), deliveries=delivered, retired=held * p.machine_wear)
     book = market.compute.book_value * (1 - p.book_depreciation) + sum(spent.values())
-    return market.replace(flows=flows, accounts=accounts, compute=market.compute.replace(book_value=book))
+    compute = market.compute.replace(book_value=book, openness=offer.openness)
+    return market.replace(flows=flows, accounts=accounts, compute=compute)
 
 
 def chip_orders(market: Market, now: Now, offer: Offer) -> Float[Array, "K V"]:
@@ -312,9 +335,8 @@ def chip_orders(market: Market, now: Now, offer: Offer) -> Float[Array, "K V"]:
     watts = market.compute.kilowatts
     new = watts[market.vendors.generation[0]] * 1e-3  # MW per H100e
     mine = of_owners(market, "machines")
-    soon = of_owners(market, "places") + 3 * of_owners(market, "building")[:, -1] / jnp.maximum(
-        (p.build_time + market.regulators.permitting_lag)[home] / 3, 1.0
-    )
+    lag = (p.build_time + market.regulators.permitting_lag)[home]
+    soon = of_owners(market, "places") + machines.out_of_stage(of_owners(market, "building")[:, -1], lag, 3)
     free = jnp.maximum(soon - (mine @ watts) * 1e-3, 0.0) / new
     performance = offer.performance[home]
     on_order = (of_owners(market, "backlog") * performance).sum(-1) + of_owners(market, "waiting").sum(-1)
@@ -325,4 +347,7 @@ def chip_orders(market: Market, now: Now, offer: Offer) -> Float[Array, "K V"]:
     have = by_home(market, mine.sum(-1) * (1 - p.machine_wear) + on_order)
     worth = jnp.maximum(sensible - have, 0.0)
     share = jnp.minimum(worth / jnp.maximum(by_home(market, lacking), 1e-9), 1.0)
-    return (lacking * share[home])[:, None] * offer.share[home] / performance
+    merchant = market.vendors.merchant | jnp.concatenate([getattr(market, role).designs for role in OWNERS])[:, None]
+    shares = jnp.where(merchant, offer.share[home], 0.0)
+    shares = shares * (offer.share.sum(1)[home] / jnp.maximum(shares.sum(1), 1e-9))[:, None]
+    return (lacking * share[home])[:, None] * shares / performance

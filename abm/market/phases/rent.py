@@ -7,46 +7,67 @@ from jaxtyping import Array, Float
 from abm.engine import Group
 from abm.market.phases.common import quantities, serving_home
 from abm.market.phases.machines import by_home, lead_of, of_owners
-from abm.market.state import Compute, Market, Now, jurisdiction_sum
+from abm.market.state import Compute, Market, Now, Values, jurisdiction_sum
 from abm.mechanisms import machines, tokens
 from abm.support.axes import TIERS
-from abm.support.shapes import Scalar
 
 
 def clear_rent(market: Market, now: Now) -> Market:
-    """Find the spot rent, allot machines, sign contracts, price power, and let the demand for work grow."""
+    """Let the demand for work grow, find the spot rent, allot machines, sign contracts, price power, and learn from all this."""
     p, size, before = now.p, market.regulators.size, market.compute
     efficiency = market.accounts.serving_efficiency
     labs = serve_tokens(market, now)
     budgets = jnp.where(labs.active, labs.training_budget, 0.0)
-    training = jurisdiction_sum(budgets, labs.home, size)
-    serving = jurisdiction_sum(labs.serving, serving_home(labs), size)
+    seen = work_grows(before, market, now).replace(
+        training=jurisdiction_sum(budgets, labs.home, size),
+        serving=jurisdiction_sum(labs.serving, serving_home(labs), size),
+        efficiency=efficiency,
+    )
 
-    watts = market.compute.kilowatts
+    watts = seen.kilowatts
     installed = by_home(market, of_owners(market, "machines"))
     energy = machines.energy_cost(watts, before.power_price[:, None])
-    spot = jax.vmap(machines.clearing_rent, (0, 0, 0, 0, 0, None, None))(
-        installed, energy, training, serving, before.pull, efficiency, p
-    )
-    wanted = machines.machines_wanted(spot, training, serving, before.pull, efficiency, p)
+    demand = seen.training, seen.serving, seen.pull
+    spot = jax.vmap(machines.clearing_rent, (0, 0, 0, 0, 0, None, None))(installed, energy, *demand, efficiency, p)
+    wanted = machines.machines_wanted(spot, *demand, efficiency, p)
     running = jnp.minimum(wanted, installed.sum(-1))
     served = jnp.minimum(running / jnp.maximum(wanted, 1e-9), 1.0)  # below 1 only where rent has reached its choke
 
-    draw = running * (installed @ watts) / jnp.maximum(installed.sum(-1), 1e-9) * 1e-3
+    programmes = market.programmes
+    own_power = jurisdiction_sum(programmes.own_power * (programmes.machines @ watts), programmes.home, size)
+    draw = running / jnp.maximum(installed.sum(-1), 1e-9) * (installed @ watts - own_power) * 1e-3
     contract = machines.contract_rent(spot, before.user_cost, lead_of(market.vendors), p)
-    compute = before.replace(
+    compute = seen.replace(
         rental_price=spot,
         contract_price=contract,
         contract_paid=before.contract_paid + (contract - before.contract_paid) / 12,
         running=running,
-        training=training,
-        serving=serving,
         power_price=machines.power_price(draw, before.power_available, p),
+        growth=expected_growth(before, seen, p),
     )
     labs = labs.replace(
         training=budgets / spot[labs.home] * served[labs.home], training_bill=budgets * served[labs.home]
     )
-    return grow(market.replace(labs=labs, compute=compute), before, now)
+    accounts = market.accounts.replace(serving_efficiency=efficiency + p.inference_efficiency_growth / 12)
+    return market.replace(labs=labs, compute=compute, accounts=accounts)
+
+
+def work_grows(compute: Compute, market: Market, now: Now) -> Compute:
+    """Other work grows at a fading rate, with persistent shocks common to all jurisdictions."""
+    p = now.p
+    boom = p.boom_persistence * compute.boom + p.boom_volatility * now.draws.market_normal("demand for work", 1)[0]
+    usual = p.workload_growth * jnp.exp(-p.workload_slowdown * market.month / 12)
+    return compute.replace(pull=compute.pull * jnp.exp((usual + boom) / 12), boom=boom)
+
+
+def expected_growth(before: Compute, after: Compute, p: Values) -> Float[Array, " R"]:
+    """Growth of the machines wanted at a rent that covers their cost, per year: a slow mean of what owners saw."""
+
+    def at_cost(seen: Compute) -> Float[Array, " R"]:
+        wanted = machines.machines_wanted(before.user_cost, seen.training, seen.serving, seen.pull, seen.efficiency, p)
+        return jnp.log(jnp.maximum(wanted, 1.0))
+
+    return before.growth + p.growth_learning * (12 * (at_cost(after) - at_cost(before)) - before.growth)
 
 
 def serve_tokens(market: Market, now: Now) -> Group:
@@ -56,25 +77,6 @@ def serve_tokens(market: Market, now: Now) -> Group:
     retrofit = p.serving_retrofit * (market.accounts.serving_efficiency - labs.serving_efficiency)
     need = tokens.compute_per_token(labs.model_size, labs.serving_efficiency + retrofit, p)
     return labs.replace(serving=(volume * need).sum(-1) * labs.active)
-
-
-def grow(market: Market, before: Compute, now: Now) -> Market:
-    """Other work grows at a fading rate with persistent shocks common to all jurisdictions, and inference gets more efficient;
-    owners learn how fast the machines wanted at a rent that covers their cost grow.
-    """
-    p, compute, accounts = now.p, market.compute, market.accounts
-    boom = p.boom_persistence * compute.boom + p.boom_volatility * now.draws.market_normal("demand for work", 1)[0]
-    usual = p.workload_growth * jnp.exp(-p.workload_slowdown * market.month / 12)
-    compute = compute.replace(pull=compute.pull * jnp.exp((usual + boom) / 12), boom=boom)
-    accounts = accounts.replace(serving_efficiency=accounts.serving_efficiency + p.inference_efficiency_growth / 12)
-
-    def at_cost(seen: Compute, efficiency: Scalar) -> Float[Array, " R"]:
-        rent = compute.user_cost
-        return machines.machines_wanted(rent, seen.training, seen.serving, seen.pull, efficiency, p)
-
-    was, will_be = at_cost(before, market.accounts.serving_efficiency), at_cost(compute, accounts.serving_efficiency)
-    growth = compute.growth + p.growth_learning * (12 * jnp.log(will_be / was) - compute.growth)
-    return market.replace(compute=compute.replace(growth=growth), accounts=accounts)
 
 
 def work_of(market: Market) -> Float[Array, " R"]:

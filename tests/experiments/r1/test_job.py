@@ -205,6 +205,7 @@ def test_runs_of_an_earlier_version_are_named(tiny_shock, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("stored_traces")
 def test_workers_give_the_results_of_one_process(tiny_shock, tmp_path):
     with worker_pool(1, ["abm.experiments.r1.job"]) as pool:
         outcome = r1_shock.run(tmp_path, tiny_shock.seeds, quick=True, pool=pool, **tiny_shock.options)
