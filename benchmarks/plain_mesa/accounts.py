@@ -126,7 +126,7 @@ def energy_of(model: Any, owner: Any) -> float:
     """Energy of an owner's running machines, $ M; the same share runs everywhere in a jurisdiction."""
     compute, home = model.compute, owner.home
     use = compute.running[home] / max(sum(model.held(home)), 1e-9)
-    return HOURS * compute.power_price[home] * use * owner.megawatts(owner.machines)
+    return HOURS * compute.power_price[home] * use * model.megawatts(owner.machines)
 
 
 def rent_per_machine(model: Any, books: list[Books]) -> list[float]:
@@ -226,7 +226,8 @@ def hand_over(model: Any, lab: Any) -> None:
         heir.places += share * lab.places
     for name in ("machines", "waiting", "building", "backlog"):
         setattr(lab, name, [0.0] * len(getattr(lab, name)))
-    lab.places = 0.0
+    lab.places = lab.construction = 0.0
+    lab.bought = [0.0] * len(lab.bought)
 
 
 def become_entrant(lab: Any, origin: Any, model: Any) -> None:

@@ -37,10 +37,10 @@ class Demand(NamedTuple):
 
 
 def demand_in(model: Any, region: int) -> Demand:
-    """The demand of a jurisdiction as it stands."""
-    p, compute, efficiency = model.p, model.compute, model.accounts.serving_efficiency
+    """The demand of a jurisdiction at which the rent cleared last."""
+    p, compute = model.p, model.compute
     size = compute.training[region], compute.serving[region], compute.pull[region]
-    return Demand(*size, efficiency, p.rental_price_start, p.chip_demand_elasticity)
+    return Demand(*size, compute.efficiency, p.rental_price_start, p.chip_demand_elasticity)
 
 
 def lead_months(vendor: Any) -> float:

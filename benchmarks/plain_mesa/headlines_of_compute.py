@@ -120,9 +120,8 @@ def power_at_work(model: Any) -> float:
     compute, draw = model.compute, 0.0
     for r, running in enumerate(compute.running):
         held = model.held(r)
-        power = sum(number * kw for number, kw in zip(held, compute.kilowatts, strict=True))
-        draw += running / max(sum(held), 1e-9) * power
-    return 1e-6 * draw
+        draw += running / max(sum(held), 1e-9) * model.megawatts(held)
+    return 1e-3 * draw
 
 
 def power_price(model: Any) -> float:
@@ -133,7 +132,7 @@ def power_price(model: Any) -> float:
 def additionality(model: Any) -> float:
     """Part of programmes' places that others would not have built; undefined without programmes."""
     theirs = sum(programme.places + sum(programme.building) for programme in model.programmes)
-    return 1 - sum(model.compute.displaced) / theirs if theirs > 0 else math.nan
+    return 1 - min(sum(model.compute.displaced), theirs) / theirs if theirs > 0 else math.nan
 
 
 def stranded_value(model: Any) -> float:
@@ -147,7 +146,7 @@ def work_surplus(model: Any) -> float:
     p, compute, total = model.p, model.compute, 0.0
     power = 1 - p.chip_demand_elasticity
     for rent, pull in zip(compute.rental_price, compute.pull, strict=True):
-        price = min(rent / p.rental_price_start / math.exp(model.accounts.serving_efficiency), CHOKE)
+        price = min(rent / p.rental_price_start / math.exp(compute.efficiency), CHOKE)
         area = math.log(CHOKE / price) if abs(power) < 1e-6 else (CHOKE**power - price**power) / power
         total += p.rental_price_start * pull * area
     return total

@@ -134,6 +134,10 @@ class PlainMarket(mesa.Model):
         owners = [owner for owner in self.owners if owner.home == region]
         return [sum(numbers) for numbers in zip(*[owner.machines for owner in owners], strict=True)]
 
+    def megawatts(self, machines: list[float]) -> float:
+        """Power of machines by generation."""
+        return 0.001 * sum(number * kw for number, kw in zip(machines, self.compute.kilowatts, strict=True))
+
     def frontier(self) -> float:
         """Best capability on sale, nats."""
         return max(max(lab.capability) for lab in self.labs if lab.active)

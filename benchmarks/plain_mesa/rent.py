@@ -11,10 +11,12 @@ HALVINGS = 44
 
 
 def clear_rent(model: Any) -> None:
-    """Spot rent, machines of each lab, contracts and the price of power; then the demand for work grows."""
+    """The demand for work grows; spot rent, machines of each lab, contracts, the price of power, expected growth."""
     p, compute, labs, accounts = model.p, model.compute, model.labs, model.accounts
     regions = range(len(model.regulators))
     was = [demand_in(model, r).wanted(compute.user_cost[r]) for r in regions]
+    work_grows(model)
+    compute.efficiency = accounts.serving_efficiency
     for lab in labs:
         lab.need_machines()
     compute.serving = [sum(lab.serving for lab in labs if lab.serving_home == r) for r in regions]
@@ -34,19 +36,24 @@ def clear_rent(model: Any) -> None:
         contract = compute.user_cost[r] + (rent - compute.user_cost[r]) * fading
         compute.rental_price[r], compute.running[r], compute.contract_price[r] = rent, running, contract
         compute.contract_paid[r] += (contract - compute.contract_paid[r]) / 12
-        power = sum(number * kw for number, kw in zip(held, compute.kilowatts, strict=True))
-        draw = 0.001 * running * power / max(here, 1e-9)
+        own = sum(q.own_power * model.megawatts(q.machines) for q in model.programmes if q.home == r)
+        draw = running / max(here, 1e-9) * (model.megawatts(held) - own)
         tight = draw / max(compute.power_available[r], 1e-9)
         compute.power_price[r] = p.power_price_start * tight ** (1 / p.power_elasticity)
 
+    for r in regions:
+        grown = math.log(max(demand_in(model, r).wanted(compute.user_cost[r]), 1.0) / max(was[r], 1.0))
+        compute.growth[r] += p.growth_learning * (12 * grown - compute.growth[r])
+    accounts.serving_efficiency += p.inference_efficiency_growth / 12
+
+
+def work_grows(model: Any) -> None:
+    """Other work grows at a fading rate, with persistent shocks common to all jurisdictions."""
+    p, compute = model.p, model.compute
     shock = model.draws.normal("demand for work", 1)[0]
     compute.boom = p.boom_persistence * compute.boom + p.boom_volatility * shock
     trend = p.workload_growth * math.exp(-p.workload_slowdown * model.month / 12)
-    accounts.serving_efficiency += p.inference_efficiency_growth / 12
-    for r in regions:
-        compute.pull[r] *= math.exp((trend + compute.boom) / 12)
-        will_be = demand_in(model, r).wanted(compute.user_cost[r])
-        compute.growth[r] += p.growth_learning * (12 * math.log(will_be / was[r]) - compute.growth[r])
+    compute.pull = [pull * math.exp((trend + compute.boom) / 12) for pull in compute.pull]
 
 
 def clearing_rent(demand: Demand, held: list[float], energy: list[float]) -> float:

@@ -67,6 +67,10 @@ class Seller(Lab):
         """Where its tokens are served: at home, or by hosts in the United States."""
         return UNITED_STATES if self.is_open else self.home
 
+    def machines_at_home(self) -> float:
+        """Machines that train or serve at home, H100e."""
+        return self.training + (self.serving if self.serving_home == self.home else 0.0)
+
     def need_machines(self) -> None:
         """Machines that serve tokens are needed at once, whatever the rent."""
         p = self.model.p

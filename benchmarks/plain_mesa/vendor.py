@@ -9,6 +9,8 @@ import mesa
 
 from benchmarks.plain_mesa.constants import LAST_GENERATION, clip, erlang_stages
 
+EXPERIENCE = 36.0  # months of capacity in which a generation begins
+
 
 class Vendor(mesa.Agent):
     """Prices a generation at the markup that its lock-in allows, delivers from a backlog, builds capacity, learns by doing."""
@@ -20,6 +22,8 @@ class Vendor(mesa.Agent):
     base_cost: float
     launch_price: float
     generation: int
+    merchant: bool  # sells to all, not only to those who design its chips
+    tools: float  # expansion for which it gets tools, of the usual
     performance: float  # H100e a chip
     generation_age: float  # months
     capacity: float  # H100e a month
@@ -49,6 +53,7 @@ class Vendor(mesa.Agent):
         step = p.chip_performance_growth * p.chip_generation_gap / 12
         self.performance *= math.exp(step)
         self.base_cost *= math.exp(-step)
+        self.experience = EXPERIENCE * self.capacity
         self.generation_output = self.experience
         self.generation = min(self.generation + 1, LAST_GENERATION)
         self.generation_age = 0.0
@@ -69,14 +74,13 @@ class Vendor(mesa.Agent):
         p = self.model.p
         return (1 - share) * (1 + p.chip_price_sensitivity) + p.chip_demand_elasticity * share
 
-    def sell(self, orders: float, elasticity: float, allowed: float) -> None:
-        """Deliver from the backlog, up to the capacity that rules at home allow."""
-        self.orders, self.demand_elasticity = orders, elasticity
-        due = self.backlog + orders
+    def sell(self, orders: float, due: float, price: float, allowed: float) -> None:
+        """Deliver what is due at its mean price, up to the capacity that rules at home allow."""
+        self.orders = orders
         self.delivered = min(due, self.capacity * allowed)
         self.backlog = due - self.delivered
         self.generation_output += self.delivered
-        self.revenue = self.chip_price * self.delivered
+        self.revenue = price * self.delivered
 
     def invest(self, q: float) -> None:
         """Start the capacity that would deliver the backlog in time, more the dearer its shares (Tobin's q); pay out profit."""
@@ -85,9 +89,9 @@ class Vendor(mesa.Agent):
         self.capacity = self.capacity * (1 - p.capacity_depreciation) + ready
         wanted = self.backlog / p.delivery_time * q**p.investment_response - self.capacity - sum(self.expansion)
         affordable = max(self.cash, 0.0) / max(p.capacity_cost * self.unit_cost, 1e-9)
-        started = clip(wanted, 0.0, min(p.capacity_build_limit * self.capacity, affordable))
+        started = clip(wanted, 0.0, min(p.capacity_build_limit * self.tools * self.capacity, affordable))
         self.expansion[0] += started
         outlay = p.capacity_cost * self.unit_cost * started
         overhead = p.vendor_overhead * self.revenue
-        self.profit = (self.chip_price - self.unit_cost) * self.delivered - outlay - overhead
+        self.profit = self.revenue - self.unit_cost * self.delivered - outlay - overhead
         self.cash += self.profit - p.payout_ratio * max(self.profit, 0.0)

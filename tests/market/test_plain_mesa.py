@@ -29,7 +29,7 @@ POVERTY = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry
 CORNERS = dict(usage_elasticity=1.0, payout_rate=0.001, demand_volatility=0.05, policy_uncertainty=0.0)
 CORNERS |= dict(copying_rate=0.0, claim_motive_sd=1e-7, price_change_hazard=0.2, ruling_spread=0.0)
 REFUSING = dict(lenders_cover=1.35, programme_patience=3.0, connection_rate=0.05, export_leakage=0.1)
-IDLE = dict(power_price_start=2e-3, power_start=0.5, chip_generation_gap=3.0)
+IDLE = dict(power_price_start=5e-3, chip_generation_gap=3.0)
 EVERY_THIRD = tuple(range(0, 36, 3))
 PROGRAMMES = dict(kind="capex_programme", amount=50_000.0, months=12, phases=4, own_power=0.5, offtake=0.9)
 EARLY = (  # from two years before the baseline's: one programme for customers, one for the market; then a ban
@@ -119,7 +119,14 @@ CHANGED += ("demand_per_mispricing", "inventory_aversion", "noise_correlation", 
 CHANGED += ("claim_precision", "orders_to_intensity", "reference_adjustment", "risk_premium", "strategy_scale")
 CHANGED += ("research_returns", "scarcity_induction", "distillation_rate", "damages_multiple", "tier_size_step")
 CHANGED += ("machine_wear", "capital_cost", "place_cost", "place_life", "build_time", "place_adjustment")
-CHANGED += ("machine_power", "power_saving", "power_elasticity", "price_learning", "growth_learning", "capacity_lead")
+CHANGED += (
+    "machine_power",
+    "power_saving",
+    "power_elasticity",
+    "elasticity_learning",
+    "growth_learning",
+    "capacity_lead",
+)
 CHANGED += ("boom_persistence", "boom_volatility", "workload_slowdown", "training_months", "own_site_time")
 CHANGED += ("leakage_premium", "scarcity_diversion", "connection_rate", "chip_demand_elasticity", "power_price_start")
 CHANGED += ("serving_retrofit", "habit_rate", "application_share", "demand_volatility", "subscription_capture")
