@@ -1,4 +1,4 @@
-"""7. Accounts: profit, cash, plans for the next month; entry and exit."""
+"""8. Accounts: profit, cash, plans for the next month; entry and exit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from benchmarks.plain_mesa.constants import (
     clip,
     first_greatest,
 )
+from benchmarks.plain_mesa.demand import HOURS
 from benchmarks.plain_mesa.tokens import adoption
 
 
@@ -34,6 +35,7 @@ class Books(NamedTuple):
     advertising: float
     income: float
     serving: float
+    training: float
     wages: float
     power: float
     compliance: float
@@ -44,11 +46,12 @@ class Books(NamedTuple):
 
 
 def close_books(model: Any) -> None:
-    """Income by monetisation, costs, money; then R&D and compute plans; then entry and exit."""
+    """Income by monetisation, costs, money; then plans of R&D and training; then entry and exit."""
     p, labs = model.p, model.labs
     somebody_sues = any(lab.active and not lab.is_open for lab in labs)
     books = [books_of(model, lab, somebody_sues) for lab in labs]
-    record_flows(model, books)
+    rent = rent_per_machine(model, books)
+    record_flows(model, books, rent)
     closed = [lab.capability[FLAGSHIP] if lab.active and not lab.is_open else -math.inf for lab in labs]
     leader = first_greatest(closed)
     tuition, awards = [0.0] * len(labs), [0.0] * len(labs)
@@ -60,7 +63,7 @@ def close_books(model: Any) -> None:
     for i, lab in enumerate(labs):
         lab.funded = 0.0
         if lab.active:
-            lab.close_books(books[i], tuition[i], awards[i])
+            lab.close_books(books[i], rent[lab.home] * sum(lab.machines), tuition[i], awards[i])
     layers_close_books(model)
 
     cost = p.research_cost_start * math.exp(p.research_burden_growth * model.month / 12)
@@ -94,7 +97,8 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
     if lab.teacher != NOBODY:
         fees_paid = lab.exchanges * model.labs[lab.teacher].price[FLAGSHIP] * p.tokens_per_exchange
     can_pay = min(p.damages_pace * lab.legal_exposure, 0.5 * max(lab.cash, 0.0) + 0.1 * max(income, 0.0))
-    needs = max(p.cash_target * (lab.research_spending + lab.chip_bill + 1), 1.0)
+    spending = lab.research_spending + lab.training_bill + lab.outlay()
+    needs = max(p.cash_target * (spending + 1), 1.0)
     asset = len(model.vendors) + lab.number
     value = math.exp(model.exchange.log_price[asset]) * float(model.exchange.shares[asset])
     return Books(
@@ -107,8 +111,9 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
         advertising=advertising,
         income=income,
         serving=cost * own_share,
+        training=lab.training_bill,
         wages=lab.research_spending,
-        power=p.energy_cost * lab.machines,
+        power=energy_of(model, lab),
         compliance=law.compliance_fixed + law.compliance_proportional * income,
         fees_paid=fees_paid,
         damages=min(can_pay, lab.legal_exposure) if somebody_sues else 0.0,
@@ -117,7 +122,27 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
     )
 
 
-def record_flows(model: Any, books: list[Books]) -> None:
+def energy_of(model: Any, owner: Any) -> float:
+    """Energy of an owner's running machines, $ M; the same share runs everywhere in a jurisdiction."""
+    compute, home = model.compute, owner.home
+    use = compute.running[home] / max(sum(model.held(home)), 1e-9)
+    return HOURS * compute.power_price[home] * use * model.megawatts(owner.machines)
+
+
+def rent_per_machine(model: Any, books: list[Books]) -> list[float]:
+    """Rents of tokens, training and other work, shared by all machines of a jurisdiction: $ M per H100e."""
+    compute, labs, rents = model.compute, model.labs, []
+    for r in range(len(model.regulators)):
+        served = sum(b.cost for lab, b in zip(labs, books, strict=True) if lab.serving_home == r)
+        trained = sum(b.training for lab, b in zip(labs, books, strict=True) if lab.home == r)
+        training = sum(lab.training for lab in labs if lab.home == r)
+        work = max(compute.running[r] - training - compute.serving[r], 0.0) * compute.rental_price[r]
+        rents.append(served + trained + work)
+    model.flows.rent_work = sum(rents) - sum(b.cost + b.training for b in books)
+    return [rent / max(sum(model.held(r)), 1e-9) for r, rent in enumerate(rents)]
+
+
+def record_flows(model: Any, books: list[Books], rent: list[float]) -> None:
     flows = model.flows
     flows.tokens = sum(b.sales for b in books)
     flows.fees = sum(b.fee for b in books)
@@ -125,7 +150,12 @@ def record_flows(model: Any, books: list[Books]) -> None:
     flows.rent_labs = sum(b.serving for b in books)
     flows.rent_hosts = sum((1 - b.own_share) * b.cost for b in books)
     flows.hosts_margin = sum((1 - b.own_share) * (b.sales - b.cost) for b in books)
-    flows.energy_labs = sum(b.power for b in books)
+    flows.rent_training = sum(b.training for b in books)
+    flows.rent_own = sum(rent[lab.home] * sum(lab.machines) for lab in model.labs)
+    flows.rent_programmes = sum(rent[owner.home] * sum(owner.machines) for owner in model.programmes)
+    flows.energy_labs = sum(energy_of(model, lab) for lab in model.labs)
+    flows.energy_platforms = sum(energy_of(model, owner) for owner in model.operators)
+    flows.energy_programmes = sum(energy_of(model, owner) for owner in model.programmes)
     flows.wages = sum(b.wages + b.defence for b in books)
     flows.compliance = sum(b.compliance for b in books)
     flows.tuition = sum(b.fees_paid for b in books)
@@ -135,19 +165,19 @@ def record_flows(model: Any, books: list[Books]) -> None:
 
 def layers_close_books(model: Any) -> None:
     """Income of layers: power from energy, platforms from rent, applications from part of users' surplus."""
-    p, flows, cloud, growth = model.p, model.flows, model.cloud, adoption(model)
-    flows.rent_internal = cloud.internal * cloud.rental_price
-    flows.energy_platforms = p.energy_cost * sum(cloud.installed)
+    p, flows, growth = model.p, model.flows, adoption(model)
     flows.applications = p.application_share * sum(max(a.surplus(growth), 0.0) for a in model.adopters)
+    rents = flows.rent_labs + flows.rent_hosts + flows.rent_training + flows.rent_work
     income = {
-        POWER: flows.energy_labs + flows.energy_platforms,
-        PLATFORMS: flows.rent_labs + flows.rent_hosts + flows.rent_internal,
+        POWER: flows.energy_labs + flows.energy_platforms + flows.energy_programmes,
+        PLATFORMS: rents - flows.rent_programmes - flows.rent_own,
         APPLICATIONS: flows.applications,
     }
     paid = p.payout_ratio * sum(max(vendor.profit, 0.0) for vendor in model.vendors)
     for layer in model.layers:
         builds = layer.layer == PLATFORMS
-        costs, investment = (flows.energy_platforms, flows.chips_platforms) if builds else (0.0, 0.0)
+        costs = flows.energy_platforms if builds else 0.0
+        investment = flows.chips_platforms + flows.places_platforms if builds else 0.0
         paid += layer.close_books(income[layer.layer], costs, investment)
     flows.dividends = paid
 
@@ -174,21 +204,37 @@ def enter_and_exit(model: Any) -> None:
         ]
 
     for lab in entrants:  # before exits: the weights of exiting labs can still be forked
-        accounts.retired -= p.seed_machines - lab.machines
         become_entrant(lab, origin, model)
     flows.rescued = sum(-lab.cash for lab in leavers)
     for lab in leavers:
         lab.active, lab.cash = False, 0.0
         lab.exchanges, lab.teacher = 0.0, NOBODY
+        hand_over(model, lab)
     flows.entry = len(entrants) * p.seed_funding
     accounts.entries, accounts.exits = float(len(entrants)), float(len(leavers))
+
+
+def hand_over(model: Any, lab: Any) -> None:
+    """What a leaver owns passes to the operators of its home, in proportion to their orders."""
+    heirs = [operator for operator in model.operators if operator.home == lab.home]
+    total = sum(heir.order_share for heir in heirs)
+    for heir in heirs:
+        share = heir.order_share / total
+        for name in ("machines", "waiting", "building", "backlog"):
+            both = zip(getattr(heir, name), getattr(lab, name), strict=True)
+            setattr(heir, name, [own + share * theirs for own, theirs in both])
+        heir.places += share * lab.places
+    for name in ("machines", "waiting", "building", "backlog"):
+        setattr(lab, name, [0.0] * len(getattr(lab, name)))
+    lab.places = lab.construction = 0.0
+    lab.bought = [0.0] * len(lab.bought)
 
 
 def become_entrant(lab: Any, origin: Any, model: Any) -> None:
     """Enter as a fork of the best open weights."""
     p = model.p
     lab.active = True
-    lab.cash, lab.machines = p.seed_funding, p.seed_machines
+    lab.cash = p.seed_funding
     lab.capability = [k + math.log(p.copy_fidelity) for k in origin.capability]
     lab.copied = lab.untaught = lab.capability[FLAGSHIP]
     lab.model_size, lab.price, lab.token_cost = list(origin.model_size), list(origin.price), list(origin.token_cost)
@@ -199,4 +245,5 @@ def become_entrant(lab: Any, origin: Any, model: Any) -> None:
     lab.monetisation, lab.licence, lab.first_party_share = HOSTING, 1.0, p.first_party_share
     lab.research_intensity = p.research_floor
     lab.run_compute = lab.run_cost = lab.programme_cost = 0.0
-    lab.access_cut = lab.legal_exposure = lab.order_budget = lab.profit = lab.distressed = 0.0
+    lab.training = lab.training_bill = lab.training_budget = 0.0
+    lab.access_cut = lab.legal_exposure = lab.profit = lab.distressed = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,6 +22,8 @@ from benchmarks.plain_mesa.model import PlainMarket
 from benchmarks.plain_mesa.start import GROUPS, PARTS
 
 PRECISION = 1e-9
+ROUNDING = ("waiting", "purse", "displaced", "smuggling", "compute_waiting", "delay_loss", "additionality")
+"""What may be nothing but rounding; a difference counts relative to one unit at least."""
 OF_LABS = {
     "research luck": "normal",
     "detection": "uniform",
@@ -38,6 +41,8 @@ def draws_of(market: Market, seed: int) -> GivenDraws:
     listed = (market.vendors, labs, market.infrastructure)
     table = {name: getattr(luck, kind)(name, labs) for name, kind in OF_LABS.items()}
     table |= {name: luck.uniform(name, labs, (2,)) for name in ("release", "price change")}
+    table["lenders"] = luck.normal("lenders", market.programmes)
+    table["demand for work"] = luck.market_normal("demand for work", 1)
     table["policy announcement"] = luck.normal("policy announcement", market.regulators)
     table["audit"] = luck.market_normal("audit", DAYS)
     days = [luck.at(day) for day in range(DAYS)]
@@ -65,22 +70,34 @@ def pairs(plain: PlainMarket, market: Market, report: Any) -> Iterator[tuple[str
         yield f"observable {name}", plain.datacollector.model_vars[name][-1], report.observables[name]
 
 
-def difference(here: Any, there: Any) -> float:
-    """Largest difference, relative to the largest number of the field; infinite if shapes or infinities differ."""
+def difference(here: Any, there: Any, least: float = 0.0) -> float:
+    """Largest difference, relative to the largest number of the field, or to `least` if that is more.
+
+    It is infinite if shapes or infinities differ.
+    """
     here, there = np.asarray(here, dtype=float), np.asarray(there, dtype=float)
     finite = np.isfinite(there)
     if here.shape != there.shape or not np.array_equal(here[~finite], there[~finite], equal_nan=True):
         return np.inf
     if not finite.any():
         return 0.0
-    gap, scale = np.abs(here[finite] - there[finite]).max(), np.abs(there[finite]).max()
+    gap, scale = np.abs(here[finite] - there[finite]).max(), max(np.abs(there[finite]).max(), least)
     return float(np.nan_to_num(gap / scale if scale > 0 else gap, nan=np.inf))
 
 
-def differences(months: Sequence[int] = (0, 24), seed: int = 1, **sizes: Any) -> dict[str, float]:
-    """Largest relative difference by field over these months of a default run, each started from the same market."""
+def apart(plain: PlainMarket, market: Market, report: Any) -> dict[str, float]:
+    """Difference of everything that a month changes or reports, by name."""
+    found = {}
+    for name, here, there in pairs(plain, market, report):
+        field = re.split("[. ]", name)[-1]
+        found[name] = difference(here, there, least=1.0 if field in ROUNDING else 0.0)
+    return found
+
+
+def differences(months: Sequence[int] = (0, 24), seed: int = 1, **options: Any) -> dict[str, float]:
+    """Largest relative difference by field over these months of a run, each started from the same market."""
     with jax.enable_x64(True):
-        setup = Setup.of(months=max(months) + 1, **sizes)
+        setup = Setup.of(months=max(months) + 1, **options)
         found: dict[str, float] = {}
         before: Any = None
         for market, report in months_of(setup, seed):
@@ -90,8 +107,8 @@ def differences(months: Sequence[int] = (0, 24), seed: int = 1, **sizes: Any) ->
                     before, setup.values, setup.timeline, setup.equations, draws=draws, rng=0
                 )
                 plain.step()
-                for name, here, there in pairs(plain, market, report):
-                    found[name] = max(found.get(name, 0.0), difference(here, there))
+                for name, size in apart(plain, market, report).items():
+                    found[name] = max(found.get(name, 0.0), size)
             before = market
         return found
 

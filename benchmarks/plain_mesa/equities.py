@@ -1,4 +1,4 @@
-"""8. Equities: 21 days on which news spreads, beliefs move, investors trade and prices form; investors talk at weekends."""
+"""9. Equities: 21 days on which news spreads, beliefs move, investors trade and prices form; investors talk at weekends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""9. Observe: headline numbers collected by Mesa every month."""
+"""10. Observe: headline numbers collected by Mesa every month."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.plain_mesa.constants import NOTHING
+from benchmarks.plain_mesa.headlines_of_compute import HEADLINES_OF_COMPUTE
 
 
 def lerner_closed(model: Any) -> float:
@@ -87,5 +88,5 @@ HEADLINES: dict[str, Callable[[Any], float]] = {
         attention,
         active_labs,
     )
-}
+} | HEADLINES_OF_COMPUTE
 """Headlines by their names among the compiled model's observables."""

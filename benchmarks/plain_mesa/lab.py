@@ -1,11 +1,9 @@
-"""Common rules of closed and open labs: research, imitation, defence, releases, machines."""
+"""Common rules of closed and open labs: research, imitation, defence, releases."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, NamedTuple
-
-import mesa
 
 from benchmarks.plain_mesa.constants import (
     EFFICIENT,
@@ -14,8 +12,9 @@ from benchmarks.plain_mesa.constants import (
     NOBODY,
     TIERS,
     clip,
-    erlang_stages,
 )
+from benchmarks.plain_mesa.demand import scarcity
+from benchmarks.plain_mesa.owner import Owner
 
 
 class Lesson(NamedTuple):
@@ -28,18 +27,17 @@ class Lesson(NamedTuple):
     open_capability: float  # nats
 
 
-class Lab(mesa.Agent):
+class Lab(Owner):
     """Trains, copies or distils models, sells them in tiers, and spends what it earns and raises on the next."""
 
     is_open = False
 
-    active: bool
-    home: int
     monetisation: int
     trust: float
     brand: float
     licence: float
     first_party_share: float
+    own_share: float  # of its machines that it wants to own
 
     efficiency: float  # nats
     run_compute: float  # H100e months
@@ -70,12 +68,11 @@ class Lab(mesa.Agent):
     claimed_cost: float  # $ M
     true_cost: float
     cash: float
-    machines: float  # H100e
-    ordered: list[float]
-    order_budget: float  # $ M a month
-    supplied: list[float]
+    training: float  # H100e
+    serving: float
+    training_budget: float  # $ M a month
+    training_bill: float
     funded: float
-    chip_bill: float
     revenue: float
     profit: float
     lerner: float
@@ -83,16 +80,10 @@ class Lab(mesa.Agent):
     distressed: float  # months
 
     def __init__(self, model: Any, number: int, **columns: Any) -> None:
-        super().__init__(model)
+        super().__init__(model, **columns)
         self.number = number
         self.volume = [0.0, 0.0]  # M tokens sold last, by tier
         self.enterprise_volume = [0.0, 0.0]
-        self.__dict__.update(columns)
-
-    @property
-    def law(self) -> Any:
-        """The regulator at home."""
-        return self.model.regulators[self.home]
 
     # Research
 
@@ -101,16 +92,14 @@ class Lab(mesa.Agent):
         p, model = self.model.p, self.model
         lucky = math.exp(p.research_luck * luck - 0.5 * p.research_luck**2)
         trend = math.log(2) / p.algorithmic_doubling_time
-        scarce = 1 + p.scarcity_induction * model.accounts.scarcity[self.home]
+        scarce = 1 + p.scarcity_induction * scarcity(model, self.home)
         own = trend * self.research_intensity**p.research_returns * lucky * scarce
         catching_up = p.spillover_rate * (1 - p.ip_stifling * self.law.ip_strength)
         taught = catching_up * max(published - self.efficiency, 0.0)
         self.efficiency += own + taught + model.events.efficiency_gain[self.number]
-        trained = p.training_share * self.machines
-        cost = trained * model.cloud.rental_price
-        self.run_compute += trained
-        self.run_cost += cost
-        self.programme_cost += cost + self.research_spending
+        self.run_compute += self.training
+        self.run_cost += self.training_bill
+        self.programme_cost += self.training_bill + self.research_spending
 
     def own_candidate(self) -> float:
         """Capability of the current run if it were released now."""
@@ -219,21 +208,11 @@ class Lab(mesa.Agent):
                 self.untaught = flagship
             if from_own:
                 self.run_compute = self.run_cost = 0.0
+        diverted = p.scarcity_diversion * scarcity(self.model, self.home)
         for t in (FLAGSHIP, EFFICIENT):
             self.age[t] += 1
             if out[t]:
                 self.capability[t], self.model_size[t] = offer[t], sizes[t]
-                self.serving_efficiency[t] = accounts.serving_efficiency
+                self.serving_efficiency[t] = accounts.serving_efficiency - diverted
                 self.age[t] = 0.0
         self.released = out
-
-    # Machines
-
-    def chip_budget(self) -> float:
-        """Planned spending on chips this month, $ M."""
-        return min(self.order_budget, max(self.cash, 0.0)) if self.active else 0.0
-
-    def build(self, compute: float, lag: float) -> None:
-        """Ordered machines pass stages of building and permitting before they come online."""
-        arrived, self.ordered = erlang_stages(self.ordered, compute, lag)
-        self.machines = self.machines * (1 - self.model.p.compute_depreciation) + arrived

@@ -11,15 +11,19 @@ import numpy as np
 
 from benchmarks.plain_mesa.accounts import close_books
 from benchmarks.plain_mesa.adopter import Adopter
-from benchmarks.plain_mesa.chips import trade_chips
 from benchmarks.plain_mesa.constants import SHOCK_MONTH
+from benchmarks.plain_mesa.demand import kilowatts
 from benchmarks.plain_mesa.draws import Draws, FreshDraws
 from benchmarks.plain_mesa.equities import trade_equities
 from benchmarks.plain_mesa.headlines import HEADLINES
 from benchmarks.plain_mesa.investor import Investor
 from benchmarks.plain_mesa.layer import Layer
+from benchmarks.plain_mesa.machines import trade_machines
+from benchmarks.plain_mesa.owner import Operator
 from benchmarks.plain_mesa.policy import adjust_policy
+from benchmarks.plain_mesa.programme import Programme
 from benchmarks.plain_mesa.regulator import Regulator
+from benchmarks.plain_mesa.rent import clear_rent
 from benchmarks.plain_mesa.research import do_research, enforce, release_models
 from benchmarks.plain_mesa.seller import ClosedLab, OpenLab
 from benchmarks.plain_mesa.start import fresh, start_of
@@ -61,24 +65,28 @@ class PlainMarket(mesa.Model):
         if self.p.short_sale_constraint > 0.5:
             raise ValueError("short_sale_constraint: the plain model allows short sales only")
         self.timeline, self.month = given.timeline, given.month
-        length = len(self.timeline["capex"])
+        length = len(self.timeline["capex_news"])
         self.until = length if months is None else self.month + months
         if not self.month < self.until <= length:
             raise ValueError(f"months = {months}: the timeline goes from month {self.month} to {length - 1}")
         self.draws: Draws = draws or FreshDraws(self.rng)
 
-        self.cloud, self.exchange = SimpleNamespace(**given.cloud), SimpleNamespace(**given.exchange)
+        self.compute, self.exchange = SimpleNamespace(**given.compute), SimpleNamespace(**given.exchange)
         self.accounts, self.flows = SimpleNamespace(**given.accounts), SimpleNamespace(**given.flows)
+        self.compute.kilowatts = kilowatts(self.p)
         for name in ASSETS:
             setattr(self.exchange, name, np.array(getattr(self.exchange, name)))
         if given.open != sorted(given.open):
             raise ValueError("labs: closed ones must come before open ones")
-        if not all(row["active"] for row in [*given.vendors, *given.adopters, *given.investors]):
+        if not all(row["active"] for row in [*given.vendors, *given.adopters, *given.investors, *given.operators]):
             raise ValueError("start: only labs may be inactive")
         self.regulators = [Regulator(self, **row) for row in given.regulators]
         self.vendors = [Vendor(self, **row) for row in given.vendors]
         kinds = [OpenLab if is_open else ClosedLab for is_open in given.open]
         self.labs = [kind(self, i, **row) for i, (kind, row) in enumerate(zip(kinds, given.labs, strict=True))]
+        self.operators = [Operator(self, **row) for row in given.operators]
+        self.programmes = [Programme(self, **row) for row in given.programmes]
+        self.owners = [*self.operators, *self.programmes, *self.labs]
         self.layers = [Layer(self, **row) for row in given.layers]
         self.adopters = [Adopter(self, **row) for row in given.adopters]
         self.investors = [Investor(self, **row) for row in given.investors]
@@ -102,23 +110,33 @@ class PlainMarket(mesa.Model):
         """Simulate one month."""
         self.events = SimpleNamespace(**{name: rows[self.month] for name, rows in self.timeline.items()})
         adjust_policy(self)
-        trade_chips(self)
+        trade_machines(self)
         do_research(self)
         enforce(self)
         release_models(self)
         trade_tokens(self)
+        clear_rent(self)
         close_books(self)
         self.exchange.daily_returns = trade_equities(self)
         if self.month < SHOCK_MONTH:
             self.fix_basket()
-        self.month += 1
         self.datacollector.collect(self)
+        self.month += 1
         self.running = self.month < self.until
 
     def fix_basket(self) -> None:
         """Spending of each segment on closed models: weights of the fixed basket."""
         price = np.array([0.0 if lab.is_open else price for lab in self.labs for price in lab.price])
         self.accounts.basket = [1e-6 * float(adopter.tokens @ price) for adopter in self.adopters]
+
+    def held(self, region: int) -> list[float]:
+        """Machines in places of a jurisdiction by generation, H100e."""
+        owners = [owner for owner in self.owners if owner.home == region]
+        return [sum(numbers) for numbers in zip(*[owner.machines for owner in owners], strict=True)]
+
+    def megawatts(self, machines: list[float]) -> float:
+        """Power of machines by generation."""
+        return 0.001 * sum(number * kw for number, kw in zip(machines, self.compute.kilowatts, strict=True))
 
     def frontier(self) -> float:
         """Best capability on sale, nats."""

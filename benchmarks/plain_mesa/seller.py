@@ -1,11 +1,19 @@
-"""Pricing, accounts and plans of labs."""
+"""Pricing, use of machines, accounts and plans of labs."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from benchmarks.plain_mesa.constants import COMPLEMENT, FLAGSHIP, SUBSCRIPTION, TIERS, clip, option_multiple
+from benchmarks.plain_mesa.constants import (
+    COMPLEMENT,
+    FLAGSHIP,
+    SUBSCRIPTION,
+    TIERS,
+    UNITED_STATES,
+    clip,
+    option_multiple,
+)
 from benchmarks.plain_mesa.lab import Lab
 
 
@@ -20,9 +28,9 @@ class Seller(Lab):
         return own + self.model.p.serving_retrofit * (self.model.accounts.serving_efficiency - own)
 
     def cost_tokens(self) -> None:
-        """Unit cost of a token: model size minus inference efficiency, times the price of compute."""
+        """Unit cost of a token: model size minus inference efficiency, times the rent under contracts of the past year."""
         p = self.model.p
-        dear = p.token_cost_start * self.model.cloud.rental_price / p.rental_price_start
+        dear = p.token_cost_start * self.model.compute.contract_paid[self.serving_home] / p.rental_price_start
         self.token_cost = [dear * math.exp(self.model_size[t] - self.saved(t)) for t in TIERS]
 
     def wanted_price(self, cost: float, elasticity: float, hosts: float) -> float:
@@ -52,22 +60,44 @@ class Seller(Lab):
         sales = 1e-6 * sum(x * c for x, c in zip(self.volume, self.token_cost, strict=True))
         return 1 + math.sqrt(p.host_differentiation * sales * max(self.licence, 0.0) / p.host_fixed_cost)
 
+    # Machines
+
+    @property
+    def serving_home(self) -> int:
+        """Where its tokens are served: at home, or by hosts in the United States."""
+        return UNITED_STATES if self.is_open else self.home
+
+    def machines_at_home(self) -> float:
+        """Machines that train or serve at home, H100e."""
+        return self.training + (self.serving if self.serving_home == self.home else 0.0)
+
+    def need_machines(self) -> None:
+        """Machines that serve tokens are needed at once, whatever the rent."""
+        p = self.model.p
+        worth = sum(x * math.exp(self.model_size[t] - self.saved(t)) for t, x in enumerate(self.volume))
+        self.serving = 1e-6 * p.token_cost_start / p.rental_price_start * worth if self.active else 0.0
+
+    def train(self, rent: float, served: float) -> None:
+        """Machines that its budget rents; all get the same share where tokens alone want more than there is."""
+        self.training_bill = self.training_budget * served if self.active else 0.0
+        self.training = self.training_bill / rent
+
     # Accounts
 
-    def close_books(self, books: Any, tuition: float, awards: float) -> None:
-        """Profit, cash and legal debts of the month."""
-        costs = books.serving + books.wages + books.power + books.compliance + books.fees_paid
+    def close_books(self, books: Any, rent: float, tuition: float, awards: float) -> None:
+        """Profit, cash and legal debts of the month; `rent` is what its own machines earn."""
+        costs = books.serving + books.wages + books.power + books.training + books.compliance + books.fees_paid
         costs += books.damages + books.defence
         self.revenue = books.income
         self.funded = books.funding
         self.lerner = books.markup / books.worth if books.worth > 0 else 0.0
-        self.profit = books.income + tuition + awards - costs
+        self.profit = books.income + rent + tuition + awards - costs
         self.legal_exposure -= books.damages
-        self.cash += self.profit + books.funding - self.chip_bill
+        self.cash += self.profit + books.funding - self.outlay()
         self.distressed = self.distressed + 1 if self.cash < 0 else 0.0
 
     def plan(self, cost: float, distilling: float, frontier: float) -> None:
-        """Set research so that a nat of lead, for its expected duration, is worth its cost plus the option to wait."""
+        """Research and training such that a nat of lead, while it lasts, is worth its cost and the option to wait."""
         p, law = self.model.p, self.law
         copying = p.copying_rate * (1 - p.ip_copy_block * law.ip_strength)
         hazard = (copying if self.is_open else p.closed_leak * copying) / 12 + distilling + p.lead_decay / 12
@@ -87,7 +117,9 @@ class Seller(Lab):
         affordable = max(self.cash, 0.0) / p.runway
         self.research_spending = min(clip(moved, p.research_floor, p.research_ceiling) * cost, affordable)
         self.research_intensity = max(self.research_spending / cost, 0.2 * p.research_floor)
-        self.order_budget = p.compute_budget_share * max(affordable - self.research_spending, 0.0)
+        means = p.compute_budget_share * max(affordable - self.research_spending, 0.0)
+        goal = min(worth / (multiple * p.training_months), means)
+        self.training_budget += p.research_adjustment * (goal - self.training_budget)
 
 
 class ClosedLab(Seller):

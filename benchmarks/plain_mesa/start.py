@@ -18,9 +18,11 @@ GROUPS = {
     "investors": "investors",
     "regulators": "regulators",
     "layers": "infrastructure",
+    "operators": "operators",
+    "programmes": "programmes",
 }
 """Populations here, and their names in the compiled model."""
-PARTS = ("cloud", "exchange", "accounts", "flows")
+PARTS = ("compute", "exchange", "accounts", "flows")
 
 
 def plain(thing: Any) -> Any:

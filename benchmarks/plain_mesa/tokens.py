@@ -1,4 +1,4 @@
-"""6. Tokens: labs price, adopters choose, tokens are served, money moves."""
+"""6. Tokens: labs price, adopters choose and use."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plain_mesa.adopter import Offers
-from benchmarks.plain_mesa.chips import workload_growth
-from benchmarks.plain_mesa.constants import TIERS, clip
+from benchmarks.plain_mesa.constants import TIERS
 
 
 def trade_tokens(model: Any) -> None:
-    """Costs, prices, choice, habit, use; every quarter the value of a nat of capability; then serving."""
+    """Costs, prices, choice, habit, use; every quarter the value of a nat of capability."""
     p, labs, adopters, accounts = model.p, model.labs, model.adopters, model.accounts
     for lab in labs:
         if lab.active:
@@ -43,7 +42,6 @@ def trade_tokens(model: Any) -> None:
     accounts.undercut = undercut
     contestable = sum(adopter.spending for adopter in adopters if adopter.is_contestable(offers))
     accounts.contestable_share = contestable / max(sum(adopter.spending for adopter in adopters), 1e-12)
-    serve(model)
 
 
 def perceived_elasticity(model: Any, offers: Offers) -> list[float]:
@@ -95,23 +93,3 @@ def value_capability(model: Any, offers: Offers, growth: float) -> None:
     for lab, value in zip(model.labs, worth.tolist(), strict=True):
         capture = model.p.open_capture if lab.is_open else 1.0
         lab.marginal_value = 1e-6 * value * capture if lab.active else 0.0
-
-
-def serve(model: Any) -> None:
-    """Tokens need compute; the rental price of compute moves with demand over supply; inference gets more efficient."""
-    p, cloud, accounts = model.p, model.cloud, model.accounts
-    serving = 0.0
-    for lab in model.labs:
-        for t in TIERS:
-            serving += lab.volume[t] * math.exp(lab.model_size[t] - lab.saved(t))
-    serving *= 1e-6 * p.token_cost_start / p.rental_price_start
-    epsilon, supply = p.chip_demand_elasticity, sum(cloud.installed)
-    internal = p.workload_scale * math.exp(workload_growth(model.month, p))
-    internal *= (cloud.rental_price / p.rental_price_start) ** -epsilon
-    internal *= math.exp((epsilon - 1) * accounts.serving_efficiency)
-    cloud.demand, cloud.serving = serving + internal, serving
-    cloud.internal = min(internal, max(supply - serving, 0.0))
-    pressure = math.log(max(cloud.demand, 1e-9) / max(p.usual_utilisation * supply, 1e-9))
-    dearer = cloud.rental_price * math.exp(p.rental_adjustment * clip(pressure, -2.0, 2.0))
-    cloud.rental_price = max(dearer, p.energy_cost)
-    accounts.serving_efficiency += p.inference_efficiency_growth / 12
