@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from abm.mechanisms import capacity, compute, demand, tokens
+from abm.mechanisms import demand, machines, tokens
+from abm.support.values import Values
 from abm.validation.ladder import Check, check, rung
 from abm.validation.theory import vertical_chain
 
@@ -18,10 +19,11 @@ def jevons() -> Iterator[Check]:
     1). Binding capacity: sales are fixed and revenue changes by a factor of 2^((epsilon - 1) / epsilon). Logit
     adoption (utility 1 minus twice the price of work, 1 / phi): chip demand rises with phi until adoption is
     saturated, then falls."""
-    price, efficiency, installed = 2.0, np.geomspace(1, 16, 9), 0.05
+    price, efficiency, installed, nothing = 2.0, np.geomspace(1, 16, 9), 0.5, 0.0
     for elasticity in (0.5, 1.0, 1.11, 2.0):
-        chips = compute.isoelastic_chip_demand(price, efficiency, elasticity)
-        dearer = compute.isoelastic_chip_demand(1.5 * price, efficiency, elasticity)
+        p = Values({"rental_price_start": 1.0, "chip_demand_elasticity": elasticity})
+        chips = machines.work_demand(price, 1.0, np.log(efficiency), p)
+        dearer = machines.work_demand(1.5 * price, 1.0, np.log(efficiency), p)
         yield check(
             f"chips at a price 50 % higher, epsilon {elasticity:g}",
             dearer[0] / chips[0],
@@ -34,21 +36,24 @@ def jevons() -> Iterator[Check]:
             f"chips after a doubling, epsilon {elasticity:g}", per_doubling, 2 ** (elasticity - 1), absolute=1e-9
         )
         yield check(f"slope of ln chips on ln phi, epsilon {elasticity:g}", slope, elasticity - 1, absolute=1e-9)
-        rent = capacity.scarcity_rent(chips, installed, elasticity, np.inf)
-        sales = rent * jnp.minimum(chips, installed)
-        scarce = 2 ** ((elasticity - 1) / elasticity)
 
-        def excess(price: float, elasticity: float = elasticity) -> float:
-            return float(compute.isoelastic_chip_demand(price, 1.0, elasticity)) - installed
+        def clearing(phi: float, p: Values = p) -> float:
+            stock, energy = np.array([installed]), np.array([1e-6])
+            return float(machines.clearing_rent(stock, energy, nothing, nothing, 1.0, np.log(phi), p))
 
-        clearing = brentq(excess, price, 1e4, xtol=1e-12)
+        def excess(rent: float, p: Values = p) -> float:
+            return float(machines.work_demand(rent, 1.0, 0.0, p)) - installed
+
         yield check(
-            f"price at which the market clears, epsilon {elasticity:g}", price * rent[0], clearing, relative=1e-9
+            f"rent at which the market clears, epsilon {elasticity:g}",
+            clearing(1.0),
+            brentq(excess, 1e-3, 15.0, xtol=1e-12),
+            relative=1e-9,
         )
         yield check(
             f"revenue after a doubling, binding capacity, epsilon {elasticity:g}",
-            sales[2] / sales[0],
-            scarce,
+            clearing(2.0) / clearing(1.0),
+            2 ** ((elasticity - 1) / elasticity),
             absolute=1e-9,
         )
 

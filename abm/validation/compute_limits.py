@@ -1,7 +1,8 @@
-"""The market for compute on its own: the model's own months of machines and rent, without labs."""
+"""The market for compute on its own: the model's own months of machines and rent, in a world without labs and events."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -17,8 +18,11 @@ from abm.market.start import first_market
 from abm.market.state import Events, Market, Now, Values
 from abm.parameters import Parameters
 from abm.runs.setup import Setup
+from abm.scenarios.events import CapexProgramme
+from abm.scenarios.timeline import Timeline
 
 MONTHS = 600
+"""Length of every path, so that all are played by one compiled program."""
 STILL: dict[str, Any] = dict(
     workload_growth=0.0,
     boom_volatility=0.0,
@@ -32,17 +36,36 @@ STILL: dict[str, Any] = dict(
 """A world without growth, technical progress and shocks."""
 
 
+def path(
+    programme: CapexProgramme | None = None, efficiency_step: Mapping[int, float] | None = None, **parameters: Any
+) -> dict[str, np.ndarray]:
+    """Observables of the market for compute, month by month, and over jurisdictions the `lowest` and `highest` rent over user
+    cost.
+
+    programme : announced in its own month, the only event. efficiency_step : jumps of work per machine, nats by month.
+    """
+    setup, play = program()
+    timeline = Timeline.blank(MONTHS, setup.cast)
+    if programme:
+        programme.act(timeline, setup.cast)
+    steps = np.zeros(MONTHS)
+    for month, jump in (efficiency_step or {}).items():
+        steps[month] = jump
+    p = Values({name: jnp.asarray(value) for name, value in Parameters(**parameters).values().items()})
+    return {name: np.asarray(values) for name, values in play(p, timeline.arrays(), steps).items()}
+
+
 @cache
-def _play() -> Any:
-    setup = Setup.of(closed_labs=1, open_labs=1, entrants=0, adopters=4, investors=4, months=MONTHS)
-    rows = {name: jnp.asarray(array) for name, array in setup.timeline.items()}
+def program() -> tuple[Setup, Callable[..., dict[str, Any]]]:
+    """The set-up and the program that plays the months, compiled once."""
+    setup = Setup.of(closed_labs=1, open_labs=1, entrants=0, adopters=4, investors=4, months=1)
 
     @jax.jit
-    def play(p: Values, changes: dict[str, Any], efficiency_step: Any) -> dict[str, Any]:
+    def play(p: Values, rows: dict[str, Any], steps: Any) -> dict[str, Any]:
         market = first_market(p, 0, setup.populations, setup.networks, setup.cast)
-        idle = jnp.zeros(market.labs.size)
+        none = jnp.zeros(market.labs.size)
         labs = market.labs.replace(
-            active=idle > 0, training_budget=idle, machines=0 * market.labs.machines, own_share=idle
+            active=none > 0, training_budget=none, own_share=none, machines=0 * market.labs.machines
         )
         compute = market.compute.replace(training=0 * market.compute.training)
 
@@ -52,41 +75,10 @@ def _play() -> Any:
             efficiency = market.accounts.serving_efficiency + step
             market = market.replace(accounts=market.accounts.replace(serving_efficiency=efficiency))
             market = clear_rent(trade_machines(market, now), now)
-            ratio = market.compute.rental_price / market.compute.user_cost
-            seen = compute_market(market, now) | {"lowest": ratio.min(), "highest": ratio.max()}
+            cover = market.compute.rental_price / market.compute.user_cost
+            seen = compute_market(market, now) | {"lowest": cover.min(), "highest": cover.max()}
             return market.replace(month=market.month + 1), seen
 
-        return jax.lax.scan(month, market.replace(labs=labs, compute=compute), ({**rows, **changes}, efficiency_step))[
-            1
-        ]
+        return jax.lax.scan(month, market.replace(labs=labs, compute=compute), (rows, steps))[1]
 
-    return play, setup
-
-
-def path(
-    months: int = MONTHS,
-    efficiency_step: tuple[int, float] | None = None,
-    programme: dict[str, float] | None = None,
-    announced: int = 30,
-    **parameters: Any,
-) -> dict[str, np.ndarray]:
-    """Observables of the market for compute, month by month, in a world without labs and without events.
-
-    efficiency_step : (month, nats) of a jump of work per machine. programme : fields of a `capex_programme` announced in month
-    `announced`.
-    """
-    play, setup = _play()
-    p = Values({name: jnp.asarray(value) for name, value in Parameters(**parameters).values().items()})
-    steps = np.zeros(MONTHS)
-    if efficiency_step:
-        steps[efficiency_step[0]] = efficiency_step[1]
-    shape = setup.timeline["programme_amount"].shape
-    changes = {f"programme_{n}": np.zeros(shape) for n in ("amount", "own_power", "offtake")}
-    changes |= {f"programme_{n}": np.ones(shape) for n in ("months", "phases")}
-    changes["export_availability"] = np.ones_like(setup.timeline["export_availability"])
-    changes["performance_cap"] = np.full_like(setup.timeline["performance_cap"], 1e6)
-    changes["policy_scale"] = np.ones_like(setup.timeline["policy_scale"])
-    for name, value in (programme or {}).items():
-        changes[f"programme_{name}"][announced, 0] = value
-    out = play(p, changes, jnp.asarray(steps))
-    return {name: np.asarray(values)[:months] for name, values in out.items()}
+    return setup, play

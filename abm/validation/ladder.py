@@ -15,7 +15,19 @@ import numpy as np
 
 import abm.engine  # noqa: F401 - 64-bit floats, before the first array
 
-SUBJECTS = ("adoption", "chip", "demand", "evolution", "investor", "month", "network", "nevo", "research", "size")
+SUBJECTS = (
+    "adoption",
+    "chip",
+    "demand",
+    "evolution",
+    "investor",
+    "machine",
+    "month",
+    "network",
+    "nevo",
+    "research",
+    "size",
+)
 
 
 @dataclass(frozen=True)
@@ -204,8 +216,8 @@ def markdown(results: Iterable[Result]) -> str:
         "",
         "Limiting cases with known answers. Every rung calls public functions of `abm.mechanisms` or agents on the engine, not"
         " copies of them. What `abm.validation.theory` holds is not used in the model's month: it is theory with which the"
-        " model is compared. The last rung checks rules that only the month uses; the core of the month is checked against a"
-        " second implementation (benchmarks/plain_mesa). Written by `abm validate`; do not edit.",
+        " model is compared. V20 checks rules that only the month uses, V21 plays its phases of machines and rent; the core of"
+        " the month is checked against a second implementation (benchmarks/plain_mesa). Written by `abm validate`; do not edit.",
         "",
         f"{summary(results)}.",
     ]

@@ -34,9 +34,9 @@ def test_its_arrows_are_the_links_of_the_network():
     arrows = {
         (flow.layer, tail, head) for flow in module.FLOWS if flow.layer for tail in flow.tails for head in flow.heads
     }
-    run = abm.simulate(seed=1, months=13, adopters=24, investors=40)
+    run = abm.simulate(seed=1, months=31, adopters=24, investors=40)  # programmes are announced from month 24 on
     links = set()
-    for month in (5, 9, 12):
+    for month in (5, 9, 12, 30):
         nodes, edges = network_numbers(run.network(month))
         role = nodes.set_index("node")["role"]
         for edge in edges.itertuples():

@@ -6,18 +6,18 @@ import pickle
 import mesa
 import numpy as np
 import pytest
+from helpers.sizes import FEW
 
 from abm import MarketModel, Parameters, simulate
 from abm.agents import Adopter, ChipVendor, ClosedLab, Investor, OpenLab
 from abm.engine import Field
 from abm.market.measures import UNDEFINED
 
-SIZES = dict(vendors=1, closed_labs=2, open_labs=2, entrants=1, adopters=3, investors=4)
 ACCOUNTS = ("money_residual", "compute_residual")
 
 
 def market(rng=3, **options):
-    return MarketModel(rng=rng, **{"months": 4} | SIZES | options)
+    return MarketModel(rng=rng, **{"months": 4} | FEW | options)
 
 
 @pytest.fixture(scope="module")
@@ -195,9 +195,9 @@ def test_a_step_method_that_is_never_called_raises_a_warning():
 
 def test_agent_set_functions(model):
     sets = model.agents_by_type
-    assert sets[Investor].map(lambda investor: investor.slot) == [0, 1, 2, 3]
+    assert sets[Investor].map(lambda investor: investor.slot) == [0, 1, 2, 3, 4, 5]
     assert sets[Investor].agg("wealth", sum) == pytest.approx(1.0)
-    assert sets[Adopter].groupby("home").count() == {0: 3} or len(sets[Adopter].groupby("home")) > 1
+    assert sets[Adopter].groupby("home").count() == {0: 5} or len(sets[Adopter].groupby("home")) > 1
     sets[ClosedLab].set("cash", 7.0)
     assert np.asarray(model.market.labs.cash)[:2].tolist() == [7.0, 7.0]
 
@@ -272,7 +272,7 @@ def test_a_failing_reporter_undoes_its_month(kind):
     model.run_model()
     assert model.month == model.steps == model.time == 4
     table = model.datacollector.get_model_vars_dataframe()
-    result = simulate(seed=3, months=4, **SIZES)
+    result = simulate(seed=3, months=4, **FEW)
     np.testing.assert_array_equal(table["hhi"], result["hhi"])
     if kind == "agent":
         assert model.datacollector.get_agent_vars_dataframe().index.unique("Step").tolist() == [1, 2, 3, 4]
@@ -289,13 +289,13 @@ def test_a_failing_step_of_a_subclass_undoes_its_month():
 
         stopped = False
 
-    model = Levied(rng=3, months=4, **SIZES)
+    model = Levied(rng=3, months=4, **FEW)
     model.step()
     model.agents_by_type[ChipVendor].set("cash", 5.0)
     with pytest.raises(Broken):
         model.step()
     assert model.month == model.steps == 1
-    assert model.agents_by_type[ChipVendor].get("cash") == [5.0]
+    assert model.agents_by_type[ChipVendor].get("cash") == [5.0, 5.0]
     model.step()
     assert model.month == model.steps == 2
 
@@ -307,7 +307,7 @@ def test_running_stops_the_model():
             if self.month == 2:
                 self.running = False
 
-    model = Stopping(rng=3, months=4, **SIZES)
+    model = Stopping(rng=3, months=4, **FEW)
     model.run_model()
     assert model.month == 2
     model.running = True
@@ -347,13 +347,13 @@ def test_reports_are_copies(model):
 
 
 def test_a_model_without_a_seed_records_the_one_it_drew():
-    model, other = (MarketModel(months=4, **SIZES) for _ in range(2))
+    model, other = (MarketModel(months=4, **FEW) for _ in range(2))
     assert model.seed != other.seed
     model.step()
     again = market(rng=model.seed)
     again.step()
     assert again.hhi == model.hhi
-    assert again.random.random() == MarketModel(rng=model.seed, months=4, **SIZES).random.random()
+    assert again.random.random() == MarketModel(rng=model.seed, months=4, **FEW).random.random()
     assert model.datacollector.get_model_vars_dataframe()["seed"].tolist() == [model.seed]
     assert "seed" not in again.datacollector.model_vars
     assert f"with seed {model.seed}: scenario 'baseline', 1 of 4 months" in repr(model)
@@ -362,7 +362,7 @@ def test_a_model_without_a_seed_records_the_one_it_drew():
 
 @pytest.mark.parametrize("seed", [7, np.int64(7), "7"])
 def test_seed_is_another_name_of_rng(seed):
-    assert MarketModel(seed=seed, months=4, **SIZES).seed == 7
+    assert MarketModel(seed=seed, months=4, **FEW).seed == 7
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, True, "seven", "٧", 2**64])
@@ -379,14 +379,14 @@ def test_rng_and_seed_cannot_both_be_given():
 def test_iterations_of_a_batch_differ():
     rows = mesa.batch_run(  # noqa: TID251 # the function of Mesa 3, which users have
         MarketModel,
-        {"months": 2, **SIZES, "ip_clarity": [0.1, 0.9]},
+        {"months": 2, **FEW, "ip_clarity": [0.1, 0.9]},
         iterations=2,
         display_progress=False,
     )
     assert len(rows) == len({row["seed"] for row in rows}) == 4
     assert len({row["price_index"] for row in rows}) == 4
     for row in rows:
-        result = simulate({"ip_clarity": row["ip_clarity"]}, seed=row["seed"], months=2, **SIZES)
+        result = simulate({"ip_clarity": row["ip_clarity"]}, seed=row["seed"], months=2, **FEW)
         assert row["price_index"] == result["price_index"][-1]
 
 

@@ -335,6 +335,7 @@ def test_options_replace_settings_of_the_file(tmp_path):
     assert (asked.exports, back) == ("lifted", [])
 
 
+@pytest.mark.slow
 def test_the_commands_print_and_store_the_changes(tmp_path):
     words = ["run", "ip_strict", "--set", "ip_strength=0.2", "--months", "27", "--out", str(tmp_path)]
     result = CliRunner().invoke(app, words, env={"COLUMNS": "80"})

@@ -232,7 +232,9 @@ def test_ensembles_have_the_scenario_of_their_point(tmp_path):
     assert (runs[0].daily(25) != runs[1].daily(25)).any()
 
 
-@pytest.mark.parametrize("stored", [{"products": True}, {"daily": [1], "precision": 32}])
+@pytest.mark.parametrize(
+    "stored", [{"products": True}, pytest.param({"daily": [1], "precision": 32}, marks=pytest.mark.slow)]
+)
 def test_ensembles_are_complete_after_a_retry_of_a_part_in_which_no_run_finished(tmp_path, monkeypatch, stored):
     monkeypatch.setenv("ABM_FAIL_AT", "1/0:raise")
     run_sweep(tiny(**stored), tmp_path, chunk=1)

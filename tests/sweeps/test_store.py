@@ -308,7 +308,7 @@ def test_a_changed_byte_anywhere_is_detected_named_and_repaired(reference, tmp_p
     footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     reference_tables = tables(reference)
     rng = np.random.default_rng(1)
-    for trial, position in enumerate([*rng.integers(footer, len(whole), 60), *rng.integers(0, footer, 20)]):
+    for trial, position in enumerate([*rng.integers(footer, len(whole), 30), *rng.integers(0, footer, 10)]):
         place = copied(reference, tmp_path / str(trial))
         path = parts_of(place, kind)[0]
         content = bytearray(whole)

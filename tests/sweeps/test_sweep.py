@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from helpers.sizes import SMALL
+from helpers.sizes import SMALL, TINY
 from helpers.sweeps import MONTHS, assert_equal, small
 
 import abm
@@ -46,7 +46,7 @@ def test_shards_complete_the_sweep_in_any_order(folder, tmp_path):
 
 def test_dates_of_events_can_be_swept(tmp_path):
     dates = [dt.date(2023, 1, 10), dt.date(2023, 3, 10)]
-    sweep = small(factors={"gpt4.date": dates}, replications=2)
+    sweep = small(factors={"gpt4.date": dates}, replications=2, populations=TINY)
     run_sweep(sweep, tmp_path / "dates")
     panel = open_sweep(tmp_path / "dates").panel(["lerner_closed"])
     early, late = (panel[panel["gpt4.date"] == date]["lerner_closed"].to_numpy() for date in dates)
@@ -57,7 +57,7 @@ def test_dates_of_events_can_be_swept(tmp_path):
         {"kind": event.kind} | event.model_dump(exclude_defaults=True) | {"date": dates[0]}
     )
     seed = int(open_sweep(tmp_path / "dates").runs()["seed"][0])
-    alone = abm.simulate(scenario=changed, seed=seed, months=MONTHS, **SMALL)
+    alone = abm.simulate(scenario=changed, seed=seed, months=MONTHS, **TINY)
     np.testing.assert_allclose(early[:MONTHS], alone["lerner_closed"], rtol=1e-9)
 
 
