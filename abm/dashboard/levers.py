@@ -40,7 +40,9 @@ LEVERS = {
     ),
     "Permits and burdens": (
         Lever("permitting_lag", "Permitting lag", 0.5, 24, 0.5, "months", "months of permits before a place is built"),
-        Lever("power_growth", "Growth of power", -0.5, 2, 0.05, "per year", "growth of the power that the grid can spare"),
+        Lever(
+            "power_growth", "Growth of power", -0.5, 2, 0.05, "per year", "growth of the power that the grid can spare"
+        ),
         Lever("compliance_fixed", "Fixed compliance cost", 0, 50, 0.5, "$ M per month", "per lab, whatever its size"),
         Lever(
             "compliance_proportional", "Proportional burden", 0, 0.3, 0.005, "share of revenue", "levied on every lab"

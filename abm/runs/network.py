@@ -118,9 +118,7 @@ def _rental(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]])
     for lab in np.flatnonzero(np.asarray(labs.active) & (np.asarray(labs.provider) >= 0) & (rented > 0)):
         operator, channel = names["operators"][int(labs.provider[lab])], "parent" if labs.of_parent[lab] else "market"
         if operator in graph:
-            graph.add_edge(
-                operator, names["labs"][lab], layer="rental", weight=float(rented[lab]), channel=channel
-            )
+            graph.add_edge(operator, names["labs"][lab], layer="rental", weight=float(rented[lab]), channel=channel)
 
 
 def _access(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]]) -> None:

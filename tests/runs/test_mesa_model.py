@@ -12,8 +12,16 @@ from helpers.sizes import FEW
 
 from abm import MarketModel, ensemble, simulate
 from abm.agents import (
-    Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Operator, Programme, Regulator,
-)  # fmt: skip
+    Adopter,
+    ChipVendor,
+    ClosedLab,
+    InfrastructureFirm,
+    Investor,
+    OpenLab,
+    Operator,
+    Programme,
+    Regulator,
+)
 from abm.market.measures import MEASURES
 from abm.support.axes import NETWORK_LAYERS, OPERATORS, PROGRAMMES, TIERS
 

@@ -89,7 +89,11 @@ def test_baseline_is_the_history_of_the_model():
     announced = {"amount": 500_000, "months": 48, "phases": 5, "own_power": 0.5, "offtake": 0.8}
     assert {name: getattr(timeline, f"programme_{name}")[24, 0] for name in announced} == announced
     later = timeline.programme_amount[:, 1:]
-    assert [*zip(*np.nonzero(later), later[later > 0], strict=True)] == [(24, 0, 23_300), (25, 1, 22_500), (25, 2, 17_000)]
+    assert [*zip(*np.nonzero(later), later[later > 0], strict=True)] == [
+        (24, 0, 23_300),
+        (25, 1, 22_500),
+        (25, 2, 17_000),
+    ]
     assert timeline.allegation[24:36, r1].all()
     assert timeline.allegation.sum() == 12
     assert timeline.vigilance[24, lab("closed_1")] == 1
