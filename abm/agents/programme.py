@@ -43,7 +43,8 @@ class Programme(Owner):
         due = (self.amount > 0) & ~self.cancelled & (self.financed < self.phases)
         due = due & (self.since * self.phases >= self.financed * self.months)
         safe = self.offtake + (1 - self.offtake) * cover
-        granted = due & (safe >= p.lenders_cover * jnp.exp(p.lenders_spread * self.luck))
+        risk = (1 - self.offtake) * p.lenders_spread
+        granted = due & (safe >= p.lenders_cover * jnp.exp(risk * self.luck))
         self.refused = jnp.where(due & ~granted, self.refused + 1, 0.0)
         self.cancelled = self.cancelled | (self.refused >= p.programme_patience)
         self.raised = jnp.where(granted, self.amount / self.phases, 0.0)

@@ -102,7 +102,7 @@ STARTING_VALUES: dict[str, Start] = {
     "old_machines": Start(0.6, "share", "machines of the generation before the one on sale"),
     "places_free": Start(0.1, "of places in use", "places without machines"),
     "places_building": Start(1.4, "of places in use", "places being built, in each stage of the delay"),
-    "chips_on_order": Start(1.5, "of machines in their places", "backlog of all vendors, shared out by capacity"),
+    "chips_on_order": Start(1.0, "of machines in their places", "backlog of all vendors, shared out by capacity"),
     "growth_expected": Start(1.2, "per year", "growth of machines wanted at a given rent that owners expect"),
     "decline_expected": Start(0.31, "per year", "fall of the price of chips that owners expect"),
     "book_value": Start(0.6, "of the price of a chip", "book value of a machine"),

@@ -18,9 +18,9 @@ class Compute(BaseModel):
         0.0105, 1e-5, 1, "c_v0", "$ M per H100e", "unit cost of compute at the start", BY_HAND
     )
     capacity_start: Number = quantity(
-        40_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
+        32_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
     )
-    capacity_lead: Number = quantity(5, 1, 60, "T_K", "months", "time to build capacity", BY_HAND)
+    capacity_lead: Number = quantity(4, 1, 60, "T_K", "months", "time to build capacity", BY_HAND)
     delivery_time: Number = quantity(
         2, 0.5, 60, "T_B", "months", "backlog at which a vendor has the capacity it wants", BY_HAND
     )
@@ -86,9 +86,9 @@ class Compute(BaseModel):
         0.5, 0, 3, "", "nats", "fall of that power from one generation to the next", "FACTS: 1.74 times in two years"
     )
     workload_growth: Number = quantity(
-        1.6, -2, 10, "g_w", "per year", "growth of other work wanted at a given price, at the start", BY_HAND
+        1.7, -2, 10, "g_w", "per year", "growth of other work wanted at a given price, at the start", BY_HAND
     )
-    workload_slowdown: Number = quantity(0.4, 0.001, 5, "s_w", "per year", "rate at which that growth fades", BY_HAND)
+    workload_slowdown: Number = quantity(0.45, 0.001, 5, "s_w", "per year", "rate at which that growth fades", BY_HAND)
     boom_volatility: Number = quantity(
         0.05, 0, 2, "", "per year", "standard deviation of the monthly shock to that growth", BY_HAND
     )
@@ -116,7 +116,7 @@ class Compute(BaseModel):
     place_life: Number = quantity(180, 12, 1e3, "", "months", "life of a place")
     build_time: Number = quantity(10, 0.5, 60, "T_b", "months", "building time of a place, permits apart", BY_HAND)
     place_adjustment: Number = quantity(
-        2, 1, 120, "T_N", "months", "months over which owners order the places that are missing", BY_HAND
+        3, 1, 120, "T_N", "months", "months over which owners order the places that are missing", BY_HAND
     )
     connection_rate: Number = quantity(
         0.3, 0, 10, "", "per month", "places that the grid can connect, as a share of those in use", BY_HAND
