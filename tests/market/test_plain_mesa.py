@@ -118,7 +118,7 @@ CHANGED += ("nest_correlation", "network_effect", "open_core_fee", "lab_option_v
 CHANGED += ("demand_per_mispricing", "inventory_aversion", "noise_correlation", "multiple_labs", "anchoring")
 CHANGED += ("claim_precision", "orders_to_intensity", "reference_adjustment", "risk_premium", "strategy_scale")
 CHANGED += ("research_returns", "scarcity_induction", "distillation_rate", "damages_multiple", "tier_size_step")
-CHANGED += ("machine_wear", "capital_cost", "place_cost", "place_life", "build_time", "place_adjustment")
+CHANGED += ("machine_wear", "capital_cost", "place_cost", "place_life", "build_time")
 CHANGED += (
     "machine_power",
     "power_saving",
