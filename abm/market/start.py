@@ -222,6 +222,8 @@ def first_vendors(p: Values, populations: Populations, sizes: dict[str, int], ca
         sizes,
         {
             "home": home,
+            "merchant": each("vendor_merchant", n) > 0,
+            "tools": each("vendor_tools", n),
             "chip_price": p.chip_price_start * each("vendor_price", n),
             "launch_price": p.chip_price_start * each("vendor_price", n),
             "unit_cost": unit_cost,
