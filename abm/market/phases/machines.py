@@ -269,7 +269,8 @@ def deliver_chips(market: Market, now: Now, offer: Offer) -> Market:
         p.chip_demand_elasticity,
         share_of="spending",
     )
-    home_supply = jnp.diagonal(now.events.export_availability[:, market.vendors.home])
+    availability = jnp.asarray(now.events.export_availability)
+    home_supply = availability[jnp.arange(market.vendors.size), market.vendors.home]
     due = market.vendors.backlog + orders.sum(0)
     vendors = market.vendors.do("sell", p, orders=orders.sum(0), elasticity=elasticity, supply=home_supply)
 
