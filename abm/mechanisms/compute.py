@@ -1,32 +1,10 @@
-"""Chips: demand for compute, and production cost."""
+"""Chips: production cost."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from abm.support.shapes import Floats, Numbers
-
-
-def isoelastic_chip_demand(price: Numbers, efficiency: Numbers, elasticity: Numbers, scale: Numbers = 1.0) -> Floats:
-    """Chips demanded when demand for useful work is isoelastic: C = A p^(-epsilon) phi^(epsilon - 1).
-
-    Work costs p / phi per unit, so the work demanded is A (p / phi)^(-epsilon), and chips are work / phi. Greater
-    efficiency increases the demand for chips if and only if epsilon > 1 (Jevons).
-
-    price : p > 0, $ per chip. efficiency : phi > 0, useful work per chip. elasticity : epsilon >= 0, pure number.
-    scale : A >= 0, chips at p = phi = 1. Arrays that broadcast.
-
-    Returns chips, in the unit of `scale`. Raises ValueError for a concrete price or efficiency <= 0.
-    Source: Saunders (1992), the condition for rebound above 1.
-    """
-    for name, value in {"price": price, "efficiency": efficiency}.items():
-        if not isinstance(value, jax.core.Tracer) and np.any(~(np.asarray(value) > 0)):
-            raise ValueError(f"{name} must be positive: isoelastic demand is not defined at zero")
-    for name, value in {"elasticity": elasticity, "scale": scale}.items():
-        if not isinstance(value, jax.core.Tracer) and np.any(~(np.asarray(value) >= 0)):
-            raise ValueError(f"{name} must not be negative or missing")
-    price, efficiency, elasticity = (jnp.asarray(x, dtype=float) for x in (price, efficiency, elasticity))
-    return jnp.asarray(scale) * price**-elasticity * efficiency ** (elasticity - 1)
 
 
 def learning_cost(

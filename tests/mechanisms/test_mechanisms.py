@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from abm.mechanisms import beliefs, compute, demand, disclosure, equities, investment, tokens
+from abm.mechanisms import beliefs, compute, demand, disclosure, equities, investment, machines, tokens
+from abm.support.values import Values
 
 # --- beliefs ---
 
@@ -152,12 +153,13 @@ def test_v9_chips_per_doubling_of_efficiency(elasticity, factor):
     """V9: 2^(epsilon - 1), slack capacity; revenue 2^((epsilon - 1) / epsilon) when capacity binds."""
 
     def chips(price, efficiency):
-        return compute.isoelastic_chip_demand(price, efficiency, elasticity, scale=3.0)
+        p = Values({"rental_price_start": 1.0, "chip_demand_elasticity": elasticity})
+        return machines.work_demand(price, 3.0, jnp.log(efficiency), p)
 
     assert chips(2.0, 2.0) / chips(2.0, 1.0) == pytest.approx(factor, abs=1e-4)
     slope = jax.grad(lambda x: jnp.log(chips(2.0, jnp.exp(x))))(0.3)
     assert slope == pytest.approx(elasticity - 1, abs=1e-12)
-    scarce = [brentq(lambda p, e=e: float(chips(p, e)) - 1.7, 1e-3, 1e3, xtol=1e-14) for e in (1.0, 2.0)]
+    scarce = [brentq(lambda p, e=e: float(chips(p, e)) - 1.7, 1e-3, 15.0, xtol=1e-14) for e in (1.0, 2.0)]
     assert scarce[1] / scarce[0] == pytest.approx(2 ** ((elasticity - 1) / elasticity), rel=1e-9)
 
 
@@ -185,7 +187,8 @@ def test_v10_markup_and_profit_of_a_monopolist_when_efficiency_rises():
     """V10: a Lerner index of 75 % is an elasticity of 1.333. A monopolist sells more when phi rises."""
     assert 1 - 1 / tokens.markup_factor(4 / 3) == pytest.approx(0.75)
     price = tokens.markup_factor(1.5) * 2.0
-    profit = [(price - 2.0) * compute.isoelastic_chip_demand(price, phi, 1.5) for phi in (1.0, 2.0)]
+    p = Values({"rental_price_start": 1.0, "chip_demand_elasticity": 1.5})
+    profit = [(price - 2.0) * machines.work_demand(price, 1.0, np.log(phi), p) for phi in (1.0, 2.0)]
     assert profit[1] > profit[0]
 
 
@@ -200,10 +203,9 @@ def test_v10_markup_and_profit_of_a_monopolist_when_efficiency_rises():
         (lambda x: disclosure.price_response(x[0], x[1], x[2]), np.array([0.3, 0.5, 0.2])),
         (lambda x: investment.option_multiple(x[0], x[1], x[2]), np.array([0.05, 0.03, 0.2])),
         (lambda x: equities.strategy_shares(x, 2.0), np.array([0.3, 0.5, 0.2])),
-        (lambda x: compute.isoelastic_chip_demand(x[0], x[1], x[2]), np.array([0.3, 0.5, 0.2])),
         (lambda x: compute.learning_cost(x[0], 0.1, 5.0, x[1]), np.array([0.3, 0.2])),
     ],
-    ids=["signals", "entropy", "response", "option", "strategies", "chips", "learning"],
+    ids=["signals", "entropy", "response", "option", "strategies", "learning"],
 )
 def test_jit_vmap_and_grad_agree_with_eager(function, point):
     assert_transforms_agree(function, point)
@@ -221,8 +223,6 @@ def test_jit_vmap_and_grad_agree_with_eager(function, point):
         (lambda: investment.option_multiple(0.04, 0.0, 0.2), "payout"),
         (lambda: investment.option_multiple(0.04, 0.04, -0.2), "volatility"),
         (lambda: equities.strategy_shares(np.ones(2), -1.0), "intensity"),
-        (lambda: compute.isoelastic_chip_demand(0.0, 1.0, 1.0), "price"),
-        (lambda: compute.isoelastic_chip_demand(1.0, 0.0, 1.0), "efficiency"),
         (lambda: compute.learning_cost(0.0, 1.0, 1.0, 0.2), "cumulative"),
         (lambda: compute.learning_cost(1.0, 0.0, 1.0, 0.2), "initial_cumulative"),
         (lambda: compute.learning_cost(1.0, 1.0, 1.0, 1.0), "learning_rate"),
