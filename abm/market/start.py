@@ -108,7 +108,8 @@ def first_machines(
     owned = value_of("machines") * share
     of_labs = labs.own_share * labs.training
 
-    def holdings(machines_owned: Float[Array, " K"], orders: Float[Array, "K V"]) -> dict[str, Any]:
+    def holdings(machines_owned: Float[Array, " own"], orders: Float[Array, "own V"]) -> dict[str, Any]:
+        """Columns of one role's owners."""
         old = value_of("old_machines")
         by_generation = jnp.stack([old * machines_owned, (1 - old) * machines_owned], axis=1)
         by_generation = jnp.pad(by_generation, ((0, 0), (0, GENERATIONS - 2)))
