@@ -8,7 +8,7 @@ from helpers.machines import EXITS, inputs_of, play, played, values_of
 
 from abm.engine import interpreted
 from abm.market.phases.accounts import HOLDINGS, close_labs
-from abm.market.phases.machines import by_home, offer_of, of_owners, trade_machines
+from abm.market.phases.machines import by_home, of_owners, offer_of, trade_machines
 from abm.market.phases.rent import clear_rent
 from abm.market.state import Events, Now
 

@@ -15,7 +15,7 @@ from abm.market.phases.machines import OWNERS
 from abm.market.state import Now
 
 MONTH = 26
-"""With programmes under way, places missing and vendors who expand, when no phase is due and no generation of chips is launched."""
+"""With programmes under way, places missing and vendors who expand; no phase is due and no chips are launched."""
 ORDERS = ("construction", "backlog", "bought")
 KNOWN = {
     # of vendors
