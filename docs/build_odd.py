@@ -455,7 +455,6 @@ PASSED = {
     "threat": "Threat",
     "workplace": "Workplace",
     "site": "Site",
-    "terms": "Terms",
     ("Programme", "news"): "Announcement",
     ("Lab", "news"): "ReleaseNews",
     ("Investor", "news"): "PublicNews",

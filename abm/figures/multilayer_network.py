@@ -287,10 +287,8 @@ def _positions(nodes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         elif node.role == "adopters":
             x[i], y[i] = columns["adopters"], 0.82 - 0.2 * rank
         elif node.role == "infrastructure":
-            x[i], y[i] = (
-                columns["vendors"],
-                {"power": 0.34, "platforms": 0.23, "applications": 0.12}.get(node.node, 0.3),
-            )
+            height = {"power": 0.34, "platforms": 0.23, "applications": 0.12}.get(node.node, 0.3)
+            x[i], y[i] = columns["vendors"], height
         elif node.role == "operators":
             x[i], y[i] = columns["operators"], 0.88 - 0.07 * OPERATORS.index(node.node)
         elif node.role == "programmes":

@@ -1,4 +1,4 @@
-"""9. Observe: the observables and products that a run reports every month."""
+"""10. Observe: the observables and products that a run reports every month."""
 
 from typing import NamedTuple
 

@@ -163,8 +163,8 @@ def places_ordered(wanted: Numbers, existing: Numbers, p: Values) -> Floats:
 
 
 def delivered_performance(performance: Numbers, cap: Numbers) -> Floats:
-    """Share of a chip's performance left by an export performance cap (H800, H20)."""
-    return jnp.minimum(1.0, cap / performance)
+    """Share of a chip's performance left by an export performance cap (H800, H20); hardly any at a cap of 0."""
+    return jnp.clip(cap / performance, 1e-9, 1.0)
 
 
 def effective_availability(availability: Numbers, leakage: Numbers) -> Numbers:

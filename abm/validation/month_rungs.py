@@ -15,7 +15,7 @@ from abm.market.phases.common import Products
 from abm.market.state import Values
 from abm.mechanisms import attention, beliefs, compute, enforcement, imitation, pricing, research, welfare
 from abm.parameters import Parameters
-from abm.validation.compute_checks import changed, compute_market
+from abm.validation.compute_rules import changed, compute_market
 from abm.validation.ladder import Check, check, rung
 
 QUALITY, PRICE = np.array([-0.2, -0.9, -2.5]), np.array([9.0, 2.5, 0.4])

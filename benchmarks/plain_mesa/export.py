@@ -26,7 +26,7 @@ def offer_in(model: Any, region: int) -> Offer:
     for v, vendor in enumerate(vendors):
         abroad, price = vendor.home != region, vendor.chip_price
         allowed = events.export_availability[v][region] if abroad else 1.0
-        capped = min(1.0, events.performance_cap[v][region] / vendor.performance)
+        capped = min(1.0, max(events.performance_cap[v][region] / vendor.performance, 1e-9))
         leak = p.export_leakage if allowed < 1 or capped < 1 else 0.0
         there = allowed + leak * (1 - allowed)
         leaked = min(leak / max(there, 1e-9), 1.0)
@@ -41,7 +41,7 @@ def offer_in(model: Any, region: int) -> Offer:
             continue
         appeal.append(vendor.lock_in + sigma * math.log(left[v] / asked[v]))
         bought = allowed * (1 - leak) * (discounted / capped) ** -sigma
-        worth.append(bought + leak * (price + premium[v]) ** -sigma)
+        worth.append(bought + leak * (price * (1 + p.leakage_premium)) ** -sigma)
     spending = shares([math.exp(a - max(appeal)) for a in appeal])
     units = shares([s * k / price for s, k, price in zip(spending, left, asked, strict=True)])
     missing = sum(u * (1 - there) for u, there in zip(units, available, strict=True))

@@ -39,7 +39,8 @@ class Programme(Owner):
         asks = waits and self.since * self.phases >= self.financed * self.months
         cover = compute.contract_price[self.home] / compute.user_cost[self.home]
         cover = self.offtake + (1 - self.offtake) * cover
-        granted = asks and cover >= p.lenders_cover * math.exp(p.lenders_spread * self.luck)
+        risk = (1 - self.offtake) * p.lenders_spread
+        granted = asks and cover >= p.lenders_cover * math.exp(risk * self.luck)
         self.refused = self.refused + 1 if asks and not granted else 0.0
         self.cancelled = self.cancelled or self.refused >= p.programme_patience
         self.raised = self.amount / self.phases if granted else 0.0

@@ -56,7 +56,7 @@ def _rent(m):
     )
     at = rent * jnp.array([NEAR[0], 1.0, NEAR[1]])
     wanted = machines.machines_wanted(at, m["training"], m["serving"], m["pull"], m["efficiency"], p)
-    supply = jnp.stack([machines.running(rent * near, m["machines"], m["energy"]) for near in NEAR])
+    supply = jnp.stack([((m["energy"] <= rent * near) * m["machines"]).sum() for near in NEAR])
     return rent, wanted, supply
 
 
@@ -70,7 +70,7 @@ def test_the_rent_clears_wherever_it_is_inside_its_bounds(market):
     rent, (below, wanted, above), (few, many) = rent_of(market)
     choke = START * np.exp(market.efficiency) * machines.CHOKE
     if rent >= choke * NEAR[0]:
-        assert wanted >= many * (1 - 1e-9)  # tokens alone may want more than there is
+        assert below >= few * (1 - 1e-9)  # more is wanted than there is, until other work ends
     elif rent <= market.energy.min() * NEAR[1]:
         assert above <= many * (1 + 1e-9)  # the thriftiest machines stand idle
     elif few < many:  # the rent is the energy of a generation, of which a part runs
@@ -138,6 +138,16 @@ def test_surplus_of_work_falls_with_the_rent_by_what_is_used(rent, factor, effic
     lost = float(machines.work_surplus(low, 1.0, efficiency, p) - machines.work_surplus(high, 1.0, efficiency, p))
     used = [float(machines.work_demand(w, 1.0, efficiency, p)) for w in (high, low)]
     assert (high - low) * used[0] * (1 - 1e-9) <= lost + 1e-15 and lost <= (high - low) * used[1] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("elasticity", "factor"), [(0.5, 0.7071), (1.0, 1.0), (1.11, 1.0792), (2.0, 2.0)])
+def test_v9_machines_for_other_work_per_doubling_of_efficiency(elasticity, factor):
+    """V9: 2^(epsilon - 1) at a given rent; the rent of a given stock by 2^((epsilon - 1) / epsilon)."""
+    p = changed(chip_demand_elasticity=elasticity)
+    before, after = (machines.work_demand(2 * START, 3.0, efficiency, p) for efficiency in (0.0, np.log(2)))
+    assert after / before == pytest.approx(factor, abs=1e-4)
+    dearer = 2 * START * 2 ** ((elasticity - 1) / elasticity)
+    assert machines.work_demand(dearer, 3.0, np.log(2), p) == pytest.approx(float(before), rel=1e-9)
 
 
 def test_no_surplus_and_no_demand_at_the_choke_price_of_work():

@@ -11,9 +11,19 @@ from helpers.market import FAST, PatientLab
 from helpers.sizes import FEW
 
 from abm import MarketModel, ensemble, simulate
-from abm.agents import Adopter, ChipVendor, ClosedLab, InfrastructureFirm, Investor, OpenLab, Regulator
+from abm.agents import (
+    Adopter,
+    ChipVendor,
+    ClosedLab,
+    InfrastructureFirm,
+    Investor,
+    OpenLab,
+    Operator,
+    Programme,
+    Regulator,
+)
 from abm.market.measures import MEASURES
-from abm.support.axes import NETWORK_LAYERS, TIERS
+from abm.support.axes import NETWORK_LAYERS, OPERATORS, PROGRAMMES, TIERS
 
 
 def market(rng=1, months=8, **options):
@@ -85,6 +95,7 @@ def test_numpy_seeds_zero_and_no_seed_are_accepted():
 
 def test_agent_sets_hold_all_active_agents(model):
     sizes = {ChipVendor: 2, ClosedLab: 2, OpenLab: 2, Adopter: 5, Investor: 6, Regulator: 4, InfrastructureFirm: 3}
+    sizes |= {Operator: len(OPERATORS), Programme: PROGRAMMES}
     assert {kind: len(agents) for kind, agents in model.agents_by_type.items()} == sizes
     assert set(model.agent_types) == set(sizes)
     assert len(model.agents) == sum(sizes.values())
@@ -433,7 +444,7 @@ def test_the_network_has_active_agents_and_typed_edges(model, reference):
     assert graph.graph["month"] == 1
     assert {data["layer"] for *_, data in graph.edges(data=True)} <= set(NETWORK_LAYERS)
     roles = nx.get_node_attributes(graph, "role")
-    assert len(graph) == len(model.agents)
+    assert len(graph) == len(model.agents) - PROGRAMMES  # nothing is announced yet
     assert roles["us"] == "regulators"
     assert all(
         np.isfinite(data["weight"]) and data["weight"] > 0
@@ -441,7 +452,8 @@ def test_the_network_has_active_agents_and_typed_edges(model, reference):
         if data["layer"] != "access"
     )
     ends = {
-        "supply": ("vendors", {"labs"}),
+        "supply": ("vendors", {"operators", "labs"}),
+        "rental": ("operators", {"labs"}),
         "access": ("labs", {"labs"}),
         "ownership": ("investors", {"vendors", "labs", "infrastructure"}),
         "information": ("investors", {"investors"}),

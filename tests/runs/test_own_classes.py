@@ -14,7 +14,7 @@ from helpers.sizes import TINY
 
 import abm
 from abm import MarketModel, Parameters, compare, ensemble, simulate
-from abm.agents import ClosedLab, Investor
+from abm.agents import ClosedLab, Investor, Operator
 from abm.engine import RuleError
 from abm.experiments.replay import Unplayable, replay_result
 
@@ -51,6 +51,19 @@ def test_a_price_may_be_one_number_or_a_pair():
     single = simulate(classes=[pricing(lambda lab, usual: 5.0)], **FEW)
     pair = simulate(classes=[pricing(lambda lab, usual: (5.0, 5.0))], **FEW)
     assert single["mean_price_paid"].tolist() == pair["mean_price_paid"].tolist()
+
+
+def test_operators_can_be_of_an_own_class():
+    class Abstainer(Operator):
+        """Begins no places."""
+
+        def build(self, p, site):
+            super().build(p, site._replace(begun=0.0 * site.begun))
+
+    usual, changed = simulate(**FEW), simulate(classes={"operators": {Abstainer: 2, Operator: 6}}, **FEW)
+    assert (changed["places_building"] < usual["places_building"]).all()
+    with pytest.raises(ValueError, match="classes for operators add up to 2 agents, but there are 8"):
+        simulate(classes={"operators": {Abstainer: 2}}, **FEW)
 
 
 class Undecided(Investor):

@@ -1,4 +1,4 @@
-"""7. Accounts: profit and cash, plans for the next month, entry and exit."""
+"""8. Accounts: profit and cash, plans for the next month, entry and exit."""
 
 from typing import NamedTuple
 

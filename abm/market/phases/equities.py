@@ -1,4 +1,4 @@
-"""8. Equities: on 21 days news spreads, beliefs move, investors trade and prices form; at weekends investors talk."""
+"""9. Equities: on 21 days news spreads, beliefs move, investors trade and prices form; at weekends investors talk."""
 
 from typing import NamedTuple
 

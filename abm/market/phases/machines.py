@@ -161,7 +161,9 @@ def offer_of(vendors: Group, now: Now) -> Offer:
     free = jnp.where(legal == 1.0, units, 0.0)
     share = units * available + missing * free / jnp.maximum(free.sum(1, keepdims=True), 1e-9)
 
-    at_list = (discounted / capped) ** -sigma * legal * (1 - leak) + leak * (vendors.chip_price + premium) ** -sigma
+    at_list = (discounted / capped) ** -sigma * legal * (1 - leak) + leak * (
+        vendors.chip_price * (1 + p.leakage_premium)
+    ) ** -sigma
     worth = jnp.where(reaches, at_list, 0.0).sum(1) / reaches.sum(1)
     return Offer(share, price, left, premium, jnp.asarray(available * left), worth ** (-1 / sigma))
 

@@ -1,4 +1,4 @@
-"""Rules of the market for compute in the month, each compared with a closed form or a search by scipy (V20)."""
+"""Rules of machines, places, rent and programmes, each compared with a closed form or a search by scipy: part of V20."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
