@@ -108,7 +108,7 @@ def first_machines(
     owned = value_of("machines") * share
     of_labs = labs.own_share * labs.training
 
-    def holdings(machines_owned: Float[Array, " K"], orders: Float[Array, "K V"]) -> dict[str, Any]:
+    def holdings(machines_owned: Float[Array, " owners"], orders: Float[Array, "owners V"]) -> dict[str, Any]:
         old = value_of("old_machines")
         by_generation = jnp.stack([old * machines_owned, (1 - old) * machines_owned], axis=1)
         by_generation = jnp.pad(by_generation, ((0, 0), (0, GENERATIONS - 2)))
@@ -222,6 +222,8 @@ def first_vendors(p: Values, populations: Populations, sizes: dict[str, int], ca
         sizes,
         {
             "home": home,
+            "merchant": each("vendor_merchant", n) > 0,
+            "tools": each("vendor_tools", n),
             "chip_price": p.chip_price_start * each("vendor_price", n),
             "launch_price": p.chip_price_start * each("vendor_price", n),
             "unit_cost": unit_cost,

@@ -18,7 +18,7 @@ class Compute(BaseModel):
         0.0105, 1e-5, 1, "c_v0", "$ M per H100e", "unit cost of compute at the start", BY_HAND
     )
     capacity_start: Number = quantity(
-        32_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
+        28_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
     )
     capacity_lead: Number = quantity(4, 1, 60, "T_K", "months", "time to build capacity", BY_HAND)
     delivery_time: Number = quantity(
@@ -34,7 +34,7 @@ class Compute(BaseModel):
         "Hayashi 1982",
     )
     capacity_build_limit: Number = quantity(
-        0.53, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", BY_HAND
+        0.2, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", BY_HAND
     )
     capacity_depreciation: Number = quantity(0.01, 0, 0.5, "d_K", "per month", "depreciation of capacity")
     capacity_cost: Number = quantity(2.0, 0, 100, "f_K", "unit costs", "cost of a unit of monthly capacity")

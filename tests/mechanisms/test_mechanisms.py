@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from abm.mechanisms import beliefs, compute, demand, disclosure, equities, investment, tokens
+from abm.mechanisms import beliefs, compute, demand, disclosure, equities, investment, machines, tokens
+from abm.support.values import Values
 
 # --- beliefs ---
 
@@ -147,6 +148,21 @@ def test_strategy_shares_sum_to_one_and_favour_the_most_profitable():
 # --- compute ---
 
 
+@pytest.mark.parametrize(("elasticity", "factor"), [(0.5, 0.7071), (1.0, 1.0), (1.11, 1.0792), (2.0, 2.0)])
+def test_v9_chips_per_doubling_of_efficiency(elasticity, factor):
+    """V9: 2^(epsilon - 1), slack capacity; revenue 2^((epsilon - 1) / epsilon) when capacity binds."""
+
+    def chips(price, efficiency):
+        p = Values({"rental_price_start": 1.0, "chip_demand_elasticity": elasticity})
+        return machines.work_demand(price, 3.0, jnp.log(efficiency), p)
+
+    assert chips(2.0, 2.0) / chips(2.0, 1.0) == pytest.approx(factor, abs=1e-4)
+    slope = jax.grad(lambda x: jnp.log(chips(2.0, jnp.exp(x))))(0.3)
+    assert slope == pytest.approx(elasticity - 1, abs=1e-12)
+    scarce = [brentq(lambda p, e=e: float(chips(p, e)) - 1.7, 1e-3, 15.0, xtol=1e-14) for e in (1.0, 2.0)]
+    assert scarce[1] / scarce[0] == pytest.approx(2 ** ((elasticity - 1) / elasticity), rel=1e-9)
+
+
 def test_v9_fading_jevons_under_logit():
     """V9, logit with alpha = 2, delta = 1, k = 1: chips peak at phi = 1.276207, where p = 0.783572 and s = 0.361896."""
 
@@ -170,6 +186,10 @@ def test_learning_curve():
 def test_v10_markup_of_a_monopolist():
     """V10: a Lerner index of 75 % is an elasticity of 1.333."""
     assert 1 - 1 / tokens.markup_factor(4 / 3) == pytest.approx(0.75)
+    price = tokens.markup_factor(1.5) * 2.0
+    p = Values({"rental_price_start": 1.0, "chip_demand_elasticity": 1.5})
+    profit = [(price - 2.0) * machines.work_demand(price, 1.0, np.log(phi), p) for phi in (1.0, 2.0)]
+    assert profit[1] > profit[0]
 
 
 # --- all of them ---

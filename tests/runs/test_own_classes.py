@@ -54,16 +54,14 @@ def test_a_price_may_be_one_number_or_a_pair():
 
 
 def test_operators_can_be_of_an_own_class():
-    class Abstainer(Operator):
-        """Begins no places."""
-
+    class Slow(Operator):
         def build(self, p, site):
-            super().build(p, site._replace(begun=0.0 * site.begun))
+            super().build(p, site._replace(lag=2 * site.lag))
 
-    usual, changed = simulate(**FEW), simulate(classes={"operators": {Abstainer: 2, Operator: 6}}, **FEW)
-    assert (changed["places_building"] < usual["places_building"]).all()
+    usual, changed = simulate(**FEW), simulate(classes={"operators": {Slow: 2, Operator: 6}}, **FEW)
+    assert (changed["places"] < usual["places"]).all()
     with pytest.raises(ValueError, match="classes for operators add up to 2 agents, but there are 8"):
-        simulate(classes={"operators": {Abstainer: 2}}, **FEW)
+        simulate(classes={"operators": {Slow: 2}}, **FEW)
 
 
 class Undecided(Investor):

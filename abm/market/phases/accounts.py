@@ -264,6 +264,9 @@ def enter_and_exit(market: Market, now: Now) -> Market:
 
 
 HOLDINGS = ("machines", "waiting", "places", "building", "backlog")
+"""What owners have, by columns; operators take it over."""
+BILLS = ("bought", "construction")
+"""What owners spent this month, by columns. They are set by rules, which a lab that left no longer has."""
 
 
 def take_over(market: Market, leaves: Bool[AnyArray, " L"]) -> Group:
@@ -296,7 +299,7 @@ def leave(labs: Group, leaves: Bool[AnyArray, " L"]) -> tuple[Group, Scalar]:
             name: jnp.where(
                 leaves.reshape(leaves.shape + (1,) * (getattr(labs, name).ndim - 1)), 0.0, getattr(labs, name)
             )
-            for name in (*HOLDINGS, "bought", "construction")
+            for name in (*HOLDINGS, *BILLS)
         },
     )
     return labs, debts - written_off

@@ -293,7 +293,7 @@ def deliver_chips(market: Market, now: Now, offer: Offer) -> Market:
     )
     paid = (due * (offer.price - offer.premium)[home]).sum(0) / jnp.maximum(due.sum(0), 1e-9)
     paid = jnp.where(due.sum(0) > 0, paid, market.vendors.chip_price)
-    home_supply = jnp.diagonal(now.events.export_availability[:, market.vendors.home])
+    home_supply = jnp.diagonal(jnp.asarray(now.events.export_availability)[:, market.vendors.home])
     sales = {"orders": orders.sum(0), "due": due.sum(0), "paid": paid, "elasticity": elasticity, "supply": home_supply}
     vendors = market.vendors.do("sell", p, **sales)
 
