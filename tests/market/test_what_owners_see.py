@@ -14,8 +14,8 @@ from abm.market.phases.accounts import outlook_of
 from abm.market.phases.machines import OWNERS
 from abm.market.state import Now
 
-MONTH = 32
-"""With programmes under way and places missing, in a month in which no phase is due and no generation of chips is launched."""
+MONTH = 26
+"""With programmes under way, places missing and vendors who expand; no phase is due and no chips are launched."""
 ORDERS = ("construction", "backlog", "bought")
 KNOWN = {
     # of vendors
