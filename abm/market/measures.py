@@ -25,7 +25,11 @@ _PRICING_POWER = {
         "Lerner index on each segment's current purchases, weighted by its spending on closed models before the shock",
         (-1, 1),
     ),
-    "closed_premium": ("ln", "log price of closed models over the cheapest open model of equal capability", (-3, 5)),
+    "closed_premium": (
+        "ln",
+        "log price of closed models over the cheapest open model of equal capability",
+        (-3, 8),  # GPT-4 over DeepSeek-V3 in December 2024, from abm/data/model_prices.csv: 5.4
+    ),
     "contestable_share": (
         "share of spending",
         "segments whose best open offer is within one switching cost of the best closed one",

@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 
 import abm.sweeps.run
-from abm.charts.labels import MECHANISMS, PRICING_POWER
+from abm import data
+from abm.charts.labels import MECHANISMS, PRICING_POWER, label_of
 from abm.experiments import html
 from abm.experiments.r1 import job as r1_shock
 from abm.experiments.r1 import tables as r1_tables
+from abm.experiments.r1.changes import COMPARISONS, changes
 from abm.experiments.replay import sweeps_of
 from abm.runs.simulate import Setting, ensembles
 from abm.support.messages import AbmWarning
@@ -89,6 +91,54 @@ def test_numbers_in_the_text_are_those_of_the_tables(outcome):
     day0 = pd.read_csv(outcome.folder / "tables" / "crash_mechanisms.csv").set_index(["mechanism", "layer"])
     chips = numbers.set_index("key").loc["day 0 compute, model", "value"]
     assert chips == pytest.approx(100 * day0.loc[("all together", "compute"), "mean"])
+
+
+def test_what_changed_puts_the_world_before_beside_this_one(outcome):
+    """A headline that these runs do not reach is left out; effects on logarithms are in percent, before and after."""
+    was = data.load("r1_before").set_index(["comparison", "observable", "year"])
+    paired = pd.read_csv(outcome.folder / "tables" / "paired_differences.csv")
+    now = paired.set_index(["comparison", "observable", "year"])
+    table = pd.read_csv(outcome.folder / "tables" / "what_changed.csv", keep_default_na=False)
+    reached = [key for key in was.index if key in now.index]
+    assert [(row.effect, row.name, row.year) for row in table.itertuples(index=False)] == [
+        (COMPARISONS[comparison], label_of(observable).name, year) for comparison, observable, year in reached
+    ]
+    assert {"R1", "Stargate"} == set(table["effect"])
+    for key, row in zip(reached, table.itertuples(index=False), strict=True):
+        logs = key[1] in r1_tables.IN_LOGS
+        assert (row.unit == "%") == logs
+        for column, suffix in (("difference", ""), ("low", "_low"), ("high", "_high")):
+            for when, source in (("before", was), ("after", now)):
+                value = source.loc[key, column]
+                shown = 100 * np.expm1(value) if logs else value
+                assert getattr(row, when + suffix) == pytest.approx(shown, rel=1e-12), (key, when)
+        assert row.cause == was.loc[key, "cause"]
+    page = re.sub(r"data:image[^\"]*", "", outcome.report.read_text(encoding="utf-8"))
+    section = page[page.index("Effects in the world before") :]
+    section = section[: section.index("</table>")]
+    for row in table.itertuples(index=False):
+        assert f"{html.number(row.before)} [{html.number(row.before_low)}, {html.number(row.before_high)}]" in section
+        assert f"{html.number(row.after)} [{html.number(row.after_low)}, {html.number(row.after_high)}]" in section
+    assert section.count("provisional: ") == (table["provisional"] != "").sum() > 0
+
+
+def test_nothing_changed_where_nothing_can_be_compared(outcome):
+    paired = pd.read_csv(outcome.folder / "tables" / "paired_differences.csv", dtype={"year": str})
+    assert len(changes(paired)) > 0
+    assert changes(paired[paired["year"] == "2024"]).empty
+
+
+def test_the_report_says_what_stargate_adds(outcome, tiny_shock):
+    """Of the places that programmes announced, those that others would not have built."""
+    page = re.sub(r"data:image[^\"]*|&nbsp;|\u00a0", " ", outcome.report.read_text(encoding="utf-8"))
+    assert re.search(r"Stargate, announced a day after R1, .*the rent of machines .*and .* revenue", page)
+    assert "places that others would not have built" in page
+    numbers = pd.read_csv(outcome.folder / "tables" / "numbers_in_text.csv").set_index("key")
+    paired = pd.read_csv(outcome.folder / "tables" / "paired_differences.csv")
+    rent = paired.set_index(["comparison", "observable", "year"]).loc[("no_stargate", "rental_price", 2025)]
+    assert numbers.loc["Stargate on rent", "value"] == pytest.approx(100 * np.expm1(rent["difference"]))
+    added = tiny_shock.runs["baseline"]["additionality"][:, 30]
+    assert numbers.loc["additionality of programmes", "value"] == pytest.approx(100 * np.nanmean(added))
 
 
 def test_the_report_gives_a_direction_once_and_names_raw_returns(outcome):
