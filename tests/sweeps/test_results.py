@@ -174,13 +174,13 @@ def test_runs_without_a_finite_value_are_left_out_and_counted():
 
 def test_replications_are_added_until_the_interval_is_narrow(tmp_path):
     sweep = small(replications=2)
-    rule = Rule("welfare", 1e-2, minimum=4, maximum=40, look_ahead=2)
+    rule = Rule("welfare", 0.1, minimum=4, maximum=40, look_ahead=2)
     seen = []
     tally, verdict = run_until(sweep, tmp_path / "x", rule, on_verdict=lambda n, v: seen.append(n))
     assert len(seen) > 1
     assert (tally.before, sum(tally.counts.values())) == (0, tally.total)  # of all rounds
     assert verdict.enough is not None
-    assert verdict.widest[verdict.enough] <= 1e-2
+    assert verdict.widest[verdict.enough] <= 0.1
     assert tally.total == 3 * seen[-1]
     assert len(open_sweep(tmp_path / "x").runs()) == tally.total
     again, same = run_until(sweep, tmp_path / "x", rule)
