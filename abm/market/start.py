@@ -169,6 +169,7 @@ def first_compute(vendors: Group, operators: Group, labs: Group, p: Values) -> C
         launch_price=p.chip_price_start * jnp.ones(()),
         launch_age=vendors.generation_age[0],
         openness=jnp.ones((size, vendors.size)),
+        performance=jnp.ones((size, vendors.size)),
         decline=decline * jnp.ones(()),
         boom=jnp.zeros(()),
         power_available=here @ watts * 1e-3,

@@ -35,7 +35,7 @@ STARTING_VALUES: dict[str, Start] = {
         (1, 1, 0, 1), "yes or no", "sells to everybody, not only to those who design it", beyond=1
     ),
     "vendor_tools": Start(
-        (1.0, 1.0, 1.0, 0.1),
+        (1.0, 1.0, 1.0, 0.3),
         "share",
         "expansion for which it gets tools: under export control for China",
         FACTS,

@@ -55,6 +55,7 @@ class Compute(Record):
     launch_age: Scalar  # months since its launch
     decline: Scalar  # fall of that price from the last launch to this one, per year
     openness: Float[Array, "R V"]  # share of a vendor's compute that export rules let through
+    performance: Float[Array, "R V"]  # share of a chip's performance that they leave
     boom: Scalar  # persistent deviation of the growth of other work, per year
     power_available: Float[Array, " R"]  # MW that the grid can spare at the starting price
     power_price: Float[Array, " R"]  # $ M per MWh

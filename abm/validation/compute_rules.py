@@ -140,8 +140,8 @@ def orders_of_owners(p: Values) -> Iterator[Check]:
     def places(belief: float = 0.0, efficiency: float = 0.0, **given: float) -> float:
         """Places for the machines that would cover their cost in the United States, which has none, MW."""
         held = jnp.zeros_like(bare.investors.belief).at[:, 0].set(belief)
-        accounts = bare.accounts.replace(serving_efficiency=jnp.asarray(efficiency))
-        seen = bare.replace(investors=bare.investors.replace(belief=held), accounts=accounts)
+        last = bare.compute.replace(efficiency=jnp.asarray(efficiency))  # owners see last month's demand
+        seen = bare.replace(investors=bare.investors.replace(belief=held), compute=last)
         return float(phase.sensible_places(seen, now._replace(p=changed(p, **given)))[0])
 
     spirits = np.log(places(belief=0.3) / places())

@@ -138,11 +138,14 @@ def sellers(p: Values) -> Iterator[Check]:
         1.4 / 0.4,
         relative=1e-9,
     )
-    busy = repeat(
-        lambda v: v.do("sell", p, orders=jnp.array([3.0]), elasticity=jnp.array([1.4]), supply=jnp.array([0.75])),
-        vendors,
-        10,
-    )
+
+    def sell(v: Any) -> Any:
+        """Sales of a month in which 3 are ordered and export rules leave three quarters of the capacity."""
+        orders, supply = jnp.array([3.0]), jnp.array([0.75])
+        seen = {"due": v.backlog + orders, "paid": v.chip_price, "elasticity": v.demand_elasticity}
+        return v.do("sell", p, orders=orders, supply=supply, **seen)
+
+    busy = repeat(sell, vendors, 10)
     yield check(
         "vendors: deliveries of 10 months at three quarters of a capacity of 2",
         30 - busy.backlog[0],

@@ -122,7 +122,9 @@ def order_chips(model: Any, outlook: Outlook) -> None:
     for r, offer in enumerate(outlook.offers):
         owners = [owner for owner in model.owners if owner.home == r]
         kept = [min(now / max(then, 1e-9), 1.0) for now, then in zip(offer.openness, compute.openness[r], strict=True)]
-        compute.openness[r] = offer.openness
+        left = [then / max(now, 1e-9) for now, then in zip(offer.left, compute.performance[r], strict=True)]
+        kept = [k * x for k, x in zip(kept, left, strict=True)]  # in compute of what a chip is left
+        compute.openness[r], compute.performance[r] = offer.openness, offer.left
         for owner in owners:
             owner.lose_orders(kept)
         lacking = [owner.lacking(offer.left, outlook.wait[r], outlook.kw) for owner in owners]

@@ -140,16 +140,6 @@ def test_surplus_of_work_falls_with_the_rent_by_what_is_used(rent, factor, effic
     assert (high - low) * used[0] * (1 - 1e-9) <= lost + 1e-15 and lost <= (high - low) * used[1] * (1 + 1e-9)
 
 
-@pytest.mark.parametrize(("elasticity", "factor"), [(0.5, 0.7071), (1.0, 1.0), (1.11, 1.0792), (2.0, 2.0)])
-def test_v9_machines_for_other_work_per_doubling_of_efficiency(elasticity, factor):
-    """V9: 2^(epsilon - 1) at a given rent; the rent of a given stock by 2^((epsilon - 1) / epsilon)."""
-    p = changed(chip_demand_elasticity=elasticity)
-    before, after = (machines.work_demand(2 * START, 3.0, efficiency, p) for efficiency in (0.0, np.log(2)))
-    assert after / before == pytest.approx(factor, abs=1e-4)
-    dearer = 2 * START * 2 ** ((elasticity - 1) / elasticity)
-    assert machines.work_demand(dearer, 3.0, np.log(2), p) == pytest.approx(float(before), rel=1e-9)
-
-
 def test_no_surplus_and_no_demand_at_the_choke_price_of_work():
     choke = machines.CHOKE * START * np.exp(0.3)
     assert machines.work_demand(choke * 1.0001, 1.0, 0.3, P) == 0

@@ -279,7 +279,9 @@ def deliver_chips(market: Market, now: Now, offer: Offer) -> Market:
     A stricter export rule cancels orders that it no longer lets through.
     """
     p, home = now.p, of_owners(market, "home")
-    let_through = jnp.minimum(offer.openness / jnp.maximum(market.compute.openness, 1e-9), 1.0)
+    seen = market.compute
+    let_through = jnp.minimum(offer.openness / jnp.maximum(seen.openness, 1e-9), 1.0)
+    let_through = let_through * seen.performance / jnp.maximum(offer.performance, 1e-9)  # in compute of what is left
     market = owners_do(market, "lose_orders", now, left=let_through[home])
     orders = chip_orders(market, now, offer)
     due = of_owners(market, "backlog") + orders
@@ -323,7 +325,7 @@ def deliver_chips(market: Market, now: Now, offer: Offer) -> Market:
     )
     accounts = market.accounts.replace(chip_demand=orders.sum(), deliveries=delivered, retired=held * p.machine_wear)
     book = market.compute.book_value * (1 - p.book_depreciation) + sum(spent.values())
-    compute = market.compute.replace(book_value=book, openness=offer.openness)
+    compute = market.compute.replace(book_value=book, openness=offer.openness, performance=offer.performance)
     return market.replace(flows=flows, accounts=accounts, compute=compute)
 
 
