@@ -89,6 +89,7 @@ def measure(quick: bool) -> dict[str, Any]:
         "apart": max(apart.values()),
         "fields": len(apart),
         "months": months,
+        "observables": len(MEASURES),
         "processors": processors(),
         **numbers,
         "plain_month": plain,
@@ -119,7 +120,7 @@ difference is {found["apart"]:.0e}. Runs have {found["months"]} months; seconds 
 | the first row with {count} processes on both sides | {spread("plain_all", 1)} | {usual["engine_all"]:.3f} | **{usual["plain_all"] / usual["engine_all"]:,.0f}** |
 | one interactive month: `model.step()` in both | {month["plain"]:.3f} | {month["engine"]:.4f} | **{month["plain"] / month["engine"]:,.0f}** |
 
-Interactive months: medians of {len(found["plain_month"])} and {len(found["engine_month"])}. Plain Mesa collects ten observables, the compiled model all {len(MEASURES)}.
+Interactive months: medians of {len(found["plain_month"])} and {len(found["engine_month"])}. Plain Mesa collects ten observables, the compiled model all {found["observables"]}.
 """
 
 

@@ -66,7 +66,7 @@ def test_the_page_steps_and_resets_with_new_parameters(fresh):
     page.put(ipyvuetify.Select, "Scenario", "no_r1")
     page.press("Reset")
     assert page.model.month == 0
-    assert repr(page.model) == "<MarketModel with seed 43: scenario 'no_r1', 0 of 3 months simulated, 24 agents>"
+    assert repr(page.model) == "<MarketModel with seed 43: scenario 'no_r1', 0 of 3 months simulated, 40 agents>"
     assert page.model.setup.parameters.ip_strength == 0.9
     page.press("Step")
     page.press("Step")
