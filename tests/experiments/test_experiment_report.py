@@ -13,6 +13,8 @@ from abm.experiments.load import load
 from abm.experiments.sampling import Finding
 from abm.experiments.spec import Test
 
+OLDER = "stand until the experiments are run again"
+
 
 def stored(folder, quick=False):
     """An experiment, and its committed result as a verdict."""
@@ -21,6 +23,8 @@ def stored(folder, quick=False):
     tests = {test.name: test for test in experiment.test}
     answers = []
     for answer in result["tests"]:
+        if answer["name"] not in tests and pages.current(experiment, quick) is None:
+            continue  # a test of an older specification
         findings = [
             Finding(**{key: float("nan") if value is None else value for key, value in finding.items()})
             for finding in answer["findings"]
@@ -80,7 +84,9 @@ def test_committed_readmes_follow_from_the_references(folder):
     text = (folder / "README.md").read_text(encoding="utf-8")
     for quick in (False, True):
         result = pages.current(experiment, quick)
-        assert result is not None
+        if result is None:  # the world has changed, and the page of all experiments says which results are older
+            assert OLDER in (folder.parent / "README.md").read_text(encoding="utf-8")
+            continue
         assert pages.block(experiment, result) in text
 
 
