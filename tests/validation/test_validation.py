@@ -152,7 +152,7 @@ def test_the_page_is_written_only_by_a_complete_run(rungs):
     page = Path("docs/validation.md").read_text()
     assert r"| a \| b | 1 | 1.2 | 2.0e-01 | 0.1 | NO |" in page
     assert runner.invoke(app, ["validate", "V1", "--out", "elsewhere/one.md"]).exit_code == 0
-    assert "V2" not in Path("elsewhere/one.md").read_text()
+    assert "## V2" not in Path("elsewhere/one.md").read_text()
 
 
 @pytest.mark.parametrize(("words", "text"), [(["V31"], "did you mean 'V3'"), (["V1", "--out", "."], "is a folder")])
