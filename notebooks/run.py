@@ -4,6 +4,7 @@ What a notebook writes goes to a temporary folder. What would change from run to
 of the file, so that one whose results are the same stays the same.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -15,11 +16,14 @@ from nbclient import NotebookClient
 HERE = Path(__file__).parent
 TIMEOUT = 600
 """Seconds a cell may take: the first run on a machine compiles the model."""
+ALARMS = "ignore:observables outside their sane range"
+"""The default world raises some alarms (tests/runs/test_alarms.py lists them); in every notebook they would be noise."""
 
 
 def execute(path: Path) -> Any:
     """The notebook with new outputs. Raises `nbclient.exceptions.CellExecutionError` with the cell and its error."""
     notebook = nbformat.read(path, as_version=4)
+    os.environ.setdefault("PYTHONWARNINGS", ALARMS)
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
         client = NotebookClient(notebook, timeout=TIMEOUT, kernel_name="python3", record_timing=False, resources=where)
