@@ -245,42 +245,17 @@ def first_vendors(p: Values, populations: Populations, sizes: dict[str, int], ca
 def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n_closed, n_open, free = populations.closed_labs, populations.open_labs, populations.entrants
     home = np.array([cast.jurisdictions.index(h) for h in cast.lab_home])
-    capability = each("closed_capability", n_closed)
-    training = each("closed_training", n_closed)
-    cash = each("closed_cash", n_closed)
-    monetisation = each("closed_monetisation", n_closed)
     common = jnp.round(p.closed_monetisation).astype(int)
-    closed: dict[str, AnyArray] = dict(
-        home=home[:n_closed],
-        capability=capability,
-        training=training,
-        provider=each("closed_provider", n_closed).astype(int),
-        of_parent=each("closed_of_parent", n_closed) > 0,
-        own_share=each("closed_own_share", n_closed),
-        cash=cash,
-        monetisation=jnp.where(common < 0, monetisation.astype(int), common),
-    )
-    capability = each("open_capability", n_open)
-    training = each("open_training", n_open)
-    cash = each("open_cash", n_open)
-    monetisation = each("open_monetisation", n_open)
-    opened: dict[str, AnyArray] = dict(
-        home=home[n_closed:],
-        capability=capability,
-        training=training,
-        provider=each("open_provider", n_open).astype(int),
-        of_parent=each("open_of_parent", n_open) > 0,
-        own_share=each("open_own_share", n_open),
-        cash=cash,
-        monetisation=monetisation.astype(int),
-    )
+    closed: dict[str, Any] = _lab_columns("closed", n_closed) | {"home": home[:n_closed]}
+    closed["monetisation"] = jnp.where(common < 0, closed["monetisation"], common)
+    opened: dict[str, Any] = _lab_columns("open", n_open) | {"home": home[n_closed:]}
     if free:
         opened = {
             k: np.concatenate([v[:n_open], np.full(free, -1 if k == "provider" else 0, v.dtype)]) if k != "home" else v
             for k, v in opened.items()
         }
 
-    def columns(given: dict[str, AnyArray], is_open: bool, inactive: int) -> dict[str, AnyArray]:
+    def columns(given: dict[str, Any], is_open: bool, inactive: int) -> dict[str, AnyArray]:
         flagship = given["capability"]
         size = flagship.size
         steps = jnp.stack([0.0 * p.tier_size_step, p.tier_size_step])
@@ -311,6 +286,15 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
     closed_group = populations.group("closed_labs", sizes, columns(closed, False, 0))
     open_group = populations.group("open_labs", sizes, columns(opened, True, free))
     return Group(*closed_group.populations, *open_group.populations)
+
+
+def _lab_columns(kind: str, size: int) -> dict[str, Any]:
+    """What closed or open labs of the cast start with."""
+    floats: dict[str, Any] = {
+        name: each(f"{kind}_{name}", size) for name in ("capability", "training", "own_share", "cash")
+    }
+    whole = {name: each(f"{kind}_{name}", size).astype(int) for name in ("provider", "monetisation")}
+    return floats | whole | {"of_parent": each(f"{kind}_of_parent", size) > 0}
 
 
 def first_adopters(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group) -> Group:

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.machines import EXITS
 from helpers.market import gap
 from helpers.sizes import FEW, SMALL
 from hypothesis import HealthCheck, example, given, settings
@@ -66,23 +67,8 @@ def test_money_and_compute_balance_every_month(case):
         assert measure.undefined or np.isfinite(run[name]).all(), name
 
 
-@pytest.mark.parametrize(
-    "stress",
-    [
-        {
-            "insolvency_months": 1,
-            "funding_rate": 0,
-            "runway": 1,
-            "compliance_fixed": 150,
-            "entry_cost_weight": 0,
-            "seed_funding": 30,
-            "entry_rate": 12,
-            "guarantee_share": 0.5,
-        }
-    ],
-)
-def test_books_balance_through_entry_and_exit(stress):
-    run = simulate(stress, seed=5, months=39, **FEW)
+def test_books_balance_through_entry_and_exit():
+    run = simulate(EXITS | {"guarantee_share": 0.5}, seed=5, months=39, **FEW)
     assert run["entries"].sum() > 0 and run["exits"].sum() > 0
     assert run["money_residual"].max() < 1e-8 and run["compute_residual"].max() < 1e-8
 

@@ -13,6 +13,7 @@ from abm.experiments.r1.sentences import Findings, direction, in_percent, listed
 from abm.figures.chips import jevons_terms
 from abm.figures.crash import TOGETHER, only_raw
 from abm.runs import event_study
+from abm.scenarios.calendar import date_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,18 +222,18 @@ def _chips(numbers: Findings, rows: pd.DataFrame, runs: dict[str, Ensemble]) -> 
         revenue = effect("Stargate on revenue", "no_stargate", "chip_revenue", end, "the vendors' revenue")
         rent = effect("Stargate on rent", "no_stargate", "rental_price", end, "the rent of machines")
         added = numbers.say(
-            "additionality of programmes", 100 * _last_year(runs["baseline"], "additionality", last), "%"
+            "additionality of programmes", 100 * _mean_in(runs["baseline"], "additionality", last - 1), "%"
         )
         sentences.append(
-            f"In {end} Stargate, announced a day after R1, {stargate}, {rent} and {revenue}. At the end of 2025 {added} of the"
-            " places of announced programmes are places that others would not have built."
+            f"In {end} Stargate, announced a day after R1, {stargate}, {rent} and {revenue}. In {date_of(last - 1):%B %Y}"
+            f" {added} of the places of announced programmes are places that others would not have built."
         )
     return sentences
 
 
-def _last_year(runs: Ensemble, observable: str, end: int) -> float:
-    """Mean of an observable over runs in month `end` - 1; NaN where no run defines it."""
-    values = runs[observable][:, end - 1]
+def _mean_in(runs: Ensemble, observable: str, month: int) -> float:
+    """Mean of an observable over runs in a month; NaN where no run defines it."""
+    values = runs[observable][:, month]
     known = np.isfinite(values)
     return float(values[known].mean()) if known.any() else np.nan
 
