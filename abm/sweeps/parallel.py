@@ -125,7 +125,7 @@ def in_parallel(workers: Workers, tasks: deque[Task], finished: Callable[[dict[s
                 error = future.exception() if not future.cancelled() else CancelledError("cancelled by its executor")
                 if error is None:
                     finished(future.result())
-                    deaths = deaths if task.crashed else 0
+                    deaths = 0
                 elif isinstance(error, OSError | ValueError) and type(error).__module__ == "builtins":
                     raise error  # a disk or programming error, not caused by one run
                 else:  # BrokenExecutor, Dask's KilledWorker, or any other sign of a dead worker
@@ -137,7 +137,11 @@ def in_parallel(workers: Workers, tasks: deque[Task], finished: Callable[[dict[s
                 workers.restart()
             if died is not None and alone:
                 for task in reversed(lost):
-                    suspects.extendleft(reversed(divided(task, died)))
+                    if len(task.runs) > 1:
+                        suspects.extendleft(reversed(list(task.halves())))
+                    else:  # recorded here: no worker can die of that
+                        reason = f"its worker process ended ({type(died).__name__})"
+                        finished(carry_out(replace(task, crashed=reason)))
             else:
                 suspects.extend(lost)
             alone = alone and bool(running)
@@ -164,16 +168,3 @@ def in_parallel(workers: Workers, tasks: deque[Task], finished: Callable[[dict[s
     finally:
         for future in running:
             future.cancel()
-
-
-def divided(task: Task, died: BaseException) -> list[Task]:
-    """Halves of a task that killed its worker; a single run is given up, with the reason."""
-    if len(task.runs) > 1:
-        return list(task.halves())
-    if task.crashed:
-        raise Broken(
-            f"a worker ended while merely recording that a run had crashed ({type(died).__name__}: {died}): is there"
-            " enough memory? Finished runs are kept: run it again to continue"
-        ) from None
-    reason = f"its worker process ended ({type(died).__name__})"
-    return [replace(task, crashed=reason)]

@@ -74,6 +74,7 @@ for name, module in list(sys.modules.items()):
 
 
 def small_setup(**sizes):
+    AXES.clear()  # of the setup before
     setup = Setup.of(scenario="article_bundle", months=30, **sizes)
     p, labs = setup.populations, len(setup.cast.labs)
     AXES.update(V=p.vendors, L=labs, q=labs * TIERS, J=p.adopters, I=p.investors, A=p.vendors + labs + 3)
@@ -101,8 +102,9 @@ def rule_by_rule():
     setup = small_setup(vendors=5, closed_labs=1, open_labs=2, entrants=0, adopters=2, investors=4)
     values = Values(jax.tree.map(jnp.asarray, setup.values))
     market = first_market(values, 1, setup.populations, setup.networks, setup.cast)
+    events = jax.tree.map(jnp.asarray, setup.events(24))
     with interpreted():
-        month(market, values, setup.events(24), Draws.from_seed(1), setup.equations)
+        month(market, values, events, Draws.from_seed(1), setup.equations)
 
 
 FLEXIBLE = Equations(pricing="flexible", price_form="linear", short_sales=False)
