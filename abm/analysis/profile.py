@@ -57,7 +57,7 @@ def profile(
     progress
         Called as ``progress(done, total, seconds)`` after each measurement.
     **options
-        Sizes and classes of populations, `pricing`, `price_form`, as in `abm.simulate`.
+        Sizes and classes of populations, `pricing`, as in `abm.simulate`.
 
     Phases compiled together share work, so the sum of the phases may exceed the whole month.
     """

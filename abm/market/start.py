@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from abm.agents import Adopter, InfrastructureFirm, Investor
+from abm.agents import Adopter, InfrastructureFirm, Investor, OpenLab
+from abm.agents.adopter import CONSUMER, DEVELOPER, ENTERPRISE
 from abm.engine import Draws, Group, Population, without_weak_types
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
@@ -22,9 +23,11 @@ from abm.support.axes import (
     GENERATIONS,
     INSTRUMENTS,
     JURISDICTIONS,
+    OFFERS,
     OPERATORS,
     QUESTIONS,
     STAGES,
+    SUBSCRIPTION_OFFER,
     TIERS,
 )  # fmt: skip
 from abm.support.shapes import AnyArray
@@ -44,7 +47,7 @@ def first_market(
         "stage": STAGES,
         "question": len(QUESTIONS),
         "pair": 2,
-        "product": labs * TIERS,
+        "offer": OFFERS,
         "vendor": len(cast.vendors),
         "generation": GENERATIONS,
     }
@@ -66,9 +69,13 @@ def first_market(
     accounts = Accounts(
         capability_history=jnp.broadcast_to(lab_group.capability[:, 0], (HISTORY, labs)),
         closed_path=jnp.full(LONGEST_LAG, -jnp.inf),
-        demand_elasticity=jnp.full(labs, value_of("lab_demand_elasticity")),
-        undercut=jnp.zeros((labs, TIERS)),
-        accustomed=jnp.ones((labs, TIERS)),
+        market_growth=value_of("market_growth") * jnp.ones(()),
+        market_size=value_of("market_size") * jnp.ones(()),
+        lead_seen=value_of("lead_seen") * jnp.ones(()),
+        nash=jnp.zeros((labs, 2)),
+        incidents=jnp.zeros(labs),
+        vintage=jnp.zeros((labs, 3)),
+        rent_life=jnp.zeros(2),
         contestable_share=zero, detections=zero, suits_lost=zero, entries=zero, exits=zero,
         chip_demand=zero, deliveries=zero, retired=zero,
         serving_efficiency=zero,
@@ -183,7 +190,15 @@ def first_exchange(vendors: Group, labs: Group, layers: Group, p: Values) -> Exc
     """Prices equal to values; investors hold everything."""
     assets = vendors.size + labs.size + layers.size
     chips = p.multiple_chips * 12 * p.chip_price_start * vendors.capacity
-    lab = jnp.where(labs.active, p.lab_option_value * jnp.exp(jnp.minimum(labs.capability[:, 0], 0.0)) + labs.cash, 1.0)
+    lab = jnp.where(
+        labs.active,
+        p.lab_option_multiple
+        * 12
+        * value_of("market_size")
+        * jnp.exp(p.lab_option_slope * jnp.minimum(labs.capability[:, 0], 0.0))
+        + labs.cash,
+        1.0,
+    )
     base = jnp.log(jnp.concatenate([chips, lab, 12 * p.multiple_layers * layers.profit]))
     return Exchange(
         log_price=base, base=base, target_base=base,
@@ -261,6 +276,8 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
         steps = jnp.stack([0.0 * p.tier_size_step, p.tier_size_step])
         model_size = value_of("lab_model_size") * flagship[:, None] - steps[None, :]
         cost = p.token_cost_start * jnp.exp(model_size)
+        cost = jnp.concatenate([cost, cost[:, :1]], axis=1)
+        markup = value_of("open_markup" if is_open else "closed_markup")
         active = np.arange(size) < size - inactive
         run = value_of("lab_run") * given["training"]
         return given | {
@@ -272,9 +289,10 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
             "run_cost": run * p.rental_price_start,
             "claimed_cost": np.where(active, value_of("lab_claimed_cost") * np.exp(flagship), 0.0),
             "model_size": model_size,
-            "price": cost * value_of("open_markup" if is_open else "closed_markup"),
+            "price": (cost * markup).at[:, SUBSCRIPTION_OFFER].set(value_of("subscription_fee") / p.subscriber_tokens),
             "token_cost": cost,
-            "trust": (0.0 if is_open else p.closed_trust) * jnp.ones(size),
+            "nash_markup": np.full((size, OFFERS), np.log(markup)),
+            "hosted": flagship[:, None] - jnp.stack([0.0 * p.tier_step, p.tier_step]),
             "licence": np.full(size, value_of("open_licence") if is_open else 0.0),
             "first_party_share": (p.first_party_share if is_open else 1.0) * jnp.ones(size),
             "training_budget": given["training"] * p.rental_price_start,
@@ -299,26 +317,36 @@ def _lab_columns(kind: str, size: int) -> dict[str, Any]:
 
 def first_adopters(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group) -> Group:
     n = populations.adopters
+    sizes = sizes | {"offer": labs.size * OFFERS, "lab": labs.size, "provider": labs.size + 1}
     slots = Population.create(Adopter, n, sizes=sizes)
-    enterprise = draws.uniform("enterprise", slots) < p.enterprise_share
-    spread = jnp.exp(p.sensitivity_spread * draws.normal("price sensitivity", slots))
+    luck = draws.uniform("kind", slots)
+    kind = jnp.where(luck < p.enterprise_share, ENTERPRISE, jnp.where(luck > 1 - p.consumer_share, CONSUMER, DEVELOPER))
+    enterprise, consumer = kind == ENTERPRISE, kind == CONSUMER
     difficulty = p.difficulty_low + (p.difficulty_high - p.difficulty_low) * draws.uniform("difficulty", slots)
-    scale = jnp.where(enterprise, p.enterprise_scale, 1.0) * mean_one("adopter_scale_sd", draws.normal("scale", slots))
+    spread = p.value_spread * draws.normal("value", slots)
+    slope = p.value_slope * difficulty
+    value = p.task_value * jnp.exp(slope + spread + p.enterprise_value * enterprise)
+    value = jnp.where(consumer, p.consumer_value / p.subscriber_tokens * jnp.exp(slope + spread), value)
+    tasks = (
+        p.task_volume * jnp.exp(-p.volume_slope * spread) * mean_one("adopter_scale_sd", draws.normal("scale", slots))
+    )
+    low, high = (jnp.array(value_of(f"compliance_{end}"))[kind] for end in ("least", "most"))
+    own_fit = p.fit_spread * draws.normal("fit", slots, (labs.size,))
+    trust = jnp.append(jnp.where(labs.is_kind(OpenLab), p.trust_in_open, p.trust_in_closed), p.trust_in_hosts)
     return populations.group(
         "adopters",
         sizes,
         {
             "home": homes(draws.uniform("home", slots), value_of("adopter_homes")),
+            "segment": kind,
             "difficulty": difficulty,
-            "price_sensitivity": jnp.where(enterprise, p.enterprise_sensitivity, p.developer_sensitivity) * spread,
-            "quality_taste": p.quality_taste
-            * jnp.exp(value_of("adopter_taste_sd") * draws.normal("quality taste", slots)),
-            "compliance_need": jnp.where(enterprise, p.enterprise_compliance, p.developer_compliance) * jnp.ones(n),
-            "openness_taste": p.openness_taste + p.openness_taste_spread * draws.normal("openness taste", slots),
-            "scale": p.token_scale / n * scale,
-            "usage_elasticity": p.usage_elasticity * jnp.ones(n),
-            "enterprise": enterprise,
-            "usage": jnp.zeros((n, sizes["product"])),
+            "value": value,
+            "tasks": tasks / n,
+            "compliance_need": low + (high - low) * draws.uniform("compliance", slots),
+            "adopted": jnp.array(value_of("adopted"))[kind],
+            "own_fit": own_fit,
+            "fit": own_fit,
+            "trust": jnp.broadcast_to(trust, (n, labs.size + 1)),
         },
     )
 

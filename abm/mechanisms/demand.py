@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Real
 
-from abm.support.axes import PRICE_FORMS
 from abm.support.shapes import AnyArray, Floats, Mask, Numbers, Scalar
 
+PRICE_FORMS = ("log", "linear")
 PerProduct = Real[AnyArray, "*#n #products"]
 Available = Bool[AnyArray, "*#n #products"]
 Labels = Int[np.ndarray, " products"] | tuple[int, ...]

@@ -58,8 +58,8 @@ def simulate(
     compiled
         False calls every rule agent by agent in Python (slow; for breakpoints and rules with Python branches).
     **options
-        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `pricing`,
-        `price_form`: see `Populations`, `Equations`.
+        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `pricing`:
+        see `Populations`, `Equations`.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def ensembles(
     progress
         Called as ``progress(done, total, seconds)``, counting seeds.
     **options
-        Sizes, classes and networks of populations, `pricing`, `price_form`.
+        Sizes, classes and networks of populations, `pricing`.
     """
     if isinstance(settings, Setting | str | Mapping) or not isinstance(settings, Iterable):
         raise TypeError(

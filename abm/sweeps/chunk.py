@@ -251,7 +251,7 @@ def new_setup(
     options: dict[str, Any] = dict(sweep.populations) | point.sizes
     if rules:
         options["classes"] = rules.classes()
-    options |= {"pricing": sweep.pricing, "price_form": sweep.price_form}
+    options |= {"pricing": sweep.pricing}
     return Setup.of(
         point.parameters, scenario or sweep.scenarios_by_name[point.scenario], months or sweep.months, **options
     )

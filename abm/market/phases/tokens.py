@@ -1,221 +1,246 @@
-"""6. Tokens: labs set prices, adopters choose and use."""
+"""6. Tokens: labs set prices, users choose, buy, and learn whom to trust."""
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Bool, Float
 
-from abm.engine import Group, loop, mean_of_neighbours, when
-from abm.market.phases.common import Products, adoption, is_open_lab, products_of, quantities
+from abm.engine import loop, mean_of_neighbours
+from abm.market.phases.common import Products, Sales, by_offer, is_open_lab, products_of, sales_of
 from abm.market.phases.research import workplace_of
-from abm.market.state import Market, Now, Values
-from abm.mechanisms import pricing, tokens
-from abm.support.axes import TIERS
+from abm.market.state import Accounts, Market, Now
+from abm.mechanisms import conduct, tokens
+from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
-OWN_NEST = (0,) * TIERS + (0, 1)
-"""Nests of the products as one lab sees them: its own, the others of its nest as one, the other nest as one."""
-NASH_STEPS = 40  # halves the distance to the fixed point at least every other step
+POSTED_STEPS = 6
+NASH_STEPS = 4  # a month; prices start from last month's markups
+EXACT_STEPS = 60  # where Nash prices are what is charged
+MEMORY = 24  # months over which the life of rents is measured
+SSNIP = 0.1
+"""A small but significant increase in price (Horizontal Merger Guidelines, 2010)."""
 
 
 class Offer(NamedTuple):
-    """Inputs of a lab's pricing rule (L,) or (L, T)."""
+    """What a lab sees of demand for its offers at the price at which it asks (L, O)."""
 
-    elasticity: Float[Array, " L"]  # of demand for its models in one common markup
-    margin: Float[Array, " L"]  # $ per M tokens over cost under linear utility, 0 under log
+    price: Float[Array, "L O"]  # $ per M tokens
+    spent: Float[Array, "L O"]  # $ per month
+    cross: Float[Array, "L O O"]  # $ per month, as in `conduct.best_margins`
     hosts: Float[Array, " L"]  # number of hosts of its weights
-    undercut: Float[Array, "L T"]  # nats by which rivals undercut each tier
-    luck: Float[Array, "L T"]  # uniform draw per tier
+
+
+class Reply(NamedTuple):
+    """What a lab knows when it posts prices (L,) or (L, O)."""
+
+    price: Float[Array, "L O"]  # $ per M tokens that pays best, rivals' prices given
+    earned: Float[Array, " L"]  # gross profit at the posted prices, $ M per month
+    gain: Float[Array, " L"]  # what it would be more at the new ones
     price_factor: Float[AnyArray, " L"]  # factor of a price war in the scenario
 
 
-class Tastes(NamedTuple):
-    """Segments' valuation of the month's products before price."""
+class Demand(NamedTuple):
+    """Segments' choice at given prices, from which that at other prices follows."""
 
-    quality: Float[Array, "J q"]  # utils
-    peer: Float[Array, "J q"]  # average usage shares of an adopter's peers
+    price: Float[Array, "L O"]
+    shares: Float[Array, "J L O"]  # of a segment's spending
+    log_index: Float[Array, " J"]  # ln of the price of use
 
 
 def trade_tokens(market: Market, now: Now) -> Market:
-    """Set costs and prices; adopters choose and use; then compute each lab's marginal value of capability."""
+    """Set costs and prices; users choose, buy and learn; then work out what a better model would bring each lab."""
     p, labs = now.p, market.labs
     labs = labs.do("cost_tokens", p, workplace=workplace_of(market, now))
     market = market.replace(labs=labs)
-
     products = products_of(labs, p)
-    tastes = Tastes(market.adopters.ask("quality", p, products), peer_shares(market))
-    elasticity, margin = best_response(market, now, products, tastes)
-    undercut = undercutting_of(labs, products, p)
-    offer = Offer(
-        elasticity=elasticity,
-        margin=margin,
-        hosts=hosts_of(market, now),
-        undercut=undercut,
-        luck=now.draws.uniform("price change", labs, (TIERS,)),
-        price_factor=now.events.price_factor,
+    worth, certified, slope = market.adopters.ask("worth", p, products)
+    seen = demand_at(market, now, products, worth)
+
+    nash = best_prices(market, now, seen, nash=True)
+    reply = nash if now.equations.pricing == "nash" else best_prices(market, now, seen, nash=False)
+    cost = labs.ask("net_cost", p)
+    earned, instead = earnings(market, now, seen, labs.price, cost), earnings(market, now, seen, reply, cost)
+    labs = labs.do(
+        "set_prices", p, now.equations.pricing, reply=Reply(reply, earned, instead - earned, now.events.price_factor)
     )
-    if now.equations.pricing == "nash":
-        offer = nash_offer(market, now, offer, tastes)
-    labs = labs.do("set_prices", p, now.equations.pricing, offer=offer)
-
-    products = products_of(labs, p)
+    labs = labs.replace(nash_markup=jnp.log(nash / labs.token_cost))
     market = market.replace(labs=labs)
-    target, _ = choose(market, now, products, tastes)
-    adopters = market.adopters.do("adopt", p, products, target=target)
-    form, growth = now.equations.price_form, adoption(market, now)
-    adopters = adopters.do("use", p, products, form, growth, quality=tastes.quality, peer_share=tastes.peer)
-    market = market.replace(adopters=adopters)
-    # Once a quarter, when budgets are made: it is the most expensive computation of the month.
-    labs = when(
-        market.month % 3 == 0,
-        lambda group: group.replace(marginal_value=marginal_values(market, now, products, tastes)),
-        labs,
+
+    products = products_of(labs, p)
+    shown = demand_at(market, now, products, worth)
+    target = shown.shares.reshape(worth.shape)
+    market = use_models(market, now, products, worth, certified, target)
+    sold = sales_of(market)
+    labs = market.labs.replace(
+        tier_value=values_of_capability(market, now, shown, slope),
+        tier_slope=slope_at_customers(market, slope),
     )
-    before = market.accounts.accustomed
-    accounts = market.accounts.replace(
-        demand_elasticity=elasticity,
-        undercut=undercut,
-        accustomed=before + p.accustoming * (undercut - before),
-        contestable_share=contestable_share(market, now, products, tastes),
+    labs = labs.replace(marginal_value=labs.tier_value.sum(-1))
+    accounts = watch_rents(market, sold).replace(
+        contestable_share=contestable_share(market, now, shown), nash=nash_margins(market, now, seen, nash)
     )
     return market.replace(labs=labs, accounts=accounts)
 
 
-def choose(
-    market: Market, now: Now, products: Products, tastes: Tastes
-) -> tuple[Float[Array, "J q"], Float[Array, " J"]]:
-    """Target shares and price indices of all segments."""
-    return market.adopters.ask(
-        "choose", now.p, products, now.equations.price_form, quality=tastes.quality, peer_share=tastes.peer
+def use_models(
+    market: Market,
+    now: Now,
+    products: Products,
+    worth: Float[Array, "J q"],
+    certified: Bool[Array, "J q"],
+    target: Float[Array, "J q"],
+) -> Market:
+    """Adoption spreads, segments buy, and trust follows use, their own and that of peers."""
+    p, adopters, peers = now.p, market.adopters, market.networks.peers
+    adopters = adopters.do(
+        "adopt",
+        p,
+        useful=adopters.ask("usefulness", p, products),
+        peers_adopted=mean_of_neighbours(adopters.adopted, peers),
     )
+    adopters = adopters.do("buy", p, products, worth=worth, certified=certified, target=target)
+    incidents = jnp.append(market.accounts.incidents, 0.0)
+    adopters = adopters.do("learn_trust", p, incidents, peers_relied=mean_of_neighbours(adopters.relied, peers))
+    return market.replace(adopters=adopters)
 
 
-def peer_shares(market: Market) -> Float[Array, "J q"]:
-    """Average usage shares of an adopter's peers."""
-    return mean_of_neighbours(market.adopters.usage, market.networks.peers)
+# --- demand and prices ---
 
 
-def best_response(
-    market: Market, now: Now, products: Products, tastes: Tastes
-) -> tuple[Float[Array, " L"], Float[Array, " L"]]:
-    """Elasticity of a lab's sales in its common markup at customers' target shares, and, under linear utility,
-    the common margin that solves the first-order condition there.
-
-    Linear: with tokens x_j, own share s_j, share w_j of the nest and L the price scale, m = sum_j x_j / sum_j x_j
-    [alpha_j ((1 - rho w_j) / (1 - rho) - s_j) + epsilon_j s_j / L].
-    """
-    p, adopters, labs, form = now.p, market.adopters, market.labs, now.equations.price_form
-    target, index = choose(market, now, products, tastes)
-    own = target.reshape(adopters.size, labs.size, TIERS).sum(-1)
-    nest = np.reshape(products.nest, (labs.size, TIERS))[:, 0]
-    closed, opened = (jnp.where(nest == g, own, 0.0).sum(1, keepdims=True) for g in (0, 1))
-    of_nest = jnp.where(nest == 0, closed, opened)
-    within = own / jnp.where(of_nest > 0, of_nest, 1.0)
-    wanted = adopters.ask("wanted", p, products, form, 1.0, shares=target, price_index=index)
-    nests = dict(within=within, nest_correlation=p.nest_correlation)
-    if form == "linear":
-        # With the same weights, the slope of ln demand in a common margin; its inverse is the margin.
-        volume = wanted.reshape(adopters.size, labs.size, TIERS).sum(-1)
-        alpha, spread = adopters.ask("sensitivity", p, form), adopters.usage_elasticity / p.linear_price_scale
-        slope = pricing.common_markup_elasticity(volume, own, alpha, spread, **nests)
-        return jnp.full(labs.size, 2.0), 1 / slope
-    # Weighted by spending: one markup on all tiers moves sales in proportion to the spending on them.
-    paid = (wanted * products.price).reshape(adopters.size, labs.size, TIERS).sum(-1)
-    sigma, epsilon = adopters.price_sensitivity, adopters.usage_elasticity
-    elasticity = pricing.common_markup_elasticity(paid, own, sigma, epsilon, share_of="spending", **nests)
-    return elasticity, jnp.zeros(labs.size)
+def demand_at(market: Market, now: Now, products: Products, worth: Float[Array, "J q"]) -> Demand:
+    """What segments would choose at posted prices."""
+    shares, log_index = market.adopters.ask("choose", now.p, products, worth=worth)
+    return Demand(market.labs.price, by_offer(shares, market.labs), log_index)
 
 
-def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
-    """Elasticities at the Bertrand-Nash prices of the month: best responses repeated, damped, until they agree.
+def at_prices(
+    seen: Demand, price: Float[Array, "L O"], now: Now, alone: bool
+) -> tuple[Float[Array, "J L O"], Float[Array, "J L"]]:
+    """Shares and ln of the price of use if all prices change, or if only those of one lab do, for each lab by itself."""
+    sigma = now.p.substitution
+    pull = seen.shares * jnp.exp(sigma * jnp.log(seen.price / price))
+    own = pull.sum(-1)
+    if alone:
+        total = 1 - seen.shares.sum(-1) + own
+    else:
+        total = jnp.broadcast_to(own.sum(-1, keepdims=True), own.shape)
+    total = jnp.maximum(total, 1e-300)
+    return pull / total[..., None], seen.log_index[:, None] - jnp.log(total) / sigma
 
-    Iterating on the elasticity of a markup rule is a contraction, while p <- c + mu/(1 - s) need not be one. A lab
-    replies with one markup (under linear utility one margin) to the shares that customers are moving to, not to this
-    month's habitual shares.
+
+def sold_at(
+    market: Market, now: Now, seen: Demand, price: Float[Array, "L O"], alone: bool
+) -> tuple[Float[Array, "J L O"], Float[Array, "J L O"], Float[Array, "J L"]]:
+    """Shares, spending ($ per month) and elasticity of use at these prices."""
+    shares, log_index = at_prices(seen, price, now, alone)
+    adopters = market.adopters
+    spending, elasticity = adopters.ask("wanted", now.p, log_price=log_index)
+    return shares, shares * spending[..., None], elasticity
+
+
+def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Array, "L O"]:
+    """Prices at which labs' first-order conditions hold: each alone against posted prices, or all together (Bertrand-Nash).
+
+    Steps are those of the labs' own rule, from the markups of last month's Nash prices.
     """
     p, labs = now.p, market.labs
+    hosts = hosts_of(market, now)
+    steps = POSTED_STEPS if not nash else EXACT_STEPS if now.equations.pricing == "nash" else NASH_STEPS
 
-    def respond(
-        state: tuple[Float[Array, " L"], Float[Array, " L"]], _: Index
-    ) -> tuple[tuple[Float[Array, " L"], Float[Array, " L"]], None]:
-        elasticity, margin = state
-        wanted = labs.ask("wanted_price", p, offer=offer._replace(elasticity=elasticity, margin=margin))
-        products = products_of(labs, p)._replace(price=wanted.reshape(-1))
-        new_elasticity, new_margin = best_response(market, now, products, tastes)
-        return (0.5 * (elasticity + new_elasticity), 0.5 * (margin + new_margin)), None
+    def step(price: Float[Array, "L O"], _: Index) -> tuple[Float[Array, "L O"], None]:
+        shares, spent, elasticity = sold_at(market, now, seen, price, alone=not nash)
+        weight = p.substitution + 1 - elasticity
+        cross = jnp.einsum("jlr,jlq,jl->lrq", shares, spent, weight)
+        return labs.ask("wanted_price", p, offer=Offer(price, spent.sum(0), cross, hosts)), None
 
-    (elasticity, margin), _ = loop(respond, (offer.elasticity, offer.margin), jnp.arange(NASH_STEPS))
-    return offer._replace(elasticity=elasticity, margin=margin)
+    start = labs.token_cost * jnp.exp(labs.nash_markup)
+    return loop(step, start, jnp.arange(steps))[0]
 
 
-def undercutting_of(labs: Group, products: Products, p: Values) -> Float[Array, "L T"]:
-    """ln of own price over the cheapest offer of a rival that is at least as capable, nats >= 0."""
-    owner = jnp.repeat(jnp.arange(labs.size), TIERS)
-    rival = (owner[:, None] != owner[None, :]) & products.available[None, :]
-    as_good = rival & (products.capability[None, :] >= products.capability[:, None] - p.capability_slack)
-    cheapest = jnp.min(jnp.where(as_good, products.price[None, :], 1e9), axis=1)
-    return jnp.maximum(jnp.log(products.price) - jnp.log(cheapest), 0.0).reshape(labs.size, TIERS)
+def earnings(
+    market: Market, now: Now, seen: Demand, price: Float[Array, "L O"], cost: Float[Array, "L O"]
+) -> Float[Array, " L"]:
+    """Gross profit of each lab if it alone charged these prices, $ M per month."""
+    _, spent, _ = sold_at(market, now, seen, price, alone=True)
+    return (spent.sum(0) * (1 - cost / price)).sum(-1) * 1e-6
 
 
 def hosts_of(market: Market, now: Now) -> Float[Array, " L"]:
     """Number of hosts of each lab's weights, by last month's sales at this month's cost."""
     labs = market.labs
-    volume = quantities(market).sum(0).reshape(labs.size, TIERS)
-    sales = (volume * labs.token_cost).sum(-1) * 1e-6  # $ M per month
+    sales = (sales_of(market).tokens * labs.token_cost).sum(-1) * 1e-6  # $ M per month
     return tokens.number_of_hosts(sales, labs.licence, now.p)
 
 
-def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> Float[Array, " L"]:
-    """Derivative of each lab's token profit in its own capability, $ M per month per nat, at given prices.
-
-    Exact, by forward differentiation of the token market as the lab sees it: its own products next to all others, which
-    do not change and therefore enter as two composite products (`demand.rivals_as_one`).
-    """
-    p, labs, adopters, form = now.p, market.labs, market.adopters, now.equations.price_form
-    same, other = adopters.ask(
-        "rest_of_market", p, products, form, quality=tastes.quality, peer_share=tastes.peer
-    )  # (J, L) each
-    growth = adoption(market, now)
-
-    def own_derivative(lab: Index) -> Scalar:
-        def own(rows: Shaped[AnyArray, "*n all"], number: int = TIERS) -> Shaped[Array, "*n own"]:
-            return jax.lax.dynamic_slice_in_dim(jnp.asarray(rows), lab * number, number, axis=-1)
-
-        mine = jax.tree.map(own, products)
-        besides = jnp.concatenate([own(same, 1), own(other, 1)], axis=1)
-        market_of_lab = mine._replace(
-            price=jnp.append(mine.price, jnp.full(2, 0.0 if form == "linear" else 1.0)),  # utilities after price
-            available=jnp.append(mine.available, jnp.ones(2, bool)),
-            nest=OWN_NEST,
-        )
-        peer = jnp.concatenate([own(tastes.peer), jnp.zeros((adopters.size, 2))], axis=1)
-
-        def profit(step: Scalar) -> Scalar:
-            quality = adopters.ask("quality", p, mine._replace(capability=mine.capability + step))
-            offers = jnp.concatenate([quality, besides], axis=1)
-            target, index = adopters.ask("choose", p, market_of_lab, form, quality=offers, peer_share=peer)
-            wanted = adopters.ask("wanted", p, market_of_lab, form, growth, shares=target, price_index=index)
-            volume = wanted[:, :TIERS].sum(0)
-            return (volume * (mine.price - mine.cost)).sum() * 1e-6
-
-        return jax.jvp(profit, (jnp.zeros(()),), (jnp.ones(()),))[1]
-
-    # One lab at a time: all labs at once would need the largest arrays of a run.
-    _, value = loop(lambda _, lab: (None, own_derivative(lab)), None, jnp.arange(labs.size))
-    return value * labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0)
+# --- what it comes to ---
 
 
-def contestable_share(market: Market, now: Now, products: Products, tastes: Tastes) -> Scalar:
-    """Share of spending of the segments whose best open offer is within one switching cost of their best closed one."""
-    adopters = market.adopters
-    linear = now.equations.price_form == "linear"
-    sensitivity = adopters.ask("sensitivity", now.p, now.equations.price_form)
-    utility = tastes.quality - sensitivity[:, None] * (products.price if linear else jnp.log(products.price))
-    best_open, best_closed = (
-        jnp.max(jnp.where(products.available & (products.nest == nest), utility, -1e9), axis=1) for nest in (1, 0)
+def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O"]) -> Float[Array, "L 2"]:
+    """Sales and gross profit of every lab at the month's Nash prices, $ M per month."""
+    cost = market.labs.ask("net_cost", now.p)
+    _, spent, _ = sold_at(market, now, seen, nash, alone=False)
+    sales = spent.sum(0)
+    return jnp.stack([sales.sum(-1), (sales * (1 - cost / nash)).sum(-1)], axis=-1) * 1e-6
+
+
+def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"]) -> Float[Array, "L T"]:
+    """Derivative of each lab's gross profit in the capability of each tier, $ M per month per nat, at given prices."""
+    p, labs = now.p, market.labs
+    margin = 1 - labs.ask("net_cost", p) / labs.price
+    spending, elasticity = market.adopters.ask("wanted", p, log_price=seen.log_index)
+    gain = conduct.value_of_worth(
+        seen.shares * spending[:, None, None], seen.shares, margin, elasticity[:, None, None], p
     )
-    contestable = best_open >= best_closed - now.p.switching_cost
-    spending = adopters.spending
-    return jnp.where(contestable, spending, 0.0).sum() / jnp.maximum(spending.sum(), 1e-12)
+    gained = (gain * by_offer(slope, labs)).sum(0) * 1e-6
+    value = gained[:, :TIERS].at[:, 0].add(gained[:, TIERS:].sum(-1))
+    return value * (labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0))[:, None]
+
+
+def watch_rents(market: Market, sold: Sales) -> Accounts:
+    """How fast the rents of closed flagships fall: rent per use of adopters, at the unit cost of the release.
+
+    A rent is watched from the month of a release to the next one of the lab; a rent of less than a hundredth counts as that.
+    """
+    labs, adopters, accounts = market.labs, market.adopters, market.accounts
+    new = labs.released[:, 0]
+    cost = jnp.where(new, labs.token_cost[:, 0], accounts.vintage[:, 0])
+    spent, tokens = (rows[:, 0] + rows[:, SUBSCRIPTION_OFFER] for rows in (sold.spent, sold.tokens))
+    reach = (adopters.adopted * adopters.tasks * adopters.value).sum()
+    rent = (spent - cost * tokens * 1e-6) / jnp.maximum(reach, 1e-30)
+    at_release = jnp.where(new, rent, accounts.vintage[:, 1])
+    rent = jnp.maximum(rent, 0.01 * at_release)
+    watched = labs.active & ~is_open_lab(labs) & ~new & (at_release > 0) & (accounts.vintage[:, 2] > 0)
+    before = jnp.where(watched, accounts.vintage[:, 2], 1.0)
+    weight = jnp.where(watched, at_release, 0.0)
+    weight = weight / jnp.maximum(weight.sum(), 1e-30)
+    fell = (weight * (jnp.log(before) - jnp.log(jnp.where(watched, rent, 1.0)))).sum()
+    now = jnp.stack([weight.sum(), fell])
+    vintage = jnp.stack([cost, at_release, jnp.where(at_release > 0, rent, 0.0)], axis=-1)
+    return accounts.replace(vintage=vintage, rent_life=accounts.rent_life * (1 - 1 / MEMORY) + now)
+
+
+def slope_at_customers(market: Market, slope: Float[Array, "J q"]) -> Float[Array, "L T"]:
+    """Slope of ln worth in capability, weighted by what customers spend on each tier; unchanged without customers."""
+    labs, adopters = market.labs, market.adopters
+    spent = by_offer(adopters.spent, labs).at[:, :, 0].add(by_offer(adopters.spent, labs)[:, :, SUBSCRIPTION_OFFER])
+    spent = spent[:, :, :TIERS]
+    total = spent.sum(0)
+    mean = (spent * by_offer(slope, labs)[:, :, :TIERS]).sum(0) / jnp.maximum(total, 1e-12)
+    return jnp.where(total > 1.0, mean, labs.tier_slope)
+
+
+def contestable_share(market: Market, now: Now, seen: Demand) -> Scalar:
+    """Share of spending on closed models in segments where all closed labs together could not raise prices by a tenth.
+
+    The hypothetical-monopolist test: they could not if what they lost to open models and to non-use outweighed the gain.
+    """
+    labs, adopters = market.labs, market.adopters
+    closed = ~is_open_lab(labs) & labs.active
+    cost = labs.ask("net_cost", now.p)
+    raised = jnp.where(closed[:, None], (1 + SSNIP) * seen.price, seen.price)
+    _, before, _ = sold_at(market, now, seen, seen.price, alone=False)
+    _, after, _ = sold_at(market, now, seen, raised, alone=False)
+    profit_before = (before * (1 - cost / seen.price)).sum(-1) @ (closed * 1.0)
+    profit_after = (after * (1 - cost / raised)).sum(-1) @ (closed * 1.0)
+    paid = adopters.spent.reshape(adopters.size, labs.size, OFFERS).sum(-1) @ (closed * 1.0)
+    return jnp.where(profit_after < profit_before, paid, 0.0).sum() / jnp.maximum(paid.sum(), 1e-12)
