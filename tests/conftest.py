@@ -13,8 +13,8 @@ hypothesis.settings.load_profile("untimed")
 
 
 LONG = (
-    *("test_interpreted.py", "test_counterfactual.py", "test_validation.py", "test_own_classes.py", "test_market.py"),
-    *("test_job.py", "test_scenario_discovery.py", "test_sweep_failures.py", "test_workers.py"),
+    *("test_search.py", "test_interpreted.py", "test_counterfactual.py", "test_validation.py", "test_own_classes.py"),
+    *("test_market.py", "test_job.py", "test_scenario_discovery.py", "test_sweep_failures.py", "test_workers.py"),
 )
 """Files that take longest go first, so that two processes end together (make test, --no-loadscope-reorder)."""
 

@@ -47,7 +47,8 @@ def readme(experiment: Experiment) -> Path:
 
 
 def current(experiment: Experiment, quick: bool) -> dict[str, Any] | None:
-    """The reference result; None if there is none, or experiment.toml has changed since."""
+    """The reference result; None if there is none, or if it was made with another
+    experiment.toml or other defaults of the model."""
     result = reference.load(experiment, quick)
     return result if result and result["key"] == experiment.key(quick) else None
 

@@ -54,7 +54,9 @@ def drift(experiment: Experiment, result: dict[str, Any], quick: bool) -> list[s
         return [f"{name}: no reference; store this result as one with --accept"]
     lines = []
     if reference["key"] != result["key"]:
-        lines.append(f"{experiment.name}: experiment.toml has changed since {name.name} was made")
+        lines.append(
+            f"{experiment.name}: {name.name} was made with another experiment.toml or other defaults of the model"
+        )
     if reference["verdict"] != result["verdict"]:
         lines.append(f"{experiment.name}: verdict {result['verdict']}, was {reference['verdict']}")
     lines += [

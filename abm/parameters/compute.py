@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from abm.parameters.quantities import BY_HAND, Number, fitted, quantity
+from abm.parameters.quantities import BESIDE_RECORD, BY_HAND, Number, fitted, quantity
 
 
 class Compute(BaseModel):
@@ -18,11 +18,11 @@ class Compute(BaseModel):
         0.0105, 1e-5, 1, "c_v0", "$ M per H100e", "unit cost of compute at the start", BY_HAND
     )
     capacity_start: Number = quantity(
-        28_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BY_HAND
+        28_000, 10, 1e8, "K_0", "H100e per month", "leading vendor's capacity at the start", BESIDE_RECORD
     )
-    capacity_lead: Number = quantity(4, 1, 60, "T_K", "months", "time to build capacity", BY_HAND)
+    capacity_lead: Number = quantity(4, 1, 60, "T_K", "months", "time to build capacity", BESIDE_RECORD)
     delivery_time: Number = quantity(
-        2, 0.5, 60, "T_B", "months", "backlog at which a vendor has the capacity it wants", BY_HAND
+        2, 0.5, 60, "T_B", "months", "backlog at which a vendor has the capacity it wants", BESIDE_RECORD
     )
     investment_response: Number = quantity(
         0.3,
@@ -34,7 +34,7 @@ class Compute(BaseModel):
         "Hayashi 1982",
     )
     capacity_build_limit: Number = quantity(
-        0.53, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", BY_HAND
+        0.53, 0.001, 2, "i_K", "per month", "largest expansion started in a month, share of capacity", BESIDE_RECORD
     )
     capacity_depreciation: Number = quantity(0.01, 0, 0.5, "d_K", "per month", "depreciation of capacity")
     capacity_cost: Number = quantity(2.0, 0, 100, "f_K", "unit costs", "cost of a unit of monthly capacity")
@@ -44,7 +44,7 @@ class Compute(BaseModel):
         0.2, 0, 0.9, "lr", "", "fall in unit cost per doubling of output", "Irwin and Klenow 1994"
     )
     chip_performance_growth: Number = quantity(
-        0.26, 0, 3, "g_phi", "per year", "growth of performance per dollar (1.3x)", BY_HAND
+        0.26, 0, 3, "g_phi", "per year", "growth of performance per dollar (1.3x)", BESIDE_RECORD
     )
     chip_generation_gap: Number = quantity(24, 3, 120, "T_g", "months", "months between product generations")
     chip_price_sensitivity: Number = quantity(
@@ -86,14 +86,16 @@ class Compute(BaseModel):
         0.5, 0, 3, "", "nats", "fall of that power from one generation to the next", "FACTS: 1.74 times in two years"
     )
     workload_growth: Number = quantity(
-        1.7, -2, 10, "g_w", "per year", "growth of other work wanted at a given price, at the start", BY_HAND
+        1.7, -2, 10, "g_w", "per year", "growth of other work wanted at a given price, at the start", BESIDE_RECORD
     )
-    workload_slowdown: Number = quantity(0.45, 0.001, 5, "s_w", "per year", "rate at which that growth fades", BY_HAND)
+    workload_slowdown: Number = quantity(
+        0.45, 0.001, 5, "s_w", "per year", "rate at which that growth fades", BESIDE_RECORD
+    )
     boom_volatility: Number = quantity(
-        0.05, 0, 2, "", "per year", "standard deviation of the monthly shock to that growth", BY_HAND
+        0.05, 0, 2, "", "per year", "standard deviation of the monthly shock to that growth", BESIDE_RECORD
     )
     boom_persistence: Number = quantity(
-        0.9, 0, 0.999, "", "per month", "what is left of such a shock a month later", BY_HAND
+        0.9, 0, 0.999, "", "per month", "what is left of such a shock a month later", BESIDE_RECORD
     )
     growth_learning: Number = quantity(
         0.1, 0, 1, "", "per month", "weight of the last month in the growth that owners expect"
@@ -114,12 +116,14 @@ class Compute(BaseModel):
         12, 0.1, 1e3, "$_N", "$ M per MW", "building and power of a place", "FACTS: 26 B$ per GW all in"
     )
     place_life: Number = quantity(180, 12, 1e3, "", "months", "life of a place")
-    build_time: Number = quantity(10, 0.5, 60, "T_b", "months", "building time of a place, permits apart", BY_HAND)
+    build_time: Number = quantity(
+        10, 0.5, 60, "T_b", "months", "building time of a place, permits apart", BESIDE_RECORD
+    )
     place_adjustment: Number = quantity(
-        3, 1, 120, "T_N", "months", "months over which owners order the places that are missing", BY_HAND
+        3, 1, 120, "T_N", "months", "months over which owners order the places that are missing", BESIDE_RECORD
     )
     connection_rate: Number = quantity(
-        0.3, 0, 10, "", "per month", "places that the grid can connect, as a share of those in use", BY_HAND
+        0.3, 0, 10, "", "per month", "places that the grid can connect, as a share of those in use", BESIDE_RECORD
     )
     power_price_start: Number = quantity(7.5e-5, 1e-7, 1e-2, "e_0", "$ M per MWh", "price of power at the start")
     power_elasticity: Number = quantity(3, 0.05, 50, "eta_e", "", "elasticity of the supply of power")

@@ -1,5 +1,7 @@
 """The criterion, its search and its derivatives, against cases whose answers are known."""
 
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -161,7 +163,7 @@ def test_moments_are_differentiated_through_the_whole_run():
     }
     moments = (*MOMENTS, "vendor_return_day0", "power_return_day0", "vendor_margin_fy25q4", "datacenter_revenue_fy25q4")
     calibration = Calibration(name="smooth", data_to="2025-06-30", moments=moments, priors=priors)
-    compared = derivatives.compare(Simulator(calibration), calibration.start, np.arange(40))
+    compared = derivatives.compare(Simulator(calibration), calibration.start, np.arange(16))
     assert {derivative.moment for derivative in compared} == set(moments) - {"open_discount"}
     for derivative in compared:
         assert np.isfinite(derivative.automatic).all()
@@ -175,7 +177,11 @@ def test_moments_are_differentiated_through_the_whole_run():
 
 
 @pytest.mark.slow
-def test_a_fit_from_file_to_report_is_reproducible(tmp_path):
+def test_a_fit_from_file_to_report_is_reproducible(tmp_path, monkeypatch):
+    steps = sys.modules["abm.calibration.calibrate"]
+    for name, runs in {"PILOT": 60, "REFINING": 8, "JUDGING": 20}.items():  # the steps of a fit on fewer histories
+        monkeypatch.setattr(steps, name, getattr(steps, name)[:runs])
+    monkeypatch.setattr(steps, "DRAWS", 60)
     path, out = tmp_path / "small.toml", tmp_path / "out"
     path.write_text(SMALL_FIT)
     first = CliRunner().invoke(app, ["calibrate", str(path), "--out", str(out)])
@@ -189,7 +195,7 @@ def test_a_fit_from_file_to_report_is_reproducible(tmp_path):
     assert {name: (out / name).read_bytes() for name in names} == before
     assert {entry.name for entry in (out / "simulated").iterdir()} == stored
     page = (out / "report.md").read_text()
-    assert "particles are effective (Kish). Of the 400 stored draws" in page
+    assert "particles are effective (Kish). Of the 60 stored draws" in page
     assert f"Written by `abm calibrate {path}`" in page
     refused = CliRunner().invoke(app, ["calibrate", str(path), "--store", "--out", str(out)])
     assert refused.exit_code == 2 and "built-in fits" in refused.stderr

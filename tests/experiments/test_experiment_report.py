@@ -1,30 +1,25 @@
 """Reports and READMEs of experiments: every mark belongs to the number beside it, and text is escaped."""
 
-import json
 import re
 
 import pandas as pd
 import pytest
 from helpers.experiments import ALL
 
-from abm.experiments import pages, report
+from abm.experiments import pages, reference, report
 from abm.experiments.judge import Answer, Verdict, mark
 from abm.experiments.load import load
 from abm.experiments.sampling import Finding
 from abm.experiments.spec import Test
 
-OLDER = "stand until the experiments are run again"
 
-
-def stored(folder, quick=False):
-    """An experiment, and its committed result as a verdict."""
+def stored(folder):
+    """An experiment, and its committed result as a verdict: the quick one, which belongs to the present model."""
     experiment = load(folder)
-    result = json.loads((folder / f"reference{'_quick' if quick else ''}.json").read_text(encoding="utf-8"))
+    result = reference.load(experiment, quick=True)
     tests = {test.name: test for test in experiment.test}
     answers = []
     for answer in result["tests"]:
-        if answer["name"] not in tests and pages.current(experiment, quick) is None:
-            continue  # a test of an older specification
         findings = [
             Finding(**{key: float("nan") if value is None else value for key, value in finding.items()})
             for finding in answer["findings"]
@@ -45,49 +40,49 @@ def text_of(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
+def family():
+    """The six measures of experiment 1 as committed: the answer of their test, their labels, and the mark that each must have."""
+    experiment, result, _ = stored(ALL[0])
+    (answer,) = (answer for answer in result["tests"] if answer["name"] == "pricing power")
+    marks = {finding["of"]: "supports" if finding["value"] <= -0.5 else "against" for finding in answer["findings"]}
+    count = list(marks.values()).count("supports")
+    assert len(marks) == 6 and (answer["says"] == "supported") == (count > 3)
+    against = f"falsified: {6 - count} of 6 are against it; required: most"
+    says = f"supported: {count} of 6 support it; required: most" if count > 3 else against
+    return experiment, result, says, {experiment.words(of): own for of, own in marks.items()}
+
+
 def test_each_measure_has_its_own_mark():
-    """Four of the six measures of pricing power meet the condition of experiment 1, and two do not."""
+    """Measures of pricing power that meet the condition of experiment 1, and those that do not."""
+    _, _, says, wanted = family()
     html = page_of(ALL[0])
     marks = re.findall(r"<tr><td[^>]*>pricing power</td><td[^>]*>(.*?)</td>.*?<td[^>]*>(\w+)</td></tr>", html)
-    assert dict(marks) == {
-        "Lerner index, closed labs": "against",
-        "Lerner, pre-shock basket": "supports",
-        "Premium over equal open": "against",
-        "Contestable spending": "supports",
-        "Profit of closed labs": "supports",
-        "Profit per $ of training": "supports",
-    }
-    assert "Pricing power (supported: 4 of 6 support it; required: most)" in text_of(html)
-    assert "Lerner index, closed labs: −0.380 [−0.435, −0.324] Spearman&#x27;s rho (pooled −0.159): against" in html
+    assert dict(marks) == wanted
+    assert f"Pricing power ({says})" in text_of(html)
+    assert re.search(r"Lerner index, closed labs: \S+ \[\S+, \S+\] Spearman&#x27;s rho \(pooled \S+\): ", html)
 
 
 def test_marks_in_a_readme_belong_to_their_numbers():
-    experiment, result, _ = stored(ALL[0])
+    experiment, result, says, wanted = family()
     row = next(line for line in pages.block(experiment, result).splitlines() if "each measure" in line)
-    assert "| supported: 4 of 6 support it; required: most |" in row
-    assert re.findall(r": (supports|against|neither)(?:<br>| \|)", row) == [
-        "against",
-        "supports",
-        "against",
-        *["supports"] * 3,
-    ]
+    assert f"| {says} |" in row
+    assert re.findall(r": (supports|against|neither)(?:<br>| \|)", row) == [*wanted.values()]
     assert not re.search(r"[\d)] \| supported", row)
-    deciding = report.deciding_text(experiment, result)
-    assert deciding.startswith("pricing power, supported: 4 of 6 support it")
-    assert ". Lerner index, closed labs: −0.380" in deciding
-    assert deciding.count(": supports") == 4 and deciding.count(": against") == 2
+    deciding = report.deciding_text(experiment, result | {"tests": [result["tests"][0]]})
+    assert deciding.startswith(f"pricing power, {says}")
+    assert ". Lerner index, closed labs: " in deciding
+    for own in ("supports", "against"):
+        assert deciding.count(f": {own}") == [*wanted.values()].count(own)
 
 
 @pytest.mark.parametrize("folder", ALL, ids=lambda folder: folder.name)
 def test_committed_readmes_follow_from_the_references(folder):
+    """A full run of another model may stay in its file: then no page shows it."""
     experiment = load(folder)
     text = (folder / "README.md").read_text(encoding="utf-8")
-    for quick in (False, True):
-        result = pages.current(experiment, quick)
-        if result is None:  # the world has changed, and the page of all experiments says which results are older
-            assert OLDER in (folder.parent / "README.md").read_text(encoding="utf-8")
-            continue
-        assert pages.block(experiment, result) in text
+    assert pages.block(experiment, pages.current(experiment, quick=True)) in text
+    full = pages.current(experiment, quick=False)
+    assert pages.block(experiment, full) in text if full else "**Full run**" not in text
 
 
 @pytest.mark.parametrize("folder", ALL, ids=lambda folder: folder.name)

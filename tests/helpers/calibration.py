@@ -8,7 +8,7 @@ MOMENTS = ("open_discount", "open_token_share_2024", "closed_margin_before_r1")
 SMALL_FIT = """
 data_to = 2025-06-30
 moments = ["open_discount", "closed_margin_before_r1", "vendor_return_day0", "power_return_day0"]
-profile_seeds = 4
+profile_seeds = 2
 profile_points = 3
 
 [priors]
@@ -18,13 +18,13 @@ power_leverage = { low = 0.8, high = 5, scale = "log" }
 [search]
 population = 4
 generations = 3
-seeds = 4
+seeds = 2
 
 [posterior]
-particles = 30
-runs = 240
+particles = 20
+runs = 120
 """
-"""The file of a calibration of the model that takes a minute or two."""
+"""The file of a small calibration of the model."""
 
 
 def spec(priors=None, moments=MOMENTS, errors=(0.05, 0.05, 0.05), values=(0.6, 0.2, 0.65), **fields):

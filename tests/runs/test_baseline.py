@@ -21,21 +21,20 @@ def test_small_runs_match_the_stored_results():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", baseline.SIZES)
-def test_runs_compiled_as_users_compile_them_match_the_stored_results(size):
+def test_runs_compiled_as_users_compile_them_match_the_stored_results():
     """In a process of its own, since the tests' options of the compiler (`XLA_FLAGS`) hold for a whole process."""
     tests = baseline.FILE.parent
     path = os.pathsep.join(filter(None, [str(tests), str(tests.parent), os.environ.get("PYTHONPATH")]))
     env = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | {"PYTHONPATH": path}
     done = subprocess.run(
-        [sys.executable, "-c", f"import baseline, json; print(json.dumps(baseline.headlines({size!r})))"],
+        [sys.executable, "-c", "import baseline, json; print(json.dumps(baseline.headlines('default')))"],
         env=env,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert baseline.differences(STORED[size], json.loads(done.stdout)) == []
+    assert baseline.differences(STORED["default"], json.loads(done.stdout)) == []
 
 
 def test_every_scenario_and_headline_is_stored():
