@@ -87,6 +87,9 @@ class Tokens(BaseModel):
     certified_delay: Number = quantity(
         1, 0, 24, "", "months", "time until they offer a release", "9 and 49 days after R1"
     )
+    perfect_copies: Number = quantity(
+        0, 0, 1, "", "", "1: hosts offer a faithful copy of every closed product at cost; 0: none do", BY_HAND
+    )
     adoption_innovation: Number = quantity(0.03, 0, 5, "", "per year", "adoption by oneself", "Bass 1969")
     adoption_imitation: Number = quantity(2.1, 0, 10, "", "per year", "adoption in answer to peers", "Bass 1969")
     habit_rate: Number = quantity(0.25, 0.01, 1, "rho_j", "per month", "adjustment of usage towards what is best")
