@@ -145,7 +145,8 @@ class Lab(Owner):
         """Release a tier once it improves by a threshold, or is old; the efficient tier is distilled from the flagship.
 
         Imitation makes a model better, not larger: a distilled one keeps the lab's size, and a copy has its parent's. A
-        release that a scenario imposes keeps size and run. A model of one's own is as large as pays (`conduct.best_overtraining`).
+        release that a scenario imposes keeps size and run. A model of one's own is as large as pays
+        (`conduct.best_overtraining`).
         """
         own, best = self.own_candidate(p), self.candidate(p)
         forked = (self.copied >= self.distilled) & (self.copied > own)

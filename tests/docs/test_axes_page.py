@@ -37,7 +37,7 @@ FIXED = {
     "programme": (axes.PROGRAMMES, None),
     "owner": (len(axes.OPERATORS) + axes.PROGRAMMES + len(Populations().cast().labs), None),
     "generation": (axes.GENERATIONS, None),
-    "product": (len(Populations().cast().labs) * axes.TIERS, None),
+    "offer": (axes.OFFERS, None),
     "asset": (Populations().vendors + len(Populations().cast().labs) + 3, None),
     "layer": (3, ("power", "platforms", "applications")),
 }
