@@ -101,12 +101,13 @@ def adopters_gained(adopted: Numbers, peers: Numbers, useful: Numbers, p: Values
 
     peers : mean adopted share among the segments that it observes. Source: Bass (1969), on a graph.
     """
-    return useful * (p.adoption_innovation + p.adoption_imitation * peers) * (1 - adopted) / 12
+    rate = (p.adoption_innovation + p.adoption_imitation * peers) / 12
+    return useful * jnp.minimum(rate, 1.0) * (1 - adopted)
 
 
 def trust_gained(trust: Numbers, used: Numbers, peers: Numbers, p: Values) -> Floats:
     """Trust gained in a month without incident, from one's own use of a provider and from that of peers (shares of spending)."""
-    return p.trust_rate * (used + peers) * jnp.maximum(p.trust_ceiling - trust, 0.0)
+    return jnp.minimum(p.trust_rate * (used + peers), 1.0) * jnp.maximum(p.trust_ceiling - trust, 0.0)
 
 
 def inherited_fit(own: Numbers, source: Numbers, owed: Numbers, p: Values) -> Numbers:
