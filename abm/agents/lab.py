@@ -209,8 +209,8 @@ class Lab(Owner):
     def set_prices(self, p, pricing, reply):
         """Post the price that pays best at a release; afterwards change prices only where that earns more than the menu cost.
 
-        The menu cost is a share of the best monthly gross profit since the flagship's release. Under flexible pricing the price takes a damped step every month, under
-        Nash pricing the whole step.
+        The menu cost is a share of the best monthly gross profit since the flagship's release. Under flexible pricing the
+        price takes a damped step every month, under Nash pricing the whole step.
         """
         step = jnp.log(reply.price) - jnp.log(self.price)
         if pricing == "posted":

@@ -89,6 +89,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     basket = market.accounts.basket
     closed_profit = jnp.where(closed, labs.profit, 0.0).sum()
     variable = sales - (tokens * labs.token_cost).sum(-1) * 1e-6
+    earned = jnp.maximum(variable, 0.0)  # a share of losses is none
     developers = (adopters.tokens * (adopters.segment == DEVELOPER)[:, None]).sum(0).reshape(labs.size, -1).sum(-1)
     training = jnp.where(closed, labs.training_bill, 0.0).sum()
     premium, coverage = hedonic_premium(market)
@@ -107,7 +108,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
         "rent_half_life": half_life(market.accounts.rent_life),
         "closed_profit": closed_profit,
         "closed_profit_per_training": closed_profit / jnp.maximum(training, 1e-9),
-        "closed_margin_share": (variable * closed).sum() / jnp.maximum((variable * (closed | opened)).sum(), 1e-12),
+        "closed_margin_share": earned @ closed / jnp.maximum(earned @ (closed | opened), 1e-12),
         "open_token_share": by_lab @ opened / jnp.maximum(by_lab.sum(), 1e-12),
         "open_revenue_share": sales @ opened / jnp.maximum(sales.sum(), 1e-12),
         "open_developer_share": developers @ opened / jnp.maximum(developers.sum(), 1e-12),
@@ -216,7 +217,7 @@ def chips_and_compute(market: Market, now: Now) -> dict[str, Scalar]:
     margin = 1 - vendors.unit_cost / vendors.chip_price
     chips = (margin * vendors.revenue).sum()
     sold = sales_of(market)
-    tokens = sold.spent.sum() - (sold.tokens * labs.token_cost).sum() * 1e-6
+    tokens = jnp.maximum(sold.spent.sum() - (sold.tokens * labs.token_cost).sum() * 1e-6, 0.0)
     bought = of_owners(market, "bought")[:, 0]
     home = of_owners(market, "home")
     return {

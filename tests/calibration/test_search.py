@@ -2,8 +2,6 @@
 
 import sys
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers.calibration import MOMENTS, SMALL_FIT, Linear, spec
@@ -14,7 +12,6 @@ from abm.calibration.criterion import Criterion
 from abm.calibration.refinement import gauss_newton
 from abm.calibration.search import objective, search
 from abm.cli.app import app
-from abm.mechanisms import demand
 
 # --- the criterion ---
 
@@ -135,20 +132,6 @@ def test_one_gauss_newton_step_solves_a_linear_case_with_its_prior():
 
 
 # --- derivatives through the run ---
-
-
-def test_composite_rivals_have_derivatives_where_products_are_missing():
-    available = jnp.array([True, False, True, False])
-    utility = jnp.array([1.0, -jnp.inf, 0.5, 2.0])
-
-    def total(rho):
-        same, other = demand.rivals_as_one(utility, available, (0, 1, 2, 3), (0, 0, 1, 1), rho)
-        return jnp.where(jnp.isfinite(same), same, 0.0).sum() + jnp.where(jnp.isfinite(other), other, 0.0).sum()
-
-    with jax.enable_x64(True):
-        slope = float(jax.jvp(total, (0.3,), (1.0,))[1])
-        wanted = float(total(0.3 + 1e-6) - total(0.3 - 1e-6)) / 2e-6
-    assert slope == pytest.approx(wanted, rel=1e-6)
 
 
 @pytest.mark.slow

@@ -143,6 +143,8 @@ def test_a_model_is_as_small_as_pays(slope, loss):
     p = changed(overtraining_loss=loss)
     chosen = np.asarray(conduct.best_overtraining(np.array([slope, slope]), p))
     for tier, most in enumerate(conduct.OVERTRAINED):
-        best = minimize_scalar(lambda d: slope * loss * d**2 - d, bounds=(0, most), method="bounded", options={"xatol": 1e-9})
+        best = minimize_scalar(
+            lambda d: slope * loss * d**2 - d, bounds=(0, most), method="bounded", options={"xatol": 1e-9}
+        )
         assert chosen[tier] == pytest.approx(best.x, abs=1e-4)
     assert np.all(conduct.best_overtraining(np.array([slope, slope]) * 1.1, p) <= chosen)

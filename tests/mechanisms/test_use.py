@@ -43,7 +43,9 @@ def test_usefulness_is_a_logistic_step(capability, difficulty, width):
     expected = -np.log1p(np.exp(-(capability - difficulty) / width))
     assert float(use.log_usefulness(capability, difficulty, width)) == pytest.approx(expected, rel=1e-9, abs=1e-12)
     slope = jax.grad(use.log_usefulness)(capability, difficulty, width)
-    assert float(use.slope_of_usefulness(capability, difficulty, width)) == pytest.approx(float(slope), rel=1e-9, abs=1e-12)
+    assert float(use.slope_of_usefulness(capability, difficulty, width)) == pytest.approx(
+        float(slope), rel=1e-9, abs=1e-12
+    )
 
 
 def test_half_of_the_tasks_work_at_their_difficulty_and_more_capability_adds_ever_less():
@@ -127,7 +129,9 @@ def test_without_any_offer_nothing_is_used():
     assert float(use.log_price_of_use(shares, np.log(PRICE), FIVE)) == use.NOT_ON_SALE
     assert float(use.use(TASKS, log_index, VALUE)) == pytest.approx(0, abs=1e-12 * TASKS)
     assert float(use.surplus(TASKS, log_index, VALUE)) == pytest.approx(0, abs=1e-12 * TASKS * VALUE)
-    slope = jax.grad(lambda x: use.surplus(TASKS, use.relative_pull(x, np.zeros(4, bool), FIVE)[1], VALUE))(np.log(PRICE))
+    slope = jax.grad(lambda x: use.surplus(TASKS, use.relative_pull(x, np.zeros(4, bool), FIVE)[1], VALUE))(
+        np.log(PRICE)
+    )
     assert np.all(slope == 0)
 
 
@@ -209,7 +213,7 @@ def test_adoption_among_equals_follows_the_curve_of_bass():
 def test_adoption_grows_up_to_everybody_and_only_where_models_are_useful(adopted, peers, useful, innovation, imitation):
     p = changed(adoption_innovation=innovation, adoption_imitation=imitation)
     gained = float(use.adopters_gained(adopted, peers, useful, p))
-    assert 0 <= gained and adopted + gained <= 1 + 1e-12
+    assert gained >= 0 and adopted + gained <= 1 + 1e-12
     assert use.adopters_gained(adopted, peers, 0.0, p) == 0
 
 
