@@ -72,7 +72,7 @@ def log_price_of_use(shares: PerOffer, log_price: PerOffer, p: Values) -> Floats
     return jnp.where(some, best[..., 0] - jnp.log(jnp.where(some, total, 1.0)) / power, NOT_ON_SALE)
 
 
-def use(tasks: Numbers, log_price: Numbers, value: Numbers) -> Floats:
+def use(tasks: Numbers, log_price: Numbers, value: Numbers) -> Numbers:
     """Use m exp(-P / v): tasks are done whose value per unit exceeds the price of use; values are exponential with mean v.
 
     tasks : m, M tokens of ideal worth per month; log_price : ln P; value : v, $ per M tokens. The elasticity is P / v, so it
@@ -86,7 +86,7 @@ def relative_price(log_price: Numbers, value: Numbers) -> Floats:
     return jnp.exp(jnp.minimum(log_price - jnp.log(value), jnp.log(60.0)))
 
 
-def surplus(tasks: Numbers, log_price: Numbers, value: Numbers) -> Floats:
+def surplus(tasks: Numbers, log_price: Numbers, value: Numbers) -> Numbers:
     """Users' surplus m v exp(-P / v), $ per month: the area under `use` above P; its slope in P is minus use."""
     return value * use(tasks, log_price, value)
 
@@ -96,7 +96,7 @@ def free_use(tasks: Numbers, log_price: Numbers, value: Numbers, p: Values) -> F
     return p.free_use * (tasks - use(tasks, log_price, value))
 
 
-def adopters_gained(adopted: Numbers, peers: Numbers, useful: Numbers, p: Values) -> Floats:
+def adopters_gained(adopted: Numbers, peers: Numbers, useful: Numbers, p: Values) -> Numbers:
     """New share of a segment that uses models, (a + b x peers)(1 - adopted) per year over 12, where they are useful.
 
     peers : mean adopted share among the segments that it observes. Source: Bass (1969), on a graph.
