@@ -18,17 +18,11 @@ SHOCK = 24
 """January 2025."""
 WINDOWS = {"2025": (24, 36), "2026": (36, 48), "2027": (48, 60)}
 """Months of the calendar years after the shock."""
-RANKS = (
-    "lerner_leader",
-    "lerner_followers",
-    "lerner_closed_nash",
-    "lerner_leader_nash",
-    "lerner_followers_nash",
-)
-"""Lerner indices by rank, and at the month's Nash prices."""
+AT_NASH_PRICES = ("lerner_closed_nash", "lerner_leader_nash", "lerner_followers_nash")
+"""Lerner indices at the month's Nash prices."""
 COMPARED = (
     *PRICING_POWER,
-    *RANKS,
+    *AT_NASH_PRICES,
     "rent_half_life",
     "open_token_share",
     "open_enterprise_share",
