@@ -47,7 +47,9 @@ def power(paired: pd.DataFrame) -> str:
     cheapest = "the cheapest price of about R1's capability"
     contestable = "the share of spending in segments where closed labs together could not raise prices by a tenth"
     of = {"lerner_leader": "the leader's index", "lerner_followers": "that of followers"}
-    ranks = [moved(row(name), 100, "points", what) for name, what in of.items() if math.isfinite(row(name)["difference"])]
+    ranks = [
+        moved(row(name), 100, "points", what) for name, what in of.items() if math.isfinite(row(name)["difference"])
+    ]
     by_rank = f" It {' and '.join(ranks)}." if ranks else ""
     return (
         f"In 2025 R1 moved the closed labs' Lerner index from {lerner['without']:.3f} to {lerner['with']:.3f}"

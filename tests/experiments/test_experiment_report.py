@@ -53,7 +53,11 @@ def family():
     }
     count, against = (list(marks.values()).count(mark) for mark in ("supports", "against"))
     assert len(marks) == 4 and (answer["says"] == "supported") == (count == 4)
-    says = f"supported: {count} of 4 support it" if count == 4 else f"not supported: {count} of 4 support it; required: all"
+    says = (
+        f"supported: {count} of 4 support it"
+        if count == 4
+        else f"not supported: {count} of 4 support it; required: all"
+    )
     says = f"falsified: {against} of 4 are against it; required: any" if against else says
     return experiment, result, says, {experiment.words(of): own for of, own in marks.items()}
 
