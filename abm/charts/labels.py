@@ -138,6 +138,7 @@ PRICING_POWER = (
     "lerner_basket",
     "closed_premium",
     "contestable_share",
+    "rent_half_life",
     "closed_profit",
     "closed_profit_per_training",
 )

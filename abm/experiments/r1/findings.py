@@ -29,6 +29,7 @@ IN_TEXT = {
     "lerner_basket": "the Lerner index on the pre-shock basket of customers",
     "closed_premium": "the closed price premium over equal open models",
     "contestable_share": "the contestable share of spending",
+    "rent_half_life": "the half-life of a rent",
     "closed_profit": "closed profit",
     "closed_profit_per_training": "closed profit per $ of training",
 }
