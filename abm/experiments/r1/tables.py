@@ -23,7 +23,6 @@ AT_NASH_PRICES = ("lerner_closed_nash", "lerner_leader_nash", "lerner_followers_
 COMPARED = (
     *PRICING_POWER,
     *AT_NASH_PRICES,
-    "rent_half_life",
     "open_token_share",
     "open_enterprise_share",
     "hhi",
