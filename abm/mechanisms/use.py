@@ -72,7 +72,7 @@ def log_price_of_use(shares: PerOffer, log_price: PerOffer, p: Values) -> Floats
     return jnp.where(some, best[..., 0] - jnp.log(jnp.where(some, total, 1.0)) / power, NOT_ON_SALE)
 
 
-def beside_copy(price: Numbers, cost: Numbers, p: Values) -> tuple[Floats, Floats, Floats]:
+def beside_copy(price: Numbers, cost: Numbers, p: Values) -> tuple[Numbers, Numbers, Floats]:
     """A product and a faithful copy of it at cost, as one offer: its price in choice, its price per token, the product's share.
 
     The two are worth the same to everybody. The product keeps 1 / (1 + (p / c)^sigma) of what is spent on both; the price
