@@ -100,7 +100,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
     value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]
     funding = on * monetisation.funding(value, labs.cash, wages + training + machines, p)
-    lerner = 1 - cost / jnp.where(sales > 0, sales, jnp.inf)
+    lerner = jnp.where(sales > 0, 1 - cost / jnp.where(sales > 0, sales, 1.0), 0.0)
     books = Books(
         income=income,
         rent=own_rents["labs"],
@@ -273,6 +273,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         training_bill=started("training_bill", 0.0),
         training_budget=started("training_budget", 0.0),
         profit=started("profit", 0.0),
+        nat_value=started("nat_value", 0.0),
         distressed=started("distressed", 0.0),
     )
     flows = market.flows.replace(rescued=rescued, entry=(enters * p.seed_funding).sum())
