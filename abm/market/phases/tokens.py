@@ -120,8 +120,9 @@ def at_prices(
     sigma = now.p.substitution
     pull = seen.shares * jnp.exp(sigma * jnp.log(seen.price / price))
     own = pull.sum(-1)
-    if alone:
-        total = 1 - seen.shares.sum(-1) + own
+    if alone:  # rivals' shares are added up, since 1 less one's own is nothing but rounding where that is near 1
+        rivals = 1.0 - jnp.eye(own.shape[-1])
+        total = seen.shares.sum(-1) @ rivals + own
     else:
         total = jnp.broadcast_to(own.sum(-1, keepdims=True), own.shape)
     total = jnp.maximum(total, 1e-300)
