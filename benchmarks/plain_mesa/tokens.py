@@ -12,7 +12,8 @@ from benchmarks.plain_mesa.constants import ENTERPRISE, FLAGSHIP, OFFERS, SUBSCR
 
 Array = np.ndarray
 
-STEPS_ALONE, STEPS_TOGETHER = 6, 4  # towards the best prices, a month
+STEPS_ALONE, STEPS_TOGETHER = 12, 8  # towards the best prices, a month
+PACE, SLOWER, FASTER = 0.5, 0.5, 1.2  # of these steps
 WATCHED = 24  # months of memory of how rents fall
 RISE = 1.1  # of prices, in the test for contestable spending
 LEAST_RENT = 0.01  # of a rent at its release
@@ -94,6 +95,7 @@ def best_prices(model: Any, posted: Array, steps: int, together: bool) -> Array:
     labs, each = model.labs, len(OFFERS)
     price = np.array([[c * math.exp(m) for c, m in zip(lab.token_cost, lab.nash_markup, strict=True)] for lab in labs])
     hosts = [lab.hosts() for lab in labs]
+    before, pace = np.zeros(price.shape), np.full(price.shape, PACE)
     for _ in range(steps):
         sales, pressure = np.zeros((len(labs), each)), np.zeros((len(labs), each, each))
         for adopter in model.adopters:
@@ -101,9 +103,10 @@ def best_prices(model: Any, posted: Array, steps: int, together: bool) -> Array:
             sales += one.paid
             steep = (model.p.substitution + 1 - one.elasticity)[:, None] * one.shares
             pressure += steep[:, :, None] * one.paid[:, None, :]
-        price = np.array(
-            [lab.wanted_price(price[i], sales[i], pressure[i], hosts[i]) for i, lab in enumerate(labs)]
-        )
+        wanted = [lab.wanted_price(price[i], sales[i], pressure[i], hosts[i]) for i, lab in enumerate(labs)]
+        move = np.log(np.array(wanted) / price)
+        pace = np.where(move * before < 0, SLOWER * pace, np.minimum(FASTER * pace, 1.0))
+        price, before = price * np.exp(pace * move), move
     return price
 
 

@@ -13,9 +13,11 @@ from abm.mechanisms import conduct, tokens
 from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
-POSTED_STEPS = 6
-NASH_STEPS = 4  # a month; prices start from last month's markups
+POSTED_STEPS = 12
+NASH_STEPS = 8  # a month; prices start from last month's markups
 EXACT_STEPS = 60  # where Nash prices are what is charged
+PACE, SLOWER, FASTER = 0.5, 0.5, 1.2
+"""Part of a step that is taken, and its factors where a price turns back and where it goes on: whole steps cycle."""
 MEMORY = 24  # months over which the life of rents is measured
 SSNIP = 0.1
 """A small but significant increase in price (Horizontal Merger Guidelines, 2010)."""
@@ -37,6 +39,14 @@ class Reply(NamedTuple):
     earned: Float[Array, " L"]  # gross profit at the posted prices, $ M per month
     gain: Float[Array, " L"]  # what it would be more at the new ones
     price_factor: Float[AnyArray, " L"]  # factor of a price war in the scenario
+
+
+class Steps(NamedTuple):
+    """Prices on their way to those that pay best (L, O)."""
+
+    price: Float[Array, "L O"]  # $ per M tokens
+    move: Float[Array, "L O"]  # nats, the last step in full
+    pace: Float[Array, "L O"]  # part of it that was taken
 
 
 class Demand(NamedTuple):
@@ -142,20 +152,26 @@ def sold_at(
 def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Array, "L O"]:
     """Prices at which labs' first-order conditions hold: each alone against posted prices, or all together (Bertrand-Nash).
 
-    Steps are those of the labs' own rule, from the markups of last month's Nash prices.
+    Steps are those of the labs' own rule, from the markups of last month's Nash prices. Replies are steep where a price is
+    near that of a close substitute, and whole steps would overshoot without end: each price takes part of its step, half the
+    part after it turned back, up to all of it while it goes on (Riedmiller and Braun 1993, for slopes of unknown size).
     """
     p, labs = now.p, market.labs
     hosts = hosts_of(market, now)
     steps = POSTED_STEPS if not nash else EXACT_STEPS if now.equations.pricing == "nash" else NASH_STEPS
 
-    def step(price: Float[Array, "L O"], _: Index) -> tuple[Float[Array, "L O"], None]:
+    def step(state: Steps, _: Index) -> tuple[Steps, None]:
+        price, before, pace = state
         shares, spent, elasticity = sold_at(market, now, seen, price, alone=not nash)
         weight = p.substitution + 1 - elasticity
         cross = jnp.einsum("jlr,jlq,jl->lrq", shares, spent, weight)
-        return labs.ask("wanted_price", p, offer=Offer(price, spent.sum(0), cross, hosts)), None
+        move = jnp.log(labs.ask("wanted_price", p, offer=Offer(price, spent.sum(0), cross, hosts))) - jnp.log(price)
+        pace = jnp.where(move * before < 0, SLOWER * pace, jnp.minimum(FASTER * pace, 1.0))
+        return Steps(price * jnp.exp(pace * move), move, pace), None
 
     start = labs.token_cost * jnp.exp(labs.nash_markup)
-    return loop(step, start, jnp.arange(steps))[0]
+    begin = Steps(start, jnp.zeros_like(start), jnp.full_like(start, PACE))
+    return loop(step, begin, jnp.arange(steps))[0].price
 
 
 def earnings(
