@@ -71,6 +71,7 @@ class Lab(Owner):
     token_cost: list[float]
     revision: list[float]
     nash_markup: list[float]  # nats
+    best_profit: float  # $ M, best month since the flagship's release
 
     claimed_cost: float  # $ M
     true_cost: float

@@ -21,6 +21,7 @@ from benchmarks.plain_mesa.constants import (
 from benchmarks.plain_mesa.lab import Lab
 
 CHEAPEST, DEAREST = 1.01, 200.0  # limits of a price, in unit costs
+SMALLEST_REVISION = 0.05  # nats
 
 class Seller(Lab):
     """A lab as a firm."""
@@ -53,18 +54,23 @@ class Seller(Lab):
         """Prices it would post today, seen from these prices, at which it would have these sales."""
         raise NotImplementedError
 
+    def revise(self, step: float, pays: bool) -> float:
+        """Change of a price without a release: only where all changes together earn more than the menu cost."""
+        return step if pays and abs(step) > SMALLEST_REVISION else 0.0
+
     def set_prices(self, reply: list[float], now: float, then: float) -> None:
-        """Post the best reply at a release; change other prices only where that earns more than the menu cost."""
+        """Post the best reply at a release; revise other prices. The menu cost is a share of the best month's profit."""
         p, price, revision = self.model.p, list(self.price), [0.0] * len(OFFERS)
         war = math.log(self.model.events.price_factor[self.number])
-        pays = then - now > p.menu_cost * max(now, 0.0) + 1e-9
+        pays = then - now > p.menu_cost * self.best_profit
         for q in OFFERS:
             if q != SUBSCRIBED and self.released[q]:
                 price[q] = reply[q]
                 continue
-            revision[q] = math.log(reply[q] / price[q]) + war if pays else war
+            revision[q] = self.revise(math.log(reply[q] / price[q]), pays) + war
             price[q] *= math.exp(revision[q])
         self.price, self.revision = price, revision
+        self.best_profit = max(0.0 if self.released[FLAGSHIP] else self.best_profit, now)
 
     def hosts(self) -> float:
         """Competing hosts of its weights: entry until a host's margin pays its fixed cost."""
@@ -170,6 +176,10 @@ class OpenLab(Seller):
         if self.monetisation == COMPLEMENT:
             return [max(hosted * cost - (cost - net), cost) for cost, net in pairs]
         return [hosted * cost for cost, _ in pairs]
+
+    def revise(self, step: float, pays: bool) -> float:
+        """No posted price binds the hosts."""
+        return step
 
     def choose_licence(self, top: float) -> None:
         """Opens more of the next release the further behind it is."""

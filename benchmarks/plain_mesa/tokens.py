@@ -12,9 +12,10 @@ from benchmarks.plain_mesa.constants import ENTERPRISE, FLAGSHIP, OFFERS, SUBSCR
 
 Array = np.ndarray
 
-STEPS_ALONE, STEPS_TOGETHER = 12, 8  # towards the best prices, a month
-PACE, SLOWER, FASTER = 0.5, 0.5, 1.2  # of these steps
+STEPS_ALONE, STEPS_TOGETHER = 8, 8  # towards the best prices, a month
+PACE, LEAST_PACE, SLOWER, FASTER = 0.5, 0.02, 0.5, 1.2  # of these steps
 WATCHED = 24  # months of memory of how rents fall
+SETTLING = 3  # months after a release
 RISE = 1.1  # of prices, in the test for contestable spending
 LEAST_RENT = 0.01  # of a rent at its release
 
@@ -105,7 +106,7 @@ def best_prices(model: Any, posted: Array, steps: int, together: bool) -> Array:
             pressure += steep[:, :, None] * one.paid[:, None, :]
         wanted = [lab.wanted_price(price[i], sales[i], pressure[i], hosts[i]) for i, lab in enumerate(labs)]
         move = np.log(np.array(wanted) / price)
-        pace = np.where(move * before < 0, SLOWER * pace, np.minimum(FASTER * pace, 1.0))
+        pace = np.clip(np.where(move * before < 0, SLOWER, FASTER) * pace, LEAST_PACE, 1.0)
         price, before = price * np.exp(pace * move), move
     return price
 
@@ -154,25 +155,25 @@ def value_capability(model: Any, indices: list[float], targets: list[Array]) -> 
 
 
 def watch_rents(model: Any) -> None:
-    """How fast rents of closed flagships fall from their release on, per value of adopters' tasks and at the cost of then."""
+    """How fast rents of closed flagships fall from their first months on, per value of adopters' tasks, at the first cost."""
     accounts = model.accounts
     reach = max(sum(adopter.reach() for adopter in model.adopters), 1e-30)
     fallen = weights = 0.0
     for i, lab in enumerate(model.labs):
-        cost, first, last = accounts.vintage[i]
-        fresh = lab.released[FLAGSHIP]
-        if fresh:
-            cost = lab.token_cost[FLAGSHIP]
+        cost, best, last = accounts.vintage[i]
+        age = lab.age[FLAGSHIP]
+        if age < 1:
+            cost, best = lab.token_cost[FLAGSHIP], 0.0
         spent = lab.sold.spent[FLAGSHIP] + lab.sold.spent[SUBSCRIBED]
         tokens = lab.sold.tokens[FLAGSHIP] + lab.sold.tokens[SUBSCRIBED]
         rent = (spent - 1e-6 * cost * tokens) / reach
-        if fresh:
-            first = rent
-        rent = max(rent, LEAST_RENT * first)
-        if lab.active and not lab.is_open and not fresh and first > 0 and last > 0:
-            weights += first
-            fallen += first * math.log(last / rent)
-        accounts.vintage[i] = [cost, first, rent if first > 0 else 0.0]
+        if age < SETTLING:
+            best = max(best, rent)
+        rent = max(rent, LEAST_RENT * best)
+        if lab.active and not lab.is_open and age >= SETTLING and best > 0:
+            weights += best
+            fallen += best * math.log((last if age > SETTLING else best) / rent)
+        accounts.vintage[i] = [cost, best, rent]
     total = max(weights, 1e-30)
     faded = [number * (1 - 1 / WATCHED) for number in accounts.rent_life]
     accounts.rent_life = [faded[0] + weights / total, faded[1] + fallen / total]
