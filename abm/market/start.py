@@ -340,10 +340,16 @@ def first_adopters(
     spread = p.value_spread * draws.normal("value", slots)
     slope = p.value_slope * difficulty
     value = p.task_value * jnp.exp(slope + spread + p.enterprise_value * enterprise)
-    value = jnp.where(consumer, p.consumer_value / p.subscriber_tokens * jnp.exp(slope + spread), value)
-    tasks = (
-        p.task_volume * jnp.exp(-p.volume_slope * spread) * mean_one("adopter_scale_sd", draws.normal("scale", slots))
+    size = mean_one("adopter_scale_sd", draws.normal("scale", slots))
+    tasks = p.task_volume * jnp.exp(-p.volume_slope * spread) * size
+    # Consumers are as many whatever a subscription is worth to them.
+    worth = (
+        p.consumer_value / p.subscriber_tokens * jnp.exp(p.consumer_spread / jnp.maximum(p.value_spread, 1e-9) * spread)
     )
+    value = jnp.where(consumer, worth, value)
+    tasks = jnp.where(consumer, p.consumers * p.subscriber_tokens / jnp.maximum(p.consumer_share, 1e-9) * size, tasks)
+    early = draws.uniform("early", slots) < value_of("early_share")
+    adopted = jnp.where(early, jnp.array(value_of("adopted"))[kind] / value_of("early_share"), 0.0)
     low, high = (jnp.array(value_of(f"compliance_{end}"))[kind] for end in ("least", "most"))
     own_fit = p.fit_spread * draws.normal("fit", slots, (labs.size,))
     if "fit" in given:
@@ -360,7 +366,7 @@ def first_adopters(
             "value": value,
             "tasks": tasks / n,
             "compliance_need": low + (high - low) * draws.uniform("compliance", slots),
-            "adopted": jnp.array(value_of("adopted"))[kind],
+            "adopted": adopted,
             "own_fit": own_fit,
             "fit": own_fit,
             "trust": jnp.broadcast_to(trust, (n, labs.size + 1)),
