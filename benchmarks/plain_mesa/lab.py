@@ -19,6 +19,7 @@ from benchmarks.plain_mesa.owner import Owner
 USUAL = 1.0  # departure of the reference model from the compute-optimal size, ln parameters
 OVERTRAINED = (1.5, 3.5)  # largest departures of flagships and of efficient models
 
+
 class Lesson(NamedTuple):
     """Potential teachers of a lab, the ceiling of learning, and the cost of an exchange."""
 
@@ -202,7 +203,9 @@ class Lab(Owner):
         from_own = not forced and own >= best
         forks = self.copied > own and self.copied >= self.distilled
         less = self.own_sizes()
-        lost = [p.overtraining_loss * (d**2 - usual**2) for d, usual in zip(less, (USUAL, p.tier_size_step), strict=True)]
+        lost = [
+            p.overtraining_loss * (d**2 - usual**2) for d, usual in zip(less, (USUAL, p.tier_size_step), strict=True)
+        ]
         if forced:
             flagship = top + events.release_gap[number] if events.release_gap[number] > -1e5 else best
         else:

@@ -23,6 +23,7 @@ from benchmarks.plain_mesa.lab import Lab
 CHEAPEST, DEAREST = 1.01, 200.0  # limits of a price, in unit costs
 SMALLEST_REVISION = 0.05  # nats
 
+
 class Seller(Lab):
     """A lab as a firm."""
 

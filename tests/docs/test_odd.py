@@ -21,17 +21,19 @@ FUNCTIONS = words("ln exp sqrt min max clip pos tanh sinh asinh logistic logit l
 INDICES = words("l t q v j i f r k o G P Q h n")
 SUMS = words("sum_i sum_j sum_jq sum_f sum_G sum_Q sum_q sum_r sum_t sum_v")
 EXPLAINED = words(
-    """open_closed_lag base_open frontier_1 frontier_serving input_claimed_cost input_release input_salience input_vigilance investment J L listed
-    opening serving_home top top_open was will_be X_0 Y"""
+    """open_closed_lag base_open frontier_1 frontier_serving input_claimed_cost input_release input_salience input_vigilance
+    investment J L listed opening serving_home top top_open was will_be X_0 Y
+    """
 )
 """Quantities in equations that are explained in the text around them."""
 PROSE = words(
     """a active all and are as assets at before below both bounds but China closed closing count day days each else elsewhere
-    enterprises entries flagships for from generations go greatest hear higher home in inf investors is it its lab labs later layers least
-    lies likewise list mean month months neighbours news none not number of offers on one oneself only open operators or other
-    others otherwise over owners peers plus prices products programmes purchases question record releases same sale six slot
-    slots somebody something stages States sum than that the their them then there those tier tiers times to together trust u unforced United US us vendors
-    where whose with without x z"""
+    enterprises entries flagships for from generations go greatest hear higher home in inf investors is it its lab
+    labs later layers least lies likewise list mean month months neighbours news none not number of offers on one
+    oneself only open operators or other others otherwise over owners peers plus prices products programmes purchases
+    question record releases same sale six slot slots somebody something stages States sum than that the their them
+    then there those tier tiers times to together trust u unforced United US us vendors where whose with without x z
+    """
 )
 
 

@@ -93,7 +93,9 @@ def test_the_cases_are_lively():
         ("entries", "exits", "detections", "suits_lost", "release_surprise", "released", "revision"), 0.0
     )
     seen |= dict.fromkeys(("incidents", "rent_life", "fees", "advertising", "hosts_margin", "free_tokens"), 0.0)
-    seen |= dict.fromkeys(("certified", "nash", "exchanges", "damages", "rescued", "dividends", "attentive", "claims"), 0.0)
+    seen |= dict.fromkeys(
+        ("certified", "nash", "exchanges", "damages", "rescued", "dividends", "attentive", "claims"), 0.0
+    )
     seen |= dict.fromkeys(("raised", "refused", "cancelled", "displaced", "smuggling", "waiting", "machines"), 0.0)
     inherited = idle = choked = 0.0
     for case in CASES.values():
