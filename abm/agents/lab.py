@@ -148,7 +148,8 @@ class Lab(Owner):
         """Release a tier once it improves by a threshold, or is old; the efficient tier is distilled from the flagship.
 
         Imitation makes a model better, not larger: a distilled one keeps the lab's size, and a copy has its parent's. A
-        release that a scenario imposes keeps size and run. A model of one's own is as large as pays (`conduct.best_overtraining`).
+        release that a scenario imposes keeps size and run. A model of one's own is as large as pays
+        (`conduct.best_overtraining`).
         """
         own, best = self.own_candidate(p), self.candidate(p)
         forked = (self.copied >= self.distilled) & (self.copied > own)
@@ -208,8 +209,8 @@ class Lab(Owner):
     def set_prices(self, p, pricing, reply):
         """Post the price that pays best at a release; afterwards change prices only where that earns more than the menu cost.
 
-        The menu cost is a share of the best monthly gross profit since the flagship's release. Under flexible pricing the price takes a damped step every month, under
-        Nash pricing the whole step.
+        The menu cost is a share of the best monthly gross profit since the flagship's release. Under flexible pricing the
+        price takes a damped step every month, under Nash pricing the whole step.
         """
         step = jnp.log(reply.price) - jnp.log(self.price)
         if pricing == "posted":
