@@ -55,7 +55,7 @@ from abm.market.measures import MEASURES
 
 run = abm.simulate(seed=1, {FEW})
 products = run.products()
-sales = (products["price"] * products["volume"]).groupby([products["month"], products["lab"]]).sum().unstack()
+sales = products["revenue"].groupby([products["month"], products["lab"]]).sum().unstack()
 np.testing.assert_allclose(run["top_lab_share"], sales.max(axis=1) / sales.sum(axis=1), rtol=1e-9)
 assert MEASURES["top_lab_share"].unit == "share"
 """,
