@@ -82,7 +82,7 @@ class Adopter(Agent):
         sold = self.on_sale(products)
         known = jnp.where(sold, self.usage, 0.0)
         habit = jnp.where(known.sum() > 0, p.habit_rate, 1.0)
-        shares = known + habit * (target - known)
+        shares = (1 - habit) * known + habit * target  # a sum of what is positive: shares of next to nothing stay exact
         shares = shares / jnp.maximum(shares.sum(), 1e-300)
         log_price = use.log_price_of_use(shares, jnp.log(products.price) - worth, p)
         spending, _ = self.wanted(p, log_price)

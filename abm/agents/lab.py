@@ -177,11 +177,11 @@ class Lab(Owner):
         self.source = jnp.where(out[0], source, self.source)
         untaught = news.forced | (self.untaught_candidate(p) >= best)
         self.untaught = jnp.where(out[0] & untaught, flagship, self.untaught)
-        self.hosted = jnp.where(self.age >= p.certified_delay, self.capability, self.hosted)
         self.capability = jnp.where(out, offer, self.capability)
         self.model_size = jnp.where(out, size, self.model_size)
         self.serving_efficiency = jnp.where(out, news.serving_efficiency, self.serving_efficiency)
         self.age = jnp.where(out, 0.0, self.age + 1)
+        self.hosted = jnp.where(self.age >= p.certified_delay, self.capability, self.hosted)
         self.released = out
         self.from_own_run = out[0] & (from_own | news.forced)
         new_run = out[0] & from_own

@@ -108,7 +108,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
         "rent_half_life": half_life(market.accounts.rent_life),
         "closed_profit": closed_profit,
         "closed_profit_per_training": closed_profit / jnp.maximum(training, 1e-9),
-        "closed_margin_share": earned @ closed / jnp.maximum(earned @ (closed | opened), 1e-12),
+        "closed_margin_share": ratio(earned @ closed, earned @ (closed | opened)),
         "open_token_share": by_lab @ opened / jnp.maximum(by_lab.sum(), 1e-12),
         "open_revenue_share": sales @ opened / jnp.maximum(sales.sum(), 1e-12),
         "open_developer_share": developers @ opened / jnp.maximum(developers.sum(), 1e-12),

@@ -337,13 +337,18 @@ def first_adopters(
     enterprise, consumer = kind == ENTERPRISE, kind == CONSUMER
     difficulty = p.difficulty_low + (p.difficulty_high - p.difficulty_low) * draws.uniform("difficulty", slots)
     difficulty = given.get("difficulty", difficulty)
-    spread = p.value_spread * draws.normal("value", slots)
+    valuation = draws.normal("value", slots)
+    spread = p.value_spread * valuation
     slope = p.value_slope * difficulty
     value = p.task_value * jnp.exp(slope + spread + p.enterprise_value * enterprise)
-    value = jnp.where(consumer, p.consumer_value / p.subscriber_tokens * jnp.exp(slope + spread), value)
-    tasks = (
-        p.task_volume * jnp.exp(-p.volume_slope * spread) * mean_one("adopter_scale_sd", draws.normal("scale", slots))
-    )
+    size = mean_one("adopter_scale_sd", draws.normal("scale", slots))
+    tasks = p.task_volume * jnp.exp(-p.volume_slope * spread) * size
+    # Consumers are as many whatever a subscription is worth to them.
+    worth = p.consumer_value / p.subscriber_tokens * jnp.exp(p.consumer_spread * valuation)
+    value = jnp.where(consumer, worth, value)
+    tasks = jnp.where(consumer, p.consumers * p.subscriber_tokens / jnp.maximum(p.consumer_share, 1e-9) * size, tasks)
+    early = draws.uniform("early", slots) < value_of("early_share")
+    adopted = jnp.where(early, jnp.array(value_of("adopted"))[kind] / value_of("early_share"), 0.0)
     low, high = (jnp.array(value_of(f"compliance_{end}"))[kind] for end in ("least", "most"))
     own_fit = p.fit_spread * draws.normal("fit", slots, (labs.size,))
     if "fit" in given:
@@ -360,7 +365,7 @@ def first_adopters(
             "value": value,
             "tasks": tasks / n,
             "compliance_need": low + (high - low) * draws.uniform("compliance", slots),
-            "adopted": jnp.array(value_of("adopted"))[kind],
+            "adopted": adopted,
             "own_fit": own_fit,
             "fit": own_fit,
             "trust": jnp.broadcast_to(trust, (n, labs.size + 1)),

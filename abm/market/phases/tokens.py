@@ -41,6 +41,14 @@ class Reply(NamedTuple):
     price_factor: Float[AnyArray, " L"]  # factor of a price war in the scenario
 
 
+class Steps(NamedTuple):
+    """Prices on their way to those that pay best (L, O)."""
+
+    price: Float[Array, "L O"]  # $ per M tokens
+    move: Float[Array, "L O"]  # nats, the last step in full
+    pace: Float[Array, "L O"]  # part of it that was taken
+
+
 class Demand(NamedTuple):
     """Segments' choice at given prices, from which that at other prices follows."""
 
@@ -122,8 +130,9 @@ def at_prices(
     sigma = now.p.substitution
     pull = seen.shares * jnp.exp(sigma * jnp.log(seen.price / price))
     own = pull.sum(-1)
-    if alone:
-        total = 1 - seen.shares.sum(-1) + own
+    if alone:  # rivals' shares are added up, since 1 less one's own is nothing but rounding where that is near 1
+        rivals = 1.0 - jnp.eye(own.shape[-1])
+        total = seen.shares.sum(-1) @ rivals + own
     else:
         total = jnp.broadcast_to(own.sum(-1, keepdims=True), own.shape)
     total = jnp.maximum(total, 1e-300)
@@ -143,27 +152,25 @@ def sold_at(
 def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Array, "L O"]:
     """Prices at which labs' first-order conditions hold: each alone against posted prices, or all together (Bertrand-Nash).
 
-    Steps are those of the labs' own rule, from the markups of last month's Nash prices.
+    Steps are those of the labs' own rule, from the markups of last month's Nash prices, each taken in part.
     """
     p, labs = now.p, market.labs
     hosts = hosts_of(market, now)
     steps = POSTED_STEPS if not nash else EXACT_STEPS if now.equations.pricing == "nash" else NASH_STEPS
 
-    State = tuple[Float[Array, "L O"], Float[Array, "L O"], Float[Array, "L O"]]
-
-    def step(state: State, _: Index) -> tuple[State, None]:
+    def step(state: Steps, _: Index) -> tuple[Steps, None]:
         price, before, pace = state
         shares, spent, elasticity = sold_at(market, now, seen, price, alone=not nash)
         weight = p.substitution + 1 - elasticity
         cross = jnp.einsum("jlr,jlq,jl->lrq", shares, spent, weight)
         wanted = labs.ask("asked_price", p, offer=Offer(price, spent.sum(0), cross, hosts))
-        full = jnp.log(wanted) - jnp.log(price)
-        part, pace = conduct.resilient_step(full, before, pace)
-        return (price * jnp.exp(part), full, pace), None
+        move = jnp.log(wanted) - jnp.log(price)
+        part, pace = conduct.resilient_step(move, before, pace)
+        return Steps(price * jnp.exp(part), move, pace), None
 
     start = labs.token_cost * jnp.exp(labs.nash_markup)
-    still = jnp.zeros_like(start)
-    return loop(step, (start, still, still + FIRST_PACE), jnp.arange(steps))[0][0]
+    begin = Steps(start, jnp.zeros_like(start), jnp.full_like(start, FIRST_PACE))
+    return loop(step, begin, jnp.arange(steps))[0].price
 
 
 def earnings(
