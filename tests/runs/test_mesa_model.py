@@ -283,7 +283,7 @@ def test_copies_continue_identically(model, copied):
 
 
 def test_branches_differ_only_after_the_branch(model):
-    same, faster = model.branch(), model.branch({"habit_rate": 0.9})
+    same, faster = model.branch(), model.branch({"adoption_imitation": 9.0})
     for branch in (model, same, faster):
         branch.run_for(2)
     frames_equal(model.frame(), same.frame())
@@ -291,7 +291,7 @@ def test_branches_differ_only_after_the_branch(model):
     changed = faster.frame().iloc[2] != model.frame().iloc[2]
     assert changed["token_volume"]
     assert not changed["frontier"], "research comes before the customers' choice"
-    assert model.setup.parameters.habit_rate != 0.9
+    assert model.setup.parameters.adoption_imitation != 9.0
     with pytest.raises(ValueError, match="habit_rat"):
         model.branch({"habit_rat": 0.9})
 
