@@ -175,7 +175,7 @@ def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Arr
         shares, spent, elasticity = sold_at(market, now, seen, price, alone=not nash)
         weight = p.substitution + 1 - elasticity
         cross = jnp.einsum("jlr,jlq,jl->lrq", shares, spent, weight)
-        wanted = labs.ask("wanted_price", p, offer=Offer(price, spent.sum(0), cross, hosts))
+        wanted = labs.ask("asked_price", p, offer=Offer(price, spent.sum(0), cross, hosts))
         move = jnp.log(wanted) - jnp.log(price)
         part, pace = conduct.resilient_step(move, before, pace)
         return Steps(price * jnp.exp(part), move, pace), None
