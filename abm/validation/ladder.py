@@ -27,6 +27,7 @@ SUBJECTS = (
     "nevo",
     "research",
     "size",
+    "token",
 )
 
 
