@@ -7,6 +7,8 @@ from abm.engine import Field
 from abm.mechanisms import conduct, enforcement, imitation, research, tokens
 
 METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
+SMALLEST_REVISION = 0.05
+"""Change of a list price that is made at all, nats."""
 NEVER = -50.0  # nats: below the capability of any lab
 
 
@@ -64,6 +66,7 @@ class Lab(Owner):
     token_cost = Field(10.0, "$ per M tokens", "unit cost", symbol="c_q", shape=("offer",))
     revision = Field(0.0, "", "log change of list price this month without a release", shape=("offer",))
     nash_markup = Field(1.0, "nats", "ln of price over cost at the month's Nash prices", shape=("offer",))
+    best_profit = Field(0.0, "$ M per month", "best monthly gross profit since the flagship's release")
     tier_value = Field(
         0.0, "$ M per month per nat", "derivative of own profit in the tier's capability", shape=("tier",)
     )
@@ -205,16 +208,17 @@ class Lab(Owner):
     def set_prices(self, p, pricing, reply):
         """Post the price that pays best at a release; afterwards change prices only where that earns more than the menu cost.
 
-        The menu cost is a share of gross profit. Under flexible pricing the price takes a damped step every month, under
+        The menu cost is a share of the best monthly gross profit since the flagship's release. Under flexible pricing the price takes a damped step every month, under
         Nash pricing the whole step.
         """
         step = jnp.log(reply.price) - jnp.log(self.price)
         if pricing == "posted":
-            pays = reply.gain > p.menu_cost * jnp.maximum(reply.earned, 0.0) + 1e-9
-            revised = jnp.where(pays, step, 0.0)
+            pays = reply.gain > p.menu_cost * self.best_profit
+            revised = jnp.where(pays & (jnp.abs(step) > SMALLEST_REVISION), step, 0.0)
         else:
             revised = step if pricing == "nash" else p.price_adjustment * step
         revised = revised + jnp.log(reply.price_factor)
+        self.best_profit = jnp.maximum(jnp.where(self.released[0], 0.0, self.best_profit), reply.earned)
         out = jnp.append(self.released, False)
         self.revision = jnp.where(out, 0.0, revised)
         self.price = jnp.where(out, reply.price, self.price * jnp.exp(revised))

@@ -21,6 +21,10 @@ class OpenLab(Lab):
             hosted,
         )
 
+    def set_prices(self, p, pricing, reply):
+        """Follow the hosts, whom no posted price binds."""
+        super().set_prices(p, "nash", reply)
+
     def choose_licence(self, p, frontier):
         """Open the licence the more, the further the lab is behind the closed frontier (openness as catch-up)."""
         behind = jnp.maximum(frontier - self.capability[0], 0.0)

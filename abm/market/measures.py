@@ -86,7 +86,11 @@ _PRICES = {
     "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending", (1e-15, 100)),
     "frontier_price": ("$ per M tokens", "list price of the most capable model", (0.1, 1e3)),
     "mean_price_paid": ("$ per M tokens", "average price paid", (1e-3, 100)),
-    "price_revisions": ("share of products", "list prices changed this month without a release", (0, 1)),
+    "price_revisions": (
+        "share of products",
+        "list prices of closed models changed this month without a release",
+        (0, 1),
+    ),
     **{
         f"price_at_k{k}": (
             "$ per M tokens",

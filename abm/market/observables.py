@@ -168,13 +168,14 @@ def prices(market: Market, now: Now) -> dict[str, Scalar]:
     on = jnp.broadcast_to(labs.active[:, None], (labs.size, TIERS)).reshape(-1)
     price, capability = labs.price[:, :TIERS].reshape(-1), labs.capability.reshape(-1)
     weight = adopters.spending / jnp.maximum(adopters.spending.sum(), 1e-12)
+    closed = (labs.active & ~is_open_lab(labs))[:, None]
     best = jnp.argmax(jnp.where(on, capability, -jnp.inf))
     out = {
         "price_index": jnp.exp((weight * jnp.log(adopters.price_index)).sum()),
         "frontier_price": price[best],
         "mean_price_paid": adopters.spending.sum() * 1e6 / jnp.maximum(adopters.tokens.sum(), 1e-9),
-        "price_revisions": jnp.where(labs.active[:, None], jnp.abs(labs.revision[:, :TIERS]) > 1e-9, False).sum()
-        / jnp.maximum(labs.active.sum() * TIERS, 1),
+        "price_revisions": jnp.where(closed, jnp.abs(labs.revision[:, :TIERS]) > 1e-9, False).sum()
+        / jnp.maximum(closed.sum() * TIERS, 1),
     }
     for level in LEVELS:
         cheapest = jnp.min(jnp.where(on & (capability >= level), price, jnp.inf))

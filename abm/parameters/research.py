@@ -83,10 +83,10 @@ class Research(BaseModel):
     vigilance_maximum: Number = quantity(5, 0, 100, "", "", "largest defence effort of a teacher")
     imitation_loss: Number = quantity(0.3, 0, 5, "", "nats", "lead a teacher loses to a student at full exposure")
     release_threshold: Number = quantity(
-        0.4, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "assumption"
+        0.3, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "assumption"
     )
     release_hazard: Number = quantity(
-        0.2, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND
+        0.4, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND
     )
     efficient_tier_threshold: Number = quantity(
         1.5, 0.1, 20, "", "", "improvement worth a release of the efficient tier, relative to the flagship's", BY_HAND

@@ -13,9 +13,10 @@ from abm.mechanisms import conduct, tokens
 from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
-POSTED_STEPS = 6
-NASH_STEPS = 4  # a month; prices start from last month's markups
-EXACT_STEPS = 60  # where Nash prices are what is charged
+POSTED_STEPS = 8
+NASH_STEPS = 8  # a month; prices start from last month's markups
+FIRST_PACE = 0.5
+EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 24  # months over which the life of rents is measured
 SSNIP = 0.1
 """A small but significant increase in price (Horizontal Merger Guidelines, 2010)."""
@@ -147,14 +148,21 @@ def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Arr
     hosts = hosts_of(market, now)
     steps = POSTED_STEPS if not nash else EXACT_STEPS if now.equations.pricing == "nash" else NASH_STEPS
 
-    def step(price: Float[Array, "L O"], _: Index) -> tuple[Float[Array, "L O"], None]:
+    State = tuple[Float[Array, "L O"], Float[Array, "L O"], Float[Array, "L O"]]
+
+    def step(state: State, _: Index) -> tuple[State, None]:
+        price, before, pace = state
         shares, spent, elasticity = sold_at(market, now, seen, price, alone=not nash)
         weight = p.substitution + 1 - elasticity
         cross = jnp.einsum("jlr,jlq,jl->lrq", shares, spent, weight)
-        return labs.ask("wanted_price", p, offer=Offer(price, spent.sum(0), cross, hosts)), None
+        wanted = labs.ask("wanted_price", p, offer=Offer(price, spent.sum(0), cross, hosts))
+        full = jnp.log(wanted) - jnp.log(price)
+        part, pace = conduct.resilient_step(full, before, pace)
+        return (price * jnp.exp(part), full, pace), None
 
     start = labs.token_cost * jnp.exp(labs.nash_markup)
-    return loop(step, start, jnp.arange(steps))[0]
+    still = jnp.zeros_like(start)
+    return loop(step, (start, still, still + FIRST_PACE), jnp.arange(steps))[0][0]
 
 
 def earnings(
