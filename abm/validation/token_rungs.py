@@ -222,47 +222,46 @@ def used(market: Market, users: dict[str, Any]) -> np.ndarray:
 
 
 def surplus_and_use() -> Iterator[Check]:
-    """dCS / dp = -x at any shares; CS = m v exp(-P / v), with P that of a CES consumer at chosen shares."""
+    """dCS / dp = -x at chosen shares, and at any proportions of what is used; CS of a CES consumer at chosen shares."""
     labs, users = mixed()
-    price = np.exp(np.linspace(0.3, 1.5, LABS))
-    fit, capability = labs["fit"], labs["capability"]
-    for words, habit in (("chosen shares", 1.0), ("shares held by habit", 0.3)):
-        p = values_of(dict(habit_rate=habit))
-        market = market_of(setup_of("posted"), p, labs, users)
-        some = np.random.default_rng(2).uniform(0.5, 1, (SEGMENTS, LABS * OFFERS))
-        market = market.replace(adopters=market.adopters.replace(usage=jnp.asarray(some / some.sum(1, keepdims=True))))
-        total, slope, tokens = surplus_at(market, p, price, habit)
+    here, price = labs["active"], np.exp(np.linspace(0.3, 1.5, LABS))
+    p = values_of({})
+    market = market_of(setup_of("posted"), p, labs, users)
+    some = jnp.asarray(np.random.default_rng(2).uniform(0.5, 1, (SEGMENTS, LABS * OFFERS)))
+    for words, held in (("chosen shares", None), ("any proportions of tokens", some)):
+        total, slope, tokens = surplus_at(market, p, price, held)
         sold = np.asarray(tokens).reshape(SEGMENTS, LABS, OFFERS).sum((0, 2))
-        here = labs["active"]
         yield check(
             f"{words}: users' surplus lost per $ on a lab's price over what they buy of it, lab that differs most",
             np.max(np.abs(-np.asarray(slope)[here] / sold[here] - 1)),
             0,
             absolute=1e-9,
         )
-        if habit == 1.0:
-            worth = np.exp(fit[:, :, None]) / (
-                1 + np.exp(-(capability[None] - users["difficulty"][:, None, None]) / float(p.usefulness_width))
-            )
+        if held is None:
+            sigma, value = float(p.substitution), users["value"]
+            harder = labs["capability"][None] - users["difficulty"][:, None, None]
+            worth = np.exp(labs["fit"][:, :, None]) / (1 + np.exp(-harder / float(p.usefulness_width)))
             ratio = np.where(here[None, :, None], worth / price[None, :, None], 0.0)
-            index = (ratio ** float(p.substitution)).sum((1, 2)) ** (-1 / float(p.substitution))
-            value = users["value"]
-            yield check(
-                f"{words}: users' surplus, as of a CES consumer", total, (value * np.exp(-index / value)).sum(), relative=1e-9
-            )
+            textbook = (ratio**sigma).sum((1, 2)) ** (-1 / sigma)
+            ces = (value * np.exp(-textbook / value)).sum()
+            yield check(f"{words}: users' surplus, as of a CES consumer", total, ces, relative=1e-9)
 
 
-def surplus_at(market: Market, p: Values, price: np.ndarray, habit: float) -> tuple[Any, Any, Any]:
-    """Users' surplus, its slope in the price of every lab, and tokens bought; under habit target shares stay as they are."""
+def surplus_at(market: Market, p: Values, price: np.ndarray, held: Any) -> tuple[Any, Any, Any]:
+    """Users' surplus, its slope in the price of every lab, and tokens bought, at the shares that users choose or that leave
+    tokens in proportion to `held` (J, q).
+    """
     products = products_of(market.labs, p)
     worth, certified, _ = market.adopters.ask("worth", p, products)
-    each = jnp.repeat(jnp.asarray(price), OFFERS)
-    held, _ = market.adopters.ask("choose", p, products._replace(price=each), worth=worth)
 
     def surplus(price: Any) -> tuple[Any, Any]:
         offers = products._replace(price=jnp.repeat(price, OFFERS))
-        target = market.adopters.ask("choose", p, offers, worth=worth)[0] if habit == 1.0 else held
-        after = market.adopters.do("buy", p, offers, worth=worth, certified=certified, target=target)
+        adopters, shares = market.adopters, market.adopters.ask("choose", p, offers, worth=worth)[0]
+        if held is not None:
+            spent = jnp.where(adopters.ask("on_sale", offers), held * offers.price, 0.0)
+            shares = spent / spent.sum(1, keepdims=True)
+            adopters = adopters.replace(usage=shares)
+        after = adopters.do("buy", p, offers, worth=worth, certified=certified, target=shares)
         return after.ask("surplus").sum(), after.tokens
 
     (total, tokens), slope = jax.jit(jax.value_and_grad(surplus, has_aux=True))(jnp.asarray(price))
