@@ -25,6 +25,7 @@ SUBJECTS = (
     "month",
     "network",
     "nevo",
+    "pricing",
     "research",
     "size",
     "token",

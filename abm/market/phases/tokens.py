@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from abm.engine import loop, mean_of_neighbours
@@ -16,6 +17,7 @@ from abm.support.shapes import AnyArray, Index, Scalar
 POSTED_STEPS = 8
 NASH_STEPS = 8  # a month; prices start from last month's markups
 FIRST_PACE = 0.5
+FACTORS = np.exp(np.linspace(-2.4, 2.4, 25))  # of its price, which a lab tries first
 EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 24  # months over which the life of rents is measured
 SSNIP = 0.1
@@ -122,7 +124,8 @@ def at_prices(
     pull = seen.shares * jnp.exp(sigma * jnp.log(seen.price / price))
     own = pull.sum(-1)
     if alone:
-        total = 1 - seen.shares.sum(-1) + own
+        rivals = jnp.matmul(seen.shares.sum(-1), 1 - jnp.eye(own.shape[1]), precision="highest")  # 1 - s loses small ones
+        total = rivals + own
     else:
         total = jnp.broadcast_to(own.sum(-1, keepdims=True), own.shape)
     total = jnp.maximum(total, 1e-300)
@@ -160,9 +163,29 @@ def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Arr
         part, pace = conduct.resilient_step(full, before, pace)
         return (price * jnp.exp(part), full, pace), None
 
-    start = labs.token_cost * jnp.exp(labs.nash_markup)
+    start = best_on_grid(market, now, seen, labs.token_cost * jnp.exp(labs.nash_markup), nash)
     still = jnp.zeros_like(start)
     return loop(step, (start, still, still + FIRST_PACE), jnp.arange(steps))[0][0]
+
+
+def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L O"], nash: bool) -> Float[Array, "L O"]:
+    """These prices times the factor that earns each lab most: where segments change hands, profit has several peaks.
+
+    One factor for both tiers, which share segments, and one for subscriptions; rivals charge posted prices, or these ones.
+    """
+    cost = market.labs.ask("net_cost", now.p)
+    if nash:
+        shares, log_index = at_prices(seen, price, now, alone=False)
+        seen = Demand(price, shares, log_index[:, 0])
+
+    def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "L O"]]:
+        _, spent, _ = sold_at(market, now, seen, factor * price, alone=True)
+        return None, (spent * (1 - cost / (factor * price))).sum(0)
+
+    earned = loop(tried, None, jnp.asarray(FACTORS))[1]
+    tiers = earned[:, :, :TIERS].sum(-1)
+    best = jnp.concatenate([jnp.repeat(tiers[:, :, None], TIERS, 2), earned[:, :, TIERS:]], 2).argmax(0)
+    return price * jnp.asarray(FACTORS)[best]
 
 
 def earnings(
