@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -37,9 +39,17 @@ HISTORY = 12  # months of past capability that are stored, the longest access de
 
 
 def first_market(
-    p: Values, seed: int | UInt32[AnyArray, " 2"], populations: Populations, networks: Networks, cast: Cast
+    p: Values,
+    seed: int | UInt32[AnyArray, " 2"],
+    populations: Populations,
+    networks: Networks,
+    cast: Cast,
+    segments: Mapping[str, Any] = MappingProxyType({}),
 ) -> Market:
-    """The market just before January 2023. `seed` and `p` may be traced; the other arguments determine shapes."""
+    """The market just before January 2023. `seed` and `p` may be traced; the other arguments determine shapes.
+
+    `segments` are columns of adopters that the user gave (`Populations.own_segments`).
+    """
     draws = Draws.from_seed(seed).at(1_000_003)  # a period beyond all months of a run
     labs = len(cast.labs)
     sizes = {
@@ -86,7 +96,7 @@ def first_market(
     market = Market(
         vendors=vendors,
         labs=lab_group,
-        adopters=first_adopters(p, draws, populations, sizes, lab_group),
+        adopters=first_adopters(p, draws, populations, sizes, lab_group, segments),
         investors=investors.replace(holdings=investors.wealth[:, None] * jnp.ones(sizes["asset"])),
         regulators=populations.group(
             "regulators",
@@ -315,23 +325,36 @@ def _lab_columns(kind: str, size: int) -> dict[str, Any]:
     return floats | whole | {"of_parent": each(f"{kind}_of_parent", size) > 0}
 
 
-def first_adopters(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group) -> Group:
+def first_adopters(
+    p: Values, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group, given: Mapping[str, Any]
+) -> Group:
     n = populations.adopters
     sizes = sizes | {"offer": labs.size * OFFERS, "lab": labs.size, "provider": labs.size + 1}
     slots = Population.create(Adopter, n, sizes=sizes)
     luck = draws.uniform("kind", slots)
     kind = jnp.where(luck < p.enterprise_share, ENTERPRISE, jnp.where(luck > 1 - p.consumer_share, CONSUMER, DEVELOPER))
+    kind = given.get("segment", kind)
     enterprise, consumer = kind == ENTERPRISE, kind == CONSUMER
     difficulty = p.difficulty_low + (p.difficulty_high - p.difficulty_low) * draws.uniform("difficulty", slots)
+    difficulty = given.get("difficulty", difficulty)
     spread = p.value_spread * draws.normal("value", slots)
     slope = p.value_slope * difficulty
     value = p.task_value * jnp.exp(slope + spread + p.enterprise_value * enterprise)
-    value = jnp.where(consumer, p.consumer_value / p.subscriber_tokens * jnp.exp(slope + spread), value)
-    tasks = (
-        p.task_volume * jnp.exp(-p.volume_slope * spread) * mean_one("adopter_scale_sd", draws.normal("scale", slots))
+    size = mean_one("adopter_scale_sd", draws.normal("scale", slots))
+    tasks = p.task_volume * jnp.exp(-p.volume_slope * spread) * size
+    # Consumers are as many whatever a subscription is worth to them.
+    worth = (
+        p.consumer_value / p.subscriber_tokens * jnp.exp(p.consumer_spread / jnp.maximum(p.value_spread, 1e-9) * spread)
     )
+    value = jnp.where(consumer, worth, value)
+    tasks = jnp.where(consumer, p.consumers * p.subscriber_tokens / jnp.maximum(p.consumer_share, 1e-9) * size, tasks)
+    early = draws.uniform("early", slots) < value_of("early_share")
+    adopted = jnp.where(early, jnp.array(value_of("adopted"))[kind] / value_of("early_share"), 0.0)
     low, high = (jnp.array(value_of(f"compliance_{end}"))[kind] for end in ("least", "most"))
     own_fit = p.fit_spread * draws.normal("fit", slots, (labs.size,))
+    if "fit" in given:
+        known = jnp.pad(given["fit"], ((0, 0), (0, labs.size - given["fit"].shape[1])), constant_values=jnp.nan)
+        own_fit = jnp.where(jnp.isnan(known), own_fit, known)
     trust = jnp.append(jnp.where(labs.is_kind(OpenLab), p.trust_in_open, p.trust_in_closed), p.trust_in_hosts)
     return populations.group(
         "adopters",
@@ -343,11 +366,12 @@ def first_adopters(p: Values, draws: Draws, populations: Populations, sizes: dic
             "value": value,
             "tasks": tasks / n,
             "compliance_need": low + (high - low) * draws.uniform("compliance", slots),
-            "adopted": jnp.array(value_of("adopted"))[kind],
+            "adopted": adopted,
             "own_fit": own_fit,
             "fit": own_fit,
             "trust": jnp.broadcast_to(trust, (n, labs.size + 1)),
-        },
+        }
+        | {name: column for name, column in given.items() if name != "fit"},
     )
 
 

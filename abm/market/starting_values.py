@@ -88,6 +88,7 @@ STARTING_VALUES: dict[str, Start] = {
     "adopter_homes": Start((0.4, 0.2, 0.2, 0.2), "share", "homes, by jurisdiction"),
     "adopter_scale_sd": Start(0.4, "sd of the logarithm", "size of a segment, of mean one"),
     "adopted": Start((0.018, 0.009, 0.018), "share", "developers, enterprises, consumers that use models"),
+    "early_share": Start(0.1, "share", "segments in which they are"),
     "compliance_least": Start((0.0, 0.3, 0.0), "share", "least need of a trusted provider, by kind of user"),
     "compliance_most": Start((0.1, 0.95, 0.2), "share", "largest need of one"),
     "investor_homes": Start((0.6, 0.1, 0.15, 0.15), "share", "homes, by jurisdiction"),

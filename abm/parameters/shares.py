@@ -134,9 +134,9 @@ class Shares(BaseModel):
     multiple_chips: Number = quantity(20, 0.1, 500, "", "years of sales", "value of a vendor")
     multiple_labs: Number = quantity(25, 0.1, 500, "", "years of sales", "value of a lab")
     multiple_layers: Number = quantity(20, 0.1, 500, "", "years of profit", "value of a listed layer")
-    lab_option_slope: Number = quantity(0.5, 0, 5, "", "per nat", "fall of that value behind the frontier", BY_HAND)
+    lab_option_slope: Number = quantity(1.0, 0, 5, "", "per nat", "fall of that value behind the frontier", BY_HAND)
     lab_option_multiple: Number = quantity(
-        30,
+        15,
         0,
         1e4,
         "",

@@ -50,6 +50,10 @@ class Tokens(BaseModel):
     consumer_value: Number = quantity(
         10, 0.01, 1e4, "", "$ per month", "mean value of a subscription to a consumer", BY_HAND
     )
+    consumer_spread: Number = quantity(
+        0.7, 0, 5, "", "log points", "standard deviation of that value over segments", BY_HAND
+    )
+    consumers: Number = quantity(4e9, 1, 1e11, "", "persons", "consumers in all", "people online")
     task_volume: Number = quantity(
         3e9,
         1,
@@ -65,7 +69,7 @@ class Tokens(BaseModel):
         0.02, 0, 1, "", "of a subscriber's tokens", "use of consumers who have adopted and do not subscribe", BY_HAND
     )
     fit_spread: Number = quantity(
-        0.6, 0, 5, "", "log points", "standard deviation of how well a lab's own models suit a segment", BY_HAND
+        0.5, 0, 5, "", "log points", "standard deviation of how well a lab's own models suit a segment", BY_HAND
     )
     fit_persistence: Number = quantity(0.9, 0, 1, "", "", "what is left of own fit after a release", BY_HAND)
     fit_inheritance: Number = quantity(
@@ -73,7 +77,7 @@ class Tokens(BaseModel):
     )
     trust_in_closed: Number = quantity(0.9, 0, 1, "", "", "trust in closed labs at the start", BY_HAND)
     trust_in_open: Number = quantity(0.25, 0, 1, "", "", "trust in open labs, also new ones, at the start", BY_HAND)
-    trust_in_hosts: Number = quantity(0.9, 0, 1, "", "", "trust in certified hosts at the start", BY_HAND)
+    trust_in_hosts: Number = quantity(0.85, 0, 1, "", "", "trust in certified hosts at the start", BY_HAND)
     trust_rate: Number = quantity(
         0.02, 0, 1, "", "per month", "trust gained with full use by oneself or all peers", BY_HAND
     )
@@ -87,11 +91,11 @@ class Tokens(BaseModel):
     certified_delay: Number = quantity(
         1, 0, 24, "", "months", "time until they offer a release", "9 and 49 days after R1"
     )
-    adoption_innovation: Number = quantity(0.03, 0, 5, "", "per year", "adoption by oneself", "Bass 1969")
-    adoption_imitation: Number = quantity(2.1, 0, 10, "", "per year", "adoption in answer to peers", "Bass 1969")
+    adoption_innovation: Number = quantity(0.005, 0, 5, "", "per year", "adoption by oneself", "Bass 1969")
+    adoption_imitation: Number = quantity(2.6, 0, 10, "", "per year", "adoption in answer to peers", "Bass 1969")
     habit_rate: Number = quantity(0.25, 0.01, 1, "rho_j", "per month", "adjustment of usage towards what is best")
     menu_cost: Number = quantity(
-        1.5, 0, 5, "", "share of best gross profit", "monthly gain that is worth a change of posted prices", BY_HAND
+        1.0, 0, 5, "", "share of best gross profit", "monthly gain that is worth a change of posted prices", BY_HAND
     )
     price_adjustment: Number = quantity(
         0.3, 0, 1, "", "per month", "adjustment towards the desired price when prices are flexible"

@@ -78,6 +78,12 @@ class Result:
         frame = pd.DataFrame(columns, index=index)
         return frame[frame["active"]].drop(columns="active").reset_index()
 
+    def vintages(self) -> pd.DataFrame:
+        """The life of every flagship: one row per release and month (`abm.runs.vintages.vintages_of`)."""
+        from abm.runs.vintages import vintages_of
+
+        return vintages_of(self.report.products, self["adoption"], self.setup.cast.labs)
+
     def market(self, month: int) -> Any:
         """The full state of the market at the end of a month, recomputed from the seed.
 
@@ -134,6 +140,24 @@ class Ensemble:
     def __getitem__(self, observable: str) -> np.ndarray:
         """Values (runs, months) of an observable, read-only."""
         return observable_of(self.out["observables"], observable)
+
+    def vintages(self) -> pd.DataFrame:
+        """The life of every flagship of every run, as `Result.vintages` with a column `seed`; needs ``products=True``."""
+        import pandas as pd
+
+        from abm.runs.vintages import vintages_of
+
+        if (products := self.out.get("products")) is None:
+            raise ValueError("vintages() needs the products of the runs: call ensemble(..., products=True)")
+        labs = self.setup.cast.labs
+        tables = [
+            vintages_of(type(products)(*(np.asarray(field)[i] for field in products)), self["adoption"][i], labs)
+            for i in range(len(self.seeds))
+        ]
+        parts = zip(self.seeds, tables, strict=True)
+        return pd.concat(
+            [table.assign(seed=pd.Series([seed] * len(table))) for seed, table in parts], ignore_index=True
+        )
 
     @property
     def names(self) -> list[str]:

@@ -35,6 +35,8 @@ class Setup:
     cast: Cast
     timeline: dict[str, np.ndarray]
     networks: Networks
+    segments: dict[str, Any]
+    """Columns of adopters that the user gave."""
     equations: Equations = Equations()
     given: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Parameters given by the user, without those of the scenario."""
@@ -71,8 +73,8 @@ class Setup:
         timeline = scenario.timeline(months, cast).arrays()
         equations = Equations(pricing, short_sales=resolved.short_sale_constraint < 0.5)
         with floats_of(64):
-            networks = populations.networks()
-        return cls(resolved, scenario, populations, months, cast, timeline, networks, equations, given)
+            networks, segments = populations.networks(), populations.own_segments()
+        return cls(resolved, scenario, populations, months, cast, timeline, networks, segments, equations, given)
 
     def under(
         self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: str | Scenario | None = None
@@ -148,7 +150,12 @@ class ProgramKey:
         kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in CLASS_OF_ROLE)
         code = identity_of_code(kind for _, counts in kinds for kind, _ in counts)
         rules: Any = UnknownRules(setup, code.digest) if code.unknown else code.digest
-        return cls(setup.populations, setup.cast, setup.equations, (kinds, setup.cast, setup.equations, rules))
+        return cls(
+            setup.populations,
+            setup.cast,
+            setup.equations,
+            (kinds, setup.cast, setup.equations, rules, tuple(setup.segments)),
+        )
 
     @property
     def rules(self) -> Any:

@@ -20,6 +20,7 @@ FIRST_PACE = 0.5
 FACTORS = np.exp(np.linspace(-2.4, 2.4, 25))  # of its price, which a lab tries first
 EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 24  # months over which the life of rents is measured
+SETTLING = 3  # months after a release in which customers settle
 SSNIP = 0.1
 """A small but significant increase in price (Horizontal Merger Guidelines, 2010)."""
 
@@ -230,24 +231,26 @@ def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Ar
 def watch_rents(market: Market, sold: Sales) -> Accounts:
     """How fast the rents of closed flagships fall: rent per use of adopters, at the unit cost of the release.
 
-    A rent is watched from the month of a release to the next one of the lab; a rent of less than a hundredth counts as that.
+    A rent is compared with the best of its first months, while customers settle, until the lab's next release; less than a
+    hundredth of that counts as a hundredth.
     """
     labs, adopters, accounts = market.labs, market.adopters, market.accounts
-    new = labs.released[:, 0]
-    cost = jnp.where(new, labs.token_cost[:, 0], accounts.vintage[:, 0])
+    age = labs.age[:, 0]
+    cost = jnp.where(age < 1, labs.token_cost[:, 0], accounts.vintage[:, 0])
     spent, tokens = (rows[:, 0] + rows[:, SUBSCRIPTION_OFFER] for rows in (sold.spent, sold.tokens))
     reach = (adopters.adopted * adopters.tasks * adopters.value).sum()
     rent = (spent - cost * tokens * 1e-6) / jnp.maximum(reach, 1e-30)
-    at_release = jnp.where(new, rent, accounts.vintage[:, 1])
-    rent = jnp.maximum(rent, 0.01 * at_release)
-    watched = labs.active & ~is_open_lab(labs) & ~new & (at_release > 0) & (accounts.vintage[:, 2] > 0)
-    before = jnp.where(watched, accounts.vintage[:, 2], 1.0)
-    weight = jnp.where(watched, at_release, 0.0)
+    first = jnp.where(age < 1, 0.0, accounts.vintage[:, 1])
+    first = jnp.where(age < SETTLING, jnp.maximum(first, rent), first)
+    watched = labs.active & ~is_open_lab(labs) & (age >= SETTLING) & (first > 0)
+    before = jnp.where(age > SETTLING, accounts.vintage[:, 2], first)
+    rent = jnp.maximum(rent, 0.01 * first)
+    weight = jnp.where(watched, first, 0.0)
     weight = weight / jnp.maximum(weight.sum(), 1e-30)
-    fell = (weight * (jnp.log(before) - jnp.log(jnp.where(watched, rent, 1.0)))).sum()
-    now = jnp.stack([weight.sum(), fell])
-    vintage = jnp.stack([cost, at_release, jnp.where(at_release > 0, rent, 0.0)], axis=-1)
-    return accounts.replace(vintage=vintage, rent_life=accounts.rent_life * (1 - 1 / MEMORY) + now)
+    fell = jnp.where(watched, jnp.log(jnp.where(watched, before, 1.0)) - jnp.log(jnp.where(watched, rent, 1.0)), 0.0)
+    seen = jnp.stack([weight.sum(), (weight * fell).sum()])
+    vintage = jnp.stack([cost, first, rent], axis=-1)
+    return accounts.replace(vintage=vintage, rent_life=accounts.rent_life * (1 - 1 / MEMORY) + seen)
 
 
 def slope_at_customers(market: Market, slope: Float[Array, "J q"]) -> Float[Array, "L T"]:
