@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from abm.agents.adopter import CONSUMER
 from abm.engine import loop, mean_of_neighbours
 from abm.market.phases.common import Products, Sales, by_offer, is_open_lab, products_of, sales_of
 from abm.market.phases.research import workplace_of
@@ -17,7 +18,7 @@ from abm.support.shapes import AnyArray, Index, Scalar
 POSTED_STEPS = 8
 NASH_STEPS = 8  # a month; prices start from last month's markups
 FIRST_PACE = 0.5
-FACTORS = np.exp(np.linspace(-2.4, 2.4, 25))  # of its price, which a lab tries first
+FACTORS = np.exp(np.linspace(-2.4, 2.4, 17))  # of its price, which a lab tries first
 EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 24  # months over which the life of rents is measured
 SETTLING = 3  # months after a release in which customers settle
@@ -125,8 +126,7 @@ def at_prices(
     pull = seen.shares * jnp.exp(sigma * jnp.log(seen.price / price))
     own = pull.sum(-1)
     if alone:
-        rivals = jnp.matmul(seen.shares.sum(-1), 1 - jnp.eye(own.shape[1]), precision="highest")  # 1 - s loses small ones
-        total = rivals + own
+        total = of_rivals(seen.shares.sum(-1)) + own
     else:
         total = jnp.broadcast_to(own.sum(-1, keepdims=True), own.shape)
     total = jnp.maximum(total, 1e-300)
@@ -174,19 +174,30 @@ def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L 
 
     One factor for both tiers, which share segments, and one for subscriptions; rivals charge posted prices, or these ones.
     """
-    cost = market.labs.ask("net_cost", now.p)
-    if nash:
-        shares, log_index = at_prices(seen, price, now, alone=False)
-        seen = Demand(price, shares, log_index[:, 0])
+    p, labs, adopters = now.p, market.labs, market.adopters
+    shares, log_index = at_prices(seen, price, now, alone=not nash)
+    rivals = of_rivals(shares.sum(-1) if nash else seen.shares.sum(-1))
+    own = shares.sum(-1)
+    if not nash:  # in the same unit as own shares: total pull at these prices, by lab
+        rivals = rivals * jnp.exp(p.substitution * (log_index - seen.log_index[:, None]))
+    cost = (shares * (labs.ask("net_cost", p) / price)).sum(-1) / jnp.where(own > 0, own, 1.0)  # of price, of what sells
+    subscribes = (adopters.segment == CONSUMER) * 1.0
 
-    def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "L O"]]:
-        _, spent, _ = sold_at(market, now, seen, factor * price, alone=True)
-        return None, (spent * (1 - cost / (factor * price))).sum(0)
+    def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "L group"]]:
+        pull = own * factor**-p.substitution
+        total = jnp.maximum(rivals + pull, 1e-300)
+        spending, _ = adopters.ask("wanted", p, log_price=log_index - jnp.log(total) / p.substitution)
+        earned = spending * pull / total * (1 - cost / factor)
+        return None, jnp.stack([(1 - subscribes) @ earned, subscribes @ earned], axis=-1)
 
-    earned = loop(tried, None, jnp.asarray(FACTORS))[1]
-    tiers = earned[:, :, :TIERS].sum(-1)
-    best = jnp.concatenate([jnp.repeat(tiers[:, :, None], TIERS, 2), earned[:, :, TIERS:]], 2).argmax(0)
-    return price * jnp.asarray(FACTORS)[best]
+    best = loop(tried, None, jnp.asarray(FACTORS))[1].argmax(0)
+    factor = jnp.asarray(FACTORS)[best]
+    return price * jnp.concatenate([jnp.repeat(factor[:, :1], TIERS, axis=1), factor[:, 1:]], axis=1)
+
+
+def of_rivals(shares: Float[Array, "J L"]) -> Float[Array, "J L"]:
+    """What goes to all other labs: summed, since one less a share loses what is small, but decides where prices can rise to."""
+    return jnp.matmul(shares, 1 - jnp.eye(shares.shape[1]), precision="highest")
 
 
 def earnings(
