@@ -48,7 +48,7 @@ def users(p: Values) -> Iterator[Check]:
     adopters = Population.create(Adopter, 1, sizes=sizes, value=value, tasks=tasks, adopted=1.0)
     worth, price = np.repeat(np.exp(QUALITY), OFFERS), np.repeat(PRICE, OFFERS)
     sold = np.arange(labs * OFFERS) % OFFERS == 0  # flagships alone
-    zeros = np.zeros(labs * OFFERS)
+    zeros = jnp.zeros(labs * OFFERS)
     offers = Products(zeros, zeros, jnp.asarray(price), zeros > 0, jnp.asarray(sold))
     log_worth, nobody = jnp.log(jnp.asarray(worth))[None], jnp.zeros((1, labs * OFFERS), bool)
 
@@ -124,9 +124,9 @@ def sellers(p: Values) -> Iterator[Check]:
     @jax.jit
     def margins(spent: Any, cross: Any) -> Any:
         never = jnp.zeros(1)  # a subscription that nobody buys
-        return jax.vmap(
-            lambda a, b: conduct.best_margins(jnp.append(a, never), jnp.pad(b, ((0, 1), (0, 1))), p)[:2]
-        )(spent, cross)
+        return jax.vmap(lambda a, b: conduct.best_margins(jnp.append(a, never), jnp.pad(b, ((0, 1), (0, 1))), p)[:2])(
+            spent, cross
+        )
 
     price = 1.3 * cost
     for _ in range(800):
@@ -134,7 +134,7 @@ def sellers(p: Values) -> Iterator[Check]:
         spent = share * spending[:, None, None]
         cross = np.einsum("jlr,jlq,j->lrq", share, spent, sigma + 1 - elasticity)
         wanted = np.asarray(conduct.step_towards(price, cost, margins(spent.sum(0), cross)))
-        price = price ** 0.7 * wanted**0.3
+        price = price**0.7 * wanted**0.3
     for lab in range(3):
 
         def loss(own: np.ndarray, lab: int = lab) -> float:

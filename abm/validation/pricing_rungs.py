@@ -113,7 +113,10 @@ def best_found(profit: Callable[[Any], Any], price: Any) -> float:
     fees = best * np.exp(np.stack([np.zeros_like(STEPS), np.zeros_like(STEPS), STEPS], 1))
     best = fees[int(np.argmax(profit(fees)))]
     search = minimize(
-        lambda x: -float(profit(best[None] * np.exp(x)[None])[0]), np.zeros(3), method="Nelder-Mead", options=dict(xatol=1e-6)
+        lambda x: -float(profit(best[None] * np.exp(x)[None])[0]),
+        np.zeros(3),
+        method="Nelder-Mead",
+        options=dict(xatol=1e-6),
     )
     return float(-search.fun)
 
@@ -133,7 +136,9 @@ def replies() -> Iterator[Check]:
             profit = profit_of(now, now.market.labs.price, lab)
             mine = float(profit(now.reply[lab][None])[0])
             missed.append(best_found(profit, now.market.labs.price[lab]) / mine - 1)
-        yield below(f"month {month}: what a lab could earn more than at the price that it would post, %", 100 * max(missed), 1)
+        yield below(
+            f"month {month}: what a lab could earn more than at the price that it would post, %", 100 * max(missed), 1
+        )
 
 
 def nash_prices() -> Iterator[Check]:
@@ -156,7 +161,9 @@ def nash_prices() -> Iterator[Check]:
             profit = profit_of(now, now.nash, lab)
             mine = float(profit(now.nash[lab][None])[0])
             gained, earned = gained + best_found(profit, now.nash[lab]) - mine, earned + mine
-        yield reported(f"month {month}: what labs would earn more, each leaving Nash prices alone, %", 100 * gained / earned, 0)
+        yield reported(
+            f"month {month}: what labs would earn more, each leaving Nash prices alone, %", 100 * gained / earned, 0
+        )
 
 
 def lerner(sales_and_profit: Any, labs: Any) -> float:

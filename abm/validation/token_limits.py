@@ -86,7 +86,9 @@ def traded(labs: dict[str, Any], users: dict[str, Any], pricing: str = "nash", *
 def bought(labs: dict[str, Any], users: dict[str, Any], price: Any = 3.0, **parameters: Any) -> Market:
     """The market after one month in which users buy at given prices, $ per M tokens, (L,) or (L, O)."""
     setup, _, buy = program("posted")
-    prices = np.broadcast_to(np.reshape(np.asarray(price, float), (-1, 1)) if np.ndim(price) == 1 else price, (LABS, OFFERS))
+    prices = np.broadcast_to(
+        np.reshape(np.asarray(price, float), (-1, 1)) if np.ndim(price) == 1 else price, (LABS, OFFERS)
+    )
     return buy(values_of(parameters), blank(setup), labs, users, prices)
 
 

@@ -63,9 +63,13 @@ def monopoly() -> Iterator[Check]:
     """Values exponential with mean v: use falls by one part in v per $, so P - C = v."""
     for value in (0.5, 5.0, 50.0):
         market = traded(labs_of([0]), users_of(value))
-        yield check(f"monopoly: price less cost, value of tasks {value:g}", paid_over_cost(market), value, relative=1e-6)
+        yield check(
+            f"monopoly: price less cost, value of tasks {value:g}", paid_over_cost(market), value, relative=1e-6
+        )
     hard = traded(labs_of([0]), users_of(5.0, difficulty=20.5))
-    yield check("monopoly, tasks of which a third work: price of use less its cost", paid_over_cost(hard), 5, relative=1e-6)
+    yield check(
+        "monopoly, tasks of which a third work: price of use less its cost", paid_over_cost(hard), 5, relative=1e-6
+    )
     labs = labs_of([0]) | {"monetisation": np.full(LABS, SUBSCRIPTION)}
     subscribed = traded(labs, users_of(5.0, segment=CONSUMER))
     yield check("monopoly: fee of a subscription per token less cost", paid_over_cost(subscribed, 2), 5, relative=1e-6)
@@ -111,13 +115,16 @@ def best_price(better: float, value: float, sigma: float) -> float:
 
 
 def faithful_copies() -> Iterator[Check]:
-    """Two equal sellers share a segment at most; one of them at cost leaves the other an elasticity of (sigma + 1) / 2 or more."""
+    """Two equal sellers share a segment at most; one at cost leaves the other an elasticity of (sigma + 1) / 2 or more."""
     luck = np.random.default_rng(0)
     fit = 0.6 * luck.normal(size=(SEGMENTS, CLOSED))
     capability, cost = np.linspace(8, 12, CLOSED), np.exp(luck.normal(size=CLOSED))
     users = users_of(5 * np.exp(1.5 * luck.normal(size=SEGMENTS)), difficulty=luck.uniform(-2, 12, SEGMENTS))
     labs: dict[str, Any] = dict(
-        fit=np.tile(fit, 2), cost=np.tile(cost, 2), capability=np.tile(capability, 2), efficient=np.tile(capability - 1, 2)
+        fit=np.tile(fit, 2),
+        cost=np.tile(cost, 2),
+        capability=np.tile(capability, 2),
+        efficient=np.tile(capability - 1, 2),
     )
     for sigma in SUBSTITUTIONS:
         alone = closed_lerner(traded(labs_of(range(CLOSED), **labs), users, substitution=sigma))

@@ -180,7 +180,9 @@ def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L 
     own = shares.sum(-1)
     if not nash:  # in the same unit as own shares: total pull at these prices, by lab
         rivals = rivals * jnp.exp(p.substitution * (log_index - seen.log_index[:, None]))
-    cost = (shares * (labs.ask("net_cost", p) / price)).sum(-1) / jnp.where(own > 0, own, 1.0)  # of price, of what sells
+    cost = (shares * (labs.ask("net_cost", p) / price)).sum(-1) / jnp.where(
+        own > 0, own, 1.0
+    )  # of price, of what sells
     subscribes = (adopters.segment == CONSUMER) * 1.0
 
     def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "L group"]]:
