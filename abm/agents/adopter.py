@@ -10,7 +10,7 @@ DEVELOPER, ENTERPRISE, CONSUMER = range(3)
 
 
 class Adopter(Agent):
-    """A segment of users with tasks of one difficulty: buys tokens where they do the most for their price, and learns whom to trust."""
+    """A segment of users with tasks of one difficulty: buys tokens that do the most for their price, and learns whom to trust."""
 
     stream = "adopter"
     home = Field(0, "", "home jurisdiction", dtype=int)
@@ -35,7 +35,7 @@ class Adopter(Agent):
     spending = Field(0.0, "$ M per month", "spending on tokens")
 
     def worth(self, p, products):
-        """ln of what a token of each offer is worth to it, whether it takes it from a certified host, and its slope in capability.
+        """ln of what a token of each offer is worth to it, whether it comes from a certified host, and its slope in capability.
 
         An open model has two offers, of its lab and of certified hosts under their own trust at a higher price; the segment
         takes the better one. Worth of the latter is net of the higher price.
@@ -82,7 +82,7 @@ class Adopter(Agent):
         sold = self.on_sale(products)
         known = jnp.where(sold, self.usage, 0.0)
         habit = jnp.where(known.sum() > 0, p.habit_rate, 1.0)
-        shares = known + habit * (target - known)
+        shares = (1 - habit) * known + habit * target  # a sum of what is positive: shares of next to nothing stay exact
         shares = shares / jnp.maximum(shares.sum(), 1e-300)
         log_price = use.log_price_of_use(shares, jnp.log(products.price) - worth, p)
         spending, _ = self.wanted(p, log_price)

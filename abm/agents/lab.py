@@ -148,7 +148,8 @@ class Lab(Owner):
         """Release a tier once it improves by a threshold, or is old; the efficient tier is distilled from the flagship.
 
         Imitation makes a model better, not larger: a distilled one keeps the lab's size, and a copy has its parent's. A
-        release that a scenario imposes keeps size and run. A model of one's own is as large as pays (`conduct.best_overtraining`).
+        release that a scenario imposes keeps size and run. A model of one's own is as large as pays
+        (`conduct.best_overtraining`).
         """
         own, best = self.own_candidate(p), self.candidate(p)
         forked = (self.copied >= self.distilled) & (self.copied > own)
@@ -176,11 +177,11 @@ class Lab(Owner):
         self.source = jnp.where(out[0], source, self.source)
         untaught = news.forced | (self.untaught_candidate(p) >= best)
         self.untaught = jnp.where(out[0] & untaught, flagship, self.untaught)
-        self.hosted = jnp.where(self.age >= p.certified_delay, self.capability, self.hosted)
         self.capability = jnp.where(out, offer, self.capability)
         self.model_size = jnp.where(out, size, self.model_size)
         self.serving_efficiency = jnp.where(out, news.serving_efficiency, self.serving_efficiency)
         self.age = jnp.where(out, 0.0, self.age + 1)
+        self.hosted = jnp.where(self.age >= p.certified_delay, self.capability, self.hosted)
         self.released = out
         self.from_own_run = out[0] & (from_own | news.forced)
         new_run = out[0] & from_own
@@ -208,8 +209,8 @@ class Lab(Owner):
     def set_prices(self, p, pricing, reply):
         """Post the price that pays best at a release; afterwards change prices only where that earns more than the menu cost.
 
-        The menu cost is a share of the best monthly gross profit since the flagship's release. Under flexible pricing the price takes a damped step every month, under
-        Nash pricing the whole step.
+        The menu cost is a share of the best monthly gross profit since the flagship's release. Under flexible pricing the
+        price takes a damped step every month, under Nash pricing the whole step.
         """
         step = jnp.log(reply.price) - jnp.log(self.price)
         if pricing == "posted":

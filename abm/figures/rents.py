@@ -61,7 +61,10 @@ def rent_life(worlds: Mapping[Any, Ensemble], axes: Any = None, first: int = 12)
     figure, panels = style.canvas(axes, 1, 1, (style.ONE_COLUMN, 2.6))
     ax = panels[0]
     for number, (label, rows) in enumerate(table.groupby("world", sort=False)):
-        look = {"color": COLOURS[number % len(COLOURS)], "linestyle": style.LINES[number % len(style.LINES)]}
+        look: dict[str, Any] = {
+            "color": COLOURS[number % len(COLOURS)],
+            "linestyle": style.LINES[number % len(style.LINES)],
+        }
         ax.plot(rows["age"], rows["rent_left"], label=style.literal(label), **look)
         ax.fill_between(rows["age"], rows["low"], rows["high"], color=look["color"], alpha=0.15, linewidth=0)
     ax.set_xlabel("months since release")

@@ -65,6 +65,7 @@ _PRICING_POWER = {
         "share",
         "closed labs' share of the margin of token sales over the cost of serving",
         (0, 1),
+        True,
     ),
     "open_token_share": ("share", "open models' share of tokens", (0, 1)),
     "open_revenue_share": ("share", "open models' share of spending on tokens", (0, 1)),

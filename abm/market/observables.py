@@ -12,7 +12,8 @@ from abm.market.phases.accounts import consumer_surplus, lag_of_open, outlook_of
 from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, sales_of
 from abm.market.phases.machines import of_owners, split_by_role
 from abm.market.phases.rent import utilisation
-from abm.market.state import Flows, Market, Now
+from abm.market.residuals import residuals
+from abm.market.state import Market, Now
 from abm.mechanisms import beliefs, investment, machines, welfare
 from abm.support.axes import JURISDICTIONS, OPERATORS, QUESTIONS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Scalar
@@ -88,6 +89,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     basket = market.accounts.basket
     closed_profit = jnp.where(closed, labs.profit, 0.0).sum()
     variable = sales - (tokens * labs.token_cost).sum(-1) * 1e-6
+    earned = jnp.maximum(variable, 0.0)  # a share of losses is none
     developers = (adopters.tokens * (adopters.segment == DEVELOPER)[:, None]).sum(0).reshape(labs.size, -1).sum(-1)
     training = jnp.where(closed, labs.training_bill, 0.0).sum()
     premium, coverage = hedonic_premium(market)
@@ -106,7 +108,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
         "rent_half_life": half_life(market.accounts.rent_life),
         "closed_profit": closed_profit,
         "closed_profit_per_training": closed_profit / jnp.maximum(training, 1e-9),
-        "closed_margin_share": (variable * closed).sum() / jnp.maximum((variable * (closed | opened)).sum(), 1e-12),
+        "closed_margin_share": ratio(earned @ closed, earned @ (closed | opened)),
         "open_token_share": by_lab @ opened / jnp.maximum(by_lab.sum(), 1e-12),
         "open_revenue_share": sales @ opened / jnp.maximum(sales.sum(), 1e-12),
         "open_developer_share": developers @ opened / jnp.maximum(developers.sum(), 1e-12),
@@ -215,7 +217,7 @@ def chips_and_compute(market: Market, now: Now) -> dict[str, Scalar]:
     margin = 1 - vendors.unit_cost / vendors.chip_price
     chips = (margin * vendors.revenue).sum()
     sold = sales_of(market)
-    tokens = sold.spent.sum() - (sold.tokens * labs.token_cost).sum() * 1e-6
+    tokens = jnp.maximum(sold.spent.sum() - (sold.tokens * labs.token_cost).sum() * 1e-6, 0.0)
     bought = of_owners(market, "bought")[:, 0]
     home = of_owners(market, "home")
     return {
@@ -365,47 +367,3 @@ def surpluses(market: Market, now: Now) -> dict[str, Scalar]:
         makers = jnp.where(market.vendors.home == i, chip_profit, 0.0).sum()
         out[f"welfare_{name}"] = users + firms + makers
     return out
-
-
-def residuals(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
-    """Accounting identities: change of every stock minus its flows, relative to the flows; zero up to rounding."""
-    f = market.flows
-    labs_in = f.tokens - _hosted(f) + f.fees + f.advertising + f.rent_own + f.tuition + f.damages
-    labs_in = labs_in + f.funding + f.rescued + f.entry
-    labs_out = f.rent_labs + f.rent_training + f.wages + f.energy_labs + f.compliance + f.tuition + f.damages
-    labs_out = labs_out + f.chips_labs + f.places_labs
-    labs = market.labs.cash.sum() - before.labs.cash.sum() - (labs_in - labs_out)
-    vendors_in = f.chips_labs + f.chips_platforms + f.chips_programmes - f.smuggling - f.chip_costs
-    paid = now.p.payout_ratio * jnp.maximum(market.vendors.profit, 0.0).sum()
-    vendors = market.vendors.cash.sum() - before.vendors.cash.sum() - (vendors_in - paid)
-    layers_in = f.energy_labs + f.energy_platforms + f.energy_programmes + f.applications
-    layers_in = layers_in + f.rent_labs + f.rent_training + f.rent_hosts + f.rent_work - f.rent_own - f.rent_programmes
-    layers_in = layers_in + market.infrastructure.other_income.sum()
-    layers_out = f.energy_platforms + f.chips_platforms + f.places_platforms + f.dividends - paid
-    layers = market.infrastructure.cash.sum() - before.infrastructure.cash.sum() - (layers_in - layers_out)
-    owners = (
-        market.investors.money.sum()
-        + market.exchange.dealer_cash
-        - before.investors.money.sum()
-        - before.exchange.dealer_cash
-    )
-    owners = owners - (f.dividends - f.funding)
-    stocks = (market.labs.cash, market.infrastructure.cash, market.investors.money)
-    held = sum((jnp.abs(stock).sum() for stock in stocks), jnp.abs(market.exchange.dealer_cash))
-    scale = jnp.maximum(
-        labs_in + vendors_in + layers_in, 1.0 + 1e-6 * held
-    )  # large stocks bring rounding errors of their own
-
-    change = _machines(market) - _machines(before) - (market.accounts.deliveries - market.accounts.retired)
-    return {
-        "money_residual": jnp.max(jnp.abs(jnp.stack([labs, vendors, layers, owners]))) / scale,
-        "compute_residual": jnp.abs(change) / jnp.maximum(_machines(market), 1.0),
-    }
-
-
-def _hosted(flows: Flows) -> Scalar:
-    return flows.rent_hosts + flows.hosts_margin
-
-
-def _machines(market: Market) -> Scalar:
-    return of_owners(market, "machines").sum() + of_owners(market, "waiting").sum()

@@ -337,15 +337,14 @@ def first_adopters(
     enterprise, consumer = kind == ENTERPRISE, kind == CONSUMER
     difficulty = p.difficulty_low + (p.difficulty_high - p.difficulty_low) * draws.uniform("difficulty", slots)
     difficulty = given.get("difficulty", difficulty)
-    spread = p.value_spread * draws.normal("value", slots)
+    valuation = draws.normal("value", slots)
+    spread = p.value_spread * valuation
     slope = p.value_slope * difficulty
     value = p.task_value * jnp.exp(slope + spread + p.enterprise_value * enterprise)
     size = mean_one("adopter_scale_sd", draws.normal("scale", slots))
     tasks = p.task_volume * jnp.exp(-p.volume_slope * spread) * size
     # Consumers are as many whatever a subscription is worth to them.
-    worth = (
-        p.consumer_value / p.subscriber_tokens * jnp.exp(p.consumer_spread / jnp.maximum(p.value_spread, 1e-9) * spread)
-    )
+    worth = p.consumer_value / p.subscriber_tokens * jnp.exp(p.consumer_spread * valuation)
     value = jnp.where(consumer, worth, value)
     tasks = jnp.where(consumer, p.consumers * p.subscriber_tokens / jnp.maximum(p.consumer_share, 1e-9) * size, tasks)
     early = draws.uniform("early", slots) < value_of("early_share")

@@ -16,11 +16,6 @@ def compute_per_token(size: Numbers, saved: Numbers, p: Values) -> Floats:
     return 1e-6 * p.token_cost_start * jnp.exp(size - saved) / p.rental_price_start
 
 
-def markup_factor(elasticity: Numbers) -> Numbers:
-    """Ratio of price to cost, e/(e - 1), of a seller facing elasticity e > 1 (Lerner 1934)."""
-    return elasticity / (elasticity - 1)
-
-
 def host_margin(hosts: Numbers, p: Values) -> Floats:
     """Margin over cost of n hosts of the same weights, mu/n: the price approaches cost as hosts enter (Cournot, log demand).
 

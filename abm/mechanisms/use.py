@@ -72,7 +72,7 @@ def log_price_of_use(shares: PerOffer, log_price: PerOffer, p: Values) -> Floats
     return jnp.where(some, best[..., 0] - jnp.log(jnp.where(some, total, 1.0)) / power, NOT_ON_SALE)
 
 
-def use(tasks: Numbers, log_price: Numbers, value: Numbers) -> Floats:
+def use(tasks: Numbers, log_price: Numbers, value: Numbers) -> Numbers:
     """Use m exp(-P / v): tasks are done whose value per unit exceeds the price of use; values are exponential with mean v.
 
     tasks : m, M tokens of ideal worth per month; log_price : ln P; value : v, $ per M tokens. The elasticity is P / v, so it
@@ -86,7 +86,7 @@ def relative_price(log_price: Numbers, value: Numbers) -> Floats:
     return jnp.exp(jnp.minimum(log_price - jnp.log(value), jnp.log(60.0)))
 
 
-def surplus(tasks: Numbers, log_price: Numbers, value: Numbers) -> Floats:
+def surplus(tasks: Numbers, log_price: Numbers, value: Numbers) -> Numbers:
     """Users' surplus m v exp(-P / v), $ per month: the area under `use` above P; its slope in P is minus use."""
     return value * use(tasks, log_price, value)
 
@@ -96,17 +96,18 @@ def free_use(tasks: Numbers, log_price: Numbers, value: Numbers, p: Values) -> F
     return p.free_use * (tasks - use(tasks, log_price, value))
 
 
-def adopters_gained(adopted: Numbers, peers: Numbers, useful: Numbers, p: Values) -> Floats:
+def adopters_gained(adopted: Numbers, peers: Numbers, useful: Numbers, p: Values) -> Numbers:
     """New share of a segment that uses models, (a + b x peers)(1 - adopted) per year over 12, where they are useful.
 
     peers : mean adopted share among the segments that it observes. Source: Bass (1969), on a graph.
     """
-    return useful * (p.adoption_innovation + p.adoption_imitation * peers) * (1 - adopted) / 12
+    rate = (p.adoption_innovation + p.adoption_imitation * peers) / 12
+    return useful * jnp.minimum(rate, 1.0) * (1 - adopted)
 
 
 def trust_gained(trust: Numbers, used: Numbers, peers: Numbers, p: Values) -> Floats:
     """Trust gained in a month without incident, from one's own use of a provider and from that of peers (shares of spending)."""
-    return p.trust_rate * (used + peers) * jnp.maximum(p.trust_ceiling - trust, 0.0)
+    return jnp.minimum(p.trust_rate * (used + peers), 1.0) * jnp.maximum(p.trust_ceiling - trust, 0.0)
 
 
 def inherited_fit(own: Numbers, source: Numbers, owed: Numbers, p: Values) -> Numbers:

@@ -19,9 +19,9 @@ def vintages_of(products: Any, adoption: np.ndarray, labs: tuple[str, ...]) -> p
 
     Columns: lab, release and month (numbers of months), age (months), capability (nats), price and cost ($ per M tokens),
     margin (share of revenue), revenue and rent, that is revenue less the cost of serving ($ M per month), rent_left (rent
-    over the best of its first `SETTLING` months, with adoption and unit cost held as at the release), premium (ln of price over the cheapest model
-    of another lab that is at least as capable; NaN without one), matched_by (lab that first offered as much; empty
-    before).
+    over the best of its first `SETTLING` months, with adoption and unit cost held as at the release), premium (ln of price
+    over the cheapest model of another lab that is at least as capable; NaN without one), matched_by (lab that first offered
+    as much; empty before).
 
     products : an `abm.market.observables.ProductRecord` of a run, (months, L, T). adoption : (months,), the observable.
     """

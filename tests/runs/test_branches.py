@@ -44,7 +44,7 @@ def test_the_parameters_of_the_user_stay():
 
 
 def test_a_branch_keeps_months_sizes_and_pricing_and_updates_the_equations():
-    original = model(pricing="flexible", price_form="linear")
+    original = model(pricing="flexible")
     constrained = original.branch({"short_sale_constraint": 1.0}, "article_bundle")
     assert (constrained.setup.months, constrained.setup.populations) == (
         original.setup.months,

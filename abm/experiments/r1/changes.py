@@ -55,8 +55,8 @@ def what_changed(table: pd.DataFrame) -> str:
     columns = {"effect": "effect of", "name": "on", "year": "year", "unit": "unit", "before": "before", "after": "now"}
     columns |= {"cause": "why", "provisional": ""}
     caption = (
-        "Effects in the world before the market for compute (decision 24) and in this one, with 95 % intervals of the mean over"
-        " paired runs."
+        "Effects in the world before the present markets for compute and for tokens, and in this one, with 95 % intervals of"
+        " the mean over paired runs."
         " Provisional: the named mechanism is still to be replaced"
     )
     return html.table(shown, caption, columns)

@@ -24,9 +24,12 @@ EROSION_IS_UP = ("contestable_share",)
 """Measures of pricing power that rise when pricing power falls."""
 IN_TEXT = {
     "lerner_closed": "the closed labs' Lerner index",
+    "lerner_leader": "the leading closed lab's Lerner index",
+    "lerner_followers": "the Lerner index of those that follow it",
     "lerner_basket": "the Lerner index on the pre-shock basket of customers",
     "closed_premium": "the closed price premium over equal open models",
     "contestable_share": "the contestable share of spending",
+    "rent_half_life": "the half-life of a rent",
     "closed_profit": "closed profit",
     "closed_profit_per_training": "closed profit per $ of training",
 }
@@ -80,7 +83,7 @@ def _power(numbers: Findings, rows: pd.DataFrame) -> list[str]:
         if not lost and not gained:
             verdict = "did not clearly change"
         first = (
-            f"In {year} R1 {verdict} the closed labs' pricing power: of its six measures"
+            f"In {year} R1 {verdict} the closed labs' pricing power: of its {len(PRICING_POWER)} measures"
             f" {numbers.count(f'measures weaker {year}', len(lost))} weakened,"
             f" {numbers.count(f'measures stronger {year}', len(gained))} strengthened and"
             f" {numbers.count(f'measures unclear {year}', len(unclear))} did not clearly change."

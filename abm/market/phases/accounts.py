@@ -55,7 +55,7 @@ def close_books(market: Market, now: Now) -> Market:
     labs = labs.replace(funded=jnp.zeros(labs.size))  # labs that left raised nothing this month
     labs = labs.do("close_books", p, books=books)
     market = layers_close_books(market.replace(labs=labs, flows=flows), now)
-    market = market.replace(accounts=learn(market, now))
+    market = market.replace(accounts=observe_market(market, now))
     labs = market.labs.do("plan", p, outlook=outlook_of(market, now))
     return fix_basket(enter_and_exit(market.replace(labs=labs), now))
 
@@ -100,7 +100,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
     value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]
     funding = on * monetisation.funding(value, labs.cash, wages + training + machines, p)
-    lerner = 1 - cost / jnp.where(sales > 0, sales, jnp.inf)
+    lerner = jnp.where(sales > 0, 1 - cost / jnp.where(sales > 0, sales, 1.0), 0.0)
     books = Books(
         income=income,
         rent=own_rents["labs"],
@@ -187,7 +187,7 @@ def lag_of_open(market: Market) -> Scalar:
     return jnp.maximum((market.accounts.closed_path >= open_frontier(market)).sum() - 1.0, 0.0)
 
 
-def learn(market: Market, now: Now) -> Accounts:
+def observe_market(market: Market, now: Now) -> Accounts:
     """Growth of spending on tokens, and how long leads have lasted, as slow means of what was seen."""
     accounts, size = market.accounts, market.flows.tokens
     both = (size > 0) & (accounts.market_size > 0)
@@ -273,6 +273,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         training_bill=started("training_bill", 0.0),
         training_budget=started("training_budget", 0.0),
         profit=started("profit", 0.0),
+        nat_value=started("nat_value", 0.0),
         distressed=started("distressed", 0.0),
     )
     flows = market.flows.replace(rescued=rescued, entry=(enters * p.seed_funding).sum())

@@ -69,7 +69,8 @@ def release_models(market: Market, now: Now) -> Market:
     accounts = market.accounts.replace(
         release_surprise=release_surprise, capability_history=history, closed_path=closed_path
     )
-    releases = Releases(labs.released[:, 0] & labs.active, labs.from_own_run, labs.source, labs.distilled_share)
+    out = labs.released[:, 0] & labs.active
+    releases = Releases(out, out & labs.from_own_run, labs.source, labs.distilled_share)
     luck = now.draws.normal("fit", market.adopters, (labs.size,))
     adopters = market.adopters.do("try_releases", p, releases, luck=luck)
     return market.replace(labs=labs, adopters=adopters, accounts=accounts)

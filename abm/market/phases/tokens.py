@@ -44,6 +44,14 @@ class Reply(NamedTuple):
     price_factor: Float[AnyArray, " L"]  # factor of a price war in the scenario
 
 
+class Steps(NamedTuple):
+    """Prices on their way to those that pay best (L, O)."""
+
+    price: Float[Array, "L O"]  # $ per M tokens
+    move: Float[Array, "L O"]  # nats, the last step in full
+    pace: Float[Array, "L O"]  # part of it that was taken
+
+
 class Demand(NamedTuple):
     """Segments' choice at given prices, from which that at other prices follows."""
 
@@ -146,27 +154,25 @@ def sold_at(
 def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Array, "L O"]:
     """Prices at which labs' first-order conditions hold: each alone against posted prices, or all together (Bertrand-Nash).
 
-    Steps are those of the labs' own rule, from the markups of last month's Nash prices.
+    Steps are those of the labs' own rule, from the markups of last month's Nash prices, each taken in part.
     """
     p, labs = now.p, market.labs
     hosts = hosts_of(market, now)
     steps = POSTED_STEPS if not nash else EXACT_STEPS if now.equations.pricing == "nash" else NASH_STEPS
 
-    State = tuple[Float[Array, "L O"], Float[Array, "L O"], Float[Array, "L O"]]
-
-    def step(state: State, _: Index) -> tuple[State, None]:
+    def step(state: Steps, _: Index) -> tuple[Steps, None]:
         price, before, pace = state
         shares, spent, elasticity = sold_at(market, now, seen, price, alone=not nash)
         weight = p.substitution + 1 - elasticity
         cross = jnp.einsum("jlr,jlq,jl->lrq", shares, spent, weight)
         wanted = labs.ask("wanted_price", p, offer=Offer(price, spent.sum(0), cross, hosts))
-        full = jnp.log(wanted) - jnp.log(price)
-        part, pace = conduct.resilient_step(full, before, pace)
-        return (price * jnp.exp(part), full, pace), None
+        move = jnp.log(wanted) - jnp.log(price)
+        part, pace = conduct.resilient_step(move, before, pace)
+        return Steps(price * jnp.exp(part), move, pace), None
 
     start = best_on_grid(market, now, seen, labs.token_cost * jnp.exp(labs.nash_markup), nash)
-    still = jnp.zeros_like(start)
-    return loop(step, (start, still, still + FIRST_PACE), jnp.arange(steps))[0][0]
+    begin = Steps(start, jnp.zeros_like(start), jnp.full_like(start, FIRST_PACE))
+    return loop(step, begin, jnp.arange(steps))[0].price
 
 
 def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L O"], nash: bool) -> Float[Array, "L O"]:
@@ -180,9 +186,8 @@ def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L 
     own = shares.sum(-1)
     if not nash:  # in the same unit as own shares: total pull at these prices, by lab
         rivals = rivals * jnp.exp(p.substitution * (log_index - seen.log_index[:, None]))
-    cost = (shares * (labs.ask("net_cost", p) / price)).sum(-1) / jnp.where(
-        own > 0, own, 1.0
-    )  # of price, of what sells
+    unit_cost = labs.ask("net_cost", p) / price
+    cost = (shares * unit_cost).sum(-1) / jnp.where(own > 0, own, 1.0)  # over price, of what sells
     subscribes = (adopters.segment == CONSUMER) * 1.0
 
     def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "L group"]]:
@@ -198,7 +203,7 @@ def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L 
 
 
 def of_rivals(shares: Float[Array, "J L"]) -> Float[Array, "J L"]:
-    """What goes to all other labs: summed, since one less a share loses what is small, but decides where prices can rise to."""
+    """Shares of all other labs: added up, since 1 less one's own is nothing but rounding where that is near 1."""
     return jnp.matmul(shares, 1 - jnp.eye(shares.shape[1]), precision="highest")
 
 
