@@ -16,7 +16,7 @@ from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
 POSTED_STEPS = 8
-NASH_STEPS = 8  # a month; prices start from last month's markups
+NASH_STEPS = 8  # a month; prices start from a multiple of last month's markups
 FIRST_PACE = 0.5
 FACTORS = np.exp(np.linspace(-2.4, 2.4, 17))  # of its price, which a lab tries first
 EXACT_STEPS = 80  # where Nash prices are what is charged
@@ -154,7 +154,7 @@ def sold_at(
 def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Array, "L O"]:
     """Prices at which labs' first-order conditions hold: each alone against posted prices, or all together (Bertrand-Nash).
 
-    Steps are those of the labs' own rule, from the markups of last month's Nash prices, each taken in part.
+    Steps are those of the labs' own rule, each taken in part, from the best of some multiples of last month's Nash markups.
     """
     p, labs = now.p, market.labs
     hosts = hosts_of(market, now)
