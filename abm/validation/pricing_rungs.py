@@ -19,7 +19,7 @@ from abm.runs.months import months_of, values_on_device
 from abm.runs.setup import Setup
 from abm.runs.simulate import ensemble
 from abm.scenarios.scenario import Scenario
-from abm.validation.ladder import Check, above, below, check, reported, rung
+from abm.validation.ladder import Check, above, below, reported, rung
 
 SEED, MONTHS = 1, (12, 24, 36, 48, 60)
 SEEDS = 8
