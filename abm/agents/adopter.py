@@ -89,7 +89,7 @@ class Adopter(Agent):
         self.usage = shares
         self.certified = certified & sold
         self.spent = shares * spending
-        paid = products.price * jnp.where(certified, jnp.exp(p.certified_margin), 1.0)
+        paid = products.paid * jnp.where(certified, jnp.exp(p.certified_margin), 1.0)
         self.tokens = jnp.where(sold, self.spent / paid, 0.0)
         free = use.free_use(self.adopted * self.tasks, log_price, self.value, p)
         self.free_tokens = jnp.where((self.segment == CONSUMER) & sold.any(), free, 0.0)

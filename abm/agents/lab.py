@@ -66,6 +66,7 @@ class Lab(Owner):
     token_cost = Field(10.0, "$ per M tokens", "unit cost", symbol="c_q", shape=("offer",))
     revision = Field(0.0, "", "log change of list price this month without a release", shape=("offer",))
     nash_markup = Field(1.0, "nats", "ln of price over cost at the month's Nash prices", shape=("offer",))
+    uncopied = Field(1.0, "share", "spending on its offer that does not go to a faithful copy of it", shape=("offer",))
     best_profit = Field(0.0, "$ M per month", "best monthly gross profit since the flagship's release")
     tier_value = Field(
         0.0, "$ M per month per nat", "derivative of own profit in the tier's capability", shape=("tier",)

@@ -69,6 +69,7 @@ LABELS = {
     "closed_profit_per_training": Label("Profit per $ of training", "ratio"),
     "open_token_share": Label("Open share of tokens", "share"),
     "open_revenue_share": Label("Open share of revenue", "share"),
+    "open_developer_share": Label("Open share, developers", "share of tokens"),
     "open_enterprise_share": Label("Open share, enterprises", "share of spending"),
     "hhi": Label("Concentration (HHI of revenue)", "0 to 1"),
     "token_volume": Label("Tokens", "million per month"),

@@ -78,6 +78,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     is_open, on = is_open_lab(labs), labs.active
     sold = sales_of(market)
     sales, tokens = sold.spent.sum(-1), sold.tokens
+    copies, spent_on_copies = sold.copies.sum(), sold.spent_on_copies.sum()  # open models, for what they cost
     net = (tokens * labs.ask("net_cost", p)).sum(-1) * 1e-6
     closed, opened = ~is_open & on, is_open & on
     rank = jnp.where(closed, labs.capability[:, 0], -jnp.inf)
@@ -94,6 +95,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     training = jnp.where(closed, labs.training_bill, 0.0).sum()
     premium, coverage = hedonic_premium(market)
     by_lab = tokens.sum(-1)
+    volume, revenue = by_lab.sum() + copies, sales.sum() + spent_on_copies
     return {
         **{f"lerner_{who}": ratio((sales - net) @ (of * 1.0), sales @ (of * 1.0)) for who, of in everywhere.items()},
         **{
@@ -109,15 +111,15 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
         "closed_profit": closed_profit,
         "closed_profit_per_training": closed_profit / jnp.maximum(training, 1e-9),
         "closed_margin_share": ratio(earned @ closed, earned @ (closed | opened)),
-        "open_token_share": by_lab @ opened / jnp.maximum(by_lab.sum(), 1e-12),
-        "open_revenue_share": sales @ opened / jnp.maximum(sales.sum(), 1e-12),
+        "open_token_share": (by_lab @ opened + copies) / jnp.maximum(volume, 1e-12),
+        "open_revenue_share": (sales @ opened + spent_on_copies) / jnp.maximum(revenue, 1e-12),
         "open_developer_share": developers @ opened / jnp.maximum(developers.sum(), 1e-12),
         "open_enterprise_share": ratio(sold.enterprises.sum(-1) @ opened, sold.enterprises.sum()),
         "hhi": welfare.herfindahl(sales),
-        "token_volume": by_lab.sum() + sold.free.sum(),
-        "token_revenue": sales.sum(),
-        "api_revenue": sold.spent[:, :TIERS].sum(),
-        "subscription_revenue": sold.spent[:, SUBSCRIPTION_OFFER].sum(),
+        "token_volume": volume + sold.free.sum(),
+        "token_revenue": revenue,
+        "api_revenue": (sold.spent + sold.spent_on_copies)[:, :TIERS].sum(),
+        "subscription_revenue": (sold.spent + sold.spent_on_copies)[:, SUBSCRIPTION_OFFER].sum(),
         "adoption": (adopters.adopted * adopters.tasks * adopters.value).sum()
         / (adopters.tasks * adopters.value).sum(),
     }

@@ -72,6 +72,18 @@ def log_price_of_use(shares: PerOffer, log_price: PerOffer, p: Values) -> Floats
     return jnp.where(some, best[..., 0] - jnp.log(jnp.where(some, total, 1.0)) / power, NOT_ON_SALE)
 
 
+def beside_copy(price: Numbers, cost: Numbers, p: Values) -> tuple[Numbers, Numbers, Floats]:
+    """A product and a faithful copy of it at cost, as one offer: its price in choice, its price per token, the product's share.
+
+    The two are worth the same to everybody. The product keeps 1 / (1 + (p / c)^sigma) of what is spent on both; the price
+    that counts in choice is their CES index, and a token costs the mean of both prices, weighted by tokens.
+    Source: Atkeson and Burstein (2008), as in `relative_pull`.
+    """
+    log_share = jax.nn.log_sigmoid(p.substitution * (jnp.log(cost) - jnp.log(price)))
+    share = jnp.exp(log_share)
+    return price * jnp.exp(log_share / p.substitution), 1 / (share / price + (1 - share) / cost), share
+
+
 def use(tasks: Numbers, log_price: Numbers, value: Numbers) -> Numbers:
     """Use m exp(-P / v): tasks are done whose value per unit exceeds the price of use; values are exponential with mean v.
 

@@ -244,14 +244,18 @@ class Comparison:
     def frame(self, observable: str) -> pd.DataFrame:
         """One row per month: mean difference, bounds of its confidence interval, and variance reduction by pairing.
 
-        With a single pair of runs the interval and the reduction are NaN.
+        Over the pairs in which both runs define the observable. With a single pair the interval and the reduction are NaN.
         """
         import pandas as pd
 
         difference = self.difference(observable)
-        runs, months = difference.shape
-        mean = difference.mean(0)
-        half = self._t(runs) * difference.std(0, ddof=1) / np.sqrt(runs) if runs > 1 else np.full(months, np.nan)
+        months = difference.shape[1]
+        known = np.isfinite(difference)
+        runs = known.sum(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = np.where(known, difference, 0.0).sum(0) / runs
+            spread = np.where(known, difference - mean, 0.0)
+            half = np.where(runs > 1, self._t(runs) * np.sqrt((spread**2).sum(0) / (runs - 1) / runs), np.nan)
         table = {
             "difference": mean,
             "low": mean - half,
@@ -299,12 +303,12 @@ class Comparison:
 
         return paired_difference(self, observables, axes, **look)
 
-    def _t(self, runs: int) -> float:
+    def _t(self, runs: Any) -> Any:
         from scipy.special import stdtrit
 
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence = {self.confidence}: must lie between 0 and 1")
-        return float(stdtrit(runs - 1, 0.5 + self.confidence / 2))
+        return stdtrit(np.maximum(runs - 1, 1), 0.5 + self.confidence / 2)
 
 
 def policy_of(setup: Setup) -> pd.DataFrame:

@@ -79,7 +79,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
 
     wages = labs.research_spending * on
     serving, training = own_cost, labs.training_bill * on
-    rents = rents_by_home(market, cost)
+    rents = rents_by_home(market, cost + sold.spent_on_copies.sum(-1))
     own_rents = split_by_role(market, rents_of_owners(market, rents))
     energy = split_by_role(market, energy_of_owners(market, now))
     power = energy["labs"]
@@ -118,10 +118,11 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
         machines=machines,
         lerner=lerner,
     )
-    hosted = (sales - own_sales).sum()
-    hosted_cost = (cost - own_cost).sum()
+    copies = sold.spent_on_copies.sum(-1)  # hosts sell them at cost
+    hosted = (sales - own_sales + copies).sum()
+    hosted_cost = (cost - own_cost + copies).sum()
     flows = market.flows.replace(
-        tokens=sales.sum(),
+        tokens=sales.sum() + copies.sum(),
         fees=fee.sum(),
         advertising=advertising.sum(),
         rent_labs=serving.sum(),

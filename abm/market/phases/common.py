@@ -11,7 +11,7 @@ from abm.agents.infrastructure import POWER
 from abm.agents.lab import COMPLEMENT, SUBSCRIPTION
 from abm.engine import Group
 from abm.market.state import Market, Now, Values
-from abm.mechanisms import trading
+from abm.mechanisms import trading, use
 from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import Scalar
 
@@ -24,19 +24,22 @@ class Products(NamedTuple):
 
     capability: Float[Array, " q"]  # nats
     hosted: Float[Array, " q"]  # nats, at certified hosts
-    price: Float[Array, " q"]  # $ per M tokens
+    price: Float[Array, " q"]  # $ per M tokens; with a copy of it at cost, the index of both
+    paid: Float[Array, " q"]  # $ per M tokens, mean over what is bought
     is_open: Bool[Array, " q"]
     available: Bool[Array, " q"]
 
 
 class Sales(NamedTuple):
-    """What users bought this month, by lab and offer; what is `hosted` came from certified hosts."""
+    """What users bought this month, by lab and offer; what is `hosted` came from certified hosts. Faithful copies stand apart."""
 
     tokens: Float[Array, "L O"]  # M
     spent: Float[Array, "L O"]  # $ M
     hosted_tokens: Float[Array, "L O"]  # M
     hosted_spent: Float[Array, "L O"]  # $ M
     enterprises: Float[Array, "L O"]  # $ M spent by enterprises
+    copies: Float[Array, "L O"]  # M tokens of faithful copies
+    spent_on_copies: Float[Array, "L O"]  # $ M, which is what they cost
     free: Float[Array, " L"]  # M tokens of consumers who do not pay
 
 
@@ -91,15 +94,24 @@ def subscribes(labs: Group) -> Bool[Array, " L"]:
     return ~is_open_lab(labs) & ((labs.monetisation == SUBSCRIPTION) | (labs.monetisation == COMPLEMENT))
 
 
+def sold_beside_copies(labs: Group, p: Values) -> tuple[Float[Array, "L O"], Float[Array, "L O"], Float[Array, "L O"]]:
+    """Prices of offers in choice and per token, and the share of each that does not go to a copy of it (`use.beside_copy`)."""
+    copied = (~is_open_lab(labs) & (p.perfect_copies > 0))[:, None]
+    price, paid, share = use.beside_copy(labs.price, labs.token_cost, p)
+    return jnp.where(copied, price, labs.price), jnp.where(copied, paid, labs.price), jnp.where(copied, share, 1.0)
+
+
 def products_of(labs: Group, p: Values) -> Products:
     """The offers of the month."""
+    price, paid, _ = sold_beside_copies(labs, p)
     flagship = jnp.array([*range(TIERS), 0])
     on = jnp.broadcast_to(labs.active[:, None], (labs.size, OFFERS))
     on = on.at[:, SUBSCRIPTION_OFFER].set(labs.active & subscribes(labs))
     return Products(
         capability=labs.capability[:, flagship].reshape(-1),
         hosted=labs.hosted[:, flagship].reshape(-1),
-        price=labs.price.reshape(-1),
+        price=price.reshape(-1),
+        paid=paid.reshape(-1),
         is_open=per_offer(is_open_lab(labs)),
         available=on.reshape(-1),
     )
@@ -114,12 +126,15 @@ def sales_of(market: Market) -> Sales:
 
     subscribed = by_offer(adopters.usage, labs)[:, :, SUBSCRIPTION_OFFER]
     spent = adopters.spent * 1e-6
+    own, copied = total(spent) * labs.uncopied, total(spent) * (1 - labs.uncopied)
     return Sales(
-        tokens=total(adopters.tokens),
-        spent=total(spent),
+        tokens=jnp.where(labs.uncopied < 1, own * 1e6 / labs.price, total(adopters.tokens)),
+        spent=own,
         hosted_tokens=total(adopters.tokens * adopters.certified),
         hosted_spent=total(spent * adopters.certified),
-        enterprises=total(spent * (adopters.segment == ENTERPRISE)[:, None]),
+        enterprises=total(spent * (adopters.segment == ENTERPRISE)[:, None]) * labs.uncopied,
+        copies=copied * 1e6 / labs.token_cost,
+        spent_on_copies=copied,
         free=adopters.free_tokens @ subscribed,
     )
 

@@ -73,7 +73,7 @@ def serve_tokens(market: Market, now: Now) -> Group:
     """Machines that serve each lab's tokens."""
     p, labs = now.p, market.labs
     sold = sales_of(market)
-    volume = serving_of_tiers(sold.tokens, sold.free)
+    volume = serving_of_tiers(sold.tokens + sold.copies, sold.free)
     retrofit = p.serving_retrofit * (market.accounts.serving_efficiency - labs.serving_efficiency)
     need = tokens.compute_per_token(labs.model_size, labs.serving_efficiency + retrofit, p)
     return labs.replace(serving=(volume * need).sum(-1) * labs.active)

@@ -8,7 +8,15 @@ from jaxtyping import Array, Bool, Float
 
 from abm.agents.adopter import CONSUMER
 from abm.engine import loop, mean_of_neighbours
-from abm.market.phases.common import Products, Sales, by_offer, is_open_lab, products_of, sales_of
+from abm.market.phases.common import (
+    Products,
+    Sales,
+    by_offer,
+    is_open_lab,
+    products_of,
+    sales_of,
+    sold_beside_copies,
+)
 from abm.market.phases.research import workplace_of
 from abm.market.state import Accounts, Market, Now
 from abm.mechanisms import conduct, tokens
@@ -80,8 +88,10 @@ def trade_tokens(market: Market, now: Now) -> Market:
     market = market.replace(labs=labs)
 
     products = products_of(labs, p)
+    labs = labs.replace(uncopied=sold_beside_copies(labs, p)[2])
+    market = market.replace(labs=labs)
     shown = demand_at(market, now, products, worth)
-    target = shown.shares.reshape(worth.shape)
+    target = (shown.shares / labs.uncopied).reshape(worth.shape)
     market = use_models(market, now, products, worth, certified, target)
     sold = sales_of(market)
     labs = market.labs.replace(
@@ -121,9 +131,10 @@ def use_models(
 
 
 def demand_at(market: Market, now: Now, products: Products, worth: Float[Array, "J q"]) -> Demand:
-    """What segments would choose at posted prices."""
+    """What segments would choose at posted prices; copies of an offer at cost take their part of its share."""
+    labs = market.labs
     shares, log_index = market.adopters.ask("choose", now.p, products, worth=worth)
-    return Demand(market.labs.price, by_offer(shares, market.labs), log_index)
+    return Demand(labs.price, by_offer(shares, labs) * sold_beside_copies(labs, now.p)[2], log_index)
 
 
 def at_prices(
@@ -133,10 +144,11 @@ def at_prices(
     sigma = now.p.substitution
     pull = seen.shares * jnp.exp(sigma * jnp.log(seen.price / price))
     own = pull.sum(-1)
+    copied = of_copies(seen.shares, now)
     if alone:
-        total = of_rivals(seen.shares.sum(-1)) + own
+        total = of_rivals(seen.shares.sum(-1)) + own + copied
     else:
-        total = jnp.broadcast_to(own.sum(-1, keepdims=True), own.shape)
+        total = jnp.broadcast_to(own.sum(-1, keepdims=True) + copied, own.shape)
     total = jnp.maximum(total, 1e-300)
     return pull / total[..., None], seen.log_index[:, None] - jnp.log(total) / sigma
 
@@ -182,7 +194,8 @@ def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L 
     """
     p, labs, adopters = now.p, market.labs, market.adopters
     shares, log_index = at_prices(seen, price, now, alone=not nash)
-    rivals = of_rivals(shares.sum(-1) if nash else seen.shares.sum(-1))
+    charged = shares if nash else seen.shares
+    rivals = of_rivals(charged.sum(-1)) + of_copies(charged, now)
     own = shares.sum(-1)
     if not nash:  # in the same unit as own shares: total pull at these prices, by lab
         rivals = rivals * jnp.exp(p.substitution * (log_index - seen.log_index[:, None]))
@@ -200,6 +213,11 @@ def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L 
     best = loop(tried, None, jnp.asarray(FACTORS))[1].argmax(0)
     factor = jnp.asarray(FACTORS)[best]
     return price * jnp.concatenate([jnp.repeat(factor[:, :1], TIERS, axis=1), factor[:, 1:]], axis=1)
+
+
+def of_copies(shares: Float[Array, "J L O"], now: Now) -> Float[Array, "J 1"]:
+    """What faithful copies at their cost have, where there are any: the rest."""
+    return jnp.where(now.p.perfect_copies > 0, jnp.maximum(1 - shares.sum((-2, -1)), 0.0), 0.0)[:, None]
 
 
 def of_rivals(shares: Float[Array, "J L"]) -> Float[Array, "J L"]:
@@ -236,11 +254,10 @@ def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O
 def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"]) -> Float[Array, "L T"]:
     """Derivative of each lab's gross profit in the capability of each tier, $ M per month per nat, at given prices."""
     p, labs = now.p, market.labs
-    margin = 1 - labs.ask("net_cost", p) / labs.price
+    margin = (1 - labs.ask("net_cost", p) / labs.price) * labs.uncopied  # a copy is as good as what it copies
     spending, elasticity = market.adopters.ask("wanted", p, log_price=seen.log_index)
-    gain = conduct.value_of_worth(
-        seen.shares * spending[:, None, None], seen.shares, margin, elasticity[:, None, None], p
-    )
+    shares = seen.shares / labs.uncopied
+    gain = conduct.value_of_worth(shares * spending[:, None, None], shares, margin, elasticity[:, None, None], p)
     gained = (gain * by_offer(slope, labs)).sum(0) * 1e-6
     value = gained[:, :TIERS].at[:, 0].add(gained[:, TIERS:].sum(-1))
     return value * (labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0))[:, None]
