@@ -116,12 +116,12 @@ def atkeson_burstein() -> Iterator[Check]:
             yield check(f"price of firm {firm + 1}, {where}", solution[firm], oracle[firm], absolute=1e-6)
             index = (solution[firm] - cost[firm]) / solution[firm]
             yield check(f"Lerner index of firm {firm + 1}, {where}", index, lerner[firm], absolute=1e-6)
-            # The labs' pricing rule: the elasticity with respect to a common markup, and the markup that follows from it.
+            # The vendors' pricing rule: the elasticity with respect to a common markup, and the markup that follows from it.
             elasticity = pricing.common_markup_elasticity(
                 share[None, firm : firm + 1], share[None, firm : firm + 1], sigma, usage
             )
             price = cost[firm] * pricing.markup_factor(elasticity[0])
-            yield check(f"the markup rule of labs, firm {firm + 1}, {where}", price, oracle[firm], absolute=1e-6)
+            yield check(f"the markup rule of vendors, firm {firm + 1}, {where}", price, oracle[firm], absolute=1e-6)
 
 
 def best_replies(quality: np.ndarray, cost: np.ndarray, sigma: float, usage: float, outside: bool) -> np.ndarray:

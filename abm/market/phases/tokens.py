@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from abm.agents.adopter import CONSUMER
 from abm.engine import loop, mean_of_neighbours
 from abm.market.phases.common import (
     Products,
@@ -22,8 +24,9 @@ from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
 POSTED_STEPS = 8
-NASH_STEPS = 8  # a month; prices start from last month's markups
+NASH_STEPS = 8  # a month; prices start from a multiple of last month's markups
 FIRST_PACE = 0.5
+FACTORS = np.exp(np.linspace(-2.4, 2.4, 17))  # of its price, which a lab tries first
 EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 24  # months over which the life of rents is measured
 SETTLING = 3  # months after a release in which customers settle
@@ -141,10 +144,9 @@ def at_prices(
     sigma = now.p.substitution
     pull = seen.shares * jnp.exp(sigma * jnp.log(seen.price / price))
     own = pull.sum(-1)
-    copied = jnp.where(now.p.perfect_copies > 0, jnp.maximum(1 - seen.shares.sum((-2, -1)), 0.0), 0.0)[:, None]
-    if alone:  # rivals' shares are added up, since 1 less one's own is nothing but rounding where that is near 1
-        rivals = 1.0 - jnp.eye(own.shape[-1])
-        total = seen.shares.sum(-1) @ rivals + own + copied  # copies at their cost have the rest
+    copied = of_copies(seen.shares, now)
+    if alone:
+        total = of_rivals(seen.shares.sum(-1)) + own + copied
     else:
         total = jnp.broadcast_to(own.sum(-1, keepdims=True) + copied, own.shape)
     total = jnp.maximum(total, 1e-300)
@@ -164,7 +166,7 @@ def sold_at(
 def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Array, "L O"]:
     """Prices at which labs' first-order conditions hold: each alone against posted prices, or all together (Bertrand-Nash).
 
-    Steps are those of the labs' own rule, from the markups of last month's Nash prices, each taken in part.
+    Steps are those of the labs' own rule, each taken in part, from the best of some multiples of last month's Nash markups.
     """
     p, labs = now.p, market.labs
     hosts = hosts_of(market, now)
@@ -180,9 +182,47 @@ def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Arr
         part, pace = conduct.resilient_step(move, before, pace)
         return Steps(price * jnp.exp(part), move, pace), None
 
-    start = labs.token_cost * jnp.exp(labs.nash_markup)
+    start = best_on_grid(market, now, seen, labs.token_cost * jnp.exp(labs.nash_markup), nash)
     begin = Steps(start, jnp.zeros_like(start), jnp.full_like(start, FIRST_PACE))
     return loop(step, begin, jnp.arange(steps))[0].price
+
+
+def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L O"], nash: bool) -> Float[Array, "L O"]:
+    """These prices times the factor that earns each lab most: where segments change hands, profit has several peaks.
+
+    One factor for both tiers, which share segments, and one for subscriptions; rivals charge posted prices, or these ones.
+    """
+    p, labs, adopters = now.p, market.labs, market.adopters
+    shares, log_index = at_prices(seen, price, now, alone=not nash)
+    charged = shares if nash else seen.shares
+    rivals = of_rivals(charged.sum(-1)) + of_copies(charged, now)
+    own = shares.sum(-1)
+    if not nash:  # in the same unit as own shares: total pull at these prices, by lab
+        rivals = rivals * jnp.exp(p.substitution * (log_index - seen.log_index[:, None]))
+    unit_cost = labs.ask("net_cost", p) / price
+    cost = (shares * unit_cost).sum(-1) / jnp.where(own > 0, own, 1.0)  # over price, of what sells
+    subscribes = (adopters.segment == CONSUMER) * 1.0
+
+    def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "L group"]]:
+        pull = own * factor**-p.substitution
+        total = jnp.maximum(rivals + pull, 1e-300)
+        spending, _ = adopters.ask("wanted", p, log_price=log_index - jnp.log(total) / p.substitution)
+        earned = spending * pull / total * (1 - cost / factor)
+        return None, jnp.stack([(1 - subscribes) @ earned, subscribes @ earned], axis=-1)
+
+    best = loop(tried, None, jnp.asarray(FACTORS))[1].argmax(0)
+    factor = jnp.asarray(FACTORS)[best]
+    return price * jnp.concatenate([jnp.repeat(factor[:, :1], TIERS, axis=1), factor[:, 1:]], axis=1)
+
+
+def of_copies(shares: Float[Array, "J L O"], now: Now) -> Float[Array, "J 1"]:
+    """What faithful copies at their cost have, where there are any: the rest."""
+    return jnp.where(now.p.perfect_copies > 0, jnp.maximum(1 - shares.sum((-2, -1)), 0.0), 0.0)[:, None]
+
+
+def of_rivals(shares: Float[Array, "J L"]) -> Float[Array, "J L"]:
+    """Shares of all other labs: added up, since 1 less one's own is nothing but rounding where that is near 1."""
+    return jnp.matmul(shares, 1 - jnp.eye(shares.shape[1]), precision="highest")
 
 
 def earnings(
