@@ -129,8 +129,8 @@ def price_changes(ensemble: Any) -> list[str]:
         "",
         f"Within 0.5 nats of an open release, {np.mean(near):.1%} of closed list prices change in the two months after it"
         f" ({len(near):,} cases; at most 12 % in the data); elsewhere {np.mean(far):.1%} (3 to 15 %). The cheapest closed price"
-        f" at the level of a best open model falls by {-np.mean(falls):.2f} log points in two months ({len(falls):,} releases; 1.0 to"
-        f" 2.6 in the data), and by {-np.mean(ordinary):.2f} in ordinary months at two nats below the frontier (0.9).",
+        f" at the level of a best open model falls by {-np.mean(falls):.2f} log points in two months ({len(falls):,} releases;"
+        f" 1.0 to 2.6 in the data), and by {-np.mean(ordinary):.2f} in ordinary months at two nats below the frontier (0.9).",
     ]
 
 

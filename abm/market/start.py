@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from abm.agents import Adopter, InfrastructureFirm, Investor, OpenLab
 from abm.agents.adopter import CONSUMER, DEVELOPER, ENTERPRISE
@@ -347,7 +347,7 @@ def first_adopters(
     worth = p.consumer_value / p.subscriber_tokens * jnp.exp(p.consumer_spread * valuation)
     value = jnp.where(consumer, worth, value)
     tasks = jnp.where(consumer, p.consumers * p.subscriber_tokens / jnp.maximum(p.consumer_share, 1e-9) * size, tasks)
-    early = draws.uniform("early", slots) < value_of("early_share")
+    early = is_early(draws.uniform("early", slots), kind)
     adopted = jnp.where(early, jnp.array(value_of("adopted"))[kind] / value_of("early_share"), 0.0)
     low, high = (jnp.array(value_of(f"compliance_{end}"))[kind] for end in ("least", "most"))
     own_fit = p.fit_spread * draws.normal("fit", slots, (labs.size,))
@@ -372,6 +372,16 @@ def first_adopters(
         }
         | {name: column for name, column in given.items() if name != "fit"},
     )
+
+
+def is_early(luck: Float[Array, " agents"], kind: Int[Array, " agents"]) -> Bool[Array, " agents"]:
+    """Segments that use models at the start: a share of them, by uniform `luck`, and of each kind at least the luckiest.
+
+    Adoption spreads from user to user, so that a small market of which nobody had begun would stay empty for years.
+    """
+    kinds = jnp.arange(CONSUMER + 1)[:, None] == kind
+    luckiest = jnp.where(kinds, luck, 1.0).min(1)
+    return (luck < value_of("early_share")) | (luck <= luckiest[kind])
 
 
 def first_investors(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int]) -> Group:

@@ -70,6 +70,11 @@ def log_price_of_use(shares: PerOffer, log_price: PerOffer, p: Values) -> Floats
     return jnp.where(some, best[..., 0] - jnp.log(jnp.where(some, total, 1.0)) / power, NOT_ON_SALE)
 
 
+def least_positive(numbers: Numbers) -> float:
+    """The smallest positive number of their precision without loss of digits: a floor for sums that one divides by."""
+    return float(jnp.finfo(jnp.result_type(numbers)).tiny)
+
+
 def beside_copy(price: Numbers, cost: Numbers, p: Values) -> tuple[Numbers, Numbers, Floats]:
     """A product and a faithful copy of it at cost, as one offer: its price in choice, its price per token, the product's share.
 

@@ -259,7 +259,7 @@ def surplus_at(market: Market, p: Values, price: np.ndarray, held: Any) -> tuple
     tokens in proportion to `held` (J, q).
     """
     products = products_of(market.labs, p)
-    worth, certified, _ = market.adopters.ask("worth", p, products)
+    worth, certified, *_ = market.adopters.ask("worth", p, products)
 
     def surplus(price: Any) -> tuple[Any, Any]:
         offers = products._replace(price=jnp.repeat(price, OFFERS))

@@ -42,7 +42,7 @@ def market_of_run(pricing="posted", sizes=USUAL, seed=SEED, **parameters):
 def seen_in(market, now):
     """Products, what they are worth to users, and the demand that labs see."""
     products = products_of(market.labs, now.p)
-    worth, certified, _ = market.adopters.ask("worth", now.p, products)
+    worth, certified, *_ = market.adopters.ask("worth", now.p, products)
     return products, worth, certified, tokens.demand_at(market, now, products, worth)
 
 
@@ -261,15 +261,15 @@ def test_certified_hosts_offer_a_release_after_the_delay():
 
 def test_users_who_need_trust_take_open_weights_from_a_certified_host():
     market, now = market_of_run()
-    products = products_of(market.labs, now.p)._replace()
+    products = products_of(market.labs, now.p)
     products = products._replace(hosted=products.capability)
-    is_open = np.asarray(products.is_open)
+    is_open = np.arange(products.price.size) >= products.closed_labs * OFFERS
 
     def certified(need, trust_in_labs, trust_in_hosts):
         n, providers = market.adopters.trust.shape
         trust = jnp.full((n, providers), trust_in_labs).at[:, -1].set(trust_in_hosts)
         adopters = market.adopters.replace(compliance_need=jnp.full(n, need), trust=trust)
-        worth, chosen, _ = adopters.ask("worth", now.p, products)
+        worth, chosen, *_ = adopters.ask("worth", now.p, products)
         return np.asarray(worth), np.asarray(chosen)
 
     assert certified(1.0, 0.05, 0.95)[1][:, is_open].all(), "ln(0.95/0.05) exceeds the margin"

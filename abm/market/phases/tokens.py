@@ -19,7 +19,7 @@ from abm.market.phases.common import (
 )
 from abm.market.phases.research import workplace_of
 from abm.market.state import Accounts, Market, Now, Values
-from abm.mechanisms import conduct, tokens
+from abm.mechanisms import conduct, tokens, use
 from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
@@ -64,7 +64,8 @@ class Demand(NamedTuple):
     """Segments' choice at given prices, from which that at other prices follows."""
 
     price: Float[Array, "L O"]
-    shares: Float[Array, "J L O"]  # of a segment's spending
+    chosen: Float[Array, "J L O"]  # of a segment's spending, with faithful copies of each offer
+    shares: Float[Array, "J L O"]  # without
     log_index: Float[Array, " J"]  # ln of the price of use
 
 
@@ -99,7 +100,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
     labs = labs.replace(uncopied=sold_beside_copies(labs, p)[2])
     market = market.replace(labs=labs)
     shown = demand_at(market, now, products, worth)
-    target = (shown.shares / labs.uncopied).reshape(worth.shape)
+    target = shown.chosen.reshape(worth.shape)
     market = use_models(market, now, products, worth, certified, useful, target)
     sold = sales_of(market)
     labs = market.labs.replace(
@@ -138,7 +139,8 @@ def demand_at(market: Market, now: Now, products: Products, worth: Float[Array, 
     """What segments would choose at posted prices; copies of an offer at cost take their part of its share."""
     labs = market.labs
     shares, log_index = market.adopters.ask("choose", now.p, products, worth=worth)
-    return Demand(labs.price, by_offer(shares, labs) * sold_beside_copies(labs, now.p)[2], log_index)
+    chosen = by_offer(shares, labs)
+    return Demand(labs.price, chosen, chosen * sold_beside_copies(labs, now.p)[2], log_index)
 
 
 def pulls_of(seen: Demand, price: Float[Array, "L O"], p: Values) -> Float[Array, "J L O"]:
@@ -156,7 +158,7 @@ def sold_together(
 ) -> tuple[Float[Array, "J L O"], Float[Array, "J L O"], Float[Array, " J"]]:
     """Shares, spending ($ per month) and elasticity of use if all labs charge these prices."""
     pull = pulls_of(seen, price, now.p)
-    total = jnp.maximum(pull.sum((-2, -1)) + pull_of_copies(seen, now.p), 1e-300)
+    total = jnp.maximum(pull.sum((-2, -1)) + pull_of_copies(seen, now.p), use.least_positive(pull))
     log_index = seen.log_index - jnp.log(total) / now.p.substitution
     spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
     shares = pull / total[:, None, None]
@@ -168,7 +170,7 @@ def sold_alone(
 ) -> tuple[Float[Array, "J C O"], Float[Array, "J C O"], Float[Array, "J C"]]:
     """The same for each of some labs by itself, if it alone charges these prices and its rivals those seen."""
     pull = others.shares * jnp.exp(now.p.substitution * jnp.log(others.price / price))
-    total = jnp.maximum(others.rivals + pull.sum(-1), 1e-300)
+    total = jnp.maximum(others.rivals + pull.sum(-1), use.least_positive(pull))
     log_index = others.log_index[:, None] - jnp.log(total) / now.p.substitution
     spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
     shares = pull / total[..., None]
@@ -224,7 +226,7 @@ def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Arr
         asked = offer._replace(
             price=price, spent=offer.spent.at[rows].set(spent.sum(0)), cross=offer.cross.at[rows].set(cross)
         )
-        move = jnp.log(labs.ask("wanted_price", p, offer=asked)) - jnp.log(price)
+        move = jnp.log(labs.ask("asked_price", p, offer=asked)) - jnp.log(price)
         part, pace = conduct.resilient_step(move, before, pace)
         return Steps(price * jnp.exp(part), move, pace), None
 
@@ -238,7 +240,7 @@ def best_multiple(
     """These prices times the factor that earns each lab most: one for its tiers, which share segments, one for subscriptions."""
 
     def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "C O"]]:
-        _, spent, _ = sold_alone(market, now, others, price * factor)
+        spent = sold_alone(market, now, others, price * factor)[1]
         return None, spent.sum(0) * (1 - cost / (price * factor))
 
     earned = loop(tried, None, jnp.asarray(FACTORS))[1]
@@ -279,8 +281,8 @@ def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Ar
     p, labs = now.p, market.labs
     margin = (1 - labs.ask("net_cost", p) / labs.price) * labs.uncopied  # a copy is as good as what it copies
     spending, elasticity = market.adopters.ask("wanted", p, log_price=seen.log_index)
-    shares = seen.shares / labs.uncopied
-    gain = conduct.value_of_worth(shares * spending[:, None, None], shares, margin, elasticity[:, None, None], p)
+    paid = seen.chosen * spending[:, None, None]
+    gain = conduct.value_of_worth(paid, seen.chosen, margin, elasticity[:, None, None], p)
     gained = (gain * by_offer(slope, labs)).sum(0) * 1e-6
     value = gained[:, :TIERS].at[:, 0].add(gained[:, TIERS:].sum(-1))
     return value * (labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0))[:, None]
