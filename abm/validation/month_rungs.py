@@ -49,11 +49,11 @@ def users(p: Values) -> Iterator[Check]:
     worth, price = np.repeat(np.exp(QUALITY), OFFERS), np.repeat(PRICE, OFFERS)
     sold = np.arange(labs * OFFERS) % OFFERS == 0  # flagships alone
     zeros = jnp.zeros(labs * OFFERS)
-    offers = Products(zeros, zeros, jnp.asarray(price), zeros > 0, jnp.asarray(sold))
+    offers = Products(zeros, zeros, jnp.asarray(price), jnp.asarray(price), zeros > 0, jnp.asarray(sold))
     log_worth, nobody = jnp.log(jnp.asarray(worth))[None], jnp.zeros((1, labs * OFFERS), bool)
 
     def buy(price: Any, p: Values = p, adopters: Any = adopters) -> tuple[Any, Any]:
-        on_sale = offers._replace(price=price)
+        on_sale = offers._replace(price=price, paid=price)
         target, _ = adopters.ask("choose", p, on_sale, worth=log_worth)
         after = adopters.do("buy", p, on_sale, worth=log_worth, certified=nobody, target=target)
         return after.ask("surplus")[0], after
