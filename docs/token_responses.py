@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 import abm
-from abm import figures
+from abm import data, figures
 from abm.charts import style
+from abm.scenarios.calendar import month_of
 from abm.support.messages import AbmWarning
 
 HERE = Path(__file__).parent / "decisions"
@@ -72,6 +73,67 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"
 
 
+def beside_the_record(ensemble: Any) -> list[str]:
+    """Lines of the table of the default world beside `abm/data/token_record.csv`."""
+    lines = [
+        "",
+        "## Beside the record",
+        "",
+        "| date | observable | record | range | model, median | 90 % of runs | overlap |",
+    ]
+    lines.append("|---|---|---:|---:|---:|---:|---|")
+    for row in data.load("token_record").itertuples():
+        values = ensemble[row.observable][:, month_of(row.date.date())]
+        values = values[np.isfinite(values)]
+        if values.size == 0:
+            lines.append(
+                f"| {row.date:%Y-%m} | {row.observable} | {row.value:g} | {row.low:g} to {row.high:g} | undefined | | |"
+            )
+            continue
+        low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+        inside = "yes" if low <= row.high and high >= row.low else "no"
+        lines.append(
+            f"| {row.date:%Y-%m} | {row.observable} | {row.value:g} | {row.low:g} to {row.high:g} | {number(middle)} |"
+            f" {number(low)} to {number(high)} | {inside} |"
+        )
+    return lines
+
+
+def price_changes(ensemble: Any) -> list[str]:
+    """Lines on list prices around releases of open flagships, 2023 to June 2025."""
+    products, labs = ensemble.out["products"], ensemble.setup.cast.labs
+    closed = np.array([lab.startswith("closed") for lab in labs])
+    changed = (np.abs(products.revision) > 1e-9) & ~products.released
+    log_price = np.where(products.active, np.log(products.price), np.inf)
+    near, far, falls, ordinary = [], [], [], []
+    for run in range(len(ensemble.seeds)):
+        for month in range(6, 28):
+            opened = products.released[run, month, ~closed, 0] & products.active[run, month, ~closed, 0]
+            levels = products.capability[run, month, ~closed, 0][opened]
+            k = products.capability[run, month, closed]
+            distance = np.min(np.abs(k[..., None] - levels), axis=-1, initial=np.inf)
+            moved = changed[run, month + 1 : month + 3, closed].any(1)
+            near += list(moved[distance <= 0.5])
+            far += list(moved[distance > 0.5])
+            best = products.capability[run, month, ~closed, 0].max()
+            for level, into in [(x, falls) for x in levels if x >= best] + [(k[:, 0].max() - 2.0, ordinary)]:
+                before, after = (
+                    log_price[run, at, closed][products.capability[run, at, closed] >= level].min(initial=np.inf)
+                    for at in (month, month + 2)
+                )
+                if np.isfinite(before):
+                    into.append(after - before)
+    return [
+        "",
+        "## List prices of closed models around releases of open flagships",
+        "",
+        f"Within 0.5 nats of an open release, {np.mean(near):.1%} of closed list prices change in the two months after it"
+        f" ({len(near):,} cases; at most 12 % in the data); elsewhere {np.mean(far):.1%} (3 to 15 %). The cheapest closed price"
+        f" at the level of a best open model falls by {-np.mean(falls):.2f} log points in two months ({len(falls):,} releases; 1.0 to"
+        f" 2.6 in the data), and by {-np.mean(ordinary):.2f} in ordinary months at two nats below the frontier (0.9).",
+    ]
+
+
 def main(seeds: int) -> None:
     warnings.simplefilter("ignore", AbmWarning)
     runs = {name: abm.ensemble(seeds=range(seeds), products=True, **SIZES | kw) for name, kw in WORLDS.items()}
@@ -109,6 +171,7 @@ def main(seeds: int) -> None:
     for name in ("default", "unit cost frozen", "no inheritance of fit"):
         gap = yearly(runs[name], "lerner_leader_nash") - yearly(runs[name], "lerner_followers_nash")
         lines.append(f"| {name} | " + " | ".join(interval(gap[:, i]) for i in range(len(YEARS))) + " |")
+    lines += beside_the_record(runs["default"]) + price_changes(runs["default"])
     (HERE / "0025-responses.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shown = {name: runs[name] for name in ("no imitation", "default", "eight times as fast")}
     style.save(figures.rent_life(shown), HERE / "0025-responses.png")

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from abm.engine import Agent, Field
 from abm.mechanisms import use
-from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER
+from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 
 DEVELOPER, ENTERPRISE, CONSUMER = range(3)
 
@@ -35,20 +35,24 @@ class Adopter(Agent):
     spending = Field(0.0, "$ M per month", "spending on tokens")
 
     def worth(self, p, products):
-        """ln of what a token of each offer is worth to it, whether it comes from a certified host, and its slope in capability.
+        """ln of what a token of each offer is worth to it, whether it comes from a certified host, its slope in capability, and
+        the share of its tasks that the best model on sale can do.
 
         An open model has two offers, of its lab and of certified hosts under their own trust at a higher price; the segment
         takes the better one. Worth of the latter is net of the higher price.
         """
-        fit = jnp.repeat(self.fit, OFFERS)
-        trust = jnp.repeat(self.trust[:-1], OFFERS)
-        direct = use.log_usefulness(products.capability, self.difficulty, p.usefulness_width) + fit
-        direct = direct + jnp.log(use.acceptance(self.compliance_need, trust))
-        hosted = use.log_usefulness(products.hosted, self.difficulty, p.usefulness_width) + fit
-        hosted = hosted + jnp.log(use.acceptance(self.compliance_need, self.trust[-1])) - p.certified_margin
-        certified = products.is_open & (hosted > direct)
-        slope = use.slope_of_usefulness(products.capability, self.difficulty, p.usefulness_width)
-        return jnp.where(certified, hosted, direct), certified, slope
+        closed = products.closed_labs  # the others are open, and only they have hosts
+        log_useful, beyond = use.usefulness(products.capability, self.difficulty, p.usefulness_width)
+        known = self.fit + jnp.log(use.acceptance(self.compliance_need, self.trust[:-1]))
+        direct = log_useful + known[:, None]
+        hosted, _ = use.usefulness(products.hosted[closed:], self.difficulty, p.usefulness_width)
+        at_host = jnp.log(use.acceptance(self.compliance_need, self.trust[-1])) - p.certified_margin
+        hosted = hosted + self.fit[closed:, None] + at_host
+        certified = jnp.concatenate([jnp.zeros((closed, TIERS), bool), hosted > direct[closed:]])
+        worth = jnp.concatenate([direct[:closed], jnp.maximum(direct[closed:], hosted)])
+        on = products.available.reshape(-1, OFFERS)[:, :TIERS] | products.available.reshape(-1, OFFERS)[:, -1:]
+        useful = jnp.max(jnp.where(on, 1 - beyond, 0.0))
+        return of_offers(worth), of_offers(certified), of_offers(beyond) / p.usefulness_width, useful
 
     def on_sale(self, products):
         """Offers that it can buy: consumers subscribe, others pay by the token."""
@@ -63,11 +67,6 @@ class Adopter(Agent):
         """Spending, $ per month, and elasticity of use at a price of use."""
         elasticity = use.relative_price(log_price, self.value)
         return self.value * elasticity * use.use(self.adopted * self.tasks, log_price, self.value), elasticity
-
-    def usefulness(self, p, products):
-        """Share of its tasks that the best model on sale can do."""
-        useful = jnp.exp(use.log_usefulness(products.capability, self.difficulty, p.usefulness_width))
-        return jnp.max(jnp.where(self.on_sale(products), useful, 0.0))
 
     def surplus(self):
         """Gain over the price of what it uses, $ per month."""
@@ -109,3 +108,8 @@ class Adopter(Agent):
         source = jnp.where(releases.source >= 0, self.fit[releases.source], own)
         self.own_fit = own
         self.fit = jnp.where(releases.out, use.inherited_fit(own, source, releases.owed, p), self.fit)
+
+
+def of_offers(tiers):
+    """Rows (L, T) of models as columns of offers (L x O): a subscription is with the flagship."""
+    return jnp.concatenate([tiers, tiers[:, :1]], axis=1).reshape(-1)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from abm.agents.owner import Owner
-from abm.engine import Field
+from abm.engine import Field, answer_like
 from abm.mechanisms import conduct, enforcement, imitation, research, tokens
 
 METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
@@ -206,6 +206,10 @@ class Lab(Owner):
     def wanted_price(self, p, offer):
         """Price the lab would post today, by offer: a step towards it, from `offer.price`, at which `offer` was seen."""
         raise NotImplementedError(f"{type(self).__name__} has no pricing rule: define wanted_price(self, p, offer)")
+
+    def asked_price(self, p, offer):
+        """`wanted_price`, checked to have a number for each offer."""
+        return answer_like(self.price, self.wanted_price(p, offer), type(self), "wanted_price")
 
     def set_prices(self, p, pricing, reply):
         """Post the price that pays best at a release; afterwards change prices only where that earns more than the menu cost.

@@ -54,12 +54,12 @@ def resilient_step(step: Numbers, before: Numbers, pace: Numbers) -> tuple[Float
 
 
 def value_of_worth(
-    spent: Real[AnyArray, "*#n offers"],
-    shares: Real[AnyArray, "*#n offers"],
-    margin: Real[AnyArray, "*#n offers"],
+    spent: Real[AnyArray, "... offers"],
+    shares: Real[AnyArray, "... offers"],
+    margin: Real[AnyArray, "... offers"],
     elasticity: Numbers,
     p: Values,
-) -> Float[Array, "*n offers"]:
+) -> Float[Array, "... offers"]:
     """Derivative of a lab's gross profit in ln worth of its offers, at given prices, $: what a better model brings.
 
     S_q (sigma m_q - (sigma + 1 - P/v) sum_r s_r m_r) in a segment; `elasticity` is P/v, with a last axis of one. Source: the

@@ -18,17 +18,15 @@ NOT_ON_SALE = 1e4
 """Log price of an offer that nobody can buy."""
 
 
-def log_usefulness(capability: Numbers, difficulty: Numbers, width: Numbers) -> Floats:
-    """ln logistic((k - h)/w): once capability is well above difficulty, more of it adds nothing.
+def usefulness(capability: Numbers, difficulty: Numbers, width: Numbers) -> tuple[Floats, Floats]:
+    """ln of usefulness u = logistic((k - h)/w), and 1 - u, the share of tasks beyond a model.
 
-    Vertical differentiation with saturation (Shaked and Sutton 1982; logistic item response, Rasch 1960). Nats.
+    Once capability is well above difficulty, more of it adds nothing: the slope of ln u in k is (1 - u)/w, per nat. Vertical
+    differentiation with saturation (Shaked and Sutton 1982; logistic item response, Rasch 1960). Nats.
     """
-    return jax.nn.log_sigmoid((capability - difficulty) / width)
-
-
-def slope_of_usefulness(capability: Numbers, difficulty: Numbers, width: Numbers) -> Floats:
-    """Derivative of `log_usefulness` in capability, per nat."""
-    return jax.nn.sigmoid((difficulty - capability) / width) / width
+    x = (capability - difficulty) / width
+    tail = jnp.exp(-jnp.abs(x))
+    return jnp.minimum(x, 0.0) - jnp.log1p(tail), jnp.where(x > 0, tail, 1.0) / (1 + tail)
 
 
 def acceptance(need: Numbers, trust: Numbers) -> Numbers:
@@ -66,7 +64,7 @@ def log_price_of_use(shares: PerOffer, log_price: PerOffer, p: Values) -> Floats
     used = shares > 0
     price = jnp.where(used, log_price, NOT_ON_SALE)
     best = price.min(-1, keepdims=True)
-    part = jnp.where(used, jnp.where(used, shares, 1.0) ** power * jnp.exp(power * (best - price)), 0.0)
+    part = jnp.where(used, jnp.exp(power * (jnp.log(jnp.where(used, shares, 1.0)) + best - price)), 0.0)
     total = part.sum(-1)
     some = total > 0
     return jnp.where(some, best[..., 0] - jnp.log(jnp.where(some, total, 1.0)) / power, NOT_ON_SALE)

@@ -95,7 +95,7 @@ class Tokens(BaseModel):
     adoption_imitation: Number = quantity(2.6, 0, 10, "", "per year", "adoption in answer to peers", "Bass 1969")
     habit_rate: Number = quantity(0.25, 0.01, 1, "rho_j", "per month", "adjustment of usage towards what is best")
     menu_cost: Number = quantity(
-        1.0, 0, 5, "", "share of best gross profit", "monthly gain that is worth a change of posted prices", BY_HAND
+        2.0, 0, 5, "", "share of best gross profit", "monthly gain that is worth a change of posted prices", BY_HAND
     )
     price_adjustment: Number = quantity(
         0.3, 0, 1, "", "per month", "adjustment towards the desired price when prices are flexible"

@@ -34,7 +34,9 @@ KNOWN = {
     "workload_slowdown": set(),
     "boom_volatility": set(),
     "boom_persistence": set(),
-    # of labs
+    # of labs, which learn from leads that they saw
+    "copying_rate": set(),
+    "distillation_rate": set(),
     "scarcity_induction": set(),
     "scarcity_diversion": set(),
     # of lenders: in a month without a phase due there is nothing to decide

@@ -50,9 +50,9 @@ def test_a_branch_keeps_months_sizes_and_pricing_and_updates_the_equations():
         original.setup.months,
         original.setup.populations,
     )
-    assert constrained.setup.equations == ("flexible", "linear", False)
+    assert constrained.setup.equations == ("flexible", False)
     unconstrained = constrained.branch({"short_sale_constraint": 0.0})
-    assert unconstrained.setup.equations == ("flexible", "linear", True)
+    assert unconstrained.setup.equations == ("flexible", True)
 
 
 def test_branch_and_branch_at_give_the_same_months():

@@ -41,8 +41,8 @@ def test_disabling_64_bits_in_jax_does_not_change_results():
         model = MarketModel(rng=1, months=2, **TINY)
         model.step()
         lab = model.agents_by_type[abm.agents.ClosedLab][0]
-        lab.price = [30.1, 3.0]
-        assert lab.price.tolist() == [30.1, 3.0]
+        lab.price = [30.1, 3.0, 4.0]
+        assert lab.price.tolist() == [30.1, 3.0, 4.0]
         model = MarketModel(rng=1, months=2, **TINY)
         model.run_model()
         assert model.frame()["welfare"].tolist() == usual["welfare"].tolist()

@@ -22,12 +22,12 @@ NOTHING = -30.0
 class Products(NamedTuple):
     """All offers, one row per lab and offer (L x O), as users see them."""
 
-    capability: Float[Array, " q"]  # nats
-    hosted: Float[Array, " q"]  # nats, at certified hosts
+    capability: Float[Array, "L T"]  # nats
+    hosted: Float[Array, "L T"]  # nats, at certified hosts
     price: Float[Array, " q"]  # $ per M tokens; with a copy of it at cost, the index of both
     paid: Float[Array, " q"]  # $ per M tokens, mean over what is bought
-    is_open: Bool[Array, " q"]
     available: Bool[Array, " q"]
+    closed_labs: int  # labs without weights for hosts, which come first; a constant
 
 
 class Sales(NamedTuple):
@@ -104,16 +104,15 @@ def sold_beside_copies(labs: Group, p: Values) -> tuple[Float[Array, "L O"], Flo
 def products_of(labs: Group, p: Values) -> Products:
     """The offers of the month."""
     price, paid, _ = sold_beside_copies(labs, p)
-    flagship = jnp.array([*range(TIERS), 0])
     on = jnp.broadcast_to(labs.active[:, None], (labs.size, OFFERS))
     on = on.at[:, SUBSCRIPTION_OFFER].set(labs.active & subscribes(labs))
     return Products(
-        capability=labs.capability[:, flagship].reshape(-1),
-        hosted=labs.hosted[:, flagship].reshape(-1),
+        capability=labs.capability,
+        hosted=labs.hosted,
         price=price.reshape(-1),
         paid=paid.reshape(-1),
-        is_open=per_offer(is_open_lab(labs)),
         available=on.reshape(-1),
+        closed_labs=int((~labs.is_kind(OpenLab)).sum()),
     )
 
 

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from abm.agents.adopter import CONSUMER
-from abm.engine import loop, mean_of_neighbours
+from abm.agents import OpenLab
+from abm.engine import Group, loop, mean_of_neighbours
 from abm.market.phases.common import (
     Products,
     Sales,
@@ -18,15 +18,15 @@ from abm.market.phases.common import (
     sold_beside_copies,
 )
 from abm.market.phases.research import workplace_of
-from abm.market.state import Accounts, Market, Now
+from abm.market.state import Accounts, Market, Now, Values
 from abm.mechanisms import conduct, tokens
 from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
-POSTED_STEPS = 8
+POSTED_STEPS = 6
 NASH_STEPS = 8  # a month; prices start from a multiple of last month's markups
 FIRST_PACE = 0.5
-FACTORS = np.exp(np.linspace(-2.4, 2.4, 17))  # of its price, which a lab tries first
+FACTORS = np.exp((-1.6, -0.8, -0.3, 0.0, 0.3, 0.8, 1.6))  # of last month's Nash prices, which a lab tries first
 EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 24  # months over which the life of rents is measured
 SETTLING = 3  # months after a release in which customers settle
@@ -68,19 +68,27 @@ class Demand(NamedTuple):
     log_index: Float[Array, " J"]  # ln of the price of use
 
 
+class Others(NamedTuple):
+    """Demand as some labs (C,) see it, each by itself."""
+
+    price: Float[Array, "C O"]
+    shares: Float[Array, "J C O"]
+    rivals: Float[Array, "J C"]  # shares of all others
+    log_index: Float[Array, " J"]
+
+
 def trade_tokens(market: Market, now: Now) -> Market:
     """Set costs and prices; users choose, buy and learn; then work out what a better model would bring each lab."""
     p, labs = now.p, market.labs
     labs = labs.do("cost_tokens", p, workplace=workplace_of(market, now))
     market = market.replace(labs=labs)
     products = products_of(labs, p)
-    worth, certified, slope = market.adopters.ask("worth", p, products)
+    worth, certified, slope, useful = market.adopters.ask("worth", p, products)
     seen = demand_at(market, now, products, worth)
 
     nash = best_prices(market, now, seen, nash=True)
     reply = nash if now.equations.pricing == "nash" else best_prices(market, now, seen, nash=False)
-    cost = labs.ask("net_cost", p)
-    earned, instead = earnings(market, now, seen, labs.price, cost), earnings(market, now, seen, reply, cost)
+    earned, instead = earnings(market, now, seen, labs.price), earnings(market, now, seen, reply)
     labs = labs.do(
         "set_prices", p, now.equations.pricing, reply=Reply(reply, earned, instead - earned, now.events.price_factor)
     )
@@ -92,7 +100,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
     market = market.replace(labs=labs)
     shown = demand_at(market, now, products, worth)
     target = (shown.shares / labs.uncopied).reshape(worth.shape)
-    market = use_models(market, now, products, worth, certified, target)
+    market = use_models(market, now, products, worth, certified, useful, target)
     sold = sales_of(market)
     labs = market.labs.replace(
         tier_value=values_of_capability(market, now, shown, slope),
@@ -111,16 +119,12 @@ def use_models(
     products: Products,
     worth: Float[Array, "J q"],
     certified: Bool[Array, "J q"],
+    useful: Float[Array, " J"],
     target: Float[Array, "J q"],
 ) -> Market:
     """Adoption spreads, segments buy, and trust follows use, their own and that of peers."""
     p, adopters, peers = now.p, market.adopters, market.networks.peers
-    adopters = adopters.do(
-        "adopt",
-        p,
-        useful=adopters.ask("usefulness", p, products),
-        peers_adopted=mean_of_neighbours(adopters.adopted, peers),
-    )
+    adopters = adopters.do("adopt", p, useful=useful, peers_adopted=mean_of_neighbours(adopters.adopted, peers))
     adopters = adopters.do("buy", p, products, worth=worth, certified=certified, target=target)
     incidents = jnp.append(market.accounts.incidents, 0.0)
     adopters = adopters.do("learn_trust", p, incidents, peers_relied=mean_of_neighbours(adopters.relied, peers))
@@ -137,100 +141,119 @@ def demand_at(market: Market, now: Now, products: Products, worth: Float[Array, 
     return Demand(labs.price, by_offer(shares, labs) * sold_beside_copies(labs, now.p)[2], log_index)
 
 
-def at_prices(
-    seen: Demand, price: Float[Array, "L O"], now: Now, alone: bool
-) -> tuple[Float[Array, "J L O"], Float[Array, "J L"]]:
-    """Shares and ln of the price of use if all prices change, or if only those of one lab do, for each lab by itself."""
-    sigma = now.p.substitution
-    pull = seen.shares * jnp.exp(sigma * jnp.log(seen.price / price))
-    own = pull.sum(-1)
-    copied = of_copies(seen.shares, now)
-    if alone:
-        total = of_rivals(seen.shares.sum(-1)) + own + copied
-    else:
-        total = jnp.broadcast_to(own.sum(-1, keepdims=True) + copied, own.shape)
-    total = jnp.maximum(total, 1e-300)
-    return pull / total[..., None], seen.log_index[:, None] - jnp.log(total) / sigma
+def pulls_of(seen: Demand, price: Float[Array, "L O"], p: Values) -> Float[Array, "J L O"]:
+    """Pulls of all offers at other prices, as multiples of the sum of pulls at the prices seen."""
+    return seen.shares * jnp.exp(p.substitution * jnp.log(seen.price / price))
 
 
-def sold_at(
-    market: Market, now: Now, seen: Demand, price: Float[Array, "L O"], alone: bool
-) -> tuple[Float[Array, "J L O"], Float[Array, "J L O"], Float[Array, "J L"]]:
-    """Shares, spending ($ per month) and elasticity of use at these prices."""
-    shares, log_index = at_prices(seen, price, now, alone)
-    adopters = market.adopters
-    spending, elasticity = adopters.ask("wanted", now.p, log_price=log_index)
+def pull_of_copies(seen: Demand, p: Values) -> Float[Array, " J"]:
+    """Pull of faithful copies, which are sold at cost whatever the labs charge: the rest of all pulls."""
+    return jnp.where(p.perfect_copies > 0, jnp.maximum(1 - seen.shares.sum((-2, -1)), 0.0), 0.0)
+
+
+def sold_together(
+    market: Market, now: Now, seen: Demand, price: Float[Array, "L O"]
+) -> tuple[Float[Array, "J L O"], Float[Array, "J L O"], Float[Array, " J"]]:
+    """Shares, spending ($ per month) and elasticity of use if all labs charge these prices."""
+    pull = pulls_of(seen, price, now.p)
+    total = jnp.maximum(pull.sum((-2, -1)) + pull_of_copies(seen, now.p), 1e-300)
+    log_index = seen.log_index - jnp.log(total) / now.p.substitution
+    spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
+    shares = pull / total[:, None, None]
+    return shares, shares * spending[:, None, None], elasticity
+
+
+def sold_alone(
+    market: Market, now: Now, others: Others, price: Float[Array, "C O"]
+) -> tuple[Float[Array, "J C O"], Float[Array, "J C O"], Float[Array, "J C"]]:
+    """The same for each of some labs by itself, if it alone charges these prices and its rivals those seen."""
+    pull = others.shares * jnp.exp(now.p.substitution * jnp.log(others.price / price))
+    total = jnp.maximum(others.rivals + pull.sum(-1), 1e-300)
+    log_index = others.log_index[:, None] - jnp.log(total) / now.p.substitution
+    spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
+    shares = pull / total[..., None]
     return shares, shares * spending[..., None], elasticity
+
+
+def others_of(seen: Demand, rows: Int[np.ndarray, " C"], p: Values) -> Others:
+    """Demand as some labs see it, each by itself.
+
+    Rivals' shares are added up, since 1 less one's own is nothing but rounding where that is near 1.
+    """
+    rivals = 1.0 - jnp.eye(seen.shares.shape[1])[:, rows]
+    rest = jnp.matmul(seen.shares.sum(-1), rivals, precision="highest") + pull_of_copies(seen, p)[:, None]
+    return Others(seen.price[rows], seen.shares[:, rows], rest, seen.log_index)
+
+
+def cross_of(
+    shares: Float[Array, "J C O"], spent: Float[Array, "J C O"], weight: Float[Array, "J C"]
+) -> Float[Array, "C O O"]:
+    """sum_j s_jr (sigma + 1 - P_j/v_j) S_jq of `conduct.best_margins`."""
+    return jnp.einsum("jlr,jlq->lrq", shares * weight[..., None], spent)
+
+
+def solvers_of(labs: Group) -> Int[np.ndarray, " C"]:
+    """Labs that look at demand when they set prices (a constant): all but those with the built-in rule of hosts."""
+    kinds = [population.kind for population in labs.populations for _ in range(population.size)]
+    return np.flatnonzero([kind.wanted_price is not OpenLab.wanted_price for kind in kinds])
 
 
 def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Array, "L O"]:
     """Prices at which labs' first-order conditions hold: each alone against posted prices, or all together (Bertrand-Nash).
 
-    Steps are those of the labs' own rule, each taken in part, from the best of some multiples of last month's Nash markups.
+    Steps are those of the labs' own rule, each taken in part. They start from last month's Nash markups, and for a lab alone
+    from the best multiple of them: where segments change hands, its profit has several peaks.
     """
     p, labs = now.p, market.labs
-    hosts = hosts_of(market, now)
+    rows = solvers_of(labs)
     steps = POSTED_STEPS if not nash else EXACT_STEPS if now.equations.pricing == "nash" else NASH_STEPS
+    start = labs.token_cost * jnp.exp(labs.nash_markup)
+    others = others_of(seen, rows, p)
+    if not nash:
+        start = start.at[rows].set(best_multiple(market, now, others, start[rows], labs.ask("net_cost", p)[rows]))
+    offer = Offer(start, jnp.zeros_like(start), jnp.zeros((*start.shape, OFFERS)), hosts_of(market, now))
 
     def step(state: Steps, _: Index) -> tuple[Steps, None]:
         price, before, pace = state
-        shares, spent, elasticity = sold_at(market, now, seen, price, alone=not nash)
-        weight = p.substitution + 1 - elasticity
-        cross = jnp.einsum("jlr,jlq,jl->lrq", shares, spent, weight)
-        wanted = labs.ask("wanted_price", p, offer=Offer(price, spent.sum(0), cross, hosts))
-        move = jnp.log(wanted) - jnp.log(price)
+        if nash:
+            shares, spent, elasticity = sold_together(market, now, seen, price)
+            shares, spent, elasticity = shares[:, rows], spent[:, rows], elasticity[:, None]
+        else:
+            shares, spent, elasticity = sold_alone(market, now, others, price[rows])
+        cross = cross_of(shares, spent, p.substitution + 1 - elasticity)
+        asked = offer._replace(
+            price=price, spent=offer.spent.at[rows].set(spent.sum(0)), cross=offer.cross.at[rows].set(cross)
+        )
+        move = jnp.log(labs.ask("wanted_price", p, offer=asked)) - jnp.log(price)
         part, pace = conduct.resilient_step(move, before, pace)
         return Steps(price * jnp.exp(part), move, pace), None
 
-    start = best_on_grid(market, now, seen, labs.token_cost * jnp.exp(labs.nash_markup), nash)
     begin = Steps(start, jnp.zeros_like(start), jnp.full_like(start, FIRST_PACE))
     return loop(step, begin, jnp.arange(steps))[0].price
 
 
-def best_on_grid(market: Market, now: Now, seen: Demand, price: Float[Array, "L O"], nash: bool) -> Float[Array, "L O"]:
-    """These prices times the factor that earns each lab most: where segments change hands, profit has several peaks.
+def best_multiple(
+    market: Market, now: Now, others: Others, price: Float[Array, "C O"], cost: Float[Array, "C O"]
+) -> Float[Array, "C O"]:
+    """These prices times the factor that earns each lab most: one for its tiers, which share segments, one for subscriptions."""
 
-    One factor for both tiers, which share segments, and one for subscriptions; rivals charge posted prices, or these ones.
-    """
-    p, labs, adopters = now.p, market.labs, market.adopters
-    shares, log_index = at_prices(seen, price, now, alone=not nash)
-    charged = shares if nash else seen.shares
-    rivals = of_rivals(charged.sum(-1)) + of_copies(charged, now)
-    own = shares.sum(-1)
-    if not nash:  # in the same unit as own shares: total pull at these prices, by lab
-        rivals = rivals * jnp.exp(p.substitution * (log_index - seen.log_index[:, None]))
-    unit_cost = labs.ask("net_cost", p) / price
-    cost = (shares * unit_cost).sum(-1) / jnp.where(own > 0, own, 1.0)  # over price, of what sells
-    subscribes = (adopters.segment == CONSUMER) * 1.0
+    def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "C O"]]:
+        _, spent, _ = sold_alone(market, now, others, price * factor)
+        return None, spent.sum(0) * (1 - cost / (price * factor))
 
-    def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "L group"]]:
-        pull = own * factor**-p.substitution
-        total = jnp.maximum(rivals + pull, 1e-300)
-        spending, _ = adopters.ask("wanted", p, log_price=log_index - jnp.log(total) / p.substitution)
-        earned = spending * pull / total * (1 - cost / factor)
-        return None, jnp.stack([(1 - subscribes) @ earned, subscribes @ earned], axis=-1)
-
-    best = loop(tried, None, jnp.asarray(FACTORS))[1].argmax(0)
-    factor = jnp.asarray(FACTORS)[best]
-    return price * jnp.concatenate([jnp.repeat(factor[:, :1], TIERS, axis=1), factor[:, 1:]], axis=1)
+    earned = loop(tried, None, jnp.asarray(FACTORS))[1]
+    tiers = jnp.asarray(FACTORS)[earned[..., :TIERS].sum(-1).argmax(0)]
+    rest = jnp.asarray(FACTORS)[earned[..., TIERS:].sum(-1).argmax(0)]
+    return price * jnp.stack([tiers] * TIERS + [rest] * (OFFERS - TIERS), axis=-1)
 
 
-def of_copies(shares: Float[Array, "J L O"], now: Now) -> Float[Array, "J 1"]:
-    """What faithful copies at their cost have, where there are any: the rest."""
-    return jnp.where(now.p.perfect_copies > 0, jnp.maximum(1 - shares.sum((-2, -1)), 0.0), 0.0)[:, None]
-
-
-def of_rivals(shares: Float[Array, "J L"]) -> Float[Array, "J L"]:
-    """Shares of all other labs: added up, since 1 less one's own is nothing but rounding where that is near 1."""
-    return jnp.matmul(shares, 1 - jnp.eye(shares.shape[1]), precision="highest")
-
-
-def earnings(
-    market: Market, now: Now, seen: Demand, price: Float[Array, "L O"], cost: Float[Array, "L O"]
-) -> Float[Array, " L"]:
-    """Gross profit of each lab if it alone charged these prices, $ M per month."""
-    _, spent, _ = sold_at(market, now, seen, price, alone=True)
-    return (spent.sum(0) * (1 - cost / price)).sum(-1) * 1e-6
+def earnings(market: Market, now: Now, seen: Demand, price: Float[Array, "L O"]) -> Float[Array, " L"]:
+    """Gross profit of each lab that looks at demand if it alone charged these prices, $ M per month; 0 for the others."""
+    labs = market.labs
+    rows = solvers_of(labs)
+    _, spent, _ = sold_alone(market, now, others_of(seen, rows, now.p), price[rows])
+    earned = (spent.sum(0) * (1 - labs.ask("net_cost", now.p)[rows] / price[rows])).sum(-1) * 1e-6
+    return jnp.zeros(labs.size).at[rows].set(earned)
 
 
 def hosts_of(market: Market, now: Now) -> Float[Array, " L"]:
@@ -246,7 +269,7 @@ def hosts_of(market: Market, now: Now) -> Float[Array, " L"]:
 def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O"]) -> Float[Array, "L 2"]:
     """Sales and gross profit of every lab at the month's Nash prices, $ M per month."""
     cost = market.labs.ask("net_cost", now.p)
-    _, spent, _ = sold_at(market, now, seen, nash, alone=False)
+    _, spent, _ = sold_together(market, now, seen, nash)
     sales = spent.sum(0)
     return jnp.stack([sales.sum(-1), (sales * (1 - cost / nash)).sum(-1)], axis=-1) * 1e-6
 
@@ -307,8 +330,8 @@ def contestable_share(market: Market, now: Now, seen: Demand) -> Scalar:
     closed = ~is_open_lab(labs) & labs.active
     cost = labs.ask("net_cost", now.p)
     raised = jnp.where(closed[:, None], (1 + SSNIP) * seen.price, seen.price)
-    _, before, _ = sold_at(market, now, seen, seen.price, alone=False)
-    _, after, _ = sold_at(market, now, seen, raised, alone=False)
+    _, before, _ = sold_together(market, now, seen, seen.price)
+    _, after, _ = sold_together(market, now, seen, raised)
     profit_before = (before * (1 - cost / seen.price)).sum(-1) @ (closed * 1.0)
     profit_after = (after * (1 - cost / raised)).sum(-1) @ (closed * 1.0)
     paid = adopters.spent.reshape(adopters.size, labs.size, OFFERS).sum(-1) @ (closed * 1.0)
