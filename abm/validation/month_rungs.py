@@ -53,7 +53,7 @@ def users(p: Values) -> Iterator[Check]:
     log_worth, nobody = jnp.log(jnp.asarray(worth))[None], jnp.zeros((1, labs * OFFERS), bool)
 
     def buy(price: Any, p: Values = p, adopters: Any = adopters) -> tuple[Any, Any]:
-        on_sale = offers._replace(price=price)
+        on_sale = offers._replace(price=price, paid=price)
         target, _ = adopters.ask("choose", p, on_sale, worth=log_worth)
         after = adopters.do("buy", p, on_sale, worth=log_worth, certified=nobody, target=target)
         return after.ask("surplus")[0], after
