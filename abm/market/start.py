@@ -347,7 +347,7 @@ def first_adopters(
     worth = p.consumer_value / p.subscriber_tokens * jnp.exp(p.consumer_spread * valuation)
     value = jnp.where(consumer, worth, value)
     tasks = jnp.where(consumer, p.consumers * p.subscriber_tokens / jnp.maximum(p.consumer_share, 1e-9) * size, tasks)
-    early = is_early(draws.uniform("early", slots), kind)
+    early = is_early(draws.uniform("early", slots), kind, difficulty)
     adopted = jnp.where(early, jnp.array(value_of("adopted"))[kind] / value_of("early_share"), 0.0)
     low, high = (jnp.array(value_of(f"compliance_{end}"))[kind] for end in ("least", "most"))
     own_fit = p.fit_spread * draws.normal("fit", slots, (labs.size,))
@@ -374,14 +374,16 @@ def first_adopters(
     )
 
 
-def is_early(luck: Float[Array, " agents"], kind: Int[Array, " agents"]) -> Bool[Array, " agents"]:
-    """Segments that use models at the start: a share of them, by uniform `luck`, and of each kind at least the luckiest.
+def is_early(luck: Float[Array, " J"], kind: Int[Array, " J"], difficulty: Float[Array, " J"]) -> Bool[Array, " J"]:
+    """Segments that use models at the start: a share of them, by uniform `luck`; if none of a kind, that of its easiest tasks.
 
-    Adoption spreads from user to user, so that a small market of which nobody had begun would stay empty for years.
+    Adoption spreads from user to user, so that a small market in which nobody had begun would stay empty for years.
     """
-    kinds = jnp.arange(CONSUMER + 1)[:, None] == kind
-    luckiest = jnp.where(kinds, luck, 1.0).min(1)
-    return (luck < value_of("early_share")) | (luck <= luckiest[kind])
+    drawn = luck < value_of("early_share")
+    of_kind = jnp.arange(CONSUMER + 1)[:, None] == kind
+    easiest = jnp.where(of_kind, difficulty, jnp.inf).min(1)
+    begun = (of_kind & drawn).any(1)
+    return drawn | (~begun[kind] & (difficulty <= easiest[kind]))
 
 
 def first_investors(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int]) -> Group:
