@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 FROM_THE_START = (
     "attention_threshold", "belief_spread", "belief_variance", "capacity_start", "chip_cost_start", "chip_price_start",
-    "closed_monetisation", "consumer_share", "consumer_value", "credibility", "credibility_spread", "difficulty_high",
-    "difficulty_low", "enterprise_share", "enterprise_value", "leader_lock_in", "machine_power", "power_saving",
-    "price_adjustment", "social_return_ratio", "subscriber_tokens", "susceptibility", "task_value", "task_volume",
-    "trend_share", "trust_in_closed", "trust_in_hosts", "value_slope", "value_spread", "volume_slope",
+    "closed_monetisation", "consumer_share", "consumer_spread", "consumer_value", "consumers", "credibility",
+    "credibility_spread", "difficulty_high", "difficulty_low", "enterprise_share", "enterprise_value", "leader_lock_in",
+    "machine_power", "power_saving", "price_adjustment", "social_return_ratio", "subscriber_tokens", "susceptibility",
+    "task_value", "task_volume", "trend_share", "trust_in_closed", "trust_in_hosts", "value_slope", "value_spread",
+    "volume_slope",
 )  # fmt: skip
 """Parameters that no month reads: they only set starting values of agents (or enter an observable)."""
 ANSWERED = tuple(name for name in INSTRUMENTS if name not in ("ip_clarity", "policy_uncertainty"))

@@ -14,7 +14,7 @@ PARAMETERS = (
     "ip_strength",
     "ip_clarity",
     "copying_rate",
-    "task_value",
+    "menu_cost",
     "adoption_imitation",
     "fit_spread",
     "runway",

@@ -41,16 +41,17 @@ def index_of(log_price, sigma):
 @given(st.floats(-5, 20), st.floats(-5, 20), st.floats(0.1, 5))
 def test_usefulness_is_a_logistic_step(capability, difficulty, width):
     expected = -np.log1p(np.exp(-(capability - difficulty) / width))
-    assert float(use.log_usefulness(capability, difficulty, width)) == pytest.approx(expected, rel=1e-9, abs=1e-12)
-    slope = jax.grad(use.log_usefulness)(capability, difficulty, width)
-    assert float(use.slope_of_usefulness(capability, difficulty, width)) == pytest.approx(
-        float(slope), rel=1e-9, abs=1e-12
-    )
+    log_useful, beyond = use.usefulness(capability, difficulty, width)
+    assert float(log_useful) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert float(beyond) == pytest.approx(1 - np.exp(expected), rel=1e-9, abs=1e-12)
+    slope = jax.grad(lambda capability: use.usefulness(capability, difficulty, width)[0])(capability)
+    assert float(beyond) / width == pytest.approx(float(slope), rel=1e-9, abs=1e-12)
 
 
 def test_half_of_the_tasks_work_at_their_difficulty_and_more_capability_adds_ever_less():
-    assert float(use.log_usefulness(2.0, 2.0, 0.65)) == pytest.approx(np.log(0.5))
-    worth = use.log_usefulness(jnp.linspace(-5, 15, 50), 2.0, 0.65)
+    assert float(use.usefulness(2.0, 2.0, 0.65)[0]) == pytest.approx(np.log(0.5))
+    worth, beyond = use.usefulness(jnp.linspace(-5, 15, 50), 2.0, 0.65)
+    np.testing.assert_allclose(np.exp(worth) + beyond, 1)
     assert np.all(np.diff(worth) > 0) and np.all(np.diff(worth, 2) < 1e-12)
     assert worth[-1] == pytest.approx(0, abs=1e-6)
 

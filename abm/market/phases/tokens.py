@@ -219,7 +219,8 @@ def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Arr
         price, before, pace = state
         if nash:
             shares, spent, elasticity = sold_together(market, now, seen, price)
-            shares, spent, elasticity = shares[:, rows], spent[:, rows], elasticity[:, None]
+            shares, spent = shares[:, rows], spent[:, rows]
+            elasticity = jnp.broadcast_to(elasticity[:, None], shares.shape[:2])
         else:
             shares, spent, elasticity = sold_alone(market, now, others, price[rows])
         cross = cross_of(shares, spent, p.substitution + 1 - elasticity)
