@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt32
+from jaxtyping import Array, Float, Int, UInt32
 
 from abm.agents import Adopter, InfrastructureFirm, Investor, OpenLab
 from abm.agents.adopter import CONSUMER, DEVELOPER, ENTERPRISE
@@ -18,7 +18,7 @@ from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
 from abm.market.starting_values import offset_of, value_of, values_of
 from abm.market.state import Accounts, Compute, Exchange, Flows, Market, Networks, Values, jurisdiction_sum
-from abm.mechanisms import machines
+from abm.mechanisms import machines, use
 from abm.scenarios.timeline import Cast
 from abm.support.axes import (
     DAYS,
@@ -339,16 +339,16 @@ def first_adopters(
     difficulty = given.get("difficulty", difficulty)
     valuation = draws.normal("value", slots)
     spread = p.value_spread * valuation
-    slope = p.value_slope * difficulty
-    value = p.task_value * jnp.exp(slope + spread + p.enterprise_value * enterprise)
+    value = p.task_value * jnp.exp(p.value_slope * difficulty + spread + p.enterprise_value * enterprise)
     size = mean_one("adopter_scale_sd", draws.normal("scale", slots))
     tasks = p.task_volume * jnp.exp(-p.volume_slope * spread) * size
     # Consumers are as many whatever a subscription is worth to them.
     worth = p.consumer_value / p.subscriber_tokens * jnp.exp(p.consumer_spread * valuation)
     value = jnp.where(consumer, worth, value)
     tasks = jnp.where(consumer, p.consumers * p.subscriber_tokens / jnp.maximum(p.consumer_share, 1e-9) * size, tasks)
-    early = is_early(draws.uniform("early", slots), kind, difficulty)
-    adopted = jnp.where(early, jnp.array(value_of("adopted"))[kind] / value_of("early_share"), 0.0)
+    share = value_of("early_share")
+    early = use.early_users(draws.uniform("early", slots), share, kind, CONSUMER + 1, difficulty)
+    adopted = jnp.where(early, jnp.array(value_of("adopted"))[kind] / share, 0.0)
     low, high = (jnp.array(value_of(f"compliance_{end}"))[kind] for end in ("least", "most"))
     own_fit = p.fit_spread * draws.normal("fit", slots, (labs.size,))
     if "fit" in given:
@@ -372,18 +372,6 @@ def first_adopters(
         }
         | {name: column for name, column in given.items() if name != "fit"},
     )
-
-
-def is_early(luck: Float[Array, " J"], kind: Int[Array, " J"], difficulty: Float[Array, " J"]) -> Bool[Array, " J"]:
-    """Segments that use models at the start: a share of them, by uniform `luck`; if none of a kind, that of its easiest tasks.
-
-    Adoption spreads from user to user, so that a small market in which nobody had begun would stay empty for years.
-    """
-    drawn = luck < value_of("early_share")
-    of_kind = jnp.arange(CONSUMER + 1)[:, None] == kind
-    easiest = jnp.where(of_kind, difficulty, jnp.inf).min(1)
-    begun = (of_kind & drawn).any(1)
-    return drawn | (~begun[kind] & (difficulty <= easiest[kind]))
 
 
 def first_investors(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int]) -> Group:

@@ -7,7 +7,7 @@ tokens, logarithms in nats.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Real
+from jaxtyping import Array, Bool, Float, Int, Real
 
 from abm.support.shapes import AnyArray, Floats, Numbers
 from abm.support.values import Values
@@ -25,8 +25,9 @@ def usefulness(capability: Numbers, difficulty: Numbers, width: Numbers) -> tupl
     differentiation with saturation (Shaked and Sutton 1982; logistic item response, Rasch 1960). Nats.
     """
     x = (capability - difficulty) / width
-    tail = jnp.exp(-jnp.abs(x))
-    return jnp.minimum(x, 0.0) - jnp.log1p(tail), jnp.where(x > 0, tail, 1.0) / (1 + tail)
+    above = x > 0  # one case for both terms, so that the derivative is right at 0, too
+    tail = jnp.exp(jnp.where(above, -x, x))
+    return jnp.where(above, 0.0, x) - jnp.log1p(tail), jnp.where(above, tail, 1.0) / (1 + tail)
 
 
 def acceptance(need: Numbers, trust: Numbers) -> Numbers:
@@ -109,6 +110,24 @@ def surplus(tasks: Numbers, log_price: Numbers, value: Numbers) -> Numbers:
 def free_use(tasks: Numbers, log_price: Numbers, value: Numbers, p: Values) -> Floats:
     """Tokens of consumers for whom a subscription is not worth its fee, M tokens per month: a fraction of a subscriber's."""
     return p.free_use * (tasks - use(tasks, log_price, value))
+
+
+def early_users(
+    luck: Float[Array, " agents"],
+    share: float,
+    kind: Int[Array, " agents"],
+    kinds: int,
+    difficulty: Float[Array, " agents"],
+) -> Bool[Array, " agents"]:
+    """Segments that use models at the start: a share of them, by uniform `luck`; if none of a kind, that of its easiest tasks.
+
+    Adoption spreads from user to user, so that a small market in which nobody had begun would stay empty for years.
+    """
+    drawn = luck < share
+    of_kind = jnp.arange(kinds)[:, None] == kind
+    easiest = jnp.where(of_kind, difficulty, jnp.inf).min(1)
+    begun = (of_kind & drawn).any(1)
+    return drawn | (~begun[kind] & (difficulty <= easiest[kind]))
 
 
 def adopters_gained(adopted: Numbers, peers: Numbers, useful: Numbers, p: Values) -> Numbers:

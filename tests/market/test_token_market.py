@@ -143,18 +143,20 @@ def test_prices_at_which_a_step_changes_nothing_satisfy_an_optimiser(seed):
     market, now = market_of_run(seed=seed)
     p, labs, (_, _, _, seen) = now.p, market.labs, seen_in(market, now)
     cost, hosts = labs.ask("net_cost", p), tokens.hosts_of(market, now)
+    everybody = np.arange(labs.size)
+    others = tokens.others_of(seen, everybody, p)
 
     @jax.jit
     def step(price):
-        shares, spent, elasticity = tokens.sold_at(market, now, seen, price, alone=True)
-        cross = jnp.einsum("jlr,jlq,jl->lrq", shares, spent, p.substitution + 1 - elasticity)
+        shares, spent, elasticity = tokens.sold_alone(market, now, others, price)
+        cross = tokens.cross_of(shares, spent, p.substitution + 1 - elasticity)
         return labs.ask("wanted_price", p, offer=tokens.Offer(price, spent.sum(0), cross, hosts)), spent.sum(0)
 
     price = 1.5 * cost
     for _ in range(600):
         price = price * (step(price)[0] / price) ** 0.05
     wanted, spent = step(price)
-    earned = jax.jit(lambda x, lab, offer: tokens.earnings(market, now, seen, price.at[lab, offer].set(x), cost)[lab])
+    earned = jax.jit(lambda x, lab, offer: tokens.earnings(market, now, seen, price.at[lab, offer].set(x))[lab])
     still = np.abs(np.log(wanted / price)) < 1e-6
     sells = np.asarray(spent > 1.0) & ~np.asarray(is_open_lab(labs))[:, None] & np.asarray(still)
     assert sells.sum() >= 2
@@ -172,7 +174,7 @@ def test_the_best_prices_of_a_month_earn_what_an_optimiser_could():
     labs, (_, _, _, seen) = market.labs, seen_in(market, now)
     cost = labs.ask("net_cost", now.p)
     price = tokens.best_prices(market, now, seen, nash=False)
-    earned = jax.jit(lambda price: tokens.earnings(market, now, seen, price, cost))
+    earned = jax.jit(lambda price: tokens.earnings(market, now, seen, price))
     most = of_closed(market, earned(price))
     for factor in np.exp(np.linspace(-1, 1, 21)):  # of all of a lab's prices together
         most = np.maximum(most, of_closed(market, earned(jnp.maximum(factor * price, 1.01 * cost))))
@@ -214,9 +216,9 @@ def test_in_a_run_no_price_changes_for_less_than_the_menu_cost(menu_cost):
     before = market.labs.replace(released=jnp.zeros_like(market.labs.released))
     after = jax.jit(lambda market: tokens.trade_tokens(market, now).labs)(market.replace(labs=before))
     priced = market.replace(labs=before.replace(token_cost=after.token_cost))  # as labs see the month
-    cost, (_, _, _, seen) = priced.labs.ask("net_cost", now.p), seen_in(priced, now)
+    *_, seen = seen_in(priced, now)
     best = tokens.best_prices(priced, now, seen, nash=False)
-    earned, instead = (np.asarray(tokens.earnings(priced, now, seen, price, cost)) for price in (before.price, best))
+    earned, instead = (np.asarray(tokens.earnings(priced, now, seen, price)) for price in (before.price, best))
     pays = instead - earned > menu_cost * np.asarray(before.best_profit)
     closed, moved = ~np.asarray(is_open_lab(before)), np.abs(np.asarray(after.revision)) > 0
     far = np.abs(np.log(best / before.price)) > SMALLEST_REVISION

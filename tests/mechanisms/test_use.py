@@ -56,6 +56,20 @@ def test_half_of_the_tasks_work_at_their_difficulty_and_more_capability_adds_eve
     assert worth[-1] == pytest.approx(0, abs=1e-6)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 30), st.floats(0.01, 0.3))
+def test_some_segment_of_each_kind_of_user_begins(seed, n, share):
+    rng = np.random.default_rng(seed)
+    luck, kind, difficulty = rng.uniform(size=n), rng.integers(0, 3, n), rng.uniform(-2, 16, n)
+    early = np.asarray(use.early_users(jnp.asarray(luck), share, jnp.asarray(kind), 3, jnp.asarray(difficulty)))
+    for one in set(kind):
+        drawn, began = luck[kind == one] < share, early[kind == one]
+        if drawn.any():
+            np.testing.assert_array_equal(began, drawn)
+        else:
+            assert np.flatnonzero(began).tolist() == [difficulty[kind == one].argmin()]
+
+
 @given(st.floats(0, 1))
 def test_without_a_need_of_trust_trust_does_nothing(trust):
     assert use.acceptance(0.0, trust) == 1
