@@ -21,7 +21,7 @@ from abm.engine.devices import CHUNK
 from abm.market.phases import equities, tokens
 from abm.market.phases.common import products_of
 from abm.market.state import Market, Now
-from abm.support.axes import DAYS, OFFERS, SUBSCRIPTION_OFFER
+from abm.support.axes import DAYS, OFFERS, SUBSCRIPTION_OFFER, TIERS
 from benchmarks.limit import adopters, investors
 
 PRECISION = 1e-9
@@ -103,15 +103,16 @@ def investor_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]
 def choosing(market: Market, now: Now) -> Any:
     """The engine's block: segments judge the models on sale, choose, adopt, form habits and use them."""
     p, products = now.p, products_of(market.labs, now.p)
-    worth, certified, _ = market.adopters.ask("worth", p, products)
+    worth, certified, _, useful = market.adopters.ask("worth", p, products)
     target, _ = market.adopters.ask("choose", p, products, worth=worth)
-    market = tokens.use_models(market, now, products, worth, certified, target)
+    market = tokens.use_models(market, now, products, worth, certified, useful, target)
     return [getattr(market.adopters, name) for name in adopters.CHANGED]
 
 
 def adopter_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a function that lays out the arrays and one that simulates the month on them."""
     goods = jax.tree.map(np.asarray, chunk.compiled(lambda market, now: products_of(market.labs, now.p))())
+    model = [*range(TIERS), 0]  # a subscription is with the flagship
     group, peers = chunk.markets.adopters, np.asarray(chunk.markets.networks.peers)
     columns = [np.asarray(getattr(group, name), float) for name in adopters.Adopters._fields]
     offers = np.arange(goods.price.shape[1])
@@ -120,10 +121,10 @@ def adopter_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]:
     def lay() -> None:
         laid.clear()
         for run in range(chunk.runs):
-            price = goods.price[run]
+            capability, hosted = (tiers[run][:, model].reshape(-1) for tiers in (goods.capability, goods.hosted))
             offer = adopters.Products(
-                goods.capability[run], goods.hosted[run], np.log(price), price, goods.is_open[run], goods.available[run],
-                offers % OFFERS == SUBSCRIPTION_OFFER, offers // OFFERS,
+                capability, hosted, np.log(goods.price[run]), goods.paid[run], offers // OFFERS >= goods.closed_labs[run],
+                goods.available[run], offers % OFFERS == SUBSCRIPTION_OFFER, offers // OFFERS,
             )  # fmt: skip
             who = adopters.Adopters(*[column[run].copy() for column in columns])
             laid.append((chunk.of(run, adopters.P), who, peers, offer))
