@@ -102,7 +102,7 @@ def sold_beside_copies(labs: Group, p: Values) -> tuple[Float[Array, "L O"], Flo
 
 
 def share_of_copies(labs: Group, p: Values) -> Float[Array, "L O"]:
-    """Share of each offer and its copy that goes to the copy; not 1 less the other share, which is rounding where that is near 1."""
+    """Share of each offer and its copy that goes to the copy; 1 less the other share would be rounding where that is near 1."""
     copied = (~is_open_lab(labs) & (p.perfect_copies > 0))[:, None]
     return jnp.where(copied, use.beside_copy(labs.token_cost, labs.price, p)[2], 0.0)
 
