@@ -15,7 +15,7 @@ from abm.market.phases.common import Products
 from abm.market.state import Values
 from abm.mechanisms import attention, beliefs, compute, conduct, enforcement, imitation, research
 from abm.parameters import Parameters
-from abm.support.axes import OFFERS
+from abm.support.axes import OFFERS, TIERS
 from abm.validation.compute_rules import changed, compute_market
 from abm.validation.ladder import Check, check, rung
 from abm.validation.theory import diffusion
@@ -48,12 +48,12 @@ def users(p: Values) -> Iterator[Check]:
     adopters = Population.create(Adopter, 1, sizes=sizes, value=value, tasks=tasks, adopted=1.0)
     worth, price = np.repeat(np.exp(QUALITY), OFFERS), np.repeat(PRICE, OFFERS)
     sold = np.arange(labs * OFFERS) % OFFERS == 0  # flagships alone
-    zeros = jnp.zeros(labs * OFFERS)
-    offers = Products(zeros, zeros, jnp.asarray(price), zeros > 0, jnp.asarray(sold))
+    models, list_price = jnp.zeros((labs, TIERS)), jnp.asarray(price)
+    offers = Products(models, models, list_price, list_price, jnp.asarray(sold), closed_labs=labs)
     log_worth, nobody = jnp.log(jnp.asarray(worth))[None], jnp.zeros((1, labs * OFFERS), bool)
 
     def buy(price: Any, p: Values = p, adopters: Any = adopters) -> tuple[Any, Any]:
-        on_sale = offers._replace(price=price)
+        on_sale = offers._replace(price=price, paid=price)
         target, _ = adopters.ask("choose", p, on_sale, worth=log_worth)
         after = adopters.do("buy", p, on_sale, worth=log_worth, certified=nobody, target=target)
         return after.ask("surplus")[0], after

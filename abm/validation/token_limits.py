@@ -140,9 +140,9 @@ def program(pricing: str) -> tuple[Setup, Callable[..., Market], Callable[..., M
         market = market.replace(labs=market.labs.replace(price=price))
         now = Now(p, events, Draws.from_seed(0).at(market.month), setup.equations)
         products = products_of(market.labs, p)
-        worth, certified, _ = market.adopters.ask("worth", p, products)
+        worth, certified, _, useful = market.adopters.ask("worth", p, products)
         target = demand_at(market, now, products, worth).shares.reshape(worth.shape)
-        return use_models(market, now, products, worth, certified, target)
+        return use_models(market, now, products, worth, certified, useful, target)
 
     return setup, play, buy
 

@@ -237,7 +237,7 @@ def best_multiple(
     """These prices times the factor that earns each lab most: one for its tiers, which share segments, one for subscriptions."""
 
     def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "C O"]]:
-        _, spent, _ = sold_alone(market, now, others, price * factor)
+        spent = sold_alone(market, now, others, price * factor)[1]
         return None, spent.sum(0) * (1 - cost / (price * factor))
 
     earned = loop(tried, None, jnp.asarray(FACTORS))[1]
