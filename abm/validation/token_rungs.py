@@ -259,10 +259,11 @@ def surplus_at(market: Market, p: Values, price: np.ndarray, held: Any) -> tuple
     tokens in proportion to `held` (J, q).
     """
     products = products_of(market.labs, p)
-    worth, certified, _ = market.adopters.ask("worth", p, products)
+    worth, certified, *_ = market.adopters.ask("worth", p, products)
 
     def surplus(price: Any) -> tuple[Any, Any]:
-        offers = products._replace(price=jnp.repeat(price, OFFERS))
+        each = jnp.repeat(price, OFFERS)
+        offers = products._replace(price=each, paid=each)
         adopters, shares = market.adopters, market.adopters.ask("choose", p, offers, worth=worth)[0]
         if held is not None:
             spent = jnp.where(adopters.ask("on_sale", offers), held * offers.price, 0.0)
