@@ -36,7 +36,7 @@ class Adopter(Agent):
 
     def worth(self, p, products):
         """ln of what a token of each offer is worth to it, whether it comes from a certified host, its slope in capability, and
-        the share of its tasks that the best model that it can buy will do.
+        the share of its tasks that the best model on sale can do.
 
         An open model has two offers, of its lab and of certified hosts under their own trust at a higher price; the segment
         takes the better one. Worth of the latter is net of the higher price.
@@ -50,9 +50,9 @@ class Adopter(Agent):
         hosted = hosted + self.fit[closed:, None] + at_host
         certified = jnp.concatenate([jnp.zeros((closed, TIERS), bool), hosted > direct[closed:]])
         worth = jnp.concatenate([direct[:closed], jnp.maximum(direct[closed:], hosted)])
-        beyond = of_offers(beyond)
-        useful = jnp.max(jnp.where(self.on_sale(products), 1 - beyond, 0.0))
-        return of_offers(worth), of_offers(certified), beyond / p.usefulness_width, useful
+        on = products.available.reshape(-1, OFFERS)[:, :TIERS] | products.available.reshape(-1, OFFERS)[:, -1:]
+        useful = jnp.max(jnp.where(on, 1 - beyond, 0.0))
+        return of_offers(worth), of_offers(certified), of_offers(beyond) / p.usefulness_width, useful
 
     def on_sale(self, products):
         """Offers that it can buy: consumers subscribe, others pay by the token."""

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
-from abm.agents.adopter import DEVELOPER
+from abm.agents.adopter import DEVELOPER, ENTERPRISE
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.market.phases.accounts import consumer_surplus, lag_of_open, outlook_of
 from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, sales_of
@@ -92,6 +92,8 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     variable = sales - (tokens * labs.token_cost).sum(-1) * 1e-6
     earned = jnp.maximum(variable, 0.0)  # a share of losses is none
     developers = (adopters.tokens * (adopters.segment == DEVELOPER)[:, None]).sum(0).reshape(labs.size, -1).sum(-1)
+    copies_of_developers = (spent_on_copies_by(market, DEVELOPER) / labs.token_cost).sum() * 1e6
+    enterprises, copies_of_enterprises = sold.enterprises.sum(-1), spent_on_copies_by(market, ENTERPRISE).sum()
     training = jnp.where(closed, labs.training_bill, 0.0).sum()
     premium, coverage = hedonic_premium(market)
     by_lab = tokens.sum(-1)
@@ -113,8 +115,10 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
         "closed_margin_share": ratio(earned @ closed, earned @ (closed | opened)),
         "open_token_share": (by_lab @ opened + copies) / jnp.maximum(volume, 1e-12),
         "open_revenue_share": (sales @ opened + spent_on_copies) / jnp.maximum(revenue, 1e-12),
-        "open_developer_share": developers @ opened / jnp.maximum(developers.sum(), 1e-12),
-        "open_enterprise_share": ratio(sold.enterprises.sum(-1) @ opened, sold.enterprises.sum()),
+        "open_developer_share": (developers @ opened + copies_of_developers) / jnp.maximum(developers.sum(), 1e-12),
+        "open_enterprise_share": ratio(
+            enterprises @ opened + copies_of_enterprises, enterprises.sum() + copies_of_enterprises
+        ),
         "hhi": welfare.herfindahl(sales),
         "token_volume": volume + sold.free.sum(),
         "token_revenue": revenue,
@@ -123,6 +127,13 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
         "adoption": (adopters.adopted * adopters.tasks * adopters.value).sum()
         / (adopters.tasks * adopters.value).sum(),
     }
+
+
+def spent_on_copies_by(market: Market, segment: int) -> Float[AnyArray, "L O"]:
+    """Spending of one kind of user on faithful copies, $ M."""
+    labs, adopters = market.labs, market.adopters
+    spent = (adopters.spent * (adopters.segment == segment)[:, None]).sum(0).reshape(labs.price.shape)
+    return spent * (1 - labs.uncopied) * 1e-6
 
 
 def ratio(part: Scalar, whole: Scalar) -> Scalar:

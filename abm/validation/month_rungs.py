@@ -48,8 +48,8 @@ def users(p: Values) -> Iterator[Check]:
     adopters = Population.create(Adopter, 1, sizes=sizes, value=value, tasks=tasks, adopted=1.0)
     worth, price = np.repeat(np.exp(QUALITY), OFFERS), np.repeat(PRICE, OFFERS)
     sold = np.arange(labs * OFFERS) % OFFERS == 0  # flagships alone
-    models, given = jnp.zeros((labs, TIERS)), jnp.asarray(price)
-    offers = Products(models, models, given, given, jnp.asarray(sold), closed_labs=labs)
+    models, list_price = jnp.zeros((labs, TIERS)), jnp.asarray(price)
+    offers = Products(models, models, list_price, list_price, jnp.asarray(sold), closed_labs=labs)
     log_worth, nobody = jnp.log(jnp.asarray(worth))[None], jnp.zeros((1, labs * OFFERS), bool)
 
     def buy(price: Any, p: Values = p, adopters: Any = adopters) -> tuple[Any, Any]:

@@ -43,7 +43,7 @@ class Products(NamedTuple):
     capability: Any
     hosted: Any
     log_price: Any
-    price: Any
+    paid: Any
     is_open: Any
     available: Any
     subscription: Any
@@ -70,6 +70,9 @@ def choices(p, who, peers, goods):
         at_hosts = math.log(1 - need * (1 - who.trust[j, hosts])) - p.certified_margin
         best, useful, habitual = -np.inf, 0.0, 0.0
         for q in range(offers):
+            if goods.available[q] and not goods.subscription[q]:  # of the best model, whether it buys it or not
+                can = log_logistic((goods.capability[q] - who.difficulty[j]) / p.usefulness_width)
+                useful = max(useful, math.exp(can))
             if not goods.available[q] or goods.subscription[q] != consumes:
                 net[q] = -np.inf
                 continue
@@ -80,13 +83,13 @@ def choices(p, who, peers, goods):
                 from_hosts = log_logistic((goods.hosted[q] - who.difficulty[j]) / p.usefulness_width) + at_hosts
                 worth = max(worth, from_hosts)
             net[q] = worth + who.fit[j, lab] - goods.log_price[q]
-            best, useful = max(best, net[q]), max(useful, math.exp(can))
+            best = max(best, net[q])
             habitual += who.usage[j, q]
         peer, total = 0.0, 0.0
         for k in range(watched):
             peer += before[peers[j, k]]
-        hazard = p.adoption_innovation + p.adoption_imitation * peer / watched
-        who.adopted[j] += useful * hazard * (1 - before[j]) / 12
+        hazard = (p.adoption_innovation + p.adoption_imitation * peer / watched) / 12
+        who.adopted[j] += useful * min(hazard, 1.0) * (1 - before[j])
         for q in range(offers):
             pull[q] = math.exp(p.substitution * (net[q] - best)) if net[q] > -np.inf else 0.0
             total += pull[q]
@@ -112,7 +115,7 @@ def choices(p, who, peers, goods):
                 who.tokens[j, q] = 0.0
                 continue
             # The margin of certified hosts is in the price of those who take the model from them.
-            price, lab = goods.price[q], goods.seller[q]
+            price, lab = goods.paid[q], goods.seller[q]
             if goods.is_open[q]:
                 can = log_logistic((goods.capability[q] - who.difficulty[j]) / p.usefulness_width)
                 direct = can + math.log(1 - need * (1 - who.trust[j, lab]))

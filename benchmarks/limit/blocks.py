@@ -112,19 +112,19 @@ def choosing(market: Market, now: Now) -> Any:
 def adopter_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a function that lays out the arrays and one that simulates the month on them."""
     goods = jax.tree.map(np.asarray, chunk.compiled(lambda market, now: products_of(market.labs, now.p))())
+    model = [*range(TIERS), 0]  # a subscription is with the flagship
     group, peers = chunk.markets.adopters, np.asarray(chunk.markets.networks.peers)
     columns = [np.asarray(getattr(group, name), float) for name in adopters.Adopters._fields]
-    offers, model = np.arange(goods.price.shape[1]), [*range(TIERS), 0]  # a subscription is with the flagship
-    closed = int(np.ravel(goods.closed_labs)[0])
+    offers = np.arange(goods.price.shape[1])
     laid: list[Any] = []
 
     def lay() -> None:
         laid.clear()
         for run in range(chunk.runs):
-            price = goods.price[run]
+            capability, hosted = (tiers[run][:, model].reshape(-1) for tiers in (goods.capability, goods.hosted))
             offer = adopters.Products(
-                goods.capability[run][:, model].ravel(), goods.hosted[run][:, model].ravel(), np.log(price), price,
-                offers // OFFERS >= closed, goods.available[run], offers % OFFERS == SUBSCRIPTION_OFFER, offers // OFFERS,
+                capability, hosted, np.log(goods.price[run]), goods.paid[run], offers // OFFERS >= goods.closed_labs[run],
+                goods.available[run], offers % OFFERS == SUBSCRIPTION_OFFER, offers // OFFERS,
             )  # fmt: skip
             who = adopters.Adopters(*[column[run].copy() for column in columns])
             laid.append((chunk.of(run, adopters.P), who, peers, offer))

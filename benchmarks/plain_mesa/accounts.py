@@ -29,6 +29,7 @@ class Books(NamedTuple):
 
     sales: float  # of all tokens of its models, and subscriptions
     cost: float  # of all of them, and of those that are free
+    copies: float  # spending on faithful copies, and what they cost
     own_sales: float  # what reaches the lab and not hosts
     fee: float
     advertising: float
@@ -100,6 +101,7 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
     return Books(
         sales=sales,
         cost=cost + free,
+        copies=sum(sold.spent_on_copies),
         own_sales=own_sales,
         fee=fee,
         advertising=advertising,
@@ -127,23 +129,23 @@ def rent_per_machine(model: Any, books: list[Books]) -> list[float]:
     """Rents of tokens, training and other work, shared by all machines of a jurisdiction: $ M per H100e."""
     compute, labs, rents = model.compute, model.labs, []
     for r in range(len(model.regulators)):
-        served = sum(b.cost for lab, b in zip(labs, books, strict=True) if lab.serving_home == r)
+        served = sum(b.cost + b.copies for lab, b in zip(labs, books, strict=True) if lab.serving_home == r)
         trained = sum(b.training for lab, b in zip(labs, books, strict=True) if lab.home == r)
         training = sum(lab.training for lab in labs if lab.home == r)
         work = max(compute.running[r] - training - compute.serving[r], 0.0) * compute.rental_price[r]
         rents.append(served + trained + work)
-    model.flows.rent_work = sum(rents) - sum(b.cost + b.training for b in books)
+    model.flows.rent_work = sum(rents) - sum(b.cost + b.copies + b.training for b in books)
     return [rent / max(sum(model.held(r)), 1e-9) for r, rent in enumerate(rents)]
 
 
 def record_flows(model: Any, books: list[Books], rent: list[float]) -> None:
     flows = model.flows
-    flows.tokens = sum(b.sales for b in books)
+    flows.tokens = sum(b.sales + b.copies for b in books)
     flows.fees = sum(b.fee for b in books)
     flows.advertising = sum(b.advertising for b in books)
     flows.rent_labs = sum(b.serving for b in books)
-    flows.rent_hosts = sum(b.cost - b.serving for b in books)
-    flows.hosts_margin = sum(b.sales - b.own_sales for b in books) - flows.rent_hosts
+    flows.rent_hosts = sum(b.cost - b.serving + b.copies for b in books)
+    flows.hosts_margin = sum(b.sales - b.own_sales + b.copies for b in books) - flows.rent_hosts
     flows.rent_training = sum(b.training for b in books)
     flows.rent_own = sum(rent[lab.home] * sum(lab.machines) for lab in model.labs)
     flows.rent_programmes = sum(rent[owner.home] * sum(owner.machines) for owner in model.programmes)

@@ -20,6 +20,8 @@ class Offers(NamedTuple):
     """What labs sell, lab by lab: tokens of the flagship and of the efficient model, and a subscription with the flagship."""
 
     price: Array  # $ per M tokens
+    cost: Array  # $ per M tokens, at which faithful copies are sold
+    copied: Array  # booleans: whether there is a faithful copy
     capability: Array  # nats
     hosted: Array  # nats, at certified hosts
     is_open: Array  # booleans, also the next two
@@ -29,8 +31,11 @@ class Offers(NamedTuple):
     @classmethod
     def of(cls, labs: list[Any]) -> Offers:
         tiers = (*TIERS, FLAGSHIP)  # the model behind each offer
+        copies = labs[0].model.p.perfect_copies > 0
         return cls(
             price=np.array([price for lab in labs for price in lab.price]),
+            cost=np.array([cost for lab in labs for cost in lab.token_cost]),
+            copied=np.array([copies and not lab.is_open for lab in labs for _ in OFFERS]),
             capability=np.array([lab.capability[t] for lab in labs for t in tiers]),
             hosted=np.array([lab.hosted[t] for lab in labs for t in tiers]),
             is_open=np.array([lab.is_open for lab in labs for _ in tiers]),
@@ -42,9 +47,26 @@ class Offers(NamedTuple):
 class Answer(NamedTuple):
     """What a segment would do at given prices; rows are labs."""
 
-    shares: Array  # of its spending (L, 3)
+    shares: Array  # of its spending, without copies (L, 3)
     paid: Array  # $ a month (L, 3)
     elasticity: Array  # of its use; one for all labs (1,), or where each lab changes its prices alone (L,)
+
+
+class Choice(NamedTuple):
+    """What a segment would choose at posted prices; rows are labs."""
+
+    shares: Array  # of its spending (L, 3)
+    with_copies: Array  # the same, each offer with its copy
+    index: float  # ln of the price of use
+
+
+class Seen(NamedTuple):
+    """Pulls as the first few labs see them, each with the posted prices of its rivals; relative to the best offer."""
+
+    price: Array  # posted, $ per M tokens (C, 3)
+    pull: Array  # (C, 3)
+    rest: Array  # of rivals and of copies (C,)
+    best: float  # ln of the best offer's price over worth
 
 
 class Adopter(mesa.Agent):
@@ -103,24 +125,33 @@ class Adopter(mesa.Agent):
         host = fit - np.logaddexp(0.0, missing) + accepted[-1] - p.certified_margin
         self.at_hosts = offers.is_open & (host > own)
         self.worth = np.where(self.at_hosts, host, own)
-        self.useful = 1 / (1 + np.exp(short))
-        self.slope = (1 - self.useful) / p.usefulness_width  # of ln worth in capability, per nat
+        useful = 1 / (1 + np.exp(short))
+        self.useful = float(useful[offers.metered].max(initial=0.0))  # of the best model, whether it buys it or not
+        self.slope = (1 - useful) / p.usefulness_width  # of ln worth in capability, per nat
         self.sold = offers.subscribed if self.segment == CONSUMER else offers.metered
         self.shopping = bool(self.sold.any())
+        self.of_copies = np.where(self.sold & offers.copied, np.log(offers.cost) - self.worth, np.inf)
 
-    def pulls(self, price: Array) -> tuple[Array, float]:
-        """Pull of every offer relative to the best one (L, 3), and ln of the best one's price over worth."""
+    def pulls(self, price: Array) -> tuple[Array, Array, float]:
+        """Pulls of every offer and of its copy relative to the best one (L, 3), and ln of the best one's price over worth."""
+        sigma = self.model.p.substitution
         effective = np.where(self.sold, np.log(price) - self.worth, np.inf)
-        best = float(effective.min()) if self.shopping else UNSOLD
-        return np.exp(self.model.p.substitution * (best - effective)).reshape(-1, len(OFFERS)), best
+        best = float(min(effective.min(), self.of_copies.min())) if self.shopping else UNSOLD
+        pull, copies = np.exp(sigma * (best - effective)), np.exp(sigma * (best - self.of_copies))
+        return pull.reshape(-1, len(OFFERS)), copies.reshape(-1, len(OFFERS)), best
 
-    def choose(self, price: Array) -> tuple[Array, float]:
-        """Shares of spending (L, 3) and ln of the price of use (Atkeson and Burstein 2008)."""
-        pull, best = self.pulls(price)
+    def choose(self, price: Array) -> Choice:
+        """Shares of spending and ln of the price of use (Atkeson and Burstein 2008)."""
+        pull, copies, best = self.pulls(price)
         if not self.shopping:
-            return pull, best
-        total = pull.sum()
-        return pull / total, best - math.log(total) / self.model.p.substitution
+            return Choice(pull, pull, best)
+        total = pull.sum() + copies.sum()
+        return Choice(pull / total, (pull + copies) / total, best - math.log(total) / self.model.p.substitution)
+
+    def see(self, posted: Array, labs: int) -> None:
+        """Note what the first few labs need to know to work out what each would sell if it alone changed its prices."""
+        pull, copies, best = self.pulls(posted.reshape(-1))
+        self.seen = Seen(posted[:labs], pull[:labs], rest_of(pull.sum(axis=1))[:labs] + copies.sum(), best)
 
     def want(self, log_price: Any) -> tuple[Any, Any]:
         """Spending, $ a month, and elasticity of use at a price of use."""
@@ -129,33 +160,34 @@ class Adopter(mesa.Agent):
 
     def answer(self, price: Array) -> Answer:
         """What it would buy if these were the prices (L, 3)."""
-        shares, index = self.choose(price.reshape(-1))
-        paid, elasticity = self.want(np.array([index]))
-        return Answer(shares, shares * paid, elasticity)
+        choice = self.choose(price.reshape(-1))
+        paid, elasticity = self.want(np.array([choice.index]))
+        return Answer(choice.shares, choice.shares * paid, elasticity)
 
-    def answer_each(self, posted: Array, price: Array) -> Answer:
-        """What it would buy of each lab if that lab alone moved from its posted prices to these (L, 3)."""
-        sigma = self.model.p.substitution
-        now, best = self.pulls(posted.reshape(-1))
+    def answer_each(self, price: Array) -> Answer:
+        """What it would buy of each lab that it was seen by if that lab alone charged these prices (C, 3)."""
+        sigma, seen = self.model.p.substitution, self.seen
         if not self.shopping:
-            return Answer(now, now, np.full(len(now), LAST_USE))
-        then = now * np.exp(sigma * np.log(posted / price))
-        total = rest_of(now.sum(axis=1)) + then.sum(axis=1)
-        paid, elasticity = self.want(best - np.log(total) / sigma)
+            return Answer(seen.pull, seen.pull, np.full(len(seen.pull), LAST_USE))
+        then = seen.pull * np.exp(sigma * np.log(seen.price / price))
+        total = seen.rest + then.sum(axis=1)
+        paid, elasticity = self.want(seen.best - np.log(total) / sigma)
         shares = then / total[:, None]
         return Answer(shares, shares * paid[:, None], elasticity)
 
     # Use
 
-    def adopt(self, offers: Offers, peers_adopted: float) -> None:
+    def adopt(self, peers_adopted: float) -> None:
         """More of the segment uses models the more they can do and the more of its peers do (Bass 1969)."""
         p = self.model.p
-        useful = float(self.useful[self.sold].max()) if self.shopping else 0.0
-        hazard = p.adoption_innovation + p.adoption_imitation * peers_adopted
-        self.adopted += useful * hazard / 12 * (1 - self.adopted)
+        hazard = (p.adoption_innovation + p.adoption_imitation * peers_adopted) / 12
+        self.adopted += self.useful * min(hazard, 1.0) * (1 - self.adopted)
 
     def buy(self, offers: Offers, target: Array) -> None:
-        """Shares move part of the way to those it would choose, and use follows from what it then pays for it."""
+        """Shares move part of the way to those it would choose, and use follows from what it then pays for it.
+
+        An offer and its copy count as one: what is spent on both divides as their pulls do.
+        """
         p, target = self.model.p, target.reshape(-1)
         usage = np.where(self.sold, self.usage, 0.0)
         if usage.any():
@@ -163,12 +195,15 @@ class Adopter(mesa.Agent):
             usage = usage / usage.sum()
         else:
             usage = target.copy()
-        log_price = self.price_of_use(offers, usage)
+        kept = uncopied(offers.price, offers.cost, p.substitution)
+        kept = np.where(offers.copied, kept, 1.0)
+        log_price = self.price_of_use(np.log(offers.price) + np.log(kept) / p.substitution, usage)
         paid, elasticity = self.want(log_price)
         self.usage, self.spent = usage, usage * paid
         self.certified = self.at_hosts & self.sold
-        price = offers.price * np.where(self.certified, math.exp(p.certified_margin), 1.0)
-        self.tokens = np.where(self.sold, self.spent / price, 0.0)
+        per_dollar = kept / offers.price + (1 - kept) / offers.cost
+        per_dollar = per_dollar / np.where(self.certified, math.exp(p.certified_margin), 1.0)
+        self.tokens = np.where(self.sold, self.spent * per_dollar, 0.0)
         pays_not = self.adopted * self.tasks * (1 - math.exp(-elasticity))
         self.free_tokens = p.free_use * pays_not if self.segment == CONSUMER and self.shopping else 0.0
         self.price_index = math.exp(min(log_price, 60.0))
@@ -176,20 +211,21 @@ class Adopter(mesa.Agent):
         first_hand = np.where(self.certified, 0.0, usage).reshape(-1, len(OFFERS)).sum(axis=1)
         self.relied = np.append(first_hand, usage[self.certified].sum())
 
-    def price_of_use(self, offers: Offers, usage: Array) -> float:
+    def price_of_use(self, log_price: Array, usage: Array) -> float:
         """ln of what it spends per unit of use at these shares: a CES aggregate of the tokens that they buy."""
         used = usage > 0
         if not used.any():
             return UNSOLD
         power = self.model.p.substitution / (self.model.p.substitution + 1)
-        amount = np.log(usage[used]) + self.worth[used] - np.log(offers.price[used])
+        amount = np.log(usage[used]) + self.worth[used] - log_price[used]
         top = float(amount.max())
         return -top - math.log(np.exp(power * (amount - top)).sum()) / power
 
     def learn_trust(self, peers_relied: Array, incidents: list[float]) -> None:
         """Trust grows with use by itself and by its peers up to a ceiling, and falls with incidents."""
         p = self.model.p
-        gain = p.trust_rate * (self.relied + peers_relied) * np.maximum(p.trust_ceiling - self.trust, 0.0)
+        part = np.minimum(p.trust_rate * (self.relied + peers_relied), 1.0)
+        gain = part * np.maximum(p.trust_ceiling - self.trust, 0.0)
         self.trust = (self.trust + gain) * (1 - p.incident_loss * np.array([*incidents, 0.0]))
 
     def surplus(self) -> float:
@@ -200,6 +236,11 @@ class Adopter(mesa.Agent):
     def reach(self) -> float:
         """Value of the tasks of those who have adopted, $ a month."""
         return self.adopted * self.tasks * self.value
+
+
+def uncopied(price: Array, cost: Array, sigma: float) -> Array:
+    """Part of what is spent on an offer and a faithful copy of it, at cost, that goes to the offer."""
+    return 1 / (1 + np.exp(sigma * np.log(price / cost)))
 
 
 def rest_of(values: Array) -> Array:

@@ -128,41 +128,51 @@ def rent_half_life(model: Any) -> float:
 
 
 def open_token_share(model: Any) -> float:
-    opened = sum(sum(lab.sold.tokens) for lab in labs_of(model, "open"))
-    return opened / max(sum(sum(lab.sold.tokens) for lab in model.labs), 1e-12)
+    copies = sum(sum(lab.sold.copies) for lab in model.labs)
+    opened = sum(sum(lab.sold.tokens) for lab in labs_of(model, "open")) + copies
+    return opened / max(sum(sum(lab.sold.tokens) for lab in model.labs) + copies, 1e-12)
+
+
+def open_revenue_share(model: Any) -> float:
+    copies = sum(sum(lab.sold.spent_on_copies) for lab in model.labs)
+    opened = sum(sum(lab.sold.spent) for lab in labs_of(model, "open")) + copies
+    return opened / max(token_revenue(model), 1e-12)
 
 
 def open_enterprise_share(model: Any) -> float:
     """Of enterprises' spending."""
-    opened = sum(sum(lab.sold.enterprises) for lab in labs_of(model, "open"))
-    return share(opened, sum(sum(lab.sold.enterprises) for lab in model.labs))
+    copies = sum(sum(lab.sold.copies_of_enterprises) for lab in model.labs)
+    opened = sum(sum(lab.sold.enterprises) for lab in labs_of(model, "open")) + copies
+    return share(opened, sum(sum(lab.sold.enterprises) for lab in model.labs) + copies)
 
 
 def open_developer_share(model: Any) -> float:
     """Of developers' tokens."""
     bought = sum(adopter.tokens for adopter in model.adopters if adopter.segment == DEVELOPER)
     rows = np.reshape(bought, (len(model.labs), -1)).sum(axis=1)
-    return float(sum(rows[lab.number] for lab in labs_of(model, "open"))) / max(float(rows.sum()), 1e-12)
+    opened = sum(rows[lab.number] for lab in labs_of(model, "open"))
+    opened += sum(sum(lab.sold.copies_of_developers) for lab in model.labs)
+    return float(opened) / max(float(rows.sum()), 1e-12)
 
 
 def token_volume(model: Any) -> float:
     """M tokens a month, free ones included."""
-    return sum(sum(lab.sold.tokens) + lab.sold.free for lab in model.labs)
+    return sum(sum(lab.sold.tokens) + sum(lab.sold.copies) + lab.sold.free for lab in model.labs)
 
 
 def token_revenue(model: Any) -> float:
     """$ M a month."""
-    return sum(sum(lab.sold.spent) for lab in model.labs)
+    return sum(sum(lab.sold.spent) + sum(lab.sold.spent_on_copies) for lab in model.labs)
 
 
 def api_revenue(model: Any) -> float:
     """$ M a month, from tokens."""
-    return sum(lab.sold.spent[t] for lab in model.labs for t in TIERS)
+    return sum(lab.sold.spent[t] + lab.sold.spent_on_copies[t] for lab in model.labs for t in TIERS)
 
 
 def subscription_revenue(model: Any) -> float:
     """$ M a month."""
-    return sum(lab.sold.spent[SUBSCRIBED] for lab in model.labs)
+    return sum(lab.sold.spent[SUBSCRIBED] + lab.sold.spent_on_copies[SUBSCRIBED] for lab in model.labs)
 
 
 def hhi(model: Any) -> float:
@@ -235,6 +245,7 @@ HEADLINES: dict[str, Callable[[Any], float]] = {
         contestable_share,
         rent_half_life,
         open_token_share,
+        open_revenue_share,
         open_enterprise_share,
         open_developer_share,
         token_volume,

@@ -72,6 +72,7 @@ class Lab(Owner):
     token_cost: list[float]
     revision: list[float]
     nash_markup: list[float]  # nats
+    uncopied: list[float]  # part of what is spent on an offer or a faithful copy of it that goes to the offer
     best_profit: float  # $ M, best month since the flagship's release
 
     claimed_cost: float  # $ M

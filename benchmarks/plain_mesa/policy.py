@@ -21,6 +21,6 @@ def adjust_policy(model: Any) -> None:
 
 def price_paid(model: Any) -> float:
     """Average price paid last month, $ per M tokens."""
-    bought = sum(sum(lab.sold.tokens) for lab in model.labs)
-    spent = sum(sum(lab.sold.spent) for lab in model.labs)
+    bought = sum(sum(lab.sold.tokens) + sum(lab.sold.copies) for lab in model.labs)
+    spent = sum(sum(lab.sold.spent) + sum(lab.sold.spent_on_copies) for lab in model.labs)
     return 1e6 * spent / max(bought, 1e-9) if bought > 0 else model.p.token_cost_start

@@ -93,8 +93,9 @@ class Seller(Lab):
     def need_machines(self) -> None:
         """Machines that serve tokens are needed at once, whatever the rent."""
         p = self.model.p
-        volume = list(self.sold.tokens[: len(TIERS)])
-        volume[FLAGSHIP] += self.sold.tokens[SUBSCRIBED] + self.sold.free
+        served = [own + copied for own, copied in zip(self.sold.tokens, self.sold.copies, strict=True)]
+        volume = served[: len(TIERS)]
+        volume[FLAGSHIP] += served[SUBSCRIBED] + self.sold.free
         worth = sum(x * math.exp(self.model_size[t] - self.saved(t)) for t, x in enumerate(volume))
         self.serving = 1e-6 * p.token_cost_start / p.rental_price_start * worth if self.active else 0.0
 

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.plain_mesa.adopter import Offers
-from benchmarks.plain_mesa.constants import ENTERPRISE, FLAGSHIP, OFFERS, SUBSCRIBED, TIERS, first_greatest
+from benchmarks.plain_mesa.adopter import Choice, Offers, uncopied
+from benchmarks.plain_mesa.constants import DEVELOPER, ENTERPRISE, FLAGSHIP, OFFERS, SUBSCRIBED, TIERS, first_greatest
 
 Array = np.ndarray
 
-STEPS_ALONE, STEPS_TOGETHER = 8, 8  # towards the best prices, a month
+STEPS_ALONE, STEPS_TOGETHER = 6, 8  # towards the best prices, a month
+FACTORS = [math.exp(x) for x in (-1.6, -0.8, -0.3, 0.0, 0.3, 0.8, 1.6)]  # of Nash prices, which a lab tries first
 PACE, LEAST_PACE, SLOWER, FASTER = 0.5, 0.02, 0.5, 1.2  # of these steps
 WATCHED = 24  # months of memory of how rents fall
 SETTLING = 3  # months after a release
@@ -21,14 +22,18 @@ LEAST_RENT = 0.01  # of a rent at its release
 
 
 class Sold(NamedTuple):
-    """What users bought of a lab, by offer; in the last three from certified hosts, by enterprises, and for nothing."""
+    """What users bought of a lab, by offer, and of faithful copies of it."""
 
     tokens: list[float]  # M
     spent: list[float]  # $ M
-    hosted_tokens: list[float]
+    hosted_tokens: list[float]  # of these, from certified hosts
     hosted_spent: list[float]
-    enterprises: list[float]  # $ M
-    free: float  # M
+    enterprises: list[float]  # $ M, of these, by enterprises
+    copies: list[float]  # M tokens of copies
+    spent_on_copies: list[float]  # $ M
+    copies_of_enterprises: list[float]  # $ M, of these, by enterprises
+    copies_of_developers: list[float]  # M tokens of copies bought by developers
+    free: float  # M tokens, for nothing
 
 
 def trade_tokens(model: Any) -> None:
@@ -41,19 +46,24 @@ def trade_tokens(model: Any) -> None:
     for adopter in adopters:
         adopter.look(offers)
 
-    posted = offers.price.reshape(-1, len(OFFERS))
-    nash = best_prices(model, posted, STEPS_TOGETHER, together=True)
-    reply = best_prices(model, posted, STEPS_ALONE, together=False)
-    now, then = earnings(model, posted, posted), earnings(model, posted, reply)
+    posted, watchful = offers.price.reshape(-1, len(OFFERS)), watchful_labs(model)
+    for adopter in adopters:
+        adopter.see(posted, watchful)
+    nash = best_prices(model, STEPS_TOGETHER, together=True)
+    reply = best_prices(model, STEPS_ALONE, together=False)
+    now, then = earnings(model, posted), earnings(model, reply)
     for i, lab in enumerate(labs):
         if lab.active:
             lab.set_prices(reply[i].tolist(), now[i], then[i])
         lab.nash_markup = [math.log(price / cost) for price, cost in zip(nash[i], lab.token_cost, strict=True)]
 
     offers = Offers.of(labs)
+    kept = np.where(offers.copied, uncopied(offers.price, offers.cost, model.p.substitution), 1.0)
+    for lab, parts in zip(labs, kept.reshape(-1, len(OFFERS)).tolist(), strict=True):
+        lab.uncopied = parts
     chosen = [adopter.choose(offers.price) for adopter in adopters]
-    use_models(model, offers, [shares for shares, _ in chosen])
-    value_capability(model, [index for _, index in chosen], [shares for shares, _ in chosen])
+    use_models(model, offers, [choice.with_copies for choice in chosen])
+    value_capability(model, chosen)
     watch_rents(model)
     model.accounts.contestable_share = contestable_share(model, offers)
     model.accounts.nash = [list(pair) for pair in sales_and_profit(model, nash)]
@@ -64,7 +74,7 @@ def use_models(model: Any, offers: Offers, targets: list[Array]) -> None:
     adopters = model.adopters
     watched = [sum(peer.adopted for peer in adopter.peers) / len(adopter.peers) for adopter in adopters]
     for adopter, target, peers_adopted in zip(adopters, targets, watched, strict=True):
-        adopter.adopt(offers, peers_adopted)
+        adopter.adopt(peers_adopted)
         adopter.buy(offers, target)
     for adopter in adopters:
         relied = sum(peer.relied for peer in adopter.peers) / len(adopter.peers)
@@ -73,37 +83,55 @@ def use_models(model: Any, offers: Offers, targets: list[Array]) -> None:
 
 
 def add_up_sales(model: Any) -> None:
-    """Record what users bought of each lab."""
-    adopters, shape = model.adopters, (len(model.labs), len(OFFERS))
+    """Record what users bought of each lab and of its copies."""
+    adopters, labs, shape = model.adopters, model.labs, (len(model.labs), len(OFFERS))
+    price, cost = np.array([lab.price for lab in labs]), np.array([lab.token_cost for lab in labs])
+    kept = np.array([lab.uncopied for lab in labs])
 
-    def total(rows: list[Array]) -> list[list[float]]:
-        return sum(rows).reshape(shape).tolist()
+    def total(rows: list[Array]) -> Array:
+        return np.reshape(sum(rows), shape)
 
     free = sum(a.free_tokens * a.usage.reshape(shape)[:, SUBSCRIBED] for a in adopters)
+    spent = total([1e-6 * a.spent for a in adopters])
+    of_enterprises = total([1e-6 * a.spent * (a.segment == ENTERPRISE) for a in adopters])
+    of_developers = total([1e-6 * a.spent * (a.segment == DEVELOPER) for a in adopters])
+    tokens = np.where(kept < 1, 1e6 * kept * spent / price, total([a.tokens for a in adopters]))
     tables = (
-        total([a.tokens for a in adopters]),
-        total([1e-6 * a.spent for a in adopters]),
+        tokens,
+        kept * spent,
         total([a.tokens * a.certified for a in adopters]),
         total([1e-6 * a.spent * a.certified for a in adopters]),
-        total([1e-6 * a.spent * (a.segment == ENTERPRISE) for a in adopters]),
+        kept * of_enterprises,
+        1e6 * (1 - kept) * spent / cost,
+        (1 - kept) * spent,
+        (1 - kept) * of_enterprises,
+        1e6 * (1 - kept) * of_developers / cost,
     )
-    for i, lab in enumerate(model.labs):
-        lab.sold = Sold(*[table[i] for table in tables], float(free[i]))
+    for i, lab in enumerate(labs):
+        lab.sold = Sold(*[table[i].tolist() for table in tables], float(free[i]))
 
 
-def best_prices(model: Any, posted: Array, steps: int, together: bool) -> Array:
+def watchful_labs(model: Any) -> int:
+    """Number of labs that look at demand when they set prices: the closed ones, which come first."""
+    return sum(not lab.is_open for lab in model.labs)
+
+
+def best_prices(model: Any, steps: int, together: bool) -> Array:
     """Prices at which every lab's first-order conditions hold: beside posted prices of rivals, or all together (Nash)."""
-    labs, each = model.labs, len(OFFERS)
+    labs, each, watchful = model.labs, len(OFFERS), watchful_labs(model)
     price = np.array([[c * math.exp(m) for c, m in zip(lab.token_cost, lab.nash_markup, strict=True)] for lab in labs])
+    if not together:
+        price[:watchful] *= best_multiples(model, price[:watchful])
     hosts = [lab.hosts() for lab in labs]
     before, pace = np.zeros(price.shape), np.full(price.shape, PACE)
     for _ in range(steps):
         sales, pressure = np.zeros((len(labs), each)), np.zeros((len(labs), each, each))
         for adopter in model.adopters:
-            one = adopter.answer(price) if together else adopter.answer_each(posted, price)
-            sales += one.paid
-            steep = (model.p.substitution + 1 - one.elasticity)[:, None] * one.shares
-            pressure += steep[:, :, None] * one.paid[:, None, :]
+            one = adopter.answer(price) if together else adopter.answer_each(price[:watchful])
+            shares, paid = one.shares[:watchful], one.paid[:watchful]
+            steep = (model.p.substitution + 1 - one.elasticity)[:, None] * shares
+            sales[:watchful] += paid
+            pressure[:watchful] += steep[:, :, None] * paid[:, None, :]
         wanted = [lab.wanted_price(price[i], sales[i], pressure[i], hosts[i]) for i, lab in enumerate(labs)]
         move = np.log(np.array(wanted) / price)
         pace = np.clip(np.where(move * before < 0, SLOWER, FASTER) * pace, LEAST_PACE, 1.0)
@@ -111,10 +139,25 @@ def best_prices(model: Any, posted: Array, steps: int, together: bool) -> Array:
     return price
 
 
-def earnings(model: Any, posted: Array, price: Array) -> list[float]:
-    """Gross profit, $ M a month, of each lab if it alone charged these prices."""
-    paid = sum(adopter.answer_each(posted, price).paid for adopter in model.adopters)
-    return (1e-6 * (paid * (1 - net_costs(model) / price)).sum(axis=1)).tolist()
+def best_multiples(model: Any, price: Array) -> Array:
+    """Factors of these prices that earn each lab most alone: one for both tiers, which share segments, one for subscriptions."""
+    earned = np.array([earned_alone(model, factor * price) for factor in FACTORS])
+    of_tiers = [FACTORS[best] for best in earned[:, :, : len(TIERS)].sum(axis=2).argmax(axis=0)]
+    of_subscriptions = [FACTORS[best] for best in earned[:, :, SUBSCRIBED].argmax(axis=0)]
+    return np.array([of_tiers, of_tiers, of_subscriptions]).T
+
+
+def earned_alone(model: Any, price: Array) -> Array:
+    """Gross profit on each offer, $ a month, of each lab that looks at demand if it alone charged these prices."""
+    paid = sum(adopter.answer_each(price).paid for adopter in model.adopters)
+    return paid * (1 - net_costs(model)[: len(price)] / price)
+
+
+def earnings(model: Any, price: Array) -> list[float]:
+    """Gross profit, $ M a month, of each lab if it alone charged these prices; none for those that do not look at demand."""
+    watchful = watchful_labs(model)
+    earned = 1e-6 * earned_alone(model, price[:watchful]).sum(axis=1)
+    return [*earned.tolist(), *[0.0] * (len(model.labs) - watchful)]
 
 
 def net_costs(model: Any) -> Array:
@@ -128,16 +171,20 @@ def sales_and_profit(model: Any, price: Array) -> list[tuple[float, float]]:
     return list(zip(paid.sum(axis=1).tolist(), profit.sum(axis=1).tolist(), strict=True))
 
 
-def value_capability(model: Any, indices: list[float], targets: list[Array]) -> None:
-    """What a nat of each tier brings a lab, $ M a month; and how steep worth is in capability for its customers."""
+def value_capability(model: Any, chosen: list[Choice]) -> None:
+    """What a nat of each tier brings a lab, $ M a month; and how steep worth is in capability for its customers.
+
+    A better model is copied at once: it makes the lab's offer and its copy better.
+    """
     p, labs, shape = model.p, model.labs, (len(model.labs), len(OFFERS))
     margin = 1 - net_costs(model) / np.array([lab.price for lab in labs])
     gain, steep, bought = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for adopter, index, shares in zip(model.adopters, indices, targets, strict=True):
-        paid, elasticity = adopter.want(index)
-        mean = (shares * margin).sum(axis=1, keepdims=True)
+    for adopter, choice in zip(model.adopters, chosen, strict=True):
+        paid, elasticity = adopter.want(choice.index)
+        earned = choice.shares * margin
+        lost = (p.substitution + 1 - elasticity) * earned.sum(axis=1, keepdims=True) * choice.with_copies
         slope = adopter.slope.reshape(shape)
-        gain += paid * shares * (p.substitution * margin - (p.substitution + 1 - elasticity) * mean) * slope
+        gain += paid * (p.substitution * earned - lost) * slope
         spent = adopter.spent.reshape(shape)
         steep += spent * slope
         bought += spent
@@ -184,11 +231,12 @@ def contestable_share(model: Any, offers: Offers) -> float:
     closed = np.array([lab.active and not lab.is_open for lab in model.labs])
     price = offers.price.reshape(-1, len(OFFERS))
     raised, cost = np.where(closed[:, None], RISE * price, price), net_costs(model)
+    kept = np.array([lab.uncopied for lab in model.labs])
     contestable = everything = 0.0
     for adopter in model.adopters:
         before = (adopter.answer(price).paid * (1 - cost / price))[closed].sum()
         after = (adopter.answer(raised).paid * (1 - cost / raised))[closed].sum()
-        paid = adopter.spent.reshape(price.shape)[closed].sum()
+        paid = (adopter.spent.reshape(price.shape) * kept)[closed].sum()
         everything += paid
         contestable += paid if after < before else 0.0
     return contestable / max(everything, 1e-12)

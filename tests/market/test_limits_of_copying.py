@@ -9,7 +9,8 @@ import pytest
 from helpers.sizes import SMALL
 
 from abm import ensemble
-from abm.market.phases.common import is_open_lab, sales_of
+from abm.agents.adopter import DEVELOPER, ENTERPRISE
+from abm.market.phases.common import is_open_lab, price_paid, sales_of
 from abm.mechanisms import use
 from abm.runs.months import months_of
 from abm.runs.setup import Setup
@@ -53,6 +54,28 @@ def test_copies_are_open_models_that_users_pay_and_money_adds_up():
     assert np.nanmax(runs["money_residual"]) < 1e-8
     whole = runs["api_revenue"] + runs["subscription_revenue"]
     assert whole == pytest.approx(runs["token_revenue"])
+
+
+def test_copies_count_as_open_models_in_every_share():
+    """What is left to closed labs of each kind of user's purchases is the rest; policy sees the price that users pay."""
+    setup = Setup.of(scenario="perfect_copy", months=3, **SMALL)
+    *_, (market, report) = months_of(setup, 1)
+    labs, adopters = market.labs, market.adopters
+    closed = ~np.asarray(is_open_lab(labs)) & np.asarray(labs.active)
+
+    def to_closed(kind):
+        mine = np.asarray(adopters.segment) == kind
+        spent = np.asarray(adopters.spent)[mine].sum(0).reshape(labs.size, -1)
+        kept = spent * np.asarray(labs.uncopied)
+        tokens = np.asarray(adopters.tokens)[mine].sum()
+        return kept[closed].sum() / spent.sum(), (kept / np.asarray(labs.price))[closed].sum() / tokens
+
+    of_spending, _ = to_closed(ENTERPRISE)
+    _, of_tokens = to_closed(DEVELOPER)
+    assert float(report.observables["open_enterprise_share"]) == pytest.approx(1 - of_spending, rel=1e-6)
+    assert float(report.observables["open_developer_share"]) == pytest.approx(1 - of_tokens, rel=1e-6)
+    now = SimpleNamespace(p=SimpleNamespace(token_cost_start=1.0))
+    assert float(price_paid(market, now)) == pytest.approx(float(report.observables["mean_price_paid"]), rel=1e-6)
 
 
 def test_nobody_copies_open_models_faithfully_and_nothing_has_a_copy_otherwise():

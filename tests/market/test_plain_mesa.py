@@ -45,6 +45,10 @@ CASES = {  # months that are played again, and what differs from the default run
     "nobody subscribes": dict(months=(0, 1, 9, 26), parameters=dict(closed_monetisation=0.0)),
     "hosts are preferred": dict(months=EVERY_THIRD, parameters=dict(certified_margin=0.1, trust_in_open=0.05)),
     "courts": dict(months=EVERY_THIRD, parameters=COURTS, seed=2),
+    "faithful copies": dict(months=(0, 1, 13, 26), scenario="perfect_copy"),
+    "copies beside complements": dict(
+        months=(0, 3, 4, 13), parameters=dict(perfect_copies=1.0, complement_benefit=0.5)
+    ),
     "exit and entry": dict(months=(1, 3, 9, 10, 12, 25), parameters=POVERTY),
     "corners": dict(months=EVERY_THIRD, parameters=CORNERS),
     "programmes": dict(months=(2, 3, 4, 5, 8, 11, 14, 18), scenario=EARLY, parameters=REFUSING, seed=3),

@@ -144,7 +144,7 @@ def test_prices_at_which_a_step_changes_nothing_satisfy_an_optimiser(seed):
     p, labs, (_, _, _, seen) = now.p, market.labs, seen_in(market, now)
     cost, hosts = labs.ask("net_cost", p), tokens.hosts_of(market, now)
     everybody = np.arange(labs.size)
-    others = tokens.others_of(seen, everybody, p)
+    others = tokens.others_of(seen, everybody)
 
     @jax.jit
     def step(price):

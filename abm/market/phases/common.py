@@ -101,6 +101,12 @@ def sold_beside_copies(labs: Group, p: Values) -> tuple[Float[Array, "L O"], Flo
     return jnp.where(copied, price, labs.price), jnp.where(copied, paid, labs.price), jnp.where(copied, share, 1.0)
 
 
+def share_of_copies(labs: Group, p: Values) -> Float[Array, "L O"]:
+    """Share of each offer and its copy that goes to the copy; 1 less the other share would be rounding where that is near 1."""
+    copied = (~is_open_lab(labs) & (p.perfect_copies > 0))[:, None]
+    return jnp.where(copied, use.beside_copy(labs.token_cost, labs.price, p)[2], 0.0)
+
+
 def products_of(labs: Group, p: Values) -> Products:
     """The offers of the month."""
     price, paid, _ = sold_beside_copies(labs, p)
@@ -141,8 +147,9 @@ def sales_of(market: Market) -> Sales:
 def price_paid(market: Market, now: Now) -> Scalar:
     """Average price paid, $ per million tokens."""
     sold = sales_of(market)
-    bought = sold.tokens.sum()
-    return jnp.where(bought > 0, sold.spent.sum() * 1e6 / jnp.maximum(bought, 1e-9), now.p.token_cost_start)
+    bought = (sold.tokens + sold.copies).sum()
+    spent = (sold.spent + sold.spent_on_copies).sum() * 1e6
+    return jnp.where(bought > 0, spent / jnp.maximum(bought, 1e-9), now.p.token_cost_start)
 
 
 def serving_of_tiers(sold: Float[Array, "L O"], free: Float[Array, " L"]) -> Float[Array, "L T"]:

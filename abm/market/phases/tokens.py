@@ -15,6 +15,7 @@ from abm.market.phases.common import (
     is_open_lab,
     products_of,
     sales_of,
+    share_of_copies,
     sold_beside_copies,
 )
 from abm.market.phases.research import workplace_of
@@ -66,6 +67,7 @@ class Demand(NamedTuple):
     price: Float[Array, "L O"]
     chosen: Float[Array, "J L O"]  # of a segment's spending, with faithful copies of each offer
     shares: Float[Array, "J L O"]  # without
+    copies: Float[Array, " J"]  # share of faithful copies, which are sold at cost whatever the labs charge
     log_index: Float[Array, " J"]  # ln of the price of use
 
 
@@ -74,7 +76,7 @@ class Others(NamedTuple):
 
     price: Float[Array, "C O"]
     shares: Float[Array, "J C O"]
-    rivals: Float[Array, "J C"]  # shares of all others
+    rivals: Float[Array, "J C"]  # shares of all others, and of copies
     log_index: Float[Array, " J"]
 
 
@@ -140,7 +142,8 @@ def demand_at(market: Market, now: Now, products: Products, worth: Float[Array, 
     labs = market.labs
     shares, log_index = market.adopters.ask("choose", now.p, products, worth=worth)
     chosen = by_offer(shares, labs)
-    return Demand(labs.price, chosen, chosen * sold_beside_copies(labs, now.p)[2], log_index)
+    copies = (chosen * share_of_copies(labs, now.p)).sum((-2, -1))
+    return Demand(labs.price, chosen, chosen * sold_beside_copies(labs, now.p)[2], copies, log_index)
 
 
 def pulls_of(seen: Demand, price: Float[Array, "L O"], p: Values) -> Float[Array, "J L O"]:
@@ -148,17 +151,12 @@ def pulls_of(seen: Demand, price: Float[Array, "L O"], p: Values) -> Float[Array
     return seen.shares * jnp.exp(p.substitution * jnp.log(seen.price / price))
 
 
-def pull_of_copies(seen: Demand, p: Values) -> Float[Array, " J"]:
-    """Pull of faithful copies, which are sold at cost whatever the labs charge: the rest of all pulls."""
-    return jnp.where(p.perfect_copies > 0, jnp.maximum(1 - seen.shares.sum((-2, -1)), 0.0), 0.0)
-
-
 def sold_together(
     market: Market, now: Now, seen: Demand, price: Float[Array, "L O"]
 ) -> tuple[Float[Array, "J L O"], Float[Array, "J L O"], Float[Array, " J"]]:
     """Shares, spending ($ per month) and elasticity of use if all labs charge these prices."""
     pull = pulls_of(seen, price, now.p)
-    total = jnp.maximum(pull.sum((-2, -1)) + pull_of_copies(seen, now.p), use.least_positive(pull))
+    total = jnp.maximum(pull.sum((-2, -1)) + seen.copies, use.least_positive(pull))
     log_index = seen.log_index - jnp.log(total) / now.p.substitution
     spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
     shares = pull / total[:, None, None]
@@ -177,13 +175,13 @@ def sold_alone(
     return shares, shares * spending[..., None], elasticity
 
 
-def others_of(seen: Demand, rows: Int[np.ndarray, " C"], p: Values) -> Others:
+def others_of(seen: Demand, rows: Int[np.ndarray, " C"]) -> Others:
     """Demand as some labs see it, each by itself.
 
     Rivals' shares are added up, since 1 less one's own is nothing but rounding where that is near 1.
     """
     rivals = 1.0 - jnp.eye(seen.shares.shape[1])[:, rows]
-    rest = jnp.matmul(seen.shares.sum(-1), rivals, precision="highest") + pull_of_copies(seen, p)[:, None]
+    rest = jnp.matmul(seen.shares.sum(-1), rivals, precision="highest") + seen.copies[:, None]
     return Others(seen.price[rows], seen.shares[:, rows], rest, seen.log_index)
 
 
@@ -210,7 +208,7 @@ def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Arr
     rows = solvers_of(labs)
     steps = POSTED_STEPS if not nash else EXACT_STEPS if now.equations.pricing == "nash" else NASH_STEPS
     start = labs.token_cost * jnp.exp(labs.nash_markup)
-    others = others_of(seen, rows, p)
+    others = others_of(seen, rows)
     if not nash:
         start = start.at[rows].set(best_multiple(market, now, others, start[rows], labs.ask("net_cost", p)[rows]))
     offer = Offer(start, jnp.zeros_like(start), jnp.zeros((*start.shape, OFFERS)), hosts_of(market, now))
@@ -254,7 +252,7 @@ def earnings(market: Market, now: Now, seen: Demand, price: Float[Array, "L O"])
     """Gross profit of each lab that looks at demand if it alone charged these prices, $ M per month; 0 for the others."""
     labs = market.labs
     rows = solvers_of(labs)
-    _, spent, _ = sold_alone(market, now, others_of(seen, rows, now.p), price[rows])
+    _, spent, _ = sold_alone(market, now, others_of(seen, rows), price[rows])
     earned = (spent.sum(0) * (1 - labs.ask("net_cost", now.p)[rows] / price[rows])).sum(-1) * 1e-6
     return jnp.zeros(labs.size).at[rows].set(earned)
 
@@ -337,5 +335,5 @@ def contestable_share(market: Market, now: Now, seen: Demand) -> Scalar:
     _, after, _ = sold_together(market, now, seen, raised)
     profit_before = (before * (1 - cost / seen.price)).sum(-1) @ (closed * 1.0)
     profit_after = (after * (1 - cost / raised)).sum(-1) @ (closed * 1.0)
-    paid = adopters.spent.reshape(adopters.size, labs.size, OFFERS).sum(-1) @ (closed * 1.0)
+    paid = (by_offer(adopters.spent, labs) * labs.uncopied).sum(-1) @ (closed * 1.0)
     return jnp.where(profit_after < profit_before, paid, 0.0).sum() / jnp.maximum(paid.sum(), 1e-12)
