@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from helpers.sizes import TINY
+from helpers.sizes import SMALL, TINY
 
 import abm
 from abm import MarketModel, Parameters, ensemble, simulate
@@ -31,6 +31,16 @@ def test_both_precisions_run_in_one_process_in_any_order():
     assert simulate(seed=1, months=2, **TINY)["lerner_closed"] == pytest.approx(first[0], rel=1e-12)
     assert rounded == pytest.approx(exact, rel=1e-4)
     assert rounded != exact
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:observables outside")
+def test_a_market_in_which_consumers_find_nothing_has_numbers_in_both_precisions():
+    """Sums of nothing are divided by a floor that both can hold."""
+    sizes = SMALL | {"closed_labs": 0, "open_labs": 2, "entrants": 0, "vendors": 1}
+    short, exact = (ensemble(seeds=[1], months=2, precision=bits, **sizes)["token_revenue"] for bits in (32, 64))
+    assert np.isfinite(exact).all()
+    assert short == pytest.approx(exact, rel=1e-3)
 
 
 def test_disabling_64_bits_in_jax_does_not_change_results():
