@@ -41,14 +41,15 @@ def text_of(html):
 
 
 def family():
-    """The six measures of experiment 1 as committed: the answer of their test, their labels, and the mark that each must have."""
+    """Experiment 1 as committed, the words for the answer on its six measures, and the mark that each measure must have."""
     experiment, result, _ = stored(ALL[0])
     (answer,) = (answer for answer in result["tests"] if answer["name"] == "pricing power")
     marks = {finding["of"]: "supports" if finding["value"] <= -0.5 else "against" for finding in answer["findings"]}
-    count = list(marks.values()).count("supports")
-    assert len(marks) == 6 and (answer["says"] == "supported") == (count > 3)
-    against = f"falsified: {6 - count} of 6 are against it; required: most"
-    says = f"supported: {count} of 6 support it; required: most" if count > 3 else against
+    count = [*marks.values()].count("supports")
+    assert len(marks) == 6 and answer["says"] == ("not supported", "supported", "falsified")[(count > 3) - (count < 3)]
+    says = f"{answer['says']}: {count} of 6 support it; required: most"
+    if count < 3:
+        says = f"falsified: {6 - count} of 6 are against it; required: most"
     return experiment, result, says, {experiment.words(of): own for of, own in marks.items()}
 
 
