@@ -32,7 +32,7 @@ demo: $(STAMP) ## the R1 shock: figures and a report
 dashboard: $(STAMP) ## the page in the browser
 	$(BIN)/abm dashboard
 
-test: $(STAMP) ## the quick tests, in about ten minutes
+test: $(STAMP) ## the quick tests, in about five minutes
 	XLA_FLAGS="$(QUICK) $$XLA_FLAGS" $(BIN)/python -m pytest $(TWO)
 
 test-browser: $(STAMP) ## the page in a real browser (Chromium must be there), pictures into output/browser_tests

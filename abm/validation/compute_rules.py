@@ -17,6 +17,7 @@ from abm.mechanisms import machines
 from abm.runs.months import first_market_of
 from abm.runs.setup import Setup
 from abm.support.axes import JURISDICTIONS
+from abm.validation.compute_events import against_their_absence
 from abm.validation.ladder import Check, check
 
 
@@ -26,12 +27,14 @@ def changed(p: Values, **given: float) -> Values:
 
 
 def compute_market(p: Values) -> Iterator[Check]:
-    """Machines, places and rent: what they cost, what clears, what is ordered, sold under export rules and financed."""
+    """Machines, places and rent: what they cost, what clears, what is ordered, sold under export rules and financed, and what
+    rules, permits, power and a programme do in the whole model."""
     yield from costs_of_machines(p)
     yield from rents(p)
     yield from surplus_of_work(p)
     yield from orders_of_owners(p)
     yield from money_of_programmes(p)
+    yield from against_their_absence()
 
 
 def costs_of_machines(p: Values) -> Iterator[Check]:

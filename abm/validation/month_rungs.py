@@ -26,7 +26,8 @@ QUALITY, PRICE = np.array([-0.2, -0.9, -2.5]), np.array([9.0, 2.5, 0.4])
 @rung("V20", "Rules used in the month", "named in each check; best replies and optimal efforts found by scipy")
 def month() -> Iterator[Check]:
     """Agents' rules and mechanisms of the month at default parameters, one at a time: users, sellers, research,
-    enforcement, investors, machines."""
+    enforcement, investors, machines. Then export rules, permits, power and Stargate in the whole model: each against its
+    absence, in twelve pairs of runs with the same draws, with the reason for its size."""
     p = Values(dict(Parameters().values()))
     yield from users(p)
     yield from sellers(p)

@@ -14,7 +14,8 @@ import pytest
 PLAY = Path(__file__).parents[1] / "helpers" / "checked_shapes.py"
 
 
-@pytest.mark.parametrize("how", [["compiled"], pytest.param(["others", "interpreted"], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [["compiled"], ["others", "interpreted"]])
 def test_arrays_have_the_shapes_that_signatures_say(how):
     """In a process of its own: modules are checked from their import on."""
     root = str(PLAY.parents[2])

@@ -55,6 +55,7 @@ def test_a_branch_keeps_months_sizes_and_pricing_and_updates_the_equations():
     assert unconstrained.setup.equations == ("flexible", True)
 
 
+@pytest.mark.slow
 def test_branch_and_branch_at_give_the_same_months():
     """`ensembles(branch_at=...)` gives the numbers of a model that is branched in that month."""
     bundle = Setting(scenario="article_bundle")
