@@ -47,8 +47,7 @@ def readme(experiment: Experiment) -> Path:
 
 
 def current(experiment: Experiment, quick: bool) -> dict[str, Any] | None:
-    """The reference result; None if there is none, or if it was made with another
-    experiment.toml or other defaults of the model."""
+    """The reference result; None if there is none, or if experiment.toml or the model's defaults have changed since."""
     result = reference.load(experiment, quick)
     return result if result and result["key"] == experiment.key(quick) else None
 

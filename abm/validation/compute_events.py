@@ -1,7 +1,7 @@
 """Export rules, permits, power and Stargate in the whole model, each against its absence on the same draws: part of V20."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -85,21 +85,27 @@ def worlds() -> dict[str, tuple[Setting, int]]:
 
 def against_their_absence() -> Iterator[Check]:
     """Sign and size of each effect: its mean lies in its range, and zero outside the interval of the paired differences."""
-    others = worlds()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AbmWarning)  # alarms of the default world
-        base, *runs = ensembles([Setting(), *(setting for setting, _ in others.values())], SEEDS, daily=())
-    ran = {name: (run, sign) for (name, (_, sign)), run in zip(others.items(), runs, strict=True)}
-    for effect in EFFECTS:
-        other, sign = ran[effect.of]
-        by_run = sign * (yearly(other, effect) - yearly(base, effect))
-        mean, half = by_run.mean(), stdtrit(len(by_run) - 1, 0.975) * by_run.std(ddof=1) / len(by_run) ** 0.5
+    for effect, mean, half in measured(SEEDS):
         words = f"{effect.of}: {effect.observable} of {effect.year}, log points ({effect.why})"
         yield between(words, mean, effect.low, effect.high)
         if effect.low > 0:
             yield above("and the lower end of its interval", mean - half, 0)
         elif effect.high < 0:
             yield below("and the upper end of its interval", mean + half, 0)
+
+
+def measured(seeds: Iterable[int]) -> Iterator[tuple[Effect, float, float]]:
+    """Each effect with its mean over pairs of runs and the half-width of its 95 % interval, log points."""
+    others = worlds()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AbmWarning)  # alarms of the default world
+        base, *runs = ensembles([Setting(), *(setting for setting, _ in others.values())], seeds, daily=())
+    ran = {name: (run, sign) for (name, (_, sign)), run in zip(others.items(), runs, strict=True)}
+    for effect in EFFECTS:
+        other, sign = ran[effect.of]
+        by_run = sign * (yearly(other, effect) - yearly(base, effect))
+        half = stdtrit(len(by_run) - 1, 0.975) * by_run.std(ddof=1) / len(by_run) ** 0.5
+        yield effect, float(by_run.mean()), float(half)
 
 
 def yearly(runs: Ensemble, effect: Effect) -> np.ndarray:
