@@ -12,6 +12,7 @@ from abm.experiments.r1.tables import IN_LOGS
 
 if TYPE_CHECKING:
     import pandas as pd
+    from markupsafe import Markup
 
 COMPARISONS = {"no_r1": "R1", "no_stargate": "Stargate"}
 """What a comparison is the effect of."""
@@ -45,7 +46,7 @@ def changes(paired: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def what_changed(table: pd.DataFrame) -> str:
+def what_changed(table: pd.DataFrame) -> Markup:
     """The table of the report."""
     shown = table.copy()
     for when in ("before", "after"):
