@@ -54,17 +54,29 @@ ABBREVIATIONS = {"ip": "IP", "h100": "H100", "r1": "R1", "us": "US", "eu": "EU"}
 LABELS = {
     # pricing power
     "lerner_closed": Label("Lerner index, closed labs", "share of price"),
+    "lerner_leader": Label("Lerner index, leading closed lab", "share of price"),
+    "lerner_followers": Label("Lerner index, followers", "share of price"),
+    "lerner_closed_nash": Label("Lerner, closed, Nash prices", "share of price"),
+    "lerner_leader_nash": Label("Lerner, leader, Nash prices", "share of price"),
+    "lerner_followers_nash": Label("Lerner, followers, Nash prices", "share of price"),
     "lerner_open": Label("Lerner index, open models", "share of price"),
     "lerner_basket": Label("Lerner, pre-shock basket", "share of price"),
     "closed_premium": Label("Premium over equal open", "log points"),
+    "premium_coverage": Label("Closed sales that open models span", "share"),
     "contestable_share": Label("Contestable spending", "share"),
+    "rent_half_life": Label("Half-life of a rent", "months"),
     "closed_profit": Label("Profit of closed labs", "$ M per month"),
     "closed_profit_per_training": Label("Profit per $ of training", "ratio"),
     "open_token_share": Label("Open share of tokens", "share"),
     "open_revenue_share": Label("Open share of revenue", "share"),
+    "open_developer_share": Label("Open share, developers", "share of tokens"),
+    "open_enterprise_share": Label("Open share, enterprises", "share of spending"),
     "hhi": Label("Concentration (HHI of revenue)", "0 to 1"),
     "token_volume": Label("Tokens", "million per month"),
-    "token_revenue": Label("Token revenue", "$ M per month"),
+    "token_revenue": Label("Spending on tokens and subscriptions", "$ M per month"),
+    "api_revenue": Label("Spending on tokens", "$ M per month"),
+    "subscription_revenue": Label("Spending on subscriptions", "$ M per month"),
+    "adoption": Label("Adoption", "share of tasks"),
     # prices
     "price_index": Label("Quality-adjusted price index", "$ per million tokens"),
     "frontier_price": Label("List price, frontier model", "$ per million tokens"),
@@ -121,9 +133,12 @@ LABELS = {
 
 PRICING_POWER = (
     "lerner_closed",
+    "lerner_leader",
+    "lerner_followers",
     "lerner_basket",
     "closed_premium",
     "contestable_share",
+    "rent_half_life",
     "closed_profit",
     "closed_profit_per_training",
 )

@@ -18,22 +18,46 @@ class Measure(NamedTuple):
 # they are the range; money and stocks end about an order of magnitude beyond what has been observed or forecast.
 
 _PRICING_POWER = {
-    "lerner_closed": ("", "Lerner index (p - c)/p of closed models, weighted by sales", (-1, 1)),
-    "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales", (-1, 1)),
+    "lerner_closed": (
+        "",
+        "Lerner index (p - c)/p of closed labs, subscriptions included, weighted by sales",
+        (-1, 1),
+        True,
+    ),
+    "lerner_leader": ("", "Lerner index of the closed lab with the best model", (-1, 1), True),
+    "lerner_followers": (
+        "",
+        "Lerner index of the other closed labs that owe most of their flagship's capability to others",
+        (-1, 1),
+        True,
+    ),
+    "lerner_closed_nash": ("", "Lerner index of closed labs at the month's Nash prices", (-1, 1), True),
+    "lerner_leader_nash": ("", "Lerner index of the closed lab with the best model, at Nash prices", (-1, 1), True),
+    "lerner_followers_nash": ("", "Lerner index of the followers at Nash prices", (-1, 1), True),
+    "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales", (-1, 1), True),
     "lerner_basket": (
         "",
         "Lerner index on each segment's current purchases, weighted by its spending on closed models before the shock",
         (-1, 1),
+        True,
     ),
     "closed_premium": (
         "ln",
-        "log price of closed models over the cheapest open model of equal capability",
+        "log price of closed models over the hedonic line of open ones, weighted by sales",
         (-3, 8),  # GPT-4 over DeepSeek-V3 in December 2024, from abm/data/model_prices.csv: 5.4
+        True,
     ),
+    "premium_coverage": ("share", "sales of closed models of a capability that open ones span", (0, 1), True),
     "contestable_share": (
         "share of spending",
-        "segments whose best open offer is within one switching cost of the best closed one",
+        "spending on closed models in segments where all closed labs together could not raise prices by a tenth (SSNIP)",
         (0, 1),
+    ),
+    "rent_half_life": (
+        "months",
+        "time in which the rent of a closed flagship halves, adoption and unit cost held as at its release",
+        (0.1, 1e4),
+        True,
     ),
     "closed_profit": ("$ M per month", "profit of closed labs", (-5e4, 1e5)),
     "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute", (-10, 50)),
@@ -41,6 +65,7 @@ _PRICING_POWER = {
         "share",
         "closed labs' share of the margin of token sales over the cost of serving",
         (0, 1),
+        True,
     ),
     "open_token_share": ("share", "open models' share of tokens", (0, 1)),
     "open_revenue_share": ("share", "open models' share of spending on tokens", (0, 1)),
@@ -49,16 +74,24 @@ _PRICING_POWER = {
         "open models' share of the tokens of developers, the price-sensitive segments",
         (0, 1),
     ),
+    "open_enterprise_share": ("share", "open models' share of enterprises' spending", (0, 1), True),
     "hhi": ("", "Herfindahl-Hirschman index of labs' token sales", (0, 1)),
     "token_volume": ("M tokens per month", "tokens used", (1e5, 1e14)),
-    "token_revenue": ("$ M per month", "spending on tokens", (1, 3e5)),
+    "token_revenue": ("$ M per month", "spending on tokens and subscriptions", (1, 3e5)),
+    "api_revenue": ("$ M per month", "spending on tokens by developers and enterprises", (1, 3e5)),
+    "subscription_revenue": ("$ M per month", "consumers' spending on subscriptions", (0, 3e5)),
+    "adoption": ("share", "use of models, as a share of the tasks by value", (0, 1)),
 }
 _PRICES = {
     # A fall by a factor of a thousand a year for five years; observed are factors of 9 to 900.
     "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending", (1e-15, 100)),
     "frontier_price": ("$ per M tokens", "list price of the most capable model", (0.1, 1e3)),
     "mean_price_paid": ("$ per M tokens", "average price paid", (1e-3, 100)),
-    "price_revisions": ("share of products", "list prices changed this month without a release", (0, 1)),
+    "price_revisions": (
+        "share of products",
+        "list prices of closed models changed this month without a release",
+        (0, 1),
+    ),
     **{
         f"price_at_k{k}": (
             "$ per M tokens",

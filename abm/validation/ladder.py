@@ -25,8 +25,10 @@ SUBJECTS = (
     "month",
     "network",
     "nevo",
+    "pricing",
     "research",
     "size",
+    "token",
 )
 
 

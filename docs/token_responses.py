@@ -1,0 +1,181 @@
+"""Responses of the token market: the tables and the figure of decision 25, from pairs of runs with the same draws.
+
+    python docs/token_responses.py [SEEDS]
+
+writes docs/decisions/0025-responses.md and docs/decisions/0025-responses.png.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import abm
+from abm import data, figures
+from abm.charts import style
+from abm.scenarios.calendar import month_of
+from abm.support.messages import AbmWarning
+
+HERE = Path(__file__).parent / "decisions"
+RATES = ("copying_rate", "distillation_rate")
+FASTEST = 8.0
+SIZES = {"adopters": 200, "investors": 40}
+YEARS = (2023, 2024, 2025, 2026, 2027)
+
+
+def rates(factor: float) -> dict[str, Any]:
+    """Parameters under which imitation is this much faster than by default."""
+    usual = abm.Parameters()
+    return {name: factor * getattr(usual, name) for name in RATES}
+
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "no imitation": {"parameters": rates(0)},
+    "half as fast": {"parameters": rates(0.5)},
+    "twice as fast": {"parameters": rates(2)},
+    "eight times as fast": {"parameters": rates(FASTEST)},
+    "no inheritance of fit": {"parameters": {"fit_inheritance": 0.0}},
+    "unit cost frozen": {"parameters": {"inference_efficiency_growth": 0.0}},
+    "no open labs": {"open_labs": 0, "entrants": 0},
+    "twenty closed labs": {"closed_labs": 20},
+    "peers at random": {"peer_network": "random"},
+    "no peers": {"parameters": {"adoption_imitation": 0.0}},
+}
+OBSERVABLES = (
+    "lerner_leader", "lerner_leader_nash", "lerner_followers_nash", "lerner_closed", "lerner_closed_nash",
+    "rent_half_life", "open_closed_gap", "open_revenue_share", "closed_profit", "token_revenue", "adoption",
+)  # fmt: skip
+
+
+def yearly(ensemble: Any, observable: str) -> np.ndarray:
+    """Means of each run (runs, years), NaN where undefined all year."""
+    values = ensemble[observable]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.stack([np.nanmean(values[:, 12 * i : 12 * i + 12], axis=1) for i in range(len(YEARS))], axis=1)
+
+
+def interval(pairs: np.ndarray) -> str:
+    """Mean difference with its 95 % interval over pairs in which both are defined."""
+    known = pairs[np.isfinite(pairs)]
+    if known.size < 3:
+        return "undefined"
+    error = 1.96 * known.std(ddof=1) / np.sqrt(known.size)
+    return f"{number(known.mean())} ± {number(error)}"
+
+
+def number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"
+
+
+def beside_the_record(ensemble: Any) -> list[str]:
+    """Lines of the table of the default world beside `abm/data/token_record.csv`."""
+    lines = [
+        "",
+        "## Beside the record",
+        "",
+        "| date | observable | record | range | model, median | 90 % of runs | overlap |",
+    ]
+    lines.append("|---|---|---:|---:|---:|---:|---|")
+    for row in data.load("token_record").itertuples():
+        values = ensemble[row.observable][:, month_of(row.date.date())]
+        values = values[np.isfinite(values)]
+        if values.size == 0:
+            lines.append(
+                f"| {row.date:%Y-%m} | {row.observable} | {row.value:g} | {row.low:g} to {row.high:g} | undefined | | |"
+            )
+            continue
+        low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+        inside = "yes" if low <= row.high and high >= row.low else "no"
+        lines.append(
+            f"| {row.date:%Y-%m} | {row.observable} | {row.value:g} | {row.low:g} to {row.high:g} | {number(middle)} |"
+            f" {number(low)} to {number(high)} | {inside} |"
+        )
+    return lines
+
+
+def price_changes(ensemble: Any) -> list[str]:
+    """Lines on list prices around releases of open flagships, 2023 to June 2025."""
+    products, labs = ensemble.out["products"], ensemble.setup.cast.labs
+    closed = np.array([lab.startswith("closed") for lab in labs])
+    changed = (np.abs(products.revision) > 1e-9) & ~products.released
+    log_price = np.where(products.active, np.log(products.price), np.inf)
+    near, far, falls, ordinary = [], [], [], []
+    for run in range(len(ensemble.seeds)):
+        for month in range(6, 28):
+            opened = products.released[run, month, ~closed, 0] & products.active[run, month, ~closed, 0]
+            levels = products.capability[run, month, ~closed, 0][opened]
+            k = products.capability[run, month, closed]
+            distance = np.min(np.abs(k[..., None] - levels), axis=-1, initial=np.inf)
+            moved = changed[run, month + 1 : month + 3, closed].any(1)
+            near += list(moved[distance <= 0.5])
+            far += list(moved[distance > 0.5])
+            best = products.capability[run, month, ~closed, 0].max()
+            for level, into in [(x, falls) for x in levels if x >= best] + [(k[:, 0].max() - 2.0, ordinary)]:
+                before, after = (
+                    log_price[run, at, closed][products.capability[run, at, closed] >= level].min(initial=np.inf)
+                    for at in (month, month + 2)
+                )
+                if np.isfinite(before):
+                    into.append(after - before)
+    return [
+        "",
+        "## List prices of closed models around releases of open flagships",
+        "",
+        f"Within 0.5 nats of an open release, {np.mean(near):.1%} of closed list prices change in the two months after it"
+        f" ({len(near):,} cases; at most 12 % in the data); elsewhere {np.mean(far):.1%} (3 to 15 %). The cheapest closed price"
+        f" at the level of a best open model falls by {-np.mean(falls):.2f} log points in two months ({len(falls):,} releases;"
+        f" 1.0 to 2.6 in the data), and by {-np.mean(ordinary):.2f} in ordinary months at two nats below the frontier (0.9).",
+    ]
+
+
+def main(seeds: int) -> None:
+    warnings.simplefilter("ignore", AbmWarning)
+    runs = {name: abm.ensemble(seeds=range(seeds), products=True, **SIZES | kw) for name, kw in WORLDS.items()}
+    lines = [
+        "# Responses of the token market",
+        "",
+        f"Written by `python docs/token_responses.py {seeds}`; do not edit by hand. {seeds} runs of each world on the same draws,"
+        f" {SIZES['adopters']} segments. Entries are the mean of the default world, and for the others the mean difference from"
+        " it with its 95 % interval over pairs. Lerner indices are at posted prices and, where the name says so, at the month's"
+        " Nash prices.",
+    ]
+    for observable in OBSERVABLES:
+        lines += [
+            "",
+            f"## {observable}",
+            "",
+            "| world | " + " | ".join(map(str, YEARS)) + " |",
+            "|---|" + "---:|" * len(YEARS),
+        ]
+        usual = yearly(runs["default"], observable)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            lines.append("| default | " + " | ".join(number(x) for x in np.nanmean(usual, axis=0)) + " |")
+        for name, ensemble in runs.items():
+            if name != "default":
+                cells = [interval(yearly(ensemble, observable)[:, i] - usual[:, i]) for i in range(len(YEARS))]
+                lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "## Leader less followers, Nash prices",
+        "",
+        "| world | " + " | ".join(map(str, YEARS)) + " |",
+        "|---|" + "---:|" * len(YEARS),
+    ]
+    for name in ("default", "unit cost frozen", "no inheritance of fit"):
+        gap = yearly(runs[name], "lerner_leader_nash") - yearly(runs[name], "lerner_followers_nash")
+        lines.append(f"| {name} | " + " | ".join(interval(gap[:, i]) for i in range(len(YEARS))) + " |")
+    lines += beside_the_record(runs["default"]) + price_changes(runs["default"])
+    (HERE / "0025-responses.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    shown = {name: runs[name] for name in ("no imitation", "default", "eight times as fast")}
+    style.save(figures.rent_life(shown), HERE / "0025-responses.png")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)
