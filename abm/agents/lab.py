@@ -155,14 +155,17 @@ class Lab(Owner):
         own, best = self.own_candidate(p), self.candidate(p)
         forked = (self.copied >= self.distilled) & (self.copied > own)
         from_own = ~news.forced & (own >= best)
-        usual = jnp.array([conduct.USUAL, p.tier_size_step])
         less = conduct.best_overtraining(self.tier_slope, p)
-        lost = p.overtraining_loss * (less**2 - usual**2)  # more than at the usual size
-        own_size = research.optimal_size(self.run_compute, p) - (less[0] - usual[0])
+        lost = conduct.overtraining_losses(p) * less**2
+        own_size = research.optimal_size(self.run_compute, p) - (less[0] - conduct.USUAL)
         kept = jnp.where(forked & (self.copied_from >= 0), news.parent_size, self.model_size[0]) + news.size_step
-        flagship = jnp.where(news.forced, news.capability, jnp.where(from_own, best - lost[0], best))
+        flagship = jnp.where(
+            news.forced,
+            news.capability,
+            jnp.where(from_own, best - lost[0] + conduct.overtraining_losses(p)[0] * conduct.USUAL**2, best),
+        )
 
-        offer = jnp.array([flagship, self.capability[0] - jnp.maximum(p.tier_step + lost[1], 0.0)])
+        offer = jnp.array([flagship, self.capability[0] - lost[1]])
         size = jnp.array([jnp.where(from_own, own_size, kept), self.model_size[0] - less[1]])
         gain = offer - self.capability
         threshold = p.release_threshold * jnp.array([1.0, p.efficient_tier_threshold])
@@ -224,8 +227,11 @@ class Lab(Owner):
         else:
             revised = step if pricing == "nash" else p.price_adjustment * step
         revised = revised + jnp.log(reply.price_factor)
-        self.best_profit = jnp.maximum(jnp.where(self.released[0], 0.0, self.best_profit), reply.earned)
-        out = jnp.append(self.released, False)
+        fresh = self.released[0]
+        self.best_profit = jnp.maximum(
+            jnp.where(fresh, 0.0, self.best_profit), reply.earned + jnp.where(fresh, reply.gain, 0.0)
+        )
+        out = jnp.append(self.released, self.released[0])  # a flagship comes with new limits of use for subscribers
         self.revision = jnp.where(out, 0.0, revised)
         self.price = jnp.where(out, reply.price, self.price * jnp.exp(revised))
 

@@ -1,4 +1,4 @@
-"""The life of a rent: what a closed flagship still earns, month by month after its release."""
+"""The life of a rent: what a leading closed flagship still earns, month by month after its release."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ OLDEST = 12
 def rent_life_numbers(worlds: Mapping[Any, Ensemble], first: int = 12) -> pd.DataFrame:
     """Long table: world, age (months), rent_left (mean over releases), low, high (95 % intervals over runs), releases.
 
-    `worlds` are ensembles with ``products=True`` by label; releases of closed labs count from month `first` on. A flagship
-    that its own lab has replaced no longer counts: what is left is what rivals leave.
+    `worlds` are ensembles with ``products=True`` by label; releases of closed labs that led the market count from month
+    `first` on. A flagship that its own lab has replaced no longer counts: what is left is what rivals leave.
     """
     import pandas as pd
 
@@ -33,9 +33,8 @@ def rent_life_numbers(worlds: Mapping[Any, Ensemble], first: int = 12) -> pd.Dat
     for label, ensemble in worlds.items():
         life = ensemble.vintages()
         closed = [lab for lab in ensemble.setup.cast.labs if lab.startswith("closed")]
-        life = life[life["lab"].isin(closed) & (life["release"] >= first) & (life["age"] <= OLDEST)].dropna(
-            subset=["rent_left"]
-        )
+        kept = life["lab"].isin(closed) & life["led"] & (life["release"] >= first) & (life["age"] <= OLDEST)
+        life = life[kept].dropna(subset=["rent_left"])
         life = life.assign(rent_left=life["rent_left"].clip(0.01, 10.0))
         by_run = np.log(life["rent_left"]).groupby([life["seed"], life["age"]]).mean().unstack("age")
         mean, error = by_run.mean(), 1.96 * by_run.std() / np.sqrt(by_run.count())
@@ -77,7 +76,7 @@ def rent_life(worlds: Mapping[Any, Ensemble], axes: Any = None, first: int = 12)
 def rent_life_caption(runs: int) -> str:
     """Caption of `rent_life`."""
     return (
-        f"The life of a rent: what closed flagships earn over the cost of serving them, relative to the best of their first"
+        f"The life of a rent: what closed flagships that led at their release earn over the cost of serving them, relative to the best of their first"
         f" three months, with adoption and unit cost held as at the release; geometric mean over releases, with the 95 %"
         f" interval over {runs} runs. A flagship counts until its own lab replaces it."
     )

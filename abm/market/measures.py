@@ -55,7 +55,7 @@ _PRICING_POWER = {
     ),
     "rent_half_life": (
         "months",
-        "time in which the rent of a closed flagship halves, adoption and unit cost held as at its release",
+        "time in which a closed flagship that led at its release loses half of its rent, adoption and unit cost held",
         (0.1, 1e4),
         True,
     ),

@@ -143,10 +143,11 @@ def ratio(part: Scalar, whole: Scalar) -> Scalar:
 
 
 def half_life(watched: Float[AnyArray, " 2"]) -> Scalar:
-    """Months in which a rent halves, at the rate at which rents have fallen lately; NaN before any has, or if they rise."""
-    months, lost = watched
-    falls = (months >= 1) & (lost > 0)
-    return jnp.where(falls, jnp.log(2.0) * months / jnp.where(falls, lost, 1.0), jnp.nan)
+    """Median months until a rent halves, at the hazard of late; NaN without a halving in memory."""
+    months, halved = watched
+    some = halved >= 0.5
+    hazard = jnp.where(some, halved / jnp.where(some, months, 1.0), 0.5)
+    return jnp.where(some, -jnp.log(2.0) / jnp.log1p(-jnp.minimum(hazard, 0.999)), jnp.nan)
 
 
 def margin_of_segments(market: Market) -> Float[AnyArray, " J"]:

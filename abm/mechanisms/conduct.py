@@ -69,12 +69,22 @@ def value_of_worth(
     return spent * (p.substitution * margin - (p.substitution + 1 - elasticity) * mean)
 
 
-def best_overtraining(slope: Numbers, p: Values) -> Floats:
-    """How far below the compute-optimal size a model pays best, d in ln parameters: smaller models have cheaper tokens.
+def overtraining_losses(p: Values) -> Float[Array, "2"]:
+    """Capability that flagships and efficient models lose per squared departure from the size they are measured from, nats.
 
-    A model smaller by d loses kappa d^2 nats at equal training compute, and its tokens cost exp(-d) as much. At its best
-    prices a lab gains as much from a token worth one per cent more as from one that costs one per cent less, so that
-    2 kappa d u = 1 with u the `slope` of ln worth in capability at its customers, per nat: large models for hard tasks,
-    small ones for tasks that any model does. Source: Hoffmann et al. (2022), curvature of the loss at the optimum.
+    For a flagship that is the size that is best for its training compute, with the curvature (alpha + beta)/2 of the loss of
+    Hoffmann et al. (2022). An efficient model is taught by the flagship, from whose size it departs, and loses less: the
+    usual one is `tier_size_step` smaller and `tier_step` worse.
     """
-    return jnp.minimum(1 / (2 * p.overtraining_loss * jnp.maximum(slope, 1e-3)), jnp.asarray(OVERTRAINED))
+    return jnp.stack([p.overtraining_loss, p.tier_step / jnp.square(p.tier_size_step)])
+
+
+def best_overtraining(slope: Float[AnyArray, "2"], p: Values) -> Float[Array, "2"]:
+    """How much smaller a flagship and an efficient model are than that size, d in ln parameters: they have cheaper tokens.
+
+    A departure of d loses kappa d^2 nats, and tokens cost exp(-d) as much. At its best prices a lab gains as much from a
+    token worth one per cent more as from one that costs one per cent less, so that 2 kappa d u = 1 with u the `slope` of
+    ln worth in capability at the tier's customers, per nat: large models for hard tasks, small ones for tasks that any model
+    does. kappa: `overtraining_losses`.
+    """
+    return jnp.minimum(1 / jnp.maximum(2 * overtraining_losses(p) * slope, 1e-3), jnp.asarray(OVERTRAINED))

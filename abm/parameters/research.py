@@ -86,18 +86,26 @@ class Research(BaseModel):
         0.3, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "assumption"
     )
     release_hazard: Number = quantity(
-        0.4, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND
+        0.8, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND
     )
     efficient_tier_threshold: Number = quantity(
-        1.5, 0.1, 20, "", "", "improvement worth a release of the efficient tier, relative to the flagship's", BY_HAND
+        1.0, 0.1, 20, "", "", "improvement worth a release of the efficient tier, relative to the flagship's", BY_HAND
     )
     maximum_age: Number = quantity(15, 2, 120, "", "months", "age at which any improvement is released")
-    tier_step: Number = quantity(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", BY_HAND)
+    tier_step: Number = quantity(
+        0.35,
+        0,
+        5,
+        "",
+        "nats",
+        "capability of a usual efficient model below the flagship",
+        "median of ten pairs of 2024-25, Epoch ECI",
+    )
     tier_size_step: Number = fitted(
-        "tier_size_step", 0, 8, "", "ln parameters", "size of the efficient tier below the flagship"
+        "tier_size_step", 0.1, 8, "", "ln parameters", "size of a usual efficient model below the flagship"
     )
     overtraining_loss: Number = quantity(
-        0.5,
+        0.31,
         0.01,
         10,
         "",

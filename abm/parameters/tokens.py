@@ -92,10 +92,12 @@ class Tokens(BaseModel):
         1, 0, 24, "", "months", "time until they offer a release", "9 and 49 days after R1"
     )
     adoption_innovation: Number = quantity(0.005, 0, 5, "", "per year", "adoption by oneself", "Bass 1969")
-    adoption_imitation: Number = quantity(2.6, 0, 10, "", "per year", "adoption in answer to peers", "Bass 1969")
-    habit_rate: Number = quantity(0.25, 0.01, 1, "rho_j", "per month", "adjustment of usage towards what is best")
+    adoption_imitation: Number = quantity(2.9, 0, 10, "", "per year", "adoption in answer to peers", "Bass 1969")
+    habit_rate: Number = quantity(
+        0.45, 0.01, 1, "rho_j", "per month", "adjustment of usage towards what is best", "labs/FACTS row 15"
+    )
     menu_cost: Number = quantity(
-        2.0, 0, 5, "", "share of best gross profit", "monthly gain that is worth a change of posted prices", BY_HAND
+        3.0, 0, 5, "", "share of best gross profit", "monthly gain that is worth a change of posted prices", BY_HAND
     )
     price_adjustment: Number = quantity(
         0.3, 0, 1, "", "per month", "adjustment towards the desired price when prices are flexible"

@@ -17,8 +17,8 @@ SETTLING = 3
 def vintages_of(products: Any, adoption: np.ndarray, labs: tuple[str, ...]) -> pd.DataFrame:
     """One row per release of a flagship and month until the next one of its lab.
 
-    Columns: lab, release and month (numbers of months), age (months), capability (nats), price and cost ($ per M tokens),
-    margin (share of revenue), revenue and rent, that is revenue less the cost of serving ($ M per month), rent_left (rent
+    Columns: lab, release and month (numbers of months), age (months), capability (nats), led (whether no other lab offered
+    more at its release), price and cost ($ per M tokens), margin (share of revenue), revenue and rent, that is revenue less the cost of serving ($ M per month), rent_left (rent
     over the best of its first `SETTLING` months, with adoption and unit cost held as at the release), premium (ln of price
     over the cheapest model of another lab that is at least as capable; NaN without one), matched_by (lab that first offered
     as much; empty before).
@@ -44,6 +44,7 @@ def vintages_of(products: Any, adoption: np.ndarray, labs: tuple[str, ...]) -> p
         "month",
         "age",
         "capability",
+        "led",
         "price",
         "cost",
         "margin",
@@ -93,6 +94,7 @@ def _life(
                 "month": rows,
                 "age": rows - rows[0],
                 "capability": capability[rows, lab],
+                "led": not (rivals[0] & (capability[rows[0]] > level)).any(),
                 "price": price,
                 "cost": cost,
                 "margin": np.where(revenue > 0, rent / revenue, np.nan),

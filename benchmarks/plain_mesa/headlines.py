@@ -122,9 +122,9 @@ def contestable_share(model: Any) -> float:
 
 
 def rent_half_life(model: Any) -> float:
-    """Months in which the rent of a closed flagship halves."""
-    months, lost = model.accounts.rent_life
-    return math.log(2) * months / lost if months >= 1 and lost > 0 else math.nan
+    """Median months until a closed flagship that led loses half of its rent."""
+    months, halvings = model.accounts.rent_life
+    return -math.log(2) / math.log1p(-min(halvings / months, 0.999)) if halvings >= 0.5 else math.nan
 
 
 def open_token_share(model: Any) -> float:

@@ -191,10 +191,15 @@ class Lab(Owner):
         """How far below the compute-optimal size its customers want both models, ln parameters."""
         p = self.model.p
         first, second = (
-            min(1 / (2 * p.overtraining_loss * max(slope, 1e-3)), most)
-            for slope, most in zip(self.tier_slope, OVERTRAINED, strict=True)
+            min(1 / max(2 * loss * slope, 1e-3), most)
+            for loss, slope, most in zip(self.losses(), self.tier_slope, OVERTRAINED, strict=True)
         )
         return first, second
+
+    def losses(self) -> tuple[float, float]:
+        """Capability lost per squared departure in ln parameters, nats."""
+        p = self.model.p
+        return p.overtraining_loss, p.tier_step / p.tier_size_step**2
 
     def release(self, top: float, report_ratio: float, luck: list[float], parent_size: float) -> None:
         """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship."""
@@ -204,9 +209,8 @@ class Lab(Owner):
         from_own = not forced and own >= best
         forks = self.copied > own and self.copied >= self.distilled
         less = self.own_sizes()
-        lost = [
-            p.overtraining_loss * (d**2 - usual**2) for d, usual in zip(less, (USUAL, p.tier_size_step), strict=True)
-        ]
+        losses = self.losses()
+        lost = losses[FLAGSHIP] * (less[FLAGSHIP] ** 2 - USUAL**2), losses[EFFICIENT] * less[EFFICIENT] ** 2
         if forced:
             flagship = top + events.release_gap[number] if events.release_gap[number] > -1e5 else best
         else:
@@ -216,7 +220,7 @@ class Lab(Owner):
         else:
             size = parent_size if forks and self.copied_from != NOBODY else self.model_size[FLAGSHIP]
             size += events.size_step[number]
-        offer = flagship, self.capability[FLAGSHIP] - max(p.tier_step + lost[EFFICIENT], 0.0)
+        offer = flagship, self.capability[FLAGSHIP] - lost[EFFICIENT]
         sizes = size, self.model_size[FLAGSHIP] - less[EFFICIENT]
         thresholds = p.release_threshold, p.release_threshold * p.efficient_tier_threshold
         out = [forced, False]

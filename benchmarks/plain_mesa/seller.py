@@ -65,13 +65,13 @@ class Seller(Lab):
         war = math.log(self.model.events.price_factor[self.number])
         pays = then - now > p.menu_cost * self.best_profit
         for q in OFFERS:
-            if q != SUBSCRIBED and self.released[q]:
+            if self.released[FLAGSHIP if q == SUBSCRIBED else q]:
                 price[q] = reply[q]
                 continue
             revision[q] = self.revise(math.log(reply[q] / price[q]), pays) + war
             price[q] *= math.exp(revision[q])
         self.price, self.revision = price, revision
-        self.best_profit = max(0.0 if self.released[FLAGSHIP] else self.best_profit, now)
+        self.best_profit = max(0.0, then) if self.released[FLAGSHIP] else max(self.best_profit, now)
 
     def hosts(self) -> float:
         """Competing hosts of its weights: entry until a host's margin pays its fixed cost."""

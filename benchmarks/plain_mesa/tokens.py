@@ -16,9 +16,7 @@ STEPS_ALONE, STEPS_TOGETHER = 6, 8  # towards the best prices, a month
 FACTORS = [math.exp(x) for x in (-1.6, -0.8, -0.3, 0.0, 0.3, 0.8, 1.6)]  # of Nash prices, which a lab tries first
 PACE, LEAST_PACE, SLOWER, FASTER = 0.5, 0.02, 0.5, 1.2  # of these steps
 WATCHED = 24  # months of memory of how rents fall
-SETTLING = 3  # months after a release
 RISE = 1.1  # of prices, in the test for contestable spending
-LEAST_RENT = 0.01  # of a rent at its release
 
 
 class Sold(NamedTuple):
@@ -202,28 +200,28 @@ def value_capability(model: Any, chosen: list[Choice]) -> None:
 
 
 def watch_rents(model: Any) -> None:
-    """How fast rents of closed flagships fall from their first months on, per value of adopters' tasks, at the first cost."""
+    """When closed flagships that led at their release earn half of their best, per value of adopters' tasks, at the first cost."""
     accounts = model.accounts
     reach = max(sum(adopter.reach() for adopter in model.adopters), 1e-30)
-    fallen = weights = 0.0
+    months = halvings = 0.0
     for i, lab in enumerate(model.labs):
-        cost, best, last = accounts.vintage[i]
-        age = lab.age[FLAGSHIP]
-        if age < 1:
+        cost, best, still = accounts.vintage[i]
+        watched = still > 0 and lab.active
+        if lab.age[FLAGSHIP] < 1:
             cost, best = lab.token_cost[FLAGSHIP], 0.0
+            beaten = any(
+                m.active and m.capability[FLAGSHIP] > lab.capability[FLAGSHIP] for m in model.labs if m is not lab
+            )
+            watched = lab.active and not lab.is_open and not beaten
         spent = lab.sold.spent[FLAGSHIP] + lab.sold.spent[SUBSCRIBED]
         tokens = lab.sold.tokens[FLAGSHIP] + lab.sold.tokens[SUBSCRIBED]
         rent = (spent - 1e-6 * cost * tokens) / reach
-        if age < SETTLING:
-            best = max(best, rent)
-        rent = max(rent, LEAST_RENT * best)
-        if lab.active and not lab.is_open and age >= SETTLING and best > 0:
-            weights += best
-            fallen += best * math.log((last if age > SETTLING else best) / rent)
-        accounts.vintage[i] = [cost, best, rent]
-    total = max(weights, 1e-30)
+        at_risk = watched and best > 0
+        halved = at_risk and rent < 0.5 * best
+        months, halvings = months + at_risk, halvings + halved
+        accounts.vintage[i] = [cost, max(best, rent), float(watched and not halved)]
     faded = [number * (1 - 1 / WATCHED) for number in accounts.rent_life]
-    accounts.rent_life = [faded[0] + weights / total, faded[1] + fallen / total]
+    accounts.rent_life = [faded[0] + months, faded[1] + halvings]
 
 
 def contestable_share(model: Any, offers: Offers) -> float:

@@ -30,7 +30,6 @@ FIRST_PACE = 0.5
 FACTORS = np.exp((-1.6, -0.8, -0.3, 0.0, 0.3, 0.8, 1.6))  # of last month's Nash prices, which a lab tries first
 EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 24  # months over which the life of rents is measured
-SETTLING = 3  # months after a release in which customers settle
 SSNIP = 0.1
 """A small but significant increase in price (Horizontal Merger Guidelines, 2010)."""
 
@@ -288,27 +287,25 @@ def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Ar
 
 
 def watch_rents(market: Market, sold: Sales) -> Accounts:
-    """How fast the rents of closed flagships fall: rent per use of adopters, at the unit cost of the release.
+    """How soon a closed flagship that led the market at its release earns half of its best, before its lab's next release.
 
-    A rent is compared with the best of its first months, while customers settle, until the lab's next release; less than a
-    hundredth of that counts as a hundredth.
+    Its rent is held at the unit cost of its release and counted per use of adopters, so that neither cheaper machines nor
+    more users hide what rivals take. Months at risk and halvings are kept as sums that fade: their ratio is the hazard.
     """
     labs, adopters, accounts = market.labs, market.adopters, market.accounts
-    age = labs.age[:, 0]
-    cost = jnp.where(age < 1, labs.token_cost[:, 0], accounts.vintage[:, 0])
+    capability, fresh = labs.capability[:, 0], labs.age[:, 0] < 1
+    rivals = jnp.where(labs.active & ~jnp.eye(labs.size, dtype=bool), capability, -jnp.inf).max(1)
+    led = labs.active & ~is_open_lab(labs) & (capability >= rivals)
+    cost = jnp.where(fresh, labs.token_cost[:, 0], accounts.vintage[:, 0])
+    best = jnp.where(fresh, 0.0, accounts.vintage[:, 1])
+    watched = jnp.where(fresh, led, (accounts.vintage[:, 2] > 0) & labs.active)
     spent, tokens = (rows[:, 0] + rows[:, SUBSCRIPTION_OFFER] for rows in (sold.spent, sold.tokens))
     reach = (adopters.adopted * adopters.tasks * adopters.value).sum()
     rent = (spent - cost * tokens * 1e-6) / jnp.maximum(reach, 1e-30)
-    first = jnp.where(age < 1, 0.0, accounts.vintage[:, 1])
-    first = jnp.where(age < SETTLING, jnp.maximum(first, rent), first)
-    watched = labs.active & ~is_open_lab(labs) & (age >= SETTLING) & (first > 0)
-    before = jnp.where(age > SETTLING, accounts.vintage[:, 2], first)
-    rent = jnp.maximum(rent, 0.01 * first)
-    weight = jnp.where(watched, first, 0.0)
-    weight = weight / jnp.maximum(weight.sum(), 1e-30)
-    fell = jnp.where(watched, jnp.log(jnp.where(watched, before, 1.0)) - jnp.log(jnp.where(watched, rent, 1.0)), 0.0)
-    seen = jnp.stack([weight.sum(), (weight * fell).sum()])
-    vintage = jnp.stack([cost, first, rent], axis=-1)
+    at_risk = watched & (best > 0)
+    halved = at_risk & (rent < 0.5 * best)
+    vintage = jnp.stack([cost, jnp.maximum(best, rent), (watched & ~halved) * 1.0], axis=-1)
+    seen = jnp.stack([at_risk.sum(), halved.sum()])
     return accounts.replace(vintage=vintage, rent_life=accounts.rent_life * (1 - 1 / MEMORY) + seen)
 
 
