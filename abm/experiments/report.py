@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from abm.charts import style
 from abm.experiments import figures
-from abm.experiments.html import Section, bullets, number, page, paragraph, picture, table, words
+from abm.experiments.html import Section, block, bullets, number, page, paragraph, picture, table
 from abm.experiments.judge import (
     AGAINST,
     FALSIFIED,
@@ -256,8 +256,7 @@ def html_of(
     """The report of an experiment; `plates` are its drawn figures, each a `spec.Figure` with the path of its PNG."""
     failed = int((runs["status"] != "ok").sum())
     replications = int(runs["replication"].nunique())
-    result = paragraph(STANDING[verdict.says], "Verdict")
-    result += paragraph(experiment.hypothesis, "Hypothesis")
+    result = [paragraph(STANDING[verdict.says], "Verdict"), paragraph(experiment.hypothesis, "Hypothesis")]
     findings_of, summaries = {}, {}
     for answer in verdict.answers:
         name, several = answer.test.name, len(answer.findings) > 1
@@ -266,7 +265,7 @@ def html_of(
         summaries[name] = answer_in_words(answer.test, answer.says, findings)
         if answer.says != REPORTED:
             text = answer.trouble or "; ".join(findings_of[name])
-            result += paragraph(f"{capital(summaries[name])}. {capital(text)}.", capital(name))
+            result.append(paragraph(f"{capital(summaries[name])}. {capital(text)}.", capital(name)))
     design = [("Treatment", experiment.treatment), ("Outcome", experiment.outcome), ("Expected", experiment.expected)]
     design += [("Falsified if", experiment.falsified), ("Source", capital(experiment.source))]
     blocks = [paragraph(text, topic) for topic, text in design if text]
@@ -326,22 +325,7 @@ def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, qu
     rows = []
     for experiment, result in entries:
         link = quote(f"{experiment.name}{'_quick' if quick else ''}/report.html")
-        rows.append(
-            f'<tr><td>{experiment.number}</td><td class="text"><a href="{link}">{words(experiment.title)}</a></td>'
-            f'<td class="text">{words(experiment.hypothesis)}</td><td class="text">{words(result["verdict"])}</td>'
-            f'<td class="text">{words(deciding_text(experiment, result))}</td></tr>'
-        )
-    head = "".join(
-        f'<th scope="col" class="{kind}">{name}</th>'
-        for name, kind in (
-            ("", ""),
-            ("experiment", "text"),
-            ("hypothesis", "text"),
-            ("verdict", "text"),
-            ("deciding result", "text"),
-        )
-    )
-    body = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        rows.append((experiment, link, result["verdict"], deciding_text(experiment, result)))
     counts: dict[str, int] = {}
     for _, result in entries:
         counts[result["verdict"]] = counts.get(result["verdict"], 0) + 1
@@ -349,8 +333,8 @@ def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, qu
     html = page(
         "Experiments",
         "Claims from the public debate on AI markets, put to an agent-based model.",
-        paragraph(f"{len(entries)} experiments: {tally}."),
-        [Section("Verdicts", [body])],
+        [paragraph(f"{len(entries)} experiments: {tally}.")],
+        [Section("Verdicts", [block("verdicts", rows)])],
         f"AI market model, version {version_of('ai-market-abm')}. Created {now():%d %B %Y, %H:%M} UTC.",
         "Quick runs." if quick else "",
     )

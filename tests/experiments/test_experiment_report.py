@@ -60,7 +60,7 @@ def test_each_measure_has_its_own_mark():
     marks = re.findall(r"<tr><td[^>]*>pricing power</td><td[^>]*>(.*?)</td>.*?<td[^>]*>(\w+)</td></tr>", html)
     assert dict(marks) == wanted
     assert f"Pricing power ({says})" in text_of(html)
-    assert re.search(r"Lerner index, closed labs: \S+ \[\S+, \S+\] Spearman&#x27;s rho \(pooled \S+\): ", html)
+    assert re.search(r"Lerner index, closed labs: \S+ \[\S+, \S+\] Spearman&#39;s rho \(pooled \S+\): ", html)
 
 
 def test_marks_in_a_readme_belong_to_their_numbers():
@@ -159,3 +159,10 @@ def test_labels_and_titles_are_escaped_in_a_report():
     html = report.html_of(other, pd.DataFrame({"status": ["ok"], "replication": [0]}), verdict, False, [])
     assert "<b>" not in html and "<i>" not in html
     assert "&lt;b&gt;_x_&lt;/b&gt; &amp; $1 (of $2)" in html
+
+
+def test_the_index_links_to_reports_and_escapes_titles(tmp_path):
+    experiment = load(ALL[0]).model_copy(update={"title": "<i>T</i>"})
+    html = report.index([(experiment, {"verdict": "supported", "tests": []})], tmp_path, quick=True).read_text()
+    assert f'<a href="{experiment.name}_quick/report.html">&lt;i&gt;T&lt;/i&gt;</a>' in html
+    assert "1 experiments: 1 supported." in html and "Quick runs." in html

@@ -14,6 +14,7 @@ from abm.experiments.r1.tables import IN_LOGS
 
 if TYPE_CHECKING:
     import pandas as pd
+    from markupsafe import Markup
 
 COMPARISONS = {"no_r1": "R1", "no_stargate": "Stargate"}
 """What a comparison is the effect of."""
@@ -59,7 +60,7 @@ def by_key(rows: pd.DataFrame, *columns: str) -> dict[tuple[str, str, str], tupl
     return dict(zip(keys, rows[[*columns]].itertuples(index=False, name=None), strict=True))
 
 
-def what_changed(table: pd.DataFrame) -> str:
+def what_changed(table: pd.DataFrame) -> Markup:
     """The table of the report."""
     shown = table.copy()
     for when in WHEN:

@@ -25,6 +25,7 @@ from abm.support.provenance import now, version_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
     from abm.runs.results import Ensemble
@@ -195,7 +196,7 @@ def page_of(
 ) -> str:
     """The HTML report."""
 
-    def figure(name: str) -> str:
+    def figure(name: str) -> Markup:
         plate = shown[name]
         alt = f"{plate.title}. {plate.caption.split('. ')[0]}. The plotted numbers are in tables/{name}.csv."
         return picture(folder / "figures" / f"{name}.png", alt, plate.caption)
@@ -223,7 +224,7 @@ def page_of(
         ("Chip demand", narrative.chips[0]),
     )
     last = (("Chip orders", narrative.chips[1]), ("What does not fit", narrative.misses[0]))
-    result = "".join(paragraph(line, topic) for topic, line in (*first, *last))
+    result = [paragraph(line, topic) for topic, line in (*first, *last)]
     note = (
         f"Quick run: {seeds} seeds instead of the full number. Intervals are wide and small effects are unreliable."
         if quick
@@ -241,7 +242,7 @@ def page_of(
     return html.page(TITLE, lead, result, sections, footer, note)
 
 
-def effects(paired: pd.DataFrame) -> str:
+def effects(paired: pd.DataFrame) -> Markup:
     """Table of the effects of R1 in the first year after its release."""
     year = paired["year"].iloc[0]
     rows = paired[(paired["comparison"] == "no_r1") & (paired["year"] == year)].copy()
@@ -262,7 +263,7 @@ def effects(paired: pd.DataFrame) -> str:
     return table(rows, caption, columns)
 
 
-def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
+def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> Markup:
     """Table of returns by mechanism and layer on 27 January 2025, in percent."""
     numbers = by_name["crash_mechanisms"].numbers
     wide = 100 * numbers.pivot(index="mechanism", columns="layer", values="mean")[list(LAYERS)]
@@ -277,7 +278,7 @@ def day0(by_name: dict[str, Plate], ranks: pd.DataFrame) -> str:
     return shown + paragraph(crash.matching_rule())
 
 
-def fit(targets: pd.DataFrame) -> str:
+def fit(targets: pd.DataFrame) -> Markup:
     """Table of the calibration targets in these runs."""
     columns = {"description": "target", "observed": "observed", "low": "low", "high": "high", "model": "model"}
     columns |= {"mcse": "MCSE", "unit": "unit", "within": "within"}

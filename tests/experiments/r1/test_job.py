@@ -9,6 +9,8 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
+from matplotlib import pyplot
 
 import abm.sweeps.run
 from abm import data
@@ -151,7 +153,7 @@ def test_the_report_gives_a_direction_once_and_names_raw_returns(outcome):
     page = re.sub(r"data:image[^\"]*|&nbsp;|\u00a0", " ", outcome.report.read_text(encoding="utf-8"))
     for text in (page, *outcome.headlines):
         assert not re.search(r"\b(by|lost|loses?|fell|falls?|rose|rises?|gained?)\s+[−+-]\s*\d", text)
-    assert re.search(r"NVIDIA fell by 13 %: abnormal returns.* \(NVIDIA&#x27;s raw return was −17 %\)", page)
+    assert re.search(r"NVIDIA fell by 13 %: abnormal returns.* \(NVIDIA&#39;s raw return was −17 %\)", page)
     assert re.search(r"applications .{0,60}observed \+3.5 %, a raw return\)", page)
 
 
@@ -308,3 +310,17 @@ def test_text_in_a_report_is_escaped():
     assert "<b>" not in page
     assert "T &amp; T" in page
     assert '<section id="one--two">' in page
+
+
+def test_what_looks_like_code_in_a_report_is_text(tmp_path):
+    hostile = '<script>alert("&")</script> {{ 7*7 }} {# x #}'
+    pyplot.imsave(tmp_path / "a.png", np.zeros((1, 1)))
+    blocks = [
+        html.paragraph(hostile, hostile),
+        html.bullets([hostile]),
+        html.picture(tmp_path / "a.png", hostile, hostile),
+        html.table(pd.DataFrame({"a": [hostile]}), hostile, {"a": hostile}),
+    ]
+    page = html.page(hostile, hostile, blocks, [html.Section(hostile, [hostile])], hostile, hostile)
+    assert "<script" not in page
+    assert page.count(str(escape(hostile))) == 16
