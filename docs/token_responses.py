@@ -23,6 +23,8 @@ from abm.support.messages import AbmWarning
 HERE = Path(__file__).parent / "decisions"
 RATES = ("copying_rate", "distillation_rate")
 FASTEST = 8.0
+SMALL = 0.1
+"""Sales below which a lab's margin is not looked at, $ M per month."""
 SIZES = {"adopters": 200, "investors": 40}
 YEARS = (2023, 2024, 2025, 2026, 2027)
 
@@ -60,6 +62,35 @@ def yearly(ensemble: Any, observable: str) -> np.ndarray:
         return np.stack([np.nanmean(values[:, 12 * i : 12 * i + 12], axis=1) for i in range(len(YEARS))], axis=1)
 
 
+def rents(ensemble: Any) -> dict[str, np.ndarray]:
+    """Yearly sales less cost of serving, $ M per month, of the leading closed lab and of the other closed labs (runs, years)."""
+    products = ensemble.out["products"]
+    closed = [lab.startswith("closed") for lab in ensemble.setup.cast.labs]
+    rent = (products.revenue - 1e-6 * products.cost * products.volume).sum(-1)[:, :, closed]
+    best = np.where(products.active[:, :, closed, 0], products.capability[:, :, closed, 0], -np.inf).argmax(-1)
+    leader = np.take_along_axis(rent, best[:, :, None], axis=-1)[..., 0]
+    parts = {"rent of the leader": leader, "rent of other closed labs": rent.sum(-1) - leader}
+    return {name: x.reshape(len(x), len(YEARS), 12).mean(-1) for name, x in parts.items()}
+
+
+def capability_and_margin(ensemble: Any) -> np.ndarray:
+    """Correlation over closed labs of capability and gross margin, yearly means (runs, years); NaN where labs sell nothing."""
+    products = ensemble.out["products"]
+    closed = [lab.startswith("closed") for lab in ensemble.setup.cast.labs]
+    sales = products.revenue.sum(-1)[:, :, closed]
+    cost = 1e-6 * (products.cost * products.volume).sum(-1)[:, :, closed]
+    runs, months, labs = sales.shape
+    sales, cost, capability = (
+        x.reshape(runs, months // 12, 12, labs).mean(2) for x in (sales, cost, products.capability[:, :, closed, 0])
+    )
+    margin = np.where(sales > SMALL, 1 - cost / np.maximum(sales, SMALL), np.nan)
+    x, y = (np.where(np.isfinite(margin), v, np.nan) for v in (capability, margin))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        x, y = (v - np.nanmean(v, axis=-1, keepdims=True) for v in (x, y))
+        return np.nanmean(x * y, -1) / np.sqrt(np.nanmean(x**2, -1) * np.nanmean(y**2, -1))
+
+
 def interval(pairs: np.ndarray) -> str:
     """Mean difference with its 95 % interval over pairs in which both are defined."""
     known = pairs[np.isfinite(pairs)]
@@ -67,6 +98,13 @@ def interval(pairs: np.ndarray) -> str:
         return "undefined"
     error = 1.96 * known.std(ddof=1) / np.sqrt(known.size)
     return f"{number(known.mean())} ± {number(error)}"
+
+
+def percent(these: np.ndarray, usual: np.ndarray) -> str:
+    """Change of the mean over runs, per cent, with its 95 % interval by the delta method over pairs."""
+    change = these.mean() / usual.mean() - 1
+    residual = (these - (1 + change) * usual) / usual.mean()
+    return f"{100 * change:.0f} ± {196 * residual.std(ddof=1) / np.sqrt(len(usual)):.0f}"
 
 
 def number(value: float) -> str:
@@ -161,6 +199,14 @@ def main(seeds: int) -> None:
             if name != "default":
                 cells = [interval(yearly(ensemble, observable)[:, i] - usual[:, i]) for i in range(len(YEARS))]
                 lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    by_rank = {name: rents(ensemble) for name, ensemble in runs.items()}
+    for rank, usual in by_rank["default"].items():
+        lines += ["", f"## {rank}, change in per cent", "", "| world | " + " | ".join(map(str, YEARS)) + " |"]
+        lines += ["|---|" + "---:|" * len(YEARS)]
+        for name, numbers in by_rank.items():
+            if name != "default":
+                change = [percent(numbers[rank][:, i], usual[:, i]) for i in range(len(YEARS))]
+                lines.append(f"| {name} | " + " | ".join(change) + " |")
     lines += [
         "",
         "## Leader less followers, Nash prices",
@@ -171,6 +217,10 @@ def main(seeds: int) -> None:
     for name in ("default", "unit cost frozen", "no inheritance of fit"):
         gap = yearly(runs[name], "lerner_leader_nash") - yearly(runs[name], "lerner_followers_nash")
         lines.append(f"| {name} | " + " | ".join(interval(gap[:, i]) for i in range(len(YEARS))) + " |")
+    correlation = capability_and_margin(runs["default"])
+    lines += ["", "## Correlation over closed labs of capability and gross margin, posted prices", ""]
+    lines += ["| " + " | ".join(map(str, YEARS)) + " |", "|" + "---:|" * len(YEARS)]
+    lines.append("| " + " | ".join(interval(correlation[:, i]) for i in range(len(YEARS))) + " |")
     lines += beside_the_record(runs["default"]) + price_changes(runs["default"])
     (HERE / "0025-responses.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     shown = {name: runs[name] for name in ("no imitation", "default", "eight times as fast")}

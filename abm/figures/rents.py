@@ -76,7 +76,7 @@ def rent_life(worlds: Mapping[Any, Ensemble], axes: Any = None, first: int = 12)
 def rent_life_caption(runs: int) -> str:
     """Caption of `rent_life`."""
     return (
-        f"The life of a rent: what closed flagships that led at their release earn over the cost of serving them, relative to the best of their first"
-        f" three months, with adoption and unit cost held as at the release; geometric mean over releases, with the 95 %"
-        f" interval over {runs} runs. A flagship counts until its own lab replaces it."
+        f"The life of a rent: what closed flagships that led at their release earn over the cost of serving them, relative to"
+        f" the best of their first three months, with adoption and unit cost held as at the release; geometric mean over"
+        f" releases, with the 95 % interval over {runs} runs. A flagship counts until its own lab replaces it."
     )

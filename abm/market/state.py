@@ -132,7 +132,7 @@ class Accounts(Record):
     incidents: Float[Array, " L"]  # that cost a lab trust, this month
     vintage: Float[
         Array, "L 3"
-    ]  # unit cost at release ($ per M tokens), best rent since per $ of tasks, 1 if it led and has not halved
+    ]  # unit cost at release ($ per M tokens), best rent per $ of tasks, 1 while it is watched
     rent_life: Float[Array, " 2"]  # months in which rents could halve, and halvings, moving sums
     detections: Scalar  # this month
     suits_lost: Scalar

@@ -18,10 +18,10 @@ def vintages_of(products: Any, adoption: np.ndarray, labs: tuple[str, ...]) -> p
     """One row per release of a flagship and month until the next one of its lab.
 
     Columns: lab, release and month (numbers of months), age (months), capability (nats), led (whether no other lab offered
-    more at its release), price and cost ($ per M tokens), margin (share of revenue), revenue and rent, that is revenue less the cost of serving ($ M per month), rent_left (rent
-    over the best of its first `SETTLING` months, with adoption and unit cost held as at the release), premium (ln of price
-    over the cheapest model of another lab that is at least as capable; NaN without one), matched_by (lab that first offered
-    as much; empty before).
+    more at its release), price and cost ($ per M tokens), margin (share of revenue), revenue and rent, that is revenue less
+    the cost of serving ($ M per month), rent_left (rent over the best of its first `SETTLING` months, with adoption and unit
+    cost held as at the release), premium (ln of price over the cheapest model of another lab that is at least as capable;
+    NaN without one), matched_by (lab that first offered as much; empty before).
 
     products : an `abm.market.observables.ProductRecord` of a run, (months, L, T). adoption : (months,), the observable.
     """

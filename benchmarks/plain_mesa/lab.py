@@ -189,7 +189,6 @@ class Lab(Owner):
 
     def own_sizes(self) -> tuple[float, float]:
         """How far below the compute-optimal size its customers want both models, ln parameters."""
-        p = self.model.p
         first, second = (
             min(1 / max(2 * loss * slope, 1e-3), most)
             for loss, slope, most in zip(self.losses(), self.tier_slope, OVERTRAINED, strict=True)
