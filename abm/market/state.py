@@ -130,9 +130,7 @@ class Accounts(Record):
     lead_seen: Scalar  # months for which leads of closed models over open ones have lasted, a slow mean
     nash: Float[Array, "L 2"]  # $ M per month of sales, and of gross profit, at the month's Nash prices
     incidents: Float[Array, " L"]  # that cost a lab trust, this month
-    vintage: Float[
-        Array, "L 3"
-    ]  # unit cost at release ($ per M tokens), best rent per $ of tasks, 1 while it is watched
+    vintage: Float[Array, "L 3"]  # unit cost at release ($ per M tokens), best rent per $ of tasks, 1 if watched
     rent_life: Float[Array, " 2"]  # months in which rents could halve, and halvings, moving sums
     detections: Scalar  # this month
     suits_lost: Scalar
