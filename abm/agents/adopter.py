@@ -26,17 +26,17 @@ class Adopter(Agent):
     fit = Field(0.0, "log points", "fit of each lab's released models", symbol="phi_jl", shape=("lab",))
     trust = Field(0.5, "", "trust in each lab, then in certified hosts", symbol="T_jo", shape=("provider",))
     relied = Field(0.0, "", "share of its spending served by each provider", shape=("provider",))
-    usage = Field(0.0, "", "shares of its spending", symbol="s_jq", shape=("offer",))
-    tokens = Field(0.0, "M tokens per month", "tokens bought, by offer", symbol="x_jq", shape=("offer",))
-    spent = Field(0.0, "$ per month", "spending, by offer", symbol="S_jq", shape=("offer",))
-    certified = Field(False, "", "whether it takes an open model from a certified host", shape=("offer",), dtype=bool)
+    usage = Field(0.0, "", "shares of its spending", symbol="s_jq", shape=("product",))
+    tokens = Field(0.0, "M tokens per month", "tokens bought, by offer", symbol="x_jq", shape=("product",))
+    spent = Field(0.0, "$ per month", "spending, by offer", symbol="S_jq", shape=("product",))
+    certified = Field(False, "", "whether it takes an open model from a certified host", shape=("product",), dtype=bool)
     free_tokens = Field(0.0, "M tokens per month", "tokens of consumers who do not pay")
     price_index = Field(1.0, "$ per M tokens", "price of use", symbol="P_j")
     spending = Field(0.0, "$ M per month", "spending on tokens")
 
     def worth(self, p, products):
         """ln of what a token of each offer is worth to it, whether it comes from a certified host, its slope in capability, and
-        the share of its tasks that the best model on sale can do.
+        the share of its tasks that the best model it can buy can do.
 
         An open model has two offers, of its lab and of certified hosts under their own trust at a higher price; the segment
         takes the better one. Worth of the latter is net of the higher price.
@@ -50,7 +50,8 @@ class Adopter(Agent):
         hosted = hosted + self.fit[closed:, None] + at_host
         certified = jnp.concatenate([jnp.zeros((closed, TIERS), bool), hosted > direct[closed:]])
         worth = jnp.concatenate([direct[:closed], jnp.maximum(direct[closed:], hosted)])
-        on = products.available.reshape(-1, OFFERS)[:, :TIERS] | products.available.reshape(-1, OFFERS)[:, -1:]
+        sold = self.on_sale(products).reshape(-1, OFFERS)
+        on = jnp.concatenate([sold[:, :1] | sold[:, SUBSCRIPTION_OFFER:], sold[:, 1:TIERS]], axis=1)
         useful = jnp.max(jnp.where(on, 1 - beyond, 0.0))
         return of_offers(worth), of_offers(certified), of_offers(beyond) / p.usefulness_width, useful
 

@@ -275,7 +275,7 @@ def compute_market(market: Market, now: Now) -> dict[str, Scalar]:
         "machines_programmes": of_role["programmes"],
         "machines_labs": of_role["labs"],
         "training_share": jnp.where(market.labs.active, market.labs.training, 0.0).sum() / jnp.maximum(running, 1e-9),
-        "serving_share": compute.serving.sum() / jnp.maximum(running, 1e-9),
+        "serving_share": jnp.minimum(compute.serving, compute.running).sum() / jnp.maximum(running, 1e-9),
         "rental_price": compute.rental_price[0],
         "contract_price": compute.contract_price[0],
         "rental_price_china": compute.rental_price[CHINA],

@@ -329,7 +329,7 @@ def first_adopters(
     p: Values, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group, given: Mapping[str, Any]
 ) -> Group:
     n = populations.adopters
-    sizes = sizes | {"offer": labs.size * OFFERS, "lab": labs.size, "provider": labs.size + 1}
+    sizes = sizes | {"product": labs.size * OFFERS, "lab": labs.size, "provider": labs.size + 1}
     slots = Population.create(Adopter, n, sizes=sizes)
     luck = draws.uniform("kind", slots)
     kind = jnp.where(luck < p.enterprise_share, ENTERPRISE, jnp.where(luck > 1 - p.consumer_share, CONSUMER, DEVELOPER))

@@ -45,7 +45,7 @@ def users(p: Values) -> Iterator[Check]:
     """A segment without habit is a CES consumer (Atkeson and Burstein 2008); segments adopt as in Bass (1969)."""
     p = changed(p, habit_rate=1.0, substitution=4.0)
     labs, value, tasks = 3, 6.0, 5.0
-    sizes = {"offer": labs * OFFERS, "lab": labs, "provider": labs + 1}
+    sizes = {"product": labs * OFFERS, "lab": labs, "provider": labs + 1}
     adopters = Population.create(Adopter, 1, sizes=sizes, value=value, tasks=tasks, adopted=1.0)
     worth, price = np.repeat(np.exp(QUALITY), OFFERS), np.repeat(PRICE, OFFERS)
     sold = np.arange(labs * OFFERS) % OFFERS == 0  # flagships alone

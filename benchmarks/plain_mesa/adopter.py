@@ -126,9 +126,9 @@ class Adopter(mesa.Agent):
         self.at_hosts = offers.is_open & (host > own)
         self.worth = np.where(self.at_hosts, host, own)
         useful = 1 / (1 + np.exp(short))
-        self.useful = float(useful[offers.metered].max(initial=0.0))  # of the best model, whether it buys it or not
         self.slope = (1 - useful) / p.usefulness_width  # of ln worth in capability, per nat
         self.sold = offers.subscribed if self.segment == CONSUMER else offers.metered
+        self.useful = float(useful[self.sold].max(initial=0.0))  # of the best model, whether it buys it or not
         self.shopping = bool(self.sold.any())
         self.of_copies = np.where(self.sold & offers.copied, np.log(offers.cost) - self.worth, np.inf)
 

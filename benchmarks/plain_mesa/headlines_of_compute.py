@@ -77,7 +77,7 @@ def training_share(model: Any) -> float:
 
 def serving_share(model: Any) -> float:
     """Of machines that run."""
-    return sum(model.compute.serving) / max(sum(model.compute.running), 1e-9)
+    return sum(map(min, model.compute.serving, model.compute.running)) / max(sum(model.compute.running), 1e-9)
 
 
 def rental_price(model: Any) -> float:
