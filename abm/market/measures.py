@@ -86,7 +86,7 @@ _PRICES = {
     # A fall by a factor of a thousand a year for five years; observed are factors of 9 to 900.
     "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending", (1e-15, 100)),
     "frontier_price": ("$ per M tokens", "list price of the most capable model", (0.1, 1e3)),
-    "mean_price_paid": ("$ per M tokens", "average price paid", (1e-3, 100)),
+    "mean_price_paid": ("$ per M tokens", "average price paid", (1e-4, 100)),
     "price_revisions": (
         "share of products",
         "list prices of closed models changed this month without a release",

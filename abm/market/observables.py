@@ -160,19 +160,20 @@ def margin_of_segments(market: Market) -> Float[AnyArray, " J"]:
 def hedonic_premium(market: Market) -> tuple[Scalar, Scalar]:
     """Log price of closed models over that of open ones at equal capability, weighted by sales, and the share it covers.
 
-    The line through open models' log prices and capabilities, within their range (hedonic regression; Griliches 1961).
+    Lines through open models' log prices and capabilities, parallel and one for each tier, within the range of its
+    capabilities (hedonic regression; Griliches 1961): efficient models are compared with efficient ones.
     """
     labs = market.labs
     is_open = is_open_lab(labs)[:, None] & jnp.ones(TIERS, bool)
     on = labs.active[:, None]
     k, price = labs.capability, jnp.log(labs.price[:, :TIERS])
     weight = (is_open & on) * 1.0
-    number = jnp.maximum(weight.sum(), 1.0)
-    mean_k, mean_price = (weight * k).sum() / number, (weight * price).sum() / number
+    number = jnp.maximum(weight.sum(0), 1.0)
+    mean_k, mean_price = (weight * k).sum(0) / number, (weight * price).sum(0) / number
     spread = (weight * (k - mean_k) ** 2).sum()
     slope = (weight * (k - mean_k) * (price - mean_price)).sum() / jnp.maximum(spread, 1e-9)
     gap = price - mean_price - slope * (k - mean_k)
-    low, high = jnp.min(jnp.where(weight > 0, k, jnp.inf)), jnp.max(jnp.where(weight > 0, k, -jnp.inf))
+    low, high = jnp.min(jnp.where(weight > 0, k, jnp.inf), 0), jnp.max(jnp.where(weight > 0, k, -jnp.inf), 0)
     sales = jnp.where(~is_open & on, sales_of(market).spent[:, :TIERS], 0.0)
     covered = jnp.where((k >= low) & (k <= high), sales, 0.0)
     return ratio((covered * gap).sum(), covered.sum()), ratio(covered.sum(), sales.sum())

@@ -90,17 +90,17 @@ def lerner_basket(model: Any) -> float:
 
 def hedonic(model: Any) -> tuple[float, float]:
     """Premium of closed over open models at equal capability (Griliches 1961), and the share of sales it is measured on."""
-    here = [(lab.capability[t], math.log(lab.price[t])) for lab in labs_of(model, "open") for t in TIERS]
-    k, price = np.array(here).reshape(-1, 2).T
-    if not k.size:
-        return math.nan, share(0.0, sum(lab.sold.spent[t] for lab in labs_of(model, "closed") for t in TIERS))
-    slope = float((k - k.mean()) @ (price - price.mean())) / max(float((k - k.mean()) @ (k - k.mean())), 1e-9)
+    tiers = {t: [(lab.capability[t], math.log(lab.price[t])) for lab in labs_of(model, "open")] for t in TIERS}
+    lines = {t: np.array(here).reshape(-1, 2).T for t, here in tiers.items() if here}
+    together = sum(float((k - k.mean()) @ (price - price.mean())) for k, price in lines.values())
+    slope = together / max(sum(float((k - k.mean()) @ (k - k.mean())) for k, _ in lines.values()), 1e-9)
     gaps = covered = sales = 0.0
     for lab in labs_of(model, "closed"):
         for t in TIERS:
             spent = lab.sold.spent[t]
             sales += spent
-            if k.min() <= lab.capability[t] <= k.max():
+            if t in lines and lines[t][0].min() <= lab.capability[t] <= lines[t][0].max():
+                k, price = lines[t]
                 covered += spent
                 gaps += spent * (math.log(lab.price[t]) - price.mean() - slope * (lab.capability[t] - k.mean()))
     return share(gaps, covered), share(covered, sales)

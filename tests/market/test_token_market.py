@@ -200,7 +200,10 @@ def test_posted_prices_change_at_a_release_or_where_it_pays_more_than_the_menu_c
     reply = tokens.Reply(0.8 * ten, jnp.ones(size), jnp.asarray(gain), jnp.ones(size))
     after = labs.do("set_prices", p, "posted", reply=reply)
     expected = np.full((size, OFFERS), 10.0)
-    expected[closed[0], 0], expected[closed[1]] = 8.0, 8.0  # the tier that came out; the gain of more than half
+    expected[closed[0], [0, 2]], expected[closed[1]] = (
+        8.0,
+        8.0,
+    )  # the flagship that came out; the gain of more than half
     np.testing.assert_allclose(np.asarray(after.price)[closed], expected[closed])
     np.testing.assert_allclose(after.revision[closed[1]], np.log(0.8))
     assert np.all(after.revision[closed[0]] == 0)

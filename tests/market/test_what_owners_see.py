@@ -83,11 +83,13 @@ OWN = {
 
 @functools.cache
 def state():
-    """A market, in which all labs are taught, and the inputs of its next month."""
+    """A market, in which all labs are taught and have something to lose, and the inputs of its next month."""
     market, _ = played()[MONTH]
     labs = market.labs
     first = np.arange(labs.size) == 0
-    taught = labs.replace(exchanges=labs.exchanges + 50.0, teacher=np.where(first, 1, 0))
+    taught = labs.replace(
+        marginal_value=labs.marginal_value + 50.0, exchanges=labs.exchanges + 50.0, teacher=np.where(first, 1, 0)
+    )
     return market.replace(labs=taught), *inputs_of(market)
 
 

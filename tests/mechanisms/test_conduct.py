@@ -140,7 +140,7 @@ def test_at_the_best_prices_worth_is_worth_what_cost_saves():
 @given(st.floats(0.05, 1.5), st.floats(0.05, 5))
 def test_a_model_is_as_small_as_pays(slope, loss):
     """It gains d of ln cost for slope x loss x d^2 of ln worth."""
-    p = changed(overtraining_loss=loss)
+    p = changed(overtraining_loss=loss, tier_step=loss, tier_size_step=1.0)
     chosen = np.asarray(conduct.best_overtraining(np.array([slope, slope]), p))
     for tier, most in enumerate(conduct.OVERTRAINED):
         best = minimize_scalar(

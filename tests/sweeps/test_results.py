@@ -177,7 +177,7 @@ def test_replications_are_added_until_the_interval_is_narrow(tmp_path):
     sweep = small(replications=2)
     easy = Rule("welfare", 1e9, minimum=4, maximum=40, look_ahead=2)
     first = run_until(sweep, tmp_path / "first", easy)[1]
-    rule = dataclasses.replace(easy, half_width=0.7 * first.widest[4:].min())
+    rule = dataclasses.replace(easy, half_width=0.9 * first.widest[4:].min())
     seen = []
     tally, verdict = run_until(sweep, tmp_path / "x", rule, on_verdict=lambda n, v: seen.append(n))
     assert len(seen) > 1
