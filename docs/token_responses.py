@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 import abm
 from abm import data, figures
 from abm.charts import style
+from abm.runs.vintages import halvings_of
 from abm.scenarios.calendar import month_of
 from abm.support.messages import AbmWarning
 
@@ -50,7 +52,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 }
 OBSERVABLES = (
     "lerner_leader", "lerner_leader_nash", "lerner_followers_nash", "lerner_closed", "lerner_closed_nash",
-    "rent_half_life", "open_closed_gap", "open_revenue_share", "closed_profit", "token_revenue", "adoption",
+    "open_closed_gap", "open_revenue_share", "closed_profit", "token_revenue", "adoption",
 )  # fmt: skip
 
 
@@ -89,6 +91,28 @@ def capability_and_margin(ensemble: Any) -> np.ndarray:
         warnings.simplefilter("ignore", RuntimeWarning)
         x, y = (v - np.nanmean(v, axis=-1, keepdims=True) for v in (x, y))
         return np.nanmean(x * y, -1) / np.sqrt(np.nanmean(x**2, -1) * np.nanmean(y**2, -1))
+
+
+def halvings(ensemble: Any) -> np.ndarray:
+    """Months in which rents could halve, and halvings, by run and year (runs, years, 2)."""
+    rows = halvings_of(ensemble.vintages())
+    cells = rows.groupby([rows["seed"], rows["month"] // 12])["halved"].agg(["size", "sum"])
+    every = pd.MultiIndex.from_product([ensemble.seeds, range(len(YEARS))])
+    return cells.reindex(every, fill_value=0).to_numpy(float).reshape(len(ensemble.seeds), len(YEARS), 2)
+
+
+def lives(these: np.ndarray, usual: np.ndarray) -> tuple[float, str]:
+    """Half-life pooled over runs (runs, 2), and its change from the usual one in per cent, with a 95 % jackknife interval."""
+
+    def life(sums: np.ndarray) -> Any:
+        return -np.log(2) / np.log1p(-np.clip(sums[..., 1] / np.maximum(sums[..., 0], 1), 1e-9, 0.999))
+
+    def change(part: Any) -> Any:
+        return 100 * (life(part(these)) / life(part(usual)) - 1)
+
+    leaving_one_out = change(lambda x: x.sum(0) - x)
+    error = np.sqrt((len(these) - 1) * leaving_one_out.var())
+    return float(life(these.sum(0))), f"{change(lambda x: x.sum(0)):.0f} ± {1.96 * error:.0f}"
 
 
 def interval(pairs: np.ndarray) -> str:
@@ -199,6 +223,16 @@ def main(seeds: int) -> None:
             if name != "default":
                 cells = [interval(yearly(ensemble, observable)[:, i] - usual[:, i]) for i in range(len(YEARS))]
                 lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += ["", "## Half-life of the rent of closed flagships that led, pooled over runs", ""]
+    lines += ["Months, and in brackets the change from the default in per cent.", ""]
+    lines += ["| world | " + " | ".join(map(str, YEARS)) + " | all years |", "|---|" + "---:|" * (len(YEARS) + 1)]
+    seen = {name: halvings(ensemble) for name, ensemble in runs.items()}
+    for name, counts in seen.items():
+        pairs = [(counts[:, i], seen["default"][:, i]) for i in range(len(YEARS))]
+        pairs.append((counts.sum(1), seen["default"].sum(1)))
+        found = [lives(*pair) for pair in pairs]
+        cells = [number(months) + f" ({change} %)" * (name != "default") for months, change in found]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     by_rank = {name: rents(ensemble) for name, ensemble in runs.items()}
     for rank, usual in by_rank["default"].items():
         lines += ["", f"## {rank}, change in per cent", "", "| world | " + " | ".join(map(str, YEARS)) + " |"]

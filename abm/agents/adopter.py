@@ -21,6 +21,7 @@ class Adopter(Agent):
         1.0, "M tokens per month", "use if it cost nothing, once all of the segment has adopted", symbol="m_j"
     )
     compliance_need = Field(0.0, "", "share of its tasks that require a trusted provider", symbol="tau_j")
+    pace = Field(1.0, "of developers", "how often it reviews what it uses")
     adopted = Field(0.01, "share", "part of the segment that uses models", symbol="a_j")
     own_fit = Field(0.0, "log points", "fit of each lab's own models", shape=("lab",))
     fit = Field(0.0, "log points", "fit of each lab's released models", symbol="phi_jl", shape=("lab",))
@@ -81,7 +82,8 @@ class Adopter(Agent):
         """Move shares part of the way to those it would choose (habit), and buy tokens at the price of use that results."""
         sold = self.on_sale(products)
         known = jnp.where(sold, self.usage, 0.0)
-        habit = jnp.where(known.sum() > 0, p.habit_rate, 1.0)
+        reviewed = 1 - (1 - p.habit_rate) ** self.pace
+        habit = jnp.where(known.sum() > 0, reviewed, 1.0)
         shares = (1 - habit) * known + habit * target  # a sum of what is positive: shares of next to nothing stay exact
         shares = shares / jnp.maximum(shares.sum(), use.least_positive(shares))
         log_price = use.log_price_of_use(shares, jnp.log(products.price) - worth, p)

@@ -55,6 +55,8 @@ LABELS = {
     # pricing power
     "lerner_closed": Label("Lerner index, closed labs", "share of price"),
     "lerner_leader": Label("Lerner index, leading closed lab", "share of price"),
+    "lerner_rest": Label("Lerner index, other closed labs", "share of price"),
+    "lerner_rest_nash": Label("Lerner, other closed labs, Nash prices", "share of price"),
     "lerner_followers": Label("Lerner index, followers", "share of price"),
     "lerner_closed_nash": Label("Lerner, closed, Nash prices", "share of price"),
     "lerner_leader_nash": Label("Lerner, leader, Nash prices", "share of price"),

@@ -31,9 +31,16 @@ _PRICING_POWER = {
         (-1, 1),
         True,
     ),
+    "lerner_rest": ("", "Lerner index of all closed labs but that with the best model", (-1, 1), True),
     "lerner_closed_nash": ("", "Lerner index of closed labs at the month's Nash prices", (-1, 1), True),
     "lerner_leader_nash": ("", "Lerner index of the closed lab with the best model, at Nash prices", (-1, 1), True),
     "lerner_followers_nash": ("", "Lerner index of the followers at Nash prices", (-1, 1), True),
+    "lerner_rest_nash": (
+        "",
+        "Lerner index of all closed labs but that with the best model, at Nash prices",
+        (-1, 1),
+        True,
+    ),
     "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales", (-1, 1), True),
     "lerner_basket": (
         "",
@@ -50,8 +57,9 @@ _PRICING_POWER = {
     "premium_coverage": ("share", "sales of closed models of a capability that open ones span", (0, 1), True),
     "contestable_share": (
         "share of spending",
-        "spending on closed models in segments where all closed labs together could not raise prices by a tenth (SSNIP)",
+        "spending on closed models where only open ones keep closed labs from raising prices by a tenth (SSNIP)",
         (0, 1),
+        True,
     ),
     "rent_half_life": (
         "months",
@@ -60,22 +68,23 @@ _PRICING_POWER = {
         True,
     ),
     "closed_profit": ("$ M per month", "profit of closed labs", (-5e4, 1e5)),
-    "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute", (-10, 50)),
+    "closed_profit_per_training": ("$ per $", "profit of closed labs per dollar of training compute", (-10, 50), True),
     "closed_margin_share": (
         "share",
         "closed labs' share of the margin of token sales over the cost of serving",
         (0, 1),
         True,
     ),
-    "open_token_share": ("share", "open models' share of tokens", (0, 1)),
-    "open_revenue_share": ("share", "open models' share of spending on tokens", (0, 1)),
+    "open_token_share": ("share", "open models' share of tokens", (0, 1), True),
+    "open_revenue_share": ("share", "open models' share of spending on tokens", (0, 1), True),
     "open_developer_share": (
         "share",
-        "open models' share of the tokens of developers, the price-sensitive segments",
+        "open models' share of the tokens of developers",
         (0, 1),
+        True,
     ),
     "open_enterprise_share": ("share", "open models' share of enterprises' spending", (0, 1), True),
-    "hhi": ("", "Herfindahl-Hirschman index of labs' token sales", (0, 1)),
+    "hhi": ("", "Herfindahl-Hirschman index of labs' token sales", (0, 1), True),
     "token_volume": ("M tokens per month", "tokens used", (1e5, 1e14)),
     "token_revenue": ("$ M per month", "spending on tokens and subscriptions", (1, 3e5)),
     "api_revenue": ("$ M per month", "spending on tokens by developers and enterprises", (1, 3e5)),
@@ -84,13 +93,14 @@ _PRICING_POWER = {
 }
 _PRICES = {
     # A fall by a factor of a thousand a year for five years; observed are factors of 9 to 900.
-    "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending", (1e-15, 100)),
-    "frontier_price": ("$ per M tokens", "list price of the most capable model", (0.1, 1e3)),
-    "mean_price_paid": ("$ per M tokens", "average price paid", (1e-4, 100)),
+    "price_index": ("$ per M tokens", "quality-adjusted price index, weighted by spending", (1e-15, 100), True),
+    "frontier_price": ("$ per M tokens", "list price of the most capable model", (0.01, 1e3)),
+    "mean_price_paid": ("$ per M tokens", "average price paid", (1e-4, 100), True),
     "price_revisions": (
         "share of products",
         "list prices of closed models changed this month without a release",
         (0, 1),
+        True,
     ),
     **{
         f"price_at_k{k}": (
@@ -109,13 +119,14 @@ _RACE = {
         (-1, 40),
     ),
     "open_frontier": ("nats", "best open capability on sale; -30 if none", (-5, 40)),
-    "open_closed_gap": ("nats", "frontier minus open frontier", (-5, 10)),
+    "open_closed_gap": ("nats", "frontier minus open frontier", (-5, 10), True),
     "open_closed_lag": (
         "months",
         "time since a closed model first reached the open frontier's capability, counted from the start of the run",
         (0, 60),
+        True,
     ),
-    "us_china_gap": ("nats", "best capability on sale from the United States minus that from China", (-5, 10)),
+    "us_china_gap": ("nats", "best capability on sale from the United States minus that from China", (-5, 10), True),
     "research_intensity": ("", "mean research effort relative to the industry's trend", (0, 5)),
     # Industries that spend less than half a per cent of their sales on research count as low-tech.
     "research_to_sales": ("", "research spending over sales", (0.005, 20)),

@@ -84,7 +84,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     rank = jnp.where(closed, labs.capability[:, 0], -jnp.inf)
     leads = jax.nn.one_hot(jnp.argmax(rank), labs.size) * closed
     follows = closed & (leads == 0) & (labs.distilled_share > 0.5)
-    everywhere = {"closed": closed, "leader": leads, "followers": follows}
+    everywhere = {"closed": closed, "leader": leads, "rest": closed & (leads == 0), "followers": follows}
     nash = market.accounts.nash
     of_segment = margin_of_segments(market)
     basket = market.accounts.basket
@@ -111,15 +111,15 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
         "contestable_share": market.accounts.contestable_share,
         "rent_half_life": half_life(market.accounts.rent_life),
         "closed_profit": closed_profit,
-        "closed_profit_per_training": closed_profit / jnp.maximum(training, 1e-9),
+        "closed_profit_per_training": ratio(closed_profit, training),
         "closed_margin_share": ratio(earned @ closed, earned @ (closed | opened)),
-        "open_token_share": (by_lab @ opened + copies) / jnp.maximum(volume, 1e-12),
-        "open_revenue_share": (sales @ opened + spent_on_copies) / jnp.maximum(revenue, 1e-12),
-        "open_developer_share": (developers @ opened + copies_of_developers) / jnp.maximum(developers.sum(), 1e-12),
+        "open_token_share": ratio(by_lab @ opened + copies, volume),
+        "open_revenue_share": ratio(sales @ opened + spent_on_copies, revenue),
+        "open_developer_share": ratio(developers @ opened + copies_of_developers, developers.sum()),
         "open_enterprise_share": ratio(
             enterprises @ opened + copies_of_enterprises, enterprises.sum() + copies_of_enterprises
         ),
-        "hhi": welfare.herfindahl(sales),
+        "hhi": jnp.where(sales.sum() > 0, welfare.herfindahl(sales), jnp.nan),
         "token_volume": volume + sold.free.sum(),
         "token_revenue": revenue,
         "api_revenue": (sold.spent + sold.spent_on_copies)[:, :TIERS].sum(),
@@ -143,11 +143,14 @@ def ratio(part: Scalar, whole: Scalar) -> Scalar:
 
 
 def half_life(watched: Float[AnyArray, " 2"]) -> Scalar:
-    """Median months until a rent halves, at the hazard of late; NaN without a halving in memory."""
+    """Median months until a rent halves, at the hazard of late; NaN before a month in which one could have.
+
+    The hazard is (halvings + 1/2) / (months + 1), the mean of a beta distribution whose prior is half a halving in a month
+    (close to Jeffreys), so that runs in which none has halved yet do not drop out of means.
+    """
     months, halved = watched
-    some = halved >= 0.5
-    hazard = jnp.where(some, halved / jnp.where(some, months, 1.0), 0.5)
-    return jnp.where(some, -jnp.log(2.0) / jnp.log1p(-jnp.minimum(hazard, 0.999)), jnp.nan)
+    hazard = (halved + 0.5) / (months + 1)
+    return jnp.where(months >= 1, -jnp.log(2.0) / jnp.log1p(-jnp.minimum(hazard, 0.999)), jnp.nan)
 
 
 def margin_of_segments(market: Market) -> Float[AnyArray, " J"]:
@@ -188,11 +191,10 @@ def prices(market: Market, now: Now) -> dict[str, Scalar]:
     closed = (labs.active & ~is_open_lab(labs))[:, None]
     best = jnp.argmax(jnp.where(on, capability, -jnp.inf))
     out = {
-        "price_index": jnp.exp((weight * jnp.log(adopters.price_index)).sum()),
+        "price_index": jnp.where(weight.sum() > 0, jnp.exp((weight * jnp.log(adopters.price_index)).sum()), jnp.nan),
         "frontier_price": price[best],
-        "mean_price_paid": adopters.spending.sum() * 1e6 / jnp.maximum(adopters.tokens.sum(), 1e-9),
-        "price_revisions": jnp.where(closed, jnp.abs(labs.revision[:, :TIERS]) > 1e-9, False).sum()
-        / jnp.maximum(closed.sum() * TIERS, 1),
+        "mean_price_paid": ratio(adopters.spending.sum() * 1e6, adopters.tokens.sum()),
+        "price_revisions": ratio((closed & (jnp.abs(labs.revision[:, :TIERS]) > 1e-9)).sum(), closed.sum() * TIERS),
     }
     for level in LEVELS:
         cheapest = jnp.min(jnp.where(on & (capability >= level), price, jnp.inf))
@@ -206,15 +208,17 @@ def race(market: Market, now: Now) -> dict[str, Scalar]:
     on = labs.active * 1.0
     mean = on / jnp.maximum(on.sum(), 1.0)  # over labs in business
     us, china = (jnp.max(jnp.where(labs.active & (labs.home == i), labs.capability.max(-1), NOTHING)) for i in range(2))
+    is_open = is_open_lab(labs)
+    both = (labs.active & is_open).any() & (labs.active & ~is_open).any()
     outlook = outlook_of(market, now)
     multiple = investment.option_multiple(now.p.interest_rate, now.p.payout_rate, outlook.volatility)
     wages = (labs.research_spending * on).sum()
     return {
         "frontier": frontier(market),
         "open_frontier": open_frontier(market),
-        "open_closed_gap": frontier(market) - open_frontier(market),
-        "open_closed_lag": lag_of_open(market),
-        "us_china_gap": us - china,
+        "open_closed_gap": jnp.where(both, frontier(market) - open_frontier(market), jnp.nan),
+        "open_closed_lag": jnp.where(both, lag_of_open(market), jnp.nan),
+        "us_china_gap": jnp.where((us > NOTHING) & (china > NOTHING), us - china, jnp.nan),
         "research_intensity": (labs.research_intensity * mean).sum(),
         "research_to_sales": wages / jnp.maximum((labs.revenue * on).sum(), 1e-9),
         "research_spending": wages,

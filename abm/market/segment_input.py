@@ -42,7 +42,11 @@ def segments_of(given: Any, adopters: int, labs: Sequence[str]) -> dict[str, np.
     of range, with its row.
     """
     if isinstance(given, Callable):  # type: ignore[arg-type]
-        given = given(adopters)
+        try:
+            given = given(adopters)
+        except Exception as error:
+            name = getattr(given, "__name__", "function")
+            raise SegmentError(f"segments: {name}({adopters}) failed with {type(error).__name__}: {error}") from error
     if isinstance(given, str | Path):
         given = _read(Path(given))
     if hasattr(given, "to_dict") and hasattr(given, "columns"):
@@ -58,6 +62,8 @@ def segments_of(given: Any, adopters: int, labs: Sequence[str]) -> dict[str, np.
             raise SegmentError(f"segments: unknown column {shortened(name)}{did_you_mean(name, [*COLUMNS, *fits])}")
         low, high, unit = COLUMNS.get(name, (-FIT_LIMIT, FIT_LIMIT, "log points"))
         columns[name] = _checked(name, values, adopters, low, high, unit)
+    if "tasks" in columns and not columns["tasks"].sum() > 0:
+        raise SegmentError("segments.tasks: are all 0, so that nobody would use a model; give some segments tasks")
     own = [name for name in fits if name in columns]
     if own:
         fit = np.full((adopters, len(labs)), np.nan)
@@ -92,7 +98,8 @@ def _read(path: Path) -> Any:
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        table = pd.read_csv(path)
+        return table.drop(columns=[name for name in table if str(name).startswith("Unnamed:")])  # a saved index
     except FileNotFoundError:
         raise SegmentError(f"segments: no file {path}") from None
     except (OSError, ValueError) as error:

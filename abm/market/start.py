@@ -365,6 +365,7 @@ def first_adopters(
             "value": value,
             "tasks": tasks / n,
             "compliance_need": low + (high - low) * draws.uniform("compliance", slots),
+            "pace": jnp.array(value_of("review_pace"))[kind],
             "adopted": adopted,
             "own_fit": own_fit,
             "fit": own_fit,

@@ -89,6 +89,9 @@ STARTING_VALUES: dict[str, Start] = {
     "adopter_scale_sd": Start(0.4, "sd of the logarithm", "size of a segment, of mean one"),
     "adopted": Start((0.018, 0.009, 0.018), "share", "developers, enterprises, consumers that use models"),
     "early_share": Start(0.1, "share", "segments in which they are"),
+    "review_pace": Start(
+        (1.0, 0.25, 0.5), "of developers", "how often users review what they use: developers, enterprises, consumers"
+    ),
     "compliance_least": Start((0.0, 0.3, 0.0), "share", "least need of a trusted provider, by kind of user"),
     "compliance_most": Start((0.1, 0.95, 0.2), "share", "largest need of one"),
     "investor_homes": Start((0.6, 0.1, 0.15, 0.15), "share", "homes, by jurisdiction"),

@@ -123,11 +123,9 @@ def early_users(
 
     Adoption spreads from user to user, so that a small market in which nobody had begun would stay empty for years.
     """
-    drawn = luck < share
-    of_kind = jnp.arange(kinds)[:, None] == kind
-    easiest = jnp.where(of_kind, difficulty, jnp.inf).min(1)
-    begun = (of_kind & drawn).any(1)
-    return drawn | (~begun[kind] & (difficulty <= easiest[kind]))
+    rank = jnp.where(luck < share, -jnp.inf, difficulty)  # whoever is drawn comes first
+    first = sum(jnp.where(kind == k, jnp.where(kind == k, rank, jnp.inf).min(), 0.0) for k in range(kinds))
+    return rank <= first
 
 
 def adopters_gained(adopted: Numbers, peers: Numbers, useful: Numbers, p: Values) -> Numbers:

@@ -94,7 +94,7 @@ class Tokens(BaseModel):
     adoption_innovation: Number = quantity(0.005, 0, 5, "", "per year", "adoption by oneself", "Bass 1969")
     adoption_imitation: Number = quantity(2.9, 0, 10, "", "per year", "adoption in answer to peers", "Bass 1969")
     habit_rate: Number = quantity(
-        0.15, 0.01, 1, "rho_j", "per month", "adjustment of usage towards what is best", BY_HAND
+        0.45, 0.01, 1, "rho_d", "per month", "adjustment of developers' usage towards what is best", "labs/FACTS row 15"
     )
     menu_cost: Number = quantity(
         3.0, 0, 5, "", "share of best gross profit", "monthly gain that is worth a change of posted prices", BY_HAND

@@ -60,6 +60,23 @@ def vintages_of(products: Any, adoption: np.ndarray, labs: tuple[str, ...]) -> p
     return life.assign(matched_by=names[life["matched_by"].to_numpy()])[columns]
 
 
+def halvings_of(life: pd.DataFrame) -> pd.DataFrame:
+    """Months in which rents of closed flagships that led at their release could halve, one row each, and whether they did.
+
+    Columns: those of the keys of `life` (seed, lab, release) and month, halved. A rent halves when `rent_left` falls below
+    half of its best so far; the months after that are left out. The hazard of a set of rows, halvings over months, gives
+    the median life -ln 2 / ln(1 - hazard), pooled over runs; the observable `rent_half_life` is that of one run.
+
+    life : the table of `Result.vintages` or `Ensemble.vintages`.
+    """
+    keys = [name for name in ("seed", "lab", "release") if name in life]
+    rows = life[life["led"] & life["lab"].str.startswith("closed")].sort_values([*keys, "month"])
+    best = rows.groupby(keys)["rent_left"].cummax().groupby([rows[key] for key in keys]).shift()
+    halved = (best > 0) & (rows["rent_left"] < 0.5 * best)
+    before = halved.astype(int).groupby([rows[key] for key in keys]).cumsum() - halved
+    return rows.assign(halved=halved)[(best > 0) & (before == 0)][[*keys, "month", "halved"]].reset_index(drop=True)
+
+
 def _life(
     record: dict[str, np.ndarray],
     capability: np.ndarray,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import mesa
@@ -79,6 +81,7 @@ class Adopter(mesa.Agent):
     value: float  # $ per M tokens, mean over its tasks
     tasks: float  # M tokens a month, if use cost nothing and all had adopted
     compliance_need: float
+    pace: float  # how often it reviews what it uses, of developers
     adopted: float  # share
     free_tokens: float  # M tokens a month of those who do not pay
     price_index: float  # $ per M tokens
@@ -175,6 +178,15 @@ class Adopter(mesa.Agent):
         shares = then / total[:, None]
         return Answer(shares, shares * paid[:, None], elasticity)
 
+    @contextmanager
+    def offered_only(self, these: Array) -> Iterator[None]:
+        """What it would do without all other offers and without copies."""
+        usual = self.sold, self.shopping, self.of_copies
+        self.sold, self.of_copies = self.sold & these, np.full(len(these), np.inf)
+        self.shopping = bool(self.sold.any())
+        yield
+        self.sold, self.shopping, self.of_copies = usual
+
     # Use
 
     def adopt(self, peers_adopted: float) -> None:
@@ -191,7 +203,8 @@ class Adopter(mesa.Agent):
         p, target = self.model.p, target.reshape(-1)
         usage = np.where(self.sold, self.usage, 0.0)
         if usage.any():
-            usage = (1 - p.habit_rate) * usage + p.habit_rate * target
+            reviewed = 1 - (1 - p.habit_rate) ** self.pace
+            usage = (1 - reviewed) * usage + reviewed * target
             usage = usage / usage.sum()
         else:
             usage = target.copy()

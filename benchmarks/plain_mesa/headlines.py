@@ -15,12 +15,13 @@ from benchmarks.plain_mesa.tokens import leader_of
 
 
 def labs_of(model: Any, which: str) -> list[Any]:
-    """Active labs: closed, open, the leader, or closed followers, which owe most of their flagship to others."""
+    """Active labs: closed, open, the leader, the closed rest, or those of it that owe most of their flagship to others."""
     labs, leader = [lab for lab in model.labs if lab.active], leader_of(model.labs)
     tests: dict[str, Callable[[Any], bool]] = {
         "closed": lambda lab: not lab.is_open,
         "open": lambda lab: lab.is_open,
         "leader": lambda lab: lab is leader,
+        "rest": lambda lab: not lab.is_open and lab is not leader,
         "followers": lambda lab: not lab.is_open and lab is not leader and lab.distilled_share > 0.5,
     }
     return [lab for lab in labs if tests[which](lab)]
@@ -58,6 +59,11 @@ def lerner_followers(model: Any) -> float:
     return margin(labs_of(model, "followers"), net=True)
 
 
+def lerner_rest(model: Any) -> float:
+    """Of all closed labs but the leader."""
+    return margin(labs_of(model, "rest"), net=True)
+
+
 def lerner_open(model: Any) -> float:
     """Of open models, at their hosts."""
     return margin(labs_of(model, "open"), net=False)
@@ -76,6 +82,11 @@ def lerner_leader_nash(model: Any) -> float:
 def lerner_followers_nash(model: Any) -> float:
     """At the month's Nash prices."""
     return nash_margin(model, labs_of(model, "followers"))
+
+
+def lerner_rest_nash(model: Any) -> float:
+    """At the month's Nash prices."""
+    return nash_margin(model, labs_of(model, "rest"))
 
 
 def lerner_basket(model: Any) -> float:
@@ -124,19 +135,19 @@ def contestable_share(model: Any) -> float:
 def rent_half_life(model: Any) -> float:
     """Median months until a closed flagship that led loses half of its rent."""
     months, halvings = model.accounts.rent_life
-    return -math.log(2) / math.log1p(-min(halvings / months, 0.999)) if halvings >= 0.5 else math.nan
+    return -math.log(2) / math.log1p(-min((halvings + 0.5) / (months + 1), 0.999)) if months >= 1 else math.nan
 
 
 def open_token_share(model: Any) -> float:
     copies = sum(sum(lab.sold.copies) for lab in model.labs)
     opened = sum(sum(lab.sold.tokens) for lab in labs_of(model, "open")) + copies
-    return opened / max(sum(sum(lab.sold.tokens) for lab in model.labs) + copies, 1e-12)
+    return share(opened, sum(sum(lab.sold.tokens) for lab in model.labs) + copies)
 
 
 def open_revenue_share(model: Any) -> float:
     copies = sum(sum(lab.sold.spent_on_copies) for lab in model.labs)
     opened = sum(sum(lab.sold.spent) for lab in labs_of(model, "open")) + copies
-    return opened / max(token_revenue(model), 1e-12)
+    return share(opened, token_revenue(model))
 
 
 def open_enterprise_share(model: Any) -> float:
@@ -152,7 +163,7 @@ def open_developer_share(model: Any) -> float:
     rows = np.reshape(bought, (len(model.labs), -1)).sum(axis=1)
     opened = sum(rows[lab.number] for lab in labs_of(model, "open"))
     opened += sum(sum(lab.sold.copies_of_developers) for lab in model.labs)
-    return float(opened) / max(float(rows.sum()), 1e-12)
+    return share(float(opened), float(rows.sum()))
 
 
 def token_volume(model: Any) -> float:
@@ -235,6 +246,8 @@ HEADLINES: dict[str, Callable[[Any], float]] = {
         lerner_closed,
         lerner_leader,
         lerner_followers,
+        lerner_rest,
+        lerner_rest_nash,
         lerner_closed_nash,
         lerner_leader_nash,
         lerner_followers_nash,

@@ -12,10 +12,10 @@ from benchmarks.plain_mesa.constants import DEVELOPER, ENTERPRISE, FLAGSHIP, OFF
 
 Array = np.ndarray
 
-STEPS_ALONE, STEPS_TOGETHER = 6, 8  # towards the best prices, a month
-FACTORS = [math.exp(x) for x in (-1.6, -0.8, -0.3, 0.0, 0.3, 0.8, 1.6)]  # of Nash prices, which a lab tries first
+STEPS_ALONE, STEPS_TOGETHER = 6, 20  # towards the best prices, a month
+FACTORS = [math.exp(x) for x in (-1.2, -0.5, 0.0, 0.5, 1.2)]  # of posted prices, which a lab tries first
 PACE, LEAST_PACE, SLOWER, FASTER = 0.5, 0.02, 0.5, 1.2  # of these steps
-WATCHED = 24  # months of memory of how rents fall
+WATCHED = 60  # months of memory of how rents fall
 RISE = 1.1  # of prices, in the test for contestable spending
 
 
@@ -117,23 +117,29 @@ def watchful_labs(model: Any) -> int:
 def best_prices(model: Any, steps: int, together: bool) -> Array:
     """Prices at which every lab's first-order conditions hold: beside posted prices of rivals, or all together (Nash)."""
     labs, each, watchful = model.labs, len(OFFERS), watchful_labs(model)
-    price = np.array([[c * math.exp(m) for c, m in zip(lab.token_cost, lab.nash_markup, strict=True)] for lab in labs])
-    if not together:
+    if together:
+        price = np.array(
+            [[c * math.exp(m) for c, m in zip(lab.token_cost, lab.nash_markup, strict=True)] for lab in labs]
+        )
+    else:
+        price = np.array([lab.price for lab in labs])
         price[:watchful] *= best_multiples(model, price[:watchful])
-    hosts = [lab.hosts() for lab in labs]
-    before, pace = np.zeros(price.shape), np.full(price.shape, PACE)
+    sales, pressure = np.zeros((len(labs), each)), np.zeros((len(labs), each, each))
+    for i, lab in enumerate(labs[watchful:], watchful):
+        price[i] = lab.wanted_price(price[i], sales[i], pressure[i], lab.hosts())
+    before, pace = np.zeros((watchful, each)), np.full((watchful, each), PACE)
     for _ in range(steps):
-        sales, pressure = np.zeros((len(labs), each)), np.zeros((len(labs), each, each))
+        sales, pressure = np.zeros((watchful, each)), np.zeros((watchful, each, each))
         for adopter in model.adopters:
             one = adopter.answer(price) if together else adopter.answer_each(price[:watchful])
             shares, paid = one.shares[:watchful], one.paid[:watchful]
             steep = (model.p.substitution + 1 - one.elasticity)[:, None] * shares
-            sales[:watchful] += paid
-            pressure[:watchful] += steep[:, :, None] * paid[:, None, :]
-        wanted = [lab.wanted_price(price[i], sales[i], pressure[i], hosts[i]) for i, lab in enumerate(labs)]
-        move = np.log(np.array(wanted) / price)
+            sales += paid
+            pressure += steep[:, :, None] * paid[:, None, :]
+        wanted = [lab.wanted_price(price[i], sales[i], pressure[i], 0.0) for i, lab in enumerate(labs[:watchful])]
+        move = np.log(np.reshape(wanted, (watchful, each)) / price[:watchful])
         pace = np.clip(np.where(move * before < 0, SLOWER, FASTER) * pace, LEAST_PACE, 1.0)
-        price, before = price * np.exp(pace * move), move
+        price[:watchful], before = price[:watchful] * np.exp(pace * move), move
     return price
 
 
@@ -225,19 +231,24 @@ def watch_rents(model: Any) -> None:
 
 
 def contestable_share(model: Any, offers: Offers) -> float:
-    """Share of spending on closed models in segments where all closed labs together would lose by a rise of their prices."""
+    """Share of spending on closed models that open ones alone keep from a rise of all closed prices."""
     closed = np.array([lab.active and not lab.is_open for lab in model.labs])
     price = offers.price.reshape(-1, len(OFFERS))
     raised, cost = np.where(closed[:, None], RISE * price, price), net_costs(model)
     kept = np.array([lab.uncopied for lab in model.labs])
+
+    def would_lose(adopter: Any) -> bool:
+        before = (adopter.answer(price).paid * (1 - cost / price))[closed].sum()
+        return bool((adopter.answer(raised).paid * (1 - cost / raised))[closed].sum() < before)
+
     contestable = everything = 0.0
     for adopter in model.adopters:
-        before = (adopter.answer(price).paid * (1 - cost / price))[closed].sum()
-        after = (adopter.answer(raised).paid * (1 - cost / raised))[closed].sum()
         paid = (adopter.spent.reshape(price.shape) * kept)[closed].sum()
         everything += paid
-        contestable += paid if after < before else 0.0
-    return contestable / max(everything, 1e-12)
+        if would_lose(adopter):
+            with adopter.offered_only(closed.repeat(len(OFFERS))):
+                contestable += 0.0 if would_lose(adopter) else paid
+    return contestable / everything if everything > 0 else math.nan
 
 
 def leader_of(labs: list[Any]) -> Any | None:

@@ -83,7 +83,7 @@ def test_tables_are_up_to_date(name):
 
 
 def test_an_outdated_table_is_rebuilt():
-    wrong = page("ODD.md").replace("| `habit_rate` | `rho_j` |", "| `habit_rate` | `rho_k` |")
+    wrong = page("ODD.md").replace("| `habit_rate` | `rho_d` |", "| `habit_rate` | `rho_k` |")
     assert wrong != page("ODD.md")
     assert builder().written("ODD.md", wrong) == page("ODD.md")
 

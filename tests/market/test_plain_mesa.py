@@ -44,7 +44,7 @@ CASES = {  # months that are played again, and what differs from the default run
     "prices change often": dict(months=EVERY_THIRD, parameters=dict(menu_cost=0.01)),
     "nobody subscribes": dict(months=(0, 1, 9, 26), parameters=dict(closed_monetisation=0.0)),
     "hosts are preferred": dict(months=EVERY_THIRD, parameters=dict(certified_margin=0.1, trust_in_open=0.05)),
-    "courts": dict(months=EVERY_THIRD, parameters=COURTS, seed=2),
+    "courts": dict(months=EVERY_THIRD, parameters=COURTS, seed=3),
     "faithful copies": dict(months=(0, 1, 13, 26), scenario="perfect_copy"),
     "copies beside complements": dict(
         months=(0, 3, 4, 13), parameters=dict(perfect_copies=1.0, complement_benefit=0.5)

@@ -25,11 +25,11 @@ from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
 POSTED_STEPS = 6
-NASH_STEPS = 8  # a month; prices start from a multiple of last month's markups
+NASH_STEPS = 20  # a month
 FIRST_PACE = 0.5
-FACTORS = np.exp((-1.6, -0.8, -0.3, 0.0, 0.3, 0.8, 1.6))  # of last month's Nash prices, which a lab tries first
+FACTORS = np.exp((-1.2, -0.5, 0.0, 0.5, 1.2))  # of its posted prices, which a lab tries first
 EXACT_STEPS = 80  # where Nash prices are what is charged
-MEMORY = 24  # months over which the life of rents is measured
+MEMORY = 60  # months over which the life of rents is measured
 SSNIP = 0.1
 """A small but significant increase in price (Horizontal Merger Guidelines, 2010)."""
 
@@ -53,11 +53,11 @@ class Reply(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """Prices on their way to those that pay best (L, O)."""
+    """Prices on their way to those that pay best, of labs that look at demand (C, O)."""
 
-    price: Float[Array, "L O"]  # $ per M tokens
-    move: Float[Array, "L O"]  # nats, the last step in full
-    pace: Float[Array, "L O"]  # part of it that was taken
+    price: Float[Array, "C O"]  # $ per M tokens
+    move: Float[Array, "C O"]  # nats, the last step in full
+    pace: Float[Array, "C O"]  # part of it that was taken
 
 
 class Demand(NamedTuple):
@@ -162,6 +162,23 @@ def sold_together(
     return shares, shares * spending[:, None, None], elasticity
 
 
+def sold_beside(
+    market: Market,
+    now: Now,
+    seen: Demand,
+    rows: Int[np.ndarray, " C"],
+    fixed: Float[Array, " J"],
+    price: Float[Array, "C O"],
+) -> tuple[Float[Array, "J C O"], Float[Array, "J C O"], Float[Array, "J 1"]]:
+    """The same of some labs only, if they charge these prices and the pulls of all others are `fixed`."""
+    pull = seen.shares[:, rows] * jnp.exp(now.p.substitution * jnp.log(seen.price[rows] / price))
+    total = jnp.maximum(fixed + pull.sum((-2, -1)), use.least_positive(pull))
+    log_index = seen.log_index - jnp.log(total) / now.p.substitution
+    spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
+    shares = pull / total[:, None, None]
+    return shares, shares * spending[:, None, None], elasticity[:, None]
+
+
 def sold_alone(
     market: Market, now: Now, others: Others, price: Float[Array, "C O"]
 ) -> tuple[Float[Array, "J C O"], Float[Array, "J C O"], Float[Array, "J C"]]:
@@ -188,7 +205,9 @@ def cross_of(
     shares: Float[Array, "J C O"], spent: Float[Array, "J C O"], weight: Float[Array, "J C"]
 ) -> Float[Array, "C O O"]:
     """sum_j s_jr (sigma + 1 - P_j/v_j) S_jq of `conduct.best_margins`."""
-    return jnp.einsum("jlr,jlq->lrq", shares * weight[..., None], spent)
+    return ((shares * weight[..., None])[..., :, None] * spent[..., None, :]).sum(
+        0
+    )  # faster than a product of small matrices
 
 
 def solvers_of(labs: Group) -> Int[np.ndarray, " C"]:
@@ -200,36 +219,40 @@ def solvers_of(labs: Group) -> Int[np.ndarray, " C"]:
 def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Array, "L O"]:
     """Prices at which labs' first-order conditions hold: each alone against posted prices, or all together (Bertrand-Nash).
 
-    Steps are those of the labs' own rule, each taken in part. They start from last month's Nash markups, and for a lab alone
-    from the best multiple of them: where segments change hands, its profit has several peaks.
+    Steps are those of the labs' own rule, each taken in part. A lab alone starts from the best multiple of its posted prices:
+    where segments change hands, its profit has several peaks. All together start from last month's Nash markups. Hosts of
+    open weights charge what they charge whatever labs do.
     """
     p, labs = now.p, market.labs
     rows = solvers_of(labs)
     steps = POSTED_STEPS if not nash else EXACT_STEPS if now.equations.pricing == "nash" else NASH_STEPS
-    start = labs.token_cost * jnp.exp(labs.nash_markup)
+    start = labs.token_cost * jnp.exp(labs.nash_markup) if nash else labs.price
     others = others_of(seen, rows)
     if not nash:
         start = start.at[rows].set(best_multiple(market, now, others, start[rows], labs.ask("net_cost", p)[rows]))
     offer = Offer(start, jnp.zeros_like(start), jnp.zeros((*start.shape, OFFERS)), hosts_of(market, now))
+    start = labs.ask("asked_price", p, offer=offer).at[rows].set(start[rows])
+    hosts = np.setdiff1d(np.arange(labs.size), rows)
+    fixed = pulls_of(seen, start, p)[:, hosts].sum((-2, -1)) + seen.copies
 
     def step(state: Steps, _: Index) -> tuple[Steps, None]:
         price, before, pace = state
         if nash:
-            shares, spent, elasticity = sold_together(market, now, seen, price)
-            shares, spent = shares[:, rows], spent[:, rows]
-            elasticity = jnp.broadcast_to(elasticity[:, None], shares.shape[:2])
+            shares, spent, elasticity = sold_beside(market, now, seen, rows, fixed, price)
         else:
-            shares, spent, elasticity = sold_alone(market, now, others, price[rows])
+            shares, spent, elasticity = sold_alone(market, now, others, price)
         cross = cross_of(shares, spent, p.substitution + 1 - elasticity)
         asked = offer._replace(
-            price=price, spent=offer.spent.at[rows].set(spent.sum(0)), cross=offer.cross.at[rows].set(cross)
+            price=start.at[rows].set(price),
+            spent=offer.spent.at[rows].set(spent.sum(0)),
+            cross=offer.cross.at[rows].set(cross),
         )
-        move = jnp.log(labs.ask("asked_price", p, offer=asked)) - jnp.log(price)
+        move = jnp.log(labs.ask("asked_price", p, offer=asked)[rows]) - jnp.log(price)
         part, pace = conduct.resilient_step(move, before, pace)
         return Steps(price * jnp.exp(part), move, pace), None
 
-    begin = Steps(start, jnp.zeros_like(start), jnp.full_like(start, FIRST_PACE))
-    return loop(step, begin, jnp.arange(steps))[0].price
+    begin = Steps(start[rows], jnp.zeros_like(start[rows]), jnp.full_like(start[rows], FIRST_PACE))
+    return start.at[rows].set(loop(step, begin, jnp.arange(steps))[0].price)
 
 
 def best_multiple(
@@ -320,17 +343,25 @@ def slope_at_customers(market: Market, slope: Float[Array, "J q"]) -> Float[Arra
 
 
 def contestable_share(market: Market, now: Now, seen: Demand) -> Scalar:
-    """Share of spending on closed models in segments where all closed labs together could not raise prices by a tenth.
+    """Share of spending on closed models in segments where open models keep closed labs from raising prices; NaN of nothing.
 
-    The hypothetical-monopolist test: they could not if what they lost to open models and to non-use outweighed the gain.
+    The hypothetical-monopolist test: all closed labs together would lose by a rise of a tenth, and would gain by it were
+    there no open models and no faithful copies. Where they would lose either way, users do without, and nothing is contested.
     """
-    labs, adopters = market.labs, market.adopters
+    labs, adopters, sigma = market.labs, market.adopters, now.p.substitution
     closed = ~is_open_lab(labs) & labs.active
-    cost = labs.ask("net_cost", now.p)
-    raised = jnp.where(closed[:, None], (1 + SSNIP) * seen.price, seen.price)
-    _, before, _ = sold_together(market, now, seen, seen.price)
-    _, after, _ = sold_together(market, now, seen, raised)
-    profit_before = (before * (1 - cost / seen.price)).sum(-1) @ (closed * 1.0)
-    profit_after = (after * (1 - cost / raised)).sum(-1) @ (closed * 1.0)
+    sold = seen.shares * closed[:, None]
+    part, cost = sold.sum((-2, -1)), (sold * labs.ask("net_cost", now.p) / seen.price).sum((-2, -1))
+    others = (seen.shares * ~closed[:, None]).sum((-2, -1)) + seen.copies
+
+    def profit(rest: Float[Array, " J"], rise: float) -> Float[Array, " J"]:
+        pull = rise**-sigma
+        total = jnp.maximum(rest + pull * part, use.least_positive(part))
+        spending, _ = adopters.ask("wanted", now.p, log_price=seen.log_index - jnp.log(total) / sigma)
+        return spending * pull / total * (part - cost / rise)
+
+    loses, loses_alone = (profit(rest, 1 + SSNIP) < profit(rest, 1.0) for rest in (others, jnp.zeros_like(others)))
     paid = (by_offer(adopters.spent, labs) * labs.uncopied).sum(-1) @ (closed * 1.0)
-    return jnp.where(profit_after < profit_before, paid, 0.0).sum() / jnp.maximum(paid.sum(), 1e-12)
+    some = paid.sum() > 0
+    contested = jnp.where(loses & ~loses_alone, paid, 0.0).sum()
+    return jnp.where(some, contested / jnp.where(some, paid.sum(), 1.0), jnp.nan)
