@@ -45,8 +45,8 @@ def power(paired: pd.DataFrame) -> str:
     row = rows_of(paired, "no_r1", "2025")
     lerner, premium, profit = row("lerner_closed"), row("closed_premium"), row("closed_profit")
     cheapest = "the cheapest price of about R1's capability"
-    contestable = "the share of spending in segments where closed labs together could not raise prices by a tenth"
-    of = {"lerner_leader": "the leader's index", "lerner_followers": "that of followers"}
+    contestable = "the share of spending where only open models keep closed labs from raising prices by a tenth"
+    of = {"lerner_leader": "the leader's index", "lerner_rest": "that of the other closed labs"}
     ranks = [
         moved(row(name), 100, "points", what) for name, what in of.items() if math.isfinite(row(name)["difference"])
     ]

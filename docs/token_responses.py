@@ -51,7 +51,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "no peers": {"parameters": {"adoption_imitation": 0.0}},
 }
 OBSERVABLES = (
-    "lerner_leader", "lerner_leader_nash", "lerner_followers_nash", "lerner_closed", "lerner_closed_nash",
+    "lerner_leader", "lerner_leader_nash", "lerner_rest", "lerner_rest_nash", "lerner_followers_nash", "lerner_closed", "lerner_closed_nash",
     "open_closed_gap", "open_revenue_share", "closed_profit", "token_revenue", "adoption",
 )  # fmt: skip
 
@@ -243,14 +243,16 @@ def main(seeds: int) -> None:
                 lines.append(f"| {name} | " + " | ".join(change) + " |")
     lines += [
         "",
-        "## Leader less followers, Nash prices",
+        "## Leader less followers, and less all other closed labs, Nash prices",
         "",
         "| world | " + " | ".join(map(str, YEARS)) + " |",
         "|---|" + "---:|" * len(YEARS),
     ]
     for name in ("default", "unit cost frozen", "no inheritance of fit"):
-        gap = yearly(runs[name], "lerner_leader_nash") - yearly(runs[name], "lerner_followers_nash")
-        lines.append(f"| {name} | " + " | ".join(interval(gap[:, i]) for i in range(len(YEARS))) + " |")
+        for who in ("followers", "rest"):
+            gap = yearly(runs[name], "lerner_leader_nash") - yearly(runs[name], f"lerner_{who}_nash")
+            cells = [interval(gap[:, i]) for i in range(len(YEARS))]
+            lines.append(f"| {name}, {who} | " + " | ".join(cells) + " |")
     correlation = capability_and_margin(runs["default"])
     lines += ["", "## Correlation over closed labs of capability and gross margin, posted prices", ""]
     lines += ["| " + " | ".join(map(str, YEARS)) + " |", "|" + "---:|" * len(YEARS)]
