@@ -51,8 +51,8 @@ WORLDS: dict[str, dict[str, Any]] = {
     "no peers": {"parameters": {"adoption_imitation": 0.0}},
 }
 OBSERVABLES = (
-    "lerner_leader", "lerner_leader_nash", "lerner_rest", "lerner_rest_nash", "lerner_followers_nash", "lerner_closed", "lerner_closed_nash",
-    "open_closed_gap", "open_revenue_share", "closed_profit", "token_revenue", "adoption",
+    "lerner_leader", "lerner_leader_nash", "lerner_rest", "lerner_rest_nash", "lerner_followers_nash", "lerner_closed",
+    "lerner_closed_nash", "open_closed_gap", "open_revenue_share", "closed_profit", "token_revenue", "adoption",
 )  # fmt: skip
 
 
