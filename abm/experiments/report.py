@@ -333,7 +333,7 @@ def index(entries: Sequence[tuple[Experiment, dict[str, Any]]], folder: Path, qu
     html = page(
         "Experiments",
         "Claims from the public debate on AI markets, put to an agent-based model.",
-        [paragraph(f"{len(entries)} experiments: {tally}.")],
+        [paragraph(f"{len(entries)} experiment{'s' * (len(entries) != 1)}: {tally}.")],
         [Section("Verdicts", [block("verdicts", rows)])],
         f"AI market model, version {version_of('ai-market-abm')}. Created {now():%d %B %Y, %H:%M} UTC.",
         "Quick runs." if quick else "",

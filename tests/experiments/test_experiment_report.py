@@ -165,4 +165,4 @@ def test_the_index_links_to_reports_and_escapes_titles(tmp_path):
     experiment = load(ALL[0]).model_copy(update={"title": "<i>T</i>"})
     html = report.index([(experiment, {"verdict": "supported", "tests": []})], tmp_path, quick=True).read_text()
     assert f'<a href="{experiment.name}_quick/report.html">&lt;i&gt;T&lt;/i&gt;</a>' in html
-    assert "1 experiments: 1 supported." in html and "Quick runs." in html
+    assert "1 experiment: 1 supported." in html and "Quick runs." in html
