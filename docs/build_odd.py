@@ -186,12 +186,12 @@ def cast() -> str:
     from abm.market.start import first_labs, first_vendors
     from abm.market.state import Values
     from abm.parameters import Parameters
-    from abm.support.axes import GENERATIONS, QUESTIONS, STAGES, TIERS
+    from abm.support.axes import GENERATIONS, OFFERS, QUESTIONS, STAGES, TIERS
 
     p, populations = Values(Parameters().values()), Populations()
     cast = populations.cast()
-    sizes = {"tier": TIERS, "stage": STAGES, "question": len(QUESTIONS), "vendor": len(cast.vendors)}
-    sizes["generation"] = GENERATIONS
+    sizes = {"tier": TIERS, "offer": OFFERS, "stage": STAGES, "question": len(QUESTIONS)}
+    sizes |= {"vendor": len(cast.vendors), "generation": GENERATIONS}
     vendors, labs = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
 
     shown = ("chip_price", "unit_cost", "capacity", "lock_in", "generation_age", "cash")
@@ -405,7 +405,7 @@ def drawn(node: ast.AST, function: ast.FunctionDef) -> list[str] | None:
     shape = " or ".join(singular.get(name, name.removesuffix("s")) for name in names)
     if len(node.args) > 2:
         axes = ast.unparse(node.args[2])
-        shape += " × " + {"(TIERS,)": "tier", "(len(QUESTIONS),)": "question"}.get(axes, axes)
+        shape += " × " + {"(TIERS,)": "tier", "(len(QUESTIONS),)": "question", "(labs.size,)": "lab"}.get(axes, axes)
     return [decision, {"uniform": "uniform (0, 1)", "normal": "standard normal"}[kind], shape]
 
 
@@ -450,6 +450,8 @@ PASSED = {
     "offer": "Offer",
     "outlook": "Outlook",
     "pressure": "Pressure",
+    "releases": "Releases",
+    "reply": "Reply",
     "products": "Products",
     "teaching": "Teaching",
     "threat": "Threat",

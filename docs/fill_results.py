@@ -45,10 +45,17 @@ def power(paired: pd.DataFrame) -> str:
     row = rows_of(paired, "no_r1", "2025")
     lerner, premium, profit = row("lerner_closed"), row("closed_premium"), row("closed_profit")
     cheapest = "the cheapest price of about R1's capability"
-    contestable = "the share of spending where the best open model is within a switching cost"
+    contestable = "the share of spending where only open models keep closed labs from raising prices by a tenth"
+    of = {"lerner_leader": "the leader's index", "lerner_rest": "that of the other closed labs"}
+    ranks = [
+        moved(row(name), 100, "points", what) for name, what in of.items() if math.isfinite(row(name)["difference"])
+    ]
+    by_rank = f" It {' and '.join(ranks)}." if ranks else ""
     return (
         f"In 2025 R1 moved the closed labs' Lerner index from {lerner['without']:.3f} to {lerner['with']:.3f}"
-        f" ({change(lerner, 100, 'points')}). It {percent(premium, 'the ratio of their prices to those of equal open models')},"
+        f" ({change(lerner, 100, 'points')}).{by_rank}"
+        f" It {percent(premium, 'the ratio of their prices to those of open models at equal capability')},"
+        f" {percent(row('rent_half_life'), 'the time in which the rent of a flagship halves')},"
         f" {moved(row('contestable_share'), 100, 'points', contestable)}, and"
         f" {moved(profit, 1, '$ M a month', 'their profit')}. It"
         f" {percent(row('price_at_k3'), cheapest)},"

@@ -3,119 +3,116 @@
 import jax.numpy as jnp
 
 from abm.engine import Agent, Field
-from abm.mechanisms import demand, tokens
+from abm.mechanisms import use
+from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
+
+DEVELOPER, ENTERPRISE, CONSUMER = range(3)
 
 
 class Adopter(Agent):
-    """A segment of users: chooses among the models useful for its tasks, and uses more when its price index falls."""
+    """A segment of users with tasks of one difficulty: buys tokens that do the most for their price, and learns whom to trust."""
 
     stream = "adopter"
     home = Field(0, "", "home jurisdiction", dtype=int)
+    segment = Field(DEVELOPER, "", "0 developers, 1 an enterprise, 2 consumers", dtype=int)
     difficulty = Field(1.0, "nats", "capability at which half of its tasks work", symbol="h_j")
-    price_sensitivity = Field(1.0, "", "coefficient on log price", symbol="sigma_j")
-    quality_taste = Field(1.5, "utils", "coefficient on log usefulness", symbol="theta_j")
-    compliance_need = Field(0.0, "", "weight on a lab's trust and compliance record", symbol="tau_j")
-    openness_taste = Field(0.0, "utils", "taste for open weights (self-hosting)", symbol="o_j")
-    scale = Field(1.0, "M tokens per month", "use at the price of the status quo", symbol="m_j")
-    usage_elasticity = Field(1.1, "", "elasticity of use in the price index", symbol="eps_j")
-    enterprise = Field(False, "", "an enterprise rather than a developer", dtype=bool)
-    usage = Field(
-        0.0,
-        "",
-        "product shares of its use (of its spending under log prices); the rest is the outside option",
-        symbol="s_jq",
-        shape=("product",),
+    value = Field(15.0, "$ per M tokens", "mean value of its tasks per unit of use", symbol="v_j")
+    tasks = Field(
+        1.0, "M tokens per month", "use if it cost nothing, once all of the segment has adopted", symbol="m_j"
     )
-    tokens = Field(0.0, "M tokens per month", "tokens used, by product", symbol="x_jq", shape=("product",))
-    price_index = Field(1.0, "$ per M tokens", "quality-adjusted price index", symbol="P_j")
+    compliance_need = Field(0.0, "", "share of its tasks that require a trusted provider", symbol="tau_j")
+    pace = Field(1.0, "of developers", "how often it reviews what it uses")
+    adopted = Field(0.01, "share", "part of the segment that uses models", symbol="a_j")
+    own_fit = Field(0.0, "log points", "fit of each lab's own models", shape=("lab",))
+    fit = Field(0.0, "log points", "fit of each lab's released models", symbol="phi_jl", shape=("lab",))
+    trust = Field(0.5, "", "trust in each lab, then in certified hosts", symbol="T_jo", shape=("provider",))
+    relied = Field(0.0, "", "share of its spending served by each provider", shape=("provider",))
+    usage = Field(0.0, "", "shares of its spending", symbol="s_jq", shape=("product",))
+    tokens = Field(0.0, "M tokens per month", "tokens bought, by offer", symbol="x_jq", shape=("product",))
+    spent = Field(0.0, "$ per month", "spending, by offer", symbol="S_jq", shape=("product",))
+    certified = Field(False, "", "whether it takes an open model from a certified host", shape=("product",), dtype=bool)
+    free_tokens = Field(0.0, "M tokens per month", "tokens of consumers who do not pay")
+    price_index = Field(1.0, "$ per M tokens", "price of use", symbol="P_j")
     spending = Field(0.0, "$ M per month", "spending on tokens")
 
-    def quality(self, p, products):
-        """Utility of each product before price: usefulness for the task, trust, openness, brand.
+    def worth(self, p, products):
+        """ln of what a token of each offer is worth to it, whether it comes from a certified host, its slope in capability, and
+        the share of its tasks that the best model it can buy can do.
 
-        No product affects the utility of another, so the rule serves the whole market and one lab's models alike.
+        An open model has two offers, of its lab and of certified hosts under their own trust at a higher price; the segment
+        takes the better one. Worth of the latter is net of the higher price.
         """
-        usefulness = tokens.log_usefulness(products.capability, self.difficulty, p.usefulness_width)
-        return (
-            self.quality_taste * usefulness
-            + self.compliance_need * products.trust
-            + self.openness_taste * products.is_open
-            + products.brand
-        )
+        closed = products.closed_labs  # the others are open, and only they have hosts
+        log_useful, beyond = use.usefulness(products.capability, self.difficulty, p.usefulness_width)
+        known = self.fit + jnp.log(use.acceptance(self.compliance_need, self.trust[:-1]))
+        direct = log_useful + known[:, None]
+        hosted, _ = use.usefulness(products.hosted[closed:], self.difficulty, p.usefulness_width)
+        at_host = jnp.log(use.acceptance(self.compliance_need, self.trust[-1])) - p.certified_margin
+        hosted = hosted + self.fit[closed:, None] + at_host
+        certified = jnp.concatenate([jnp.zeros((closed, TIERS), bool), hosted > direct[closed:]])
+        worth = jnp.concatenate([direct[:closed], jnp.maximum(direct[closed:], hosted)])
+        sold = self.on_sale(products).reshape(-1, OFFERS)
+        on = jnp.concatenate([sold[:, :1] | sold[:, SUBSCRIPTION_OFFER:], sold[:, 1:TIERS]], axis=1)
+        useful = jnp.max(jnp.where(on, 1 - beyond, 0.0))
+        return of_offers(worth), of_offers(certified), of_offers(beyond) / p.usefulness_width, useful
 
-    def choose(self, p, products, price_form, quality, peer_share):
-        """Target shares over products, and the price index at those shares."""
-        target, value = demand.choice(
-            quality,
-            products.price,
-            nest=products.nest,
-            peer=peer_share,
-            available=products.available,
-            **self.taste(p, price_form),
-        )
-        return target, self.index(value, price_form)
+    def on_sale(self, products):
+        """Offers that it can buy: consumers subscribe, others pay by the token."""
+        subscription = jnp.arange(products.available.shape[-1]) % OFFERS == SUBSCRIPTION_OFFER
+        return products.available & (subscription == (self.segment == CONSUMER))
 
-    def taste(self, p, price_form):
-        """Coefficients of the choice among models."""
-        return {
-            "price_sensitivity": self.sensitivity(p, price_form),
-            "nest_correlation": p.nest_correlation,
-            "network_effect": p.network_effect,
-            "price_form": price_form,
-            "outside": self.outside(p, price_form),
-        }
+    def choose(self, p, products, worth):
+        """Shares of spending that it would choose, and ln of the price of use at them."""
+        return use.relative_pull(jnp.log(products.price) - worth, self.on_sale(products), p)
 
-    def sensitivity(self, p, price_form):
-        """Coefficient on price or on log price.
+    def wanted(self, p, log_price):
+        """Spending, $ per month, and elasticity of use at a price of use."""
+        elasticity = use.relative_price(log_price, self.value)
+        return self.value * elasticity * use.use(self.adopted * self.tasks, log_price, self.value), elasticity
 
-        The two forms have the same elasticity of substitution between nests at a price of `linear_price_scale`.
-        """
-        return self.substitution(price_form) / (p.linear_price_scale if price_form == "linear" else 1.0)
+    def surplus(self):
+        """Gain over the price of what it uses, $ per month."""
+        return use.surplus(self.adopted * self.tasks, jnp.log(self.price_index), self.value)
 
-    def substitution(self, price_form):
-        """Coefficient on price in units of the linear scale: one more for shares of quantity than for shares of spending."""
-        return self.price_sensitivity + (1.0 if price_form == "linear" else 0.0)
+    def adopt(self, p, useful, peers_adopted):
+        """More of the segment uses models where they are useful, the more so the more of its peers do."""
+        self.adopted += use.adopters_gained(self.adopted, peers_adopted, useful, p)
 
-    def outside(self, p, price_form):
-        """Utility of the status quo, human work at a fixed price."""
-        price = p.outside_price if price_form == "linear" else jnp.log(p.outside_price)
-        return -self.sensitivity(p, price_form) * price
+    def buy(self, p, products, worth, certified, target):
+        """Move shares part of the way to those it would choose (habit), and buy tokens at the price of use that results."""
+        sold = self.on_sale(products)
+        known = jnp.where(sold, self.usage, 0.0)
+        reviewed = 1 - (1 - p.habit_rate) ** self.pace
+        habit = jnp.where(known.sum() > 0, reviewed, 1.0)
+        shares = (1 - habit) * known + habit * target  # a sum of what is positive: shares of next to nothing stay exact
+        shares = shares / jnp.maximum(shares.sum(), use.least_positive(shares))
+        log_price = use.log_price_of_use(shares, jnp.log(products.price) - worth, p)
+        spending, _ = self.wanted(p, log_price)
+        self.usage = shares
+        self.certified = certified & sold
+        self.spent = shares * spending
+        paid = products.paid * jnp.where(certified, jnp.exp(p.certified_margin), 1.0)
+        self.tokens = jnp.where(sold, self.spent / paid, 0.0)
+        free = use.free_use(self.adopted * self.tasks, log_price, self.value, p)
+        self.free_tokens = jnp.where((self.segment == CONSUMER) & sold.any(), free, 0.0)
+        self.price_index = jnp.exp(jnp.minimum(log_price, 60.0))
+        self.spending = spending * 1e-6
+        by_lab = (shares * ~self.certified).reshape(-1, OFFERS).sum(-1)
+        self.relied = jnp.append(by_lab, (shares * self.certified).sum())
 
-    def index(self, value, price_form):
-        """Quality-adjusted price index of a division of use with the utility `value`."""
-        return jnp.exp(-value / self.substitution(price_form))
+    def learn_trust(self, p, incidents, peers_relied):
+        """Trust grows with use by itself and its peers, and falls with incidents, as a share of it."""
+        trust = self.trust + use.trust_gained(self.trust, self.relied, peers_relied, p)
+        self.trust = trust * (1 - p.incident_loss * incidents)
 
-    def scale_at_one(self, p, price_form, growth):
-        """Use at a price index of one, M tokens per month."""
-        return self.scale * growth * self.index(self.outside(p, price_form), price_form) ** self.usage_elasticity
+    def try_releases(self, p, releases, luck):
+        """How well released models suit it: own training renews fit in part, what is owed to a source comes with the source's."""
+        own = jnp.where(releases.own, use.renewed_fit(self.own_fit, luck, p), self.own_fit)
+        source = jnp.where(releases.source >= 0, self.fit[releases.source], own)
+        self.own_fit = own
+        self.fit = jnp.where(releases.out, use.inherited_fit(own, source, releases.owed, p), self.fit)
 
-    def wanted(self, p, products, price_form, growth, shares, price_index):
-        """Tokens wanted of each product if use is divided in these shares."""
-        scale = self.scale_at_one(p, price_form, growth)
-        return demand.quantities(shares, products.price, price_index, scale, self.usage_elasticity, price_form)
 
-    def rest_of_market(self, p, products, price_form, quality, peer_share):
-        """For every lab, the offers of all other labs to this segment as two products (`demand.rivals_as_one`)."""
-        price = products.price if price_form == "linear" else jnp.log(products.price)
-        utility = quality - self.sensitivity(p, price_form) * price + p.network_effect * peer_share
-        return demand.rivals_as_one(utility, products.available, products.owner, products.nest, p.nest_correlation)
-
-    def adopt(self, p, products, target):
-        """Move usage shares part of the way to the target shares (habit); products off the market drop to zero."""
-        usage = self.usage + p.habit_rate * (target - self.usage)
-        self.usage = jnp.where(products.available, usage, 0.0)
-
-    def use(self, p, products, price_form, growth, quality, peer_share):
-        """Set tokens used, at the price index of its usage shares, and spending."""
-        value = demand.value_of_shares(
-            quality,
-            products.price,
-            self.usage,
-            nest=products.nest,
-            peer=peer_share,
-            available=products.available,
-            **self.taste(p, price_form),
-        )
-        self.price_index = self.index(value, price_form)
-        self.tokens = self.wanted(p, products, price_form, growth, self.usage, self.price_index)
-        self.spending = (self.tokens * products.price).sum() * 1e-6
+def of_offers(tiers):
+    """Rows (L, T) of models as columns of offers (L x O): a subscription is with the flagship."""
+    return jnp.concatenate([tiers, tiers[:, :1]], axis=1).reshape(-1)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from abm.engine import Agent, Field
-from abm.mechanisms import compute
+from abm.mechanisms import compute, pricing
 from abm.support.axes import GENERATIONS
 
 EXPERIENCE = 36.0
@@ -54,7 +54,7 @@ class ChipVendor(Agent):
             self.generation_output, self.experience, self.base_cost, p.chip_learning_rate
         )
         elasticity = jnp.maximum(self.demand_elasticity, 1.05)
-        launch = self.unit_cost * elasticity / (elasticity - 1)
+        launch = self.unit_cost * pricing.markup_factor(elasticity)
         self.launch_price = jnp.where(due, launch, self.launch_price)
 
     def set_price(self, p):

@@ -4,9 +4,11 @@ import jax.numpy as jnp
 
 from abm.agents.owner import Owner
 from abm.engine import Field, answer_like
-from abm.mechanisms import enforcement, imitation, research, tokens
+from abm.mechanisms import conduct, enforcement, imitation, research, tokens
 
 METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
+SMALLEST_REVISION = 0.05
+"""Change of a list price that is made at all, nats."""
 NEVER = -50.0  # nats: below the capability of any lab
 
 
@@ -18,8 +20,6 @@ class Lab(Owner):
     # identity and business model
     home = Field(0, "", "jurisdiction of the lab and of its places", dtype=int)
     monetisation = Field(METERED, "", "0 API, 1 subscription, 2 hosting, 3 complement, 4 open core", dtype=int)
-    trust = Field(0.0, "utils", "trust and compliance record")
-    brand = Field(0.0, "utils", "unobserved quality", symbol="xi_q")
     licence = Field(0.0, "", "how far the licence of its weights permits copying (0 closed, 1 free)")
     first_party_share = Field(1.0, "", "share of its models' tokens it serves itself")
     provider = Field(-1, "", "operator whose machines it rents (-1: none in particular)", dtype=int)
@@ -43,6 +43,8 @@ class Lab(Owner):
     copied_from = Field(-1, "", "lab whose open weights it builds on (-1: none)", dtype=int)
     exchanges = Field(0.0, "M exchanges per month", "accepted exchanges with the teacher", symbol="x_l")
     untaught = Field(NEVER, "nats", "best flagship released without a teacher")
+    taught_by = Field(-1, "", "lab that it distilled last (-1: none)", dtype=int)
+    source = Field(-1, "", "lab to which its flagship owes capability (-1: none)", dtype=int)
     distilled_share = Field(0.0, "", "share of released capability owed to teachers or copied weights")
     vigilance = Field(0.0, "", "defence against being distilled")
     access_cut = Field(0.0, "months", "remaining months without access to teachers")
@@ -52,13 +54,24 @@ class Lab(Owner):
     capability = Field(0.0, "nats", "released capability", symbol="k_q", shape=("tier",))
     model_size = Field(0.0, "ln parameters", "model size above the reference model", shape=("tier",))
     serving_efficiency = Field(0.0, "nats", "inference efficiency of the tier", shape=("tier",))
-    price = Field(20.0, "$ per M tokens", "posted list price", symbol="p_q", shape=("tier",))
-    token_cost = Field(10.0, "$ per M tokens", "unit cost", symbol="c_q", shape=("tier",))
+    hosted = Field(NEVER, "nats", "released capability at certified hosts", shape=("tier",))
     age = Field(3.0, "months", "months since release", shape=("tier",))
     released = Field(False, "", "released this month", shape=("tier",), dtype=bool)
-    revision = Field(0.0, "", "log change of list price this month without a release", shape=("tier",))
+    from_own_run = Field(False, "", "released this month from a run of its own", dtype=bool)
     claimed_cost = Field(0.0, "$ M", "cost disclosed at the last release")
     true_cost = Field(0.0, "$ M", "cost of the whole programme at the last release")
+
+    # offers: tokens of each tier, and a subscription with the flagship, whose fee is counted per token
+    price = Field(20.0, "$ per M tokens", "posted list price", symbol="p_q", shape=("offer",))
+    token_cost = Field(10.0, "$ per M tokens", "unit cost", symbol="c_q", shape=("offer",))
+    revision = Field(0.0, "", "log change of list price this month without a release", shape=("offer",))
+    nash_markup = Field(1.0, "nats", "ln of price over cost at the month's Nash prices", shape=("offer",))
+    uncopied = Field(1.0, "share", "spending on its offer that does not go to a faithful copy of it", shape=("offer",))
+    best_profit = Field(0.0, "$ M per month", "best monthly gross profit since the flagship's release")
+    tier_value = Field(
+        0.0, "$ M per month per nat", "derivative of own profit in the tier's capability", shape=("tier",)
+    )
+    tier_slope = Field(1.0, "per nat", "slope of ln worth in capability at the tier's customers", shape=("tier",))
 
     # money and machines
     cash = Field(3_000.0, "$ M", "cash on hand")
@@ -66,6 +79,7 @@ class Lab(Owner):
     revenue = Field(0.0, "$ M per month", "income from customers")
     profit = Field(0.0, "$ M per month", "revenue minus all current costs")
     lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L_l")
+    nat_value = Field(0.0, "$ M per month per nat", "worth of capability to the lab and its owners")
     marginal_value = Field(0.0, "$ M per month per nat", "derivative of own profit in own capability")
     distressed = Field(0.0, "months", "consecutive months with negative cash")
 
@@ -85,13 +99,14 @@ class Lab(Owner):
     def choose_exchanges(self, p, teaching):
         """Distil until the marginal gain of an exchange equals its price plus its expected penalty."""
         gap = jnp.maximum(teaching.ceiling - self.candidate(p), 0.0)
-        wanted = imitation.optimal_exchanges(gap, self.marginal_value, teaching, p)
+        wanted = imitation.optimal_exchanges(gap, self.nat_value, teaching, p)
         self.exchanges = jnp.where(self.access_cut <= 0, wanted, 0.0)
         self.teacher = jnp.where(self.exchanges > 0, teaching.teacher, -1)
 
     def imitate(self, p, teaching):
         """Close the gap to the teacher by distillation, and to the best open weights by copying."""
         self.distilled = imitation.distil(self.distilled, self.capability[0], teaching.ceiling, self.exchanges, p)
+        self.taught_by = jnp.where(self.exchanges > 0, teaching.teacher, self.taught_by)
         before = self.copied
         self.copied = imitation.copy(before, self.untaught, teaching.open_capability, teaching.ip_strength, p)
         self.copied_from = jnp.where(self.copied > before, teaching.open_source, self.copied_from)
@@ -133,35 +148,46 @@ class Lab(Owner):
     def release(self, p, news):
         """Release a tier once it improves by a threshold, or is old; the efficient tier is distilled from the flagship.
 
-        Being newly undercut speeds up a release (escape competition; Aghion et al. 2005). Distilled or copied capability
-        keeps the lab's model size: imitation makes a model better, not larger.
+        Imitation makes a model better, not larger: a distilled one keeps the lab's size, and a copy has its parent's. A
+        release that a scenario imposes keeps size and run. A model of one's own is as large as pays
+        (`conduct.best_overtraining`).
         """
-        own = self.own_candidate(p)
-        flagship = jnp.where(news.forced, news.capability, self.candidate(p))
-        from_own = news.forced | (own >= flagship)
-        run_size = research.optimal_size(self.run_compute, p) + news.size_step
+        own, best = self.own_candidate(p), self.candidate(p)
+        forked = (self.copied >= self.distilled) & (self.copied > own)
+        from_own = ~news.forced & (own >= best)
+        less = conduct.best_overtraining(self.tier_slope, p)
+        lost = conduct.overtraining_losses(p) * less**2
+        own_size = research.optimal_size(self.run_compute, p) - (less[0] - conduct.USUAL)
+        kept = jnp.where(forked & (self.copied_from >= 0), news.parent_size, self.model_size[0]) + news.size_step
+        flagship = jnp.where(
+            news.forced,
+            news.capability,
+            jnp.where(from_own, best - lost[0] + conduct.overtraining_losses(p)[0] * conduct.USUAL**2, best),
+        )
 
-        offer = jnp.array([flagship, self.capability[0] - p.tier_step])
-        size = jnp.array([jnp.where(from_own, run_size, self.model_size[0]), self.model_size[0] - p.tier_size_step])
+        offer = jnp.array([flagship, self.capability[0] - lost[1]])
+        size = jnp.array([jnp.where(from_own, own_size, kept), self.model_size[0] - less[1]])
         gain = offer - self.capability
-        hurry = 1 + p.escape_competition * news.undercut
-        threshold = p.release_threshold * jnp.array([1.0, p.efficient_tier_threshold]) / hurry
+        threshold = p.release_threshold * jnp.array([1.0, p.efficient_tier_threshold])
         due = (gain >= threshold) | ((self.age >= p.maximum_age) & (gain > 0))
-        chance = p.release_hazard * hurry
-        out = (due & (news.luck < chance)) | jnp.array([news.forced, False])
+        out = (due & (news.luck < p.release_hazard)) | jnp.array([news.forced, False])
 
         self.true_cost = jnp.where(out[0], self.programme_cost, self.true_cost)
         reported = jnp.where(news.claimed_cost > 0, news.claimed_cost, news.report_ratio * self.run_cost)
         self.claimed_cost = jnp.where(out[0], reported, self.claimed_cost)
-        owed = jnp.where(from_own, 0.0, 1 - jnp.exp(jnp.minimum(own - flagship, 0.0)))
+        owed = 1 - jnp.exp(jnp.minimum(own - best, 0.0))
         self.distilled_share = jnp.where(out[0], owed, self.distilled_share)
-        untaught = news.forced | (self.untaught_candidate(p) >= flagship)
+        source = jnp.where(owed > 0, jnp.where(forked, self.copied_from, self.taught_by), -1)
+        self.source = jnp.where(out[0], source, self.source)
+        untaught = news.forced | (self.untaught_candidate(p) >= best)
         self.untaught = jnp.where(out[0] & untaught, flagship, self.untaught)
         self.capability = jnp.where(out, offer, self.capability)
         self.model_size = jnp.where(out, size, self.model_size)
         self.serving_efficiency = jnp.where(out, news.serving_efficiency, self.serving_efficiency)
         self.age = jnp.where(out, 0.0, self.age + 1)
+        self.hosted = jnp.where(self.age >= p.certified_delay, self.capability, self.hosted)
         self.released = out
+        self.from_own_run = out[0] & (from_own | news.forced)
         new_run = out[0] & from_own
         self.run_compute = jnp.where(new_run, 0.0, self.run_compute)
         self.run_cost = jnp.where(new_run, 0.0, self.run_cost)
@@ -172,30 +198,42 @@ class Lab(Owner):
         """Unit cost of a token: log model size minus inference efficiency, at the rental price of compute."""
         retrofit = p.serving_retrofit * (workplace.serving_efficiency - self.serving_efficiency)
         saved = self.serving_efficiency + retrofit
-        self.token_cost = tokens.token_cost(self.model_size, saved, workplace.rent, p)
+        cost = tokens.token_cost(self.model_size, saved, workplace.rent, p)
+        self.token_cost = jnp.append(cost, cost[0])
+
+    def net_cost(self, p):
+        """Unit cost less what a complement earns on the token."""
+        gain = jnp.minimum(p.complement_benefit, 0.98)
+        return self.token_cost * jnp.where(self.monetisation == COMPLEMENT, 1 - gain, 1.0)
 
     def wanted_price(self, p, offer):
-        """Price the lab would post today, by tier."""
+        """Price the lab would post today, by offer: a step towards it, from `offer.price`, at which `offer` was seen."""
         raise NotImplementedError(f"{type(self).__name__} has no pricing rule: define wanted_price(self, p, offer)")
 
-    def set_prices(self, p, pricing, offer):
-        """Post the wanted price at a release; afterwards change it rarely, and only by more than the menu cost.
+    def asked_price(self, p, offer):
+        """`wanted_price`, checked to have a number for each offer."""
+        return answer_like(self.price, self.wanted_price(p, offer), type(self), "wanted_price")
 
-        The hazard rises when a rival undercuts (state-dependent hazard; Caballero and Engel 2007). Under flexible pricing
-        the price takes a damped step every month, under Nash pricing the whole step.
+    def set_prices(self, p, pricing, reply):
+        """Post the price that pays best at a release; afterwards change prices only where that earns more than the menu cost.
+
+        The menu cost is a share of the best monthly gross profit since the flagship's release. Under flexible pricing the
+        price takes a damped step every month, under Nash pricing the whole step.
         """
-        wanted = answer_like(self.price, self.wanted_price(p, offer), type(self), "wanted_price")
-        step = jnp.log(wanted) - jnp.log(self.price)
+        step = jnp.log(reply.price) - jnp.log(self.price)
         if pricing == "posted":
-            hazard = p.price_change_hazard * (1 + p.undercut_response * offer.undercut)
-            changes = (offer.luck < hazard) & (jnp.abs(step) > p.menu_cost_band)
-            revised = jnp.where(changes, step, 0.0)
+            pays = reply.gain > p.menu_cost * self.best_profit
+            revised = jnp.where(pays & (jnp.abs(step) > SMALLEST_REVISION), step, 0.0)
         else:
             revised = step if pricing == "nash" else p.price_adjustment * step
-        revised = revised + jnp.log(offer.price_factor)
-        revised = jnp.where(self.released, 0.0, revised)
-        self.price = jnp.where(self.released, wanted, self.price * jnp.exp(revised))
-        self.revision = revised
+        revised = revised + jnp.log(reply.price_factor)
+        fresh = self.released[0]
+        self.best_profit = jnp.maximum(
+            jnp.where(fresh, 0.0, self.best_profit), reply.earned + jnp.where(fresh, reply.gain, 0.0)
+        )
+        out = jnp.append(self.released, self.released[0])  # a flagship comes with new limits of use for subscribers
+        self.revision = jnp.where(out, 0.0, revised)
+        self.price = jnp.where(out, reply.price, self.price * jnp.exp(revised))
 
     # --- accounts -----------------------------------------------------------------------------------------------
 
@@ -224,7 +262,8 @@ class Lab(Owner):
 
         Marginal value x expected duration = option multiple x marginal cost (Dixit and Pindyck 1994, ch. 5-6).
         """
-        target = research.research_target(self.marginal_value + outlook.standing, outlook, p)
+        self.nat_value = self.marginal_value + outlook.standing
+        target = research.research_target(self.nat_value, outlook, p)
         intensity = self.research_intensity * jnp.exp(
             p.research_adjustment * (jnp.log(target) - jnp.log(self.research_intensity))
         )
@@ -232,6 +271,6 @@ class Lab(Owner):
         self.research_intensity = jnp.clip(intensity, p.research_floor, p.research_ceiling)
         self.research_spending = jnp.minimum(self.research_intensity * outlook.research_cost, affordable)
         self.research_intensity = jnp.maximum(self.research_spending / outlook.research_cost, 0.2 * p.research_floor)
-        worth = research.training_budget(self.marginal_value + outlook.standing, outlook, p)
+        worth = research.training_budget(self.nat_value, outlook, p)
         means = p.compute_budget_share * jnp.maximum(affordable - self.research_spending, 0.0)
         self.training_budget += p.research_adjustment * (jnp.minimum(worth, means) - self.training_budget)

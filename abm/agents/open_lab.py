@@ -15,8 +15,15 @@ class OpenLab(Lab):
         """Cost plus the margin that n competing hosts leave; a lab with a complement may give it up."""
         hosted = self.token_cost * (1 + tokens.host_margin(offer.hosts, p))
         # Third parties host the same weights, so a complement can give up the margin but not sell below cost.
-        subsidised = jnp.maximum(hosted - p.complement_benefit * self.token_cost, self.token_cost)
-        return jnp.where(self.monetisation == COMPLEMENT, subsidised, hosted)
+        return jnp.where(
+            self.monetisation == COMPLEMENT,
+            jnp.maximum(hosted - (self.token_cost - self.net_cost(p)), self.token_cost),
+            hosted,
+        )
+
+    def set_prices(self, p, pricing, reply):
+        """Follow the hosts, whom no posted price binds."""
+        super().set_prices(p, "nash", reply)
 
     def choose_licence(self, p, frontier):
         """Open the licence the more, the further the lab is behind the closed frontier (openness as catch-up)."""

@@ -57,7 +57,7 @@ def profile(
     progress
         Called as ``progress(done, total, seconds)`` after each measurement.
     **options
-        Sizes and classes of populations, `pricing`, `price_form`, as in `abm.simulate`.
+        Sizes and classes of populations, `pricing`, as in `abm.simulate`.
 
     Phases compiled together share work, so the sum of the phases may exceed the whole month.
     """
@@ -147,7 +147,7 @@ def eve_of(month: int, runs: int = CHUNK, **options: Any) -> Eve:
     values = {name: jnp.asarray(rows) for name, rows in prepared.values.items()}
     inputs = values, jnp.asarray(np.stack([seed_words(seed) for seed in range(runs)]))
     program = Program.of(setup.program_key, 64)
-    markets = program.start(*inputs, setup.networks)
+    markets = program.start(*inputs, setup.networks, setup.segments)
     state = 0, markets, program.blank(markets, inputs, timeline)
     events = {name: jnp.asarray(rows[month]) for name, rows in timeline.items()}
     return Eve(setup, inputs, events, program.advance(inputs, timeline, state, month)[1])

@@ -99,7 +99,7 @@ def _moments(simulator: Simulator, unit: jax.Array, words: jax.Array) -> dict[st
 
 
 def _simulate(setup: Setup, values: dict[str, Any], words: Any) -> Month:
-    markets = start_runs(values, words, setup.networks, setup.populations)
+    markets = start_runs(values, words, setup.networks, setup.segments, setup.populations)
     months, inputs = months_of_runs(setup.equations), (values, words)
     timeline = {name: jnp.asarray(rows) for name, rows in setup.timeline.items()}
     first = {name: rows[0] for name, rows in timeline.items()}

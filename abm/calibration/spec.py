@@ -5,7 +5,7 @@ data_to = 2025-06-30            # moments that became known later are refused
 moments = ["open_discount", "open_token_share_2024", "vendor_return_day0"]    # must outnumber the parameters
 
 [priors]
-closed_trust = { low = 1.0, high = 5.0 }                                    # uniform
+trust_in_open = { low = 0.05, high = 0.6 }                                  # uniform
 copying_rate = { low = 1.5, high = 9.0, scale = "log", centre = 3.8, sd = 0.3 }   # truncated normal
 
 [observed]                      # overrides rows of abm/data/targets.csv

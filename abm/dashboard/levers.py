@@ -37,6 +37,45 @@ LEVERS = {
         Lever(
             "distillation_rate", "Distillation rate", 0, 10, 0.1, "per year", "rate at which distillation closes a gap"
         ),
+        Lever(
+            "fit_inheritance",
+            "Resemblance of copies",
+            0,
+            1,
+            0.05,
+            "0 to 1",
+            "how much a copy suits the users whom its source suits",
+        ),
+    ),
+    "Demand and trust": (
+        Lever(
+            "substitution",
+            "Substitution",
+            5,
+            60,
+            1,
+            "",
+            "how easily users replace one model by another that does as much for them",
+        ),
+        Lever(
+            "trust_in_open",
+            "Trust in new open labs",
+            0,
+            1,
+            0.05,
+            "0 to 1",
+            "with which an entrant starts; use by oneself and peers adds to it",
+        ),
+        Lever(
+            "certified_margin",
+            "Margin of certified hosts",
+            0,
+            3,
+            0.1,
+            "log points",
+            "price of open weights at certified hosts over that at their lab",
+        ),
+        Lever("menu_cost", "Menu cost", 0, 5, 0.1, "share of gross profit", "gain that is worth a change of price"),
     ),
     "Permits and burdens": (
         Lever("permitting_lag", "Permitting lag", 0.5, 24, 0.5, "months", "months of permits before a place is built"),

@@ -33,7 +33,10 @@ BETWEEN = 2.5
 """Seconds between charts of unfinished runs: drawing slows down the runs."""
 KEPT = ("of", "since", "seeds", "months")
 """Settings that stay when the levers are reset."""
-TABLE = (*PRICING_POWER[:4], "open_token_share", "frontier_price", "chip_revenue", "compute_installed", "welfare")
+TABLE = (
+    "lerner_closed", "lerner_leader", "closed_premium", "contestable_share", "open_token_share", "frontier_price",
+    "chip_revenue", "compute_installed", "welfare",
+)  # fmt: skip
 WIDE = 8.2
 DIFFERENCE = "changed minus baseline"
 

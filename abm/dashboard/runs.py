@@ -202,7 +202,7 @@ def run_in_chunks(
 
 def _start(prepared: PreparedSetting, values: Any, words: Any) -> Any:
     """The markets of runs before their first month."""
-    return _program(prepared).start(values, words, prepared.setup.networks)
+    return _program(prepared).start(values, words, prepared.setup.networks, prepared.setup.segments)
 
 
 def _months(

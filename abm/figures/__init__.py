@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from abm.figures.markups import pricing_power, pricing_power_change
     from abm.figures.multilayer_network import network, network_animation
     from abm.figures.products import frontier, frontier_animation
+    from abm.figures.rents import rent_life
     from abm.figures.sweeps import phase_diagram, tornado
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "phase_diagram",
     "pricing_power",
     "pricing_power_change",
+    "rent_life",
     "run_chart",
     "tornado",
 ]

@@ -1,4 +1,4 @@
-"""Pricing power before and after the shock: six measures, with and without R1."""
+"""Pricing power before and after the shock: its measures, with and without R1."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pricing_power_numbers(baseline: Ensemble, without: Ensemble) -> pd.DataFrame
 
 
 def pricing_power(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
-    """Draw six measures of pricing power over time, with R1 and without; `axes`: six of your own."""
+    """Draw the measures of pricing power over time, with R1 and without; `axes`: one for each of your own."""
     looks = style.SCENARIOS
     both = {looks["baseline"]["label"]: baseline, looks["no_r1"]["label"]: without}
     return fans.fan_chart(both, PRICING_POWER, axes, first=FIRST_MONTH)
@@ -32,8 +32,9 @@ def pricing_power(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Fi
 def pricing_power_caption(runs: int) -> str:
     """Caption of `pricing_power`."""
     return (
-        f"Six measures of the closed labs' pricing power, {runs} paired runs. Lines are medians over runs, dark"
-        " bands the middle 50 % of runs, light bands 90 % of runs. Profit is after research spending and before"
+        f"{len(PRICING_POWER)} measures of the closed labs' pricing power, {runs} paired runs. Lines are medians over runs, dark"
+        " bands the middle 50 % of runs, light bands 90 % of runs. Followers are closed labs that owe most of their flagship"
+        " to others. Profit is after research spending and before"
         " payments for chips; profit per $ of training is profit over the rental value of the machines used for training."
         " No single measure captures pricing power: when price-sensitive customers leave, those who stay are captive, and"
         " the sales-weighted Lerner index may stay constant or rise."
@@ -48,7 +49,7 @@ def pricing_power_change_numbers(baseline: Ensemble, without: Ensemble) -> pd.Da
 
 
 def pricing_power_change(baseline: Ensemble, without: Ensemble, axes: Any = None) -> Figure:
-    """Draw the effect of R1: mean paired difference of each measure with its 95 % interval; `axes`: six of your own."""
+    """Draw the effect of R1: mean paired difference of each measure with its 95 % interval; `axes`: one for each of your own."""
     from abm.runs.results import compare
 
     paired = compare(baseline, without)

@@ -2,17 +2,20 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
+from abm.agents.adopter import DEVELOPER, ENTERPRISE
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.market.phases.accounts import consumer_surplus, outlook_of
-from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, per_product, quantities
+from abm.market.phases.accounts import consumer_surplus, lag_of_open, outlook_of
+from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, sales_of
 from abm.market.phases.machines import of_owners, split_by_role
 from abm.market.phases.rent import utilisation
-from abm.market.state import Flows, Market, Now
+from abm.market.residuals import residuals
+from abm.market.state import Market, Now
 from abm.mechanisms import beliefs, investment, machines, welfare
-from abm.support.axes import JURISDICTIONS, OPERATORS, QUESTIONS, TIERS
+from abm.support.axes import JURISDICTIONS, OPERATORS, QUESTIONS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Scalar
 
 CHINA = JURISDICTIONS.index("china")
@@ -29,15 +32,21 @@ class ProductRecord(NamedTuple):
     released: Bool[AnyArray, "... L T"]
     revision: Float[AnyArray, "... L T"]  # ln change of list price without a release
     active: Bool[AnyArray, "... L T"]
-    volume: Float[AnyArray, "... L T"]  # M tokens
+    volume: Float[AnyArray, "... L T"]  # M tokens; a flagship's with those of subscribers and free users
+    cost: Float[AnyArray, "... L T"]  # $ per M tokens
+    revenue: Float[AnyArray, "... L T"]  # $ M; a flagship's with subscriptions
 
 
 def record_products(market: Market) -> ProductRecord:
     """Record each lab's products of the month and the tokens sold of each."""
     labs = market.labs
     on = jnp.broadcast_to(labs.active[:, None], (labs.size, TIERS))
-    volume = quantities(market).sum(0).reshape(labs.size, TIERS)
-    return ProductRecord(labs.price, labs.capability, labs.released, labs.revision, on, volume)
+    sold = sales_of(market)
+    free = sold.tokens[:, SUBSCRIPTION_OFFER] + sold.free
+    revenue = sold.spent[:, :TIERS].at[:, 0].add(sold.spent[:, SUBSCRIPTION_OFFER])
+    volume = sold.tokens[:, :TIERS].at[:, 0].add(free)
+    price, cost, revision = (x[:, :TIERS] for x in (labs.price, labs.token_cost, labs.revision))
+    return ProductRecord(price, labs.capability, labs.released, revision, on, volume, cost, revenue)
 
 
 def observe(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
@@ -64,56 +73,128 @@ def mask_invalid_prices(observables: dict[str, Scalar], products: ProductRecord)
 
 
 def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
-    """Measures of pricing power: no single one is enough (Frank and Salkever 1997)."""
-    p, labs = now.p, market.labs
+    """Measures of pricing power: no single one is enough (Frank and Salkever 1997). NaN where one is not defined."""
+    p, labs, adopters = now.p, market.labs, market.adopters
     is_open, on = is_open_lab(labs), labs.active
-    by_product = quantities(market) * per_product(on)
-    volume = by_product.sum(0)
-    price, cost = labs.price.reshape(-1), labs.token_cost.reshape(-1)
-    closed, opened = per_product(~is_open & on), per_product(is_open & on)
+    sold = sales_of(market)
+    sales, tokens = sold.spent.sum(-1), sold.tokens
+    copies, spent_on_copies = sold.copies.sum(), sold.spent_on_copies.sum()  # open models, for what they cost
+    net = (tokens * labs.ask("net_cost", p)).sum(-1) * 1e-6
+    closed, opened = ~is_open & on, is_open & on
+    rank = jnp.where(closed, labs.capability[:, 0], -jnp.inf)
+    leads = jax.nn.one_hot(jnp.argmax(rank), labs.size) * closed
+    follows = closed & (leads == 0) & (labs.distilled_share > 0.5)
+    everywhere = {"closed": closed, "leader": leads, "rest": closed & (leads == 0), "followers": follows}
+    nash = market.accounts.nash
+    of_segment = margin_of_segments(market)
     basket = market.accounts.basket
-    by_segment = welfare.lerner_index(price, cost, by_product)
-    capability = labs.capability.reshape(-1)
-    as_good = opened[None, :] & (capability[None, :] >= capability[:, None] - p.capability_slack)
-    cheapest_open = jnp.min(jnp.where(as_good, price[None, :], jnp.inf), axis=1)
-    comparable = closed & jnp.isfinite(cheapest_open)
-    weight = jnp.where(comparable, volume, 0.0)
-    premium = jnp.where(comparable, jnp.log(price) - jnp.log(jnp.where(comparable, cheapest_open, 1.0)), 0.0)
-    closed_profit = jnp.where(on & ~is_open, labs.profit, 0.0).sum()
-    variable = volume * (price - cost)
-    developers = (quantities(market) * ~market.adopters.enterprise[:, None]).sum(0) * per_product(on)
-    training = jnp.where(on & ~is_open, labs.training_bill, 0.0).sum()
+    closed_profit = jnp.where(closed, labs.profit, 0.0).sum()
+    variable = sales - (tokens * labs.token_cost).sum(-1) * 1e-6
+    earned = jnp.maximum(variable, 0.0)  # a share of losses is none
+    developers = (adopters.tokens * (adopters.segment == DEVELOPER)[:, None]).sum(0).reshape(labs.size, -1).sum(-1)
+    copies_of_developers = (spent_on_copies_by(market, DEVELOPER) / labs.token_cost).sum() * 1e6
+    enterprises, copies_of_enterprises = sold.enterprises.sum(-1), spent_on_copies_by(market, ENTERPRISE).sum()
+    training = jnp.where(closed, labs.training_bill, 0.0).sum()
+    premium, coverage = hedonic_premium(market)
+    by_lab = tokens.sum(-1)
+    volume, revenue = by_lab.sum() + copies, sales.sum() + spent_on_copies
     return {
-        "lerner_closed": welfare.lerner_index(price, cost, volume * closed),
-        "lerner_open": welfare.lerner_index(price, cost, volume * opened),
-        "lerner_basket": (basket * by_segment).sum() / jnp.maximum(basket.sum(), 1e-12),
-        "closed_premium": (premium * weight).sum() / jnp.maximum(weight.sum(), 1e-12),
+        **{f"lerner_{who}": ratio((sales - net) @ (of * 1.0), sales @ (of * 1.0)) for who, of in everywhere.items()},
+        **{
+            f"lerner_{who}_nash": ratio(nash[:, 1] @ (of * 1.0), nash[:, 0] @ (of * 1.0))
+            for who, of in everywhere.items()
+        },
+        "lerner_open": ratio(variable @ opened, sales @ opened),
+        "lerner_basket": ratio((basket * of_segment).sum(), basket.sum()),
+        "closed_premium": premium,
+        "premium_coverage": coverage,
         "contestable_share": market.accounts.contestable_share,
+        "rent_half_life": half_life(market.accounts.rent_life),
         "closed_profit": closed_profit,
-        "closed_profit_per_training": closed_profit / jnp.maximum(training, 1e-9),
-        "closed_margin_share": (variable * closed).sum() / jnp.maximum((variable * (closed | opened)).sum(), 1e-12),
-        "open_token_share": (volume * opened).sum() / jnp.maximum(volume.sum(), 1e-12),
-        "open_revenue_share": (volume * price * opened).sum() / jnp.maximum((volume * price).sum(), 1e-12),
-        "open_developer_share": (developers * opened).sum() / jnp.maximum(developers.sum(), 1e-12),
-        "hhi": welfare.herfindahl((volume * price).reshape(labs.size, TIERS).sum(-1)),
-        "token_volume": volume.sum(),
-        "token_revenue": (volume * price).sum() * 1e-6,
+        "closed_profit_per_training": ratio(closed_profit, training),
+        "closed_margin_share": ratio(earned @ closed, earned @ (closed | opened)),
+        "open_token_share": ratio(by_lab @ opened + copies, volume),
+        "open_revenue_share": ratio(sales @ opened + spent_on_copies, revenue),
+        "open_developer_share": ratio(developers @ opened + copies_of_developers, developers.sum()),
+        "open_enterprise_share": ratio(
+            enterprises @ opened + copies_of_enterprises, enterprises.sum() + copies_of_enterprises
+        ),
+        "hhi": jnp.where(sales.sum() > 0, welfare.herfindahl(sales), jnp.nan),
+        "token_volume": volume + sold.free.sum(),
+        "token_revenue": revenue,
+        "api_revenue": (sold.spent + sold.spent_on_copies)[:, :TIERS].sum(),
+        "subscription_revenue": (sold.spent + sold.spent_on_copies)[:, SUBSCRIPTION_OFFER].sum(),
+        "adoption": (adopters.adopted * adopters.tasks * adopters.value).sum()
+        / (adopters.tasks * adopters.value).sum(),
     }
+
+
+def spent_on_copies_by(market: Market, segment: int) -> Float[AnyArray, "L O"]:
+    """Spending of one kind of user on faithful copies, $ M."""
+    labs, adopters = market.labs, market.adopters
+    spent = (adopters.spent * (adopters.segment == segment)[:, None]).sum(0).reshape(labs.price.shape)
+    return spent * (1 - labs.uncopied) * 1e-6
+
+
+def ratio(part: Scalar, whole: Scalar) -> Scalar:
+    """A share, NaN of nothing."""
+    some = whole > 0
+    return jnp.where(some, part / jnp.where(some, whole, 1.0), jnp.nan)
+
+
+def half_life(watched: Float[AnyArray, " 2"]) -> Scalar:
+    """Median months until a rent halves, at the hazard of late; NaN before a month in which one could have.
+
+    The hazard is (halvings + 1/2) / (months + 1), the mean of a beta distribution whose prior is half a halving in a month
+    (close to Jeffreys), so that runs in which none has halved yet do not drop out of means.
+    """
+    months, halved = watched
+    hazard = (halved + 0.5) / (months + 1)
+    return jnp.where(months >= 1, -jnp.log(2.0) / jnp.log1p(-jnp.minimum(hazard, 0.999)), jnp.nan)
+
+
+def margin_of_segments(market: Market) -> Float[AnyArray, " J"]:
+    """Lerner index of what each segment buys; 0 without purchases."""
+    spent = market.adopters.spent.sum(1)
+    cost = market.adopters.tokens @ market.labs.token_cost.reshape(-1)
+    return jnp.where(spent > 0, 1 - cost / jnp.where(spent > 0, spent, 1.0), 0.0)
+
+
+def hedonic_premium(market: Market) -> tuple[Scalar, Scalar]:
+    """Log price of closed models over that of open ones at equal capability, weighted by sales, and the share it covers.
+
+    Lines through open models' log prices and capabilities, parallel and one for each tier, within the range of its
+    capabilities (hedonic regression; Griliches 1961): efficient models are compared with efficient ones.
+    """
+    labs = market.labs
+    is_open = is_open_lab(labs)[:, None] & jnp.ones(TIERS, bool)
+    on = labs.active[:, None]
+    k, price = labs.capability, jnp.log(labs.price[:, :TIERS])
+    weight = (is_open & on) * 1.0
+    number = jnp.maximum(weight.sum(0), 1.0)
+    mean_k, mean_price = (weight * k).sum(0) / number, (weight * price).sum(0) / number
+    spread = (weight * (k - mean_k) ** 2).sum()
+    slope = (weight * (k - mean_k) * (price - mean_price)).sum() / jnp.maximum(spread, 1e-9)
+    gap = price - mean_price - slope * (k - mean_k)
+    low, high = jnp.min(jnp.where(weight > 0, k, jnp.inf), 0), jnp.max(jnp.where(weight > 0, k, -jnp.inf), 0)
+    sales = jnp.where(~is_open & on, sales_of(market).spent[:, :TIERS], 0.0)
+    covered = jnp.where((k >= low) & (k <= high), sales, 0.0)
+    return ratio((covered * gap).sum(), covered.sum()), ratio(covered.sum(), sales.sum())
 
 
 def prices(market: Market, now: Now) -> dict[str, Scalar]:
     """Price indices, list prices and the cheapest price by capability."""
     labs, adopters = market.labs, market.adopters
-    on = per_product(labs.active)
-    price, capability = labs.price.reshape(-1), labs.capability.reshape(-1)
+    on = jnp.broadcast_to(labs.active[:, None], (labs.size, TIERS)).reshape(-1)
+    price, capability = labs.price[:, :TIERS].reshape(-1), labs.capability.reshape(-1)
     weight = adopters.spending / jnp.maximum(adopters.spending.sum(), 1e-12)
+    closed = (labs.active & ~is_open_lab(labs))[:, None]
     best = jnp.argmax(jnp.where(on, capability, -jnp.inf))
     out = {
-        "price_index": jnp.exp((weight * jnp.log(adopters.price_index)).sum()),
+        "price_index": jnp.where(weight.sum() > 0, jnp.exp((weight * jnp.log(adopters.price_index)).sum()), jnp.nan),
         "frontier_price": price[best],
-        "mean_price_paid": adopters.spending.sum() * 1e6 / jnp.maximum(adopters.tokens.sum(), 1e-9),
-        "price_revisions": jnp.where(labs.active[:, None], jnp.abs(labs.revision) > 1e-9, False).sum()
-        / jnp.maximum(labs.active.sum() * TIERS, 1),
+        "mean_price_paid": ratio(adopters.spending.sum() * 1e6, adopters.tokens.sum()),
+        "price_revisions": ratio((closed & (jnp.abs(labs.revision[:, :TIERS]) > 1e-9)).sum(), closed.sum() * TIERS),
     }
     for level in LEVELS:
         cheapest = jnp.min(jnp.where(on & (capability >= level), price, jnp.inf))
@@ -127,15 +208,17 @@ def race(market: Market, now: Now) -> dict[str, Scalar]:
     on = labs.active * 1.0
     mean = on / jnp.maximum(on.sum(), 1.0)  # over labs in business
     us, china = (jnp.max(jnp.where(labs.active & (labs.home == i), labs.capability.max(-1), NOTHING)) for i in range(2))
+    is_open = is_open_lab(labs)
+    both = (labs.active & is_open).any() & (labs.active & ~is_open).any()
     outlook = outlook_of(market, now)
     multiple = investment.option_multiple(now.p.interest_rate, now.p.payout_rate, outlook.volatility)
     wages = (labs.research_spending * on).sum()
     return {
         "frontier": frontier(market),
         "open_frontier": open_frontier(market),
-        "open_closed_gap": frontier(market) - open_frontier(market),
-        "open_closed_lag": jnp.maximum((market.accounts.closed_path >= open_frontier(market)).sum() - 1.0, 0.0),
-        "us_china_gap": us - china,
+        "open_closed_gap": jnp.where(both, frontier(market) - open_frontier(market), jnp.nan),
+        "open_closed_lag": jnp.where(both, lag_of_open(market), jnp.nan),
+        "us_china_gap": jnp.where((us > NOTHING) & (china > NOTHING), us - china, jnp.nan),
         "research_intensity": (labs.research_intensity * mean).sum(),
         "research_to_sales": wages / jnp.maximum((labs.revenue * on).sum(), 1e-9),
         "research_spending": wages,
@@ -152,8 +235,8 @@ def chips_and_compute(market: Market, now: Now) -> dict[str, Scalar]:
     vendors, labs = market.vendors, market.labs
     margin = 1 - vendors.unit_cost / vendors.chip_price
     chips = (margin * vendors.revenue).sum()
-    sold = quantities(market).sum(0) * per_product(labs.active)
-    tokens = (sold * (labs.price - labs.token_cost).reshape(-1)).sum() * 1e-6
+    sold = sales_of(market)
+    tokens = jnp.maximum(sold.spent.sum() - (sold.tokens * labs.token_cost).sum() * 1e-6, 0.0)
     bought = of_owners(market, "bought")[:, 0]
     home = of_owners(market, "home")
     return {
@@ -197,7 +280,7 @@ def compute_market(market: Market, now: Now) -> dict[str, Scalar]:
         "machines_programmes": of_role["programmes"],
         "machines_labs": of_role["labs"],
         "training_share": jnp.where(market.labs.active, market.labs.training, 0.0).sum() / jnp.maximum(running, 1e-9),
-        "serving_share": compute.serving.sum() / jnp.maximum(running, 1e-9),
+        "serving_share": jnp.minimum(compute.serving, compute.running).sum() / jnp.maximum(running, 1e-9),
         "rental_price": compute.rental_price[0],
         "contract_price": compute.contract_price[0],
         "rental_price_china": compute.rental_price[CHINA],
@@ -271,7 +354,7 @@ def surpluses(market: Market, now: Now) -> dict[str, Scalar]:
     failed labs were losses before; spillovers of research outside the model are reported but not added.
     """
     p, flows, labs, adopters = now.p, market.flows, market.labs, market.adopters
-    gross = consumer_surplus(market, now)
+    gross = consumer_surplus(market)
     charged = p.application_share * jnp.maximum(gross, 0.0)
     weight = adopters.spending / jnp.maximum(adopters.spending.sum(), 1e-12)
     segment = gross - charged - flows.fees * weight
@@ -303,47 +386,3 @@ def surpluses(market: Market, now: Now) -> dict[str, Scalar]:
         makers = jnp.where(market.vendors.home == i, chip_profit, 0.0).sum()
         out[f"welfare_{name}"] = users + firms + makers
     return out
-
-
-def residuals(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
-    """Accounting identities: change of every stock minus its flows, relative to the flows; zero up to rounding."""
-    f = market.flows
-    labs_in = f.tokens - _hosted(f) + f.fees + f.advertising + f.rent_own + f.tuition + f.damages
-    labs_in = labs_in + f.funding + f.rescued + f.entry
-    labs_out = f.rent_labs + f.rent_training + f.wages + f.energy_labs + f.compliance + f.tuition + f.damages
-    labs_out = labs_out + f.chips_labs + f.places_labs
-    labs = market.labs.cash.sum() - before.labs.cash.sum() - (labs_in - labs_out)
-    vendors_in = f.chips_labs + f.chips_platforms + f.chips_programmes - f.smuggling - f.chip_costs
-    paid = now.p.payout_ratio * jnp.maximum(market.vendors.profit, 0.0).sum()
-    vendors = market.vendors.cash.sum() - before.vendors.cash.sum() - (vendors_in - paid)
-    layers_in = f.energy_labs + f.energy_platforms + f.energy_programmes + f.applications
-    layers_in = layers_in + f.rent_labs + f.rent_training + f.rent_hosts + f.rent_work - f.rent_own - f.rent_programmes
-    layers_in = layers_in + market.infrastructure.other_income.sum()
-    layers_out = f.energy_platforms + f.chips_platforms + f.places_platforms + f.dividends - paid
-    layers = market.infrastructure.cash.sum() - before.infrastructure.cash.sum() - (layers_in - layers_out)
-    owners = (
-        market.investors.money.sum()
-        + market.exchange.dealer_cash
-        - before.investors.money.sum()
-        - before.exchange.dealer_cash
-    )
-    owners = owners - (f.dividends - f.funding)
-    stocks = (market.labs.cash, market.infrastructure.cash, market.investors.money)
-    held = sum((jnp.abs(stock).sum() for stock in stocks), jnp.abs(market.exchange.dealer_cash))
-    scale = jnp.maximum(
-        labs_in + vendors_in + layers_in, 1.0 + 1e-6 * held
-    )  # large stocks bring rounding errors of their own
-
-    change = _machines(market) - _machines(before) - (market.accounts.deliveries - market.accounts.retired)
-    return {
-        "money_residual": jnp.max(jnp.abs(jnp.stack([labs, vendors, layers, owners]))) / scale,
-        "compute_residual": jnp.abs(change) / jnp.maximum(_machines(market), 1.0),
-    }
-
-
-def _hosted(flows: Flows) -> Scalar:
-    return flows.rent_hosts + flows.hosts_margin
-
-
-def _machines(market: Market) -> Scalar:
-    return of_owners(market, "machines").sum() + of_owners(market, "waiting").sum()

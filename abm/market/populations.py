@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from abm.agents import Adopter, ChipVendor, ClosedLab, Investor, OpenLab, Operator, Programme, Regulator
 from abm.engine import Agent, Group, Population
 from abm.market.networks import static_layer
+from abm.market.segment_input import segments_of
 from abm.market.state import Networks
 from abm.scenarios.timeline import SIZES, Cast
 from abm.support.axes import JURISDICTIONS, OPERATORS, PROGRAMMES
@@ -44,6 +46,8 @@ class Populations:
     `information_network` (among investors) and `peer_network` (among adopters) are the name of a generator or your own
     network, as in `abm.market.networks.static_layer`; `information_order` and `peer_order` list its nodes in the order of the
     agents, if their names do not identify the agents.
+
+    `segments` describes the adopters: a table with one row for each, as in `abm.market.segment_input`.
     """
 
     vendors: int = 4
@@ -57,6 +61,7 @@ class Populations:
     information_order: Any = None
     peer_order: Any = None
     network_seed: int = 0
+    segments: Any = None
     classes: Any = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,6 +71,8 @@ class Populations:
             roles = {kind: role_of(kind) for kind in self.classes}
             object.__setattr__(self, "classes", {role: {kind: self._count(role)} for kind, role in roles.items()})
         problems = []
+        if self.closed_labs == 0 and self.open_labs == 0:
+            problems.append("closed_labs = open_labs = 0: a market needs a lab")
         for name, (least, most) in {**SIZES, "network_seed": (0, None)}.items():
             try:
                 object.__setattr__(self, name, whole(name, getattr(self, name), least, most))
@@ -130,6 +137,11 @@ class Populations:
                 )
             ),
         )
+
+    def own_segments(self) -> dict[str, jax.Array]:
+        """Columns of adopters that the user gave."""
+        given = {} if self.segments is None else segments_of(self.segments, self.adopters, self.cast().named_labs)
+        return {name: jnp.asarray(column) for name, column in given.items()}
 
     def kinds(self, role: str) -> list[tuple[type[Agent], int]]:
         """Classes of a role with the number of agents of each, slots for entrants included."""

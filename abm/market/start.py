@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -9,22 +11,25 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from abm.agents import Adopter, InfrastructureFirm, Investor
+from abm.agents import Adopter, InfrastructureFirm, Investor, OpenLab
+from abm.agents.adopter import CONSUMER, DEVELOPER, ENTERPRISE
 from abm.engine import Draws, Group, Population, without_weak_types
 from abm.market.phases.common import usual_noise_of
 from abm.market.populations import Populations
 from abm.market.starting_values import offset_of, value_of, values_of
 from abm.market.state import Accounts, Compute, Exchange, Flows, Market, Networks, Values, jurisdiction_sum
-from abm.mechanisms import machines
+from abm.mechanisms import machines, use
 from abm.scenarios.timeline import Cast
 from abm.support.axes import (
     DAYS,
     GENERATIONS,
     INSTRUMENTS,
     JURISDICTIONS,
+    OFFERS,
     OPERATORS,
     QUESTIONS,
     STAGES,
+    SUBSCRIPTION_OFFER,
     TIERS,
 )  # fmt: skip
 from abm.support.shapes import AnyArray
@@ -34,9 +39,17 @@ HISTORY = 12  # months of past capability that are stored, the longest access de
 
 
 def first_market(
-    p: Values, seed: int | UInt32[AnyArray, " 2"], populations: Populations, networks: Networks, cast: Cast
+    p: Values,
+    seed: int | UInt32[AnyArray, " 2"],
+    populations: Populations,
+    networks: Networks,
+    cast: Cast,
+    segments: Mapping[str, Any] = MappingProxyType({}),
 ) -> Market:
-    """The market just before January 2023. `seed` and `p` may be traced; the other arguments determine shapes."""
+    """The market just before January 2023. `seed` and `p` may be traced; the other arguments determine shapes.
+
+    `segments` are columns of adopters that the user gave (`Populations.own_segments`).
+    """
     draws = Draws.from_seed(seed).at(1_000_003)  # a period beyond all months of a run
     labs = len(cast.labs)
     sizes = {
@@ -44,7 +57,7 @@ def first_market(
         "stage": STAGES,
         "question": len(QUESTIONS),
         "pair": 2,
-        "product": labs * TIERS,
+        "offer": OFFERS,
         "vendor": len(cast.vendors),
         "generation": GENERATIONS,
     }
@@ -66,9 +79,13 @@ def first_market(
     accounts = Accounts(
         capability_history=jnp.broadcast_to(lab_group.capability[:, 0], (HISTORY, labs)),
         closed_path=jnp.full(LONGEST_LAG, -jnp.inf),
-        demand_elasticity=jnp.full(labs, value_of("lab_demand_elasticity")),
-        undercut=jnp.zeros((labs, TIERS)),
-        accustomed=jnp.ones((labs, TIERS)),
+        market_growth=value_of("market_growth") * jnp.ones(()),
+        market_size=value_of("market_size") * jnp.ones(()),
+        lead_seen=value_of("lead_seen") * jnp.ones(()),
+        nash=jnp.zeros((labs, 2)),
+        incidents=jnp.zeros(labs),
+        vintage=jnp.zeros((labs, 3)),
+        rent_life=jnp.zeros(2),
         contestable_share=zero, detections=zero, suits_lost=zero, entries=zero, exits=zero,
         chip_demand=zero, deliveries=zero, retired=zero,
         serving_efficiency=zero,
@@ -79,7 +96,7 @@ def first_market(
     market = Market(
         vendors=vendors,
         labs=lab_group,
-        adopters=first_adopters(p, draws, populations, sizes, lab_group),
+        adopters=first_adopters(p, draws, populations, sizes, lab_group, segments),
         investors=investors.replace(holdings=investors.wealth[:, None] * jnp.ones(sizes["asset"])),
         regulators=populations.group(
             "regulators",
@@ -183,7 +200,15 @@ def first_exchange(vendors: Group, labs: Group, layers: Group, p: Values) -> Exc
     """Prices equal to values; investors hold everything."""
     assets = vendors.size + labs.size + layers.size
     chips = p.multiple_chips * 12 * p.chip_price_start * vendors.capacity
-    lab = jnp.where(labs.active, p.lab_option_value * jnp.exp(jnp.minimum(labs.capability[:, 0], 0.0)) + labs.cash, 1.0)
+    lab = jnp.where(
+        labs.active,
+        p.lab_option_multiple
+        * 12
+        * value_of("market_size")
+        * jnp.exp(p.lab_option_slope * jnp.minimum(labs.capability[:, 0], 0.0))
+        + labs.cash,
+        1.0,
+    )
     base = jnp.log(jnp.concatenate([chips, lab, 12 * p.multiple_layers * layers.profit]))
     return Exchange(
         log_price=base, base=base, target_base=base,
@@ -261,6 +286,8 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
         steps = jnp.stack([0.0 * p.tier_size_step, p.tier_size_step])
         model_size = value_of("lab_model_size") * flagship[:, None] - steps[None, :]
         cost = p.token_cost_start * jnp.exp(model_size)
+        cost = jnp.concatenate([cost, cost[:, :1]], axis=1)
+        markup = value_of("open_markup" if is_open else "closed_markup")
         active = np.arange(size) < size - inactive
         run = value_of("lab_run") * given["training"]
         return given | {
@@ -272,9 +299,10 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
             "run_cost": run * p.rental_price_start,
             "claimed_cost": np.where(active, value_of("lab_claimed_cost") * np.exp(flagship), 0.0),
             "model_size": model_size,
-            "price": cost * value_of("open_markup" if is_open else "closed_markup"),
+            "price": (cost * markup).at[:, SUBSCRIPTION_OFFER].set(value_of("subscription_fee") / p.subscriber_tokens),
             "token_cost": cost,
-            "trust": (0.0 if is_open else p.closed_trust) * jnp.ones(size),
+            "nash_markup": np.full((size, OFFERS), np.log(markup)),
+            "hosted": flagship[:, None] - jnp.stack([0.0 * p.tier_step, p.tier_step]),
             "licence": np.full(size, value_of("open_licence") if is_open else 0.0),
             "first_party_share": (p.first_party_share if is_open else 1.0) * jnp.ones(size),
             "training_budget": given["training"] * p.rental_price_start,
@@ -297,29 +325,53 @@ def _lab_columns(kind: str, size: int) -> dict[str, Any]:
     return floats | whole | {"of_parent": each(f"{kind}_of_parent", size) > 0}
 
 
-def first_adopters(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group) -> Group:
+def first_adopters(
+    p: Values, draws: Draws, populations: Populations, sizes: dict[str, int], labs: Group, given: Mapping[str, Any]
+) -> Group:
     n = populations.adopters
+    sizes = sizes | {"product": labs.size * OFFERS, "lab": labs.size, "provider": labs.size + 1}
     slots = Population.create(Adopter, n, sizes=sizes)
-    enterprise = draws.uniform("enterprise", slots) < p.enterprise_share
-    spread = jnp.exp(p.sensitivity_spread * draws.normal("price sensitivity", slots))
+    luck = draws.uniform("kind", slots)
+    kind = jnp.where(luck < p.enterprise_share, ENTERPRISE, jnp.where(luck > 1 - p.consumer_share, CONSUMER, DEVELOPER))
+    kind = given.get("segment", kind)
+    enterprise, consumer = kind == ENTERPRISE, kind == CONSUMER
     difficulty = p.difficulty_low + (p.difficulty_high - p.difficulty_low) * draws.uniform("difficulty", slots)
-    scale = jnp.where(enterprise, p.enterprise_scale, 1.0) * mean_one("adopter_scale_sd", draws.normal("scale", slots))
+    difficulty = given.get("difficulty", difficulty)
+    valuation = draws.normal("value", slots)
+    spread = p.value_spread * valuation
+    value = p.task_value * jnp.exp(p.value_slope * difficulty + spread + p.enterprise_value * enterprise)
+    size = mean_one("adopter_scale_sd", draws.normal("scale", slots))
+    tasks = p.task_volume * jnp.exp(-p.volume_slope * spread) * size
+    # Consumers are as many whatever a subscription is worth to them.
+    worth = p.consumer_value / p.subscriber_tokens * jnp.exp(p.consumer_spread * valuation)
+    value = jnp.where(consumer, worth, value)
+    tasks = jnp.where(consumer, p.consumers * p.subscriber_tokens / jnp.maximum(p.consumer_share, 1e-9) * size, tasks)
+    share = value_of("early_share")
+    early = use.early_users(draws.uniform("early", slots), share, kind, CONSUMER + 1, difficulty)
+    adopted = jnp.where(early, jnp.array(value_of("adopted"))[kind] / share, 0.0)
+    low, high = (jnp.array(value_of(f"compliance_{end}"))[kind] for end in ("least", "most"))
+    own_fit = p.fit_spread * draws.normal("fit", slots, (labs.size,))
+    if "fit" in given:
+        known = jnp.pad(given["fit"], ((0, 0), (0, labs.size - given["fit"].shape[1])), constant_values=jnp.nan)
+        own_fit = jnp.where(jnp.isnan(known), own_fit, known)
+    trust = jnp.append(jnp.where(labs.is_kind(OpenLab), p.trust_in_open, p.trust_in_closed), p.trust_in_hosts)
     return populations.group(
         "adopters",
         sizes,
         {
             "home": homes(draws.uniform("home", slots), value_of("adopter_homes")),
+            "segment": kind,
             "difficulty": difficulty,
-            "price_sensitivity": jnp.where(enterprise, p.enterprise_sensitivity, p.developer_sensitivity) * spread,
-            "quality_taste": p.quality_taste
-            * jnp.exp(value_of("adopter_taste_sd") * draws.normal("quality taste", slots)),
-            "compliance_need": jnp.where(enterprise, p.enterprise_compliance, p.developer_compliance) * jnp.ones(n),
-            "openness_taste": p.openness_taste + p.openness_taste_spread * draws.normal("openness taste", slots),
-            "scale": p.token_scale / n * scale,
-            "usage_elasticity": p.usage_elasticity * jnp.ones(n),
-            "enterprise": enterprise,
-            "usage": jnp.zeros((n, sizes["product"])),
-        },
+            "value": value,
+            "tasks": tasks / n,
+            "compliance_need": low + (high - low) * draws.uniform("compliance", slots),
+            "pace": jnp.array(value_of("review_pace"))[kind],
+            "adopted": adopted,
+            "own_fit": own_fit,
+            "fit": own_fit,
+            "trust": jnp.broadcast_to(trust, (n, labs.size + 1)),
+        }
+        | {name: column for name, column in given.items() if name != "fit"},
     )
 
 

@@ -49,7 +49,7 @@ STARTING_VALUES: dict[str, Start] = {
     "closed_training": Start((20_000, 25_000, 8_000, 6_000, 5_000), "H100e", "machines that train", beyond=5_000),
     "closed_cash": Start((10_000, 8_000, 2_000, 1_500, 1_500), "$ M", "cash", beyond=1_500),
     "closed_monetisation": Start(
-        (METERED, COMPLEMENT, METERED, SUBSCRIPTION, METERED), "kind", "how it earns money", beyond=METERED
+        (SUBSCRIPTION, COMPLEMENT, METERED, SUBSCRIPTION, METERED), "kind", "how it earns money", beyond=METERED
     ),
     "closed_markup": Start(2.8, "of cost", "price"),
     "open_capability": Start((-2.4, -1.6, -2.4, -2.8, -2.6, -3.0), "nats", "capability of the flagship", beyond=-2.8),
@@ -77,14 +77,23 @@ STARTING_VALUES: dict[str, Start] = {
         (0.8, 0.0, 0.0, 0.0, 0.0, 0.5), "share", "of its machines that it wants to own", beyond=0.0
     ),
     "lab_age": Start((3.0, 1.0), "months", "age of flagship and efficient model, staggered by up to 3 months"),
-    "lab_demand_elasticity": Start(2.0, "", "elasticity of demand that a lab perceives"),
+    "market_growth": Start(1.1, "per year", "growth of spending on tokens that labs expect"),
+    "market_size": Start(60.0, "$ M per month", "spending on tokens and subscriptions"),
+    "lead_seen": Start(12.0, "months", "for which leads over open models have lasted"),
+    "subscription_fee": Start(20.0, "$ per month", "fee of a subscription"),
     # --- listed layers: power, platforms, applications ---
     "layer_revenue": Start((200.0, 1_000.0, 100.0), "$ M per month", "revenue from AI"),
     "layer_other_income": Start((300.0, 15_000.0, 2_000.0), "$ M per month", "profit from elsewhere, and in all"),
     # --- users and investors ---
     "adopter_homes": Start((0.4, 0.2, 0.2, 0.2), "share", "homes, by jurisdiction"),
-    "adopter_scale_sd": Start(0.7, "sd of the logarithm", "size of a segment, of mean one"),
-    "adopter_taste_sd": Start(0.2, "sd of the logarithm", "taste for quality"),
+    "adopter_scale_sd": Start(0.4, "sd of the logarithm", "size of a segment, of mean one"),
+    "adopted": Start((0.018, 0.009, 0.018), "share", "developers, enterprises, consumers that use models"),
+    "early_share": Start(0.1, "share", "segments in which they are"),
+    "review_pace": Start(
+        (1.0, 0.25, 0.5), "of developers", "how often users review what they use: developers, enterprises, consumers"
+    ),
+    "compliance_least": Start((0.0, 0.3, 0.0), "share", "least need of a trusted provider, by kind of user"),
+    "compliance_most": Start((0.1, 0.95, 0.2), "share", "largest need of one"),
     "investor_homes": Start((0.6, 0.1, 0.15, 0.15), "share", "homes, by jurisdiction"),
     "investor_wealth_sd": Start(0.8, "sd of the logarithm", "wealth"),
     "investor_aggressiveness_sd": Start(0.5, "sd of the logarithm", "aggressiveness, of mean one"),

@@ -86,8 +86,8 @@ class Exchange(Record):
 class Flows(Record):
     """Payments of the month, $ M: payer to receiver. The accounting identities are tested on these."""
 
-    tokens: Scalar  # adopters -> labs and hosts
-    fees: Scalar  # adopters -> labs: subscriptions, open-core contracts
+    tokens: Scalar  # adopters -> labs and hosts, subscriptions included
+    fees: Scalar  # adopters -> labs: open-core contracts
     advertising: Scalar  # outside world -> labs
     rent_labs: Scalar  # labs -> owners, for serving tokens
     rent_hosts: Scalar  # hosts -> owners
@@ -124,10 +124,14 @@ class Accounts(Record):
 
     capability_history: Float[Array, "delay L"]  # flagship capability, newest first
     closed_path: Float[Array, " lag"]  # best closed capability, newest first, -inf before the start
-    demand_elasticity: Float[Array, " L"]  # elasticity of demand each lab perceives
-    undercut: Float[Array, "L T"]  # how far rivals undercut each product, nats
-    accustomed: Float[Array, "L T"]  # how far rivals usually do, nats
-    contestable_share: Scalar  # share of spending that an open model could win
+    contestable_share: Scalar  # share of spending on closed models that open ones would win from a monopolist
+    market_growth: Scalar  # of spending on tokens per year, a slow mean of what was seen
+    market_size: Scalar  # spending on tokens, $ M per month
+    lead_seen: Scalar  # months for which leads of closed models over open ones have lasted, a slow mean
+    nash: Float[Array, "L 2"]  # $ M per month of sales, and of gross profit, at the month's Nash prices
+    incidents: Float[Array, " L"]  # that cost a lab trust, this month
+    vintage: Float[Array, "L 3"]  # unit cost at release ($ per M tokens), best rent per $ of tasks, 1 if watched
+    rent_life: Float[Array, " 2"]  # months in which rents could halve, and halvings, moving sums
     detections: Scalar  # this month
     suits_lost: Scalar
     entries: Scalar
@@ -172,12 +176,10 @@ class Equations(NamedTuple):
     """Choices between equations rather than numbers; each combination compiles to a program of its own.
 
     `pricing`: ``posted`` (set at a release, then rarely changed), ``flexible`` (a damped best response every month) or
-    ``nash`` (the Bertrand-Nash prices of the month). `price_form`: utility in ``log`` or ``linear`` price.
-    `short_sales`: whether positions may be negative.
+    ``nash`` (the Bertrand-Nash prices of the month). `short_sales`: whether positions may be negative.
     """
 
     pricing: str = "posted"
-    price_form: str = "log"
     short_sales: bool = True
 
 

@@ -6,16 +6,6 @@ from abm.support.shapes import Floats, Numbers
 from abm.support.values import Values
 
 
-def subscription_fees(sales: Numbers, elasticity: Numbers, p: Values) -> Numbers:
-    """Fixed fees of a two-part tariff, $ M per month: a share of what users gain from the tokens they buy.
-
-    fee = capture * sales / (e - 1): sales / (e - 1) is the area under an isoelastic demand above its price.
-    sales : $ M per month; elasticity : e > 1, of the demand that the lab perceives. Parameter: subscription_capture, in [0, 1].
-    Source: Oi (1971), two-part tariffs.
-    """
-    return p.subscription_capture * sales / (elasticity - 1)
-
-
 def open_core_fees(enterprise_sales: Numbers, p: Values) -> Numbers:
     """Fees for what enterprises need around open weights, $ M per month, in proportion to the tokens they buy.
 

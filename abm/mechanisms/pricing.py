@@ -1,16 +1,21 @@
 """Elasticity that determines the markup of sellers of differentiated products who set prices independently (Bertrand).
 
-`abm.validation.theory.nash` computes the resulting equilibrium prices; in the market, labs adjust towards them step by step.
+In the market, chip vendors set prices by it; `abm.validation.theory.nash` computes the equilibrium prices that result.
 """
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Real
 
 from abm.mechanisms.demand import per_product, reject
-from abm.support.shapes import AnyArray
+from abm.support.shapes import AnyArray, Numbers
 
 Coefficient = Real[AnyArray, " segments"] | Real[AnyArray, ""] | float
 """One number for all segments, or one for each."""
+
+
+def markup_factor(elasticity: Numbers) -> Numbers:
+    """Ratio of price to cost, e/(e - 1), of a seller facing elasticity e > 1 (Lerner 1934)."""
+    return elasticity / (elasticity - 1)
 
 
 def common_markup_elasticity(
@@ -27,7 +32,7 @@ def common_markup_elasticity(
 
     e_l = sum_i x_il e_il / sum_i x_il over segments i. If shares are of quantity (as `demand.shares` returns them),
     e_il = sigma_i [(1 - rho w_il) / (1 - rho) - s_il] + epsilon_i s_il, where w is the owner's share of its nest; without
-    nests, this is sigma (1 - s) + epsilon s. If shares are of spending (`demand.quantities`), 1 - s_il is added: demand is
+    nests, this is sigma (1 - s) + epsilon s. If shares are of spending, 1 - s_il is added: demand is
     then CES with an elasticity of substitution of 1 + sigma.
 
     quantity : (..., segments, owners), x, any unit. If an owner's products differ in cost, pass quantity times cost

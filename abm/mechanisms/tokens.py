@@ -1,18 +1,9 @@
-"""Usefulness of a model for a task, cost of a token, and markups."""
+"""Cost of a token, and hosts of open weights."""
 
-import jax
 import jax.numpy as jnp
 
 from abm.support.shapes import Floats, Numbers
 from abm.support.values import Values
-
-
-def log_usefulness(capability: Numbers, difficulty: Numbers, width: Numbers) -> Floats:
-    """ln logistic((k - h)/w): once capability is well above difficulty, more of it adds nothing.
-
-    Vertical differentiation with saturation (Shaked and Sutton 1982; logistic item response, Rasch 1960). Nats -> utils.
-    """
-    return jax.nn.log_sigmoid((capability - difficulty) / width)
 
 
 def token_cost(size: Numbers, saved: Numbers, rental_price: Numbers, p: Values) -> Floats:
@@ -23,11 +14,6 @@ def token_cost(size: Numbers, saved: Numbers, rental_price: Numbers, p: Values) 
 def compute_per_token(size: Numbers, saved: Numbers, p: Values) -> Floats:
     """Compute per token, H100e months per M tokens: `token_cost` at the starting rental price, over that price."""
     return 1e-6 * p.token_cost_start * jnp.exp(size - saved) / p.rental_price_start
-
-
-def markup_factor(elasticity: Numbers) -> Numbers:
-    """Ratio of price to cost, e/(e - 1), of a seller facing elasticity e > 1 (Lerner 1934)."""
-    return elasticity / (elasticity - 1)
 
 
 def host_margin(hosts: Numbers, p: Values) -> Floats:

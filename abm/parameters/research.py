@@ -30,8 +30,8 @@ class Research(BaseModel):
         50_000, 1, 1e9, "C_ref", "H100e months", "compute of the frontier model of January 2023"
     )
     training_months: Number = quantity(6, 1, 60, "T", "months", "months over which a lab spends what a run is worth")
-    copying_rate: Number = fitted(
-        "copying_rate",
+    copying_rate: Number = quantity(
+        2.0,
         0,
         50,
         "kappa_c",
@@ -40,8 +40,8 @@ class Research(BaseModel):
         "3-4 from the lag of open models, 3-4 months",
     )
     copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
-    distillation_rate: Number = fitted(
-        "distillation_rate",
+    distillation_rate: Number = quantity(
+        2.0,
         0,
         50,
         "kappa_d",
@@ -73,7 +73,7 @@ class Research(BaseModel):
         3, 1, 12, "d", "months", "delay after which a teacher's capability can be learnt (whole months)"
     )
     lead_horizon: Number = quantity(12, 1, 120, "H", "months", "horizon over which a student counts its gain")
-    detection_rate: Number = quantity(0.1, 0, 10, "eta", "per M exchanges", "hazard of detection per unit of effort")
+    detection_rate: Number = quantity(0.02, 0, 10, "eta", "per M exchanges", "hazard of detection per unit of effort")
     access_cut_months: Number = quantity(6, 0, 60, "D", "months", "duration of denied access after detection")
     damages_multiple: Number = quantity(6, 0, 120, "F", "months of revenue", "damages after a lost lawsuit")
     damages_floor: Number = quantity(5, 0, 1e4, "", "$ M per month", "minimum revenue on which damages are based")
@@ -83,40 +83,49 @@ class Research(BaseModel):
     vigilance_maximum: Number = quantity(5, 0, 100, "", "", "largest defence effort of a teacher")
     imitation_loss: Number = quantity(0.3, 0, 5, "", "nats", "lead a teacher loses to a student at full exposure")
     release_threshold: Number = quantity(
-        0.4, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "assumption"
+        0.3, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "assumption"
     )
     release_hazard: Number = quantity(
-        0.2, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND
+        0.8, 0.01, 1, "", "per month", "chance that a due release happens this month", BY_HAND
     )
     efficient_tier_threshold: Number = quantity(
-        1.5, 0.1, 20, "", "", "improvement worth a release of the efficient tier, relative to the flagship's", BY_HAND
+        1.0, 0.1, 20, "", "", "improvement worth a release of the efficient tier, relative to the flagship's", BY_HAND
     )
-    accustoming: Number = quantity(0.2, 0, 1, "", "per month", "how fast a lab gets used to being undercut")
     maximum_age: Number = quantity(15, 2, 120, "", "months", "age at which any improvement is released")
-    escape_competition: Number = quantity(
-        4, 0, 50, "", "per nat", "how much being undercut speeds up a release", "Aghion et al. 2005"
+    tier_step: Number = quantity(
+        0.35,
+        0,
+        5,
+        "",
+        "nats",
+        "capability of a usual efficient model below the flagship",
+        "median of ten pairs of 2024-25, Epoch ECI",
     )
-    tier_step: Number = quantity(0.35, 0, 5, "", "nats", "capability of the efficient tier below the flagship", BY_HAND)
     tier_size_step: Number = fitted(
-        "tier_size_step", 0, 8, "", "ln parameters", "size of the efficient tier below the flagship"
+        "tier_size_step", 0.1, 8, "", "ln parameters", "size of a usual efficient model below the flagship"
+    )
+    overtraining_loss: Number = quantity(
+        0.31,
+        0.01,
+        10,
+        "",
+        "nats",
+        "capability lost per squared departure from the compute-optimal size, ln parameters",
+        "Hoffmann et al. 2022, curvature of the loss",
     )
     licence_needed: Number = quantity(0.3, 0, 1, "", "", "openness of a licence above which weights may be forked")
     openness_response: Number = quantity(
         1.5, 0, 20, "", "per nat", "how much being behind increases an open lab's openness"
     )
-    research_cost_start: Number = quantity(20, 0.1, 1e5, "w_R0", "$ M per month", "cost of trend research at the start")
+    research_cost_start: Number = quantity(8, 0.1, 1e5, "w_R0", "$ M per month", "cost of trend research at the start")
     research_burden_growth: Number = quantity(
-        0.5, -1, 5, "", "per year", "growth of that cost", "Bloom et al. 2020: ideas get harder to find"
+        0.8, -1, 5, "", "per year", "growth of that cost", "Bloom et al. 2020: ideas get harder to find"
     )
     research_adjustment: Number = quantity(
         0.1, 0, 1, "", "per month", "adjustment of research intensity towards its target"
     )
     research_floor: Number = quantity(0.2, 0.001, 1, "", "", "lowest research intensity")
     research_ceiling: Number = quantity(5, 1, 100, "", "", "highest research intensity")
-    lead_decay: Number = quantity(0.3, 0, 20, "", "per year", "hazard that a lead is overtaken without imitation")
-    closed_leak: Number = quantity(
-        0.2, 0, 1, "", "", "share of the copying hazard that reaches closed labs (staff, papers)"
-    )
     demand_volatility: Number = quantity(
         0.25, 0, 3, "", "per sqrt year", "volatility of the value of research due to demand"
     )

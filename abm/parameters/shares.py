@@ -134,5 +134,14 @@ class Shares(BaseModel):
     multiple_chips: Number = quantity(20, 0.1, 500, "", "years of sales", "value of a vendor")
     multiple_labs: Number = quantity(25, 0.1, 500, "", "years of sales", "value of a lab")
     multiple_layers: Number = quantity(20, 0.1, 500, "", "years of profit", "value of a listed layer")
-    lab_option_value: Number = quantity(40_000, 0, 1e7, "", "$ M", "value of being at the frontier without sales")
+    lab_option_slope: Number = quantity(1.0, 0, 5, "", "per nat", "fall of that value behind the frontier", BY_HAND)
+    lab_option_multiple: Number = quantity(
+        15,
+        0,
+        1e4,
+        "",
+        "years",
+        "value of a lab at the frontier without sales, in spending of all users",
+        "labs/FACTS row 11",
+    )
     earnings_smoothing: Number = quantity(0.3, 0.01, 1, "", "per month", "how fast earnings enter valuations")

@@ -31,79 +31,80 @@ class Tokens(BaseModel):
     serving_retrofit: Number = quantity(
         0.3, 0, 1, "", "", "share of later inference efficiency that reaches models on sale"
     )
-    usefulness_width: Number = quantity(0.8, 0.05, 10, "w", "nats", "width of the step from useless to useful")
-    outside_price: Number = quantity(
-        60, 0.01, 1e4, "p_0", "$ per M tokens", "price of the status quo (human work)", BY_HAND
-    )
     enterprise_share: Number = quantity(0.4, 0, 1, "", "", "share of segments that are enterprises")
-    enterprise_scale: Number = quantity(
-        5, 0.01, 100, "", "", "use of an enterprise segment relative to a developer segment", BY_HAND
+    consumer_share: Number = quantity(0.2, 0, 1, "", "", "share of segments that are consumers, who subscribe")
+    substitution: Number = quantity(
+        20, 2, 100, "sigma", "", "elasticity of substitution between tokens of equal worth, less one", BY_HAND
     )
-    enterprise_sensitivity: Number = fitted(
-        "enterprise_sensitivity", 0.01, 20, "sigma_E", "", "coefficient on log price, enterprises: spending shares"
+    usefulness_width: Number = quantity(
+        0.65, 0.05, 10, "w", "nats", "width of the step from useless to useful", BY_HAND
     )
-    developer_sensitivity: Number = fitted(
-        "developer_sensitivity", 0.01, 20, "sigma_D", "", "coefficient on log price, developers: spending shares"
+    difficulty_low: Number = quantity(-2, -20, 40, "", "nats", "easiest tasks", BY_HAND)
+    difficulty_high: Number = quantity(16, -20, 40, "", "nats", "hardest tasks", BY_HAND)
+    task_value: Number = quantity(
+        5, 0.01, 1e4, "v", "$ per M tokens", "median of segments' mean value of tasks", BY_HAND
     )
-    sensitivity_spread: Number = quantity(
-        0.15, 0, 1, "", "", "standard deviation of log price sensitivity within a group"
+    value_spread: Number = quantity(1.8, 0, 5, "", "log points", "standard deviation of segments' mean value", BY_HAND)
+    value_slope: Number = quantity(0.2, -1, 1, "", "log points per nat", "rise of that value with difficulty", BY_HAND)
+    enterprise_value: Number = quantity(1.0, -5, 5, "", "log points", "what enterprises' tasks are worth more", BY_HAND)
+    consumer_value: Number = quantity(
+        10, 0.01, 1e4, "", "$ per month", "mean value of a subscription to a consumer", BY_HAND
     )
-    enterprise_compliance: Number = quantity(1.5, 0, 20, "tau_E", "", "weight of enterprises on trust", BY_HAND)
-    developer_compliance: Number = quantity(0.6, 0, 20, "tau_D", "", "weight of developers on trust", BY_HAND)
-    closed_trust: Number = fitted("closed_trust", -10, 10, "", "utils", "trust of closed labs over open ones")
-    openness_taste: Number = quantity(0.0, -10, 10, "o", "utils", "mean taste for open weights", BY_HAND)
-    openness_taste_spread: Number = quantity(0.8, 0, 10, "", "utils", "its standard deviation")
-    quality_taste: Number = fitted("quality_taste", 0, 20, "theta", "utils", "coefficient on log usefulness")
-    difficulty_low: Number = quantity(-1, -20, 40, "", "nats", "easiest tasks")
-    difficulty_high: Number = quantity(11, -20, 40, "", "nats", "hardest tasks")
-    token_scale: Number = quantity(
-        7e5,
+    consumer_spread: Number = quantity(
+        0.7, 0, 5, "", "log points", "standard deviation of that value over segments", BY_HAND
+    )
+    consumers: Number = quantity(4e9, 1, 1e11, "", "persons", "consumers in all", "people online")
+    task_volume: Number = quantity(
+        3e9,
         1,
-        1e12,
+        1e14,
         "m",
         "M tokens per month",
-        "use at the price of the status quo if all segments were developers",
+        "use if it cost nothing, all having adopted, at the median value",
         BY_HAND,
     )
-    usage_elasticity: Number = quantity(
-        1.1, 0.05, 5, "eps_u", "", "elasticity of use with respect to the price index", "Demirer et al."
+    volume_slope: Number = quantity(1.6, 0, 3, "", "", "fall of log volume with log value", BY_HAND)
+    subscriber_tokens: Number = quantity(0.5, 1e-4, 1e3, "", "M tokens per month", "what a subscriber uses", BY_HAND)
+    free_use: Number = quantity(
+        0.02, 0, 1, "", "of a subscriber's tokens", "use of consumers who have adopted and do not subscribe", BY_HAND
     )
-    nest_correlation: Number = quantity(
-        0.3, 0, 0.95, "rho_n", "", "correlation of tastes within closed and within open models", "assumption: 0.3-0.7"
+    fit_spread: Number = quantity(
+        0.5, 0, 5, "", "log points", "standard deviation of how well a lab's own models suit a segment", BY_HAND
     )
-    network_effect: Number = quantity(0.3, 0, 20, "n", "utils", "effect of peers' usage share")
-    switching_cost: Number = quantity(1.0, 0, 20, "k", "utils", "cost of switching to another model", "Klemperer 1995")
-    habit_rate: Number = quantity(0.25, 0.01, 1, "rho_j", "per month", "adjustment of usage towards target shares")
-    adoption_speed: Number = quantity(
-        1.2, 0, 10, "", "per year", "speed of diffusion of use", "logistic diffusion, Griliches 1957"
+    fit_persistence: Number = quantity(0.9, 0, 1, "", "", "what is left of own fit after a release", BY_HAND)
+    fit_inheritance: Number = quantity(
+        1.0, 0, 1, "", "", "how much of its source's fit a model takes over, per share of capability owed", BY_HAND
     )
-    adoption_midpoint: Number = quantity(36, -60, 240, "", "months", "month at which diffusion is half done")
-    linear_price_scale: Number = quantity(
-        10,
-        0.01,
-        1e4,
-        "",
-        "$ per M tokens",
-        "price at which the linear form has the log form's elasticity of substitution between nests",
+    trust_in_closed: Number = quantity(0.9, 0, 1, "", "", "trust in closed labs at the start", BY_HAND)
+    trust_in_open: Number = quantity(0.25, 0, 1, "", "", "trust in open labs, also new ones, at the start", BY_HAND)
+    trust_in_hosts: Number = quantity(0.85, 0, 1, "", "", "trust in certified hosts at the start", BY_HAND)
+    trust_rate: Number = quantity(
+        0.02, 0, 1, "", "per month", "trust gained with full use by oneself or all peers", BY_HAND
     )
-    price_change_hazard: Number = quantity(
-        0.012, 0, 1, "", "per month", "chance that a posted price may change", "list prices to June 2025: 1.5 %"
+    trust_ceiling: Number = quantity(0.95, 0, 1, "", "", "trust that use can earn", BY_HAND)
+    incident_loss: Number = quantity(
+        0.1, 0, 1, "", "share", "trust lost with an incident, such as a lost suit", BY_HAND
     )
-    undercut_response: Number = quantity(3, 0, 50, "", "per nat", "how much being undercut raises that chance")
-    menu_cost_band: Number = quantity(0.2, 0, 3, "", "nats", "smallest change worth its menu cost")
+    certified_margin: Number = quantity(
+        0.9, 0, 5, "", "log points", "price of open weights at certified hosts over their lab's", "labs/FACTS row 17"
+    )
+    certified_delay: Number = quantity(
+        1, 0, 24, "", "months", "time until they offer a release", "9 and 49 days after R1"
+    )
+    adoption_innovation: Number = quantity(0.005, 0, 5, "", "per year", "adoption by oneself", "Bass 1969")
+    adoption_imitation: Number = quantity(2.9, 0, 10, "", "per year", "adoption in answer to peers", "Bass 1969")
+    habit_rate: Number = quantity(
+        0.45, 0.01, 1, "rho_d", "per month", "adjustment of developers' usage towards what is best", "labs/FACTS row 15"
+    )
+    menu_cost: Number = quantity(
+        3.0, 0, 5, "", "share of best gross profit", "monthly gain that is worth a change of posted prices", BY_HAND
+    )
     price_adjustment: Number = quantity(
         0.3, 0, 1, "", "per month", "adjustment towards the desired price when prices are flexible"
     )
-    elasticity_floor: Number = quantity(1.15, 1.01, 5, "", "", "lowest elasticity on which a lab bases its prices")
-    elasticity_ceiling: Number = quantity(15, 2, 1e3, "", "", "highest elasticity on which a lab bases its prices")
-    capability_slack: Number = quantity(0.35, 0, 5, "", "nats", "capability difference that buyers overlook")
     host_differentiation: Number = quantity(0.12, 0, 5, "mu_h", "", "margin over cost of a single host")
     host_fixed_cost: Number = quantity(0.2, 1e-4, 1e3, "", "$ M per month", "fixed cost of hosting a model")
     first_party_share: Number = quantity(0.5, 0, 1, "", "", "share of an open model's tokens its lab serves")
-    subscription_fee_share: Number = quantity(
-        0.3, 0, 1, "", "", "how far a two-part tariff moves the token price towards cost", "Oi 1971"
-    )
-    subscription_capture: Number = quantity(0.2, 0, 1, "", "", "share of customers' surplus taken by the fee")
     complement_benefit: Number = quantity(0.5, 0, 5, "", "unit costs", "income of a complement per token")
     open_core_fee: Number = quantity(
         0.3, 0, 5, "", "share of sales", "support contracts of enterprises that use the lab's open models"
@@ -117,6 +118,9 @@ class Tokens(BaseModel):
         "how all closed labs earn money: 0 API, 1 subscription, 3 complement, 4 open core; -1 each in its own way",
     )
     open_capture: Number = quantity(0.3, 0, 1, "", "", "share of an open model's margin that reaches its lab")
+    perfect_copies: Number = quantity(
+        0, 0, 1, "", "", "1: hosts offer a faithful copy of every closed product at cost; 0: none do", BY_HAND
+    )
 
     # --- finances of labs -------------------------------------------------------------------------------------------
     funding_rate: Number = quantity(

@@ -54,8 +54,7 @@ class MarketModel(mesa.Model):
     model_reporters, agent_reporters, agenttype_reporters
         As in `mesa.DataCollector`, in addition to all observables. Strings name attributes.
     **kwargs
-        Parameters by name (``ip_strength=0.2``); sizes, classes and networks (see `abm.Populations`); ``pricing`` and
-        ``price_form``.
+        Parameters by name (``ip_strength=0.2``); sizes, classes and networks (see `abm.Populations`); ``pricing``.
 
     Notes
     -----

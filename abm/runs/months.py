@@ -38,8 +38,10 @@ def first_market_of(setup: Setup, seed: int, compiled: bool = True) -> Market:
     values = values_on_device(setup)
     with floats_of(64):
         if compiled:
-            return compiled_start(setup.program_key)(values.table, jnp.asarray(seed_words(seed)), setup.networks)
-        return first_market(values, int(seed), setup.populations, setup.networks, setup.cast)
+            return compiled_start(setup.program_key)(
+                values.table, jnp.asarray(seed_words(seed)), setup.networks, setup.segments
+            )
+        return first_market(values, int(seed), setup.populations, setup.networks, setup.cast, setup.segments)
 
 
 def one_month(setup: Setup, market: Market, values: Values, events: Events, draws: Draws, compiled: bool = True) -> Any:

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 FROM_THE_START = (
     "attention_threshold", "belief_spread", "belief_variance", "capacity_start", "chip_cost_start", "chip_price_start",
-    "closed_monetisation", "closed_trust", "credibility", "credibility_spread", "developer_compliance",
-    "developer_sensitivity", "difficulty_high", "difficulty_low", "enterprise_compliance", "enterprise_scale",
-    "enterprise_sensitivity", "enterprise_share", "leader_lock_in", "linear_price_scale", "machine_power",
-    "openness_taste", "openness_taste_spread", "power_saving", "price_adjustment", "quality_taste",
-    "sensitivity_spread", "social_return_ratio", "susceptibility", "token_scale", "trend_share", "usage_elasticity",
+    "closed_monetisation", "consumer_share", "consumer_spread", "consumer_value", "consumers", "credibility",
+    "credibility_spread", "difficulty_high", "difficulty_low", "enterprise_share", "enterprise_value", "leader_lock_in",
+    "machine_power", "power_saving", "price_adjustment", "social_return_ratio", "subscriber_tokens", "susceptibility",
+    "task_value", "task_volume", "trend_share", "trust_in_closed", "trust_in_hosts", "value_slope", "value_spread",
+    "volume_slope",
 )  # fmt: skip
 """Parameters that no month reads: they only set starting values of agents (or enter an observable)."""
 ANSWERED = tuple(name for name in INSTRUMENTS if name not in ("ip_clarity", "policy_uncertainty"))

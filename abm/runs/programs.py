@@ -29,12 +29,14 @@ BY_RUN = Market(**{name: 0 for name in Market.names() if name not in ("networks"
 """Axes for `jax.vmap`: parts of the market that differ between runs (axis 0), and parts that they share (None)."""
 
 
-def start_runs(p: dict[str, Any], seeds: Any, networks: Networks, populations: Populations) -> Market:
+def start_runs(
+    p: dict[str, Any], seeds: Any, networks: Networks, segments: dict[str, Any], populations: Populations
+) -> Market:
     """First markets of a chunk of runs, from parameters (runs, ...) and seeds as words (runs, 2)."""
     cast = populations.cast()
 
     def start(values: dict[str, Any], seed: Any) -> Market:
-        return first_market(Values(values), seed, populations, networks, cast)
+        return first_market(Values(values), seed, populations, networks, cast, segments)
 
     return jax.vmap(start, out_axes=BY_RUN)(p, seeds)
 
@@ -114,8 +116,8 @@ def compiled_month(key: ProgramKey) -> Callable[..., Any]:
 def compiled_start(key: ProgramKey) -> Callable[..., Market]:
     """The compiled `start.first_market`."""
 
-    def start(p: Any, seed: Any, networks: Networks) -> Market:
-        return first_market(Values(p), seed, key.populations, networks, key.cast)
+    def start(p: Any, seed: Any, networks: Networks, segments: dict[str, Any]) -> Market:
+        return first_market(Values(p), seed, key.populations, networks, key.cast, segments)
 
     return jax.jit(start, compiler_options=compiler_options())
 

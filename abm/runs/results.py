@@ -78,6 +78,12 @@ class Result:
         frame = pd.DataFrame(columns, index=index)
         return frame[frame["active"]].drop(columns="active").reset_index()
 
+    def vintages(self) -> pd.DataFrame:
+        """The life of every flagship: one row per release and month (`abm.runs.vintages.vintages_of`)."""
+        from abm.runs.vintages import vintages_of
+
+        return vintages_of(self.report.products, self["adoption"], self.setup.cast.labs)
+
     def market(self, month: int) -> Any:
         """The full state of the market at the end of a month, recomputed from the seed.
 
@@ -134,6 +140,24 @@ class Ensemble:
     def __getitem__(self, observable: str) -> np.ndarray:
         """Values (runs, months) of an observable, read-only."""
         return observable_of(self.out["observables"], observable)
+
+    def vintages(self) -> pd.DataFrame:
+        """The life of every flagship of every run, as `Result.vintages` with a column `seed`; needs ``products=True``."""
+        import pandas as pd
+
+        from abm.runs.vintages import vintages_of
+
+        if (products := self.out.get("products")) is None:
+            raise ValueError("vintages() needs the products of the runs: call ensemble(..., products=True)")
+        labs = self.setup.cast.labs
+        tables = [
+            vintages_of(type(products)(*(np.asarray(field)[i] for field in products)), self["adoption"][i], labs)
+            for i in range(len(self.seeds))
+        ]
+        parts = zip(self.seeds, tables, strict=True)
+        return pd.concat(
+            [table.assign(seed=pd.Series([seed] * len(table))) for seed, table in parts], ignore_index=True
+        )
 
     @property
     def names(self) -> list[str]:
@@ -220,14 +244,18 @@ class Comparison:
     def frame(self, observable: str) -> pd.DataFrame:
         """One row per month: mean difference, bounds of its confidence interval, and variance reduction by pairing.
 
-        With a single pair of runs the interval and the reduction are NaN.
+        Over the pairs in which both runs define the observable. With a single pair the interval and the reduction are NaN.
         """
         import pandas as pd
 
         difference = self.difference(observable)
-        runs, months = difference.shape
-        mean = difference.mean(0)
-        half = self._t(runs) * difference.std(0, ddof=1) / np.sqrt(runs) if runs > 1 else np.full(months, np.nan)
+        months = difference.shape[1]
+        known = np.isfinite(difference)
+        runs = known.sum(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = np.where(known, difference, 0.0).sum(0) / runs
+            spread = np.where(known, difference - mean, 0.0)
+            half = np.where(runs > 1, self._t(runs) * np.sqrt((spread**2).sum(0) / (runs - 1) / runs), np.nan)
         table = {
             "difference": mean,
             "low": mean - half,
@@ -275,12 +303,12 @@ class Comparison:
 
         return paired_difference(self, observables, axes, **look)
 
-    def _t(self, runs: int) -> float:
+    def _t(self, runs: Any) -> Any:
         from scipy.special import stdtrit
 
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence = {self.confidence}: must lie between 0 and 1")
-        return float(stdtrit(runs - 1, 0.5 + self.confidence / 2))
+        return stdtrit(np.maximum(runs - 1, 1), 0.5 + self.confidence / 2)
 
 
 def policy_of(setup: Setup) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from abm.parameters import Parameters, merged
 from abm.runs.own_code import identity_of_code, is_built_in
 from abm.scenarios.scenario import Scenario
 from abm.scenarios.timeline import Cast
-from abm.support.axes import PRICE_FORMS, PRICING
+from abm.support.axes import PRICING
 from abm.support.inputs import plain, whole
 from abm.support.messages import did_you_mean, nearest, shortened
 
@@ -35,6 +35,8 @@ class Setup:
     cast: Cast
     timeline: dict[str, np.ndarray]
     networks: Networks
+    segments: dict[str, Any]
+    """Columns of adopters that the user gave."""
     equations: Equations = Equations()
     given: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Parameters given by the user, without those of the scenario."""
@@ -47,7 +49,6 @@ class Setup:
         months: int = 60,
         populations: Populations | None = None,
         pricing: str = "posted",
-        price_form: str = "log",
         **sizes: Any,
     ) -> Setup:
         """Check and combine the user's inputs; explicitly given parameters override those of the scenario."""
@@ -61,9 +62,8 @@ class Setup:
             raise TypeError(f"parameters = {shortened(parameters)}: give Parameters, or a table of names and values")
         if unknown := [name for name in sizes if name not in known]:
             raise TypeError("\n".join(_no_option(name, known) for name in unknown))
-        for name, value, choices in (("pricing", pricing, PRICING), ("price_form", price_form, PRICE_FORMS)):
-            if not isinstance(value, str) or value not in choices:
-                raise ValueError(f"{name} = {shortened(value)}: choose {', '.join(choices)}")
+        if not isinstance(pricing, str) or pricing not in PRICING:
+            raise ValueError(f"pricing = {shortened(pricing)}: choose {', '.join(PRICING)}")
         populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
         cast = populations.cast()
         scenario = Scenario.load(scenario)
@@ -71,10 +71,10 @@ class Setup:
         given = Parameters.given(parameters)
         resolved = Parameters(**merged(scenario.all_parameters, given))
         timeline = scenario.timeline(months, cast).arrays()
-        equations = Equations(pricing, price_form, short_sales=resolved.short_sale_constraint < 0.5)
+        equations = Equations(pricing, short_sales=resolved.short_sale_constraint < 0.5)
         with floats_of(64):
-            networks = populations.networks()
-        return cls(resolved, scenario, populations, months, cast, timeline, networks, equations, given)
+            networks, segments = populations.networks(), populations.own_segments()
+        return cls(resolved, scenario, populations, months, cast, timeline, networks, segments, equations, given)
 
     def under(
         self, parameters: Parameters | Mapping[str, Any] | None = None, scenario: str | Scenario | None = None
@@ -90,7 +90,6 @@ class Setup:
             self.months,
             self.populations,
             self.equations.pricing,
-            self.equations.price_form,
         )
 
     @property
@@ -114,7 +113,7 @@ def _no_option(name: str, known: list[str]) -> str:
         return f"{name} is a parameter: give Parameters({name}=...)"
     if name in ("seed", "seeds", "rng"):
         return f"no option {name!r} here: simulate takes seed=, ensemble seeds=, MarketModel rng= or seed="
-    options = [*known, "scenario", "months", "pricing", "price_form", "compiled", "populations"]
+    options = [*known, "scenario", "months", "pricing", "compiled", "populations"]
     return f"no option {shortened(name)}{nearest(name, [*options, *Parameters.names()]) or did_you_mean(name, options)}"
 
 
@@ -151,7 +150,12 @@ class ProgramKey:
         kinds = tuple((role, tuple(setup.populations.kinds(role))) for role in CLASS_OF_ROLE)
         code = identity_of_code(kind for _, counts in kinds for kind, _ in counts)
         rules: Any = UnknownRules(setup, code.digest) if code.unknown else code.digest
-        return cls(setup.populations, setup.cast, setup.equations, (kinds, setup.cast, setup.equations, rules))
+        return cls(
+            setup.populations,
+            setup.cast,
+            setup.equations,
+            (kinds, setup.cast, setup.equations, rules, tuple(setup.segments)),
+        )
 
     @property
     def rules(self) -> Any:

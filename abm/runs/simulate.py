@@ -58,8 +58,8 @@ def simulate(
     compiled
         False calls every rule agent by agent in Python (slow; for breakpoints and rules with Python branches).
     **options
-        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `pricing`,
-        `price_form`: see `Populations`, `Equations`.
+        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `pricing`:
+        see `Populations`, `Equations`.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def ensembles(
     progress
         Called as ``progress(done, total, seconds)``, counting seeds.
     **options
-        Sizes, classes and networks of populations, `pricing`, `price_form`.
+        Sizes, classes and networks of populations, `pricing`.
     """
     if isinstance(settings, Setting | str | Mapping) or not isinstance(settings, Iterable):
         raise TypeError(
@@ -307,7 +307,9 @@ class PreparedSetting:
         """Approximate memory of one run while it is computed: copies of its state, and two copies of its reports."""
         values = {name: rows[:1] for name, rows in self.values.items()}
         program = Program.of(self.setup.program_key, precision)
-        state = jax.eval_shape(program.start, values, np.zeros((1, 2), np.uint32), self.setup.networks)
+        state = jax.eval_shape(
+            program.start, values, np.zeros((1, 2), np.uint32), self.setup.networks, self.setup.segments
+        )
         own = jax.tree.leaves(state.replace(networks=None))
         reports = 2 * REPORTED * self.setup.months * precision // 8
         return float(NEEDED * sum(leaf.size * leaf.dtype.itemsize for leaf in own) + reports)
@@ -340,7 +342,7 @@ def _run_chunk(prepared: list[PreparedSetting], precision: int, rows: Any) -> li
         if number and turns[number]:
             state = reached[turns[number]]
         else:
-            markets = program.start(parameters, seeds, setup.networks)
+            markets = program.start(parameters, seeds, setup.networks, setup.segments)
             state = 0, markets, program.blank(markets, inputs, timeline, longest)
         if number == 0:
             for turn in sorted({t for t in turns[1:] if t}):

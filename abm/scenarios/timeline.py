@@ -17,8 +17,8 @@ from abm.support.axes import DAYS, INSTRUMENTS, JURISDICTIONS, PROGRAMMES, QUEST
 
 SIZES = {
     "vendors": (1, 1_000),
-    "closed_labs": (1, 1_000),
-    "open_labs": (1, 1_000),
+    "closed_labs": (0, 1_000),
+    "open_labs": (0, 1_000),
     "entrants": (0, 1_000),
     "adopters": (1, 10_000_000),
     "investors": (1, 10_000_000),

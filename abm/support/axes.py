@@ -9,7 +9,12 @@ DAYS = 21
 
 TIERS = 2
 TIER_NAMES = ("flagship", "efficient")
-"""Products of a lab (axis T): its best model, and a smaller one."""
+"""Models of a lab (axis T): its best one, and a smaller one."""
+
+OFFER_NAMES = (*TIER_NAMES, "subscription")
+OFFERS = len(OFFER_NAMES)
+"""What a lab sells (axis O): tokens of each of its models, and a subscription with its flagship for consumers."""
+SUBSCRIPTION_OFFER = OFFERS - 1
 
 STAGES = 3
 """Stages of the delay during which places, or chip capacity, are under construction."""
@@ -51,6 +56,3 @@ NODE_ROLES = (
 
 PRICING = ("posted", "flexible", "nash")
 """Ways for labs to set prices: see `abm.market.state.Equations`."""
-
-PRICE_FORMS = ("log", "linear")
-"""Forms in which price enters utility."""

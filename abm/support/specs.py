@@ -97,7 +97,7 @@ def problems_of(
 ) -> dict[str, str]:
     """Translate pydantic's errors about the `given` fields of a model: place -> problem, one line each.
 
-    A place reads `priors.closed_trust.low`, or `test 2.y` within a list, counted from 1. Where a value may have several
+    A place reads `priors.fit_spread.low`, or `test 2.y` within a list, counted from 1. Where a value may have several
     types, all of them are stated; but if the value is a table or list with a problem inside, only that is reported.
     """
     found: dict[tuple[str | int, ...], list[Any]] = {}

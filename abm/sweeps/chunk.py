@@ -113,8 +113,9 @@ def try_runs(
     columns = {outcome.source for outcome in task.plan.sweep.columns.values()} | set(observables)
     for name in spoilt:
         row = [run.id for run in runs].index(name)
-        series[observables[0]] = np.array(series[observables[0]])  # results are read-only
-        series[observables[0]][row, -1] = np.nan
+        first = next((one for one in observables if one not in UNDEFINED), observables[0])
+        series[first] = np.array(series[first])  # results are read-only
+        series[first][row, -1] = np.nan
     problems, alarms = nonfinite(series), outside(series)
     for row, run in enumerate(runs):
         problem = problems.get(row, "")
@@ -251,7 +252,7 @@ def new_setup(
     options: dict[str, Any] = dict(sweep.populations) | point.sizes
     if rules:
         options["classes"] = rules.classes()
-    options |= {"pricing": sweep.pricing, "price_form": sweep.price_form}
+    options |= {"pricing": sweep.pricing}
     return Setup.of(
         point.parameters, scenario or sweep.scenarios_by_name[point.scenario], months or sweep.months, **options
     )

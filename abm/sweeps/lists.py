@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from abm.runs.results import Ensemble
 
-PRODUCT = ("price", "capability", "released", "revision", "active", "volume")
+PRODUCT = ("price", "capability", "released", "revision", "active", "volume", "cost", "revenue")
 """Fields of `abm.market.observables.ProductRecord`, which this file does not import because it needs JAX."""
 
 

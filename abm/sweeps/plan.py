@@ -88,7 +88,7 @@ class Plan:
     def points(self) -> list[Point]:
         """All points, scenario by scenario."""
         sweep, plain = self.sweep, self.sweep.plain()
-        keys = ("months", "precision", "pricing", "price_form", "observables", "parameters", "populations", "posterior")
+        keys = ("months", "precision", "pricing", "observables", "parameters", "populations", "posterior")
         common = {key: plain[key] for key in keys}
         common |= {"panel": sweep.kept_months, "outcomes": {k: v.model_dump() for k, v in sweep.columns.items()}}
         common |= {"own timelines": self.own_timelines, "classes": self.class_sources} | sweep.later_keys

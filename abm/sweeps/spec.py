@@ -99,7 +99,6 @@ class Sweep(BaseModel):
     scenarios apply from it on."""
     precision: Literal[32, 64] = 64
     pricing: Literal["posted", "flexible", "nash"] = "posted"
-    price_form: Literal["log", "linear"] = "log"
     posterior: str | None = None
     """A fit (`abm.data.fits`): replication k uses the k-th draw of its posterior instead of the defaults, so that results
     include parameter uncertainty. Values set by a scenario, `parameters` or a factor take precedence."""

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
-from abm.mechanisms import demand, machines, tokens
+from abm.mechanisms import demand, machines, pricing
 from abm.support.values import Values
 from abm.validation.ladder import Check, check, rung
 from abm.validation.theory import vertical_chain
@@ -89,5 +89,5 @@ def successive_monopolies() -> Iterator[Check]:
     best = minimize_scalar(loss, bounds=(cost, intercept), method="bounded", options=dict(xatol=1e-10)).x
     prices, _ = vertical_chain.successive_monopoly(intercept, 1.0, cost, 2)
     yield check("wholesale price, compared with search", prices[0], best, absolute=1e-6)
-    markup = tokens.markup_factor(4 / 3)
+    markup = pricing.markup_factor(4 / 3)
     yield check("Lerner index at elasticity 4/3", 1 - 1 / markup, 0.75, absolute=1e-6)

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import lambertw
 
-from abm.mechanisms import demand, pricing, tokens
+from abm.mechanisms import demand, pricing
 from abm.validation.ladder import Check, check, rung
-from abm.validation.theory import nash
+from abm.validation.theory import choice_sets, nash
 
 
 @rung("V1", "Symmetric logit oligopoly", "Anderson, de Palma & Thisse (1992), ch. 7; Lambert function for monopoly")
@@ -38,7 +38,10 @@ def symmetric_logit() -> Iterator[Check]:
     def welfare(sellers: jax.Array) -> jax.Array:
         # N equal offers are equivalent to one of quality + mu ln N. Prices are only transfers, hence set to cost.
         best = jnp.array([quality / mu]) + jnp.log(sellers)
-        return demand.consumer_surplus(best, jnp.array([cost]), price_sensitivity=1 / mu, outside=False) - fee * sellers
+        return (
+            choice_sets.consumer_surplus(best, jnp.array([cost]), price_sensitivity=1 / mu, outside=False)
+            - fee * sellers
+        )
 
     slope = jax.jit(jax.grad(welfare))
     optimum = brentq(lambda n: float(slope(n)), 1.0, 100.0, xtol=1e-12)
@@ -76,7 +79,7 @@ def asymmetric_logit() -> Iterator[Check]:
         for product, target in enumerate(parts):
             yield check(f"({case}) share of product {product + 1}", share[product], target, absolute=1e-6)
         if case in surplus:
-            value = demand.consumer_surplus(quality, solution, price_sensitivity=1 / mu, **choice)
+            value = choice_sets.consumer_surplus(quality, solution, price_sensitivity=1 / mu, **choice)
             yield check(f"({case}) consumer surplus", value, surplus[case], absolute=1e-6)
 
 
@@ -113,12 +116,12 @@ def atkeson_burstein() -> Iterator[Check]:
             yield check(f"price of firm {firm + 1}, {where}", solution[firm], oracle[firm], absolute=1e-6)
             index = (solution[firm] - cost[firm]) / solution[firm]
             yield check(f"Lerner index of firm {firm + 1}, {where}", index, lerner[firm], absolute=1e-6)
-            # The labs' pricing rule: the elasticity with respect to a common markup, and the markup that follows from it.
+            # The vendors' pricing rule: the elasticity with respect to a common markup, and the markup that follows from it.
             elasticity = pricing.common_markup_elasticity(
                 share[None, firm : firm + 1], share[None, firm : firm + 1], sigma, usage
             )
-            price = cost[firm] * tokens.markup_factor(elasticity[0])
-            yield check(f"the markup rule of labs, firm {firm + 1}, {where}", price, oracle[firm], absolute=1e-6)
+            price = cost[firm] * pricing.markup_factor(elasticity[0])
+            yield check(f"the markup rule of vendors, firm {firm + 1}, {where}", price, oracle[firm], absolute=1e-6)
 
 
 def best_replies(quality: np.ndarray, cost: np.ndarray, sigma: float, usage: float, outside: bool) -> np.ndarray:

@@ -7,16 +7,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from abm.agents import Adopter, ChipVendor, Investor
-from abm.engine import Population
+from abm.engine import Population, mean_of_neighbours
 from abm.market.phases.common import Products
 from abm.market.state import Values
-from abm.mechanisms import attention, beliefs, compute, enforcement, imitation, pricing, research, welfare
+from abm.mechanisms import attention, beliefs, compute, conduct, enforcement, imitation, research
 from abm.parameters import Parameters
+from abm.support.axes import OFFERS, TIERS
 from abm.validation.compute_rules import changed, compute_market
 from abm.validation.ladder import Check, check, rung
+from abm.validation.theory import diffusion
 
 QUALITY, PRICE = np.array([-0.2, -0.9, -2.5]), np.array([9.0, 2.5, 0.4])
 
@@ -40,94 +42,118 @@ def repeat(step: Callable[[Any], Any], state: Any, times: int) -> Any:
 
 
 def users(p: Values) -> Iterator[Check]:
-    """An adopter without nests or habit is a CES consumer (Dixit & Stiglitz 1977; Anderson, de Palma & Thisse 1992)."""
-    p = changed(p, habit_rate=1.0, nest_correlation=0.0, network_effect=0.0)
-    adopters = Population.create(Adopter, 1, sizes={"product": 3}, price_sensitivity=0.7, scale=5.0)
-    elasticity, substitution = float(adopters.usage_elasticity[0]), 1.7
-    scale = 5.0 * p.outside_price**elasticity  # tokens at an index of one: 5 at the price of the status quo
-    zeros, price, available = jnp.zeros(3), jnp.asarray(PRICE), jnp.ones(3, bool)
-    offers = Products(zeros, price, zeros, zeros, zeros, zeros, available, np.array([0, 0, 1]), np.arange(3))
-    taste: dict[str, Any] = dict(quality=QUALITY[None], peer_share=zeros[None])
+    """A segment without habit is a CES consumer (Atkeson and Burstein 2008); segments adopt as in Bass (1969)."""
+    p = changed(p, habit_rate=1.0, substitution=4.0)
+    labs, value, tasks = 3, 6.0, 5.0
+    sizes = {"product": labs * OFFERS, "lab": labs, "provider": labs + 1}
+    adopters = Population.create(Adopter, 1, sizes=sizes, value=value, tasks=tasks, adopted=1.0)
+    worth, price = np.repeat(np.exp(QUALITY), OFFERS), np.repeat(PRICE, OFFERS)
+    sold = np.arange(labs * OFFERS) % OFFERS == 0  # flagships alone
+    models, list_price = jnp.zeros((labs, TIERS)), jnp.asarray(price)
+    offers = Products(models, models, list_price, list_price, jnp.asarray(sold), closed_labs=labs)
+    log_worth, nobody = jnp.log(jnp.asarray(worth))[None], jnp.zeros((1, labs * OFFERS), bool)
 
-    def use(price: Any) -> tuple[Any, Any]:
-        on_sale = offers._replace(price=price)
-        target, _ = adopters.ask("choose", p, on_sale, "log", **taste)
-        after = adopters.do("adopt", p, on_sale, target=target).do("use", p, on_sale, "log", 1.0, **taste)
-        surplus = welfare.surplus_of_use(scale, after.price_index, p.outside_price, elasticity, "log")
-        return surplus[0], after
+    def buy(price: Any, p: Values = p, adopters: Any = adopters) -> tuple[Any, Any]:
+        on_sale = offers._replace(price=price, paid=price)
+        target, _ = adopters.ask("choose", p, on_sale, worth=log_worth)
+        after = adopters.do("buy", p, on_sale, worth=log_worth, certified=nobody, target=target)
+        return after.ask("surplus")[0], after
 
-    slope, after = jax.grad(use, has_aux=True)(jnp.asarray(PRICE))
-    weights, prices = np.append(np.exp(QUALITY), 1.0), np.append(PRICE, p.outside_price)
-    index = (weights * prices ** (1 - substitution)).sum() ** (1 / (1 - substitution))
-    textbook = weights[:3] * (PRICE / index) ** -substitution * scale * index**-elasticity
-    yield check("users: price index of Dixit and Stiglitz", after.price_index[0], index, relative=1e-10)
-    for product in range(3):
+    slope, after = jax.grad(buy, has_aux=True)(jnp.asarray(price))
+    elasticity = 1 + 4.0
+    weights, prices = np.exp(QUALITY) ** (elasticity - 1), PRICE
+    index = (weights * prices ** (1 - elasticity)).sum() ** (1 / (1 - elasticity))
+    textbook = weights * (prices / index) ** -elasticity * tasks * np.exp(-index / value)
+    yield check("users: price of use, index of a CES consumer", after.price_index[0], index, relative=1e-10)
+    for product in range(labs):
+        offer = product * OFFERS
         yield check(
-            f"users: tokens of product {product + 1}, demand of Dixit and Stiglitz",
-            after.tokens[0, product],
+            f"users: tokens of product {product + 1}, demand of a CES consumer",
+            after.tokens[0, offer],
             textbook[product],
             relative=1e-10,
         )
         yield check(
             f"users: surplus lost per $ on the price of product {product + 1} equals its quantity",
-            -slope[product],
+            -slope[offer],
             textbook[product],
             relative=1e-9,
         )
-    slow = changed(p, habit_rate=0.25)
-    target = np.full((1, 3), 0.2)
-    moving = adopters
+    held = adopters.replace(usage=jnp.asarray(np.eye(1, labs * OFFERS)))
+    target = jnp.asarray(np.eye(1, labs * OFFERS, OFFERS))
+    slow, moving = changed(p, habit_rate=0.25), held
     for _ in range(6):
-        moving = moving.do("adopt", slow, offers, target=target)
+        moving = moving.do("buy", slow, offers, worth=log_worth, certified=nobody, target=target)
     yield check(
         "users: share of the adjustment done after 6 months at a habit rate of 0.25 per month",
-        moving.usage[0, 0] / 0.2,
+        moving.usage[0, OFFERS],
         1 - 0.75**6,
         relative=1e-10,
     )
+    ring = jnp.stack([(jnp.arange(20) - 1) % 20, (jnp.arange(20) + 1) % 20], axis=1)
+    curve = changed(p, adoption_innovation=0.03, adoption_imitation=0.38)
+    crowd = Population.create(Adopter, 20, sizes=sizes, adopted=0.0)
+
+    def month(crowd: Any) -> Any:
+        return crowd.do("adopt", curve, useful=jnp.ones(20), peers_adopted=mean_of_neighbours(crowd.adopted, ring))
+
+    for year in (5, 10):
+        yield check(
+            f"users: share that has adopted after {year} years, segments on a ring (Bass 1969)",
+            repeat(month, crowd, 12 * year).adopted[7],
+            diffusion.bass_adoption(float(year), 0.03, 0.38),
+            relative=0.02,
+        )
 
 
 def sellers(p: Values) -> Iterator[Check]:
-    """Markups of labs and vendors: no seller gains from another one (Atkeson & Burstein 2008; nests as in McFadden)."""
-    sigma, usage, rho = 0.8, 1.1, 0.4
-    value = np.array([1.0, 0.3, 0.6])  # utilities before price of three sellers, the first two in one nest
-    cost, nest = np.array([1.0, 0.7, 1.2]), np.array([0, 0, 1])
+    """Prices of labs with two tiers and of vendors: no seller gains from others (Atkeson and Burstein 2008; Lerner 1934)."""
+    sigma = 6.0
+    p = changed(p, substitution=sigma)
+    luck = np.random.default_rng(4)
+    worth = np.exp(luck.normal(size=(4, 3, 2)))  # of four segments, three labs, two tiers
+    value, tasks = np.array([2.0, 4.0, 8.0, 3.0]), np.array([3.0, 2.0, 1.0, 2.0])
+    cost = np.array([[1.0, 0.3], [0.8, 0.4], [1.5, 0.2]])
 
-    def spending(log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Shares of spending, shares within the nest and total spending, with a status quo at price 1."""
-        worth = np.exp((value - sigma * log_price) / (1 - rho))
-        sums = np.array([worth[nest == g].sum() for g in (0, 1)])
-        total = 1 + (sums ** (1 - rho)).sum()
-        within = worth / sums[nest]
-        return within * sums[nest] ** (1 - rho) / total, within, float(total ** (-(1 - usage) / sigma))
+    def market(price: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Shares (J, L, T), spending of segments and elasticity of use (J,)."""
+        pull = (price / worth) ** -sigma
+        total = pull.sum((1, 2))
+        index = total ** (-1 / sigma)
+        return pull / total[:, None, None], tasks * index * np.exp(-index / value), index / value
 
-    log_price = np.log(cost) + 0.8
-    for _ in range(300):
-        share, within, all_spent = spending(log_price)
-        elasticity = pricing.common_markup_elasticity(
-            (share * all_spent)[None],
-            share[None],
-            sigma,
-            usage,
-            within=within[None],
-            nest_correlation=rho,
-            share_of="spending",
+    @jax.jit
+    def margins(spent: Any, cross: Any) -> Any:
+        never = jnp.zeros(1)  # a subscription that nobody buys
+        return jax.vmap(lambda a, b: conduct.best_margins(jnp.append(a, never), jnp.pad(b, ((0, 1), (0, 1))), p)[:2])(
+            spent, cross
         )
-        log_price = 0.5 * log_price + 0.5 * np.log(cost * elasticity / (elasticity - 1))
-    for seller in range(3):
 
-        def loss(own: float, seller: int = seller) -> float:
-            moved = np.where(np.arange(3) == seller, own, log_price)
-            share, _, all_spent = spending(moved)
-            return -share[seller] * all_spent * (1 - cost[seller] / np.exp(own))
+    price = 1.3 * cost
+    for _ in range(800):
+        share, spending, elasticity = market(price)
+        spent = share * spending[:, None, None]
+        cross = np.einsum("jlr,jlq,j->lrq", share, spent, sigma + 1 - elasticity)
+        wanted = np.asarray(conduct.step_towards(price, cost, margins(spent.sum(0), cross)))
+        price = price**0.7 * wanted**0.3
+    for lab in range(3):
 
-        best = minimize_scalar(loss, bounds=(np.log(cost[seller]), np.log(cost[seller]) + 4), options=dict(xatol=1e-12))
-        yield check(
-            f"sellers: best reply of seller {seller + 1} to the prices of the markup rule, nested logit",
-            np.exp(best.x),
-            np.exp(log_price[seller]),
-            relative=1e-6,
+        def loss(own: np.ndarray, lab: int = lab) -> float:
+            moved = price.copy()
+            moved[lab] = np.exp(own)
+            share, spending, _ = market(moved)
+            return -float((share[:, lab] * spending[:, None] * (1 - cost[lab] / moved[lab])).sum())
+
+        best = minimize(
+            loss, np.log(price[lab]) + 0.1, method="Nelder-Mead", options=dict(xatol=1e-10, fatol=1e-14, maxiter=4000)
         )
+        for tier, words in enumerate(("flagship", "efficient model")):
+            yield check(
+                f"sellers: best reply of lab {lab + 1} to prices of first-order conditions, {words}",
+                np.exp(best.x[tier]),
+                price[lab, tier],
+                relative=1e-5,
+            )
 
     vendors = Population.create(
         ChipVendor, 1, sizes={"stage": 3}, demand_elasticity=1.4, capacity=2.0, generation_age=p.chip_generation_gap

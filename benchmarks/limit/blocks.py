@@ -19,9 +19,9 @@ from abm.analysis.profile import eve_of, of_runs
 from abm.engine import compiler_options
 from abm.engine.devices import CHUNK
 from abm.market.phases import equities, tokens
-from abm.market.phases.common import adoption, products_of
+from abm.market.phases.common import products_of
 from abm.market.state import Market, Now
-from abm.support.axes import DAYS
+from abm.support.axes import DAYS, OFFERS, SUBSCRIPTION_OFFER, TIERS
 from benchmarks.limit import adopters, investors
 
 PRECISION = 1e-9
@@ -101,57 +101,40 @@ def investor_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]
 
 
 def choosing(market: Market, now: Now) -> Any:
-    """The engine's block: adopters evaluate the models on sale, choose, form habits and use them."""
-    products = products_of(market.labs, now.p)
-    tastes = tokens.Tastes(market.adopters.ask("quality", now.p, products), tokens.peer_shares(market))
-    target, _ = tokens.choose(market, now, products, tastes)
-    group = market.adopters.do("adopt", now.p, products, target=target)
-    form, growth = now.equations.price_form, adoption(market, now)
-    group = group.do("use", now.p, products, form, growth, quality=tastes.quality, peer_share=tastes.peer)
-    return group.usage, group.tokens, group.price_index, group.spending
+    """The engine's block: segments judge the models on sale, choose, adopt, form habits and use them."""
+    p, products = now.p, products_of(market.labs, now.p)
+    worth, certified, _, useful = market.adopters.ask("worth", p, products)
+    target, _ = market.adopters.ask("choose", p, products, worth=worth)
+    market = tokens.use_models(market, now, products, worth, certified, useful, target)
+    return [getattr(market.adopters, name) for name in adopters.CHANGED]
 
 
 def adopter_kernel(chunk: Chunk) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """Return a function that lays out the arrays and one that simulates the month on them."""
-
-    def sold(market: Market, now: Now) -> Any:
-        goods = products_of(market.labs, now.p)._replace(nest=None, owner=None)
-        return goods, adoption(market, now)
-
-    goods, growth = jax.tree.map(np.asarray, chunk.compiled(sold)())
-    nest = _nests(chunk)
+    goods = jax.tree.map(np.asarray, chunk.compiled(lambda market, now: products_of(market.labs, now.p))())
+    model = [*range(TIERS), 0]  # a subscription is with the flagship
     group, peers = chunk.markets.adopters, np.asarray(chunk.markets.networks.peers)
     columns = [np.asarray(getattr(group, name), float) for name in adopters.Adopters._fields]
+    offers = np.arange(goods.price.shape[1])
     laid: list[Any] = []
 
     def lay() -> None:
         laid.clear()
         for run in range(chunk.runs):
-            price = goods.price[run]
+            capability, hosted = (tiers[run][:, model].reshape(-1) for tiers in (goods.capability, goods.hosted))
             offer = adopters.Products(
-                goods.capability[run], np.log(np.where(goods.available[run], price, 1.0)), price, goods.trust[run],
-                goods.brand[run], goods.is_open[run], goods.available[run], nest,
+                capability, hosted, np.log(goods.price[run]), goods.paid[run], offers // OFFERS >= goods.closed_labs[run],
+                goods.available[run], offers % OFFERS == SUBSCRIPTION_OFFER, offers // OFFERS,
             )  # fmt: skip
             who = adopters.Adopters(*[column[run].copy() for column in columns])
-            laid.append((chunk.of(run, adopters.P, growth=float(growth[run])), who, peers, offer))
+            laid.append((chunk.of(run, adopters.P), who, peers, offer))
 
     def play() -> Any:
         for one in laid:
             adopters.choices(*one)
-        return [np.stack([getattr(one[1], n) for one in laid]) for n in ("usage", "tokens", "price_index", "spending")]
+        return [np.stack([getattr(one[1], name) for one in laid]) for name in adopters.CHANGED]
 
     return lay, play
-
-
-def _nests(chunk: Chunk) -> np.ndarray:
-    found: list[np.ndarray] = []
-
-    def look(market: Market, now: Now) -> Any:
-        found.append(np.asarray(products_of(market.labs, now.p).nest))
-        return market.month
-
-    jax.eval_shape(of_runs(look, chunk.setup.equations), chunk.markets, chunk.inputs, chunk.events)
-    return found[0]
 
 
 BLOCKS = {"investors": (trading, investor_kernel), "adopters": (choosing, adopter_kernel)}

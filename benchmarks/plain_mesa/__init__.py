@@ -2,7 +2,7 @@
 
 Written as one writes a Mesa model: agents are objects that know their model, numbers are Python floats, and vectors over
 products or assets are small NumPy arrays. What does not change within a month is computed once a month. The default
-conduct only: posted prices, utility in the log of price, short sales allowed. `check` plays months in both and compares.
+conduct only: posted prices, short sales allowed. `check` plays months in both and compares.
 """
 
 from benchmarks.plain_mesa.model import PlainMarket

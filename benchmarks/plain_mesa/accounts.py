@@ -12,25 +12,25 @@ from benchmarks.plain_mesa.constants import (
     HOSTING,
     NEVER,
     NOBODY,
+    NOTHING,
     OPEN_CORE,
     PLATFORMS,
     POWER,
-    SUBSCRIPTION,
+    TIERS,
     clip,
     first_greatest,
 )
 from benchmarks.plain_mesa.demand import HOURS
-from benchmarks.plain_mesa.tokens import adoption
+from benchmarks.plain_mesa.tokens import leader_of
 
 
 class Books(NamedTuple):
     """A lab's month, $ M."""
 
-    worth: float  # value of tokens sold, $
-    markup: float  # part above cost, $
-    sales: float
-    cost: float
-    own_share: float
+    sales: float  # of all tokens of its models, and subscriptions
+    cost: float  # of all of them, and of those that are free
+    copies: float  # spending on faithful copies, and what they cost
+    own_sales: float  # what reaches the lab and not hosts
     fee: float
     advertising: float
     income: float
@@ -52,26 +52,24 @@ def close_books(model: Any) -> None:
     books = [books_of(model, lab, somebody_sues) for lab in labs]
     rent = rent_per_machine(model, books)
     record_flows(model, books, rent)
-    closed = [lab.capability[FLAGSHIP] if lab.active and not lab.is_open else -math.inf for lab in labs]
-    leader = first_greatest(closed)
+    leader = leader_of(labs)
     tuition, awards = [0.0] * len(labs), [0.0] * len(labs)
     for lab, b in zip(labs, books, strict=True):
         if lab.teacher != NOBODY:
             tuition[lab.teacher] += b.fees_paid
-        winner = leader if lab.teacher == NOBODY else lab.teacher  # without a current teacher, the leader is paid
-        awards[winner] += b.damages
+        if b.damages > 0:  # without a current teacher, the leader is paid
+            awards[leader.number if lab.teacher == NOBODY else lab.teacher] += b.damages
     for i, lab in enumerate(labs):
         lab.funded = 0.0
         if lab.active:
             lab.close_books(books[i], rent[lab.home] * sum(lab.machines), tuition[i], awards[i])
     layers_close_books(model)
 
-    cost = p.research_cost_start * math.exp(p.research_burden_growth * model.month / 12)
-    taught = 1 - math.exp(-sum(lab.exchanges for lab in labs) / p.exchange_scale)
-    distilling, frontier = p.distillation_rate * taught / 12 * p.imitation_loss, model.frontier()
+    learn(model)
+    cost, frontier = p.research_cost_start * math.exp(p.research_burden_growth * model.month / 12), model.frontier()
     for lab in labs:
         if lab.active:
-            lab.plan(cost, distilling, frontier)
+            lab.plan(cost, frontier)
     enter_and_exit(model)
 
 
@@ -79,20 +77,19 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
     """Income and costs of a lab in the month; zero for an empty slot."""
     if not lab.active:
         return Books(*[0.0] * len(Books._fields))
-    p, law = model.p, lab.law
-    worth = sum(x * price for x, price in zip(lab.volume, lab.price, strict=True))
-    cost = sum(x * c for x, c in zip(lab.volume, lab.token_cost, strict=True))
-    markup, sales, cost = worth - cost, 1e-6 * worth, 1e-6 * cost
+    p, law, sold = model.p, lab.law, lab.sold
     own_share = lab.first_party_share if lab.is_open else 1.0
+    sales, hosted = sum(sold.spent), sum(sold.hosted_spent)
+    free = 1e-6 * sold.free * lab.token_cost[FLAGSHIP]
+    cost = 1e-6 * sum(x * c for x, c in zip(sold.tokens, lab.token_cost, strict=True))
+    cost_of_hosts = 1e-6 * sum(x * c for x, c in zip(sold.hosted_tokens, lab.token_cost, strict=True))
+    own_sales, serving = own_share * (sales - hosted), own_share * (cost - cost_of_hosts) + free
     fee = advertising = 0.0
-    if lab.monetisation == SUBSCRIPTION:
-        elasticity = clip(model.accounts.demand_elasticity[lab.number], p.elasticity_floor, p.elasticity_ceiling)
-        fee = p.subscription_capture * sales / (elasticity - 1)
-    elif lab.monetisation == OPEN_CORE:
-        fee = p.open_core_fee * 1e-6 * sum(x * c for x, c in zip(lab.enterprise_volume, lab.price, strict=True))
+    if lab.monetisation == OPEN_CORE:
+        fee = p.open_core_fee * sum(sold.enterprises)
     elif lab.monetisation == COMPLEMENT:
-        advertising = p.complement_benefit * cost
-    income = sales * own_share + fee + advertising
+        advertising = p.complement_benefit * serving
+    income = own_sales + fee + advertising
     fees_paid = 0.0
     if lab.teacher != NOBODY:
         fees_paid = lab.exchanges * model.labs[lab.teacher].price[FLAGSHIP] * p.tokens_per_exchange
@@ -102,15 +99,14 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
     asset = len(model.vendors) + lab.number
     value = math.exp(model.exchange.log_price[asset]) * float(model.exchange.shares[asset])
     return Books(
-        worth=worth,
-        markup=markup,
         sales=sales,
-        cost=cost,
-        own_share=own_share,
+        cost=cost + free,
+        copies=sum(sold.spent_on_copies),
+        own_sales=own_sales,
         fee=fee,
         advertising=advertising,
         income=income,
-        serving=cost * own_share,
+        serving=serving,
         training=lab.training_bill,
         wages=lab.research_spending,
         power=energy_of(model, lab),
@@ -133,23 +129,23 @@ def rent_per_machine(model: Any, books: list[Books]) -> list[float]:
     """Rents of tokens, training and other work, shared by all machines of a jurisdiction: $ M per H100e."""
     compute, labs, rents = model.compute, model.labs, []
     for r in range(len(model.regulators)):
-        served = sum(b.cost for lab, b in zip(labs, books, strict=True) if lab.serving_home == r)
+        served = sum(b.cost + b.copies for lab, b in zip(labs, books, strict=True) if lab.serving_home == r)
         trained = sum(b.training for lab, b in zip(labs, books, strict=True) if lab.home == r)
         training = sum(lab.training for lab in labs if lab.home == r)
         work = max(compute.running[r] - training - compute.serving[r], 0.0) * compute.rental_price[r]
         rents.append(served + trained + work)
-    model.flows.rent_work = sum(rents) - sum(b.cost + b.training for b in books)
+    model.flows.rent_work = sum(rents) - sum(b.cost + b.copies + b.training for b in books)
     return [rent / max(sum(model.held(r)), 1e-9) for r, rent in enumerate(rents)]
 
 
 def record_flows(model: Any, books: list[Books], rent: list[float]) -> None:
     flows = model.flows
-    flows.tokens = sum(b.sales for b in books)
+    flows.tokens = sum(b.sales + b.copies for b in books)
     flows.fees = sum(b.fee for b in books)
     flows.advertising = sum(b.advertising for b in books)
     flows.rent_labs = sum(b.serving for b in books)
-    flows.rent_hosts = sum((1 - b.own_share) * b.cost for b in books)
-    flows.hosts_margin = sum((1 - b.own_share) * (b.sales - b.cost) for b in books)
+    flows.rent_hosts = sum(b.cost - b.serving + b.copies for b in books)
+    flows.hosts_margin = sum(b.sales - b.own_sales + b.copies for b in books) - flows.rent_hosts
     flows.rent_training = sum(b.training for b in books)
     flows.rent_own = sum(rent[lab.home] * sum(lab.machines) for lab in model.labs)
     flows.rent_programmes = sum(rent[owner.home] * sum(owner.machines) for owner in model.programmes)
@@ -165,8 +161,8 @@ def record_flows(model: Any, books: list[Books], rent: list[float]) -> None:
 
 def layers_close_books(model: Any) -> None:
     """Income of layers: power from energy, platforms from rent, applications from part of users' surplus."""
-    p, flows, growth = model.p, model.flows, adoption(model)
-    flows.applications = p.application_share * sum(max(a.surplus(growth), 0.0) for a in model.adopters)
+    p, flows = model.p, model.flows
+    flows.applications = p.application_share * sum(max(a.surplus(), 0.0) for a in model.adopters)
     rents = flows.rent_labs + flows.rent_hosts + flows.rent_training + flows.rent_work
     income = {
         POWER: flows.energy_labs + flows.energy_platforms + flows.energy_programmes,
@@ -180,6 +176,24 @@ def layers_close_books(model: Any) -> None:
         investment = flows.chips_platforms + flows.places_platforms if builds else 0.0
         paid += layer.close_books(income[layer.layer], costs, investment)
     flows.dividends = paid
+
+
+def lag_of_open(model: Any) -> float:
+    """Months since a closed model first reached what the best open one can do, as far as the run shows."""
+    best = max([NOTHING, *(max(lab.capability) for lab in model.labs if lab.active and lab.is_open)])
+    return max(sum(closed >= best for closed in model.accounts.closed_path) - 1.0, 0.0)
+
+
+def learn(model: Any) -> None:
+    """Growth of what users spend on tokens, and how long leads last: slow means of what is seen."""
+    accounts, rate, size = model.accounts, model.p.growth_learning, model.flows.tokens
+    if size > 0 and accounts.market_size > 0:
+        grown = 12 * math.log(size / accounts.market_size)
+        accounts.market_growth += rate * (grown - accounts.market_growth)
+    accounts.market_size = size
+    lag = max(lag_of_open(model), 1.0)
+    if lag < model.month or lag > accounts.lead_seen:  # otherwise the lead may have begun before the run
+        accounts.lead_seen += rate * (lag - accounts.lead_seen)
 
 
 def enter_and_exit(model: Any) -> None:
@@ -205,6 +219,8 @@ def enter_and_exit(model: Any) -> None:
 
     for lab in entrants:  # before exits: the weights of exiting labs can still be forked
         become_entrant(lab, origin, model)
+        for adopter in model.adopters:
+            adopter.try_fork(lab.number, adopter.fit[origin.number])
     flows.rescued = sum(-lab.cash for lab in leavers)
     for lab in leavers:
         lab.active, lab.cash = False, 0.0
@@ -238,12 +254,13 @@ def become_entrant(lab: Any, origin: Any, model: Any) -> None:
     lab.capability = [k + math.log(p.copy_fidelity) for k in origin.capability]
     lab.copied = lab.untaught = lab.capability[FLAGSHIP]
     lab.model_size, lab.price, lab.token_cost = list(origin.model_size), list(origin.price), list(origin.token_cost)
-    lab.serving_efficiency = [model.accounts.serving_efficiency for _ in origin.price]
+    lab.serving_efficiency = [model.accounts.serving_efficiency for _ in TIERS]
     lab.efficiency = origin.efficiency - 0.5
-    lab.distilled_share, lab.distilled = 1.0, NEVER
-    lab.age = [0.0, 0.0]
+    lab.nash_markup, lab.tier_slope = list(origin.nash_markup), list(origin.tier_slope)
+    lab.distilled_share, lab.distilled, lab.source = 1.0, NEVER, origin.number
+    lab.hosted, lab.age, lab.tier_value = [NEVER, NEVER], [0.0, 0.0], [0.0, 0.0]
     lab.monetisation, lab.licence, lab.first_party_share = HOSTING, 1.0, p.first_party_share
     lab.research_intensity = p.research_floor
     lab.run_compute = lab.run_cost = lab.programme_cost = 0.0
     lab.training = lab.training_bill = lab.training_budget = 0.0
-    lab.access_cut = lab.legal_exposure = lab.profit = lab.distressed = 0.0
+    lab.access_cut = lab.legal_exposure = lab.profit = lab.distressed = lab.nat_value = 0.0

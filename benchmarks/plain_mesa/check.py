@@ -40,7 +40,8 @@ def draws_of(market: Market, seed: int) -> GivenDraws:
     luck, labs = Draws.from_seed(seed).at(market.month), market.labs
     listed = (market.vendors, labs, market.infrastructure)
     table = {name: getattr(luck, kind)(name, labs) for name, kind in OF_LABS.items()}
-    table |= {name: luck.uniform(name, labs, (2,)) for name in ("release", "price change")}
+    table["release"] = luck.uniform("release", labs, (2,))
+    table["fit"] = luck.normal("fit", market.adopters, (labs.size,))
     table["lenders"] = luck.normal("lenders", market.programmes)
     table["demand for work"] = luck.market_normal("demand for work", 1)
     table["policy announcement"] = luck.normal("policy announcement", market.regulators)

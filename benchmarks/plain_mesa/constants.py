@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 
 FLAGSHIP, EFFICIENT = TIERS = (0, 1)
+SUBSCRIBED = 2
+OFFERS = (*TIERS, SUBSCRIBED)  # tokens of both models, and a subscription with the flagship
+DEVELOPER, ENTERPRISE, CONSUMER = range(3)
 DAYS, WEEK, QUESTIONS = 21, 5, 4
 LAST_GENERATION = 5  # of machines
 UNITED_STATES, CHINA = 0, 1

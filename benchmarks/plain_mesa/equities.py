@@ -168,7 +168,8 @@ def target_base(model: Any) -> Array:
         if not lab.active:
             value.append(1.0)
             continue
-        option = p.lab_option_value * math.exp(max(lab.capability[FLAGSHIP] - frontier, -5.0))
+        near = math.exp(p.lab_option_slope * max(lab.capability[FLAGSHIP] - frontier, -5.0))
+        option = 12 * p.lab_option_multiple * model.accounts.market_size * near
         earning = 12 * p.multiple_labs * max(lab.revenue, 0.0)
         value.append(max(earning + option + max(lab.cash, 0.0), 1.0))
     value += [12 * p.multiple_layers * max(layer.profit, 10.0) for layer in model.layers]

@@ -8,7 +8,6 @@ from typing import Any
 
 from benchmarks.plain_mesa.constants import CHINA, LARGE_PLATFORMS, POWER, UNITED_STATES
 from benchmarks.plain_mesa.demand import CHOKE
-from benchmarks.plain_mesa.tokens import adoption
 
 
 def machines_of(owners: list[Any]) -> float:
@@ -78,7 +77,7 @@ def training_share(model: Any) -> float:
 
 def serving_share(model: Any) -> float:
     """Of machines that run."""
-    return sum(model.compute.serving) / max(sum(model.compute.running), 1e-9)
+    return sum(map(min, model.compute.serving, model.compute.running)) / max(sum(model.compute.running), 1e-9)
 
 
 def rental_price(model: Any) -> float:
@@ -159,8 +158,7 @@ def delay_loss(model: Any) -> float:
 
 def consumer_surplus(model: Any) -> float:
     """$ M a month."""
-    growth = adoption(model)
-    gain = sum(adopter.surplus(growth) for adopter in model.adopters)
+    gain = sum(adopter.surplus() for adopter in model.adopters)
     return gain - model.flows.applications - model.flows.fees
 
 

@@ -16,6 +16,9 @@ from benchmarks.plain_mesa.constants import (
 from benchmarks.plain_mesa.demand import scarcity
 from benchmarks.plain_mesa.owner import Owner
 
+USUAL = 1.0  # departure of the reference model from the compute-optimal size, ln parameters
+OVERTRAINED = (1.5, 3.5)  # largest departures of flagships and of efficient models
+
 
 class Lesson(NamedTuple):
     """Potential teachers of a lab, the ceiling of learning, and the cost of an exchange."""
@@ -33,8 +36,6 @@ class Lab(Owner):
     is_open = False
 
     monetisation: int
-    trust: float
-    brand: float
     licence: float
     first_party_share: float
     own_share: float  # of its machines that it wants to own
@@ -48,6 +49,8 @@ class Lab(Owner):
     distilled: float  # nats
     copied: float
     untaught: float
+    taught_by: int  # whom it distilled last
+    source: int  # to whom its flagship owes capability
     distilled_share: float
     teacher: int
     copied_from: int
@@ -59,11 +62,18 @@ class Lab(Owner):
     capability: list[float]  # by tier from here
     model_size: list[float]
     serving_efficiency: list[float]
-    price: list[float]
-    token_cost: list[float]
+    hosted: list[float]  # nats, at certified hosts
     age: list[float]
     released: list[bool]
+    from_own_run: bool
+    tier_value: list[float]  # $ M a month per nat
+    tier_slope: list[float]  # of ln worth in capability, per nat
+    price: list[float]  # by offer from here
+    token_cost: list[float]
     revision: list[float]
+    nash_markup: list[float]  # nats
+    uncopied: list[float]  # part of what is spent on an offer or a faithful copy of it that goes to the offer
+    best_profit: float  # $ M, best month since the flagship's release
 
     claimed_cost: float  # $ M
     true_cost: float
@@ -77,13 +87,13 @@ class Lab(Owner):
     profit: float
     lerner: float
     marginal_value: float  # $ M a month per nat
+    nat_value: float  # the same, with what owners pay for
     distressed: float  # months
 
     def __init__(self, model: Any, number: int, **columns: Any) -> None:
         super().__init__(model, **columns)
         self.number = number
-        self.volume = [0.0, 0.0]  # M tokens sold last, by tier
-        self.enterprise_volume = [0.0, 0.0]
+        self.sold: Any = None  # what users bought last
 
     # Research
 
@@ -123,7 +133,7 @@ class Lab(Owner):
         if self.access_cut > 0 or lesson.teacher == NOBODY:
             return
         gap = max(lesson.ceiling - self.candidate(), 0.0)
-        gain = self.marginal_value * p.lead_horizon * (1 - math.exp(-p.distillation_rate / 12)) * gap
+        gain = self.nat_value * p.lead_horizon * (1 - math.exp(-p.distillation_rate / 12)) * gap
         ratio = gain / max(p.exchange_scale * lesson.price, 1e-9)
         self.exchanges = min(p.exchange_scale * math.log(max(ratio, 1.0)), p.exchange_limit)
         if self.exchanges > 0:
@@ -137,6 +147,8 @@ class Lab(Owner):
             effect = 1 - math.exp(-self.exchanges / p.exchange_scale)
             pace = 1 - math.exp(-p.distillation_rate * effect / 12)
             self.distilled = start + pace * (lesson.ceiling - start)
+        if self.exchanges > 0:
+            self.taught_by = lesson.teacher
         start = max(self.copied, self.untaught)
         target = lesson.open_capability + math.log(p.copy_fidelity)
         pace = 1 - math.exp(-p.copying_rate * (1 - p.ip_copy_block * self.law.ip_strength) / 12)
@@ -175,36 +187,56 @@ class Lab(Owner):
 
     # Release
 
-    def release(self, top: float, report_ratio: float, luck: list[float]) -> None:
+    def own_sizes(self) -> tuple[float, float]:
+        """How far below the compute-optimal size its customers want both models, ln parameters."""
+        first, second = (
+            min(1 / max(2 * loss * slope, 1e-3), most)
+            for loss, slope, most in zip(self.losses(), self.tier_slope, OVERTRAINED, strict=True)
+        )
+        return first, second
+
+    def losses(self) -> tuple[float, float]:
+        """Capability lost per squared departure in ln parameters, nats."""
+        p = self.model.p
+        return p.overtraining_loss, p.tier_step / p.tier_size_step**2
+
+    def release(self, top: float, report_ratio: float, luck: list[float], parent_size: float) -> None:
         """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship."""
         p, events, accounts, number = self.model.p, self.model.events, self.model.accounts, self.number
         forced = events.release[number] > 0.5
-        own, flagship = self.own_candidate(), self.candidate()
-        if forced and events.release_gap[number] > -1e5:
-            flagship = top + events.release_gap[number]
-        from_own = forced or own >= flagship
-        fresh = zip(accounts.undercut[number], accounts.accustomed[number], strict=True)
-        hurry = 1 + p.escape_competition * max(0.0, *(now - usual for now, usual in fresh))
-
-        size = self.model_size[FLAGSHIP]
+        own, best = self.own_candidate(), self.candidate()
+        from_own = not forced and own >= best
+        forks = self.copied > own and self.copied >= self.distilled
+        less = self.own_sizes()
+        losses = self.losses()
+        lost = losses[FLAGSHIP] * (less[FLAGSHIP] ** 2 - USUAL**2), losses[EFFICIENT] * less[EFFICIENT] ** 2
+        if forced:
+            flagship = top + events.release_gap[number] if events.release_gap[number] > -1e5 else best
+        else:
+            flagship = best - lost[FLAGSHIP] if from_own else best
         if from_own:
-            size = 0.5 * math.log(max(self.run_compute, 1e-9) / p.reference_compute) + events.size_step[number]
-        offer = flagship, self.capability[FLAGSHIP] - p.tier_step
-        sizes = size, self.model_size[FLAGSHIP] - p.tier_size_step
-        thresholds = p.release_threshold / hurry, p.release_threshold * p.efficient_tier_threshold / hurry
-        chance = p.release_hazard * hurry
+            size = 0.5 * math.log(max(self.run_compute, 1e-9) / p.reference_compute) + USUAL - less[FLAGSHIP]
+        else:
+            size = parent_size if forks and self.copied_from != NOBODY else self.model_size[FLAGSHIP]
+            size += events.size_step[number]
+        offer = flagship, self.capability[FLAGSHIP] - lost[EFFICIENT]
+        sizes = size, self.model_size[FLAGSHIP] - less[EFFICIENT]
+        thresholds = p.release_threshold, p.release_threshold * p.efficient_tier_threshold
         out = [forced, False]
         for t in TIERS:
             gain = offer[t] - self.capability[t]
             due = gain >= thresholds[t] or (self.age[t] >= p.maximum_age and gain > 0)
-            out[t] = out[t] or (due and luck[t] < chance)
+            out[t] = out[t] or (due and luck[t] < p.release_hazard)
 
         if out[FLAGSHIP]:
             claimed = events.release_claimed_cost[number]
             self.true_cost = self.programme_cost
             self.claimed_cost = claimed if claimed > 0 else report_ratio * self.run_cost
-            self.distilled_share = 0.0 if from_own else 1 - math.exp(min(own - flagship, 0.0))
-            if forced or self.untaught_candidate() >= flagship:
+            self.distilled_share = 1 - math.exp(min(own - best, 0.0))
+            self.source = NOBODY
+            if self.distilled_share > 0:
+                self.source = self.copied_from if forks else self.taught_by
+            if forced or self.untaught_candidate() >= best:
                 self.untaught = flagship
             if from_own:
                 self.run_compute = self.run_cost = 0.0
@@ -215,4 +247,7 @@ class Lab(Owner):
                 self.capability[t], self.model_size[t] = offer[t], sizes[t]
                 self.serving_efficiency[t] = accounts.serving_efficiency - diverted
                 self.age[t] = 0.0
+            if self.age[t] >= p.certified_delay:
+                self.hosted[t] = self.capability[t]
         self.released = out
+        self.from_own_run = out[FLAGSHIP] and (forced or from_own)

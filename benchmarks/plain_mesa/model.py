@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.plain_mesa.accounts import close_books
 from benchmarks.plain_mesa.adopter import Adopter
-from benchmarks.plain_mesa.constants import SHOCK_MONTH
+from benchmarks.plain_mesa.constants import OFFERS, SHOCK_MONTH
 from benchmarks.plain_mesa.demand import kilowatts
 from benchmarks.plain_mesa.draws import Draws, FreshDraws
 from benchmarks.plain_mesa.equities import trade_equities
@@ -27,14 +27,14 @@ from benchmarks.plain_mesa.rent import clear_rent
 from benchmarks.plain_mesa.research import do_research, enforce, release_models
 from benchmarks.plain_mesa.seller import ClosedLab, OpenLab
 from benchmarks.plain_mesa.start import fresh, start_of
-from benchmarks.plain_mesa.tokens import add_up_volumes, trade_tokens
+from benchmarks.plain_mesa.tokens import add_up_sales, trade_tokens
 from benchmarks.plain_mesa.vendor import Vendor
 
 ASSETS = ("log_price", "base", "target_base", "shares", "position", "momentum", "variance")
 """Fields of the exchange that are arrays over assets; the others are numbers and lists."""
 
-USUAL = ("posted", "log", True)
-"""Pricing, price form and short sales: the equations implemented here."""
+USUAL = ("posted", True)
+"""Pricing and short sales: the equations implemented here."""
 
 
 class PlainMarket(mesa.Model):
@@ -94,7 +94,7 @@ class PlainMarket(mesa.Model):
             adopter.peers = [self.adopters[i] for i in numbers]
         for investor, numbers in zip(self.investors, given.information, strict=True):
             investor.neighbours = [self.investors[i] for i in numbers]
-        add_up_volumes(self)
+        add_up_sales(self)
         self.datacollector = mesa.DataCollector(model_reporters=HEADLINES)
 
     @classmethod
@@ -103,7 +103,7 @@ class PlainMarket(mesa.Model):
     ) -> PlainMarket:
         """Create from a compiled model's market, parameter values by name, timeline (months first) and equations."""
         if equations is not None and tuple(equations) != USUAL:
-            raise ValueError(f"{equations}: the plain model has posted prices, the log form and short sales only")
+            raise ValueError(f"{equations}: the plain model has posted prices and short sales only")
         return cls(start_of(market, values, timeline), **options)
 
     def step(self) -> None:
@@ -126,8 +126,8 @@ class PlainMarket(mesa.Model):
 
     def fix_basket(self) -> None:
         """Spending of each segment on closed models: weights of the fixed basket."""
-        price = np.array([0.0 if lab.is_open else price for lab in self.labs for price in lab.price])
-        self.accounts.basket = [1e-6 * float(adopter.tokens @ price) for adopter in self.adopters]
+        closed = np.array([not lab.is_open for lab in self.labs]).repeat(len(OFFERS))
+        self.accounts.basket = [1e-6 * float(adopter.spent[closed].sum()) for adopter in self.adopters]
 
     def held(self, region: int) -> list[float]:
         """Machines in places of a jurisdiction by generation, H100e."""

@@ -21,9 +21,6 @@ def adjust_policy(model: Any) -> None:
 
 def price_paid(model: Any) -> float:
     """Average price paid last month, $ per M tokens."""
-    paid = sold = 0.0
-    for lab in model.labs:
-        for volume, price in zip(lab.volume, lab.price, strict=True):
-            sold += volume
-            paid += volume * price
-    return paid / max(sold, 1e-9) if sold > 0 else model.p.token_cost_start
+    bought = sum(sum(lab.sold.tokens) + sum(lab.sold.copies) for lab in model.labs)
+    spent = sum(sum(lab.sold.spent) + sum(lab.sold.spent_on_copies) for lab in model.labs)
+    return 1e6 * spent / max(bought, 1e-9) if bought > 0 else model.p.token_cost_start

@@ -54,11 +54,13 @@ def enforce(model: Any) -> None:
     detection, ruling = draws.uniform("detection", len(labs)), draws.normal("ruling", len(labs))
     court = draws.uniform("court", len(labs))
     accounts.detections = accounts.suits_lost = 0.0
+    accounts.incidents = [0.0] * len(labs)
     for i, lab in enumerate(labs):
         if lab.active and lab.teacher != NOBODY:
             detected, lost = lab.answer_case(detection[i], ruling[i], court[i])
             accounts.detections += detected
             accounts.suits_lost += lost
+            accounts.incidents[i] = float(lost)
 
 
 def release_models(model: Any) -> None:
@@ -69,9 +71,10 @@ def release_models(model: Any) -> None:
     motive = model.draws.normal("disclosure motive", len(labs))
     luck = model.draws.uniform("release", (len(labs), 2))
     bias = price_response(p.claim_value_sd, p.claim_motive_sd, p.claim_bias_cost) * p.claim_motive_sd
+    parents = [labs[lab.copied_from].model_size[FLAGSHIP] for lab in labs]
     for i, lab in enumerate(labs):
         if lab.active:
-            lab.release(top, math.exp(-bias * abs(motive[i]) / p.claim_bias_cost), luck[i])
+            lab.release(top, math.exp(-bias * abs(motive[i]) / p.claim_bias_cost), luck[i], parents[i])
         if lab.released[FLAGSHIP] and events.release_programme_cost[i] > 0:
             lab.true_cost = events.release_programme_cost[i]
         if lab.active and lab.is_open:
@@ -87,3 +90,6 @@ def release_models(model: Any) -> None:
     accounts.capability_history = [flagships, *accounts.capability_history[:-1]]
     closed = max((lab.capability[FLAGSHIP] for lab in labs if lab.active and not lab.is_open), default=-math.inf)
     accounts.closed_path = [closed, *accounts.closed_path[:-1]]
+    luck = model.draws.normal("fit", (len(model.adopters), len(labs)))
+    for adopter, numbers in zip(model.adopters, luck, strict=True):
+        adopter.try_releases(labs, numbers)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from benchmarks.plain_mesa.constants import (
     COMPLEMENT,
     FLAGSHIP,
+    OFFERS,
+    SUBSCRIBED,
     SUBSCRIPTION,
     TIERS,
     UNITED_STATES,
@@ -15,6 +19,9 @@ from benchmarks.plain_mesa.constants import (
     option_multiple,
 )
 from benchmarks.plain_mesa.lab import Lab
+
+CHEAPEST, DEAREST = 1.01, 200.0  # limits of a price, in unit costs
+SMALLEST_REVISION = 0.05  # nats
 
 
 class Seller(Lab):
@@ -31,33 +38,45 @@ class Seller(Lab):
         """Unit cost of a token: model size minus inference efficiency, times the rent under contracts of the past year."""
         p = self.model.p
         dear = p.token_cost_start * self.model.compute.contract_paid[self.serving_home] / p.rental_price_start
-        self.token_cost = [dear * math.exp(self.model_size[t] - self.saved(t)) for t in TIERS]
+        cost = [dear * math.exp(self.model_size[t] - self.saved(t)) for t in TIERS]
+        self.token_cost = [*cost, cost[FLAGSHIP]]  # subscribers use the flagship
 
-    def wanted_price(self, cost: float, elasticity: float, hosts: float) -> float:
-        """Price the lab would post today for a product."""
+    def subscribes(self) -> bool:
+        """Whether it offers consumers a subscription."""
+        return not self.is_open and self.monetisation in (SUBSCRIPTION, COMPLEMENT)
+
+    def net_cost(self) -> list[float]:
+        """Unit costs less what a complement earns on a token."""
+        if self.monetisation != COMPLEMENT:
+            return list(self.token_cost)
+        return [cost * (1 - min(self.model.p.complement_benefit, 0.98)) for cost in self.token_cost]
+
+    def wanted_price(self, price: Any, sales: Any, pressure: Any, hosts: float) -> list[float]:
+        """Prices it would post today, seen from these prices, at which it would have these sales."""
         raise NotImplementedError
 
-    def set_prices(self, elasticity: float, undercut: list[float], luck: list[float]) -> None:
-        """Post the desired price at a release; later changes are rare and exceed the menu cost."""
-        p, hosts = self.model.p, self.hosts()
+    def revise(self, step: float, pays: bool) -> float:
+        """Change of a price without a release: only where all changes together earn more than the menu cost."""
+        return step if pays and abs(step) > SMALLEST_REVISION else 0.0
+
+    def set_prices(self, reply: list[float], now: float, then: float) -> None:
+        """Post the best reply at a release; revise other prices. The menu cost is a share of the best month's profit."""
+        p, price, revision = self.model.p, list(self.price), [0.0] * len(OFFERS)
         war = math.log(self.model.events.price_factor[self.number])
-        price, revision = list(self.price), [0.0, 0.0]
-        for t in TIERS:
-            wanted = self.wanted_price(self.token_cost[t], elasticity, hosts)
-            if self.released[t]:
-                price[t] = wanted
+        pays = then - now > p.menu_cost * self.best_profit
+        for q in OFFERS:
+            if self.released[FLAGSHIP if q == SUBSCRIBED else q]:
+                price[q] = reply[q]
                 continue
-            step = math.log(wanted / price[t])
-            hazard = p.price_change_hazard * (1 + p.undercut_response * undercut[t])
-            changes = luck[t] < hazard and abs(step) > p.menu_cost_band
-            revision[t] = step + war if changes else war
-            price[t] *= math.exp(revision[t])
+            revision[q] = self.revise(math.log(reply[q] / price[q]), pays) + war
+            price[q] *= math.exp(revision[q])
         self.price, self.revision = price, revision
+        self.best_profit = max(0.0, then) if self.released[FLAGSHIP] else max(self.best_profit, now)
 
     def hosts(self) -> float:
         """Competing hosts of its weights: entry until a host's margin pays its fixed cost."""
         p = self.model.p
-        sales = 1e-6 * sum(x * c for x, c in zip(self.volume, self.token_cost, strict=True))
+        sales = 1e-6 * sum(x * c for x, c in zip(self.sold.tokens, self.token_cost, strict=True))
         return 1 + math.sqrt(p.host_differentiation * sales * max(self.licence, 0.0) / p.host_fixed_cost)
 
     # Machines
@@ -74,7 +93,10 @@ class Seller(Lab):
     def need_machines(self) -> None:
         """Machines that serve tokens are needed at once, whatever the rent."""
         p = self.model.p
-        worth = sum(x * math.exp(self.model_size[t] - self.saved(t)) for t, x in enumerate(self.volume))
+        served = [own + copied for own, copied in zip(self.sold.tokens, self.sold.copies, strict=True)]
+        volume = served[: len(TIERS)]
+        volume[FLAGSHIP] += served[SUBSCRIBED] + self.sold.free
+        worth = sum(x * math.exp(self.model_size[t] - self.saved(t)) for t, x in enumerate(volume))
         self.serving = 1e-6 * p.token_cost_start / p.rental_price_start * worth if self.active else 0.0
 
     def train(self, rent: float, served: float) -> None:
@@ -90,26 +112,28 @@ class Seller(Lab):
         costs += books.damages + books.defence
         self.revenue = books.income
         self.funded = books.funding
-        self.lerner = books.markup / books.worth if books.worth > 0 else 0.0
+        self.lerner = 1 - books.cost / books.sales if books.sales > 0 else 0.0
         self.profit = books.income + rent + tuition + awards - costs
         self.legal_exposure -= books.damages
         self.cash += self.profit + books.funding - self.outlay()
         self.distressed = self.distressed + 1 if self.cash < 0 else 0.0
 
-    def plan(self, cost: float, distilling: float, frontier: float) -> None:
+    def plan(self, cost: float, frontier: float) -> None:
         """Research and training such that a nat of lead, while it lasts, is worth its cost and the option to wait."""
-        p, law = self.model.p, self.law
-        copying = p.copying_rate * (1 - p.ip_copy_block * law.ip_strength)
-        hazard = (copying if self.is_open else p.closed_leak * copying) / 12 + distilling + p.lead_decay / 12
-        lasting = 1 / (hazard + p.interest_rate / 12)
+        p, law, accounts = self.model.p, self.law, self.model.accounts
+        kept = p.open_capture if self.is_open else 1.0
+        fading = 1 / accounts.lead_seen + p.interest_rate / 12
+        lasting = 1 / max(fading - max(accounts.market_growth, 0.0) / 12, fading / 4)
         ruling = (p.ruling_spread * (1 - law.ip_clarity)) ** 2 * (1 - law.ip_strength)
         ruling *= 0.5 * math.erfc(-4 * law.ip_strength / math.sqrt(2))
         volatility = math.sqrt(p.demand_volatility**2 + ruling + law.policy_uncertainty**2)
         volatility *= 1 - p.guarantee_share * p.guarantee_insurance
         multiple = option_multiple(p.interest_rate, p.payout_rate, volatility)
 
-        standing = p.interest_rate / 12 * p.lab_option_value * math.exp(self.capability[FLAGSHIP] - frontier)
-        worth = max(self.marginal_value + standing, 0.0) * lasting
+        near = math.exp(p.lab_option_slope * (self.capability[FLAGSHIP] - frontier))
+        standing = p.interest_rate * accounts.market_size * p.lab_option_multiple * p.lab_option_slope * near * kept
+        self.nat_value = self.marginal_value + standing
+        worth = max(self.nat_value, 0.0) * lasting
         trend = math.log(2) / p.algorithmic_doubling_time
         ratio = p.research_returns * trend * worth / (multiple * cost)
         goal = clip(max(ratio, 1e-6) ** (1 / (1 - p.research_returns)), p.research_floor, p.research_ceiling)
@@ -123,18 +147,23 @@ class Seller(Lab):
 
 
 class ClosedLab(Seller):
-    """Sells access and keeps its weights: price is cost plus the markup that its rivals allow."""
+    """Sells access and keeps its weights; its prices meet its own first-order conditions."""
 
-    def wanted_price(self, cost: float, elasticity: float, hosts: float) -> float:
-        """One markup for all tiers; a subscription or a complement lowers the price per token."""
-        p = self.model.p
-        elasticity = clip(elasticity, p.elasticity_floor, p.elasticity_ceiling)
-        markup = elasticity / (elasticity - 1)
-        if self.monetisation == SUBSCRIPTION:
-            return cost * markup ** (1 - p.subscription_fee_share)
-        if self.monetisation == COMPLEMENT:
-            return max(cost * (1 - p.complement_benefit), 0.02 * cost) * markup
-        return cost * markup
+    def wanted_price(self, price: Any, sales: Any, pressure: Any, hosts: float) -> list[float]:
+        """One step to them: cost plus the margins that the conditions ask for at the sales seen.
+
+        (1 + sigma) A_r m_r - sum_q B_rq m_q = A_r for both tiers together, and for the subscription by itself; an offer
+        without sales gets the margin of an atom.
+        """
+        steep = 1 + self.model.p.substitution
+        conditions = steep * np.eye(len(OFFERS))
+        for r in OFFERS:
+            if sales[r] > 0:
+                conditions[r] -= pressure[r] / sales[r]
+        two = slice(0, len(TIERS))
+        margins = [*np.linalg.solve(conditions[two, two], np.ones(len(TIERS))), 1 / conditions[SUBSCRIBED, SUBSCRIBED]]
+        aims = [c + m * before for c, m, before in zip(self.net_cost(), margins, price, strict=True)]
+        return [clip(aim, CHEAPEST * c, DEAREST * c) for aim, c in zip(aims, self.net_cost(), strict=True)]
 
 
 class OpenLab(Seller):
@@ -142,13 +171,17 @@ class OpenLab(Seller):
 
     is_open = True
 
-    def wanted_price(self, cost: float, elasticity: float, hosts: float) -> float:
+    def wanted_price(self, price: Any, sales: Any, pressure: Any, hosts: float) -> list[float]:
         """Cost plus the margin that competing hosts leave; a complement may give that margin up."""
-        p = self.model.p
-        hosted = cost * (1 + p.host_differentiation / max(hosts, 1.0))
+        hosted = 1 + self.model.p.host_differentiation / max(hosts, 1.0)
+        pairs = list(zip(self.token_cost, self.net_cost(), strict=True))
         if self.monetisation == COMPLEMENT:
-            return max(hosted - p.complement_benefit * cost, cost)
-        return hosted
+            return [max(hosted * cost - (cost - net), cost) for cost, net in pairs]
+        return [hosted * cost for cost, _ in pairs]
+
+    def revise(self, step: float, pays: bool) -> float:
+        """No posted price binds the hosts."""
+        return step
 
     def choose_licence(self, top: float) -> None:
         """Opens more of the next release the further behind it is."""

@@ -10,7 +10,7 @@ from abm.engine import Population
 from abm.market.state import Values
 from abm.mechanisms import imitation
 
-SIZES = {"tier": 2, "stage": 3, "product": 4, "vendor": 2, "question": 4, "pair": 2, "asset": 5, "generation": 6}
+SIZES = {"tier": 2, "stage": 3, "offer": 3, "vendor": 2, "question": 4, "pair": 2, "asset": 5, "generation": 6}
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,7 @@ def test_levers_that_act_only_in_the_first_month_are_rejected():
     assert unread == set(FROM_THE_START)
     assert not unread & {lever.name for lever in every()}
     with pytest.raises(CounterfactualError, match="acts in the first month only"):
-        Counterfactual(levers={"closed_trust": 3.0})
+        Counterfactual(levers={"task_value": 3.0})
 
 
 def test_lifting_rules_also_removes_news_of_them():

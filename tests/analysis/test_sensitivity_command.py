@@ -24,8 +24,8 @@ adopters = 24
 investors = 40
 
 [factors]
-developer_sensitivity = { low = 0.5, high = 2.0, scale = "log" }
-closed_trust = { low = 1.0, high = 4.0 }
+substitution = { low = 5.0, high = 40.0, scale = "log" }
+task_value = { low = 1.0, high = 4.0 }
 
 [outcomes]
 lerner_closed_mean = { of = "lerner_closed" }
@@ -68,7 +68,7 @@ def test_the_command_sensitivity(spec, tmp_path):
     assert list(table.columns) == ["outcome", "order", "factor", "other", "value", "low", "high", "n"]
     assert set(table["outcome"]) == {"lerner_closed_mean", "frontier_mean"}
     assert set(table["order"]) == {"first", "total", "second"}
-    assert value(table[table["outcome"] == "lerner_closed_mean"], "total", "developer_sensitivity") > 0.3
+    assert value(table[table["outcome"] == "lerner_closed_mean"], "total", "substitution") > 0.3
     years = pd.read_csv(tmp_path / "out" / "years.csv")
     assert set(years["year"]) == {2023}
     assert set(pd.read_csv(tmp_path / "out" / "noise.csv")["seeds"]) == {3}
@@ -153,10 +153,10 @@ def test_bad_options_take_one_line(spec, words, message):
     ("old", "new", "message"),
     [
         ("[outcomes]", '[design]\nkind = "grid"\n\n[outcomes]', "design.kind: must be saltelli or morris, not 'grid'"),
-        ("closed_trust =", "# closed_trust =", "factors: a sensitivity analysis needs at least two, not 1"),
+        ("task_value =", "# task_value =", "factors: a sensitivity analysis needs at least two, not 1"),
         ("months = 6", 'months = 6\nscenarios = ["baseline", "no_r1"]', "takes one, not 2"),
         ("months = 6", "months = 6\ncommon_draws = false", "points must share their draws"),
-        ("closed_trust", "closed_turst", "did you mean 'closed_trust'?"),
+        ("task_value", "task_vaule", "did you mean 'task_value'?"),
         ('"lerner_closed" }', '"lerner_close" }', "did you mean 'lerner_closed'?"),
         ("months = 6", "months = 6\nmonth = 7", "unknown key 'month'"),
         ("[factors]", "[factors", "TOML syntax"),

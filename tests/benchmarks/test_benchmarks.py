@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import pytest
 
 from benchmarks import __main__ as benchmarks
@@ -85,3 +86,13 @@ def test_measuring_an_accelerator_requires_an_output_file(capsys):
         accelerator.main([])
     assert stop.value.code == 2
     assert "--json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("block", ["adopters", "investors"])
+def test_hand_written_loops_do_the_same(block):
+    """They agree before they are timed; `compare` raises if they do not."""
+    pytest.importorskip("numba")
+    from benchmarks.limit import blocks
+
+    with jax.enable_x64(True):
+        assert blocks.compare(block, 3, 1, adopters=20, investors=20)["apart"] < blocks.PRECISION

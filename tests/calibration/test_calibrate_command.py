@@ -99,7 +99,8 @@ def test_dotted_and_dashed_lines_are_explained():
 def test_stored_fits_match_their_calibrations_and_the_defaults():
     for name in data.fits():
         rows, table, calibration = data.fit(name), data.draws(name), Calibration.load(name)
-        assert tuple(rows) == tuple(table.columns) == calibration.names
+        assert tuple(rows) == tuple(table.columns)
+        assert set(rows) <= set(calibration.names)  # a fit of an earlier world lacks parameters that came later
         for parameter, row in rows.items():
             prior = calibration.priors[parameter]
             assert prior.low <= row["low"] <= row["median"] <= row["high"] <= prior.high

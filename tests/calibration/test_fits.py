@@ -34,7 +34,7 @@ def lerner(folder, **fields):
 
 def test_replication_k_uses_the_kth_draw_except_for_parameters_that_are_set(tmp_path):
     factors = {"ip_strength": [0.0, 1.0]}
-    fixed = {"closed_trust": 2.0}
+    fixed = {"task_value": 2.0}
     found, seeds = lerner(tmp_path / "a", posterior="june_2025", factors=factors, parameters=fixed)
     draws = data.draws("june_2025")
     for k in range(3):
@@ -46,9 +46,9 @@ def test_replication_k_uses_the_kth_draw_except_for_parameters_that_are_set(tmp_
 
 
 def test_a_factor_takes_precedence_over_the_posterior(tmp_path):
-    both = {"closed_trust": [1.5, 3.0]}
+    both = {"task_value": [1.5, 3.0]}
     found, seeds = lerner(tmp_path / "a", posterior="june_2025", factors=both)
-    own = data.draws("june_2025").iloc[2].to_dict() | {"closed_trust": 3.0}
+    own = data.draws("june_2025").iloc[2].to_dict() | {"task_value": 3.0}
     alone = abm.simulate(Parameters(**own), seed=int(seeds[1, 2]), months=3, **SMALL)
     assert found[1, 2] == pytest.approx(alone["lerner_closed"].mean(), rel=1e-9)
 

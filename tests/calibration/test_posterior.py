@@ -41,7 +41,7 @@ def test_the_sampler_gives_the_exact_posterior_of_a_linear_normal_model():
 
 
 def test_the_posterior_equals_the_prior_where_the_data_are_uninformative():
-    priors = {"closed_trust": {"low": 1, "high": 5, "centre": 2, "sd": 0.5}, "quality_taste": {"low": 0.5, "high": 2}}
+    priors = {"task_value": {"low": 1, "high": 5, "centre": 2, "sd": 0.5}, "consumer_value": {"low": 0.5, "high": 2}}
 
     class Silent(Linear):
         slopes = np.array([[0.0, 0.0], [0.0, 0.8], [0.0, -0.6]])
@@ -49,7 +49,7 @@ def test_the_posterior_equals_the_prior_where_the_data_are_uninformative():
     simulator = Silent(spec(priors, posterior={"particles": 1500, "runs": 9_000}))
     criterion = Criterion.of(simulator.observed, simulator.noise**2 * np.eye(3), simulator.errors)
     last = smc.sample(simulator, criterion).last
-    centre, sd = simulator.spec.priors["closed_trust"].bell
+    centre, sd = simulator.spec.priors["task_value"].bell
     mean = last.weights @ last.unit[:, 0]
     assert mean == pytest.approx(centre, abs=0.02)
     assert np.sqrt(last.weights @ (last.unit[:, 0] - mean) ** 2) == pytest.approx(sd, rel=0.1)
@@ -101,7 +101,7 @@ def test_the_file_name_of_stored_moments_depends_on_everything_that_determines_t
         spec(),
         spec(months=31),
         spec(scenario="no_r1"),
-        spec(fixed={"usage_elasticity": 1.0}),
+        spec(fixed={"habit_rate": 0.5}),
         Calibration(**{**spec().model_dump(), "observed": {}}),
         Calibration(
             **{
@@ -153,7 +153,7 @@ def test_posterior_intervals_have_about_their_nominal_coverage():
 
 
 def test_profiles_rise_where_a_parameter_matters_and_pairs_are_named():
-    priors = {name: {"low": 1, "high": 5} for name in ("closed_trust", "switching_cost", "undercut_response")}
+    priors = {name: {"low": 1, "high": 5} for name in ("task_value", "adoption_imitation", "menu_cost")}
 
     class Twins(Linear):
         slopes = np.array([[1.0, 0.99, 0.0], [0.5, 0.51, 0.0], [0.3, 0.3, 0.0], [0.0, 0.0, 0.0]])
@@ -165,11 +165,11 @@ def test_profiles_rise_where_a_parameter_matters_and_pairs_are_named():
     theta = simulator.spec.from_unit(np.array([0.25, 0.25, 0.5]))
     result = identify(simulator, criterion, theta, simulator.slopes, np.arange(40))
     (pair,) = result.pairs.itertuples()
-    assert {pair.first, pair.second} == {"closed_trust", "switching_cost"}
+    assert {pair.first, pair.second} == {"task_value", "adoption_imitation"}
     assert pair.collinearity > 10
-    silent = result.parameters.loc["undercut_response"]
+    silent = result.parameters.loc["menu_cost"]
     assert silent["rises_below"] == silent["rises_above"] == "no"
-    assert result.together > 10 and set(result.weakest) == {"closed_trust", "switching_cost"}
+    assert result.together > 10 and set(result.weakest) == {"task_value", "adoption_imitation"}
     alone = Linear(spec())
     best, _ = exact(alone)
     criterion = Criterion.of(alone.observed, alone.noise**2 * np.eye(3), alone.errors)

@@ -26,15 +26,15 @@ def test_built_in_calibrations_use_only_moments_known_at_their_date():
         ({"moments": ["open_discont"]}, "did you mean 'open_discount'?"),
         ({"moments": ["sign_power"]}, "is a sign or a bound"),
         ({"data_to": "2024-01-01"}, "after data_to 2024-01-01"),
-        ({"priors": {"closed_trst": {"low": 1, "high": 2}}}, "did you mean 'closed_trust'?"),
+        ({"priors": {"task_valu": {"low": 1, "high": 2}}}, "did you mean 'task_value'?"),
         ({"priors": {"ip_strength": {"low": 0, "high": 1}}}, "policy lever"),
-        ({"priors": {"closed_trust": {"low": 2, "high": 1}}}, "must be below"),
-        ({"priors": {"closed_trust": {"low": -1, "high": 3, "scale": "log"}}}, "above 0 on a log scale"),
-        ({"priors": {"closed_trust": {"low": -100, "high": 3}}}, "the parameter's bounds"),
-        ({"priors": {"closed_trust": {"low": 1, "high": 3, "centre": 2}}}, "both centre and sd"),
-        ({"priors": {"closed_trust": {"low": 1, "high": 3, "centre": 5, "sd": 0.1}}}, "must lie between 1 and 3"),
-        ({"priors": {"closed_trust": {"low": 1, "high": float("nan")}}}, "finite"),
-        ({"fixed": {"closed_trust": 2.0}}, "cannot be fixed and fitted"),
+        ({"priors": {"task_value": {"low": 2, "high": 1}}}, "must be below"),
+        ({"priors": {"task_value": {"low": -1, "high": 3, "scale": "log"}}}, "above 0 on a log scale"),
+        ({"priors": {"task_value": {"low": -100, "high": 3}}}, "the parameter's bounds"),
+        ({"priors": {"task_value": {"low": 1, "high": 3, "centre": 2}}}, "both centre and sd"),
+        ({"priors": {"task_value": {"low": 1, "high": 3, "centre": 5, "sd": 0.1}}}, "must lie between 1 and 3"),
+        ({"priors": {"task_value": {"low": 1, "high": float("nan")}}}, "finite"),
+        ({"fixed": {"task_value": 2.0}}, "cannot be fixed and fitted"),
         ({"observed": {"open_discont": {"value": 1, "error": 1, "known": "2025-01-01"}}}, "not among moments"),
         ({"observed": {"open_discount": {"value": 1, "error": 1}}}, "observed.open_discount.known: is missing"),
         ({"observed": {"open_discount": {"value": 1, "error": 1, "known": "2025-07-01"}}}, "after data_to 2025-06-30"),
@@ -46,8 +46,8 @@ def test_built_in_calibrations_use_only_moments_known_at_their_date():
             "has no logarithm",
         ),
         ({"scenario": "basline"}, "did you mean 'baseline'"),
-        ({"fixed": {"usage_elasticity": 99.0}}, "must lie between"),
-        ({"priors": {"closed_trust": {"low": 1, "high": 3, "centre": 2, "sd": 1e-9}}}, "too small"),
+        ({"fixed": {"habit_rate": 99.0}}, "must lie between"),
+        ({"priors": {"task_value": {"low": 1, "high": 3, "centre": 2, "sd": 1e-9}}}, "too small"),
         ({"posterior": {"particles": 100, "runs": 200}}, "four times the particles"),
         ({"self": 1}, "unknown key"),
         ({"serch": {}}, "did you mean 'search'?"),
@@ -60,7 +60,7 @@ def test_every_problem_is_reported(change, says):
         "name": "x",
         "data_to": "2025-06-30",
         "moments": ["open_discount", "open_lag_2023"],
-        "priors": {"closed_trust": {"low": 1, "high": 5}},
+        "priors": {"task_value": {"low": 1, "high": 5}},
     }
     with pytest.raises(CalibrationError) as caught:
         Calibration(**{**fields, **change})
@@ -68,7 +68,7 @@ def test_every_problem_is_reported(change, says):
 
 
 def test_a_fixed_value_out_of_range_is_reported_with_the_other_problems():
-    fixed = {"usage_elasticity": 99.0, "ip_strength": 0.5, "closed_trst": 1.0}
+    fixed = {"habit_rate": 99.0, "ip_strength": 0.5, "task_valu": 1.0}
     with pytest.raises(CalibrationError) as caught:
         spec(moments=("open_discont", *MOMENTS[1:]), fixed=fixed)
     lines = str(caught.value).split("\n")
@@ -76,7 +76,7 @@ def test_a_fixed_value_out_of_range_is_reported_with_the_other_problems():
         "fixed.ip_strength: a policy lever differs by jurisdiction and cannot be fixed here; set it in a scenario"
         in lines
     )
-    for says in ("usage_elasticity", "did you mean 'open_discount'?", "did you mean 'closed_trust'?"):
+    for says in ("habit_rate", "did you mean 'open_discount'?", "did you mean 'task_value'?"):
         assert sum(says in line for line in lines) == 1
 
 

@@ -42,7 +42,7 @@ READERS = {  # kind of file: reader, exception it may raise, a valid file
         Calibration.load,
         CalibrationError,
         b'data_to = 2025-06-30\nmoments = ["open_discount", "open_token_share_2024"]\n'
-        b"[priors]\nclosed_trust = { low = 1.0, high = 5.0 }\n",
+        b"[priors]\ntask_value = { low = 1.0, high = 5.0 }\n",
     ),
     "predictions": (read_predictions, ValueError, PREDICTIONS.read_bytes()),
     "outcomes": (lambda path: read_outcomes(path, PREDICTED), ValueError, made_up),

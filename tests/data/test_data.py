@@ -23,7 +23,7 @@ def on_sale(prices, date):
 
 
 def test_names_are_the_derived_tables_the_targets_and_stored_results():
-    assert data.names() == sorted([*DERIVED, "targets", "r1_before"])
+    assert data.names() == sorted([*DERIVED, "targets", "r1_before", "token_record"])
 
 
 @pytest.mark.parametrize("name", data.names())

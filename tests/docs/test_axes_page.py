@@ -37,7 +37,7 @@ FIXED = {
     "programme": (axes.PROGRAMMES, None),
     "owner": (len(axes.OPERATORS) + axes.PROGRAMMES + len(Populations().cast().labs), None),
     "generation": (axes.GENERATIONS, None),
-    "product": (len(Populations().cast().labs) * axes.TIERS, None),
+    "offer": (axes.OFFERS, None),
     "asset": (Populations().vendors + len(Populations().cast().labs) + 3, None),
     "layer": (3, ("power", "platforms", "applications")),
 }
@@ -63,7 +63,7 @@ def test_axes_in_types_are_explained():
     types = [axes for text in sources for axes in re.findall(r'\b[A-Z]\w+\[[\w.]+, "([^"]*)"\]', text)]
     used = {name.lstrip("*#") or name for axes in types for name in axes.split()} - {"n", "..."}
     letters = {cells[0] for cells in tables()[0].values()}
-    assert {"J", "q", "products"} <= used
+    assert {"J", "q", "offers"} <= used
     assert not used - letters - set(tables()[0]) - set(quoted(" ".join(tables()[1]))), "explain these axes in axes.md"
 
 
@@ -100,7 +100,7 @@ def test_records_have_the_axes_they_are_listed_at():
     sizes = {"vendors": 5, "closed_labs": 6, "open_labs": 7, "entrants": 0, "adopters": 17, "investors": 19}
     populations = Populations(**sizes)
     length = {axis: fixed for axis, (fixed, _) in FIXED.items()} | {
-        "vendor": 5, "lab": 13, "product": 26, "adopter": 17, "investor": 19, "asset": 21, "pair": 2
+        "vendor": 5, "lab": 13, "adopter": 17, "investor": 19, "asset": 21, "pair": 2, "vintage": 3
     }  # fmt: skip
     market = jax.eval_shape(
         lambda p: start.first_market(

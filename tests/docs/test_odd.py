@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from abm.market.starting_values import STARTING_VALUES
 from abm.parameters import Parameters
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -17,20 +18,22 @@ def words(text):
 
 
 FUNCTIONS = words("ln exp sqrt min max clip pos tanh sinh asinh logistic logit log2 Phi softmax argmax whole if")
-INDICES = words("l t q v j i f r k G P N Q h n")
-SUMS = words("sum_i sum_j sum_jq sum_jt sum_f sum_G sum_N sum_Q sum_q sum_r sum_t sum_v")
+INDICES = words("l t q v j i f r k o G P Q h n")
+SUMS = words("sum_i sum_j sum_jq sum_f sum_G sum_Q sum_q sum_r sum_t sum_v")
 EXPLAINED = words(
-    """base_open frontier_1 frontier_serving input_claimed_cost input_release input_salience input_vigilance investment J L listed
-    opening serving_home top top_open was will_be X_0 Y"""
+    """open_closed_lag base_open frontier_1 frontier_serving input_claimed_cost input_release input_salience input_vigilance
+    investment J L listed opening serving_home top top_open was will_be X_0 Y
+    """
 )
 """Quantities in equations that are explained in the text around them."""
 PROSE = words(
-    """a active all and as assets at before below both bounds but China closed closing count day days each else elsewhere
-    entries flagships for from generations go greatest hear home in inf investors is it its lab labs later layers least
-    lies likewise list mean month months neighbours news none not number of on one oneself open operators or other
-    others otherwise over owners plus prices products programmes question record releases same six slot slots somebody
-    stages States sum than that the their them then there those tiers times to trust u unforced United US us vendors
-    where whose with without x z"""
+    """a active all and are as assets at before below both bounds but China closed closing count day days each else elsewhere
+    enterprises entries flagships for from generations go greatest hear higher home in inf investors is it its lab
+    labs later layers least lies likewise list mean month months neighbours news none not number of offers on one
+    oneself only open operators or other others otherwise over owners peers plus prices products programmes purchases
+    question record releases same sale six slot slots somebody something stages States sum than that the their them
+    then there those tier tiers times to together trust u unforced United US us vendors where whose with without x z
+    """
 )
 
 
@@ -80,7 +83,7 @@ def test_tables_are_up_to_date(name):
 
 
 def test_an_outdated_table_is_rebuilt():
-    wrong = page("ODD.md").replace("| `usage_elasticity` | `eps_u` | 1.1 |", "| `usage_elasticity` | `eps_u` | 1.2 |")
+    wrong = page("ODD.md").replace("| `habit_rate` | `rho_d` |", "| `habit_rate` | `rho_k` |")
     assert wrong != page("ODD.md")
     assert builder().written("ODD.md", wrong) == page("ODD.md")
 
@@ -117,7 +120,7 @@ def test_schedule_and_draws_are_complete():
     drawn = set(re.findall(r'draws\.\w+\(\s*"([\w ]+)"', "".join(p.read_text(encoding="utf-8") for p in sources)))
     listed = set(re.findall(r"^\| ([\w ]+) \| (?:uniform|standard)", builder().draws(), flags=re.MULTILINE))
     assert drawn == listed
-    assert listed >= {"release", "price change", "research luck", "detection", "entry", "attention", "price noise"}
+    assert listed >= {"release", "fit", "research luck", "detection", "entry", "attention", "price noise"}
 
 
 def test_symbols_are_unique():
@@ -139,7 +142,7 @@ def test_notation_lists_all_declared_symbols():
 def test_equations_use_existing_names():
     known = FUNCTIONS | INDICES | SUMS | EXPLAINED | PROSE | set(Parameters.names()) | set(inputs())
     known |= {row["symbol"] for row in Parameters.table()} | {n for _, n in attributes()}
-    known |= {n for _, n, _ in fields()} | {symbol for _, _, symbol in fields()}
+    known |= set(STARTING_VALUES) | {n for _, n, _ in fields()} | {symbol for _, _, symbol in fields()}
     lines = equations()
     for line in lines:  # quantities defined on the page itself
         for named, argument in re.findall(r"(\w+)\*?(?:\[[^\]]*\]|\((\w+)\))?\s*(?:<-|=|:)(?!=)", line):

@@ -12,7 +12,7 @@ profile_seeds = 2
 profile_points = 3
 
 [priors]
-enterprise_sensitivity = { low = 0.2, high = 0.8, scale = "log" }
+substitution = { low = 8, high = 40, scale = "log" }
 power_leverage = { low = 0.8, high = 5, scale = "log" }
 
 [search]
@@ -29,7 +29,7 @@ runs = 120
 
 def spec(priors=None, moments=MOMENTS, errors=(0.05, 0.05, 0.05), values=(0.6, 0.2, 0.65), **fields):
     """A calibration of two parameters to three moments, with observed values and errors of its own."""
-    priors = priors or {"closed_trust": {"low": 1, "high": 5}, "quality_taste": {"low": 0.5, "high": 2}}
+    priors = priors or {"task_value": {"low": 1, "high": 5}, "consumer_value": {"low": 0.5, "high": 2}}
     observed = {
         name: {"value": value, "error": error, "known": "2025-06-30"}
         for name, value, error in zip(moments, values, errors, strict=True)

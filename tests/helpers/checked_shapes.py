@@ -65,7 +65,17 @@ with install_import_hook(ROOMS, "sys.modules['__main__'].checker"):
     from abm.market.start import HISTORY, LONGEST_LAG, first_market
     from abm.market.state import Equations, Values
     from abm.runs.setup import Setup
-    from abm.support.axes import DAYS, GENERATIONS, JURISDICTIONS, OPERATORS, PROGRAMMES, QUESTIONS, STAGES, TIERS
+    from abm.support.axes import (
+        DAYS,
+        GENERATIONS,
+        JURISDICTIONS,
+        OFFERS,
+        OPERATORS,
+        PROGRAMMES,
+        QUESTIONS,
+        STAGES,
+        TIERS,
+    )
 
 for name, module in list(sys.modules.items()):
     for kind in vars(module).values() if name.startswith(ROOMS) else ():
@@ -77,9 +87,11 @@ def small_setup(**sizes):
     AXES.clear()  # of the setup before
     setup = Setup.of(scenario="article_bundle", months=30, **sizes)
     p, labs = setup.populations, len(setup.cast.labs)
-    AXES.update(V=p.vendors, L=labs, q=labs * TIERS, J=p.adopters, I=p.investors, A=p.vendors + labs + 3)
+    AXES.update(V=p.vendors, L=labs, q=labs * OFFERS, J=p.adopters, I=p.investors, A=p.vendors + labs + 3)
     AXES.update(K=len(OPERATORS) + PROGRAMMES + labs, P=PROGRAMMES, G=GENERATIONS)
-    AXES.update(T=TIERS, D=DAYS, R=len(JURISDICTIONS), Q=len(QUESTIONS), stage=STAGES, delay=HISTORY, lag=LONGEST_LAG)
+    AXES.update(
+        T=TIERS, O=OFFERS, D=DAYS, R=len(JURISDICTIONS), Q=len(QUESTIONS), stage=STAGES, delay=HISTORY, lag=LONGEST_LAG
+    )
     return setup
 
 
@@ -107,7 +119,7 @@ def rule_by_rule():
         month(market, values, events, Draws.from_seed(1), setup.equations)
 
 
-FLEXIBLE = Equations(pricing="flexible", price_form="linear", short_sales=False)
+FLEXIBLE = Equations(pricing="flexible", short_sales=False)
 WAYS = {
     "compiled": lambda: compiled(Equations()),
     "others": lambda: compiled(FLEXIBLE, Equations(pricing="nash")),

@@ -4,15 +4,17 @@ import numpy as np
 
 from abm.agents import ClosedLab
 
-FAST = {"price_change_hazard": 1.0, "menu_cost_band": 0.0}
-"""Prices follow the wanted price at once."""
+FAST = {"price_adjustment": 1.0}
+"""With flexible pricing, prices follow the wanted price at once."""
+MODEST = 1.25
+"""Price of a `PatientLab`, in unit costs."""
 
 
 class PatientLab(ClosedLab):
-    """Charges half the price of a closed lab."""
+    """Charges a quarter over cost."""
 
     def wanted_price(self, p, offer):
-        return 0.5 * super().wanted_price(p, offer)
+        return MODEST * self.token_cost
 
 
 def gap(a, b):

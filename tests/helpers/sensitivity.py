@@ -14,11 +14,11 @@ PARAMETERS = (
     "ip_strength",
     "ip_clarity",
     "copying_rate",
-    "closed_trust",
-    "switching_cost",
-    "network_effect",
+    "menu_cost",
+    "adoption_imitation",
+    "fit_spread",
     "runway",
-    "lead_decay",
+    "trust_in_open",
 )
 NAN = float("nan")
 runner = CliRunner()

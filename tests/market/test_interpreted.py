@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.market import FAST, PatientLab, gap
+from helpers.market import FAST, MODEST, PatientLab, gap
 from helpers.sizes import FEW
 
 from abm import MarketModel, Scenario, simulate
@@ -42,38 +42,37 @@ class BranchingLab(ClosedLab):
     """The same rule with a Python branch, for interpreted models only."""
 
     def wanted_price(self, p, offer):
-        wanted = super().wanted_price(p, offer)
         if self.cash > 0:
-            return 0.5 * wanted
-        return wanted
+            return MODEST * self.token_cost
+        return super().wanted_price(p, offer)
 
 
 @pytest.fixture(scope="module")
 def plain():
-    return np.asarray(simulate(FAST, seed=2, months=1, **FEW).report.products.price)[0]
+    return np.asarray(simulate(FAST, seed=2, months=1, pricing="flexible", **FEW).report.products.price)[0]
 
 
 @pytest.mark.slow
 def test_a_list_of_classes_replaces_whole_roles(plain):
-    model = MarketModel(FAST, rng=2, months=8, classes=[PatientLab], compiled=False, **FEW)
+    model = MarketModel(FAST, rng=2, months=8, classes=[PatientLab], compiled=False, pricing="flexible", **FEW)
     assert ClosedLab not in model.agents_by_type
     assert len(model.agents_by_type[PatientLab]) == 2
     model.step()
-    ratio = np.asarray(model.market.labs.price)[:4] / plain[:4]
-    np.testing.assert_allclose(ratio[:2], 0.5, rtol=1e-9)
-    np.testing.assert_allclose(ratio[2:], 1.0, rtol=1e-9)
+    labs = model.market.labs
+    np.testing.assert_allclose((labs.price / labs.token_cost)[:2], MODEST, rtol=1e-9)
+    np.testing.assert_allclose(np.asarray(labs.price)[2:4, :2], plain[2:4], rtol=1e-9)
 
 
 def test_a_python_branch_in_a_compiled_model_is_an_error_that_names_it():
     with pytest.raises(RuleError) as error:
-        MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], **FEW).step()
+        MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], pricing="flexible", **FEW).step()
     for word in ("wanted_price", "BranchingLab", "the field cash", "jnp.where", "compiled=False"):
         assert word in str(error.value)
 
 
 @pytest.mark.slow
 def test_an_interpreted_model_may_branch_in_python(plain):
-    model = MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], compiled=False, **FEW)
+    model = MarketModel(FAST, rng=2, months=8, classes=[BranchingLab], compiled=False, pricing="flexible", **FEW)
     model.step()
-    wanted = np.asarray(model.market.labs.price)[:2] / plain[:2]
-    np.testing.assert_allclose(wanted, 0.5, rtol=1e-9)
+    labs = model.market.labs
+    np.testing.assert_allclose((labs.price / labs.token_cost)[:2], MODEST, rtol=1e-9)

@@ -153,8 +153,8 @@ def test_lenders_refuse_a_phase_that_rents_do_not_pay_for():
 
 
 def test_programmes_that_are_never_financed_are_given_up_and_leave_nothing():
-    """Lenders who ask for five times the cost."""
-    run = played(lenders_cover=5.0)
+    """Lenders who ask for ten times the cost, in a world that hardly wants tokens."""
+    run = played(lenders_cover=10.0, task_volume=1.0, consumers=1.0)
     programmes = run[-1][0].programmes
     announced = np.asarray(programmes.amount > 0)
     assert announced.sum() >= 4

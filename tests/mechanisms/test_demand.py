@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from abm.mechanisms import demand, welfare
+from abm.mechanisms import demand
 
 QUALITY, PRICE = np.array([4.0, 3.0, 2.0, 1.5]), np.array([1.7, 1.3, 0.9, 0.4])
 NESTED = dict(nest=(0, 0, 1, 1), nest_correlation=0.6)
-FUNCTIONS = [demand.shares, demand.inclusive_value, demand.consumer_surplus]
 
 
 def textbook_shares(utility, nest, correlation, outside=0.0):
@@ -35,8 +34,7 @@ def test_shares_are_the_textbook_nested_logit(price_form, correlation):
         price_sensitivity=1.3, nest=NESTED["nest"], nest_correlation=correlation, price_form=price_form, outside=0.4
     )
     np.testing.assert_allclose(demand.shares(QUALITY, PRICE, **given_), expected, rtol=1e-13)
-    np.testing.assert_allclose(demand.inclusive_value(QUALITY, PRICE, **given_), value, rtol=1e-13)
-    np.testing.assert_allclose(demand.consumer_surplus(QUALITY, PRICE, **given_), value / 1.3, rtol=1e-13)
+    np.testing.assert_allclose(demand.nested_logit(QUALITY, PRICE, **given_)[3], value, rtol=1e-13)
 
 
 def test_nests_without_correlation_have_no_effect():
@@ -95,10 +93,9 @@ def test_coefficients_broadcast_against_the_leading_axes():
         np.testing.assert_allclose(together[1, i], alone, rtol=1e-14)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_jit_and_vmap_agree_with_eager(function):
+def test_jit_and_vmap_agree_with_eager():
     def f(quality, price, sensitivity, correlation):
-        return function(
+        return demand.shares(
             quality,
             price,
             price_sensitivity=sensitivity,
@@ -113,15 +110,6 @@ def test_jit_and_vmap_agree_with_eager(function):
     np.testing.assert_allclose(jax.vmap(f, (0, None, None, None))(qualities, PRICE, 2.0, 0.3), eager, rtol=1e-13)
 
 
-def test_derivatives_of_the_inclusive_value_are_the_shares():
-    choice = dict(price_sensitivity=1.7, **NESTED)
-    slope = jax.grad(lambda q: demand.inclusive_value(q, PRICE, **choice))(QUALITY)
-    np.testing.assert_allclose(slope, demand.shares(QUALITY, PRICE, **choice), rtol=1e-12)
-    slope = jax.grad(lambda x: demand.price_index(QUALITY, jnp.exp(x), **choice))(np.log(PRICE))
-    index = demand.price_index(QUALITY, PRICE, **choice)
-    np.testing.assert_allclose(slope / index, demand.shares(QUALITY, PRICE, price_form="log", **choice), rtol=1e-12)
-
-
 def test_nested_elasticity_agrees_with_the_closed_form():
     share = demand.shares(QUALITY, PRICE, price_sensitivity=1.7, **NESTED)
     within = share / np.array([share[:2].sum()] * 2 + [share[2:].sum()] * 2)
@@ -130,76 +118,6 @@ def test_nested_elasticity_agrees_with_the_closed_form():
     np.testing.assert_allclose(
         np.diag(slope), -1.7 * share * (1 - rho * within - (1 - rho) * share) / (1 - rho), rtol=1e-12
     )
-
-
-def test_price_index_of_one_product_is_its_price():
-    index = demand.price_index(jnp.zeros(1), jnp.array([3.0]), price_sensitivity=2.5, outside=False)
-    assert index == pytest.approx(3.0, rel=1e-14)
-
-
-WHOLE = dict(nest=(0, 0, 1, 1), nest_correlation=0.6, outside=0.3, price_sensitivity=1.3)
-PEERS = dict(peer=np.array([0.1, 0.0, 0.4, 0.2]), network_effect=0.7)
-FORMS = pytest.mark.parametrize("price_form", ["linear", "log"])
-
-
-@FORMS
-def test_the_value_of_shares_is_largest_at_the_chosen_shares(price_form):
-    terms = WHOLE | PEERS | {"price_form": price_form}
-    best = demand.shares(QUALITY, PRICE, **terms)
-    value = demand.inclusive_value(QUALITY, PRICE, **terms)
-    assert demand.value_of_shares(QUALITY, PRICE, best, **terms) == pytest.approx(float(value), rel=1e-13)
-    rng = np.random.default_rng(0)
-    for other in rng.dirichlet(np.ones(5), 200)[:, :4]:
-        assert demand.value_of_shares(QUALITY, PRICE, other, **terms) < value
-    nothing = demand.value_of_shares(QUALITY, PRICE, np.zeros(4), **terms)
-    assert nothing == pytest.approx(0.3)  # the outside option alone
-
-
-def test_suboptimal_shares_lose_their_divergence_from_the_best():
-    """Without nests, V is the inclusive value minus sum s' ln(s' / s) over all options (Kullback-Leibler divergence)."""
-    terms = dict(price_sensitivity=1.3, price_form="log", outside=0.3)
-    best = demand.shares(QUALITY, PRICE, **terms)
-    held = np.array([0.1, 0.3, 0.2, 0.15])
-    all_held, all_best = np.append(held, 1 - held.sum()), np.append(best, 1 - best.sum())
-    loss = (all_held * np.log(all_held / all_best)).sum()
-    value = demand.value_of_shares(QUALITY, PRICE, held, nest=(0, 1, 2, 3), **terms)
-    assert value == pytest.approx(float(demand.inclusive_value(QUALITY, PRICE, **terms)) - loss, rel=1e-12)
-
-
-def surplus(price, price_form, elasticity, held=None):
-    """Surplus and purchases of a segment of scale 5 and linear scale 2 that chooses freely or is held at given shares."""
-    terms = WHOLE | {"price_form": price_form}
-    if held is None:
-        shares, value = demand.choice(QUALITY, price, **terms)
-    else:
-        shares, value = held, demand.value_of_shares(QUALITY, price, held, **terms)
-    index = jnp.exp(-value / (WHOLE["price_sensitivity"] * (2.0 if price_form == "linear" else 1.0)))
-    gain = welfare.surplus_of_use(5.0, index, 7.0, elasticity, price_form, price_scale=2.0)
-    return gain, demand.quantities(shares, price, index, 5.0, elasticity, price_form)
-
-
-@FORMS
-@pytest.mark.parametrize("elasticity", [0.4, 1.0, 1.1, 2.5])
-@pytest.mark.parametrize("held", [None, np.array([0.1, 0.3, 0.0, 0.25])])
-def test_surplus_falls_by_the_quantity_bought_and_cross_slopes_are_symmetric(price_form, elasticity, held):
-    """The envelope theorem: dCS/dp_j = -x_j, both at the chosen shares and at shares held by habit."""
-    slope, bought = jax.grad(surplus, has_aux=True)(PRICE, price_form, elasticity, held)
-    np.testing.assert_allclose(slope, -bought, rtol=1e-11, atol=1e-13)
-    cross = jax.jacobian(lambda p: surplus(p, price_form, elasticity, held)[1])(PRICE)
-    np.testing.assert_allclose(cross, cross.T, rtol=1e-10, atol=1e-13)
-    if held is None:
-        assert np.all(np.linalg.eigvalsh(cross) < 0)  # demand falls in its own price, for any mix of products
-
-
-def test_log_prices_give_a_ces_consumer_of_elasticity_one_plus_sigma():
-    """Dixit and Stiglitz (1977): x_j = b_j (p_j / P)^-s X, P^(1-s) = sum b_j p_j^(1-s), with s = 1 + sigma."""
-    weight, substitution, elasticity = np.exp(QUALITY), 1 + 1.3, 1.1
-    index = (weight * PRICE ** (1 - substitution)).sum() ** (1 / (1 - substitution))
-    textbook = weight * (PRICE / index) ** -substitution * 5.0 * index**-elasticity
-    terms = dict(price_sensitivity=1.3, price_form="log", outside=False)
-    shares, value = demand.choice(QUALITY, PRICE, **terms)
-    quantities = demand.quantities(shares, PRICE, jnp.exp(-value / 1.3), 5.0, elasticity, "log")
-    np.testing.assert_allclose(quantities, textbook, rtol=1e-12)
 
 
 @pytest.mark.parametrize("price_form", ["linear", "log"])
@@ -319,8 +237,6 @@ def test_arguments_that_do_not_define_shares_are_rejected(change, message):
         demand.shares(**arguments)
 
 
-def test_a_price_sensitivity_of_zero_and_a_traced_nest_are_rejected():
-    with pytest.raises(ValueError, match="price_sensitivity is 0"):
-        demand.consumer_surplus(QUALITY, PRICE, price_sensitivity=0.0)
+def test_a_traced_nest_is_rejected():
     with pytest.raises(ValueError, match="nest is traced"):
         jax.jit(lambda nest: demand.shares(QUALITY, PRICE, price_sensitivity=1.0, nest=nest))(np.arange(4))

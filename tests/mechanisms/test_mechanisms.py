@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from abm.mechanisms import beliefs, compute, demand, disclosure, equities, investment, machines, tokens
+from abm.mechanisms import beliefs, compute, demand, disclosure, equities, investment, machines, pricing
 from abm.support.values import Values
 
 # --- beliefs ---
@@ -185,8 +185,8 @@ def test_learning_curve():
 
 def test_v10_markup_of_a_monopolist():
     """V10: a Lerner index of 75 % is an elasticity of 1.333."""
-    assert 1 - 1 / tokens.markup_factor(4 / 3) == pytest.approx(0.75)
-    price = tokens.markup_factor(1.5) * 2.0
+    assert 1 - 1 / pricing.markup_factor(4 / 3) == pytest.approx(0.75)
+    price = pricing.markup_factor(1.5) * 2.0
     p = Values({"rental_price_start": 1.0, "chip_demand_elasticity": 1.5})
     profit = [(price - 2.0) * machines.work_demand(price, 1.0, np.log(phi), p) for phi in (1.0, 2.0)]
     assert profit[1] > profit[0]

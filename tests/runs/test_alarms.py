@@ -13,12 +13,14 @@ from abm.runs import alarms
 from abm.runs.alarms import Alarm, alarms_of, outside
 from abm.support.messages import AbmWarning
 
-MISSES = {
-    "closed_margin_share": "some hosts sell open models below cost, so that closed labs earn more than the whole margin",
-    "damages": "they are months of revenue of ever larger students, up to what these can pay",
-    "lab_cash": "labs keep their profits: they pay no dividends and buy little with them",
-}
+MISSES: dict[str, str] = {}
 """Observables that leave their range with the defaults, and why. Who mends one takes it out."""
+FEW_SEGMENTS = {
+    "token_revenue": "of 24 segments few or none have tasks that the first models can do",
+    "api_revenue": "the same, and consumers pay by subscription",
+    "lab_cash": "a lab that has a whole segment of high value to itself keeps what it earns: it pays no dividends",
+}
+"""The same in small markets, where one segment is a twentieth of the world."""
 
 
 def ranges(monkeypatch, **sane):
@@ -72,6 +74,7 @@ def test_rounding_is_no_alarm(monkeypatch, bits):
 
 
 def test_a_run_that_leaves_a_range_is_told_once_with_the_first_month(monkeypatch):
+    ranges(monkeypatch)
     usual, silent = told(lambda: simulate(seed=1, months=4, **TINY))
     assert silent == [] and usual.alarms().empty
     level = usual["serving_efficiency"]
@@ -97,13 +100,13 @@ def test_a_run_that_leaves_a_range_is_told_once_with_the_first_month(monkeypatch
 
 def test_an_ensemble_counts_runs_and_several_settings_are_told_together(monkeypatch):
     usual = ensemble(seeds=[1, 2, 3], months=4, **TINY)
-    top = np.sort(usual["token_revenue"].max(1))
+    top = np.sort(usual["equity_leader"].max(1))
     limit = float(top[:2].mean())  # which two of three runs exceed
-    ranges(monkeypatch, token_revenue=(0, limit))
+    ranges(monkeypatch, equity_leader=(0, limit))
     runs, (message,) = told(lambda: ensemble(seeds=[1, 2, 3], months=4, **TINY))
-    month = int((usual["token_revenue"] > limit).any(0).argmax())
-    first = usual["token_revenue"][:, month]
-    row = runs.alarms().loc["token_revenue"]
+    month = int((usual["equity_leader"] > limit).any(0).argmax())
+    first = usual["equity_leader"][:, month]
+    row = runs.alarms().loc["equity_leader"]
     assert (row["runs"], row["date"]) == (2, usual.bands("hhi").index[month])
     assert row["value"] == first[first > limit][0]
     assert message.endswith(", 2 of 3 runs")
@@ -112,7 +115,7 @@ def test_an_ensemble_counts_runs_and_several_settings_are_told_together(monkeypa
 
 
 def test_a_warning_lists_five_alarms_and_counts_the_others(monkeypatch):
-    names = list(MEASURES)[:7]
+    names = [name for name, measure in MEASURES.items() if not measure.undefined][:7]
     ranges(monkeypatch, **dict.fromkeys(names, (1e20, 1e21)))
     _, (message,) = told(lambda: simulate(seed=1, months=4, **TINY))
     _, *lines, last = message.splitlines()
@@ -138,7 +141,7 @@ def outside_with_defaults(**sizes):
 
 @pytest.mark.filterwarnings("ignore:observables outside")
 def test_the_defaults_stay_inside_with_few_agents():
-    assert outside_with_defaults(**SMALL) == set(MISSES)
+    assert outside_with_defaults(**SMALL) <= set(MISSES) | set(FEW_SEGMENTS)
 
 
 @pytest.mark.slow

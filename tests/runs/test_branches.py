@@ -44,15 +44,15 @@ def test_the_parameters_of_the_user_stay():
 
 
 def test_a_branch_keeps_months_sizes_and_pricing_and_updates_the_equations():
-    original = model(pricing="flexible", price_form="linear")
+    original = model(pricing="flexible")
     constrained = original.branch({"short_sale_constraint": 1.0}, "article_bundle")
     assert (constrained.setup.months, constrained.setup.populations) == (
         original.setup.months,
         original.setup.populations,
     )
-    assert constrained.setup.equations == ("flexible", "linear", False)
+    assert constrained.setup.equations == ("flexible", False)
     unconstrained = constrained.branch({"short_sale_constraint": 0.0})
-    assert unconstrained.setup.equations == ("flexible", "linear", True)
+    assert unconstrained.setup.equations == ("flexible", True)
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def test_memory_of_a_run_grows_with_agents_precision_and_months():
 
     usual = memory()
     assert 1e6 < usual < 4e6
-    assert memory(investors=2_000) > 1.5 * usual
+    assert memory(investors=2_000) > 1.3 * usual
     assert memory(32) == pytest.approx(usual / 2, rel=0.01)
     assert memory(months=600) > 2 * usual  # because of its reports
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 import pytest
-from helpers.market import FAST, PatientLab
+from helpers.market import FAST, MODEST, PatientLab
 from helpers.sizes import FEW
 
 from abm import MarketModel, ensemble, simulate
@@ -23,7 +23,7 @@ from abm.agents import (
     Regulator,
 )
 from abm.market.measures import MEASURES
-from abm.support.axes import NETWORK_LAYERS, OPERATORS, PROGRAMMES, TIERS
+from abm.support.axes import NETWORK_LAYERS, OFFERS, OPERATORS, PROGRAMMES
 
 
 def market(rng=1, months=8, **options):
@@ -116,7 +116,7 @@ def test_reads_are_live(model):
     assert isinstance(before, float)
     assert isinstance(lab.home, int)
     assert isinstance(lab.active, bool)
-    assert price.shape == (TIERS,)
+    assert price.shape == (OFFERS,)
     model.step()
     assert lab is closed(model)[0], "agents keep their identity"
     assert lab.cash == float(model.market.labs.cash[0]) != before
@@ -129,11 +129,11 @@ def test_writes_reach_the_next_step(model):
     control = copy.deepcopy(model)
     lab, other = closed(model)
     unchanged = other.price.copy()
-    lab.price = [3.0, 0.3]
-    np.testing.assert_array_equal(lab.price, [3.0, 0.3])
+    lab.price = [3.0, 0.3, 5.0]
+    np.testing.assert_array_equal(lab.price, [3.0, 0.3, 5.0])
     np.testing.assert_array_equal(other.price, unchanged)
-    np.testing.assert_array_equal(model.market.labs.price[0], [3.0, 0.3])
-    model.agents_by_type[Adopter].set("scale", 0.0)
+    np.testing.assert_array_equal(model.market.labs.price[0], [3.0, 0.3, 5.0])
+    model.agents_by_type[Adopter].set("tasks", 0.0)
     model.step()
     control.step()
     assert model.token_volume == 0.0
@@ -144,11 +144,11 @@ def test_writes_reach_the_next_step(model):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("price", 3.0, r"ClosedLab\.price: expected shape \(2,\), not \(\)"),
-        ("price", [1.0, 2.0, 3.0], r"expected shape \(2,\), not \(3,\)"),
+        ("price", 3.0, r"ClosedLab\.price: expected shape \(3,\), not \(\)"),
+        ("price", [1.0, 2.0], r"expected shape \(3,\), not \(2,\)"),
         ("cash", [1.0], r"ClosedLab\.cash: expected shape \(\), not \(1,\)"),
         ("cash", float("nan"), r"ClosedLab\.cash = nan: must be finite"),
-        ("price", [1.0, float("inf")], "must be finite"),
+        ("price", [1.0, float("inf"), 1.0], "must be finite"),
         ("cash", "much", "must be finite numbers"),
         ("cash", None, "must be finite numbers"),
     ],
@@ -161,7 +161,7 @@ def test_invalid_writes_are_refused(model, name, value, message):
     np.testing.assert_array_equal(getattr(lab, name), before)
 
 
-@pytest.mark.parametrize("price", [[1e300, 3.0], [30.0, 0.0], [-1.0, 3.0]])
+@pytest.mark.parametrize("price", [[1e300, 3.0, 3.0], [30.0, 0.0, 3.0], [-1.0, 3.0, 3.0]])
 def test_implausible_prices_are_refused(model, price):
     with pytest.raises(
         ValueError, match=r"ClosedLab\.price = .*: must be above 0 and at most 1e\+09 \$ per million tokens"
@@ -172,7 +172,7 @@ def test_implausible_prices_are_refused(model, price):
 def test_a_misspelt_field_raises_with_a_suggestion(model):
     lab = closed(model)[0]
     with pytest.raises(AttributeError, match=r"ClosedLab has no field 'prise'; did you mean 'price'\?"):
-        lab.prise = [3.0, 0.3]
+        lab.prise = [3.0, 0.3, 5.0]
     with pytest.raises(AttributeError, match="did you mean 'wealth'"):
         model.agents_by_type[Investor].set("weatlh", 1.0)
 
@@ -283,7 +283,7 @@ def test_copies_continue_identically(model, copied):
 
 
 def test_branches_differ_only_after_the_branch(model):
-    same, faster = model.branch(), model.branch({"habit_rate": 0.9})
+    same, faster = model.branch(), model.branch({"adoption_imitation": 9.0})
     for branch in (model, same, faster):
         branch.run_for(2)
     frames_equal(model.frame(), same.frame())
@@ -291,7 +291,7 @@ def test_branches_differ_only_after_the_branch(model):
     changed = faster.frame().iloc[2] != model.frame().iloc[2]
     assert changed["token_volume"]
     assert not changed["frontier"], "research comes before the customers' choice"
-    assert model.setup.parameters.habit_rate != 0.9
+    assert model.setup.parameters.adoption_imitation != 9.0
     with pytest.raises(ValueError, match="habit_rat"):
         model.branch({"habit_rat": 0.9})
 
@@ -319,17 +319,17 @@ def prices(report):
 
 @pytest.fixture(scope="module")
 def plain():
-    return simulate(FAST, seed=2, months=2, **FEW)
+    return simulate(FAST, seed=2, months=2, pricing="flexible", **FEW)
 
 
 @pytest.mark.slow
 def test_a_custom_lab(plain):
     """One patient lab next to a plain one, compiled: in a single run, in a Mesa model and in an ensemble."""
-    options = dict(months=2, classes={"closed_labs": {PatientLab: 1, ClosedLab: 1}}, **FEW)
+    options = dict(months=2, pricing="flexible", classes={"closed_labs": {PatientLab: 1, ClosedLab: 1}}, **FEW)
     run = simulate(FAST, seed=2, **options)
-    ratio = prices(run.report)[0, :4] / prices(plain.report)[0, :4]
-    np.testing.assert_allclose(ratio[0], 0.5, rtol=1e-12)
-    np.testing.assert_allclose(ratio[1:], 1.0, rtol=1e-12)  # in the first month rivals have not reacted yet
+    np.testing.assert_allclose(prices(run.report)[0, 0] / np.asarray(run.report.products.cost)[0, 0], MODEST, rtol=1e-9)
+    ratio = prices(run.report)[0, 1:4] / prices(plain.report)[0, 1:4]
+    np.testing.assert_allclose(ratio, 1.0, rtol=1e-12)  # in the first month rivals have not reacted yet
 
     model = MarketModel(FAST, rng=2, **options)
     assert len(model.agents_by_type[PatientLab]) == len(closed(model)) == 1
@@ -467,7 +467,7 @@ def test_the_network_has_active_agents_and_typed_edges(model, reference):
         if data["layer"] == "jurisdiction":
             assert graph.nodes[head]["home"] == tail
     used = graph.get_edge_data("adopter_0", "closed_1") or {}
-    share = np.asarray(model.market.adopters.usage)[0].reshape(-1, TIERS).sum(1)[0]
+    share = np.asarray(model.market.adopters.usage)[0].reshape(-1, OFFERS).sum(1)[0]
     assert [d["weight"] for d in used.values() if d["layer"] == "usage"] == (
         [pytest.approx(share)] if share > 1e-3 else []
     )

@@ -35,10 +35,10 @@ def pricing(rule):
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        (lambda lab, usual: jnp.ones(3), "returns shape (3,), but must return numbers of shape (2,)"),
+        (lambda lab, usual: jnp.ones(2), "returns shape (2,), but must return numbers of shape (3,)"),
         (lambda lab, usual: None, "returns None"),
         (lambda lab, usual: "dear", "returns 'dear'"),
-        (lambda lab, usual: usual * 1j, "must return numbers of shape (2,)"),
+        (lambda lab, usual: usual * 1j, "must return numbers of shape (3,)"),
     ],
 )
 def test_an_invalid_return_value_names_the_rule(rule, message):
@@ -48,9 +48,9 @@ def test_an_invalid_return_value_names_the_rule(rule, message):
 
 
 @pytest.mark.slow
-def test_a_price_may_be_one_number_or_a_pair():
+def test_a_price_may_be_one_number_or_one_for_each_offer():
     single = simulate(classes=[pricing(lambda lab, usual: 5.0)], **FEW)
-    pair = simulate(classes=[pricing(lambda lab, usual: (5.0, 5.0))], **FEW)
+    pair = simulate(classes=[pricing(lambda lab, usual: (5.0, 5.0, 5.0))], **FEW)
     assert single["mean_price_paid"].tolist() == pair["mean_price_paid"].tolist()
 
 

@@ -232,10 +232,10 @@ def test_a_branch_warns_of_parameters_without_effect():
     model.run_for(2)
     with pytest.warns(PolicyWarning, match="ip_strength = 0.2 applies until January 2025"):
         model.branch({"ip_strength": 0.2}, "ip_strict")
-    with pytest.warns(PolicyWarning, match="closed_trust has no effect: .* the branch begins in March 2023"):
-        model.branch({"closed_trust": 3.0})
-    settings = [Setting(), Setting({"closed_trust": 3.0}, branch_at=2)]
-    with pytest.warns(PolicyWarning, match="closed_trust has no effect"):
+    with pytest.warns(PolicyWarning, match="task_value has no effect: .* the branch begins in March 2023"):
+        model.branch({"task_value": 3.0})
+    settings = [Setting(), Setting({"task_value": 3.0}, branch_at=2)]
+    with pytest.warns(PolicyWarning, match="task_value has no effect"):
         a, b = ensembles(settings, SEEDS, months=4, **TINY)
     assert same(a, b)
 

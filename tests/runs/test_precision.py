@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from helpers.sizes import TINY
+from helpers.sizes import SMALL, TINY
 
 import abm
 from abm import MarketModel, Parameters, ensemble, simulate
@@ -33,6 +33,16 @@ def test_both_precisions_run_in_one_process_in_any_order():
     assert rounded != exact
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:observables outside")
+def test_a_market_in_which_consumers_find_nothing_has_numbers_in_both_precisions():
+    """Sums of nothing are divided by a floor that both can hold."""
+    sizes = SMALL | {"closed_labs": 0, "open_labs": 2, "entrants": 0, "vendors": 1}
+    short, exact = (ensemble(seeds=[1], months=2, precision=bits, **sizes)["token_revenue"] for bits in (32, 64))
+    assert np.isfinite(exact).all()
+    assert short == pytest.approx(exact, rel=1e-3)
+
+
 def test_disabling_64_bits_in_jax_does_not_change_results():
     usual = simulate(seed=1, months=2, **TINY)
     jax.config.update("jax_enable_x64", False)
@@ -41,8 +51,8 @@ def test_disabling_64_bits_in_jax_does_not_change_results():
         model = MarketModel(rng=1, months=2, **TINY)
         model.step()
         lab = model.agents_by_type[abm.agents.ClosedLab][0]
-        lab.price = [30.1, 3.0]
-        assert lab.price.tolist() == [30.1, 3.0]
+        lab.price = [30.1, 3.0, 4.0]
+        assert lab.price.tolist() == [30.1, 3.0, 4.0]
         model = MarketModel(rng=1, months=2, **TINY)
         model.run_model()
         assert model.frame()["welfare"].tolist() == usual["welfare"].tolist()

@@ -38,6 +38,9 @@ COUNTERFACTUAL = (
 )
 
 
+LIMITS = ("perfect_copy", "no_imitation")
+
+
 def session(date: dt.date) -> tuple[int, int]:
     """(month, trading day) of a date."""
     return Policy(instrument="ip_strength", value=0, date=date).when
@@ -47,7 +50,7 @@ def session(date: dt.date) -> tuple[int, int]:
 
 
 def test_built_in_scenarios():
-    assert set(Scenario.names()) == {"baseline", "no_r1", "no_stargate", *COUNTERFACTUAL}
+    assert set(Scenario.names()) == {"baseline", "no_r1", "no_stargate", *COUNTERFACTUAL, *LIMITS}
     assert Scenario.names()[0] == "baseline"
 
 

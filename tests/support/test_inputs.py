@@ -383,7 +383,7 @@ def test_a_sweep_without_a_name_is_named_after_its_file(tmp_path, stem, name):
 def test_a_calibration_without_a_name_is_named_after_its_file(tmp_path):
     text = (
         'data_to = 2025-06-30\nmoments = ["open_discount", "open_token_share_2024"]\n'
-        "[priors]\nclosed_trust = { low = 1.0, high = 5.0 }\n"
+        "[priors]\ntask_value = { low = 1.0, high = 5.0 }\n"
     )
     for stem, name in (("my fit", "my_fit"), ("v1.2", "v1_2"), ("größe", "grosse")):
         path = tmp_path / f"{stem}.toml"

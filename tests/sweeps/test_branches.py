@@ -122,7 +122,7 @@ def test_the_trunk_is_part_of_the_identity():
             {"factors": {"adopters": [2, 3]}, "populations": {}},
             "factors.adopters: runs that share their history have the same populations",
         ),
-        ({"factors": {"quality_taste": [1.0, 1.1]}}, "factors.quality_taste: has no effect"),
+        ({"factors": {"consumer_value": [1.0, 1.1]}}, "factors.consumer_value: has no effect"),
         (
             {"scenarios": ("baseline",), "factors": {"r1.date": ["2024-01-20", "2025-06-20"]}}
             | {"months": 31, "branch_at": 24},
@@ -147,7 +147,7 @@ def test_mistakes_are_reported(fields, message):
     ("column", "value", "message"),
     [
         ("adopters", 2, "runs that share their history have the same populations"),
-        ("quality_taste", 1.1, "has no effect: it is read in the first month only"),
+        ("consumer_value", 1.1, "has no effect: it is read in the first month only"),
         ("r1.date", "2024-01-20", "2024-01-20: differs from scenario 'baseline' before branch_at = 24"),
         ("r1.date", "2040-01-01", "2040-01-01: outside the horizon"),
     ],
@@ -160,14 +160,14 @@ def test_a_mistake_in_a_table_names_its_column(column, value, message):
 
 
 def test_what_a_scenario_has_before_the_branch_is_reported(tmp_path):
-    start = Scenario(name="start", extends="baseline", parameters={"quality_taste": 2.0})
+    start = Scenario(name="start", extends="baseline", parameters={"consumer_value": 2.0})
     late = Scenario(name="late", extends="baseline", parameters={"ip_strength": 0.9})
 
     def warnings_of(*scenarios, **fields):
         return Plan.of(Sweep(scenarios=("baseline", *scenarios), replications=1, **fields)).without_effect
 
     (sentence,) = warnings_of(start, late, branch_at=24)
-    assert sentence.startswith("scenario start: quality_taste has no effect: it is read in the first month only")
+    assert sentence.startswith("scenario start: consumer_value has no effect: it is read in the first month only")
     (sentence,) = warnings_of("no_r1", late, branch_at=30)
     assert sentence == (
         "scenario no_r1: its events before branch_at = 30 (July 2025) have no effect: until then every run is one of scenario"
@@ -177,7 +177,7 @@ def test_what_a_scenario_has_before_the_branch_is_reported(tmp_path):
     assert warnings_of("no_r1", start) == []
     dates = {"r1.date": ["2025-02-20", "2025-06-20"]}
     assert warnings_of(late, branch_at=24, factors=dates) == []
-    with pytest.warns(PolicyWarning, match="scenario start: quality_taste has no effect"):
+    with pytest.warns(PolicyWarning, match="scenario start: consumer_value has no effect"):
         run_sweep(tiny(scenarios=("baseline", start), factors={}, branch_at=1, replications=1), tmp_path)
 
 

@@ -1,5 +1,6 @@
 """Reading a sweep: arrays, SQL, comparisons and intervals, and the stopping rule."""
 
+import dataclasses
 import datetime as dt
 import sys
 
@@ -174,13 +175,15 @@ def test_runs_without_a_finite_value_are_left_out_and_counted():
 
 def test_replications_are_added_until_the_interval_is_narrow(tmp_path):
     sweep = small(replications=2)
-    rule = Rule("welfare", 0.1, minimum=4, maximum=40, look_ahead=2)
+    easy = Rule("welfare", 1e9, minimum=4, maximum=40, look_ahead=2)
+    first = run_until(sweep, tmp_path / "first", easy)[1]
+    rule = dataclasses.replace(easy, half_width=0.9 * first.widest[4:].min())
     seen = []
     tally, verdict = run_until(sweep, tmp_path / "x", rule, on_verdict=lambda n, v: seen.append(n))
     assert len(seen) > 1
     assert (tally.before, sum(tally.counts.values())) == (0, tally.total)  # of all rounds
     assert verdict.enough is not None
-    assert verdict.widest[verdict.enough] <= 0.1
+    assert verdict.widest[verdict.enough] <= rule.half_width
     assert tally.total == 3 * seen[-1]
     assert len(open_sweep(tmp_path / "x").runs()) == tally.total
     again, same = run_until(sweep, tmp_path / "x", rule)

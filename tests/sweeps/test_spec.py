@@ -209,7 +209,7 @@ def test_a_sweep_survives_a_round_trip_through_its_file(tmp_path_factory, values
         {"common_draws": False},
         {"name": "a.b-c", "scenarios": ["no_r1"], "months": 7, "replications": 3, "seed": 5},
         {"seeds": [3, 1, 2**63 - 1]},
-        {"observables": ["hhi"], "panel": [0, 5], "precision": 32, "pricing": "nash", "price_form": "linear"},
+        {"observables": ["hhi"], "panel": [0, 5], "precision": 32, "pricing": "nash"},
         {"parameters": {"ip_strength": 1e-7, "permitting_lag": {"us": 3.0}}},
         {"populations": {"adopters": 30, "peer_network": "random", "network_seed": 3}},
         {"factors": {"noise_sd": {"low": 0.01, "high": 0.1, "levels": 3, "scale": "log", "unit": "per day"}}},

@@ -118,7 +118,7 @@ def test_a_run_that_fails_is_a_row_with_its_reason(folder, tmp_path, monkeypatch
     bad = results.failures().set_index(["point", "replication"])
     assert list(bad["status"]) == ["failed", "nonfinite", "failed"]
     assert "Injected: injected at point 0, replication 2" in bad.loc[(0, 2), "error"]
-    assert "not finite: lerner_closed from month 2" in bad.loc[(1, 0), "error"]
+    assert "not finite: welfare from month 2" in bad.loc[(1, 0), "error"]
     assert "MemoryError" in bad.loc[(2, 3), "error"]
     mine, theirs = results.runs(), open_sweep(folder).runs()
     fine = mine["status"] == "ok"

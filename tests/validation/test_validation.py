@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from abm.cli.app import app
 from abm.engine import interpreted
-from abm.mechanisms import disclosure, investment, machines
-from abm.validation import compute_limits, ladder
+from abm.mechanisms import conduct, disclosure, investment, machines
+from abm.validation import compute_limits, ladder, token_limits
 from abm.validation.ladder import Rung, Skipped, above, below, between, check, climb, markdown, reported
 from abm.validation.models import epidemic, firms, step_by_step
 from abm.validation.theory import catch_up, influence, nash, opinions, race, vertical_chain
@@ -20,7 +20,7 @@ RUNGS = ladder.all_rungs()
 runner = CliRunner()
 
 
-LONG = {"V5", "V11", "V16", "V19", "V20", "V21"}
+LONG = {"V5", "V11", "V16", "V19", "V20", "V21", "V22", "V23"}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,7 @@ def test_every_check_of_a_rung_is_met(name):
         ("V14", investment, "option_multiple"),
         ("V18", influence, "influence_vector"),
         pytest.param("V21", machines, "clearing_rent", marks=pytest.mark.slow),
+        pytest.param("V22", conduct, "best_margins", marks=pytest.mark.slow),
     ],
 )
 def test_a_wrong_mechanism_fails_its_rung(name, module, function, monkeypatch):
@@ -57,9 +58,12 @@ def test_a_wrong_mechanism_fails_its_rung(name, module, function, monkeypatch):
         return tuple(x**1.05 for x in result) if isinstance(result, tuple) else result**1.05
 
     monkeypatch.setattr(module, function, wrong)
-    compute_limits.program.cache_clear()
+    programs = compute_limits.program, token_limits.program
+    for program in programs:
+        program.cache_clear()
     assert not RUNGS[name].run().ok
-    compute_limits.program.cache_clear()
+    for program in programs:
+        program.cache_clear()
 
 
 def test_agents_that_deviate_from_the_formula_fail_their_rung(monkeypatch):
@@ -86,7 +90,7 @@ def test_compiled_rules_agree_with_interpreted_ones(run):
 
 
 def test_all_rungs_are_registered_and_documented():
-    assert list(RUNGS) == [f"V{number}" for number in range(1, 22)]
+    assert list(RUNGS) == [f"V{number}" for number in range(1, 24)]
     for rung in RUNGS.values():
         assert len(rung.setting) > 40
         assert rung.source

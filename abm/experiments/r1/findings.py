@@ -24,9 +24,12 @@ EROSION_IS_UP = ("contestable_share",)
 """Measures of pricing power that rise when pricing power falls."""
 IN_TEXT = {
     "lerner_closed": "the closed labs' Lerner index",
+    "lerner_leader": "the leading closed lab's Lerner index",
+    "lerner_followers": "the Lerner index of those that follow it",
     "lerner_basket": "the Lerner index on the pre-shock basket of customers",
     "closed_premium": "the closed price premium over equal open models",
     "contestable_share": "the contestable share of spending",
+    "rent_half_life": "the half-life of a rent",
     "closed_profit": "closed profit",
     "closed_profit_per_training": "closed profit per $ of training",
 }
@@ -80,7 +83,7 @@ def _power(numbers: Findings, rows: pd.DataFrame) -> list[str]:
         if not lost and not gained:
             verdict = "did not clearly change"
         first = (
-            f"In {year} R1 {verdict} the closed labs' pricing power: of its six measures"
+            f"In {year} R1 {verdict} the closed labs' pricing power: of its {len(PRICING_POWER)} measures"
             f" {numbers.count(f'measures weaker {year}', len(lost))} weakened,"
             f" {numbers.count(f'measures stronger {year}', len(gained))} strengthened and"
             f" {numbers.count(f'measures unclear {year}', len(unclear))} did not clearly change."
@@ -91,6 +94,7 @@ def _power(numbers: Findings, rows: pd.DataFrame) -> list[str]:
         if gained and len(gained) < len(PRICING_POWER):
             parts.append(f"Stronger according to {listed(gained)}.")
         sentences.append(" ".join(parts))
+    sentences += [_ranks(numbers, rows, year) for year in years]
     year = years[0] if years else ""
     if years:
         lerner = numbers.change("lerner_closed points", rows.loc[("no_r1", "lerner_closed", year)], "points", 100)
@@ -99,7 +103,7 @@ def _power(numbers: Findings, rows: pd.DataFrame) -> list[str]:
         profit = numbers.change("closed_profit", rows.loc[("no_r1", "closed_profit", year)], "$ M a month", digits=3)
         sentences.append(
             f"Effect in {year} (with R1 minus without; mean and 95 % interval): Lerner index {lerner}; ratio"
-            f" of prices to those of equally capable open models {premium}; contestable share of spending {contest};"
+            f" of prices to those of open models at equal capability {premium}; contestable share of spending {contest};"
             f" closed profit {profit}."
         )
         cheapest = "the price of the cheapest model of about R1's capability (3 nats)"
@@ -111,7 +115,40 @@ def _power(numbers: Findings, rows: pd.DataFrame) -> list[str]:
         row = rows.loc[("no_r1", "open_token_share", year)]
         share = numbers.moved("open_token_share points", row, "points", 100, what="the open share of tokens")
         sentences.append(f"In {year} R1 {price}, {frontier} and {share}.")
+        bought = {"api_revenue": "spending on tokens", "subscription_revenue": "spending on subscriptions"}
+        bought |= {"adoption": "the part of tasks for which models are used"}
+        moved = [
+            numbers.moved(f"{name} {year}", in_percent(rows.loc[("no_r1", name, year)]), what=what)
+            for name, what in bought.items()
+        ]
+        sentences.append(f"In {year} R1 {listed(moved)}.")
     return sentences
+
+
+def _ranks(numbers: Findings, rows: pd.DataFrame, year: str) -> str:
+    """Effects on margins by rank, and on the life of a rent; what these runs do not define is named as such."""
+    subjects = {
+        "lerner_leader": "the leader's Lerner index",
+        "lerner_followers": "that of followers, which owe most of their flagship to others",
+        "lerner_leader_nash": "the leader's index at each month's Nash prices",
+        "lerner_followers_nash": "the followers' at Nash prices",
+        "rent_half_life": "the time in which a flagship's rent halves",
+    }
+    known, undefined = [], []
+    for name, what in subjects.items():
+        row = rows.loc[("no_r1", name, year)]
+        if not np.isfinite(float(row["difference"])):
+            undefined.append(what)
+        elif name == "rent_half_life":
+            known.append(numbers.moved(f"{name} {year}", in_percent(row), what=what))
+        else:
+            known.append(numbers.moved(f"{name} points {year}", row, "points", 100, what=what))
+    parts = [f"By rank, in {year} R1 {listed(known)}." if known else "", _not_defined(undefined, year)]
+    return " ".join(part for part in parts if part)
+
+
+def _not_defined(what: list[str], year: str) -> str:
+    return f"Not defined in these runs of {year}: {listed(what)}." if what else ""
 
 
 def _crash(

@@ -35,12 +35,12 @@ class Findings:
         return shown
 
     def change(self, key: str, row: Mapping[str, Any], unit: str = "", scale: float = 1.0, digits: int = 2) -> str:
-        """Format a difference with its 95 % interval, e.g. "+5.1 points [4.2, 6.0]"."""
+        """Format a difference with its 95 % interval, e.g. "+5.1 points [4.2, 6.0]", or say that it is not defined."""
         value, low, high = (scale * float(row[name]) for name in ("difference", "low", "high"))
         shown = plus(value, digits)
         interval = f"[{number(low, digits)}, {number(high, digits)}]"
         self.rows.append({"key": key, "value": value, "low": low, "high": high, "unit": unit, "shown": shown})
-        return f"{shown}{' ' + unit if unit else ''} {interval}"
+        return f"{shown}{' ' + unit if unit else ''} {interval}" if np.isfinite(value) else f"{shown} (not defined)"
 
     def percent(self, key: str, row: Mapping[str, Any], digits: int = 2) -> str:
         """Format a difference of logarithms as a change in percent."""

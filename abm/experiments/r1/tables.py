@@ -18,9 +18,13 @@ SHOCK = 24
 """January 2025."""
 WINDOWS = {"2025": (24, 36), "2026": (36, 48), "2027": (48, 60)}
 """Months of the calendar years after the shock."""
+AT_NASH_PRICES = ("lerner_closed_nash", "lerner_leader_nash", "lerner_followers_nash")
+"""Lerner indices at the month's Nash prices."""
 COMPARED = (
     *PRICING_POWER,
+    *AT_NASH_PRICES,
     "open_token_share",
+    "open_enterprise_share",
     "hhi",
     "frontier_price",
     "mean_price_paid",
@@ -32,6 +36,9 @@ COMPARED = (
     "research_spending",
     "token_volume",
     "token_revenue",
+    "api_revenue",
+    "subscription_revenue",
+    "adoption",
     "compute_installed",
     "chip_orders",
     "chip_revenue",
@@ -57,8 +64,12 @@ IN_LOGS = (
     "price_at_k2",
     "price_at_k3",
     "research_spending",
+    "rent_half_life",
     "token_volume",
     "token_revenue",
+    "api_revenue",
+    "subscription_revenue",
+    "adoption",
     "compute_installed",
     "chip_orders",
     "chip_revenue",

@@ -7,15 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
-from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE, SUBSCRIPTION
+from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE
 from abm.engine import Group
-from abm.market.phases.common import adoption, frontier, is_open_lab, per_product, quantities, serving_home
+from abm.market.phases.common import frontier, is_open_lab, open_frontier, per_offer, sales_of, serving_home
 from abm.market.phases.machines import split_by_role
 from abm.market.phases.rent import energy_of_owners, rents_of_owners, work_of
-from abm.market.state import Flows, Market, Now, jurisdiction_sum
-from abm.mechanisms import enforcement, entry, monetisation, welfare
-from abm.support.axes import TIERS
-from abm.support.shapes import AnyArray, Numbers, Scalar
+from abm.market.state import Accounts, Flows, Market, Now, Values, jurisdiction_sum
+from abm.mechanisms import enforcement, entry, monetisation
+from abm.support.shapes import AnyArray, Index, Numbers, Scalar
 
 SHOCK_MONTH = 24  # January 2025
 
@@ -56,32 +55,31 @@ def close_books(market: Market, now: Now) -> Market:
     labs = labs.replace(funded=jnp.zeros(labs.size))  # labs that left raised nothing this month
     labs = labs.do("close_books", p, books=books)
     market = layers_close_books(market.replace(labs=labs, flows=flows), now)
+    market = market.replace(accounts=observe_market(market, now))
     labs = market.labs.do("plan", p, outlook=outlook_of(market, now))
     return fix_basket(enter_and_exit(market.replace(labs=labs), now))
 
 
 def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     """Income and costs of every lab in the month, and the corresponding payments between sectors."""
-    p, labs, adopters = now.p, market.labs, market.adopters
+    p, labs = now.p, market.labs
     is_open = is_open_lab(labs)
     on = labs.active * 1.0
-    by_product = quantities(market)
-    volume = by_product.sum(0).reshape(labs.size, TIERS) * on[:, None]
-    sales = (volume * labs.price).sum(-1) * 1e-6
-    cost = (volume * labs.token_cost).sum(-1) * 1e-6
+    sold = sales_of(market)
+    sales = sold.spent.sum(-1)
+    given = sold.free * labs.token_cost[:, 0] * 1e-6  # cost of serving consumers who do not pay
+    cost = (sold.tokens * labs.token_cost).sum(-1) * 1e-6 + given
     own_share = jnp.where(is_open, labs.first_party_share, 1.0)
+    own_sales = own_share * (sold.spent - sold.hosted_spent).sum(-1)
+    own_cost = own_share * ((sold.tokens - sold.hosted_tokens) * labs.token_cost).sum(-1) * 1e-6 + given
 
-    elasticity = jnp.clip(market.accounts.demand_elasticity, p.elasticity_floor, p.elasticity_ceiling)
-    fee = jnp.where(labs.monetisation == SUBSCRIPTION, monetisation.subscription_fees(sales, elasticity, p), 0.0)
-    enterprise = (by_product * adopters.enterprise[:, None]).sum(0).reshape(labs.size, TIERS) * on[:, None]
-    enterprise_sales = (enterprise * labs.price).sum(-1) * 1e-6
-    fee = fee + jnp.where(labs.monetisation == OPEN_CORE, monetisation.open_core_fees(enterprise_sales, p), 0.0)
-    advertising = jnp.where(labs.monetisation == COMPLEMENT, monetisation.complement_income(cost, p), 0.0)
-    income = sales * own_share + fee + advertising
+    fee = jnp.where(labs.monetisation == OPEN_CORE, monetisation.open_core_fees(sold.enterprises.sum(-1), p), 0.0)
+    advertising = jnp.where(labs.monetisation == COMPLEMENT, monetisation.complement_income(own_cost, p), 0.0)
+    income = own_sales + fee + advertising
 
     wages = labs.research_spending * on
-    serving, training = cost * own_share, labs.training_bill * on
-    rents = rents_by_home(market, cost)
+    serving, training = own_cost, labs.training_bill * on
+    rents = rents_by_home(market, cost + sold.spent_on_copies.sum(-1))
     own_rents = split_by_role(market, rents_of_owners(market, rents))
     energy = split_by_role(market, energy_of_owners(market, now))
     power = energy["labs"]
@@ -102,7 +100,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
     value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]
     funding = on * monetisation.funding(value, labs.cash, wages + training + machines, p)
-    lerner = welfare.lerner_index(labs.price, labs.token_cost, volume)
+    lerner = jnp.where(sales > 0, 1 - cost / jnp.where(sales > 0, sales, 1.0), 0.0)
     books = Books(
         income=income,
         rent=own_rents["labs"],
@@ -120,10 +118,11 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
         machines=machines,
         lerner=lerner,
     )
-    hosted = ((1 - own_share) * sales).sum()
-    hosted_cost = ((1 - own_share) * cost).sum()
+    copies = sold.spent_on_copies.sum(-1)  # hosts sell them at cost
+    hosted = (sales - own_sales + copies).sum()
+    hosted_cost = (cost - own_cost + copies).sum()
     flows = market.flows.replace(
-        tokens=sales.sum(),
+        tokens=sales.sum() + copies.sum(),
         fees=fee.sum(),
         advertising=advertising.sum(),
         rent_labs=serving.sum(),
@@ -157,7 +156,7 @@ def layers_close_books(market: Market, now: Now) -> Market:
     """Book the layers: power earns energy, platforms earn rent, applications earn a part of users' surplus."""
     p, flows, layers = now.p, market.flows, market.infrastructure
     rents = flows.rent_labs + flows.rent_hosts + flows.rent_training + flows.rent_work
-    applications = p.application_share * jnp.maximum(consumer_surplus(market, now), 0.0).sum()
+    applications = p.application_share * jnp.maximum(consumer_surplus(market), 0.0).sum()
     income = jnp.select(
         [layers.layer == POWER, layers.layer == PLATFORMS, layers.layer == APPLICATIONS],
         [
@@ -179,32 +178,45 @@ def layers_close_books(market: Market, now: Now) -> Market:
     return market.replace(infrastructure=layers, flows=flows)
 
 
-def consumer_surplus(market: Market, now: Now) -> Float[Array, " J"]:
-    """Gain of each segment over the status quo, $ M per month: the area under demand down to its price index."""
-    p, adopters, form = now.p, market.adopters, now.equations.price_form
-    status_quo = p.outside_price if form == "log" else jnp.exp(p.outside_price / p.linear_price_scale)
-    scale = adopters.ask("scale_at_one", p, form, adoption(market, now))
-    surplus = welfare.surplus_of_use(
-        scale, adopters.price_index, status_quo, adopters.usage_elasticity, form, price_scale=p.linear_price_scale
-    )
-    return surplus * 1e-6
+def consumer_surplus(market: Market) -> Float[Array, " J"]:
+    """Gain of each segment over what it pays for tokens, $ M per month."""
+    return market.adopters.ask("surplus") * 1e-6
+
+
+def lag_of_open(market: Market) -> Scalar:
+    """Months since a closed model first reached the open frontier's capability, counted from the start of the run."""
+    return jnp.maximum((market.accounts.closed_path >= open_frontier(market)).sum() - 1.0, 0.0)
+
+
+def observe_market(market: Market, now: Now) -> Accounts:
+    """Growth of spending on tokens, and how long leads have lasted, as slow means of what was seen."""
+    accounts, size = market.accounts, market.flows.tokens
+    both = (size > 0) & (accounts.market_size > 0)
+    seen = 12 * (jnp.log(jnp.where(both, size, 1.0)) - jnp.log(jnp.where(both, accounts.market_size, 1.0)))
+    step = jnp.where(both, now.p.growth_learning * (seen - accounts.market_growth), 0.0)
+    lag = jnp.maximum(lag_of_open(market), 1.0)
+    known = (lag < market.month) | (
+        lag > accounts.lead_seen
+    )  # a run that began later than the lead does not show its length
+    lead = accounts.lead_seen + jnp.where(known, now.p.growth_learning * (lag - accounts.lead_seen), 0.0)
+    return accounts.replace(market_growth=accounts.market_growth + step, market_size=size, lead_seen=lead)
 
 
 def outlook_of(market: Market, now: Now) -> Outlook:
     """Expected cost of research on trend, duration of a lead before imitation, and volatility of its value."""
     p, labs, regulators = now.p, market.labs, market.regulators
     cost = p.research_cost_start * jnp.exp(p.research_burden_growth * market.month / 12)
-    hazard = p.copying_rate * (1 - p.ip_copy_block * regulators.ip_strength[labs.home])
-    hazard = jnp.where(is_open_lab(labs), hazard, p.closed_leak * hazard) / 12
-    effect = 1 - jnp.exp(-labs.exchanges.sum() / p.exchange_scale)
-    hazard = hazard + p.distillation_rate * effect / 12 * p.imitation_loss + p.lead_decay / 12
     ruling = enforcement.ruling_variance(regulators.ip_strength, regulators.ip_clarity, p)
     variance = p.demand_volatility**2 + ruling + regulators.policy_uncertainty**2
+    discount = 1 / market.accounts.lead_seen + p.interest_rate / 12
+    growth = jnp.maximum(market.accounts.market_growth, 0.0) / 12  # of what a lead earns while it lasts
+    kept = jnp.where(is_open_lab(labs), p.open_capture, 1.0)
+    near = kept * jnp.exp(p.lab_option_slope * (labs.capability[:, 0] - frontier(market)))
     return Outlook(
         research_cost=jnp.full(labs.size, cost),
-        lead_duration=1 / (hazard + p.interest_rate / 12),
+        lead_duration=jnp.full(labs.size, 1 / jnp.maximum(discount - growth, discount / 4)),
         volatility=jnp.sqrt(variance)[labs.home] * (1 - p.guarantee_share * p.guarantee_insurance),
-        standing=p.interest_rate / 12 * p.lab_option_value * jnp.exp(labs.capability[:, 0] - frontier(market)),
+        standing=p.interest_rate * market.accounts.market_size * p.lab_option_multiple * p.lab_option_slope * near,
     )
 
 
@@ -229,6 +241,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
     labs, rescued = leave(labs, leaves)
     operators = take_over(market, leaves)
     forked = labs.capability[source] + jnp.log(p.copy_fidelity)
+    adopters = try_forks(market, enters, source, p)
     labs = labs.replace(
         active=labs.active | enters,
         cash=started("cash", p.seed_funding),
@@ -241,6 +254,11 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         copied=started("copied", forked[0]),
         untaught=started("untaught", forked[0]),
         distilled_share=started("distilled_share", 1.0),
+        source=started("source", source),
+        hosted=started("hosted", NEVER),
+        nash_markup=started("nash_markup", labs.nash_markup[source]),
+        tier_value=started("tier_value", 0.0),
+        tier_slope=started("tier_slope", labs.tier_slope[source]),
         age=started("age", 0.0),
         monetisation=started("monetisation", HOSTING),
         licence=started("licence", 1.0),
@@ -256,11 +274,20 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         training_bill=started("training_bill", 0.0),
         training_budget=started("training_budget", 0.0),
         profit=started("profit", 0.0),
+        nat_value=started("nat_value", 0.0),
         distressed=started("distressed", 0.0),
     )
     flows = market.flows.replace(rescued=rescued, entry=(enters * p.seed_funding).sum())
     accounts = market.accounts.replace(entries=enters.sum() * 1.0, exits=leaves.sum() * 1.0)
-    return market.replace(labs=labs, operators=operators, flows=flows, accounts=accounts)
+    return market.replace(labs=labs, operators=operators, adopters=adopters, flows=flows, accounts=accounts)
+
+
+def try_forks(market: Market, enters: Bool[AnyArray, " L"], source: Index, p: Values) -> Group:
+    """Users find that the fork of an entrant suits them as its source does; nobody has a history with the entrant."""
+    adopters = market.adopters
+    fit = jnp.where(enters, adopters.fit[:, source][:, None], adopters.fit)
+    trust = jnp.where(jnp.append(enters, False), p.trust_in_open, adopters.trust)
+    return adopters.replace(fit=fit, own_fit=jnp.where(enters, fit, adopters.own_fit), trust=trust)
 
 
 HOLDINGS = ("machines", "waiting", "places", "building", "backlog")
@@ -319,7 +346,7 @@ def close_labs(market: Market, leaves: Bool[AnyArray, " L"]) -> Market:
 
 def fix_basket(market: Market) -> Market:
     """Before the shock, record each segment's spending on closed models: the weights of the fixed basket."""
-    closed = per_product(~is_open_lab(market.labs))
-    spent = quantities(market) @ (closed * market.labs.price.reshape(-1)) * 1e-6
+    closed = per_offer(~is_open_lab(market.labs)) * 1.0
+    spent = market.adopters.spent @ closed * 1e-6
     basket = jnp.where(market.month < SHOCK_MONTH, spent, market.accounts.basket)
     return market.replace(accounts=market.accounts.replace(basket=basket))

@@ -3,15 +3,16 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from abm.agents import OpenLab
+from abm.agents.adopter import ENTERPRISE
 from abm.agents.infrastructure import POWER
+from abm.agents.lab import COMPLEMENT, SUBSCRIPTION
 from abm.engine import Group
 from abm.market.state import Market, Now, Values
-from abm.mechanisms import trading
-from abm.support.axes import TIERS
+from abm.mechanisms import trading, use
+from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import Scalar
 
 NOTHING = -30.0
@@ -19,17 +20,27 @@ NOTHING = -30.0
 
 
 class Products(NamedTuple):
-    """All products, one row per lab and tier (L x T), as adopters see them."""
+    """All offers, one row per lab and offer (L x O), as users see them."""
 
-    capability: Float[Array, " q"]  # nats
-    price: Float[Array, " q"]  # $ per M tokens
-    cost: Float[Array, " q"]  # $ per M tokens
-    trust: Float[Array, " q"]  # utils
-    brand: Float[Array, " q"]  # utils
-    is_open: Float[Array, " q"]
+    capability: Float[Array, "L T"]  # nats
+    hosted: Float[Array, "L T"]  # nats, at certified hosts
+    price: Float[Array, " q"]  # $ per M tokens; with a copy of it at cost, the index of both
+    paid: Float[Array, " q"]  # $ per M tokens, mean over what is bought
     available: Bool[Array, " q"]
-    nest: Int[np.ndarray, " q"] | tuple[int, ...]  # 0 closed, 1 open; a constant
-    owner: Int[np.ndarray, " q"]  # lab; a constant
+    closed_labs: int  # labs without weights for hosts, which come first; a constant
+
+
+class Sales(NamedTuple):
+    """What users bought this month, by lab and offer; what is `hosted` came from certified hosts. Faithful copies stand apart."""
+
+    tokens: Float[Array, "L O"]  # M
+    spent: Float[Array, "L O"]  # $ M
+    hosted_tokens: Float[Array, "L O"]  # M
+    hosted_spent: Float[Array, "L O"]  # $ M
+    enterprises: Float[Array, "L O"]  # $ M spent by enterprises
+    copies: Float[Array, "L O"]  # M tokens of faithful copies
+    spent_on_copies: Float[Array, "L O"]  # $ M, which is what they cost
+    free: Float[Array, " L"]  # M tokens of consumers who do not pay
 
 
 def is_open_lab(labs: Group) -> Bool[Array, " L"]:
@@ -68,45 +79,82 @@ def scarcity_of(market: Market) -> Float[Array, " R"]:
     return jnp.maximum(jnp.log(rent) - jnp.log((rent * machines).sum() / machines.sum()), 0.0)
 
 
-def per_product(values: Shaped[Array, " L"]) -> Shaped[Array, " q"]:
-    """Values of labs, repeated for each of their tiers."""
-    return jnp.repeat(values, TIERS)
+def per_offer(values: Shaped[Array, " L"]) -> Shaped[Array, " q"]:
+    """Values of labs, repeated for each of their offers."""
+    return jnp.repeat(values, OFFERS)
+
+
+def by_offer(rows: Shaped[Array, "J q"], labs: Group) -> Shaped[Array, "J L O"]:
+    """Columns of all offers, by lab and offer."""
+    return rows.reshape(rows.shape[0], labs.size, OFFERS)
+
+
+def subscribes(labs: Group) -> Bool[Array, " L"]:
+    """Labs that offer consumers a subscription."""
+    return ~is_open_lab(labs) & ((labs.monetisation == SUBSCRIPTION) | (labs.monetisation == COMPLEMENT))
+
+
+def sold_beside_copies(labs: Group, p: Values) -> tuple[Float[Array, "L O"], Float[Array, "L O"], Float[Array, "L O"]]:
+    """Prices of offers in choice and per token, and the share of each that does not go to a copy of it (`use.beside_copy`)."""
+    copied = (~is_open_lab(labs) & (p.perfect_copies > 0))[:, None]
+    price, paid, share = use.beside_copy(labs.price, labs.token_cost, p)
+    return jnp.where(copied, price, labs.price), jnp.where(copied, paid, labs.price), jnp.where(copied, share, 1.0)
+
+
+def share_of_copies(labs: Group, p: Values) -> Float[Array, "L O"]:
+    """Share of each offer and its copy that goes to the copy; 1 less the other share would be rounding where that is near 1."""
+    copied = (~is_open_lab(labs) & (p.perfect_copies > 0))[:, None]
+    return jnp.where(copied, use.beside_copy(labs.token_cost, labs.price, p)[2], 0.0)
 
 
 def products_of(labs: Group, p: Values) -> Products:
-    """The products of the month."""
-    is_open = labs.is_kind(OpenLab)
+    """The offers of the month."""
+    price, paid, _ = sold_beside_copies(labs, p)
+    on = jnp.broadcast_to(labs.active[:, None], (labs.size, OFFERS))
+    on = on.at[:, SUBSCRIPTION_OFFER].set(labs.active & subscribes(labs))
     return Products(
-        capability=labs.capability.reshape(-1),
-        price=labs.price.reshape(-1),
-        cost=labs.token_cost.reshape(-1),
-        trust=per_product(labs.trust),
-        brand=per_product(labs.brand),
-        is_open=jnp.asarray(np.repeat(is_open, TIERS), dtype=float),
-        available=per_product(labs.active),
-        nest=np.repeat(is_open.astype(int), TIERS),
-        owner=np.repeat(np.arange(labs.size), TIERS),
+        capability=labs.capability,
+        hosted=labs.hosted,
+        price=price.reshape(-1),
+        paid=paid.reshape(-1),
+        available=on.reshape(-1),
+        closed_labs=int((~labs.is_kind(OpenLab)).sum()),
     )
 
 
-def quantities(market: Market) -> Float[Array, "J q"]:
-    """Tokens by segment and product, M per month."""
-    return market.adopters.tokens
+def sales_of(market: Market) -> Sales:
+    """What users bought this month."""
+    labs, adopters = market.labs, market.adopters
 
+    def total(rows: Float[Array, "J q"]) -> Float[Array, "L O"]:
+        return rows.sum(0).reshape(labs.size, OFFERS)
 
-def adoption(market: Market, now: Now) -> Scalar:
-    """Scale of use relative to the start: diffusion of a general-purpose technology, logistic in time (Griliches 1957)."""
-    p = now.p
-    late = 1 / (1 + jnp.exp(-p.adoption_speed * (market.month - p.adoption_midpoint) / 12))
-    start = 1 / (1 + jnp.exp(p.adoption_speed * p.adoption_midpoint / 12))
-    return late / start
+    subscribed = by_offer(adopters.usage, labs)[:, :, SUBSCRIPTION_OFFER]
+    spent = adopters.spent * 1e-6
+    own, copied = total(spent) * labs.uncopied, total(spent) * (1 - labs.uncopied)
+    return Sales(
+        tokens=jnp.where(labs.uncopied < 1, own * 1e6 / labs.price, total(adopters.tokens)),
+        spent=own,
+        hosted_tokens=total(adopters.tokens * adopters.certified),
+        hosted_spent=total(spent * adopters.certified),
+        enterprises=total(spent * (adopters.segment == ENTERPRISE)[:, None]) * labs.uncopied,
+        copies=copied * 1e6 / labs.token_cost,
+        spent_on_copies=copied,
+        free=adopters.free_tokens @ subscribed,
+    )
 
 
 def price_paid(market: Market, now: Now) -> Scalar:
     """Average price paid, $ per million tokens."""
-    quantity = quantities(market).sum(0)
-    paid = (quantity * market.labs.price.reshape(-1)).sum() / jnp.maximum(quantity.sum(), 1e-9)
-    return jnp.where(quantity.sum() > 0, paid, now.p.token_cost_start)
+    sold = sales_of(market)
+    bought = (sold.tokens + sold.copies).sum()
+    spent = (sold.spent + sold.spent_on_copies).sum() * 1e6
+    return jnp.where(bought > 0, spent / jnp.maximum(bought, 1e-9), now.p.token_cost_start)
+
+
+def serving_of_tiers(sold: Float[Array, "L O"], free: Float[Array, " L"]) -> Float[Array, "L T"]:
+    """Tokens served with each tier: those of subscribers and free users are the flagship's."""
+    return sold[:, :TIERS].at[:, 0].add(sold[:, TIERS:].sum(-1) + free)
 
 
 def usual_noise_of(assets: int, layers: Group, p: Values) -> Float[Array, " A"]:

@@ -35,5 +35,7 @@ def enforce(market: Market, now: Now) -> Market:
     )
     lost = detected & (now.draws.uniform("court", labs) < chance)
     labs = labs.do("answer_case", p, detected=detected, lost=lost)
-    accounts = market.accounts.replace(detections=detected.sum() * 1.0, suits_lost=lost.sum() * 1.0)
+    accounts = market.accounts.replace(
+        incidents=lost * 1.0, detections=detected.sum() * 1.0, suits_lost=lost.sum() * 1.0
+    )
     return market.replace(labs=labs, accounts=accounts)

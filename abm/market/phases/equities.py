@@ -231,7 +231,12 @@ def capitalised(market: Market, now: Now) -> Float[Array, " A"]:
     """Value of each firm at its multiple of sales or profit, $ M."""
     p, vendors, labs, layers = now.p, market.vendors, market.labs, market.infrastructure
     chips = p.multiple_chips * 12 * jnp.maximum(vendors.revenue, 20.0)
-    option = p.lab_option_value * jnp.exp(jnp.clip(labs.capability[:, 0] - frontier_of(labs), -5.0, 0.0))
+    option = (
+        p.lab_option_multiple
+        * 12
+        * market.accounts.market_size
+        * jnp.exp(p.lab_option_slope * jnp.clip(labs.capability[:, 0] - frontier_of(labs), -5.0, 0.0))
+    )
     lab = p.multiple_labs * 12 * jnp.maximum(labs.revenue, 0.0) + option + jnp.maximum(labs.cash, 0.0)
     lab = jnp.where(labs.active, jnp.maximum(lab, 1.0), 1.0)
     layer = 12 * p.multiple_layers * jnp.maximum(layers.profit, 10.0)

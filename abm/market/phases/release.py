@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from abm.agents import OpenLab
 from abm.engine import Group
@@ -14,13 +14,22 @@ from abm.support.axes import TIERS
 from abm.support.shapes import AnyArray, Scalar
 
 
+class Releases(NamedTuple):
+    """The month's flagships, as users find how well they suit them (L,)."""
+
+    out: Bool[Array, " L"]  # released this month
+    own: Bool[Array, " L"]  # from a run of its own
+    source: Int[Array, " L"]  # lab to which it owes capability, -1: none
+    owed: Float[Array, " L"]  # share of it
+
+
 class ReleaseNews(NamedTuple):
     """Inputs of a lab's release rule (L,) or (L, T)."""
 
     forced: Bool[Array, " L"]  # whether the scenario forces a release this month
     capability: Float[Array, " L"]  # nats, capability of a forced release
     size_step: Float[AnyArray, " L"]  # ln parameters
-    undercut: Float[Array, " L"]  # nats by which rivals undercut the lab more than usual
+    parent_size: Float[Array, " L"]  # ln parameters of the open model that it copied
     luck: Float[Array, "L T"]  # uniform draw per tier
     claimed_cost: Float[AnyArray, " L"]  # $ M, 0: none given by the scenario
     report_ratio: Float[Array, " L"]  # disclosed over true marginal cost
@@ -38,7 +47,7 @@ def release_models(market: Market, now: Now) -> Market:
         forced=(events.release > 0.5) & labs.active,
         capability=jnp.where(events.release_gap > -1e5, top + events.release_gap, labs.ask("candidate", p)),
         size_step=events.size_step,
-        undercut=jnp.maximum(market.accounts.undercut - market.accounts.accustomed, 0.0).max(-1),
+        parent_size=labs.model_size[labs.copied_from, 0],
         luck=now.draws.uniform("release", labs, (TIERS,)),
         claimed_cost=events.release_claimed_cost,
         report_ratio=jnp.exp(-bias),
@@ -60,7 +69,11 @@ def release_models(market: Market, now: Now) -> Market:
     accounts = market.accounts.replace(
         release_surprise=release_surprise, capability_history=history, closed_path=closed_path
     )
-    return market.replace(labs=labs, accounts=accounts)
+    out = labs.released[:, 0] & labs.active
+    releases = Releases(out, out & labs.from_own_run, labs.source, labs.distilled_share)
+    luck = now.draws.normal("fit", market.adopters, (labs.size,))
+    adopters = market.adopters.do("try_releases", p, releases, luck=luck)
+    return market.replace(labs=labs, adopters=adopters, accounts=accounts)
 
 
 def licence_models(labs: Group, top: Scalar, p: Values) -> Group:

@@ -5,11 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from abm.engine import Group
-from abm.market.phases.common import quantities, serving_home
+from abm.market.phases.common import sales_of, serving_home, serving_of_tiers
 from abm.market.phases.machines import by_home, lead_of, of_owners
 from abm.market.state import Compute, Market, Now, Values, jurisdiction_sum
 from abm.mechanisms import machines, tokens
-from abm.support.axes import TIERS
 
 
 def clear_rent(market: Market, now: Now) -> Market:
@@ -73,7 +72,8 @@ def expected_growth(before: Compute, after: Compute, p: Values) -> Float[Array, 
 def serve_tokens(market: Market, now: Now) -> Group:
     """Machines that serve each lab's tokens."""
     p, labs = now.p, market.labs
-    volume = quantities(market).sum(0).reshape(labs.size, TIERS)
+    sold = sales_of(market)
+    volume = serving_of_tiers(sold.tokens + sold.copies, sold.free)
     retrofit = p.serving_retrofit * (market.accounts.serving_efficiency - labs.serving_efficiency)
     need = tokens.compute_per_token(labs.model_size, labs.serving_efficiency + retrofit, p)
     return labs.replace(serving=(volume * need).sum(-1) * labs.active)

@@ -1,221 +1,367 @@
-"""6. Tokens: labs set prices, adopters choose and use."""
+"""6. Tokens: labs set prices, users choose, buy, and learn whom to trust."""
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Bool, Float, Int
 
-from abm.engine import Group, loop, mean_of_neighbours, when
-from abm.market.phases.common import Products, adoption, is_open_lab, products_of, quantities
+from abm.agents import OpenLab
+from abm.engine import Group, loop, mean_of_neighbours
+from abm.market.phases.common import (
+    Products,
+    Sales,
+    by_offer,
+    is_open_lab,
+    products_of,
+    sales_of,
+    share_of_copies,
+    sold_beside_copies,
+)
 from abm.market.phases.research import workplace_of
-from abm.market.state import Market, Now, Values
-from abm.mechanisms import pricing, tokens
-from abm.support.axes import TIERS
+from abm.market.state import Accounts, Market, Now, Values
+from abm.mechanisms import conduct, tokens, use
+from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
-OWN_NEST = (0,) * TIERS + (0, 1)
-"""Nests of the products as one lab sees them: its own, the others of its nest as one, the other nest as one."""
-NASH_STEPS = 40  # halves the distance to the fixed point at least every other step
+POSTED_STEPS = 6
+NASH_STEPS = 20  # a month
+FIRST_PACE = 0.5
+FACTORS = np.exp((-1.2, -0.5, 0.0, 0.5, 1.2))  # of its posted prices, which a lab tries first
+EXACT_STEPS = 80  # where Nash prices are what is charged
+MEMORY = 60  # months over which the life of rents is measured
+SSNIP = 0.1
+"""A small but significant increase in price (Horizontal Merger Guidelines, 2010)."""
 
 
 class Offer(NamedTuple):
-    """Inputs of a lab's pricing rule (L,) or (L, T)."""
+    """What a lab sees of demand for its offers at the price at which it asks (L, O)."""
 
-    elasticity: Float[Array, " L"]  # of demand for its models in one common markup
-    margin: Float[Array, " L"]  # $ per M tokens over cost under linear utility, 0 under log
+    price: Float[Array, "L O"]  # $ per M tokens
+    spent: Float[Array, "L O"]  # $ per month
+    cross: Float[Array, "L O O"]  # $ per month, as in `conduct.best_margins`
     hosts: Float[Array, " L"]  # number of hosts of its weights
-    undercut: Float[Array, "L T"]  # nats by which rivals undercut each tier
-    luck: Float[Array, "L T"]  # uniform draw per tier
+
+
+class Reply(NamedTuple):
+    """What a lab knows when it posts prices (L,) or (L, O)."""
+
+    price: Float[Array, "L O"]  # $ per M tokens that pays best, rivals' prices given
+    earned: Float[Array, " L"]  # gross profit at the posted prices, $ M per month
+    gain: Float[Array, " L"]  # what it would be more at the new ones
     price_factor: Float[AnyArray, " L"]  # factor of a price war in the scenario
 
 
-class Tastes(NamedTuple):
-    """Segments' valuation of the month's products before price."""
+class Steps(NamedTuple):
+    """Prices on their way to those that pay best, of labs that look at demand (C, O)."""
 
-    quality: Float[Array, "J q"]  # utils
-    peer: Float[Array, "J q"]  # average usage shares of an adopter's peers
+    price: Float[Array, "C O"]  # $ per M tokens
+    move: Float[Array, "C O"]  # nats, the last step in full
+    pace: Float[Array, "C O"]  # part of it that was taken
+
+
+class Demand(NamedTuple):
+    """Segments' choice at given prices, from which that at other prices follows."""
+
+    price: Float[Array, "L O"]
+    chosen: Float[Array, "J L O"]  # of a segment's spending, with faithful copies of each offer
+    shares: Float[Array, "J L O"]  # without
+    copies: Float[Array, " J"]  # share of faithful copies, which are sold at cost whatever the labs charge
+    log_index: Float[Array, " J"]  # ln of the price of use
+
+
+class Others(NamedTuple):
+    """Demand as some labs (C,) see it, each by itself."""
+
+    price: Float[Array, "C O"]
+    shares: Float[Array, "J C O"]
+    rivals: Float[Array, "J C"]  # shares of all others, and of copies
+    log_index: Float[Array, " J"]
 
 
 def trade_tokens(market: Market, now: Now) -> Market:
-    """Set costs and prices; adopters choose and use; then compute each lab's marginal value of capability."""
+    """Set costs and prices; users choose, buy and learn; then work out what a better model would bring each lab."""
     p, labs = now.p, market.labs
     labs = labs.do("cost_tokens", p, workplace=workplace_of(market, now))
     market = market.replace(labs=labs)
-
     products = products_of(labs, p)
-    tastes = Tastes(market.adopters.ask("quality", p, products), peer_shares(market))
-    elasticity, margin = best_response(market, now, products, tastes)
-    undercut = undercutting_of(labs, products, p)
-    offer = Offer(
-        elasticity=elasticity,
-        margin=margin,
-        hosts=hosts_of(market, now),
-        undercut=undercut,
-        luck=now.draws.uniform("price change", labs, (TIERS,)),
-        price_factor=now.events.price_factor,
+    worth, certified, slope, useful = market.adopters.ask("worth", p, products)
+    seen = demand_at(market, now, products, worth)
+
+    nash = best_prices(market, now, seen, nash=True)
+    reply = nash if now.equations.pricing == "nash" else best_prices(market, now, seen, nash=False)
+    earned, instead = earnings(market, now, seen, labs.price), earnings(market, now, seen, reply)
+    labs = labs.do(
+        "set_prices", p, now.equations.pricing, reply=Reply(reply, earned, instead - earned, now.events.price_factor)
     )
-    if now.equations.pricing == "nash":
-        offer = nash_offer(market, now, offer, tastes)
-    labs = labs.do("set_prices", p, now.equations.pricing, offer=offer)
-
-    products = products_of(labs, p)
+    labs = labs.replace(nash_markup=jnp.log(nash / labs.token_cost))
     market = market.replace(labs=labs)
-    target, _ = choose(market, now, products, tastes)
-    adopters = market.adopters.do("adopt", p, products, target=target)
-    form, growth = now.equations.price_form, adoption(market, now)
-    adopters = adopters.do("use", p, products, form, growth, quality=tastes.quality, peer_share=tastes.peer)
-    market = market.replace(adopters=adopters)
-    # Once a quarter, when budgets are made: it is the most expensive computation of the month.
-    labs = when(
-        market.month % 3 == 0,
-        lambda group: group.replace(marginal_value=marginal_values(market, now, products, tastes)),
-        labs,
+
+    products = products_of(labs, p)
+    labs = labs.replace(uncopied=sold_beside_copies(labs, p)[2])
+    market = market.replace(labs=labs)
+    shown = demand_at(market, now, products, worth)
+    target = shown.chosen.reshape(worth.shape)
+    market = use_models(market, now, products, worth, certified, useful, target)
+    sold = sales_of(market)
+    labs = market.labs.replace(
+        tier_value=values_of_capability(market, now, shown, slope),
+        tier_slope=slope_at_customers(market, slope),
     )
-    before = market.accounts.accustomed
-    accounts = market.accounts.replace(
-        demand_elasticity=elasticity,
-        undercut=undercut,
-        accustomed=before + p.accustoming * (undercut - before),
-        contestable_share=contestable_share(market, now, products, tastes),
+    labs = labs.replace(marginal_value=labs.tier_value.sum(-1))
+    accounts = watch_rents(market, sold).replace(
+        contestable_share=contestable_share(market, now, shown), nash=nash_margins(market, now, seen, nash)
     )
     return market.replace(labs=labs, accounts=accounts)
 
 
-def choose(
-    market: Market, now: Now, products: Products, tastes: Tastes
-) -> tuple[Float[Array, "J q"], Float[Array, " J"]]:
-    """Target shares and price indices of all segments."""
-    return market.adopters.ask(
-        "choose", now.p, products, now.equations.price_form, quality=tastes.quality, peer_share=tastes.peer
-    )
+def use_models(
+    market: Market,
+    now: Now,
+    products: Products,
+    worth: Float[Array, "J q"],
+    certified: Bool[Array, "J q"],
+    useful: Float[Array, " J"],
+    target: Float[Array, "J q"],
+) -> Market:
+    """Adoption spreads, segments buy, and trust follows use, their own and that of peers."""
+    p, adopters, peers = now.p, market.adopters, market.networks.peers
+    adopters = adopters.do("adopt", p, useful=useful, peers_adopted=mean_of_neighbours(adopters.adopted, peers))
+    adopters = adopters.do("buy", p, products, worth=worth, certified=certified, target=target)
+    incidents = jnp.append(market.accounts.incidents, 0.0)
+    adopters = adopters.do("learn_trust", p, incidents, peers_relied=mean_of_neighbours(adopters.relied, peers))
+    return market.replace(adopters=adopters)
 
 
-def peer_shares(market: Market) -> Float[Array, "J q"]:
-    """Average usage shares of an adopter's peers."""
-    return mean_of_neighbours(market.adopters.usage, market.networks.peers)
+# --- demand and prices ---
 
 
-def best_response(
-    market: Market, now: Now, products: Products, tastes: Tastes
-) -> tuple[Float[Array, " L"], Float[Array, " L"]]:
-    """Elasticity of a lab's sales in its common markup at customers' target shares, and, under linear utility,
-    the common margin that solves the first-order condition there.
+def demand_at(market: Market, now: Now, products: Products, worth: Float[Array, "J q"]) -> Demand:
+    """What segments would choose at posted prices; copies of an offer at cost take their part of its share."""
+    labs = market.labs
+    shares, log_index = market.adopters.ask("choose", now.p, products, worth=worth)
+    chosen = by_offer(shares, labs)
+    copies = (chosen * share_of_copies(labs, now.p)).sum((-2, -1))
+    return Demand(labs.price, chosen, chosen * sold_beside_copies(labs, now.p)[2], copies, log_index)
 
-    Linear: with tokens x_j, own share s_j, share w_j of the nest and L the price scale, m = sum_j x_j / sum_j x_j
-    [alpha_j ((1 - rho w_j) / (1 - rho) - s_j) + epsilon_j s_j / L].
+
+def pulls_of(seen: Demand, price: Float[Array, "L O"], p: Values) -> Float[Array, "J L O"]:
+    """Pulls of all offers at other prices, as multiples of the sum of pulls at the prices seen."""
+    return seen.shares * jnp.exp(p.substitution * jnp.log(seen.price / price))
+
+
+def sold_together(
+    market: Market, now: Now, seen: Demand, price: Float[Array, "L O"]
+) -> tuple[Float[Array, "J L O"], Float[Array, "J L O"], Float[Array, " J"]]:
+    """Shares, spending ($ per month) and elasticity of use if all labs charge these prices."""
+    pull = pulls_of(seen, price, now.p)
+    total = jnp.maximum(pull.sum((-2, -1)) + seen.copies, use.least_positive(pull))
+    log_index = seen.log_index - jnp.log(total) / now.p.substitution
+    spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
+    shares = pull / total[:, None, None]
+    return shares, shares * spending[:, None, None], elasticity
+
+
+def sold_beside(
+    market: Market,
+    now: Now,
+    seen: Demand,
+    rows: Int[np.ndarray, " C"],
+    fixed: Float[Array, " J"],
+    price: Float[Array, "C O"],
+) -> tuple[Float[Array, "J C O"], Float[Array, "J C O"], Float[Array, "J 1"]]:
+    """The same of some labs only, if they charge these prices and the pulls of all others are `fixed`."""
+    pull = seen.shares[:, rows] * jnp.exp(now.p.substitution * jnp.log(seen.price[rows] / price))
+    total = jnp.maximum(fixed + pull.sum((-2, -1)), use.least_positive(pull))
+    log_index = seen.log_index - jnp.log(total) / now.p.substitution
+    spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
+    shares = pull / total[:, None, None]
+    return shares, shares * spending[:, None, None], elasticity[:, None]
+
+
+def sold_alone(
+    market: Market, now: Now, others: Others, price: Float[Array, "C O"]
+) -> tuple[Float[Array, "J C O"], Float[Array, "J C O"], Float[Array, "J C"]]:
+    """The same for each of some labs by itself, if it alone charges these prices and its rivals those seen."""
+    pull = others.shares * jnp.exp(now.p.substitution * jnp.log(others.price / price))
+    total = jnp.maximum(others.rivals + pull.sum(-1), use.least_positive(pull))
+    log_index = others.log_index[:, None] - jnp.log(total) / now.p.substitution
+    spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
+    shares = pull / total[..., None]
+    return shares, shares * spending[..., None], elasticity
+
+
+def others_of(seen: Demand, rows: Int[np.ndarray, " C"]) -> Others:
+    """Demand as some labs see it, each by itself.
+
+    Rivals' shares are added up, since 1 less one's own is nothing but rounding where that is near 1.
     """
-    p, adopters, labs, form = now.p, market.adopters, market.labs, now.equations.price_form
-    target, index = choose(market, now, products, tastes)
-    own = target.reshape(adopters.size, labs.size, TIERS).sum(-1)
-    nest = np.reshape(products.nest, (labs.size, TIERS))[:, 0]
-    closed, opened = (jnp.where(nest == g, own, 0.0).sum(1, keepdims=True) for g in (0, 1))
-    of_nest = jnp.where(nest == 0, closed, opened)
-    within = own / jnp.where(of_nest > 0, of_nest, 1.0)
-    wanted = adopters.ask("wanted", p, products, form, 1.0, shares=target, price_index=index)
-    nests = dict(within=within, nest_correlation=p.nest_correlation)
-    if form == "linear":
-        # With the same weights, the slope of ln demand in a common margin; its inverse is the margin.
-        volume = wanted.reshape(adopters.size, labs.size, TIERS).sum(-1)
-        alpha, spread = adopters.ask("sensitivity", p, form), adopters.usage_elasticity / p.linear_price_scale
-        slope = pricing.common_markup_elasticity(volume, own, alpha, spread, **nests)
-        return jnp.full(labs.size, 2.0), 1 / slope
-    # Weighted by spending: one markup on all tiers moves sales in proportion to the spending on them.
-    paid = (wanted * products.price).reshape(adopters.size, labs.size, TIERS).sum(-1)
-    sigma, epsilon = adopters.price_sensitivity, adopters.usage_elasticity
-    elasticity = pricing.common_markup_elasticity(paid, own, sigma, epsilon, share_of="spending", **nests)
-    return elasticity, jnp.zeros(labs.size)
+    rivals = 1.0 - jnp.eye(seen.shares.shape[1])[:, rows]
+    rest = jnp.matmul(seen.shares.sum(-1), rivals, precision="highest") + seen.copies[:, None]
+    return Others(seen.price[rows], seen.shares[:, rows], rest, seen.log_index)
 
 
-def nash_offer(market: Market, now: Now, offer: Offer, tastes: Tastes) -> Offer:
-    """Elasticities at the Bertrand-Nash prices of the month: best responses repeated, damped, until they agree.
+def cross_of(
+    shares: Float[Array, "J C O"], spent: Float[Array, "J C O"], weight: Float[Array, "J C"]
+) -> Float[Array, "C O O"]:
+    """sum_j s_jr (sigma + 1 - P_j/v_j) S_jq of `conduct.best_margins`."""
+    return ((shares * weight[..., None])[..., :, None] * spent[..., None, :]).sum(
+        0
+    )  # faster than a product of small matrices
 
-    Iterating on the elasticity of a markup rule is a contraction, while p <- c + mu/(1 - s) need not be one. A lab
-    replies with one markup (under linear utility one margin) to the shares that customers are moving to, not to this
-    month's habitual shares.
+
+def solvers_of(labs: Group) -> Int[np.ndarray, " C"]:
+    """Labs that look at demand when they set prices (a constant): all but those with the built-in rule of hosts."""
+    kinds = [population.kind for population in labs.populations for _ in range(population.size)]
+    return np.flatnonzero([kind.wanted_price is not OpenLab.wanted_price for kind in kinds])
+
+
+def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Array, "L O"]:
+    """Prices at which labs' first-order conditions hold: each alone against posted prices, or all together (Bertrand-Nash).
+
+    Steps are those of the labs' own rule, each taken in part. A lab alone starts from the best multiple of its posted prices:
+    where segments change hands, its profit has several peaks. All together start from last month's Nash markups. Hosts of
+    open weights charge what they charge whatever labs do.
     """
     p, labs = now.p, market.labs
+    rows = solvers_of(labs)
+    steps = POSTED_STEPS if not nash else EXACT_STEPS if now.equations.pricing == "nash" else NASH_STEPS
+    start = labs.token_cost * jnp.exp(labs.nash_markup) if nash else labs.price
+    others = others_of(seen, rows)
+    if not nash:
+        start = start.at[rows].set(best_multiple(market, now, others, start[rows], labs.ask("net_cost", p)[rows]))
+    offer = Offer(start, jnp.zeros_like(start), jnp.zeros((*start.shape, OFFERS)), hosts_of(market, now))
+    start = labs.ask("asked_price", p, offer=offer).at[rows].set(start[rows])
+    hosts = np.setdiff1d(np.arange(labs.size), rows)
+    fixed = pulls_of(seen, start, p)[:, hosts].sum((-2, -1)) + seen.copies
 
-    def respond(
-        state: tuple[Float[Array, " L"], Float[Array, " L"]], _: Index
-    ) -> tuple[tuple[Float[Array, " L"], Float[Array, " L"]], None]:
-        elasticity, margin = state
-        wanted = labs.ask("wanted_price", p, offer=offer._replace(elasticity=elasticity, margin=margin))
-        products = products_of(labs, p)._replace(price=wanted.reshape(-1))
-        new_elasticity, new_margin = best_response(market, now, products, tastes)
-        return (0.5 * (elasticity + new_elasticity), 0.5 * (margin + new_margin)), None
+    def step(state: Steps, _: Index) -> tuple[Steps, None]:
+        price, before, pace = state
+        if nash:
+            shares, spent, elasticity = sold_beside(market, now, seen, rows, fixed, price)
+        else:
+            shares, spent, elasticity = sold_alone(market, now, others, price)
+        cross = cross_of(shares, spent, p.substitution + 1 - elasticity)
+        asked = offer._replace(
+            price=start.at[rows].set(price),
+            spent=offer.spent.at[rows].set(spent.sum(0)),
+            cross=offer.cross.at[rows].set(cross),
+        )
+        move = jnp.log(labs.ask("asked_price", p, offer=asked)[rows]) - jnp.log(price)
+        part, pace = conduct.resilient_step(move, before, pace)
+        return Steps(price * jnp.exp(part), move, pace), None
 
-    (elasticity, margin), _ = loop(respond, (offer.elasticity, offer.margin), jnp.arange(NASH_STEPS))
-    return offer._replace(elasticity=elasticity, margin=margin)
+    begin = Steps(start[rows], jnp.zeros_like(start[rows]), jnp.full_like(start[rows], FIRST_PACE))
+    return start.at[rows].set(loop(step, begin, jnp.arange(steps))[0].price)
 
 
-def undercutting_of(labs: Group, products: Products, p: Values) -> Float[Array, "L T"]:
-    """ln of own price over the cheapest offer of a rival that is at least as capable, nats >= 0."""
-    owner = jnp.repeat(jnp.arange(labs.size), TIERS)
-    rival = (owner[:, None] != owner[None, :]) & products.available[None, :]
-    as_good = rival & (products.capability[None, :] >= products.capability[:, None] - p.capability_slack)
-    cheapest = jnp.min(jnp.where(as_good, products.price[None, :], 1e9), axis=1)
-    return jnp.maximum(jnp.log(products.price) - jnp.log(cheapest), 0.0).reshape(labs.size, TIERS)
+def best_multiple(
+    market: Market, now: Now, others: Others, price: Float[Array, "C O"], cost: Float[Array, "C O"]
+) -> Float[Array, "C O"]:
+    """These prices times the factor that earns each lab most: one for its tiers, which share segments, one for subscriptions."""
+
+    def tried(_: None, factor: Scalar) -> tuple[None, Float[Array, "C O"]]:
+        spent = sold_alone(market, now, others, price * factor)[1]
+        return None, spent.sum(0) * (1 - cost / (price * factor))
+
+    earned = loop(tried, None, jnp.asarray(FACTORS))[1]
+    tiers = jnp.asarray(FACTORS)[earned[..., :TIERS].sum(-1).argmax(0)]
+    rest = jnp.asarray(FACTORS)[earned[..., TIERS:].sum(-1).argmax(0)]
+    return price * jnp.stack([tiers] * TIERS + [rest] * (OFFERS - TIERS), axis=-1)
+
+
+def earnings(market: Market, now: Now, seen: Demand, price: Float[Array, "L O"]) -> Float[Array, " L"]:
+    """Gross profit of each lab that looks at demand if it alone charged these prices, $ M per month; 0 for the others."""
+    labs = market.labs
+    rows = solvers_of(labs)
+    _, spent, _ = sold_alone(market, now, others_of(seen, rows), price[rows])
+    earned = (spent.sum(0) * (1 - labs.ask("net_cost", now.p)[rows] / price[rows])).sum(-1) * 1e-6
+    return jnp.zeros(labs.size).at[rows].set(earned)
 
 
 def hosts_of(market: Market, now: Now) -> Float[Array, " L"]:
     """Number of hosts of each lab's weights, by last month's sales at this month's cost."""
     labs = market.labs
-    volume = quantities(market).sum(0).reshape(labs.size, TIERS)
-    sales = (volume * labs.token_cost).sum(-1) * 1e-6  # $ M per month
+    sales = (sales_of(market).tokens * labs.token_cost).sum(-1) * 1e-6  # $ M per month
     return tokens.number_of_hosts(sales, labs.licence, now.p)
 
 
-def marginal_values(market: Market, now: Now, products: Products, tastes: Tastes) -> Float[Array, " L"]:
-    """Derivative of each lab's token profit in its own capability, $ M per month per nat, at given prices.
+# --- what it comes to ---
 
-    Exact, by forward differentiation of the token market as the lab sees it: its own products next to all others, which
-    do not change and therefore enter as two composite products (`demand.rivals_as_one`).
+
+def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O"]) -> Float[Array, "L 2"]:
+    """Sales and gross profit of every lab at the month's Nash prices, $ M per month."""
+    cost = market.labs.ask("net_cost", now.p)
+    _, spent, _ = sold_together(market, now, seen, nash)
+    sales = spent.sum(0)
+    return jnp.stack([sales.sum(-1), (sales * (1 - cost / nash)).sum(-1)], axis=-1) * 1e-6
+
+
+def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"]) -> Float[Array, "L T"]:
+    """Derivative of each lab's gross profit in the capability of each tier, $ M per month per nat, at given prices."""
+    p, labs = now.p, market.labs
+    margin = (1 - labs.ask("net_cost", p) / labs.price) * labs.uncopied  # a copy is as good as what it copies
+    spending, elasticity = market.adopters.ask("wanted", p, log_price=seen.log_index)
+    paid = seen.chosen * spending[:, None, None]
+    gain = conduct.value_of_worth(paid, seen.chosen, margin, elasticity[:, None, None], p)
+    gained = (gain * by_offer(slope, labs)).sum(0) * 1e-6
+    value = gained[:, :TIERS].at[:, 0].add(gained[:, TIERS:].sum(-1))
+    return value * (labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0))[:, None]
+
+
+def watch_rents(market: Market, sold: Sales) -> Accounts:
+    """How soon a closed flagship that led the market at its release earns half of its best, before its lab's next release.
+
+    Its rent is held at the unit cost of its release and counted per use of adopters, so that neither cheaper machines nor
+    more users hide what rivals take. Months at risk and halvings are kept as sums that fade: their ratio is the hazard.
     """
-    p, labs, adopters, form = now.p, market.labs, market.adopters, now.equations.price_form
-    same, other = adopters.ask(
-        "rest_of_market", p, products, form, quality=tastes.quality, peer_share=tastes.peer
-    )  # (J, L) each
-    growth = adoption(market, now)
-
-    def own_derivative(lab: Index) -> Scalar:
-        def own(rows: Shaped[AnyArray, "*n all"], number: int = TIERS) -> Shaped[Array, "*n own"]:
-            return jax.lax.dynamic_slice_in_dim(jnp.asarray(rows), lab * number, number, axis=-1)
-
-        mine = jax.tree.map(own, products)
-        besides = jnp.concatenate([own(same, 1), own(other, 1)], axis=1)
-        market_of_lab = mine._replace(
-            price=jnp.append(mine.price, jnp.full(2, 0.0 if form == "linear" else 1.0)),  # utilities after price
-            available=jnp.append(mine.available, jnp.ones(2, bool)),
-            nest=OWN_NEST,
-        )
-        peer = jnp.concatenate([own(tastes.peer), jnp.zeros((adopters.size, 2))], axis=1)
-
-        def profit(step: Scalar) -> Scalar:
-            quality = adopters.ask("quality", p, mine._replace(capability=mine.capability + step))
-            offers = jnp.concatenate([quality, besides], axis=1)
-            target, index = adopters.ask("choose", p, market_of_lab, form, quality=offers, peer_share=peer)
-            wanted = adopters.ask("wanted", p, market_of_lab, form, growth, shares=target, price_index=index)
-            volume = wanted[:, :TIERS].sum(0)
-            return (volume * (mine.price - mine.cost)).sum() * 1e-6
-
-        return jax.jvp(profit, (jnp.zeros(()),), (jnp.ones(()),))[1]
-
-    # One lab at a time: all labs at once would need the largest arrays of a run.
-    _, value = loop(lambda _, lab: (None, own_derivative(lab)), None, jnp.arange(labs.size))
-    return value * labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0)
+    labs, adopters, accounts = market.labs, market.adopters, market.accounts
+    capability, fresh = labs.capability[:, 0], labs.age[:, 0] < 1
+    rivals = jnp.where(labs.active & ~jnp.eye(labs.size, dtype=bool), capability, -jnp.inf).max(1)
+    led = labs.active & ~is_open_lab(labs) & (capability >= rivals)
+    cost = jnp.where(fresh, labs.token_cost[:, 0], accounts.vintage[:, 0])
+    best = jnp.where(fresh, 0.0, accounts.vintage[:, 1])
+    watched = jnp.where(fresh, led, (accounts.vintage[:, 2] > 0) & labs.active)
+    spent, tokens = (rows[:, 0] + rows[:, SUBSCRIPTION_OFFER] for rows in (sold.spent, sold.tokens))
+    reach = (adopters.adopted * adopters.tasks * adopters.value).sum()
+    rent = (spent - cost * tokens * 1e-6) / jnp.maximum(reach, 1e-30)
+    at_risk = watched & (best > 0)
+    halved = at_risk & (rent < 0.5 * best)
+    vintage = jnp.stack([cost, jnp.maximum(best, rent), (watched & ~halved) * 1.0], axis=-1)
+    seen = jnp.stack([at_risk.sum(), halved.sum()])
+    return accounts.replace(vintage=vintage, rent_life=accounts.rent_life * (1 - 1 / MEMORY) + seen)
 
 
-def contestable_share(market: Market, now: Now, products: Products, tastes: Tastes) -> Scalar:
-    """Share of spending of the segments whose best open offer is within one switching cost of their best closed one."""
-    adopters = market.adopters
-    linear = now.equations.price_form == "linear"
-    sensitivity = adopters.ask("sensitivity", now.p, now.equations.price_form)
-    utility = tastes.quality - sensitivity[:, None] * (products.price if linear else jnp.log(products.price))
-    best_open, best_closed = (
-        jnp.max(jnp.where(products.available & (products.nest == nest), utility, -1e9), axis=1) for nest in (1, 0)
-    )
-    contestable = best_open >= best_closed - now.p.switching_cost
-    spending = adopters.spending
-    return jnp.where(contestable, spending, 0.0).sum() / jnp.maximum(spending.sum(), 1e-12)
+def slope_at_customers(market: Market, slope: Float[Array, "J q"]) -> Float[Array, "L T"]:
+    """Slope of ln worth in capability, weighted by what customers spend on each tier; unchanged without customers."""
+    labs, adopters = market.labs, market.adopters
+    spent = by_offer(adopters.spent, labs).at[:, :, 0].add(by_offer(adopters.spent, labs)[:, :, SUBSCRIPTION_OFFER])
+    spent = spent[:, :, :TIERS]
+    total = spent.sum(0)
+    mean = (spent * by_offer(slope, labs)[:, :, :TIERS]).sum(0) / jnp.maximum(total, 1e-12)
+    return jnp.where(total > 1.0, mean, labs.tier_slope)
+
+
+def contestable_share(market: Market, now: Now, seen: Demand) -> Scalar:
+    """Share of spending on closed models in segments where open models keep closed labs from raising prices; NaN of nothing.
+
+    The hypothetical-monopolist test: all closed labs together would lose by a rise of a tenth, and would gain by it were
+    there no open models and no faithful copies. Where they would lose either way, users do without, and nothing is contested.
+    """
+    labs, adopters, sigma = market.labs, market.adopters, now.p.substitution
+    closed = ~is_open_lab(labs) & labs.active
+    sold = seen.shares * closed[:, None]
+    part, cost = sold.sum((-2, -1)), (sold * labs.ask("net_cost", now.p) / seen.price).sum((-2, -1))
+    others = (seen.shares * ~closed[:, None]).sum((-2, -1)) + seen.copies
+
+    def profit(rest: Float[Array, " J"], rise: float) -> Float[Array, " J"]:
+        pull = rise**-sigma
+        total = jnp.maximum(rest + pull * part, use.least_positive(part))
+        spending, _ = adopters.ask("wanted", now.p, log_price=seen.log_index - jnp.log(total) / sigma)
+        return spending * pull / total * (part - cost / rise)
+
+    loses, loses_alone = (profit(rest, 1 + SSNIP) < profit(rest, 1.0) for rest in (others, jnp.zeros_like(others)))
+    paid = (by_offer(adopters.spent, labs) * labs.uncopied).sum(-1) @ (closed * 1.0)
+    some = paid.sum() > 0
+    contested = jnp.where(loses & ~loses_alone, paid, 0.0).sum()
+    return jnp.where(some, contested / jnp.where(some, paid.sum(), 1.0), jnp.nan)

@@ -1,7 +1,7 @@
 """Bertrand competition in prices between owners of differentiated products, for the demand of `abm.mechanisms.demand`.
 
 Linear form: every price is set separately as its owner's best reply. Log form: an owner sets one markup factor over cost for
-all its products, and a segment buys the quantity m * P^(-epsilon) (P is `demand.price_index`).
+all its products, and a segment buys the quantity m * P^(-epsilon) (P is `choice_sets.price_index`).
 
 The first-order conditions are solved by the zeta-markup map of Morrow & Skerlos (2011): every term but a product's
 direct response is on the right-hand side, and the map is flat in a product's own price at the solution. The textbook

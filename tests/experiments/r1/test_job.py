@@ -18,7 +18,7 @@ from abm.charts.labels import MECHANISMS, PRICING_POWER, label_of
 from abm.experiments import html
 from abm.experiments.r1 import job as r1_shock
 from abm.experiments.r1 import tables as r1_tables
-from abm.experiments.r1.changes import COMPARISONS, changes
+from abm.experiments.r1.changes import COMPARISONS, WHEN, changes
 from abm.experiments.replay import sweeps_of
 from abm.runs.simulate import Setting, ensembles
 from abm.support.messages import AbmWarning
@@ -96,8 +96,12 @@ def test_numbers_in_the_text_are_those_of_the_tables(outcome):
 
 
 def test_what_changed_puts_the_world_before_beside_this_one(outcome):
-    """A headline that these runs do not reach is left out; effects on logarithms are in percent, before and after."""
-    was = data.load("r1_before").set_index(["comparison", "observable", "year"])
+    """The last world's headlines, with those of the world before it; what these runs do not reach is left out.
+
+    Effects on logarithms are in percent.
+    """
+    stored, keys = data.load("r1_before"), ["comparison", "observable", "year"]
+    earlier, was = (stored[stored["world"] == world].set_index(keys) for world in stored["world"].unique()[-2:])
     paired = pd.read_csv(outcome.folder / "tables" / "paired_differences.csv")
     now = paired.set_index(["comparison", "observable", "year"])
     table = pd.read_csv(outcome.folder / "tables" / "what_changed.csv", keep_default_na=False)
@@ -106,22 +110,24 @@ def test_what_changed_puts_the_world_before_beside_this_one(outcome):
         (COMPARISONS[comparison], label_of(observable).name, year) for comparison, observable, year in reached
     ]
     assert {"R1", "Stargate"} == set(table["effect"])
+    table = table.replace("", np.nan).astype({name: float for name in table if name.split("_")[0] in WHEN})
     for key, row in zip(reached, table.itertuples(index=False), strict=True):
         logs = key[1] in r1_tables.IN_LOGS
         assert (row.unit == "%") == logs
         for column, suffix in (("difference", ""), ("low", "_low"), ("high", "_high")):
-            for when, source in (("before", was), ("after", now)):
-                value = source.loc[key, column]
+            for when, source in zip(WHEN, (earlier, was, now), strict=True):
+                value = source.loc[key, column] if key in source.index else np.nan
                 shown = 100 * np.expm1(value) if logs else value
-                assert getattr(row, when + suffix) == pytest.approx(shown, rel=1e-12), (key, when)
+                assert getattr(row, when + suffix) == pytest.approx(shown, rel=1e-12, nan_ok=True), (key, when)
         assert row.cause == was.loc[key, "cause"]
     page = re.sub(r"data:image[^\"]*", "", outcome.report.read_text(encoding="utf-8"))
-    section = page[page.index("Effects in the world before") :]
+    section = page[page.index("Effects in the worlds before") :]
     section = section[: section.index("</table>")]
     for row in table.itertuples(index=False):
-        assert f"{html.number(row.before)} [{html.number(row.before_low)}, {html.number(row.before_high)}]" in section
-        assert f"{html.number(row.after)} [{html.number(row.after_low)}, {html.number(row.after_high)}]" in section
-    assert section.count("provisional: ") == (table["provisional"] != "").sum() > 0
+        for when in WHEN:
+            mean, low, high = (getattr(row, when + suffix) for suffix in ("", "_low", "_high"))
+            assert np.isnan(mean) or f"{html.number(mean)} [{html.number(low)}, {html.number(high)}]" in section
+    assert section.count("provisional: ") == table["provisional"].notna().sum() > 0
 
 
 def test_nothing_changed_where_nothing_can_be_compared(outcome):

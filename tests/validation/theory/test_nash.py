@@ -12,7 +12,7 @@ from scipy.special import lambertw
 
 from abm.mechanisms import demand
 from abm.mechanisms.pricing import common_markup_elasticity
-from abm.validation.theory import bertrand
+from abm.validation.theory import bertrand, choice_sets
 from abm.validation.theory.nash import nash_prices, zeta_markup_step
 
 QUALITY, COST = np.array([4.0, 3.0, 2.0]), np.array([1.0, 0.6, 0.2])  # V2: delta / mu, c, with mu = 0.5
@@ -66,7 +66,9 @@ def test_v2_asymmetric_logit(setting, prices, shares, surplus):
     choice = {k: v for k, v in setting.items() if k != "owner"}
     np.testing.assert_allclose(demand.shares(QUALITY, solution, price_sensitivity=2.0, **choice), shares, **TARGET)
     if surplus is not None:
-        assert demand.consumer_surplus(QUALITY, solution, price_sensitivity=2.0) == pytest.approx(surplus, abs=1e-10)
+        assert choice_sets.consumer_surplus(QUALITY, solution, price_sensitivity=2.0) == pytest.approx(
+            surplus, abs=1e-10
+        )
 
 
 def test_v2d_open_model_priced_at_cost():
@@ -199,7 +201,7 @@ def test_first_order_conditions_hold_to_rounding(price_form):
     def slopes(step):  # of each owner's ln profit in ln markup factor, or in price
         moved = prices + step if price_form == "linear" else prices * jnp.exp(step)
         share = demand.shares(quality, moved, **choice)
-        index = jnp.exp(-demand.inclusive_value(quality, moved, **choice) / choice["price_sensitivity"])
+        index = jnp.exp(-choice_sets.inclusive_value(quality, moved, **choice) / choice["price_sensitivity"])
         quantity = (share * (size * index**-usage)[:, None]).sum(0)
         return jnp.log(demand.sum_by_group(quantity * (moved - cost), owner))
 
@@ -339,7 +341,7 @@ def test_posted_price_elasticity_is_that_of_equilibrium():
     choice = dict(price_sensitivity=sigma, price_form="log")
     price = nash_prices(quality, cost, owner=owner, usage_elasticity=epsilon, size=SEGMENTS["size"], **choice)
     share = demand.shares(quality, price, **choice)
-    used = SEGMENTS["size"] * demand.price_index(quality, price, price_sensitivity=sigma) ** -epsilon
+    used = SEGMENTS["size"] * choice_sets.price_index(quality, price, price_sensitivity=sigma) ** -epsilon
     own_share = demand.sum_by_group(share, owner)
     revenue = demand.sum_by_group(share * used[:, None] * price, owner)
     elasticity = common_markup_elasticity(revenue, own_share, sigma, epsilon)
