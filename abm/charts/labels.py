@@ -65,7 +65,7 @@ LABELS = {
     "lerner_basket": Label("Lerner, pre-shock basket", "share of price"),
     "closed_premium": Label("Premium over equal open", "log points"),
     "premium_coverage": Label("Closed sales that open models span", "share"),
-    "contestable_share": Label("Contestable spending", "share"),
+    "contestable_share": Label("Spending that open models contest", "share"),
     "rent_half_life": Label("Half-life of a rent", "months"),
     "closed_profit": Label("Profit of closed labs", "$ M per month"),
     "closed_profit_per_training": Label("Profit per $ of training", "ratio"),
@@ -136,7 +136,7 @@ LABELS = {
 PRICING_POWER = (
     "lerner_closed",
     "lerner_leader",
-    "lerner_followers",
+    "lerner_rest",
     "lerner_basket",
     "closed_premium",
     "contestable_share",

@@ -41,15 +41,20 @@ def text_of(html):
 
 
 def family():
-    """Experiment 1 as committed, the words for the answer on its six measures, and the mark that each measure must have."""
+    """Experiment 1 as committed, the words for the answer on its four margins, and the mark that each margin must have."""
     experiment, result, _ = stored(ALL[0])
-    (answer,) = (answer for answer in result["tests"] if answer["name"] == "pricing power")
-    marks = {finding["of"]: "supports" if finding["value"] <= -0.5 else "against" for finding in answer["findings"]}
-    count = [*marks.values()].count("supports")
-    assert len(marks) == 6 and answer["says"] == ("not supported", "supported", "falsified")[(count > 3) - (count < 3)]
-    says = f"{answer['says']}: {count} of 6 support it; required: most"
-    if count < 3:
-        says = f"falsified: {6 - count} of 6 are against it; required: most"
+    (answer,) = (answer for answer in result["tests"] if answer["name"] == "margins")
+    marks = {
+        finding["of"]: "supports" if finding["high"] <= -5 else "against" if finding["low"] > -5 else "neither"
+        for finding in answer["findings"]
+    }
+    said = [*marks.values()]
+    against, count = said.count("against"), said.count("supports")
+    assert len(marks) == 4
+    assert answer["says"] == ("falsified" if against else "supported" if count == 4 else "not supported")
+    says = f"{answer['says']}: {count} of 4 support it; required: all"
+    if against:
+        says = f"falsified: {against} of 4 are against it; required: any"
     return experiment, result, says, {experiment.words(of): own for of, own in marks.items()}
 
 
@@ -57,21 +62,21 @@ def test_each_measure_has_its_own_mark():
     """Measures of pricing power that meet the condition of experiment 1, and those that do not."""
     _, _, says, wanted = family()
     html = page_of(ALL[0])
-    marks = re.findall(r"<tr><td[^>]*>pricing power</td><td[^>]*>(.*?)</td>.*?<td[^>]*>(\w+)</td></tr>", html)
+    marks = re.findall(r"<tr><td[^>]*>margins</td><td[^>]*>(.*?)</td>.*?<td[^>]*>(\w+)</td></tr>", html)
     assert dict(marks) == wanted
-    assert f"Pricing power ({says})" in text_of(html)
-    assert re.search(r"Lerner index, closed labs: \S+ \[\S+, \S+\] Spearman&#39;s rho \(pooled \S+\): ", html)
+    assert f"Margins ({says})" in text_of(html)
+    assert re.search(r"Lerner index of closed labs, posted prices: \S+ \[\S+, \S+\] points: ", html)
 
 
 def test_marks_in_a_readme_belong_to_their_numbers():
     experiment, result, says, wanted = family()
-    row = next(line for line in pages.block(experiment, result).splitlines() if "each measure" in line)
+    row = next(line for line in pages.block(experiment, result).splitlines() if "By how much do margins fall" in line)
     assert f"| {says} |" in row
     assert re.findall(r": (supports|against|neither)(?:<br>| \|)", row) == [*wanted.values()]
     assert not re.search(r"[\d)] \| supported", row)
     deciding = report.deciding_text(experiment, result | {"tests": [result["tests"][0]]})
-    assert deciding.startswith(f"pricing power, {says}")
-    assert ". Lerner index, closed labs: " in deciding
+    assert deciding.startswith(f"margins, {says}")
+    assert ". Lerner index of closed labs, posted prices: " in deciding
     for own in ("supports", "against"):
         assert deciding.count(f": {own}") == [*wanted.values()].count(own)
 
@@ -154,7 +159,7 @@ def test_markup_in_a_table_cell_is_escaped():
 
 def test_labels_and_titles_are_escaped_in_a_report():
     experiment, _, verdict = stored(ALL[0])
-    label = {"lerner_closed_late": "<b>_x_</b> & $1 (of $2) (%)"}
+    label = {"closed_posted": "<b>_x_</b> & $1 (of $2) (%)"}
     other = experiment.model_copy(update={"labels": experiment.labels | label, "title": "<i>T</i>"})
     html = report.html_of(other, pd.DataFrame({"status": ["ok"], "replication": [0]}), verdict, False, [])
     assert "<b>" not in html and "<i>" not in html

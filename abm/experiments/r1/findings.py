@@ -25,10 +25,10 @@ EROSION_IS_UP = ("contestable_share",)
 IN_TEXT = {
     "lerner_closed": "the closed labs' Lerner index",
     "lerner_leader": "the leading closed lab's Lerner index",
-    "lerner_followers": "the Lerner index of those that follow it",
+    "lerner_rest": "that of the other closed labs",
     "lerner_basket": "the Lerner index on the pre-shock basket of customers",
     "closed_premium": "the closed price premium over equal open models",
-    "contestable_share": "the contestable share of spending",
+    "contestable_share": "the share of spending that open models contest",
     "rent_half_life": "the half-life of a rent",
     "closed_profit": "closed profit",
     "closed_profit_per_training": "closed profit per $ of training",
@@ -103,7 +103,7 @@ def _power(numbers: Findings, rows: pd.DataFrame) -> list[str]:
         profit = numbers.change("closed_profit", rows.loc[("no_r1", "closed_profit", year)], "$ M a month", digits=3)
         sentences.append(
             f"Effect in {year} (with R1 minus without; mean and 95 % interval): Lerner index {lerner}; ratio"
-            f" of prices to those of open models at equal capability {premium}; contestable share of spending {contest};"
+            f" of prices to those of open models at equal capability {premium}; share of spending that open models contest {contest};"
             f" closed profit {profit}."
         )
         cheapest = "the price of the cheapest model of about R1's capability (3 nats)"
@@ -129,9 +129,10 @@ def _ranks(numbers: Findings, rows: pd.DataFrame, year: str) -> str:
     """Effects on margins by rank, and on the life of a rent; what these runs do not define is named as such."""
     subjects = {
         "lerner_leader": "the leader's Lerner index",
+        "lerner_rest": "that of the other closed labs",
         "lerner_followers": "that of followers, which owe most of their flagship to others",
         "lerner_leader_nash": "the leader's index at each month's Nash prices",
-        "lerner_followers_nash": "the followers' at Nash prices",
+        "lerner_rest_nash": "that of the others at Nash prices",
         "rent_half_life": "the time in which a flagship's rent halves",
     }
     known, undefined = [], []

@@ -18,11 +18,11 @@ SHOCK = 24
 """January 2025."""
 WINDOWS = {"2025": (24, 36), "2026": (36, 48), "2027": (48, 60)}
 """Months of the calendar years after the shock."""
-AT_NASH_PRICES = ("lerner_closed_nash", "lerner_leader_nash", "lerner_followers_nash")
-"""Lerner indices at the month's Nash prices."""
+BY_RANK = ("lerner_followers", "lerner_closed_nash", "lerner_leader_nash", "lerner_rest_nash", "lerner_followers_nash")
+"""Further Lerner indices: of followers, and at the month's Nash prices."""
 COMPARED = (
     *PRICING_POWER,
-    *AT_NASH_PRICES,
+    *BY_RANK,
     "open_token_share",
     "open_enterprise_share",
     "hhi",
