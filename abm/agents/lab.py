@@ -9,6 +9,8 @@ from abm.mechanisms import conduct, enforcement, imitation, research, tokens
 METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
 SMALLEST_REVISION = 0.05
 """Change of a list price that is made at all, nats."""
+SMALLEST_GAIN = 1e-3
+"""Gain of capability for which an old model is replaced, nats: less is rounding."""
 NEVER = -50.0  # nats: below the capability of any lab
 
 
@@ -169,7 +171,7 @@ class Lab(Owner):
         size = jnp.array([jnp.where(from_own, own_size, kept), self.model_size[0] - less[1]])
         gain = offer - self.capability
         threshold = p.release_threshold * jnp.array([1.0, p.efficient_tier_threshold])
-        due = (gain >= threshold) | ((self.age >= p.maximum_age) & (gain > 0))
+        due = (gain >= threshold) | ((self.age >= p.maximum_age) & (gain > SMALLEST_GAIN))
         out = (due & (news.luck < p.release_hazard)) | jnp.array([news.forced, False])
 
         self.true_cost = jnp.where(out[0], self.programme_cost, self.true_cost)

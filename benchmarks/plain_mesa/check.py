@@ -23,6 +23,7 @@ from benchmarks.plain_mesa.start import GROUPS, PARTS
 
 PRECISION = 1e-9
 ROUNDING = ("waiting", "purse", "displaced", "smuggling", "compute_waiting", "delay_loss", "additionality")
+ROUNDING += ("hosts_margin", "rent_hosts", "lerner_open")
 """What may be nothing but rounding; a difference counts relative to one unit at least."""
 OF_LABS = {
     "research luck": "normal",

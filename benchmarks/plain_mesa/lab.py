@@ -17,6 +17,7 @@ from benchmarks.plain_mesa.demand import scarcity
 from benchmarks.plain_mesa.owner import Owner
 
 USUAL = 1.0  # departure of the reference model from the compute-optimal size, ln parameters
+SMALLEST_GAIN = 1e-3  # of capability, for which an old model is replaced, nats
 OVERTRAINED = (1.5, 3.5)  # largest departures of flagships and of efficient models
 
 
@@ -225,7 +226,7 @@ class Lab(Owner):
         out = [forced, False]
         for t in TIERS:
             gain = offer[t] - self.capability[t]
-            due = gain >= thresholds[t] or (self.age[t] >= p.maximum_age and gain > 0)
+            due = gain >= thresholds[t] or (self.age[t] >= p.maximum_age and gain > SMALLEST_GAIN)
             out[t] = out[t] or (due and luck[t] < p.release_hazard)
 
         if out[FLAGSHIP]:
