@@ -142,3 +142,15 @@ def test_each_parameter_alone(name):
 @pytest.mark.parametrize("name", OWN)
 def test_decisions_depend_on_what_deciders_know(name):
     assert who_differs(**{name: 0.9}) >= OWN[name]
+
+
+@pytest.mark.parametrize("rival", [0, 2, -1], ids=["the leader", "another closed lab", "an open lab"])
+def test_prices_are_not_set_on_unit_costs_of_others(rival):
+    """Labs see what rivals charge, not what it costs them; a lab whose own cost falls charges less."""
+    market, p, events, draws = state()
+    labs = market.labs
+    cheaper = market.replace(labs=labs.replace(model_size=labs.model_size.at[rival].add(-0.5)))
+    before, after = (np.asarray(of_labs(m, p, events, draws)["prices"][0]) for m in (market, cheaper))
+    others = np.arange(labs.size) != np.arange(labs.size)[rival]
+    assert np.array_equal(before[others], after[others])
+    assert (after[rival] < before[rival]).all()
