@@ -56,10 +56,12 @@ def headlines(size: str) -> dict[str, Any]:
 
 
 def summary(values: np.ndarray) -> dict[str, list[float]]:
-    """(runs, months) -> for each month of interest [mean, standard error], six significant digits."""
+    """(runs, months) -> for each month of interest [mean, standard error] over runs that define it, six significant digits."""
     out = {}
     for name, month in MONTHS.items():
-        column = values[:, month]
+        column = values[np.isfinite(values[:, month]), month]
+        if column.size < 2:
+            continue
         error = column.std(ddof=1) / np.sqrt(column.size)
         out[name] = [float(f"{column.mean():.6g}"), float(f"{error:.3g}")]
     return out
@@ -73,7 +75,7 @@ def differences(stored: dict[str, Any], computed: dict[str, Any], tolerance: flo
         for observable in sorted(old.keys() | new.keys()):
             for month in MONTHS:
                 a, b = (side.get(observable, {}).get(month, [float("nan")])[0] for side in (old, new))
-                if not abs(a - b) <= tolerance * max(abs(a), abs(b), 1e-6):
+                if (a == a or b == b) and not abs(a - b) <= tolerance * max(abs(a), abs(b), 1e-6):
                     lines.append(f"{scenario:18s} {observable:20s} {month:7s} {a:12.6g} -> {b:12.6g}")
     return lines
 

@@ -376,9 +376,8 @@ def first_adopters(
 
 
 def first_investors(p: Values, draws: Draws, populations: Populations, sizes: dict[str, int]) -> Group:
-    n = populations.investors
+    n, least = populations.investors, value_of("investor_least")
     slots = Population.create(Investor, n, sizes=sizes)
-    least = value_of("investor_least")
     wealth = jnp.exp(value_of("investor_wealth_sd") * draws.normal("wealth", slots))
     opinion = p.belief_spread * draws.normal("opinion", slots, (len(QUESTIONS),))
     logit = jax.scipy.special.logit(p.credibility) + p.credibility_spread * draws.normal("credibility", slots)

@@ -88,7 +88,7 @@ def test_fed_forward():
         plain.step()
         market, report = next(markets)
     assert plain.month == 30
-    assert max(check.apart(plain, market, report).values()) < 1e-9
+    assert max(check.apart(plain, market, report).values()) < 1e-8
 
 
 def test_the_cases_are_lively():

@@ -175,9 +175,10 @@ def test_runs_without_a_finite_value_are_left_out_and_counted():
 
 def test_replications_are_added_until_the_interval_is_narrow(tmp_path):
     sweep = small(replications=2)
-    easy = Rule("welfare", 1e9, minimum=4, maximum=40, look_ahead=2)
-    first = run_until(sweep, tmp_path / "first", easy)[1]
-    rule = dataclasses.replace(easy, half_width=0.9 * first.widest[4:].min())
+    never = Rule("welfare", 1e-9, minimum=15, maximum=40, look_ahead=2)
+    most = run_until(sweep, tmp_path / "most", never)[1]
+    assert most.enough is None and len(most.widest) == never.maximum + 1
+    rule = dataclasses.replace(never, half_width=1.1 * most.widest[15:].min())
     seen = []
     tally, verdict = run_until(sweep, tmp_path / "x", rule, on_verdict=lambda n, v: seen.append(n))
     assert len(seen) > 1
