@@ -57,7 +57,7 @@ def power(paired: pd.DataFrame) -> str:
         f" It {percent(premium, 'the ratio of their prices to those of open models at equal capability')},"
         f" {percent(row('rent_half_life'), 'the time in which the rent of a flagship halves')},"
         f" {moved(row('contestable_share'), 100, 'points', contestable)}, and"
-        f" {moved(profit, 1, '$ M a month', 'their profit')}. It"
+        f" {moved(profit, 1, '$ M a month', 'their profit after research')}. It"
         f" {percent(row('price_at_k3'), cheapest)},"
         f" {percent(row('frontier_price'), 'the list price of the frontier model')}, and"
         f" {moved(row('open_token_share'), 100, 'points', 'the open share of tokens')}."

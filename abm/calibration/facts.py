@@ -112,7 +112,6 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
         discount[i] = 1 - np.exp(np.linalg.lstsq(design, price[i, window].reshape(-1)[launched], rcond=None)[0][3])
     is_closed = closed[None, None, :, None] & active
     launches = is_closed & released
-    sold = active & ~released
 
     def launch(months: slice) -> np.ndarray:
         return np.array(
@@ -122,7 +121,8 @@ def price_facts(runs: Ensemble) -> dict[str, np.ndarray]:
             ]
         )
 
-    hazard = (revised & sold)[:, 1:LAST_MONTH].sum((1, 2, 3)) / sold[:, 1:LAST_MONTH].sum((1, 2, 3))
+    kept = (is_closed & ~released)[:, 1:LAST_MONTH]  # hosts of open weights are bound by no posted price
+    hazard = (revised[:, 1:LAST_MONTH] & kept).sum((1, 2, 3)) / kept.sum((1, 2, 3))
 
     def median_at(mask: np.ndarray) -> np.ndarray:
         return np.array([np.exp(np.median(p[m])) for p, m in zip(price[:, 23], mask[:, 23], strict=True)])

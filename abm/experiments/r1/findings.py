@@ -30,7 +30,7 @@ IN_TEXT = {
     "closed_premium": "the closed price premium over equal open models",
     "contestable_share": "the share of spending that open models contest",
     "rent_half_life": "the half-life of a rent",
-    "closed_profit": "closed profit",
+    "closed_profit": "closed profit after research",
     "closed_profit_per_training": "closed profit per $ of training",
 }
 
@@ -104,7 +104,7 @@ def _power(numbers: Findings, rows: pd.DataFrame) -> list[str]:
         sentences.append(
             f"Effect in {year} (with R1 minus without; mean and 95 % interval): Lerner index {lerner}; ratio"
             f" of prices to those of open models at equal capability {premium}; share of spending that open models contest {contest};"
-            f" closed profit {profit}."
+            f" closed profit after research {profit}."
         )
         cheapest = "the price of the cheapest model of about R1's capability (3 nats)"
         price = numbers.moved("price_at_k3", in_percent(rows.loc[("no_r1", "price_at_k3", year)]), what=cheapest)
