@@ -68,7 +68,7 @@ def rents(ensemble: Any) -> dict[str, np.ndarray]:
     """Yearly sales less cost of serving, $ M per month, of the leading closed lab and of the other closed labs (runs, years)."""
     products = ensemble.out["products"]
     closed = [lab.startswith("closed") for lab in ensemble.setup.cast.labs]
-    rent = (products.revenue - 1e-6 * products.cost * products.volume).sum(-1)[:, :, closed]
+    rent = (products.revenue - 1e-6 * products.cost * products.paid).sum(-1)[:, :, closed]
     best = np.where(products.active[:, :, closed, 0], products.capability[:, :, closed, 0], -np.inf).argmax(-1)
     leader = np.take_along_axis(rent, best[:, :, None], axis=-1)[..., 0]
     parts = {"rent of the leader": leader, "rent of other closed labs": rent.sum(-1) - leader}
@@ -80,7 +80,7 @@ def capability_and_margin(ensemble: Any) -> np.ndarray:
     products = ensemble.out["products"]
     closed = [lab.startswith("closed") for lab in ensemble.setup.cast.labs]
     sales = products.revenue.sum(-1)[:, :, closed]
-    cost = 1e-6 * (products.cost * products.volume).sum(-1)[:, :, closed]
+    cost = 1e-6 * (products.cost * products.paid).sum(-1)[:, :, closed]
     runs, months, labs = sales.shape
     sales, cost, capability = (
         x.reshape(runs, months // 12, 12, labs).mean(2) for x in (sales, cost, products.capability[:, :, closed, 0])

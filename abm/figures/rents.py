@@ -30,11 +30,13 @@ def rent_life_numbers(worlds: Mapping[Any, Ensemble]) -> pd.DataFrame:
     """
     import pandas as pd
 
+    if not isinstance(worlds, Mapping) or not worlds:
+        raise ValueError("worlds: ensembles by label are needed, as in rent_life({'default': abm.ensemble(..., products=True)})")
     tables = []
     for label, ensemble in worlds.items():
         rows = halvings_of(ensemble.vintages())
         counts = rows.groupby(rows["month"] - rows["release"])["halved"].agg(["size", "sum"])
-        counts = counts[counts["size"] >= FEWEST]
+        counts = counts[(counts["size"] >= FEWEST).cummin()]
         hazard = counts["sum"] / counts["size"]
         share = (1 - hazard).cumprod()
         error = 1.96 * share * np.sqrt((hazard / (counts["size"] * (1 - hazard))).cumsum())
@@ -56,7 +58,11 @@ def rent_life_numbers(worlds: Mapping[Any, Ensemble]) -> pd.DataFrame:
 @style.styled
 def rent_life(worlds: Mapping[Any, Ensemble], axes: Any = None) -> Figure:
     """Draw the share of leading closed flagships whose rent has not halved by age, a line per world; `axes`: one of your own."""
+    import pandas as pd
+
     table = rent_life_numbers(worlds)
+    few = [label for label, rows in table.groupby("world", sort=False) if len(rows) == 1]
+    table = table[~table["world"].isin(few)]
     figure, panels = style.canvas(axes, 1, 1, (style.ONE_COLUMN, 2.6))
     ax = panels[0]
     for number, (label, rows) in enumerate(table.groupby("world", sort=False)):
@@ -65,13 +71,18 @@ def rent_life(worlds: Mapping[Any, Ensemble], axes: Any = None) -> Figure:
             "linestyle": style.LINES[number % len(style.LINES)],
             "drawstyle": "steps-post",
         }
+        last = rows.iloc[-1:].assign(age=rows["age"].iloc[-1] + 1)  # a step lasts a month, the last one too
+        rows = pd.concat([rows, last])
         ax.plot(rows["age"], rows["share"], label=style.literal(label), **look)
         ax.fill_between(
             rows["age"], rows["low"], rows["high"], step="post", color=look["color"], alpha=0.15, linewidth=0
         )
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set_xlabel("months since release")
     ax.set_ylabel("rents not halved, share of flagships")
     ax.set_ylim(0, 1.02)
+    if few:
+        ax.plot([], [], " ", label=f"{style.literal(', '.join(few))}: fewer than {FEWEST} flagships")
     ax.legend()
     return figure
 

@@ -24,6 +24,11 @@ LEVELS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 """Capabilities (nats) for which the cheapest price is reported."""
 
 
+SOME = 1e-3
+"""Share of sales below which a margin or a premium says nothing."""
+YEAR = 12.0
+
+
 class ProductRecord(NamedTuple):
     """All products of a month; results have months, and runs, in front."""
 
@@ -35,6 +40,7 @@ class ProductRecord(NamedTuple):
     volume: Float[AnyArray, "... L T"]  # M tokens; a flagship's with those of subscribers and free users
     cost: Float[AnyArray, "... L T"]  # $ per M tokens
     revenue: Float[AnyArray, "... L T"]  # $ M; a flagship's with subscriptions
+    paid: Float[AnyArray, "... L T"]  # M tokens, the volume without that of free users
 
 
 def record_products(market: Market) -> ProductRecord:
@@ -42,11 +48,10 @@ def record_products(market: Market) -> ProductRecord:
     labs = market.labs
     on = jnp.broadcast_to(labs.active[:, None], (labs.size, TIERS))
     sold = sales_of(market)
-    free = sold.tokens[:, SUBSCRIPTION_OFFER] + sold.free
-    revenue = sold.spent[:, :TIERS].at[:, 0].add(sold.spent[:, SUBSCRIPTION_OFFER])
-    volume = sold.tokens[:, :TIERS].at[:, 0].add(free)
+    revenue, paid = (x[:, :TIERS].at[:, 0].add(x[:, SUBSCRIPTION_OFFER]) for x in (sold.spent, sold.tokens))
+    volume = paid.at[:, 0].add(sold.free)
     price, cost, revision = (x[:, :TIERS] for x in (labs.price, labs.token_cost, labs.revision))
-    return ProductRecord(price, labs.capability, labs.released, revision, on, volume, cost, revenue)
+    return ProductRecord(price, labs.capability, labs.released, revision, on, volume, cost, revenue, paid)
 
 
 def observe(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
@@ -85,7 +90,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     leads = jax.nn.one_hot(jnp.argmax(rank), labs.size) * closed
     follows = closed & (leads == 0) & (labs.distilled_share > 0.5)
     everywhere = {"closed": closed, "leader": leads, "rest": closed & (leads == 0), "followers": follows}
-    nash = market.accounts.nash
+    nash, at_posted = market.accounts.nash, jnp.stack([sales, sales - net], axis=-1)
     of_segment = margin_of_segments(market)
     basket = market.accounts.basket
     closed_profit = jnp.where(closed, labs.profit, 0.0).sum()
@@ -99,14 +104,11 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     by_lab = tokens.sum(-1)
     volume, revenue = by_lab.sum() + copies, sales.sum() + spent_on_copies
     return {
-        **{f"lerner_{who}": ratio((sales - net) @ (of * 1.0), sales @ (of * 1.0)) for who, of in everywhere.items()},
-        **{
-            f"lerner_{who}_nash": ratio(nash[:, 1] @ (of * 1.0), nash[:, 0] @ (of * 1.0))
-            for who, of in everywhere.items()
-        },
-        "lerner_open": ratio(variable @ opened, sales @ opened),
+        **{f"lerner_{who}": margin_of(of, at_posted) for who, of in everywhere.items()},
+        **{f"lerner_{who}_nash": margin_of(of, nash) for who, of in everywhere.items()},
+        "lerner_open": margin_of(opened, jnp.stack([sales, variable], axis=-1)),
         "lerner_basket": ratio((basket * of_segment).sum(), basket.sum()),
-        "closed_premium": premium,
+        "closed_premium": jnp.where(coverage > SOME, premium, jnp.nan),
         "premium_coverage": coverage,
         "contestable_share": market.accounts.contestable_share,
         "rent_half_life": half_life(market.accounts.rent_life),
@@ -142,15 +144,21 @@ def ratio(part: Scalar, whole: Scalar) -> Scalar:
     return jnp.where(some, part / jnp.where(some, whole, 1.0), jnp.nan)
 
 
+def margin_of(labs: Float[AnyArray, " L"], books: Float[AnyArray, "L 2"]) -> Scalar:
+    """Gross profit over sales of some labs; NaN where they have next to nothing of all sales (`SOME`)."""
+    sales, profit = (labs * 1.0) @ books
+    return jnp.where(sales > SOME * books[:, 0].sum(), ratio(profit, sales), jnp.nan)
+
+
 def half_life(watched: Float[AnyArray, " 2"]) -> Scalar:
-    """Median months until a rent halves, at the hazard of late; NaN before a month in which one could have.
+    """Median months until a rent halves, at the hazard of late; NaN before a year's worth of months in which one could have.
 
     The hazard is (halvings + 1/2) / (months + 1), the mean of a beta distribution whose prior is half a halving in a month
     (close to Jeffreys), so that runs in which none has halved yet do not drop out of means.
     """
     months, halved = watched
     hazard = (halved + 0.5) / (months + 1)
-    return jnp.where(months >= 1, -jnp.log(2.0) / jnp.log1p(-jnp.minimum(hazard, 0.999)), jnp.nan)
+    return jnp.where(months >= YEAR, -jnp.log(2.0) / jnp.log1p(-jnp.minimum(hazard, 0.999)), jnp.nan)
 
 
 def margin_of_segments(market: Market) -> Float[AnyArray, " J"]:

@@ -5,6 +5,8 @@ price p cost p / W per unit of use. The last axis holds offers; the axes before 
 tokens, logarithms in nats.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Real
@@ -14,6 +16,8 @@ from abm.support.values import Values
 
 PerOffer = Real[AnyArray, "*#n #offers"]
 OnSale = Bool[AnyArray, "*#n #offers"]
+LAST_USE = 60.0
+"""Price of use over the mean value of tasks, from which on it counts as this: e^-60 of all tasks is nothing."""
 NOT_ON_SALE = 1e4
 """Log price of an offer that nobody can buy."""
 
@@ -76,6 +80,15 @@ def least_positive(numbers: Numbers) -> float:
     return float(jnp.finfo(jnp.result_type(numbers)).tiny)
 
 
+def pull_at(share: Numbers, seen: Numbers, price: Numbers, p: Values) -> Numbers:
+    """Pull (seen / p)^sigma times the share at the price seen: what a share becomes at another price, before normalising.
+
+    The exponent stays within the numbers of its precision, which matters for single precision and prices hundreds of times apart.
+    """
+    most = 0.9 * math.log(jnp.finfo(jnp.result_type(share, price)).max)
+    return share * jnp.exp(jnp.minimum(p.substitution * jnp.log(seen / price), most))
+
+
 def beside_copy(price: Numbers, cost: Numbers, p: Values) -> tuple[Numbers, Numbers, Floats]:
     """A product and a faithful copy of it at cost, as one offer: its price in choice, its price per token, the product's share.
 
@@ -98,8 +111,8 @@ def use(tasks: Numbers, log_price: Numbers, value: Numbers) -> Numbers:
 
 
 def relative_price(log_price: Numbers, value: Numbers) -> Floats:
-    """P / v, the elasticity of use; at most 60, where use is nil."""
-    return jnp.exp(jnp.minimum(log_price - jnp.log(value), jnp.log(60.0)))
+    """P / v, the elasticity of use; at most `LAST_USE`, where next to nothing is used."""
+    return jnp.exp(jnp.minimum(log_price - jnp.log(value), jnp.log(LAST_USE)))
 
 
 def surplus(tasks: Numbers, log_price: Numbers, value: Numbers) -> Numbers:

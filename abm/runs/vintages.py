@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FLAGSHIP = 0
+NEXT_TO_NOTHING = 1e-9
+"""Revenue below which a margin is rounding, $ M per month."""
 SETTLING = 3
 """Months after a release in which customers have settled."""
 
@@ -19,9 +21,10 @@ def vintages_of(products: Any, adoption: np.ndarray, labs: tuple[str, ...]) -> p
 
     Columns: lab, release and month (numbers of months), age (months), capability (nats), led (whether no other lab offered
     more at its release), price and cost ($ per M tokens), margin (share of revenue), revenue and rent, that is revenue less
-    the cost of serving ($ M per month), rent_left (rent over the best of its first `SETTLING` months, with adoption and unit
-    cost held as at the release), premium (ln of price over the cheapest model of another lab that is at least as capable;
-    NaN without one), matched_by (lab that first offered as much; empty before).
+    the cost of serving who pays ($ M per month), rent_left (rent over the best of its first `SETTLING` months, with adoption
+    and unit cost held as at the release), premium (ln of price over the cheapest model of another lab that is at least as
+    capable; NaN without one), matched_by (lab that first offered as much; empty before). Margin and rent_left are NaN where
+    next to nothing is sold. Models that were on sale at the start have no release and are left out.
 
     products : an `abm.market.observables.ProductRecord` of a run, (months, L, T). adoption : (months,), the observable.
     """
@@ -65,7 +68,8 @@ def halvings_of(life: pd.DataFrame) -> pd.DataFrame:
 
     Columns: those of the keys of `life` (seed, lab, release) and month, halved. A rent halves when `rent_left` falls below
     half of its best so far; the months after that are left out. The hazard of a set of rows, halvings over months, gives
-    the median life -ln 2 / ln(1 - hazard), pooled over runs; the observable `rent_half_life` is that of one run.
+    the median life -ln 2 / ln(1 - hazard), pooled over runs. The observable `rent_half_life` is that of one run so far, which
+    forgets a sixtieth a month and begins with half a halving in a month.
 
     life : the table of `Result.vintages` or `Ensemble.vintages`.
     """
@@ -87,12 +91,12 @@ def _life(
 ) -> pd.DataFrame:
     import pandas as pd
 
-    price, cost, volume, revenue = (
-        record[name][rows, lab, FLAGSHIP] for name in ("price", "cost", "volume", "revenue")
-    )
-    rent = revenue - cost * volume * 1e-6
-    held = (revenue - cost[0] * volume * 1e-6) / adoption[rows] * adoption[rows[0]]
+    price, cost, paid, revenue = (record[name][rows, lab, FLAGSHIP] for name in ("price", "cost", "paid", "revenue"))
+    rent = revenue - cost * paid * 1e-6
+    sells = revenue > NEXT_TO_NOTHING
+    held = (revenue - cost[0] * paid * 1e-6) / np.maximum(adoption[rows], 1e-30) * adoption[rows[0]]
     first = held[:SETTLING].max()
+    first = first if first > 1e-6 * revenue[:SETTLING].max() else 0.0
     level = capability[rows[0], lab]
     rivals = active[rows] & (np.arange(active.shape[1]) != lab)
     as_good = rivals & (capability[rows] >= level)
@@ -114,10 +118,10 @@ def _life(
                 "led": not (rivals[0] & (capability[rows[0]] > level)).any(),
                 "price": price,
                 "cost": cost,
-                "margin": np.where(revenue > 0, rent / revenue, np.nan),
+                "margin": np.where(sells, rent / revenue, np.nan),
                 "revenue": revenue,
                 "rent": rent,
-                "rent_left": np.where(first > 0, held / first, np.nan),
+                "rent_left": np.where(sells.any() & (first > 0), held / first, np.nan),
                 "premium": np.where(np.isfinite(cheaper), np.log(price) - np.log(cheaper), np.nan),
                 "matched_by": rival,
             }

@@ -14,6 +14,9 @@ from benchmarks.plain_mesa.headlines_of_compute import HEADLINES_OF_COMPUTE
 from benchmarks.plain_mesa.tokens import leader_of
 
 
+SOME = 1e-3  # share of sales below which a margin says nothing
+
+
 def labs_of(model: Any, which: str) -> list[Any]:
     """Active labs: closed, open, the leader, the closed rest, or those of it that owe most of their flagship to others."""
     labs, leader = [lab for lab in model.labs if lab.active], leader_of(model.labs)
@@ -31,62 +34,64 @@ def share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else math.nan
 
 
-def margin(labs: list[Any], net: bool) -> float:
-    """(sales - cost) / sales; `net` counts what a complement earns."""
+def margin(model: Any, which: str, net: bool) -> float:
+    """(sales - cost) / sales of some labs; `net` counts what a complement earns. Of next to no sales there is none."""
+    labs, everything = labs_of(model, which), sum(sum(lab.sold.spent) for lab in model.labs)
     sales = sum(sum(lab.sold.spent) for lab in labs)
     costs = [(lab, lab.net_cost() if net else lab.token_cost) for lab in labs]
     cost = 1e-6 * sum(x * c for lab, cost in costs for x, c in zip(lab.sold.tokens, cost, strict=True))
-    return share(sales - cost, sales)
+    return share(sales - cost, sales) if sales > SOME * everything else math.nan
 
 
-def nash_margin(model: Any, labs: list[Any]) -> float:
-    pairs = [model.accounts.nash[lab.number] for lab in labs]
-    return share(sum(profit for _, profit in pairs), sum(sales for sales, _ in pairs))
+def nash_margin(model: Any, which: str) -> float:
+    pairs = [model.accounts.nash[lab.number] for lab in labs_of(model, which)]
+    sales, everything = sum(sales for sales, _ in pairs), sum(sales for sales, _ in model.accounts.nash)
+    return share(sum(profit for _, profit in pairs), sales) if sales > SOME * everything else math.nan
 
 
 def lerner_closed(model: Any) -> float:
     """Sales-weighted Lerner index of closed labs."""
-    return margin(labs_of(model, "closed"), net=True)
+    return margin(model, "closed", net=True)
 
 
 def lerner_leader(model: Any) -> float:
     """Of the closed lab with the best flagship."""
-    return margin(labs_of(model, "leader"), net=True)
+    return margin(model, "leader", net=True)
 
 
 def lerner_followers(model: Any) -> float:
     """Of the closed labs that owe most of their flagship to others."""
-    return margin(labs_of(model, "followers"), net=True)
+    return margin(model, "followers", net=True)
 
 
 def lerner_rest(model: Any) -> float:
     """Of all closed labs but the leader."""
-    return margin(labs_of(model, "rest"), net=True)
+    return margin(model, "rest", net=True)
 
 
 def lerner_open(model: Any) -> float:
     """Of open models, at their hosts."""
-    return margin(labs_of(model, "open"), net=False)
+    return margin(model, "open", net=False)
 
 
 def lerner_closed_nash(model: Any) -> float:
     """At the month's Nash prices."""
-    return nash_margin(model, labs_of(model, "closed"))
+    return nash_margin(model, "closed")
 
 
 def lerner_leader_nash(model: Any) -> float:
     """At the month's Nash prices."""
-    return nash_margin(model, labs_of(model, "leader"))
+    return nash_margin(model, "leader")
 
 
 def lerner_followers_nash(model: Any) -> float:
     """At the month's Nash prices."""
-    return nash_margin(model, labs_of(model, "followers"))
+    return nash_margin(model, "followers")
 
 
 def lerner_rest_nash(model: Any) -> float:
     """At the month's Nash prices."""
-    return nash_margin(model, labs_of(model, "rest"))
+    return nash_margin(model, "rest")
 
 
 def lerner_basket(model: Any) -> float:
@@ -119,7 +124,8 @@ def hedonic(model: Any) -> tuple[float, float]:
 
 def closed_premium(model: Any) -> float:
     """ln of the price of closed models over that of open ones at equal capability."""
-    return hedonic(model)[0]
+    premium, coverage = hedonic(model)
+    return premium if coverage > SOME else math.nan
 
 
 def premium_coverage(model: Any) -> float:
@@ -135,7 +141,7 @@ def contestable_share(model: Any) -> float:
 def rent_half_life(model: Any) -> float:
     """Median months until a closed flagship that led loses half of its rent."""
     months, halvings = model.accounts.rent_life
-    return -math.log(2) / math.log1p(-min((halvings + 0.5) / (months + 1), 0.999)) if months >= 1 else math.nan
+    return -math.log(2) / math.log1p(-min((halvings + 0.5) / (months + 1), 0.999)) if months >= 12 else math.nan
 
 
 def open_token_share(model: Any) -> float:
@@ -189,7 +195,7 @@ def subscription_revenue(model: Any) -> float:
 def hhi(model: Any) -> float:
     """Concentration of sales."""
     sales = [sum(lab.sold.spent) for lab in model.labs]
-    return sum((one / max(sum(sales), 1e-12)) ** 2 for one in sales)
+    return sum((one / sum(sales)) ** 2 for one in sales) if sum(sales) > 0 else math.nan
 
 
 def adoption(model: Any) -> float:
@@ -222,7 +228,7 @@ def price_index(model: Any) -> float:
     """Quality-adjusted price of use, weighted by spending, $ per M tokens."""
     spending = sum(adopter.spending for adopter in model.adopters)
     logs = sum(adopter.spending * math.log(adopter.price_index) for adopter in model.adopters)
-    return math.exp(logs / max(spending, 1e-12))
+    return math.exp(logs / spending) if spending > 0 else math.nan
 
 
 def equity_leader(model: Any) -> float:

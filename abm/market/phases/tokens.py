@@ -147,7 +147,7 @@ def demand_at(market: Market, now: Now, products: Products, worth: Float[Array, 
 
 def pulls_of(seen: Demand, price: Float[Array, "L O"], p: Values) -> Float[Array, "J L O"]:
     """Pulls of all offers at other prices, as multiples of the sum of pulls at the prices seen."""
-    return seen.shares * jnp.exp(p.substitution * jnp.log(seen.price / price))
+    return use.pull_at(seen.shares, seen.price, price, p)
 
 
 def sold_together(
@@ -171,7 +171,7 @@ def sold_beside(
     price: Float[Array, "C O"],
 ) -> tuple[Float[Array, "J C O"], Float[Array, "J C O"], Float[Array, "J 1"]]:
     """The same of some labs only, if they charge these prices and the pulls of all others are `fixed`."""
-    pull = seen.shares[:, rows] * jnp.exp(now.p.substitution * jnp.log(seen.price[rows] / price))
+    pull = use.pull_at(seen.shares[:, rows], seen.price[rows], price, now.p)
     total = jnp.maximum(fixed + pull.sum((-2, -1)), use.least_positive(pull))
     log_index = seen.log_index - jnp.log(total) / now.p.substitution
     spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
@@ -183,7 +183,7 @@ def sold_alone(
     market: Market, now: Now, others: Others, price: Float[Array, "C O"]
 ) -> tuple[Float[Array, "J C O"], Float[Array, "J C O"], Float[Array, "J C"]]:
     """The same for each of some labs by itself, if it alone charges these prices and its rivals those seen."""
-    pull = others.shares * jnp.exp(now.p.substitution * jnp.log(others.price / price))
+    pull = use.pull_at(others.shares, others.price, price, now.p)
     total = jnp.maximum(others.rivals + pull.sum(-1), use.least_positive(pull))
     log_index = others.log_index[:, None] - jnp.log(total) / now.p.substitution
     spending, elasticity = market.adopters.ask("wanted", now.p, log_price=log_index)
