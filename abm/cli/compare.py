@@ -66,9 +66,7 @@ def compare(
     from abm.charts.labels import HEADLINES, PRICING_POWER
     from abm.market.measures import MEASURES
 
-    counterfactual, messages = _counterfactual(
-        spec, set_, since, scenario=scenario, exports=exports, seeds=seeds, months=months, segments=segments
-    )
+    counterfactual, messages = _counterfactual(spec, set_, scenario, since, exports, seeds, months, segments)
     named = [name.strip() for name in of.split(",")] if of else []
     if unknown := [name for name in named if name not in MEASURES]:
         from abm.support.messages import OBSERVABLES, did_you_mean
@@ -133,7 +131,14 @@ def month_table(table: Any) -> Table:
 
 
 def _counterfactual(
-    spec: Path | None, set_: list[str] | None, since: str | None, **options: Any
+    spec: Path | None,
+    set_: list[str] | None,
+    scenario: Any,
+    since: Any,
+    exports: Any,
+    seeds: Any,
+    months: Any,
+    segments: Path | None = None,
 ) -> tuple[Any, list[str]]:
     """Return the file's counterfactual with the options applied over it, and notes on settings they override."""
     import dataclasses
@@ -142,6 +147,8 @@ def _counterfactual(
     from abm.analysis.counterfactual import EXPORTS, Counterfactual
     from abm.analysis.policy_notes import taken_back
 
+    options: dict[str, Any] = {"scenario": scenario, "exports": exports, "seeds": seeds, "months": months}
+    options["segments"] = segments
     if since:
         try:
             options["since"] = dt.date.fromisoformat(f"{since}-01" if len(since) == len("2025-01") else since)
@@ -155,9 +162,7 @@ def _counterfactual(
     with as_mistake():
         loaded = Counterfactual.load(spec) if spec else Counterfactual()
         earlier = [name for name in loaded.levers if name not in levers]
-        overridden = taken_back(
-            options.get("scenario"), levers, "" if "exports" in options else loaded.exports, earlier
-        )
+        overridden = taken_back(scenario, levers, loaded.exports if exports is None else "", earlier)
         remaining = {name: value for name, value in loaded.levers.items() if name not in overridden}
         options = ({"exports": EXPORTS[0]} if "exports" in overridden else {}) | options
         return dataclasses.replace(loaded, **options, levers={**remaining, **levers}), list(overridden.values())
