@@ -6,6 +6,7 @@ since = 2025-01-01                 # both worlds are identical before this month
 exports = "lifted"                 # export rules: "as enacted", "lifted", "closed to China"
 seeds = 100                        # paired runs: seeds 0 to 99
 months = 60
+# segments = "segments.csv"        # your own adopters, in both worlds
 
 [levers]                           # parameters from that month on; they override the scenario's events on them, and
                                    # policy moves towards them step by step
@@ -47,6 +48,8 @@ USER = "user"
 EXPORTS = ("as enacted", "lifted", "closed to China")
 MOST_SEEDS = 100_000
 FIRST = dt.date(2023, 1, 1)
+NOT_IN_ADDRESS = ("levers", "segments")
+"""Settings that are no key of an address: levers stand there by name, and an address opens no files."""
 LARGEST = 100_000
 """Size of the largest file accepted, in bytes."""
 
@@ -77,11 +80,22 @@ class Counterfactual:
     since: dt.date = dt.date(2025, 1, 1)
     seeds: int = 100
     months: int = HORIZON
+    segments: Any = None
+    """Own adopters in both worlds, as in `Populations`."""
 
     def __post_init__(self) -> None:
+        problems = []
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
-        if problems := list(self._problems()):
+            if field.name != "segments":
+                object.__setattr__(self, field.name, plain(getattr(self, field.name)))
+        if self.segments is not None:
+            from abm.market.populations import Populations
+
+            try:
+                object.__setattr__(self, "segments", Populations(segments=self.segments).segments)
+            except ValueError as error:
+                problems = [("segments", str(error))]
+        if problems := [*problems, *self._problems()]:
             raise CounterfactualError(problems)
 
     def _problems(self) -> Iterator[tuple[str, str]]:
@@ -205,7 +219,7 @@ class Counterfactual:
         """Checked set-up of the changed world."""
         from abm.runs.setup import Setup
 
-        return Setup.of(self.parameters(), self.changed_scenario(), self.months)
+        return Setup.of(self.parameters(), self.changed_scenario(), self.months, segments=self.segments)
 
     def settings(self) -> list[Setting]:
         """The baseline and the changed world as settings for `abm.ensembles`."""
@@ -222,7 +236,8 @@ class Counterfactual:
         from abm.runs.simulate import ensembles
 
         runs = range(self.seeds)
-        baseline, changed = ensembles(self.settings(), runs, months=self.months, daily=(), progress=progress)
+        options: dict[str, Any] = {"daily": (), "progress": progress, "segments": self.segments}
+        baseline, changed = ensembles(self.settings(), runs, months=self.months, **options)
         return compare(changed, baseline)
 
     # --- as text ------------------------------------------------------------------------------------------------
@@ -238,6 +253,8 @@ class Counterfactual:
         ]
         if isinstance(scenario := fields.get("scenario"), str) and scenario.endswith(".toml"):
             fields["scenario"] = str(Path(path).parent / scenario)  # relative to the file, not the working directory
+        if isinstance(segments := fields.get("segments"), str):
+            fields["segments"] = Path(path).parent / segments
         if "extends" in fields or "event" in fields:
             raise CounterfactualError(f"{path}: is a scenario; run it with: abm compare --scenario {path}")
         try:
@@ -248,8 +265,11 @@ class Counterfactual:
             raise CounterfactualError(problems, file)
         return loaded
 
-    def to_toml(self) -> str:
-        """Text of a file that `load` and `abm compare` read back unchanged, except that a scenario's path is absolute."""
+    def to_toml(self, segments: str | None = None) -> str:
+        """Text of a file that `load` and `abm compare` read back unchanged, except that a scenario's path is absolute.
+
+        `segments` names the file of own segments that accompanies it; without a name, their columns are in the text.
+        """
         scenario = str(Path(self.scenario).resolve()) if self.scenario.endswith(".toml") else self.scenario
         lines = [
             f"scenario = {toml_value(scenario)}",
@@ -258,14 +278,17 @@ class Counterfactual:
             f"seeds = {self.seeds}",
             f"months = {self.months}",
         ]
+        if self.segments is not None:
+            columns = {name: column.tolist() for name, column in self.segments.items()}
+            lines.append(f"segments = {toml_value(segments or columns)}")
         if self.levers:
             levers = sorted(self.levers.items())
             lines += ["", "[levers]", *(f"{toml_key(name)} = {float(value)!r}" for name, value in levers)]
         return "\n".join(lines) + "\n"
 
-    def annotated(self) -> str:
+    def annotated(self, segments: str | None = None) -> str:
         """`to_toml` with the changes of policy in comments."""
-        return "".join(f"# {change}\n" for change in self.policy()) + self.to_toml()
+        return "".join(f"# {change}\n" for change in self.policy()) + self.to_toml(segments)
 
     def words(self) -> str:
         """One-line description of the changes and of the month they start."""
@@ -280,16 +303,16 @@ class Counterfactual:
         return self.scenario == "baseline" and self.exports == EXPORTS[0] and not self.levers
 
     def to_query(self) -> str:
-        """Query string of an address (the part after the ?), with all settings that differ from the defaults."""
+        """Query string of an address (the part after the ?), with all settings that differ from the defaults, but no segments."""
         default = Counterfactual()
-        names = [field.name for field in dataclasses.fields(self) if field.name != "levers"]
+        names = [field.name for field in dataclasses.fields(self) if field.name not in NOT_IN_ADDRESS]
         fields = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(default, name)}
         return urlencode(fields | {name: repr(float(value)) for name, value in self.levers.items()})
 
     @classmethod
     def from_query(cls, query: str) -> Counterfactual:
         """Parse the query string of an address. Raises `CounterfactualError` with all problems."""
-        names = [field.name for field in dataclasses.fields(cls) if field.name != "levers"]
+        names = [field.name for field in dataclasses.fields(cls) if field.name not in NOT_IN_ADDRESS]
         fields: dict[str, Any] = {"levers": {}}
         problems = []
         pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True)

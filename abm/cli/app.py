@@ -20,7 +20,7 @@ from abm.cli.calibrate import calibrate
 from abm.cli.compare import compare
 from abm.cli.compute_market import compute_market
 from abm.cli.dashboard import dashboard
-from abm.cli.experiments import Out, export, new_experiment, replay, reproduce
+from abm.cli.experiments import Out, SegmentsFile, export, new_experiment, replay, reproduce
 from abm.cli.mistakes import (
     Commands,
     Mistake,
@@ -74,6 +74,7 @@ def run(
         typer.Option(min=0, max=2**64 - 1, help="Random seed; the same seed gives the same numbers."),
     ] = 1,
     months: Annotated[int, typer.Option(metavar="N", min=1, help="Months to simulate, from January 2023.")] = 60,
+    segments: SegmentsFile = None,
     out: Out = None,
 ) -> None:
     """Run one scenario once and print headline observables and policy changes; --out saves every month as CSV.
@@ -89,11 +90,12 @@ def run(
     from abm.runs.simulate import simulate
 
     with as_mistake():
-        Setup.of(chosen, scenario, months)  # raises on any invalid input, before anything is compiled
+        setup = Setup.of(chosen, scenario, months, segments=segments)  # raises on any invalid input, before compiling
+    own = {} if segments is None else {"segments": setup.populations.segments}
     console = Console(stderr=True)
     busy = console.status("running (the first run of a session compiles the model)", spinner="line")
     with interruptible("nothing was saved"), busy, warnings.catch_warnings(record=True) as caught:
-        result = simulate(chosen, scenario, seed, months=months)
+        result = simulate(chosen, scenario, seed, months=months, **own)
     for warning in caught:
         complain(f"warning: {warning.message}")
     frame, policy = result.frame(), resolved(result.setup)

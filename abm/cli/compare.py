@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.cli.experiments import Out
+from abm.cli.experiments import Out, SegmentsFile
 from abm.cli.mistakes import Mistake, as_mistake, parse_settings, policy_table, writable
 from abm.cli.progress import bar, interruptible
 
@@ -47,6 +47,7 @@ def compare(
     months: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Months per run, from January 2023 (default: 60).")
     ] = None,
+    segments: SegmentsFile = None,
     of: Annotated[
         str | None,
         typer.Option(metavar="NAME,...", help="Observables in the table and figure (default: the headlines)."),
@@ -65,7 +66,7 @@ def compare(
     from abm.charts.labels import HEADLINES, PRICING_POWER
     from abm.market.measures import MEASURES
 
-    counterfactual, messages = _counterfactual(spec, set_, scenario, since, exports, seeds, months)
+    counterfactual, messages = _counterfactual(spec, set_, scenario, since, exports, seeds, months, segments)
     named = [name.strip() for name in of.split(",")] if of else []
     if unknown := [name for name in named if name not in MEASURES]:
         from abm.support.messages import OBSERVABLES, did_you_mean
@@ -85,7 +86,9 @@ def compare(
     names = named or [name for name in HEADLINES if name in comparison.a.names]
     table = month_table(numbers(comparison, names))
     console = Console()
-    console.print(escape(f"{counterfactual.words()}; {len(comparison.a.seeds)} paired seeds"))
+    own = counterfactual.segments
+    whose = "" if own is None else f"; {own.rows} own segments"
+    console.print(escape(f"{counterfactual.words()}; {len(comparison.a.seeds)} paired seeds{whose}"))
     if policy:
         console.print(policy_table(policy, "baseline", "changed"))
     for line in answers(comparison.a.setup.parameters, policy):
@@ -99,13 +102,16 @@ def compare(
         from abm.runs.policy import frame
         from abm.support.files import write_text, write_whole
 
-        write_text(folder / "compare.toml", counterfactual.annotated())
+        if own is not None:
+            write_text(folder / "segments.csv", own.to_csv())
+        write_text(folder / "compare.toml", counterfactual.annotated("segments.csv"))
         write_whole(folder / "compare.csv", lambda file: kept(counterfactual, comparison).to_csv(file, index=False))
         write_whole(folder / "policy.csv", lambda file: frame(policy).to_csv(file, index=False))
         figure = paired_difference(comparison, named or PRICING_POWER, label="changed minus baseline")
         style.save(figure, folder / "compare.png")
-        for name in ("compare.toml", "compare.csv", "policy.csv", "compare.png"):
-            print(folder / name)
+        for name in ("compare.toml", "segments.csv", "compare.csv", "policy.csv", "compare.png"):
+            if name != "segments.csv" or own is not None:
+                print(folder / name)
 
 
 def month_table(table: Any) -> Table:
@@ -125,7 +131,14 @@ def month_table(table: Any) -> Table:
 
 
 def _counterfactual(
-    spec: Path | None, set_: list[str] | None, scenario: Any, since: Any, exports: Any, seeds: Any, months: Any
+    spec: Path | None,
+    set_: list[str] | None,
+    scenario: Any,
+    since: Any,
+    exports: Any,
+    seeds: Any,
+    months: Any,
+    segments: Path | None = None,
 ) -> tuple[Any, list[str]]:
     """Return the file's counterfactual with the options applied over it, and notes on settings they override."""
     import dataclasses
@@ -135,6 +148,7 @@ def _counterfactual(
     from abm.analysis.policy_notes import taken_back
 
     options: dict[str, Any] = {"scenario": scenario, "exports": exports, "seeds": seeds, "months": months}
+    options["segments"] = segments
     if since:
         try:
             options["since"] = dt.date.fromisoformat(f"{since}-01" if len(since) == len("2025-01") else since)

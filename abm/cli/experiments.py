@@ -28,6 +28,10 @@ Out = Annotated[
         "--out", "-o", parser=parse_folder, metavar="FOLDER", help="Folder for the results; created if missing."
     ),
 ]
+SegmentsFile = Annotated[
+    Path | None,
+    typer.Option("--segments", metavar="FILE", help="Your own adopters, one per row: a CSV or Parquet file."),
+]
 ALL = "all"
 
 

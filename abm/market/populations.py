@@ -14,7 +14,7 @@ import numpy as np
 from abm.agents import Adopter, ChipVendor, ClosedLab, Investor, OpenLab, Operator, Programme, Regulator
 from abm.engine import Agent, Group, Population
 from abm.market.networks import static_layer
-from abm.market.segment_input import segments_of
+from abm.market.segment_input import SegmentError, Table, table_of
 from abm.market.state import Networks
 from abm.scenarios.timeline import SIZES, Cast
 from abm.support.axes import JURISDICTIONS, OPERATORS, PROGRAMMES
@@ -36,6 +36,10 @@ FIXED_SIZES = {"regulators": len(JURISDICTIONS), "operators": len(OPERATORS), "p
 """Roles whose number of agents is not an option."""
 
 
+class Usual(int):
+    """A number that nobody asked for: it gives way to the number of own segments."""
+
+
 @dataclass(frozen=True)
 class Populations:
     """Sizes, classes and networks: everything that determines the shapes of a run's arrays.
@@ -47,14 +51,16 @@ class Populations:
     network, as in `abm.market.networks.static_layer`; `information_order` and `peer_order` list its nodes in the order of the
     agents, if their names do not identify the agents.
 
-    `segments` describes the adopters: a table with one row for each, as in `abm.market.segment_input`.
+    `segments` describes the adopters: a table with one row for each, the path of a CSV or Parquet file, or a function from the
+    number of adopters to one of these, as in `abm.market.segment_input`. `adopters` need not be given with a table. What was
+    read is kept here as `Segments`: a function is called once, and a file that changes later has no effect.
     """
 
     vendors: int = 4
     closed_labs: int = 5
     open_labs: int = 6
     entrants: int = 3
-    adopters: int = 200
+    adopters: int = Usual(200)
     investors: int = 1_000
     information_network: Any = "small_world"
     peer_network: Any = "small_world"
@@ -67,6 +73,7 @@ class Populations:
     def __post_init__(self) -> None:
         if isinstance(self.classes, type):
             object.__setattr__(self, "classes", [self.classes])
+        own = None if self.segments is None else self._read_segments()
         if not isinstance(self.classes, Mapping):  # a list of classes, each for a whole role
             roles = {kind: role_of(kind) for kind in self.classes}
             object.__setattr__(self, "classes", {role: {kind: self._count(role)} for kind, role in roles.items()})
@@ -92,10 +99,21 @@ class Populations:
                 problems.append(f"classes for {role} add up to {sum(kinds.values())} agents, but {there}")
         if problems:
             raise ValueError("\n".join(problems))
+        if own:
+            object.__setattr__(self, "segments", own.checked(self.adopters, self.cast().named_labs))
         for kind in {kind for kinds in self.classes.values() for kind in kinds if kind.step is not Agent.step}:
             call = f"model.agents_by_type[{kind.__name__}].do('step')"
             message = f"{kind.__name__}.step: no phase of a month calls it; override a rule instead, or call it yourself: {call}"
             warnings.warn(message, AbmWarning, stacklevel=3)
+
+    def _read_segments(self) -> Table:
+        """Read own segments; there are as many adopters, unless the user gave another number."""
+        own = table_of(self.segments, whole("adopters", self.adopters, *SIZES["adopters"]))
+        if own.rows == 0:
+            raise SegmentError("segments: has no rows; give one for each adopter")
+        if isinstance(self.adopters, Usual) and own.rows:
+            object.__setattr__(self, "adopters", Usual(own.rows))
+        return own
 
     def _count(self, role: str) -> int:
         return FIXED_SIZES[role] if role in FIXED_SIZES else getattr(self, role)
@@ -140,7 +158,7 @@ class Populations:
 
     def own_segments(self) -> dict[str, jax.Array]:
         """Columns of adopters that the user gave."""
-        given = {} if self.segments is None else segments_of(self.segments, self.adopters, self.cast().named_labs)
+        given = {} if self.segments is None else self.segments.with_fits(self.cast().named_labs)
         return {name: jnp.asarray(column) for name, column in given.items()}
 
     def kinds(self, role: str) -> list[tuple[type[Agent], int]]:

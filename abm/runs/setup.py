@@ -53,18 +53,16 @@ class Setup:
     ) -> Setup:
         """Check and combine the user's inputs; explicitly given parameters override those of the scenario."""
         months = whole("months", months, 1, LONGEST)
-        known = [field.name for field in dataclasses.fields(Populations)]
         if isinstance(parameters, str):
             raise TypeError(
                 f"parameters = {shortened(parameters)}: give a scenario as scenario={shortened(parameters)}"
             )
         if not isinstance(parameters, Parameters | Mapping | None):
             raise TypeError(f"parameters = {shortened(parameters)}: give Parameters, or a table of names and values")
-        if unknown := [name for name in sizes if name not in known]:
-            raise TypeError("\n".join(_no_option(name, known) for name in unknown))
+        _refuse_unknown(sizes)
         if not isinstance(pricing, str) or pricing not in PRICING:
             raise ValueError(f"pricing = {shortened(pricing)}: choose {', '.join(PRICING)}")
-        populations = dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
+        populations = _populations(populations, sizes)
         cast = populations.cast()
         scenario = Scenario.load(scenario)
         scenario.check_parameters(Parameters.names())
@@ -105,6 +103,26 @@ class Setup:
     def events(self, month: int) -> Events:
         """The timeline's row of one month."""
         return Events({name: array[month] for name, array in self.timeline.items()})
+
+
+def with_segments_read(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of several set-ups, with own segments read once, so that all have the same."""
+    if options.get("segments") is None:
+        return dict(options)
+    sizes = {name: value for name, value in options.items() if name not in ("populations", "pricing")}
+    _refuse_unknown(sizes)
+    kept = {name: value for name, value in options.items() if name == "pricing"}
+    return {**kept, "populations": _populations(options.get("populations"), sizes)}
+
+
+def _populations(populations: Populations | None, sizes: Mapping[str, Any]) -> Populations:
+    return dataclasses.replace(populations, **sizes) if populations else Populations(**sizes)
+
+
+def _refuse_unknown(sizes: Mapping[str, Any]) -> None:
+    known = [field.name for field in dataclasses.fields(Populations)]
+    if unknown := [name for name in sizes if name not in known]:
+        raise TypeError("\n".join(_no_option(name, known) for name in unknown))
 
 
 def _no_option(name: str, known: list[str]) -> str:

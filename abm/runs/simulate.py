@@ -21,7 +21,7 @@ from abm.runs.months import months_of
 from abm.runs.policy import inert, overridden, warn
 from abm.runs.programs import Program
 from abm.runs.results import Ensemble, Result
-from abm.runs.setup import LONGEST, Setup, whole_seed, yes_or_no
+from abm.runs.setup import LONGEST, Setup, whole_seed, with_segments_read, yes_or_no
 from abm.scenarios.scenario import Scenario
 from abm.support.inputs import plain, whole
 from abm.support.messages import shortened
@@ -58,7 +58,7 @@ def simulate(
     compiled
         False calls every rule agent by agent in Python (slow; for breakpoints and rules with Python branches).
     **options
-        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, `pricing`:
+        Sizes and classes of populations (`adopters=50`, `classes=...`), networks, own `segments`, `pricing`:
         see `Populations`, `Equations`.
 
     Returns
@@ -145,7 +145,7 @@ def ensembles(
     progress
         Called as ``progress(done, total, seconds)``, counting seeds.
     **options
-        Sizes, classes and networks of populations, `pricing`.
+        Sizes, classes and networks of populations, own `segments`, `pricing`.
     """
     if isinstance(settings, Setting | str | Mapping) or not isinstance(settings, Iterable):
         raise TypeError(
@@ -158,6 +158,7 @@ def ensembles(
     if not (progress is None or callable(progress)):
         raise TypeError(f"progress = {shortened(progress)}: give a function of (done, total, seconds)")
     seeds = distinct(seeds, repeated=any(isinstance(setting.parameters, tuple) for setting in given))
+    options = with_segments_read(options)
     prepared = [PreparedSetting.of(setting, seeds, months, options) for setting in given]
     warn(dict.fromkeys(sentence for setting in prepared for sentence in setting.without_effect(prepared[0])))
     days = kept_days(daily, max(setting.setup.months for setting in prepared))

@@ -18,6 +18,7 @@ from abm.scenarios.timeline import SIZES
 from abm.support.inputs import whole
 from abm.support.messages import did_you_mean, shortened
 from abm.sweeps.checks_of_outputs import mapping, stored_problems
+from abm.sweeps.own_segments import conflicts
 from abm.sweeps.table import inside, read_rows, unknown_scenarios
 from abm.sweeps.targets import Target, same_history, target_of, with_changed_events
 
@@ -297,11 +298,12 @@ def _fixed(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
             problems += [f"parameters.{line}" for line in str(error).splitlines()]
         problems += [f"parameters.{name}: is also a factor; keep one of the two" for name in fixed if name in factors]
     if isinstance(sizes, Mapping):
-        keys = [*SIZES, *NETWORKS]
+        keys = [*SIZES, *NETWORKS, "segments"]
+        problems += conflicts(sizes, factors)
         for name, value in sizes.items():
             if name not in keys:
                 problems.append(f"populations.{name}: unknown key{did_you_mean(name, keys)}")
-            elif name in factors:
+            elif name in factors and not (name == "adopters" and "segments" in sizes):
                 problems.append(f"populations.{name}: is also a factor; keep one of the two")
             elif name in SIZES and (what := target_of(name, {}).complaint(value)):
                 problems.append(f"populations.{name}: {what}")

@@ -16,6 +16,10 @@
     [parameters]                            # fixed at every point
     guarantee_share = 0.0
 
+    [populations]                           # the same at every point
+    investors = 500
+    # segments = "segments.csv"             # your own adopters, in a file of the same folder
+
     [factors]
     ip_strength = [0.0, 0.5, 1.0]           # a list of values, or a range:
     "ip_strength.china" = { low = 0.0, high = 1.0, levels = 3 }
@@ -52,6 +56,7 @@ from abm.sweeps.checks_of_outputs import OBSERVABLES
 from abm.sweeps.designs import repeats, size_of
 from abm.sweeps.factors import Design, Factor
 from abm.sweeps.outcome import STRICT, Outcome
+from abm.sweeps.own_segments import told, with_segments
 from abm.sweeps.targets import Target, day_of
 
 MOST_RUNS = 10_000_000
@@ -104,7 +109,8 @@ class Sweep(BaseModel):
     include parameter uncertainty. Values set by a scenario, `parameters` or a factor take precedence."""
     design: Design = Design()
     parameters: dict[str, float | dict[str, float]] = {}
-    populations: dict[str, int | str] = {}
+    populations: dict[str, int | str | dict[str, tuple[float, ...]]] = {}
+    """Sizes, names of generators of networks, and own `segments`: a table or the path of a file, kept as columns."""
     factors: dict[str, Factor] = {}
     outcomes: dict[str, Outcome] = {}
     _scenarios: dict[str, Scenario] = PrivateAttr(default_factory=dict)
@@ -116,6 +122,7 @@ class Sweep(BaseModel):
 
         `folder` is the base of relative paths; `confined` refuses paths that leave it (for files of unknown origin).
         """
+        fields, unread = with_segments(fields, folder, confined)
         fields = {key: plain(value) for key, value in fields.items()}
         for key in ("scenarios", "observables"):
             if isinstance(fields.get(key), str | Scenario):
@@ -130,7 +137,7 @@ class Sweep(BaseModel):
         except ValidationError as error:
             mistyped = problems_of(error, Sweep, fields, WORDING)
         scenarios, targets, rows, invalid = problems_in(fields, folder, confined)
-        problems = _without_duplicates(mistyped, invalid)
+        problems = _without_duplicates(mistyped, [*unread, *invalid])
         if problems:
             raise SpecError(problems)
         self._scenarios, self._targets, self._rows = scenarios, targets, rows
@@ -208,6 +215,8 @@ class Sweep(BaseModel):
         plain["scenarios"] = {name: _scenario_fields(scenario) for name, scenario in self.scenarios_by_name.items()}
         if self.posterior:
             plain["posterior"] = [self.posterior, digest(draws(self.posterior).to_dict("list"))]
+        if segments := plain["populations"].get("segments"):
+            plain["populations"]["segments"] = told(segments, digest(segments))
         rows = [dict(row) for row in self.rows]
         plain["design"]["rows"] = rows if len(rows) <= 20 else f"{len(rows)} rows {digest(rows)}"
         plain["design"].pop("file")
@@ -243,10 +252,12 @@ class Sweep(BaseModel):
             raise SpecError(f"{path}: {NO_FACTORS}")
         return sweep
 
-    def to_toml(self, scenarios: Mapping[str, str] | None = None, table: str | None = None) -> str:
+    def to_toml(
+        self, scenarios: Mapping[str, str] | None = None, table: str | None = None, segments: str | None = None
+    ) -> str:
         """The sweep as TOML that `load` reads back.
 
-        `scenarios` (name -> path) and `table` name the files that accompany it.
+        `scenarios` (name -> path), `table` and `segments` name the files that accompany it.
         """
         plain = self.model_dump(exclude_defaults=True)
         plain["name"] = self.name
@@ -261,6 +272,8 @@ class Sweep(BaseModel):
         if table:
             tables["design"] = {**tables.get("design", {}), "file": table}
             tables["design"].pop("rows", None)
+        if segments:
+            tables["populations"] = {**tables["populations"], "segments": segments}
         lines = [f"{key} = {toml_value(value)}" for key, value in plain.items()]
         for key, values in tables.items():
             if values:

@@ -3,6 +3,7 @@
     parts/*.parquet     runs and panels, two files per chunk (`abm.sweeps.parts`)
     sessions/*.json     who ran what and when, and which changes were accepted
     scenarios/*.toml    the scenarios, each complete in one file
+    segments.csv        own segments of adopters, if the sweep has them
 
 Files are written atomically: to a temporary file, which is synced and renamed. If several processes start a folder at the
 same time, one creates the manifest and the others compare with it.
@@ -24,7 +25,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from abm.support.files import Unreadable, read_json, refuse_links, write_whole
+from abm.market.segment_input import csv_of
+from abm.support.files import Unreadable, read_json, refuse_links, write_text, write_whole
 from abm.support.provenance import DECIDING, git, machine, now, source_hash, stamp, versions
 from abm.support.specs import problems_of
 from abm.sweeps import parts
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Changed", "Damaged"]
 
-FILES = ("manifest.json", "spec.toml", "points.csv", "design.parquet", "parts", "scenarios", "sessions")
+FILES = ("manifest.json", "spec.toml", "points.csv", "segments.csv", "design.parquet", "parts", "scenarios", "sessions")
 LARGEST_MANIFEST = 50_000_000
 """Bytes."""
 UNKNOWN = "the folder has parts, but no readable manifest.json"
@@ -250,7 +252,11 @@ def write_spec(folder: Path, plan: Plan) -> None:
             del text
 
         write_whole(folder / table, write)
-    write_whole(folder / "spec.toml", lambda file: file.write(sweep.to_toml(names, table).encode()))
+    segments = None
+    if isinstance(columns := sweep.populations.get("segments"), dict):
+        segments = "segments.csv"
+        write_text(folder / segments, csv_of(columns))
+    write_text(folder / "spec.toml", sweep.to_toml(names, table, segments))
     if Sweep.load(folder / "spec.toml").hash != sweep.hash:  # check before hours of work, not after
         raise RuntimeError(
             f"{folder / 'spec.toml'}: does not read back as the sweep that was written; please report this"
