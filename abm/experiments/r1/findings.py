@@ -103,8 +103,8 @@ def _power(numbers: Findings, rows: pd.DataFrame) -> list[str]:
         profit = numbers.change("closed_profit", rows.loc[("no_r1", "closed_profit", year)], "$ M a month", digits=3)
         sentences.append(
             f"Effect in {year} (with R1 minus without; mean and 95 % interval): Lerner index {lerner}; ratio"
-            f" of prices to those of open models at equal capability {premium}; share of spending that open models contest {contest};"
-            f" closed profit after research {profit}."
+            f" of prices to those of open models at equal capability {premium};"
+            f" share of spending that open models contest {contest}; closed profit after research {profit}."
         )
         cheapest = "the price of the cheapest model of about R1's capability (3 nats)"
         price = numbers.moved("price_at_k3", in_percent(rows.loc[("no_r1", "price_at_k3", year)]), what=cheapest)
