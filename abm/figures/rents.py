@@ -31,7 +31,9 @@ def rent_life_numbers(worlds: Mapping[Any, Ensemble]) -> pd.DataFrame:
     import pandas as pd
 
     if not isinstance(worlds, Mapping) or not worlds:
-        raise ValueError("worlds: ensembles by label are needed, as in rent_life({'default': abm.ensemble(..., products=True)})")
+        raise ValueError(
+            "worlds: ensembles by label are needed, as in rent_life({'default': abm.ensemble(..., products=True)})"
+        )
     tables = []
     for label, ensemble in worlds.items():
         rows = halvings_of(ensemble.vintages())
@@ -59,6 +61,7 @@ def rent_life_numbers(worlds: Mapping[Any, Ensemble]) -> pd.DataFrame:
 def rent_life(worlds: Mapping[Any, Ensemble], axes: Any = None) -> Figure:
     """Draw the share of leading closed flagships whose rent has not halved by age, a line per world; `axes`: one of your own."""
     import pandas as pd
+    from matplotlib.ticker import MaxNLocator
 
     table = rent_life_numbers(worlds)
     few = [label for label, rows in table.groupby("world", sort=False) if len(rows) == 1]
@@ -72,12 +75,11 @@ def rent_life(worlds: Mapping[Any, Ensemble], axes: Any = None) -> Figure:
             "drawstyle": "steps-post",
         }
         last = rows.iloc[-1:].assign(age=rows["age"].iloc[-1] + 1)  # a step lasts a month, the last one too
-        rows = pd.concat([rows, last])
-        ax.plot(rows["age"], rows["share"], label=style.literal(label), **look)
-        ax.fill_between(
-            rows["age"], rows["low"], rows["high"], step="post", color=look["color"], alpha=0.15, linewidth=0
-        )
-    ax.xaxis.get_major_locator().set_params(integer=True)
+        steps = pd.concat([rows, last])
+        ax.plot(steps["age"], steps["share"], label=style.literal(label), **look)
+        band = {"step": "post", "color": look["color"], "alpha": 0.15, "linewidth": 0}
+        ax.fill_between(steps["age"], steps["low"], steps["high"], **band)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("months since release")
     ax.set_ylabel("rents not halved, share of flagships")
     ax.set_ylim(0, 1.02)

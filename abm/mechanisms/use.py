@@ -80,13 +80,13 @@ def least_positive(numbers: Numbers) -> float:
     return float(jnp.finfo(jnp.result_type(numbers)).tiny)
 
 
-def pull_at(share: Numbers, seen: Numbers, price: Numbers, p: Values) -> Numbers:
+def pull_at(share: Numbers, seen: Numbers, price: Numbers, p: Values) -> Floats:
     """Pull (seen / p)^sigma times the share at the price seen: what a share becomes at another price, before normalising.
 
     The exponent stays within the numbers of its precision, which matters for single precision and prices hundreds of times apart.
     """
     most = 0.9 * math.log(jnp.finfo(jnp.result_type(share, price)).max)
-    return share * jnp.exp(jnp.minimum(p.substitution * jnp.log(seen / price), most))
+    return jnp.multiply(share, jnp.exp(jnp.minimum(p.substitution * jnp.log(seen / price), most)))
 
 
 def beside_copy(price: Numbers, cost: Numbers, p: Values) -> tuple[Numbers, Numbers, Floats]:

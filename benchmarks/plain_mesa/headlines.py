@@ -13,7 +13,6 @@ from benchmarks.plain_mesa.constants import DEVELOPER, NOTHING, SUBSCRIBED, TIER
 from benchmarks.plain_mesa.headlines_of_compute import HEADLINES_OF_COMPUTE
 from benchmarks.plain_mesa.tokens import leader_of
 
-
 SOME = 1e-3  # share of sales below which a margin says nothing
 
 
