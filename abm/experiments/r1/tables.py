@@ -85,12 +85,13 @@ IN_LOGS = (
 def paired(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -> dict[str, float]:
     """Difference a - b of the mean over months `first` to `last` - 1, seed by seed, with a 95 % interval.
 
-    Logarithms for the observables in `IN_LOGS`. Pairs with a missing value are left out (`runs` is the number of pairs left).
+    Logarithms for the observables in `IN_LOGS`. A month counts if both runs of the pair define it; pairs without any are left
+    out (`runs` is the number of pairs left).
     `with` and `without` are means of levels. `variance_reduction`: var(a) + var(b) over var(a - b).
     """
     from scipy.special import stdtrit
 
-    x, y = (_window(runs, observable, first, last) for runs in (a, b))
+    x, y = _windows(a, b, observable, first, last)
     good = np.isfinite(x) & np.isfinite(y)
     x, y = x[good], y[good]
     gap, n = x - y, int(good.sum())
@@ -108,15 +109,16 @@ def paired(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -> 
     return out
 
 
-def _window(runs: Ensemble, observable: str, first: int, last: int) -> np.ndarray:
-    """Mean of an observable, or of its logarithm, over months `first` to `last` - 1 (runs,); NaN if it has no value."""
-    values = runs[observable][:, first:last]
-    if observable in IN_LOGS:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.log(values)
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(known.any(1), np.where(known, values, 0.0).sum(1) / known.sum(1), np.nan)
+def _windows(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -> list[np.ndarray]:
+    """Means of an observable, or of its logarithm, over those of months `first` to `last` - 1 that both runs define (runs,)."""
+    pair = [runs[observable][:, first:last] for runs in (a, b)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if observable in IN_LOGS:
+            pair = [np.log(values) for values in pair]
+        known = np.isfinite(pair[0]) & np.isfinite(pair[1])
+        return [
+            np.where(known.any(1), np.where(known, values, 0.0).sum(1) / known.sum(1), np.nan) for values in pair
+        ]
 
 
 def windows(months: int) -> dict[str, tuple[int, int]]:
