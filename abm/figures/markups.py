@@ -33,11 +33,10 @@ def pricing_power_caption(runs: int) -> str:
     """Caption of `pricing_power`."""
     return (
         f"{len(PRICING_POWER)} measures of the closed labs' pricing power, {runs} paired runs. Lines are medians over runs, dark"
-        " bands the middle 50 % of runs, light bands 90 % of runs. Followers are closed labs that owe most of their flagship"
-        " to others. Profit is after research spending and before"
-        " payments for chips; profit per $ of training is profit over the rental value of the machines used for training."
-        " No single measure captures pricing power: when price-sensitive customers leave, those who stay are captive, and"
-        " the sales-weighted Lerner index may stay constant or rise."
+        " bands the middle 50 % of runs, light bands 90 % of runs. Profit is after research and before payments for chips;"
+        " profit per $ of training is profit over the rental value of the machines used for training."
+        " No single measure captures pricing power: when customers leave for whom rivals are as good, those who stay have fewer"
+        " alternatives, and the sales-weighted Lerner index may stay constant or rise."
     )
 
 

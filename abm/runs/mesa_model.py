@@ -58,7 +58,7 @@ class MarketModel(mesa.Model):
 
     Notes
     -----
-    ``model.agents_by_type[ClosedLab]`` is an AgentSet; ``lab.price`` reads, and ``lab.price = [30, 3]`` writes, the
+    ``model.agents_by_type[ClosedLab]`` is an AgentSet; ``lab.price`` reads, and ``lab.price = [30, 3, 40]`` writes, the
     state that the next step uses. Agents of inactive slots are not shown; entry and exit add and remove agents after a
     step. ``lab.remove()`` closes a lab like an exit in the model; other agents cannot leave, and none can be added. A step
     that raises an error leaves the model in the state before the step.

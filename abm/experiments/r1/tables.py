@@ -116,9 +116,7 @@ def _windows(a: Ensemble, b: Ensemble, observable: str, first: int, last: int) -
         if observable in IN_LOGS:
             pair = [np.log(values) for values in pair]
         known = np.isfinite(pair[0]) & np.isfinite(pair[1])
-        return [
-            np.where(known.any(1), np.where(known, values, 0.0).sum(1) / known.sum(1), np.nan) for values in pair
-        ]
+        return [np.where(known.any(1), np.where(known, values, 0.0).sum(1) / known.sum(1), np.nan) for values in pair]
 
 
 def windows(months: int) -> dict[str, tuple[int, int]]:
