@@ -28,9 +28,9 @@ KEPT_BASELINES, KEPT_RESULTS = 2, 6
 """Largest numbers of stored baselines and of stored results."""
 MOST = 60_000
 """Largest number of runs times months on the page: a thousand runs of five years, which take a minute or two."""
-BUDGET = 800e6
+BUDGET = 1e9
 """Most bytes of the runs of one page while they are running, and of everything stored for all pages together."""
-STATE, KEPT = 600e3, 2 * 8 * 120
+STATE, KEPT = 800e3, 2 * 8 * 145
 """Bytes of the branching state of one baseline run, and of the record of one month of a run in both worlds."""
 
 Progress = Callable[[str, int, int, Callable[[], "Ensemble"]], None]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from abm.agents.adopter import DEVELOPER, ENTERPRISE
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
@@ -144,7 +144,7 @@ def ratio(part: Scalar, whole: Scalar) -> Scalar:
     return jnp.where(some, part / jnp.where(some, whole, 1.0), jnp.nan)
 
 
-def margin_of(labs: Float[AnyArray, " L"], books: Float[AnyArray, "L 2"]) -> Scalar:
+def margin_of(labs: Shaped[AnyArray, " L"], books: Float[AnyArray, "L 2"]) -> Scalar:
     """Gross profit over sales of some labs; NaN where they have next to nothing of all sales (`SOME`)."""
     sales, profit = (labs * 1.0) @ books
     return jnp.where(sales > SOME * books[:, 0].sum(), ratio(profit, sales), jnp.nan)
@@ -202,7 +202,9 @@ def prices(market: Market, now: Now) -> dict[str, Scalar]:
         "price_index": jnp.where(weight.sum() > 0, jnp.exp((weight * jnp.log(adopters.price_index)).sum()), jnp.nan),
         "frontier_price": price[best],
         "mean_price_paid": ratio(adopters.spending.sum() * 1e6, adopters.tokens.sum()),
-        "price_revisions": ratio((closed & (jnp.abs(labs.revision[:, :TIERS]) > 1e-9)).sum(), closed.sum() * TIERS),
+        "price_revisions": ratio(
+            (closed & (jnp.abs(labs.revision[:, :TIERS]) > 1e-9)).sum() * 1.0, closed.sum() * 1.0 * TIERS
+        ),
     }
     for level in LEVELS:
         cheapest = jnp.min(jnp.where(on & (capability >= level), price, jnp.inf))

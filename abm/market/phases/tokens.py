@@ -241,7 +241,7 @@ def best_prices(market: Market, now: Now, seen: Demand, nash: bool) -> Float[Arr
             shares, spent, elasticity = sold_beside(market, now, seen, rows, fixed, price)
         else:
             shares, spent, elasticity = sold_alone(market, now, others, price)
-        cross = cross_of(shares, spent, p.substitution + 1 - elasticity)
+        cross = cross_of(shares, spent, jnp.broadcast_to(p.substitution + 1 - elasticity, spent.shape[:2]))
         asked = offer._replace(
             price=start.at[rows].set(price),
             spent=offer.spent.at[rows].set(spent.sum(0)),
