@@ -45,7 +45,7 @@ def test_every_scenario_and_headline_is_stored():
 
 def test_differences_name_scenario_and_headline():
     modified = json.loads(json.dumps(STORED["small"]))
-    modified["no_r1"]["welfare"]["end"][0] *= 1.001
+    modified["no_r1"]["welfare"]["before"][0] *= 1.001
     assert len(baseline.differences(STORED["small"], modified)) == 1
     assert "no_r1" in baseline.differences(STORED["small"], modified)[0]
     del modified["baseline"]["hhi"]
