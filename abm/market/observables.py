@@ -224,9 +224,9 @@ def race(market: Market, now: Now) -> dict[str, Scalar]:
         "research_spending": wages,
         "option_multiple": (multiple * mean).sum(),
         "releases": (labs.released & labs.active[:, None]).sum() * 1.0,
-        "distillation_volume": (labs.exchanges * on).sum(),
+        "distillation_volume": (labs.exchanges.sum(-1) * on).sum(),
         "distilled_share": (labs.distilled_share * mean).sum(),
-        "vigilance": (labs.vigilance * mean).sum(),
+        "vigilance": (labs.vigilance.mean(-1) * mean).sum(),
     }
 
 
