@@ -58,7 +58,6 @@ class Lab(Owner):
     royalty = Field(0.0, "share", "of its gross profit that owners of weights get")
     vigilance = Field(0.0, "", "towards each lab's account: it limits exchanges and detects students", shape=("lab",))
     hidden = Field(0.0, "nats", "how much less an exchange teaches each lab, since reasoning is hidden", shape=("lab",))
-    rival_loss = Field(0.0, "$ M per month per nat", "own gross profit lost to each lab's progress", shape=("lab",))
 
     # courts
     case_left = Field(0.0, "months", "until its case is decided (0: there is none)")
@@ -104,6 +103,7 @@ class Lab(Owner):
     revenue = Field(0.0, "$ M per month", "income from customers")
     profit = Field(0.0, "$ M per month", "revenue minus all current costs")
     lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L_l")
+    gross_profit = Field(0.0, "$ M per month", "income less the cost of serving")
     nat_value = Field(0.0, "$ M per month per nat", "worth of capability to the lab and its owners")
     marginal_value = Field(0.0, "$ M per month per nat", "derivative of own profit in own capability")
     distressed = Field(0.0, "months", "consecutive months with negative cash")
@@ -302,6 +302,7 @@ class Lab(Owner):
         self.revenue = books.income
         self.funded = books.funding
         self.lerner = books.lerner
+        self.gross_profit = books.income - books.serving
         self.profit = books.income + books.rent + books.tuition + books.awards + books.licences - costs
         self.legal_exposure = self.legal_exposure - books.damages
         self.cash += self.profit + books.funding - books.machines

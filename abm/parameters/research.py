@@ -81,9 +81,9 @@ class Research(BaseModel):
     damages_pace: Number = quantity(0.1, 0, 1, "", "per month", "share of the damages owed that is paid each month")
     ruling_spread: Number = quantity(0.3, 0, 1, "", "", "spread of win probabilities when the law is unclear")
     ruling_learning: Number = quantity(0.1, 0, 1, "", "per month", "weight of the last ruling in forecasts", BY_HAND)
-    vigilance_cost: Number = quantity(1.0, 0.001, 1e4, "c_d", "$ M per month", "cost of a unit of defence")
+    vigilance_cost: Number = quantity(3.0, 0.001, 1e4, "c_d", "$ M per month", "cost of a unit of defence")
     vigilance_maximum: Number = quantity(5, 0, 100, "", "", "largest defence effort of a teacher")
-    hiding_cost: Number = quantity(1.0, 0.001, 1e4, "c_h", "$ M per month", "cost of hiding a nat of what exchanges teach an account", BY_HAND)
+    hiding_cost: Number = quantity(3.0, 0.001, 1e4, "c_h", "$ M per month", "cost of hiding a nat of what exchanges teach an account", BY_HAND)
     hurry_loss: Number = quantity(0.5, 0, 5, "", "nats", "capability lost by a release at once after the last", BY_HAND)
     release_threshold: Number = quantity(
         0.3, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "assumption"

@@ -221,7 +221,7 @@ def leads_of(market: Market, books: Books) -> Leads:
     """What labs see of each other's flagships, and of what they earned."""
     labs = market.labs
     k = jnp.where(labs.active, labs.capability[:, 0], -jnp.inf)
-    gross = jnp.maximum(books.income - books.serving, 0.0)
+    gross = jnp.maximum(labs.gross_profit, 0.0)
     return Leads(
         below=(k[None, :] < k[:, None]) & labs.active & labs.active[:, None],
         rent=gross / jnp.maximum(market.flows.tokens, 1e-9),

@@ -10,6 +10,10 @@ from abm.market.state import Accounts, Market, Now
 from abm.mechanisms import enforcement
 
 
+NEAR = 0.5
+"""Gap within which a lab is about to match another, nats."""
+
+
 class Threat(NamedTuple):
     """What each lab sees of every account (L labs x L accounts)."""
 
@@ -48,17 +52,23 @@ def enforce(market: Market, now: Now) -> Market:
 
 
 def threat_of(market: Market, now: Now) -> Threat:
-    """What each lab knows of the accounts of others: what their progress costs it, and how much exchanges have taught so far."""
+    """What a lab fears of the accounts of labs behind it: to be matched costs what it cost before, and the nearest comes first.
+
+    What it would lose, by the gap in nats that an account's lab still has to close and what exchanges have taught so far.
+    """
     p, labs = now.p, market.labs
-    student = labs.active[:, None] & labs.active & ~jnp.eye(labs.size, dtype=bool)
+    gap = labs.capability[:, :1] - labs.capability[:, 0]
+    student = labs.active[:, None] & labs.active & (gap > 0)
+    near = jnp.where(student, jnp.exp(-gap / NEAR), 0.0)
+    first = near / jnp.maximum(near.sum(-1, keepdims=True), 1e-30)
     nats, exchanges = market.accounts.leak
     paid = (labs.price[:, 0] - labs.token_cost[:, 0]) * p.tokens_per_exchange  # $ M per M exchanges
-    worth = labs.rival_loss * lead_duration(market, now)[:, None]
+    worth = labs.lost_share * jnp.maximum(labs.gross_profit, 0.0) * lead_duration(market, now)
     return Threat(
         student=student,
-        loss=worth * nats / jnp.maximum(exchanges, 1e-6) - paid[:, None],
+        loss=worth[:, None] * first / jnp.maximum(gap, NEAR) * nats / jnp.maximum(exchanges, 1e-6) - paid[:, None],
         exchanges=labs.exchanges.T,
-        alarm=now.events.vigilance[:, None] * jnp.ones_like(worth),
+        alarm=now.events.vigilance[:, None] * jnp.ones_like(gap),
     )
 
 

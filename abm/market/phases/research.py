@@ -66,7 +66,10 @@ def teaching_of(market: Market, now: Now) -> Teaching:
     best = market.accounts.capability_history[delay]
     effort = effort_against_students(market, now)
     chance = market.accounts.rulings[labs.home, 0]
+    duration = lead_duration(market, now)
+    taught = jnp.maximum(labs.distilled - jnp.maximum(labs.untaught, labs.copied), 0.0)  # what an injunction would take away
     stake = p.damages_multiple * (labs.taught_sales + p.court_time * labs.revenue)
+    stake = stake + jnp.maximum(labs.nat_value, 0.0) * duration * taught
     penalty = p.detection_rate * effort * (chance * stake)[:, None]
     forkable = labs.active & is_open & (labs.licence > p.licence_needed) & others
     return Teaching(
@@ -76,7 +79,7 @@ def teaching_of(market: Market, now: Now) -> Teaching:
         clear=jnp.exp(-labs.hidden).T,
         weights=jnp.where(forkable, labs.capability[:, 0], NEVER),
         fee=fees_of_parents(market, p),
-        duration=lead_duration(market, now),
+        duration=duration,
     )
 
 

@@ -108,7 +108,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
         tier_value=values_of_capability(market, now, shown, slope),
         tier_slope=slope_at_customers(market, slope),
     )
-    labs = labs.replace(marginal_value=labs.tier_value.sum(-1), rival_loss=losses_to_rivals(market, now, shown, slope))
+    labs = labs.replace(marginal_value=labs.tier_value.sum(-1))
     accounts = watch_rents(market, sold).replace(
         contestable_share=contestable_share(market, now, shown), nash=nash_margins(market, now, seen, nash)
     )
@@ -307,16 +307,6 @@ def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Ar
     gained = (gain * by_offer(slope, labs)).sum(0) * 1e-6
     value = gained[:, :TIERS].at[:, 0].add(gained[:, TIERS:].sum(-1))
     return value * (labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0))[:, None]
-
-
-def losses_to_rivals(market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"]) -> Float[Array, "L L"]:
-    """Gross profit that each lab loses to a nat of every other lab's progress, $ M per month, at given prices."""
-    p, labs = now.p, market.labs
-    margin = (1 - labs.ask("net_cost", p) / labs.price) * labs.uncopied
-    spending, elasticity = market.adopters.ask("wanted", p, log_price=seen.log_index)
-    earned = (seen.chosen * margin).sum(-1) * (spending * (p.substitution + 1 - elasticity))[:, None]
-    pull = (seen.chosen * by_offer(slope, labs)).sum(-1)
-    return jnp.maximum(earned.T @ pull, 0.0) * ~jnp.eye(labs.size, dtype=bool) * 1e-6
 
 
 def watch_rents(market: Market, sold: Sales) -> Accounts:
