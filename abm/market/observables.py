@@ -35,6 +35,7 @@ class ProductRecord(NamedTuple):
     volume: Float[AnyArray, "... L T"]  # M tokens; a flagship's with those of subscribers and free users
     cost: Float[AnyArray, "... L T"]  # $ per M tokens
     revenue: Float[AnyArray, "... L T"]  # $ M; a flagship's with subscriptions
+    disclosed: Float[AnyArray, "... L T"]  # $ M, cost that its lab disclosed for the flagship; 0 for efficient models
 
 
 def record_products(market: Market) -> ProductRecord:
@@ -46,7 +47,8 @@ def record_products(market: Market) -> ProductRecord:
     revenue = sold.spent[:, :TIERS].at[:, 0].add(sold.spent[:, SUBSCRIPTION_OFFER])
     volume = sold.tokens[:, :TIERS].at[:, 0].add(free)
     price, cost, revision = (x[:, :TIERS] for x in (labs.price, labs.token_cost, labs.revision))
-    return ProductRecord(price, labs.capability, labs.released, revision, on, volume, cost, revenue)
+    disclosed = jnp.zeros_like(price).at[:, 0].set(labs.claimed_cost)
+    return ProductRecord(price, labs.capability, labs.released, revision, on, volume, cost, revenue, disclosed)
 
 
 def observe(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
