@@ -131,7 +131,8 @@ class Lab(Owner):
     def choose_parent(self, p, teaching):
         """Build on the open weights that bring most, what their owners ask taken off; -1 where none brings anything."""
         known = jnp.maximum(self.copied, self.untaught)
-        value = imitation.value_of_parents(teaching.weights, teaching.fee, known, jnp.maximum(self.nat_value, 1e-9), p)
+        present = jnp.arange(teaching.weights.size) == self.copied_from
+        value = imitation.value_of_parents(teaching.weights, teaching.fee, known, present, p)
         return jnp.where(value.max() > 0, jnp.argmax(value), -1)
 
     def imitate(self, p, teaching):

@@ -28,11 +28,15 @@ def copy(copied: Numbers, known: Numbers, weights: Numbers, p: Values) -> Floats
 
 
 def value_of_parents(
-    weights: Real[AnyArray, " labs"], fee: Real[AnyArray, " labs"], known: Numbers, nat_value: Numbers, p: Values
+    weights: Real[AnyArray, " labs"], fee: Real[AnyArray, " labs"], known: Numbers, present: Real[AnyArray, " labs"], p: Values
 ) -> Float[Array, " labs"]:
-    """What building on each lab's weights would bring, $ M per month: V' times the gap to them, less the owners' share of it."""
-    gap = jnp.maximum(weights + jnp.log(p.copy_fidelity) - known, 0.0)
-    return nat_value * gap * (1 - fee)
+    """Nats that building on each lab's weights would bring, less the owners' share of them.
+
+    fee : share of gross profit that owners of the weights would get. present : 1 for the parent that the lab builds on now;
+    with any other it has to begin again, which costs it `fork_cost` nats.
+    """
+    gap = jnp.maximum(weights + jnp.log(p.copy_fidelity) - known - p.fork_cost * (1 - present), 0.0)
+    return gap * (1 - fee)
 
 
 def taught(

@@ -37,6 +37,7 @@ class Research(BaseModel):
         "rate of copying open weights",
         "3-4 from the lag of open models, 3-4 months",
     )
+    fork_cost: Number = quantity(0.3, 0, 5, "", "nats", "what a change to another parent costs", BY_HAND)
     copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = quantity(
         2.0,

@@ -234,7 +234,8 @@ def outlook_of(market: Market, now: Now) -> Outlook:
     p, labs, regulators = now.p, market.labs, market.regulators
     cost = p.research_cost_start * jnp.exp(p.research_burden_growth * market.month / 12)
     variance = p.demand_volatility**2 + market.accounts.rulings[:, 1] + regulators.policy_uncertainty**2
-    kept = jnp.where(is_open_lab(labs), p.open_capture, 1.0)
+    used_by_owner = labs.of_parent | (labs.monetisation == COMPLEMENT)  # whoever earns on something beside it keeps all
+    kept = jnp.where(is_open_lab(labs) & ~used_by_owner, p.open_capture, 1.0)
     near = kept * jnp.exp(p.lab_option_slope * (labs.capability[:, 0] - frontier(market)))
     return Outlook(
         research_cost=jnp.full(labs.size, cost),
