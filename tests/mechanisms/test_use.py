@@ -128,6 +128,16 @@ def test_one_offer_costs_its_price_over_its_worth_at_any_substitution():
         assert shares[0] == 1 and float(log_index) == pytest.approx(0.7)
 
 
+@pytest.mark.parametrize("kind", [jnp.float32, jnp.float64])
+def test_pulls_are_finite_however_far_prices_are_apart(kind):
+    p = SimpleNamespace(substitution=jnp.asarray(100.0, kind))
+    share, prices = jnp.asarray([0.3, 0.7], kind), jnp.asarray([1e4, 1.0], kind)
+    pull = use.pull_at(share, prices, jnp.asarray([1.0, 1e4], kind), p)
+    assert bool(jnp.isfinite(pull).all()) and float(pull[0]) > 1e30 and float(pull[1]) == 0
+    near = use.pull_at(share, prices, prices * 1.01, p)
+    np.testing.assert_allclose(near, share * 1.01**-100.0, rtol=1e-4)
+
+
 def test_offers_that_are_not_on_sale_have_no_share_and_no_gradient():
     log_price, on_sale = np.log(PRICE), np.array([True, False, True, False])
     shares, log_index = use.relative_pull(log_price, on_sale, FIVE)
