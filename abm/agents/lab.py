@@ -11,6 +11,7 @@ SMALLEST_REVISION = 0.05
 """Change of a list price that is made at all, nats."""
 SMALLEST_GAIN = 1e-3
 """Gain of capability for which an old model is replaced, nats: less is rounding."""
+MARGIN_SEEN = 3.0  # months after a flagship was matched when its lab sees what that did to its margin
 NEVER = -50.0  # nats: below the capability of any lab
 
 
@@ -41,16 +42,37 @@ class Lab(Owner):
     research_spending = Field(20.0, "$ M per month", "research wages")
     distilled = Field(NEVER, "nats", "capability reached by distillation", symbol="d_l")
     copied = Field(NEVER, "nats", "capability reached by copying open weights")
-    teacher = Field(-1, "", "lab it distils (-1: none)", dtype=int)
-    copied_from = Field(-1, "", "lab whose open weights it builds on (-1: none)", dtype=int)
-    exchanges = Field(0.0, "M exchanges per month", "accepted exchanges with the teacher", symbol="x_l")
     untaught = Field(NEVER, "nats", "best flagship released without a teacher")
-    taught_by = Field(-1, "", "lab that it distilled last (-1: none)", dtype=int)
+
+    # links to other labs: teachers that it distils, the weights it builds on, and what it does to its own students
+    exchanges = Field(0.0, "M exchanges per month", "exchanges with each teacher", symbol="x_lm", shape=("lab",))
+    link_age = Field(0.0, "months", "for which it has distilled each lab without a break", shape=("lab",))
+    access_cut = Field(0.0, "months", "remaining months without access to each lab", shape=("lab",))
+    taught_by = Field(-1, "", "lab that has taught its distilled model most (-1: none)", dtype=int)
+    exchanges_used = Field(0.0, "M exchanges", "since its last flagship")
+    copied_from = Field(-1, "", "lab whose open weights it builds on (-1: none)", dtype=int)
+    fork_age = Field(0.0, "months", "for which it has built on them")
     source = Field(-1, "", "lab to which its flagship owes capability (-1: none)", dtype=int)
     distilled_share = Field(0.0, "", "share of released capability owed to teachers or copied weights")
-    vigilance = Field(0.0, "", "defence against being distilled")
-    access_cut = Field(0.0, "months", "remaining months without access to teachers")
+    lineage = Field(0.0, "share", "of its flagship's capability owed to the weights of each lab", shape=("lab",))
+    royalty = Field(0.0, "share", "of its gross profit that owners of weights get")
+    vigilance = Field(0.0, "", "towards each lab's account: it limits exchanges and detects students", shape=("lab",))
+    hidden = Field(0.0, "nats", "how much less an exchange teaches each lab, since reasoning is hidden", shape=("lab",))
+
+    # courts
+    case_left = Field(0.0, "months", "until its case is decided (0: there is none)")
+    claimant = Field(-1, "", "lab that sues it (-1: none)", dtype=int)
+    taught_sales = Field(0.0, "$ M", "sales of models owed to teachers on which no court has ruled")
     legal_exposure = Field(0.0, "$ M", "damages not yet paid")
+
+    # what it has seen
+    behind = Field(False, "", "labs that its flagship was ahead of at its release", shape=("lab",), dtype=bool)
+    matched = Field(-1.0, "months", "since one of them matched it (-1: none has)")
+    matched_rent = Field(0.0, "share of the market", "its gross profit at that time")
+    lead_months = Field(0.0, "months", "in which its flagships were ahead, a moving sum")
+    leads_ended = Field(0.0, "", "times that they were matched, a moving sum")
+    lost_share = Field(0.0, "share", "of gross profit that went when they were, a slow mean")
+    awards_seen = Field(0.0, "$ M per month", "damages and fees from other labs, a slow mean")
 
     # products, by tier: flagship, efficient
     capability = Field(0.0, "nats", "released capability", symbol="k_q", shape=("tier",))
@@ -81,6 +103,7 @@ class Lab(Owner):
     revenue = Field(0.0, "$ M per month", "income from customers")
     profit = Field(0.0, "$ M per month", "revenue minus all current costs")
     lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L_l")
+    gross_profit = Field(0.0, "$ M per month", "income less the cost of serving")
     nat_value = Field(0.0, "$ M per month per nat", "worth of capability to the lab and its owners")
     marginal_value = Field(0.0, "$ M per month per nat", "derivative of own profit in own capability")
     distressed = Field(0.0, "months", "consecutive months with negative cash")
@@ -91,7 +114,7 @@ class Lab(Owner):
         """Add own progress (with luck, faster under scarcity) and spillovers from published research; continue training."""
         self.efficiency += (
             research.own_progress(self.research_intensity, luck, workplace.scarcity, p)
-            + research.spillover(self.efficiency, workplace.published_efficiency, workplace.ip_strength, p)
+            + research.spillover(self.efficiency, workplace.published_efficiency, p)
             + efficiency_gain
         )
         self.run_compute += self.training
@@ -99,39 +122,59 @@ class Lab(Owner):
         self.programme_cost += self.training_bill + self.research_spending
 
     def choose_exchanges(self, p, teaching):
-        """Distil until the marginal gain of an exchange equals its price plus its expected penalty."""
+        """Distil each teacher until the last exchange gains no more than its price and its expected penalty."""
         gap = jnp.maximum(teaching.ceiling - self.candidate(p), 0.0)
-        wanted = imitation.optimal_exchanges(gap, self.nat_value, teaching, p)
+        worth = jnp.maximum(self.nat_value, 0.0) * teaching.duration
+        wanted = imitation.optimal_exchanges(gap, worth, teaching, p)
         self.exchanges = jnp.where(self.access_cut <= 0, wanted, 0.0)
-        self.teacher = jnp.where(self.exchanges > 0, teaching.teacher, -1)
+
+    def choose_parent(self, p, teaching):
+        """Build on the open weights that bring most, what their owners ask taken off; -1 where none brings anything."""
+        known = jnp.maximum(self.copied, self.untaught)
+        present = jnp.arange(teaching.weights.size) == self.copied_from
+        value = imitation.value_of_parents(teaching.weights, teaching.fee, known, present, p)
+        return jnp.where(value.max() > 0, jnp.argmax(value), -1)
 
     def imitate(self, p, teaching):
-        """Close the gap to the teacher by distillation, and to the best open weights by copying."""
-        self.distilled = imitation.distil(self.distilled, self.capability[0], teaching.ceiling, self.exchanges, p)
-        self.taught_by = jnp.where(self.exchanges > 0, teaching.teacher, self.taught_by)
-        before = self.copied
-        self.copied = imitation.copy(before, self.untaught, teaching.open_capability, teaching.ip_strength, p)
-        self.copied_from = jnp.where(self.copied > before, teaching.open_source, self.copied_from)
+        """Close the gap to teachers by distillation, and to the weights of a parent by building on them."""
+        self.distilled, added = imitation.distil(self.distilled, self.capability[0], self.exchanges, teaching, p)
+        self.taught_by = jnp.where(added.sum() > 0, jnp.argmax(added), self.taught_by)
+        self.exchanges_used += self.exchanges.sum()
+        self.link_age = jnp.where(self.exchanges > 0, self.link_age + 1, 0.0)
         self.access_cut = jnp.maximum(self.access_cut - 1, 0.0)
+        parent, before = self.choose_parent(p, teaching), self.copied
+        copied = imitation.copy(before, self.untaught, teaching.weights[parent], p)
+        self.copied = jnp.where(parent >= 0, copied, before)
+        new = self.copied > before
+        self.fork_age = jnp.where(new & (parent != self.copied_from), 1.0, self.fork_age + 1)
+        self.copied_from = jnp.where(new, parent, self.copied_from)
 
     # --- enforcement --------------------------------------------------------------------------------------------
 
     def defend(self, p, threat):
-        """Defend against distillation (rate limits, hidden reasoning) up to the point where it costs what it saves."""
-        self.vigilance = enforcement.defence_effort(threat.loss, threat.exchanges, p) + threat.alarm
+        """Limit accounts and hide reasoning from them up to the point where that costs what it saves."""
+        self.vigilance = jnp.where(threat.student, enforcement.vigilance(threat.loss, p) + threat.alarm, 0.0)
+        self.hidden = jnp.where(threat.student, enforcement.hiding(threat.loss, threat.exchanges, p), 0.0)
 
-    def answer_case(self, p, detected, lost):
-        """If caught, lose access; if the suit is lost, owe damages and give up distilled capability, on sale or not.
+    def answer_case(self, p, case):
+        """If caught, lose access to the teacher and be sued; if a suit is lost, owe damages and give up distilled capability.
 
-        The lab falls back on the best capability it has without a teacher: a release, the current run, or a copy.
+        Courts take their time and decide one case of a lab at once. Damages follow the sales of what teachers taught. The lab
+        falls back on the best capability it has without a teacher: a release, the current run, or a copy.
         """
-        self.access_cut = jnp.where(detected, p.access_cut_months, self.access_cut)
-        damages = p.damages_multiple * jnp.maximum(self.revenue, p.damages_floor)
-        self.legal_exposure += jnp.where(lost, damages, 0.0)
+        self.access_cut = jnp.where(case.detected, p.access_cut_months, self.access_cut)
+        self.taught_sales += jnp.where(self.source == self.taught_by, self.distilled_share, 0.0) * self.revenue
+        decided = self.case_left == 1
+        lost = decided & case.lost
+        self.legal_exposure += jnp.where(lost, p.damages_multiple * self.taught_sales, 0.0)
+        self.taught_sales = jnp.where(decided, 0.0, self.taught_sales)
         clean = jnp.maximum(self.untaught, self.untaught_candidate(p))
         enjoined = lost & (self.distilled_share > 0.0)
         self.capability = jnp.where(enjoined, jnp.minimum(self.capability, clean), self.capability)
         self.distilled = jnp.where(lost, NEVER, self.distilled)
+        sued = case.detected.any() & (self.case_left <= 0)
+        self.claimant = jnp.where(sued, jnp.argmax(jnp.where(case.detected, self.exchanges, -1.0)), self.claimant)
+        self.case_left = jnp.where(sued, jnp.maximum(jnp.round(p.court_time), 1.0), jnp.maximum(self.case_left - 1, 0.0))
 
     # --- release ------------------------------------------------------------------------------------------------
 
@@ -152,19 +195,20 @@ class Lab(Owner):
 
         Imitation makes a model better, not larger: a distilled one keeps the lab's size, and a copy has its parent's. A
         release that a scenario imposes keeps size and run. A model of one's own is as large as pays
-        (`conduct.best_overtraining`).
+        (`conduct.best_overtraining`); one that comes sooner after the last than a run takes is hurried, and worse for it.
         """
         own, best = self.own_candidate(p), self.candidate(p)
         forked = (self.copied >= self.distilled) & (self.copied > own)
         from_own = ~news.forced & (own >= best)
         less = conduct.best_overtraining(self.tier_slope, p)
         lost = conduct.overtraining_losses(p) * less**2
+        hurried = p.hurry_loss * jnp.square(jnp.maximum(1 - (self.age[0] + 1) / p.training_months, 0.0))
         own_size = research.optimal_size(self.run_compute, p) - (less[0] - conduct.USUAL)
         kept = jnp.where(forked & (self.copied_from >= 0), news.parent_size, self.model_size[0]) + news.size_step
         flagship = jnp.where(
             news.forced,
             news.capability,
-            jnp.where(from_own, best - lost[0] + conduct.overtraining_losses(p)[0] * conduct.USUAL**2, best),
+            jnp.where(from_own, best - hurried - lost[0] + conduct.overtraining_losses(p)[0] * conduct.USUAL**2, best),
         )
 
         offer = jnp.array([flagship, self.capability[0] - lost[1]])
@@ -181,6 +225,10 @@ class Lab(Owner):
         self.distilled_share = jnp.where(out[0], owed, self.distilled_share)
         source = jnp.where(owed > 0, jnp.where(forked, self.copied_from, self.taught_by), -1)
         self.source = jnp.where(out[0], source, self.source)
+        forks = (owed > 0) & forked & (self.copied_from >= 0)
+        lineage = jnp.where(forks, owed * news.parent_lineage + (1 - owed) * news.itself, news.itself)
+        self.lineage = jnp.where(out[0], lineage, self.lineage)
+        self.exchanges_used = jnp.where(out[0], 0.0, self.exchanges_used)
         untaught = news.forced | (self.untaught_candidate(p) >= best)
         self.untaught = jnp.where(out[0] & untaught, flagship, self.untaught)
         self.capability = jnp.where(out, offer, self.capability)
@@ -248,23 +296,44 @@ class Lab(Owner):
             + books.training
             + books.compliance
             + books.teachers
+            + books.royalties
             + books.damages
             + books.defence
         )
         self.revenue = books.income
         self.funded = books.funding
         self.lerner = books.lerner
-        self.profit = books.income + books.rent + books.tuition + books.awards - costs
+        self.gross_profit = books.income - books.serving
+        self.profit = books.income + books.rent + books.tuition + books.awards + books.licences - costs
         self.legal_exposure = self.legal_exposure - books.damages
         self.cash += self.profit + books.funding - books.machines
         self.distressed = jnp.where(self.cash < 0, self.distressed + 1, 0.0)
 
+    def watch_lead(self, p, seen):
+        """Learn how long flagships stay ahead of labs that were behind them, what margin goes when they no longer do, and awards.
+
+        Moving sums forget a sixtieth a month.
+        """
+        fresh, fade = self.released[0], 1 - p.lead_forgetting
+        self.behind = jnp.where(fresh, seen.below, self.behind)
+        ahead = self.behind.any() & ((self.matched < 0) | fresh)
+        caught = ahead & (self.behind & ~seen.below).any()
+        self.lead_months = fade * self.lead_months + ahead
+        self.leads_ended = fade * self.leads_ended + caught
+        older = jnp.where(self.matched >= 0, self.matched + 1, -1.0)
+        self.matched = jnp.where(caught, 0.0, jnp.where(fresh, -1.0, older))
+        self.matched_rent = jnp.where(caught, seen.rent, self.matched_rent)
+        due = (self.matched == MARGIN_SEEN) & (self.matched_rent > 0)
+        lost = jnp.clip(1 - seen.rent / jnp.where(due, self.matched_rent, 1.0), 0.0, 1.0)
+        self.lost_share += jnp.where(due, p.lead_learning * (lost - self.lost_share), 0.0)
+        self.awards_seen = fade * self.awards_seen + p.lead_forgetting * seen.awards
+
     def plan(self, p, outlook):
         """Plan R&D and training so that the value of a nat of lead while it lasts covers their cost and the option to wait.
 
-        Marginal value x expected duration = option multiple x marginal cost (Dixit and Pindyck 1994, ch. 5-6).
+        Marginal value x expected duration + awards = option multiple x marginal cost (Dixit and Pindyck 1994, ch. 5-6).
         """
-        self.nat_value = self.marginal_value + outlook.standing
+        self.nat_value = (1 - self.royalty) * self.marginal_value + outlook.standing
         target = research.research_target(self.nat_value, outlook, p)
         intensity = self.research_intensity * jnp.exp(
             p.research_adjustment * (jnp.log(target) - jnp.log(self.research_intensity))

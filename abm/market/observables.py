@@ -41,6 +41,7 @@ class ProductRecord(NamedTuple):
     cost: Float[AnyArray, "... L T"]  # $ per M tokens
     revenue: Float[AnyArray, "... L T"]  # $ M; a flagship's with subscriptions
     paid: Float[AnyArray, "... L T"]  # M tokens, the volume without that of free users
+    disclosed: Float[AnyArray, "... L T"]  # $ M, cost that its lab disclosed for the flagship; 0 for efficient models
 
 
 def record_products(market: Market) -> ProductRecord:
@@ -51,7 +52,8 @@ def record_products(market: Market) -> ProductRecord:
     revenue, paid = (x[:, :TIERS].at[:, 0].add(x[:, SUBSCRIPTION_OFFER]) for x in (sold.spent, sold.tokens))
     volume = paid.at[:, 0].add(sold.free)
     price, cost, revision = (x[:, :TIERS] for x in (labs.price, labs.token_cost, labs.revision))
-    return ProductRecord(price, labs.capability, labs.released, revision, on, volume, cost, revenue, paid)
+    disclosed = jnp.zeros_like(price).at[:, 0].set(labs.claimed_cost)
+    return ProductRecord(price, labs.capability, labs.released, revision, on, volume, cost, revenue, paid, disclosed)
 
 
 def observe(before: Market, market: Market, now: Now) -> dict[str, Scalar]:
@@ -234,9 +236,9 @@ def race(market: Market, now: Now) -> dict[str, Scalar]:
         "research_spending": wages,
         "option_multiple": (multiple * mean).sum(),
         "releases": (labs.released & labs.active[:, None]).sum() * 1.0,
-        "distillation_volume": (labs.exchanges * on).sum(),
+        "distillation_volume": (labs.exchanges.sum(-1) * on).sum(),
         "distilled_share": (labs.distilled_share * mean).sum(),
-        "vigilance": (labs.vigilance * mean).sum(),
+        "vigilance": (labs.vigilance.mean(-1) * mean).sum(),
     }
 
 

@@ -60,6 +60,7 @@ def first_market(
         "offer": OFFERS,
         "vendor": len(cast.vendors),
         "generation": GENERATIONS,
+        "lab": labs,
     }
     sizes["asset"] = len(cast.vendors) + labs + 3
     vendors, lab_group = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
@@ -81,7 +82,8 @@ def first_market(
         closed_path=jnp.full(LONGEST_LAG, -jnp.inf),
         market_growth=value_of("market_growth") * jnp.ones(()),
         market_size=value_of("market_size") * jnp.ones(()),
-        lead_seen=value_of("lead_seen") * jnp.ones(()),
+        rulings=jnp.stack([p.ip_strength, (p.ruling_spread * (1 - p.ip_clarity)) ** 2], axis=-1),
+        leak=jnp.array(value_of("leak_seen")) * jnp.ones(2),
         nash=jnp.zeros((labs, 2)),
         incidents=jnp.zeros(labs),
         vintage=jnp.zeros((labs, 3)),
@@ -309,6 +311,10 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
             "training_bill": given["training"] * p.rental_price_start,
             "age": np.tile(np.array([value_of("lab_age")]), (size, 1)) + np.arange(size)[:, None] % 4,
             "research_spending": p.research_cost_start * jnp.ones(size),
+            "lead_months": value_of("leads_seen") * value_of("lead_seen") * jnp.ones(size),
+            "leads_ended": value_of("leads_seen") * jnp.ones(size),
+            "lost_share": value_of("lost_share") * jnp.ones(size),
+            "lineage": np.eye(n_closed + n_open + free)[(n_closed if is_open else 0) :][:size],
         }
 
     closed_group = populations.group("closed_labs", sizes, columns(closed, False, 0))

@@ -110,6 +110,7 @@ class Flows(Record):
     wages: Scalar  # labs -> outside world (research and defence)
     compliance: Scalar  # labs -> public
     tuition: Scalar  # students -> teachers
+    royalties: Scalar  # labs -> owners of weights
     damages: Scalar  # losers -> winners of suits
     funding: Scalar  # owners -> labs
     dividends: Scalar  # vendors and layers -> owners
@@ -127,7 +128,8 @@ class Accounts(Record):
     contestable_share: Scalar  # share of spending on closed models that open ones would win from a monopolist
     market_growth: Scalar  # of spending on tokens per year, a slow mean of what was seen
     market_size: Scalar  # spending on tokens, $ M per month
-    lead_seen: Scalar  # months for which leads of closed models over open ones have lasted, a slow mean
+    rulings: Float[Array, "R 2"]  # forecast of courts' rulings, and mean squared error of forecasts so far
+    leak: Float[Array, " 2"]  # nats that releases owed to distillation, and exchanges behind them, moving sums
     nash: Float[Array, "L 2"]  # $ M per month of sales, and of gross profit, at the month's Nash prices
     incidents: Float[Array, " L"]  # that cost a lab trust, this month
     vintage: Float[Array, "L 3"]  # unit cost at release ($ per M tokens), best rent per $ of tasks, 1 if watched

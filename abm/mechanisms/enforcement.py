@@ -1,9 +1,9 @@
-"""Detection, litigation, and a teacher's spending on defence."""
+"""What teachers do against being distilled, detection, courts, and what owners of weights ask of derivatives."""
 
 import jax.numpy as jnp
-from jax.scipy.stats import norm
+from jaxtyping import Array, Float, Real
 
-from abm.support.shapes import Floats, Numbers
+from abm.support.shapes import AnyArray, Floats, Numbers
 from abm.support.values import Values
 
 
@@ -12,12 +12,31 @@ def detection_probability(exchanges: Numbers, effort: Numbers, p: Values) -> Flo
     return 1 - jnp.exp(-p.detection_rate * exchanges * effort)
 
 
-def win_probability(ip_strength: Numbers, ip_clarity: Numbers, luck: Numbers, p: Values) -> Floats:
-    """Probability that the rights holder wins: strength S plus a case-by-case draw whose spread falls with clarity.
+def vigilance(loss: Numbers, p: Values) -> Floats:
+    """Vigilance v towards an account: what is let through falls as exp(-v), so v* = ln(loss x_max / c) if positive.
 
-    The draw is S + spread (1 - clarity) z, clipped to [0, 1] (mean-preserving as long as it stays inside).
+    `loss` : $ M that a million exchanges cost the teacher, less what they pay. Minimises loss x_max exp(-v) + c v.
     """
-    return jnp.clip(ip_strength + p.ruling_spread * (1 - ip_clarity) * luck, 0.0, 1.0)
+    effort = jnp.log(jnp.maximum(loss * p.exchange_limit / p.vigilance_cost, 1.0))
+    return jnp.minimum(effort, p.vigilance_maximum)
+
+
+def quota(vigilance: Numbers, p: Values) -> Floats:
+    """Exchanges that the teacher lets through, M per month."""
+    return p.exchange_limit * jnp.exp(-vigilance)
+
+
+def hiding(loss: Numbers, exchanges: Numbers, p: Values) -> Floats:
+    """Reasoning hidden from an account, nats h: it teaches exp(-h) as much. h* = ln(loss x / c_h) if positive.
+
+    Minimises loss x exp(-h) + c_h h at the exchanges x of last month.
+    """
+    return jnp.log(jnp.maximum(loss * exchanges / p.hiding_cost, 1.0))
+
+
+def ruling(strength: Numbers, clarity: Numbers, luck: Numbers, p: Values) -> Floats:
+    """Chance with which courts side with owners this month: strength S plus a draw whose spread falls with clarity."""
+    return jnp.clip(strength + p.ruling_spread * (1 - clarity) * luck, 0.0, 1.0)
 
 
 def damages(exposure: Numbers, revenue: Numbers, cash: Numbers, p: Values) -> Floats:
@@ -25,18 +44,13 @@ def damages(exposure: Numbers, revenue: Numbers, cash: Numbers, p: Values) -> Fl
     return jnp.minimum(p.damages_pace * exposure, jnp.maximum(cash, 0.0) * 0.5 + 0.1 * jnp.maximum(revenue, 0.0))
 
 
-def defence_effort(loss: Numbers, exchanges: Numbers, p: Values) -> Floats:
-    """Vigilance v that minimises loss exp(-eta x v) + c_d v: v* = ln(eta x loss / c_d) / (eta x), if positive.
+def royalty(claims: Real[AnyArray, "... labs"], chance: Numbers) -> Float[Array, "..."]:
+    """Share of a derivative's gross profit that its owners get: chance x claims x 2n/(n + 1), with n owners of like claims.
 
-    `loss` : $ M per month at stake. `exchanges` : millions per month taken from this teacher.
+    claims : share of the model's capability owed to each owner of weights, as far as its licence reserves it; n is the
+    inverse of their concentration. One owner gets what it brought in, as far as courts side with it; several ask each for
+    itself and together take up to twice that. Source: complementary monopolies, Cournot (1838) ch. 9; Shapiro (2001).
     """
-    exposure = p.detection_rate * exchanges
-    ratio = exposure * loss / p.vigilance_cost
-    effort = jnp.log(jnp.maximum(ratio, 1.0)) / jnp.maximum(exposure, 1e-9)
-    return jnp.minimum(effort, p.vigilance_maximum)
-
-
-def ruling_variance(ip_strength: Numbers, ip_clarity: Numbers, p: Values) -> Floats:
-    """Variance of perceived IP strength from unclear rulings and noisy announcements, for the option to wait."""
-    spread = p.ruling_spread * (1 - ip_clarity)
-    return spread**2 * norm.cdf(4 * ip_strength) * (1 - ip_strength)
+    total = claims.sum(-1)
+    owners = total**2 / jnp.maximum((claims**2).sum(-1), 1e-12)
+    return jnp.minimum(chance * total * 2 * owners / (owners + 1), 0.95)

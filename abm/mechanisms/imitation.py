@@ -1,8 +1,11 @@
-"""Copying open weights and distilling a teacher's outputs."""
+"""Learning from other labs: forking open weights, and distilling teachers' outputs."""
+
+from typing import Any
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Real
 
-from abm.support.shapes import Floats, Numbers
+from abm.support.shapes import AnyArray, Floats, Numbers
 from abm.support.values import Values
 
 
@@ -11,42 +14,66 @@ def gap_closed(rate: Numbers) -> Floats:
     return 1 - jnp.exp(-rate / 12)
 
 
-def copy(copied: Numbers, known: Numbers, open_capability: Numbers, ip_strength: Numbers, p: Values) -> Floats:
-    """Capability reached by copying open weights: it approaches k_open - ln(1/fidelity) at rate kappa_c (1 - block S).
+def copy(copied: Numbers, known: Numbers, weights: Numbers, p: Values) -> Floats:
+    """Capability reached by building on open weights: it approaches k_open - ln(1/fidelity) at rate kappa_c.
 
-    `open_capability` is that of the best open model whose licence allows copying; `known` is the best that the lab has
-    released without a teacher, where copying starts (nats); S is IP strength. Copies never get worse, and a lab that is
-    already past the target copies nothing.
+    `weights` is the capability of the parent model; `known` is the best that the lab has released without a teacher, where
+    copying starts (nats). Copies never get worse, and a lab that is already past the target copies nothing.
     Source: imitation draw on best practice, Nelson and Winter 1982 ch. 12, in continuous form.
     """
-    target = open_capability + jnp.log(p.copy_fidelity)
-    share = gap_closed(p.copying_rate * (1 - p.ip_copy_block * ip_strength))
+    target = weights + jnp.log(p.copy_fidelity)
+    share = gap_closed(p.copying_rate)
     start = jnp.maximum(copied, known)
     return jnp.where((share > 0) & (target > start), start + share * (target - start), copied)
 
 
-def distil(distilled: Numbers, known: Numbers, ceiling: Numbers, exchanges: Numbers, p: Values) -> Floats:
-    """Capability reached by distillation: it closes the gap to the ceiling, dd = kappa_d (1 - exp(-x/x0)) (ln rho + k_T - d)^+.
+def value_of_parents(
+    weights: Real[AnyArray, " labs"], fee: Real[AnyArray, " labs"], known: Numbers, present: Real[AnyArray, " labs"], p: Values
+) -> Float[Array, " labs"]:
+    """Nats that building on each lab's weights would bring, less the owners' share of them.
 
-    `ceiling` = ln rho + k_teacher(t - delay), nats; `known` is the capability that the student has on sale, where
-    distillation starts, nats; `exchanges` x in millions per month. Source: assumption, with
-    diminishing returns as in Busbridge et al. 2025 (arXiv 2502.08606).
+    fee : share of gross profit that owners of the weights would get. present : 1 for the parent that the lab builds on now;
+    with any other it has to begin again, which costs it `fork_cost` nats.
     """
-    effect = 1 - jnp.exp(-exchanges / p.exchange_scale)
+    gap = jnp.maximum(weights + jnp.log(p.copy_fidelity) - known - p.fork_cost * (1 - present), 0.0)
+    return gap * (1 - fee)
+
+
+def taught(
+    exchanges: Real[AnyArray, " labs"], clear: Numbers, gap: Real[AnyArray, " labs"], p: Values
+) -> Float[Array, " labs"]:
+    """Nats that exchanges x with each teacher add in a month: kappa_d (1 - exp(-h x/x0)) gap, h the part of reasoning shown.
+
+    Source: assumption, with diminishing returns as in Busbridge et al. 2025 (arXiv 2502.08606).
+    """
+    return gap_closed(p.distillation_rate * (1 - jnp.exp(-clear * exchanges / p.exchange_scale))) * gap
+
+
+def distil(
+    distilled: Numbers, known: Numbers, exchanges: Real[AnyArray, " labs"], teaching: Any, p: Values
+) -> tuple[Floats, Float[Array, " labs"]]:
+    """Capability reached by distilling several teachers, and what each added (nats).
+
+    The student starts from what it has on sale (`known`); what teachers add is summed, and it does not get past the best
+    of their ceilings ln rho + k_teacher(t - delay).
+    """
     start = jnp.maximum(distilled, known)
-    moved = start + gap_closed(p.distillation_rate * effect) * (ceiling - start)
-    return jnp.where((exchanges > 0) & (ceiling > start), moved, distilled)
+    added = taught(exchanges, teaching.clear, jnp.maximum(teaching.ceiling - start, 0.0), p)
+    best = jnp.max(jnp.where(exchanges > 0, teaching.ceiling, start), initial=-jnp.inf)
+    moved = jnp.minimum(start + added.sum(), best)
+    return jnp.where(added.sum() > 0, moved, distilled), added
 
 
-def optimal_exchanges(gap: Numbers, marginal_value: Numbers, teaching, p: Values) -> Floats:
-    """Optimal exchanges x* (millions per month), at which the marginal gain equals the price plus the expected penalty.
+def optimal_exchanges(
+    gap: Real[AnyArray, " labs"], worth: Numbers, teaching: Any, p: Values
+) -> Float[Array, " labs"]:
+    """Exchanges x* with each teacher (millions per month) at which the last one gains its price plus the expected penalty.
 
-    Gain per month from x: V' H kappa_d (1 - exp(-x/x0)) gap, with V' the value of a nat and H the planning horizon.
-    First-order condition: V' H kappa_d gap exp(-x/x0) / x0 = price + eta (vigilance + effort) S damages, hence
-    x* = x0 ln(V' H kappa_d gap / (x0 marginal cost)) if positive. Source: Becker 1968 (crime) on the cost side.
+    A nat is `worth` V' D ($ M), so that x exchanges gain V' D kappa_d (1 - exp(-h x/x0)) gap a month, with h the part of
+    reasoning that the teacher shows; hence x* = x0/h ln(V' D kappa_d gap h / (x0 cost)) if positive, up to the teacher's
+    quota. Source: Becker 1968 (crime) on the cost side.
     """
-    gain = marginal_value * p.lead_horizon * gap_closed(p.distillation_rate) * gap
-    marginal_cost = teaching.exchange_price + teaching.expected_penalty
-    ratio = gain / jnp.maximum(p.exchange_scale * marginal_cost, 1e-9)
-    optimal = p.exchange_scale * jnp.log(jnp.maximum(ratio, 1.0))
-    return jnp.where(teaching.teacher >= 0, jnp.minimum(optimal, p.exchange_limit), 0.0)
+    gain = worth * gap_closed(p.distillation_rate) * gap * teaching.clear
+    ratio = gain / jnp.maximum(p.exchange_scale * teaching.cost, 1e-9)
+    wanted = p.exchange_scale / jnp.maximum(teaching.clear, 1e-6) * jnp.log(jnp.maximum(ratio, 1.0))
+    return jnp.minimum(wanted, teaching.quota)

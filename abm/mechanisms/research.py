@@ -25,6 +25,11 @@ def optimal_size(run_compute: Numbers, p: Values) -> Floats:
     return 0.5 * jnp.log(jnp.maximum(run_compute, 1e-9) / p.reference_compute)
 
 
+def worth_of_lead(marginal_value: Numbers, outlook, /) -> Floats:
+    """What a nat is worth, $ M: V' D, its value per month times the months that it is expected to last, and awards."""
+    return jnp.maximum(marginal_value, 0.0) * outlook.lead_duration + outlook.awards
+
+
 def training_budget(marginal_value: Numbers, outlook, p: Values) -> Floats:
     """Rent worth paying for training, $ M per month: V' D / (M T).
 
@@ -34,7 +39,7 @@ def training_budget(marginal_value: Numbers, outlook, p: Values) -> Floats:
     bought does.
     """
     multiple = investment.option_multiple(p.interest_rate, p.payout_rate, outlook.volatility)
-    return jnp.maximum(marginal_value, 0.0) * outlook.lead_duration / (multiple * p.training_months)
+    return worth_of_lead(marginal_value, outlook) / (multiple * p.training_months)
 
 
 def own_progress(intensity: Numbers, luck: Numbers, scarcity: Numbers, p: Values) -> Floats:
@@ -50,12 +55,9 @@ def own_progress(intensity: Numbers, luck: Numbers, scarcity: Numbers, p: Values
     return g * intensity**p.research_returns * xi * (1 + p.scarcity_induction * scarcity)
 
 
-def spillover(efficiency: Numbers, published: Numbers, ip_strength: Numbers, p: Values) -> Floats:
-    """Monthly catch-up with published efficiency, s (1 - stifling S) (e_pub - e)^+, nats.
-
-    Cumulative innovation: strict IP restricts what others may build on (Bessen and Maskin 2009).
-    """
-    return p.spillover_rate * (1 - p.ip_stifling * ip_strength) * jnp.maximum(published - efficiency, 0.0)
+def spillover(efficiency: Numbers, published: Numbers, p: Values) -> Floats:
+    """Monthly catch-up with published efficiency, s (e_pub - e)^+, nats."""
+    return p.spillover_rate * jnp.maximum(published - efficiency, 0.0)
 
 
 def research_target(marginal_value: Numbers, outlook, p: Values) -> Floats:
@@ -69,7 +71,6 @@ def research_target(marginal_value: Numbers, outlook, p: Values) -> Floats:
     """
     g = jnp.log(2.0) / p.algorithmic_doubling_time
     multiple = investment.option_multiple(p.interest_rate, p.payout_rate, outlook.volatility)
-    ratio = p.research_returns * g * jnp.maximum(marginal_value, 0.0) * outlook.lead_duration
-    ratio = ratio / (multiple * outlook.research_cost)
+    ratio = p.research_returns * g * worth_of_lead(marginal_value, outlook) / (multiple * outlook.research_cost)
     target = jnp.maximum(ratio, 1e-6) ** (1 / (1 - p.research_returns))
     return jnp.clip(target, p.research_floor, p.research_ceiling)

@@ -24,8 +24,6 @@ class Research(BaseModel):
     )
     spillover_rate: Number = quantity(0.1, 0, 2, "s", "per month", "catch-up with published efficiency")
     publication_gap: Number = quantity(0.5, 0, 5, "", "nats", "efficiency that closed labs keep unpublished")
-    ip_stifling: Number = quantity(0.5, 0, 1, "st", "", "how far strict IP blocks building on published research")
-    ip_copy_block: Number = quantity(0.5, 0, 1, "", "", "how far strict IP blocks copying open weights")
     reference_compute: Number = quantity(
         50_000, 1, 1e9, "C_ref", "H100e months", "compute of the frontier model of January 2023"
     )
@@ -39,6 +37,7 @@ class Research(BaseModel):
         "rate of copying open weights",
         "3-4 from the lag of open models, 3-4 months",
     )
+    fork_cost: Number = quantity(0.3, 0, 5, "", "nats", "what a change to another parent costs", BY_HAND)
     copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = quantity(
         2.0,
@@ -72,16 +71,21 @@ class Research(BaseModel):
     access_delay: Number = quantity(
         3, 1, 12, "d", "months", "delay after which a teacher's capability can be learnt (whole months)"
     )
-    lead_horizon: Number = quantity(12, 1, 120, "H", "months", "horizon over which a student counts its gain")
+    lead_forgetting: Number = quantity(
+        0.0167, 0, 1, "", "per month", "forgetting of how long leads lasted and how much exchanges taught", BY_HAND
+    )
+    lead_learning: Number = quantity(0.2, 0, 1, "", "per lead", "weight of the last lead in what a lab expects to lose", BY_HAND)
     detection_rate: Number = quantity(0.02, 0, 10, "eta", "per M exchanges", "hazard of detection per unit of effort")
     access_cut_months: Number = quantity(6, 0, 60, "D", "months", "duration of denied access after detection")
-    damages_multiple: Number = quantity(6, 0, 120, "F", "months of revenue", "damages after a lost lawsuit")
-    damages_floor: Number = quantity(5, 0, 1e4, "", "$ M per month", "minimum revenue on which damages are based")
+    court_time: Number = quantity(18, 1, 120, "", "months", "from a suit to its ruling", "assumption; US median to trial about 2 years")
+    damages_multiple: Number = quantity(1, 0, 20, "F", "share", "damages after a lost lawsuit, of sales of what was taught")
     damages_pace: Number = quantity(0.1, 0, 1, "", "per month", "share of the damages owed that is paid each month")
     ruling_spread: Number = quantity(0.3, 0, 1, "", "", "spread of win probabilities when the law is unclear")
-    vigilance_cost: Number = quantity(1.0, 0.001, 1e4, "c_d", "$ M per month", "cost of a unit of defence")
+    ruling_learning: Number = quantity(0.1, 0, 1, "", "per month", "weight of the last ruling in forecasts", BY_HAND)
+    vigilance_cost: Number = quantity(3.0, 0.001, 1e4, "c_d", "$ M per month", "cost of a unit of defence")
     vigilance_maximum: Number = quantity(5, 0, 100, "", "", "largest defence effort of a teacher")
-    imitation_loss: Number = quantity(0.3, 0, 5, "", "nats", "lead a teacher loses to a student at full exposure")
+    hiding_cost: Number = quantity(3.0, 0.001, 1e4, "c_h", "$ M per month", "cost of hiding a nat of what exchanges teach an account", BY_HAND)
+    hurry_loss: Number = quantity(0.5, 0, 5, "", "nats", "capability lost by a release at once after the last", BY_HAND)
     release_threshold: Number = quantity(
         0.3, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "assumption"
     )

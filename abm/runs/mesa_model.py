@@ -32,7 +32,7 @@ from abm.support.axes import NODE_ROLES
 
 ONLY_LABS = "only labs can, by lab.remove() or lab.active = False"
 INDEXES = {
-    "home": (0, "regulators"), "teacher": (-1, "labs"), "copied_from": (-1, "labs"), "provider": (-1, "operators"),
+    "home": (0, "regulators"), "taught_by": (-1, "labs"), "copied_from": (-1, "labs"), "provider": (-1, "operators"),
 }  # fmt: skip
 """Fields that index agents of another group: lowest valid index, and the group."""
 

@@ -23,7 +23,7 @@ def network_of(market: Market, setup: Setup, layers: str | tuple[str, ...] | Non
 
     Layers (`layers` selects some): ``supply`` vendor -> operator, programme or lab ($ M of chips delivered this month),
     ``rental`` operator -> lab (H100e that the lab rents, to train and to serve tokens), ``access`` lab -> lab that learns
-    from it, ``ownership`` investor -> firm (share of the firm), ``information`` investor -> investor it listens to,
+    from it, ``descent`` lab -> lab whose flagship descends from its weights (share of its capability), ``ownership`` investor -> firm (share of the firm), ``information`` investor -> investor it listens to,
     ``peers`` adopter -> adopter it observes (both are shares of its attention, its own included; `information_network` and
     `peer_network` accept the exported graph), ``usage`` adopter -> lab (share of its tokens), ``jurisdiction`` regulator ->
     every agent at home there.
@@ -31,8 +31,9 @@ def network_of(market: Market, setup: Setup, layers: str | tuple[str, ...] | Non
     A programme is a node from its announcement on, named by its event, unless lenders refused it from the first phase on.
 
     Edges of two layers have a `channel`. Of ``rental``, "parent": the operator owns the lab; "market": it does not. Of
-    ``access``, where a pair of labs may have both, "api": distillation, M exchanges this month; "weights": the source of the
-    open weights that the lab copied last, in any month, whose weight is always 1.
+    ``access``, where a pair of labs may have both, "distillation": M exchanges this month, with the teacher's `vigilance` towards
+    this account and the nats of reasoning `hidden` from it; "fork": the source of the open weights that the lab built on last, in
+    any month, whose weight is always 1. `since` is the month in which such a link began.
     """
     wanted = NETWORK_LAYERS if layers is None else (layers,) if isinstance(layers, str) else tuple(layers)
     if unknown := set(wanted) - set(NETWORK_LAYERS):
@@ -122,16 +123,32 @@ def _rental(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]])
 
 
 def _access(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]]) -> None:
-    labs = market.labs
+    labs, month, name = market.labs, int(market.month), names["labs"]
+    exchanges, ages, vigilance, hidden = (
+        np.asarray(getattr(labs, column)) for column in ("exchanges", "link_age", "vigilance", "hidden")
+    )
     for student in np.flatnonzero(np.asarray(labs.active)):
-        for channel, teacher, weight in (
-            ("api", int(labs.teacher[student]), float(labs.exchanges[student])),
-            ("weights", int(labs.copied_from[student]), 1.0),
-        ):
-            if teacher >= 0 and teacher != student and names["labs"][teacher] in graph:
+        for teacher in np.flatnonzero(exchanges[student] > 0):
+            if name[teacher] in graph:
                 graph.add_edge(
-                    names["labs"][teacher], names["labs"][student], layer="access", weight=weight, channel=channel
+                    name[teacher],
+                    name[student],
+                    layer="access",
+                    weight=float(exchanges[student, teacher]),
+                    channel="distillation",
+                    since=month - int(ages[student, teacher]),
+                    vigilance=float(vigilance[teacher, student]),
+                    hidden=float(hidden[teacher, student]),
                 )
+        parent = int(labs.copied_from[student])
+        if parent >= 0 and parent != student and name[parent] in graph:
+            since = month - int(labs.fork_age[student])
+            graph.add_edge(name[parent], name[student], layer="access", weight=1.0, channel="fork", since=since)
+
+
+def _descent(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]]) -> None:
+    owed = np.asarray(market.labs.lineage) * ~np.eye(market.labs.size, dtype=bool)
+    _connect(graph, "descent", names["labs"], names["labs"], owed.T, USED)
 
 
 def _ownership(graph: nx.MultiDiGraph, market: Market, names: dict[str, list[str]]) -> None:
@@ -171,6 +188,7 @@ _EDGES = {
     "supply": _supply,
     "rental": _rental,
     "access": _access,
+    "descent": _descent,
     "ownership": _ownership,
     "information": _information,
     "peers": _peers,

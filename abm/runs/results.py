@@ -15,7 +15,7 @@ from abm.support.messages import nearest, shortened
 from abm.support.samples import LEVELS, quantiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import networkx as nx
     import pandas as pd
@@ -84,6 +84,12 @@ class Result:
 
         return vintages_of(self.report.products, self["adoption"], self.setup.cast.labs)
 
+    def r1_like(self, **what: float) -> pd.DataFrame:
+        """Open releases near the frontier at a small part of its disclosed cost (`abm.runs.upsets.r1_like_of`)."""
+        from abm.runs.upsets import r1_like_of
+
+        return r1_like_of(self.report.products, self.setup.cast.labs, **what)
+
     def market(self, month: int) -> Any:
         """The full state of the market at the end of a month, recomputed from the seed.
 
@@ -143,16 +149,27 @@ class Ensemble:
 
     def vintages(self) -> pd.DataFrame:
         """The life of every flagship of every run, as `Result.vintages` with a column `seed`; needs ``products=True``."""
-        import pandas as pd
-
         from abm.runs.vintages import vintages_of
 
-        if (products := self.out.get("products")) is None:
-            raise ValueError("vintages() needs the products of the runs: call ensemble(..., products=True)")
         labs = self.setup.cast.labs
+        return self._by_seed(
+            "vintages()", lambda products, i: vintages_of(products, self["adoption"][i], labs)
+        )
+
+    def r1_like(self, **what: float) -> pd.DataFrame:
+        """The same of every run, as `Result.r1_like` with a column `seed`; needs ``products=True``."""
+        from abm.runs.upsets import r1_like_of
+
+        return self._by_seed("r1_like()", lambda products, _: r1_like_of(products, self.setup.cast.labs, **what))
+
+    def _by_seed(self, name: str, table_of: Callable[[Any, int], pd.DataFrame]) -> pd.DataFrame:
+        """A table of the products of every run, one under the other, with a column `seed`."""
+        import pandas as pd
+
+        if (products := self.out.get("products")) is None:
+            raise ValueError(f"{name} needs the products of the runs: call ensemble(..., products=True)")
         tables = [
-            vintages_of(type(products)(*(np.asarray(field)[i] for field in products)), self["adoption"][i], labs)
-            for i in range(len(self.seeds))
+            table_of(type(products)(*(np.asarray(field)[i] for field in products)), i) for i in range(len(self.seeds))
         ]
         parts = zip(self.seeds, tables, strict=True)
         return pd.concat(

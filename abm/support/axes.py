@@ -46,7 +46,7 @@ INSTRUMENTS = {
 QUESTIONS = ("compute_intensity", "appropriability", "policy_tightness", "credibility")
 """Questions on which investors disagree (axis Q)."""
 
-NETWORK_LAYERS = ("supply", "rental", "access", "ownership", "information", "peers", "usage", "jurisdiction")
+NETWORK_LAYERS = ("supply", "rental", "access", "descent", "ownership", "information", "peers", "usage", "jurisdiction")
 """Layers of the multilayer network."""
 
 NODE_ROLES = (

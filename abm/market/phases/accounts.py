@@ -11,12 +11,14 @@ from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE
 from abm.engine import Group
 from abm.market.phases.common import frontier, is_open_lab, open_frontier, per_offer, sales_of, serving_home
 from abm.market.phases.machines import split_by_role
+from abm.market.phases.research import claims_on, lead_duration
 from abm.market.phases.rent import energy_of_owners, rents_of_owners, work_of
 from abm.market.state import Accounts, Flows, Market, Now, Values, jurisdiction_sum
 from abm.mechanisms import enforcement, entry, monetisation
 from abm.support.shapes import AnyArray, Index, Numbers, Scalar
 
 SHOCK_MONTH = 24  # January 2025
+HISTORY = 12  # months over which a lab's own progress is measured
 
 
 class Books(NamedTuple):
@@ -33,10 +35,20 @@ class Books(NamedTuple):
     tuition: Float[Array, " L"]
     damages: Float[Array, " L"]
     awards: Float[Array, " L"]
+    royalties: Float[Array, " L"]
+    licences: Float[Array, " L"]
     defence: Float[Array, " L"]
     funding: Float[Array, " L"]
     machines: Float[Array, " L"]  # chips and places bought
     lerner: Float[Array, " L"]
+
+
+class Leads(NamedTuple):
+    """What each lab sees at the end of a month."""
+
+    below: Bool[Array, "L L"]  # labs whose flagship is worse than its own
+    rent: Float[Array, " L"]  # its gross profit, as a share of all spending on tokens
+    awards: Float[Array, " L"]  # $ M per month, damages and fees
 
 
 class Outlook(NamedTuple):
@@ -44,6 +56,7 @@ class Outlook(NamedTuple):
 
     research_cost: Float[Array, " L"]  # $ M per month for research on trend
     lead_duration: Float[Array, " L"]  # months that a nat of lead lasts
+    awards: Float[Array, " L"]  # $ M per nat, one by one: damages and fees that it brings
     volatility: Float[Array, " L"]  # of the value of research, per year
     standing: Float[Array, " L"]  # $ M per month per nat: value to owners of being nearer to the frontier
 
@@ -56,6 +69,7 @@ def close_books(market: Market, now: Now) -> Market:
     labs = labs.do("close_books", p, books=books)
     market = layers_close_books(market.replace(labs=labs, flows=flows), now)
     market = market.replace(accounts=observe_market(market, now))
+    market = market.replace(labs=market.labs.do("watch_lead", p, seen=leads_of(market, books)))
     labs = market.labs.do("plan", p, outlook=outlook_of(market, now))
     return fix_basket(enter_and_exit(market.replace(labs=labs), now))
 
@@ -86,17 +100,20 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     machines = labs.bought.sum(-1) + labs.construction
     regulators = market.regulators
     compliance = on * (regulators.compliance_fixed[labs.home] + regulators.compliance_proportional[labs.home] * income)
-    student = (labs.teacher >= 0) & labs.active
-    paid = jnp.where(student, labs.exchanges * labs.price[labs.teacher, 0] * p.tokens_per_exchange, 0.0)
-    to_teacher = jax.nn.one_hot(labs.teacher, labs.size)
+    paid = labs.exchanges * labs.price[:, 0] * p.tokens_per_exchange * labs.active[:, None]  # student x teacher
     claimants = labs.active & ~is_open
     leader = jax.nn.one_hot(jnp.argmax(jnp.where(claimants, labs.capability[:, 0], -jnp.inf)), labs.size)
-    winner = jnp.where(student[:, None], to_teacher, leader[None, :])  # a lab without a teacher pays the leading lab
+    sued = (labs.claimant >= 0) & claimants[labs.claimant]
+    winner = jnp.where(sued[:, None], jax.nn.one_hot(labs.claimant, labs.size), leader)  # the leading lab if theirs is gone
     damages = enforcement.damages(labs.legal_exposure, income, labs.cash, p) * on
     damages = jnp.where(
         claimants.any(), jnp.minimum(damages, labs.legal_exposure), 0.0
     )  # no damages if no closed lab is left
-    defence = p.vigilance_cost * labs.vigilance * on
+    claims = claims_on(market)
+    royalties = labs.royalty * jnp.maximum(income - own_cost, 0.0) * on
+    owners = claims / jnp.maximum(claims.sum(-1, keepdims=True), 1e-30)
+    owners = jnp.where((labs.royalty > 0)[:, None], owners, 0.0)
+    defence = (p.vigilance_cost * labs.vigilance + p.hiding_cost * labs.hidden).sum(-1) * on
     exchange, lab_assets = market.exchange, slice(market.vendors.size, market.vendors.size + labs.size)
     value = (jnp.exp(exchange.log_price) * exchange.shares)[lab_assets]
     funding = on * monetisation.funding(value, labs.cash, wages + training + machines, p)
@@ -109,10 +126,12 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
         wages=wages,
         power=power,
         compliance=compliance,
-        teachers=paid,
-        tuition=to_teacher.T @ paid,
+        teachers=paid.sum(-1),
+        tuition=paid.sum(0),
         damages=damages,
         awards=winner.T @ damages,
+        royalties=royalties,
+        licences=owners.T @ royalties,
         defence=defence,
         funding=funding,
         machines=machines,
@@ -139,6 +158,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
         compliance=compliance.sum(),
         tuition=paid.sum(),
         damages=damages.sum(),
+        royalties=royalties.sum(),
         funding=funding.sum(),
     )
     return books, flows
@@ -189,32 +209,38 @@ def lag_of_open(market: Market) -> Scalar:
 
 
 def observe_market(market: Market, now: Now) -> Accounts:
-    """Growth of spending on tokens, and how long leads have lasted, as slow means of what was seen."""
+    """Growth of spending on tokens, as a slow mean of what was seen."""
     accounts, size = market.accounts, market.flows.tokens
     both = (size > 0) & (accounts.market_size > 0)
     seen = 12 * (jnp.log(jnp.where(both, size, 1.0)) - jnp.log(jnp.where(both, accounts.market_size, 1.0)))
     step = jnp.where(both, now.p.growth_learning * (seen - accounts.market_growth), 0.0)
-    lag = jnp.maximum(lag_of_open(market), 1.0)
-    known = (lag < market.month) | (
-        lag > accounts.lead_seen
-    )  # a run that began later than the lead does not show its length
-    lead = accounts.lead_seen + jnp.where(known, now.p.growth_learning * (lag - accounts.lead_seen), 0.0)
-    return accounts.replace(market_growth=accounts.market_growth + step, market_size=size, lead_seen=lead)
+    return accounts.replace(market_growth=accounts.market_growth + step, market_size=size)
+
+
+def leads_of(market: Market, books: Books) -> Leads:
+    """What labs see of each other's flagships, and of what they earned."""
+    labs = market.labs
+    k = jnp.where(labs.active, labs.capability[:, 0], -jnp.inf)
+    gross = jnp.maximum(labs.gross_profit, 0.0)
+    return Leads(
+        below=(k[None, :] < k[:, None]) & labs.active & labs.active[:, None],
+        rent=gross / jnp.maximum(market.flows.tokens, 1e-9),
+        awards=books.awards + books.licences,
+    )
 
 
 def outlook_of(market: Market, now: Now) -> Outlook:
     """Expected cost of research on trend, duration of a lead before imitation, and volatility of its value."""
     p, labs, regulators = now.p, market.labs, market.regulators
     cost = p.research_cost_start * jnp.exp(p.research_burden_growth * market.month / 12)
-    ruling = enforcement.ruling_variance(regulators.ip_strength, regulators.ip_clarity, p)
-    variance = p.demand_volatility**2 + ruling + regulators.policy_uncertainty**2
-    discount = 1 / market.accounts.lead_seen + p.interest_rate / 12
-    growth = jnp.maximum(market.accounts.market_growth, 0.0) / 12  # of what a lead earns while it lasts
-    kept = jnp.where(is_open_lab(labs), p.open_capture, 1.0)
+    variance = p.demand_volatility**2 + market.accounts.rulings[:, 1] + regulators.policy_uncertainty**2
+    used_by_owner = labs.of_parent | (labs.monetisation == COMPLEMENT)  # whoever earns on something beside it keeps all
+    kept = jnp.where(is_open_lab(labs) & ~used_by_owner, p.open_capture, 1.0)
     near = kept * jnp.exp(p.lab_option_slope * (labs.capability[:, 0] - frontier(market)))
     return Outlook(
         research_cost=jnp.full(labs.size, cost),
-        lead_duration=jnp.full(labs.size, 1 / jnp.maximum(discount - growth, discount / 4)),
+        lead_duration=lead_duration(market, now),
+        awards=labs.awards_seen * HISTORY / jnp.maximum(labs.capability[:, 0] - market.accounts.capability_history[-1], 0.5),
         volatility=jnp.sqrt(variance)[labs.home] * (1 - p.guarantee_share * p.guarantee_insurance),
         standing=p.interest_rate * market.accounts.market_size * p.lab_option_multiple * p.lab_option_slope * near,
     )
@@ -269,6 +295,11 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         programme_cost=started("programme_cost", 0.0),
         distilled=started("distilled", NEVER),
         access_cut=started("access_cut", 0.0),
+        exchanges_used=started("exchanges_used", 0.0),
+        lineage=started("lineage", p.copy_fidelity * labs.lineage[source] + (1 - p.copy_fidelity) * jnp.eye(labs.size)),
+        royalty=started("royalty", 0.0),
+        case_left=started("case_left", 0.0),
+        taught_sales=started("taught_sales", 0.0),
         legal_exposure=started("legal_exposure", 0.0),
         training=started("training", 0.0),
         training_bill=started("training_bill", 0.0),
@@ -320,8 +351,7 @@ def leave(labs: Group, leaves: Bool[AnyArray, " L"]) -> tuple[Group, Scalar]:
     labs = labs.replace(
         active=labs.active & ~leaves,
         cash=jnp.where(leaves, 0.0, labs.cash),
-        exchanges=jnp.where(leaves, 0.0, labs.exchanges),  # a lab that left learns from no teacher
-        teacher=jnp.where(leaves, -1, labs.teacher),
+        exchanges=jnp.where(leaves[:, None], 0.0, labs.exchanges),  # a lab that left learns from no teacher
         **{
             name: jnp.where(
                 leaves.reshape(leaves.shape + (1,) * (getattr(labs, name).ndim - 1)), 0.0, getattr(labs, name)

@@ -8,8 +8,9 @@ from jaxtyping import Array, Bool, Float, Int
 from abm.agents import OpenLab
 from abm.engine import Group
 from abm.market.phases.common import frontier, is_open_lab, open_frontier, scarcity_of
+from abm.market.phases.research import claims_on
 from abm.market.state import Market, Now, Values
-from abm.mechanisms import disclosure
+from abm.mechanisms import disclosure, enforcement
 from abm.support.axes import TIERS
 from abm.support.shapes import AnyArray, Scalar
 
@@ -30,6 +31,8 @@ class ReleaseNews(NamedTuple):
     capability: Float[Array, " L"]  # nats, capability of a forced release
     size_step: Float[AnyArray, " L"]  # ln parameters
     parent_size: Float[Array, " L"]  # ln parameters of the open model that it copied
+    parent_lineage: Float[Array, "L L"]  # share of that model's capability owed to the weights of each lab
+    itself: Float[Array, "L L"]  # 1 at its own place
     luck: Float[Array, "L T"]  # uniform draw per tier
     claimed_cost: Float[AnyArray, " L"]  # $ M, 0: none given by the scenario
     report_ratio: Float[Array, " L"]  # disclosed over true marginal cost
@@ -48,15 +51,20 @@ def release_models(market: Market, now: Now) -> Market:
         capability=jnp.where(events.release_gap > -1e5, top + events.release_gap, labs.ask("candidate", p)),
         size_step=events.size_step,
         parent_size=labs.model_size[labs.copied_from, 0],
+        parent_lineage=labs.lineage[labs.copied_from],
+        itself=jnp.eye(labs.size),
         luck=now.draws.uniform("release", labs, (TIERS,)),
         claimed_cost=events.release_claimed_cost,
         report_ratio=jnp.exp(-bias),
         serving_efficiency=market.accounts.serving_efficiency - p.scarcity_diversion * scarcity_of(market)[labs.home],
     )
+    gained = jnp.maximum(labs.distilled - jnp.maximum(labs.ask("own_candidate", p), labs.copied), 0.0)
+    used = labs.exchanges_used
     labs = labs.do("release", p, news=news)
     programme = jnp.where(events.release_programme_cost > 0, events.release_programme_cost, labs.true_cost)
     labs = labs.replace(true_cost=jnp.where(labs.released[:, 0], programme, labs.true_cost))
-    labs = licence_models(labs, top, p)
+    market = market.replace(labs=licence_models(labs, top, p))
+    labs = market.labs.replace(royalty=enforcement.royalty(claims_on(market), market.accounts.rulings[labs.home, 0]))
 
     # A closed release widens the lead and an open one narrows it; only the part beyond what was expected is a surprise.
     flagship = labs.capability[:, 0]
@@ -66,8 +74,13 @@ def release_models(market: Market, now: Now) -> Market:
     history = jnp.concatenate([flagship[None, :], market.accounts.capability_history[:-1]])
     closed = jnp.max(jnp.where(labs.active & ~is_open, flagship, -jnp.inf))
     closed_path = jnp.concatenate([closed[None], market.accounts.closed_path[:-1]])
+    shown = (labs.released[:, 0] & labs.active & (used > 0)) * 1.0
+    seen = jnp.stack([(gained * shown).sum(), (used * shown).sum()])
     accounts = market.accounts.replace(
-        release_surprise=release_surprise, capability_history=history, closed_path=closed_path
+        release_surprise=release_surprise,
+        capability_history=history,
+        closed_path=closed_path,
+        leak=(1 - p.lead_forgetting) * market.accounts.leak + seen,
     )
     out = labs.released[:, 0] & labs.active
     releases = Releases(out, out & labs.from_own_run, labs.source, labs.distilled_share)

@@ -3,32 +3,33 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
+from abm.agents.lab import NEVER
 from abm.market.phases.common import is_open_lab, rent_of_tokens, scarcity_of
-from abm.market.state import Market, Now
+from abm.market.state import Market, Now, Values
+from abm.mechanisms import enforcement
 
 
 class Workplace(NamedTuple):
-    """Conditions of a lab's work (L,): scarcity and price of compute, published knowledge, the law at home."""
+    """Conditions of a lab's work (L,): scarcity and price of compute, published knowledge."""
 
     scarcity: Float[Array, " L"]  # nats by which rent at home exceeds the world's
     published_efficiency: Float[Array, " L"]  # nats
-    ip_strength: Float[Array, " L"]
     rent: Float[Array, " L"]  # $ M per H100e month, of machines that serve tokens
     serving_efficiency: Float[Array, " L"]  # nats, best inference stack
 
 
 class Teaching(NamedTuple):
-    """Sources a lab can learn from (L,): outputs of a closed teacher, at a price and a risk, and the best open weights."""
+    """What each lab could learn from every other (L students x L labs), at which price; `duration` is of a lead, in months."""
 
-    teacher: Int[Array, " L"]  # index of a lab, -1: none
-    ceiling: Float[Array, " L"]  # nats: ln rho + k_teacher(t - delay)
-    exchange_price: Float[Array, " L"]  # $ M per M exchanges
-    expected_penalty: Float[Array, " L"]  # $ M per M exchanges
-    open_source: Int[Array, " L"]  # index of a lab, -1: none
-    open_capability: Float[Array, " L"]  # nats
-    ip_strength: Float[Array, " L"]
+    ceiling: Float[Array, "L L"]  # nats: ln rho + k_teacher(t - delay); far below where there is nothing to learn
+    cost: Float[Array, "L L"]  # $ M per M exchanges: tokens and expected penalty
+    quota: Float[Array, "L L"]  # M exchanges per month that the teacher lets through
+    clear: Float[Array, "L L"]  # part of what an exchange can teach that hidden reasoning leaves
+    weights: Float[Array, "L L"]  # nats of open weights that may be built on
+    fee: Float[Array, "L L"]  # share of gross profit that their owners would get
+    duration: Float[Array, " L"]  # months that a nat of lead lasts
 
 
 def do_research(market: Market, now: Now) -> Market:
@@ -51,34 +52,67 @@ def workplace_of(market: Market, now: Now) -> Workplace:
     return Workplace(
         scarcity=scarcity_of(market)[labs.home],
         published_efficiency=published * ones,
-        ip_strength=market.regulators.ip_strength[labs.home],
         rent=rent_of_tokens(market),
         serving_efficiency=market.accounts.serving_efficiency * ones,
     )
 
 
 def teaching_of(market: Market, now: Now) -> Teaching:
-    """For every lab: the best other closed lab as teacher, price and risk of its outputs, and the best open weights."""
+    """For every lab: teachers with price, risk, quota and hidden reasoning, and weights with the fees of their owners."""
     p, labs, regulators = now.p, market.labs, market.regulators
-    is_open = is_open_lab(labs)
-    teaches = labs.active & ~is_open
+    is_open, others = is_open_lab(labs), ~jnp.eye(labs.size, dtype=bool)
     delay = jnp.asarray(p.access_delay - 1).astype(int)
-    seen = jnp.where(teaches, market.accounts.capability_history[delay], -jnp.inf)
-    others = jnp.where(jnp.eye(labs.size, dtype=bool), -jnp.inf, seen[None, :])  # student x teacher
-    teacher = jnp.argmax(others, axis=1)
-    best = jnp.max(others, axis=1)
-    effort = labs.vigilance[teacher] + regulators.enforcement_effort[labs.home] + now.events.allegation
-    damages = p.damages_multiple * jnp.maximum(labs.revenue, p.damages_floor)
-    penalty = p.detection_rate * effort * regulators.announced[labs.home] * damages
-    forkable = labs.active & is_open & (labs.licence > p.licence_needed)
-    weights = jnp.where(forkable, labs.capability[:, 0], -50.0)
-    open_best, open_source = jnp.max(weights), jnp.argmax(weights)
+    teaches = labs.active & ~is_open & others & labs.active[:, None]  # student x teacher
+    best = market.accounts.capability_history[delay]
+    effort = effort_against_students(market, now)
+    chance = market.accounts.rulings[labs.home, 0]
+    duration = lead_duration(market, now)
+    taught = jnp.maximum(labs.distilled - jnp.maximum(labs.untaught, labs.copied), 0.0)  # what an injunction would take away
+    stake = p.damages_multiple * (labs.taught_sales + p.court_time * labs.revenue)
+    stake = stake + jnp.maximum(labs.nat_value, 0.0) * duration * taught
+    penalty = p.detection_rate * effort * (chance * stake)[:, None]
+    forkable = labs.active & is_open & (labs.licence > p.licence_needed) & others
     return Teaching(
-        teacher=jnp.where(jnp.isfinite(best), teacher, -1),
-        ceiling=jnp.where(jnp.isfinite(best), jnp.log(p.distillation_ceiling) + best, -50.0),
-        exchange_price=labs.price[teacher, 0] * p.tokens_per_exchange,
-        expected_penalty=penalty,
-        open_source=jnp.where(forkable.any(), open_source, -1) * jnp.ones(labs.size, int),
-        open_capability=open_best * jnp.ones(labs.size),
-        ip_strength=regulators.ip_strength[labs.home],
+        ceiling=jnp.where(teaches, jnp.log(p.distillation_ceiling) + best, NEVER),
+        cost=labs.price[:, 0] * p.tokens_per_exchange + penalty,
+        quota=enforcement.quota(labs.vigilance, p).T,
+        clear=jnp.exp(-labs.hidden).T,
+        weights=jnp.where(forkable, labs.capability[:, 0], NEVER),
+        fee=fees_of_parents(market, p),
+        duration=duration,
     )
+
+
+def effort_against_students(market: Market, now: Now) -> Float[Array, "L L"]:
+    """Effort with which each student is watched by each teacher: the teacher's, the public's, and what allegations add."""
+    labs, regulators = market.labs, market.regulators
+    public = regulators.enforcement_effort[labs.home] + now.events.allegation
+    return labs.vigilance.T + public[:, None]
+
+
+def reserved(market: Market) -> Float[Array, " L"]:
+    """How far each lab's licence reserves the rights to its weights: nothing for a free one."""
+    return jnp.where(is_open_lab(market.labs), jnp.maximum(1 - market.labs.licence, 0.0), 0.0)
+
+
+def claims_on(market: Market) -> Float[Array, "L L"]:
+    """Share of each lab's flagship that every other lab has a claim to, as an owner of weights that it descends from."""
+    labs = market.labs
+    return labs.lineage * reserved(market) * ~jnp.eye(labs.size, dtype=bool)
+
+
+def fees_of_parents(market: Market, p: Values) -> Float[Array, "L L"]:
+    """Royalty that each lab would pay on a model built on every other lab's weights (L, L), by the rulings seen so far."""
+    labs = market.labs
+    claims = labs.lineage * reserved(market)  # of the parent's owners, the parent among them
+    own = claims[None, :, :] * ~jnp.eye(labs.size, dtype=bool)[:, None, :]  # what it owns itself is free
+    return enforcement.royalty(own, market.accounts.rulings[labs.home, 0][:, None])
+
+
+def lead_duration(market: Market, now: Now) -> Float[Array, " L"]:
+    """Months that a nat of lead lasts, discounted: as long as leads lasted that the lab has seen, as far as margins then went."""
+    labs = market.labs
+    lead = labs.lead_months / jnp.maximum(labs.leads_ended, 1e-6)
+    discount = labs.lost_share / jnp.maximum(lead, 1.0) + now.p.interest_rate / 12
+    growth = jnp.maximum(market.accounts.market_growth, 0.0) / 12  # of what a lead earns while it lasts
+    return 1 / jnp.maximum(discount - growth, discount / 4)

@@ -306,7 +306,7 @@ def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Ar
     gain = conduct.value_of_worth(paid, seen.chosen, margin, elasticity[:, None, None], p)
     gained = (gain * by_offer(slope, labs)).sum(0) * 1e-6
     value = gained[:, :TIERS].at[:, 0].add(gained[:, TIERS:].sum(-1))
-    return value * (labs.active * jnp.where(is_open_lab(labs), p.open_capture, 1.0))[:, None]
+    return value * (labs.active * labs.first_party_share)[:, None]  # hosts keep what they sell
 
 
 def watch_rents(market: Market, sold: Sales) -> Accounts:
