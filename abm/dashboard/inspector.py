@@ -14,7 +14,7 @@ from abm.figures.multilayer_network import TITLES, network_numbers
 from abm.figures.products import month_name
 from abm.runs.mesa_model import MarketModel
 from abm.runs.network import firms_and_regulators, present
-from abm.support.axes import OPERATORS, TIER_NAMES
+from abm.support.axes import OFFER_NAMES, OPERATORS, TIER_NAMES
 
 DECISIONS = {
     "labs": ("price", "released", "revision", "research_spending", "training_budget", "teacher", "copied_from"),
@@ -25,7 +25,12 @@ DECISIONS = {
     "infrastructure": (),
 }
 """Fields that agents of a group set by their own rules."""
-TIERED = tuple(name for name, field in Lab.fields().items() if field.shape == ("tier",) and name != "released")
+ENTRIES = {
+    name: {"tier": TIER_NAMES, "offer": OFFER_NAMES}[field.shape[0]]
+    for name, field in Lab.fields().items()
+    if field.shape in (("tier",), ("offer",)) and name != "released"
+}
+"""Names of the entries of labs' fields by tier and by offer."""
 REMEMBERED = 6
 """Number of months of decisions shown."""
 
@@ -105,14 +110,14 @@ def record_of(model: MarketModel) -> dict[str, Any]:
 
 
 def value_as_text(model: MarketModel, field: str, value: Any) -> str:
-    """The value of a field as text, with names instead of indices of labs, operators, jurisdictions and tiers."""
+    """The value of a field as text, with names instead of indices of labs, operators, jurisdictions, tiers and offers."""
     if field in ("teacher", "copied_from"):
         number = int(value)
         return model.setup.cast.labs[number].replace("_", " ") if number >= 0 else "none"
     if field == "provider":
         return OPERATORS[int(value)].replace("_", " ") if int(value) >= 0 else "none"
-    if np.shape(value) == (2,) and field in TIERED:
-        return ", ".join(f"{tier} {as_text(number)}" for tier, number in zip(TIER_NAMES, value, strict=True))
+    if field in ENTRIES and np.shape(value) == (len(ENTRIES[field]),):
+        return ", ".join(f"{entry} {as_text(number)}" for entry, number in zip(ENTRIES[field], value, strict=True))
     if field == "home":
         return str(model.setup.cast.jurisdictions[int(value)])
     if field == "released":

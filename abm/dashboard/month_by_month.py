@@ -267,21 +267,16 @@ def products_of(model: MarketModel) -> Any:
     import pandas as pd
 
     from abm.figures.products import on_frontier
+    from abm.market.observables import record_products
 
-    labs = model.market.labs
-    active = np.asarray(labs.active)
-    tokens = np.asarray(model.market.adopters.tokens)
-    capability, price = np.asarray(labs.capability), np.asarray(labs.price)
-    volume = tokens.sum(0).reshape(capability.shape)
+    record = record_products(model.market)
     names = np.asarray(model.setup.cast.labs)
-    lab, tier = np.nonzero(np.broadcast_to(active[:, None], capability.shape))
+    lab, tier = np.nonzero(np.asarray(record.active))
     table = pd.DataFrame(
         {
             "lab": names[lab],
             "kind": [name.partition("_")[0] for name in names[lab]],
-            "capability": capability[lab, tier],
-            "price": price[lab, tier],
-            "volume": volume[lab, tier],
+            **{name: np.asarray(getattr(record, name))[lab, tier] for name in ("capability", "price", "volume")},
         }
     )
     return table.assign(cheapest=on_frontier(table))

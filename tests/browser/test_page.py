@@ -238,8 +238,8 @@ def test_month_by_month_shows_the_run_and_inspects_agents(server, page):
 
     def price(lab):
         names = list(model.setup.cast.labs)
-        flagship, efficient = model.market.labs.price[names.index(lab)]
-        return f"flagship {as_text(flagship)}, efficient {as_text(efficient)}"
+        flagship, efficient, subscription = model.market.labs.price[names.index(lab)]
+        return f"flagship {as_text(flagship)}, efficient {as_text(efficient)}, subscription {as_text(subscription)}"
 
     assert price("closed_1") in inspector.inner_text()
     page.get_by_role("button", name="open 2, open lab").click()
