@@ -41,6 +41,20 @@ _PRICING_POWER = {
         (-1, 1),
         True,
     ),
+    "lerner_leader_api": ("", "Lerner index of the closed lab with the best model on API sales alone", (-1, 1), True),
+    "lerner_followers_api": ("", "Lerner index of the followers on API sales alone", (-1, 1), True),
+    "lerner_leader_api_nash": (
+        "",
+        "Lerner index of the closed lab with the best model on API sales alone, at Nash prices",
+        (-1, 1),
+        True,
+    ),
+    "lerner_followers_api_nash": (
+        "",
+        "Lerner index of the followers on API sales alone, at Nash prices",
+        (-1, 1),
+        True,
+    ),
     "lerner_open": ("", "Lerner index of open models at their hosts, weighted by sales", (-1, 1), True),
     "lerner_basket": (
         "",

@@ -86,13 +86,13 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     sold = sales_of(market)
     sales, tokens = sold.spent.sum(-1), sold.tokens
     copies, spent_on_copies = sold.copies.sum(), sold.spent_on_copies.sum()  # open models, for what they cost
-    net = (tokens * labs.ask("net_cost", p)).sum(-1) * 1e-6
     closed, opened = ~is_open & on, is_open & on
     rank = jnp.where(closed, labs.capability[:, 0], -jnp.inf)
     leads = jax.nn.one_hot(jnp.argmax(rank), labs.size) * closed
     follows = closed & (leads == 0) & (labs.distilled_share > 0.5)
     everywhere = {"closed": closed, "leader": leads, "rest": closed & (leads == 0), "followers": follows}
-    nash, at_posted = market.accounts.nash, jnp.stack([sales, sales - net], axis=-1)
+    at_posted = jnp.stack([sold.spent, sold.spent - tokens * labs.ask("net_cost", p) * 1e-6], axis=-1)
+    nash, by_rank = market.accounts.nash, {"leader": leads, "followers": follows}
     of_segment = margin_of_segments(market)
     basket = market.accounts.basket
     closed_profit = jnp.where(closed, labs.profit, 0.0).sum()
@@ -106,8 +106,10 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     by_lab = tokens.sum(-1)
     volume, revenue = by_lab.sum() + copies, sales.sum() + spent_on_copies
     return {
-        **{f"lerner_{who}": margin_of(of, at_posted) for who, of in everywhere.items()},
-        **{f"lerner_{who}_nash": margin_of(of, nash) for who, of in everywhere.items()},
+        **{f"lerner_{who}": margin_of(of, at_posted.sum(1)) for who, of in everywhere.items()},
+        **{f"lerner_{who}_nash": margin_of(of, nash.sum(1)) for who, of in everywhere.items()},
+        **{f"lerner_{who}_api": margin_of(of, at_posted[:, :TIERS].sum(1)) for who, of in by_rank.items()},
+        **{f"lerner_{who}_api_nash": margin_of(of, nash[:, :TIERS].sum(1)) for who, of in by_rank.items()},
         "lerner_open": margin_of(opened, jnp.stack([sales, variable], axis=-1)),
         "lerner_basket": ratio((basket * of_segment).sum(), basket.sum()),
         "closed_premium": jnp.where(coverage > SOME, premium, jnp.nan),

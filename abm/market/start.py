@@ -84,7 +84,7 @@ def first_market(
         market_size=value_of("market_size") * jnp.ones(()),
         rulings=jnp.stack([p.ip_strength, (p.ruling_spread * (1 - p.ip_clarity)) ** 2], axis=-1),
         leak=jnp.array(value_of("leak_seen")) * jnp.ones(2),
-        nash=jnp.zeros((labs, 2)),
+        nash=jnp.zeros((labs, OFFERS, 2)),
         incidents=jnp.zeros(labs),
         vintage=jnp.zeros((labs, 3)),
         rent_life=jnp.zeros(2),

@@ -130,7 +130,7 @@ class Accounts(Record):
     market_size: Scalar  # spending on tokens, $ M per month
     rulings: Float[Array, "R 2"]  # forecast of courts' rulings, and mean squared error of forecasts so far
     leak: Float[Array, " 2"]  # nats that releases owed to distillation, and exchanges behind them, moving sums
-    nash: Float[Array, "L 2"]  # $ M per month of sales, and of gross profit, at the month's Nash prices
+    nash: Float[Array, "L O 2"]  # $ M per month of sales, and of gross profit, at the month's Nash prices
     incidents: Float[Array, " L"]  # that cost a lab trust, this month
     vintage: Float[Array, "L 3"]  # unit cost at release ($ per M tokens), best rent per $ of tasks, 1 if watched
     rent_life: Float[Array, " 2"]  # months in which rents could halve, and halvings, moving sums

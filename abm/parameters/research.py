@@ -29,7 +29,7 @@ class Research(BaseModel):
     )
     training_months: Number = quantity(6, 1, 60, "T", "months", "months over which a lab spends what a run is worth")
     copying_rate: Number = quantity(
-        2.0,
+        3.5,
         0,
         50,
         "kappa_c",
@@ -40,7 +40,7 @@ class Research(BaseModel):
     fork_cost: Number = quantity(0.3, 0, 5, "", "nats", "what a change to another parent costs", BY_HAND)
     copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = quantity(
-        2.0,
+        3.5,
         0,
         50,
         "kappa_d",

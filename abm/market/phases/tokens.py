@@ -289,12 +289,12 @@ def hosts_of(market: Market, now: Now) -> Float[Array, " L"]:
 # --- what it comes to ---
 
 
-def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O"]) -> Float[Array, "L 2"]:
+def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O"]) -> Float[Array, "L O 2"]:
     """Sales and gross profit of every lab at the month's Nash prices, $ M per month."""
     cost = market.labs.ask("net_cost", now.p)
     _, spent, _ = sold_together(market, now, seen, nash)
     sales = spent.sum(0)
-    return jnp.stack([sales.sum(-1), (sales * (1 - cost / nash)).sum(-1)], axis=-1) * 1e-6
+    return jnp.stack([sales, sales * (1 - cost / nash)], axis=-1) * 1e-6
 
 
 def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"]) -> Float[Array, "L T"]:
