@@ -163,7 +163,7 @@ class Lab(Owner):
         falls back on the best capability it has without a teacher: a release, the current run, or a copy.
         """
         self.access_cut = jnp.where(case.detected, p.access_cut_months, self.access_cut)
-        self.taught_sales += jnp.where(self.source == self.taught_by, self.distilled_share, 0.0) * self.revenue
+        self.taught_sales += case.owed * self.revenue
         decided = self.case_left == 1
         lost = decided & case.lost
         self.legal_exposure += jnp.where(lost, p.damages_multiple * self.taught_sales, 0.0)
@@ -316,9 +316,10 @@ class Lab(Owner):
         """
         fresh, fade = self.released[0], 1 - p.lead_forgetting
         self.behind = jnp.where(fresh, seen.below, self.behind)
-        ahead = self.behind.any() & ((self.matched < 0) | fresh)
-        caught = ahead & (self.behind & ~seen.below).any()
-        self.lead_months = fade * self.lead_months + ahead
+        rivals = self.behind & (seen.below | seen.level)  # a lab that left matches nobody
+        ahead = rivals.any() & ((self.matched < 0) | fresh)
+        caught = ahead & (rivals & seen.level).any()
+        self.lead_months = fade * self.lead_months + (ahead & ~caught)
         self.leads_ended = fade * self.leads_ended + caught
         older = jnp.where(self.matched >= 0, self.matched + 1, -1.0)
         self.matched = jnp.where(caught, 0.0, jnp.where(fresh, -1.0, older))

@@ -42,11 +42,12 @@ def value_of_parents(
 def taught(
     exchanges: Real[AnyArray, " labs"], clear: Numbers, gap: Real[AnyArray, " labs"], p: Values
 ) -> Float[Array, " labs"]:
-    """Nats that exchanges x with each teacher add in a month: kappa_d (1 - exp(-h x/x0)) gap, h the part of reasoning shown.
+    """Nats that exchanges x with each teacher add in a month: a share (1 - exp(-kappa_d/12)) (1 - exp(-h x/x0)) of the gap.
 
-    Source: assumption, with diminishing returns as in Busbridge et al. 2025 (arXiv 2502.08606).
+    `clear` h is the part of reasoning that the teacher shows. This is the gain that `optimal_exchanges` weighs. Source:
+    assumption, with diminishing returns as in Busbridge et al. 2025 (arXiv 2502.08606).
     """
-    return gap_closed(p.distillation_rate * (1 - jnp.exp(-clear * exchanges / p.exchange_scale))) * gap
+    return gap_closed(p.distillation_rate) * (1 - jnp.exp(-clear * exchanges / p.exchange_scale)) * gap
 
 
 def distil(

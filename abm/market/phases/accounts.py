@@ -47,6 +47,7 @@ class Leads(NamedTuple):
     """What each lab sees at the end of a month."""
 
     below: Bool[Array, "L L"]  # labs whose flagship is worse than its own
+    level: Bool[Array, "L L"]  # labs whose flagship is as good or better; a lab that left is neither
     rent: Float[Array, " L"]  # its gross profit, as a share of all spending on tokens
     awards: Float[Array, " L"]  # $ M per month, damages and fees
 
@@ -221,9 +222,10 @@ def leads_of(market: Market, books: Books) -> Leads:
     """What labs see of each other's flagships, and of what they earned."""
     labs = market.labs
     k = jnp.where(labs.active, labs.capability[:, 0], -jnp.inf)
-    gross = jnp.maximum(labs.gross_profit, 0.0)
+    gross, both = jnp.maximum(labs.gross_profit, 0.0), labs.active & labs.active[:, None]
     return Leads(
-        below=(k[None, :] < k[:, None]) & labs.active & labs.active[:, None],
+        below=(k[None, :] < k[:, None]) & both,
+        level=(k[None, :] >= k[:, None]) & both,
         rent=gross / jnp.maximum(market.flows.tokens, 1e-9),
         awards=books.awards + books.licences,
     )

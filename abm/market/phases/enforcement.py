@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from abm.market.phases.common import is_open_lab
 from abm.market.phases.research import effort_against_students, lead_duration
 from abm.market.state import Accounts, Market, Now
 from abm.mechanisms import enforcement
@@ -28,6 +29,7 @@ class Case(NamedTuple):
 
     detected: Bool[Array, "L L"]  # by each teacher
     lost: Bool[Array, " L"]  # whether the court sides with the owner, if a case is due
+    owed: Float[Array, " L"]  # share of its flagship's capability owed to teachers
 
 
 def enforce(market: Market, now: Now) -> Market:
@@ -42,7 +44,9 @@ def enforce(market: Market, now: Now) -> Market:
     )
     lost = now.draws.uniform("court", labs) < chance[labs.home]
     due = labs.active & (labs.case_left == 1)
-    labs = labs.do("answer_case", p, case=Case(detected, lost))
+    taught = (labs.source >= 0) & ~is_open_lab(labs)[labs.source]  # open weights are forked, under a licence
+    owed = jnp.where(taught, labs.distilled_share, 0.0)
+    labs = labs.do("answer_case", p, case=Case(detected, lost, owed))
     accounts = observe_rulings(market.accounts, chance, now).replace(
         incidents=(due & lost) * 1.0,
         detections=detected.sum() * 1.0,
@@ -58,7 +62,7 @@ def threat_of(market: Market, now: Now) -> Threat:
     """
     p, labs = now.p, market.labs
     gap = labs.capability[:, :1] - labs.capability[:, 0]
-    student = labs.active[:, None] & labs.active & (gap > 0)
+    student = (labs.active & ~is_open_lab(labs))[:, None] & labs.active & (gap > 0)  # open weights need no exchanges
     near = jnp.where(student, jnp.exp(-gap / NEAR), 0.0)
     first = near / jnp.maximum(near.sum(-1, keepdims=True), 1e-30)
     nats, exchanges = market.accounts.leak

@@ -91,8 +91,9 @@ def effort_against_students(market: Market, now: Now) -> Float[Array, "L L"]:
 
 
 def reserved(market: Market) -> Float[Array, " L"]:
-    """How far each lab's licence reserves the rights to its weights: nothing for a free one."""
-    return jnp.where(is_open_lab(market.labs), jnp.maximum(1 - market.labs.licence, 0.0), 0.0)
+    """How far each lab's licence reserves the rights to its weights: nothing for a free one, or if the owner is gone."""
+    labs = market.labs
+    return jnp.where(is_open_lab(labs) & labs.active, jnp.maximum(1 - labs.licence, 0.0), 0.0)
 
 
 def claims_on(market: Market) -> Float[Array, "L L"]:
