@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from abm.runs.results import Ensemble
 
-PRODUCT = ("price", "capability", "released", "revision", "active", "volume", "cost", "revenue", "paid")
+PRODUCT = ("price", "capability", "released", "revision", "active", "volume", "cost", "revenue", "paid", "disclosed")
 """Fields of `abm.market.observables.ProductRecord`, which this file does not import because it needs JAX."""
 
 
@@ -54,7 +54,8 @@ def to_ensemble(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
         out["daily"] = arrays["daily_returns"].reshape(runs, months, DAYS, -1)
         out["leader"] = arrays["leader_returns"].reshape(runs, -1)
     if "product_price" in arrays:
-        missing = {"product_paid": arrays["product_volume"]}  # in folders of earlier versions
+        volume = arrays["product_volume"]
+        missing = {"product_paid": volume, "product_disclosed": np.full_like(volume, np.nan)}  # in earlier versions' folders
         fields = {name: (missing | dict(arrays))[f"product_{name}"] for name in PRODUCT}
         out["products"] = ProductRecord(**{k: x.reshape(*x.shape[:2], -1, TIERS) for k, x in fields.items()})
     return out

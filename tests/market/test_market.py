@@ -237,7 +237,7 @@ def test_prices_that_are_not_finite_and_positive_are_rejected(price):
     """Only for products on sale."""
     setup = Setup.of(months=3)
     prices, active = np.ones((3, 14, 2)), np.ones((3, 14, 2), bool)
-    record = ProductRecord(prices, *[prices] * 3, active, *[prices] * 4)
+    record = ProductRecord(prices, *[prices] * 3, active, *[prices] * 5)
     check_prices(record, setup)
     prices[2, 1, 0] = price
     with pytest.raises(ValueError, match=r"the price of closed_2 in month 2 is (nan|-1|0|inf): a price must be"):
