@@ -145,6 +145,9 @@ _RACE = {
     # Industries that spend less than half a per cent of their sales on research count as low-tech.
     "research_to_sales": ("", "research spending over sales", (0.005, 20)),
     "research_spending": ("$ M per month", "research wages of labs", (10, 2e4)),
+    "research_of_leader": ("", "research effort of the closed lab with the best model, relative to trend", (0, 5), True),
+    "research_of_rest": ("", "mean research effort of all other labs, relative to trend", (0, 5), True),
+    "lead_expected": ("months", "time for which that lab has seen its leads last", (0.5, 120), True),
     "option_multiple": ("", "value over cost at which labs invest (Dixit and Pindyck), mean over labs", (1, 10)),
     "releases": ("per month", "tiers released", (0, 100)),
     "distillation_volume": ("M exchanges per month", "exchanges of students with teachers", (0, 1e4)),
@@ -207,6 +210,7 @@ _ENFORCEMENT = {
     "suits_lost": ("per month", "suits lost by students", (0, 20)),
     # The largest settlement so far, over pirated books, was 1.5 $ B.
     "damages": ("$ M per month", "damages paid", (0, 5e3)),
+    "royalties": ("$ M per month", "paid to owners of the weights that models descend from", (0, 5e3)),
     "active_labs": ("labs", "labs in business", (1, 500)),
     "active_closed_labs": ("labs", "closed labs in business", (1, 200)),
     "entries": ("per month", "entrants", (0, 50)),

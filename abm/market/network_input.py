@@ -69,7 +69,7 @@ def weights_of(
 
 def _weights(network: Any, size: int, layer: str | None, order: Sequence[Any] | None) -> sparse.csr_array:
     if isinstance(network, str | Path) and str(network).endswith(".graphml"):
-        network = _read(Path(network))
+        network = read_graphml(Path(network))
     if hasattr(network, "columns") and hasattr(network, "index"):  # a pandas table
         if [str(name) for name in network.index] != [str(name) for name in network.columns]:
             raise NetworkError("the table's rows and columns must have the same names in the same order")
@@ -97,7 +97,8 @@ def _weights(network: Any, size: int, layer: str | None, order: Sequence[Any] | 
     return weights
 
 
-def _read(path: Path) -> nx.Graph:
+def read_graphml(path: Path) -> nx.Graph:
+    """The graph in a GraphML file. Raises NetworkError if the file cannot be read as one."""
     text = read_text(path, largest=LARGEST_FILE)
     try:
         if len(re.findall(r"<(?:\w+:)?graph[\s>]", text)) > 1:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from abm.agents.adopter import DEVELOPER, ENTERPRISE
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
+from abm.engine import Group
 from abm.market.phases.accounts import consumer_surplus, lag_of_open, outlook_of
 from abm.market.phases.common import NOTHING, frontier, is_open_lab, open_frontier, sales_of
 from abm.market.phases.machines import of_owners, split_by_role
@@ -87,8 +88,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     sales, tokens = sold.spent.sum(-1), sold.tokens
     copies, spent_on_copies = sold.copies.sum(), sold.spent_on_copies.sum()  # open models, for what they cost
     closed, opened = ~is_open & on, is_open & on
-    rank = jnp.where(closed, labs.capability[:, 0], -jnp.inf)
-    leads = jax.nn.one_hot(jnp.argmax(rank), labs.size) * closed
+    leads = leader_of(labs)
     follows = closed & (leads == 0) & (labs.distilled_share > 0.5)
     everywhere = {"closed": closed, "leader": leads, "rest": closed & (leads == 0), "followers": follows}
     at_posted = jnp.stack([sold.spent, sold.spent - tokens * labs.ask("net_cost", p) * 1e-6], axis=-1)
@@ -133,6 +133,18 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
         "adoption": (adopters.adopted * adopters.tasks * adopters.value).sum()
         / (adopters.tasks * adopters.value).sum(),
     }
+
+
+def leader_of(labs: Group) -> Float[AnyArray, " L"]:
+    """1 at the closed lab with the best flagship; zeros if there is no closed lab."""
+    closed = ~is_open_lab(labs) & labs.active
+    best = jnp.argmax(jnp.where(closed, labs.capability[:, 0], -jnp.inf))
+    return jax.nn.one_hot(best, labs.size) * closed
+
+
+def one_of(which: Float[AnyArray, " L"], values: Float[AnyArray, " L"]) -> Scalar:
+    """The value of one lab, NaN if there is none."""
+    return jnp.where(which.any(), which @ values, jnp.nan)
 
 
 def spent_on_copies_by(market: Market, segment: int) -> Float[AnyArray, "L O"]:
@@ -227,6 +239,8 @@ def race(market: Market, now: Now) -> dict[str, Scalar]:
     outlook = outlook_of(market, now)
     multiple = investment.option_multiple(now.p.interest_rate, now.p.payout_rate, outlook.volatility)
     wages = (labs.research_spending * on).sum()
+    leads = leader_of(labs)
+    rest = on * (1 - leads)
     return {
         "frontier": frontier(market),
         "open_frontier": open_frontier(market),
@@ -236,6 +250,9 @@ def race(market: Market, now: Now) -> dict[str, Scalar]:
         "research_intensity": (labs.research_intensity * mean).sum(),
         "research_to_sales": wages / jnp.maximum((labs.revenue * on).sum(), 1e-9),
         "research_spending": wages,
+        "research_of_leader": one_of(leads, labs.research_intensity),
+        "research_of_rest": ratio(labs.research_intensity @ rest, rest.sum()),
+        "lead_expected": one_of(leads, labs.lead_months / jnp.maximum(labs.leads_ended, 1e-6)),
         "option_multiple": (multiple * mean).sum(),
         "releases": (labs.released & labs.active[:, None]).sum() * 1.0,
         "distillation_volume": (labs.exchanges.sum(-1) * on).sum(),
@@ -320,6 +337,7 @@ def enforcement_and_entry(market: Market, now: Now) -> dict[str, Scalar]:
         "detections": accounts.detections,
         "suits_lost": accounts.suits_lost,
         "damages": market.flows.damages,
+        "royalties": market.flows.royalties,
         "active_labs": labs.active.sum() * 1.0,
         "active_closed_labs": (labs.active & ~is_open_lab(labs)).sum() * 1.0,
         "entries": accounts.entries,

@@ -13,6 +13,7 @@ import numpy as np
 
 from abm.agents import Adopter, ChipVendor, ClosedLab, Investor, OpenLab, Operator, Programme, Regulator
 from abm.engine import Agent, Group, Population
+from abm.market.access_input import access_links
 from abm.market.networks import static_layer
 from abm.market.segment_input import SegmentError, Table, table_of
 from abm.market.state import Networks
@@ -49,7 +50,8 @@ class Populations:
 
     `information_network` (among investors) and `peer_network` (among adopters) are the name of a generator or your own
     network, as in `abm.market.networks.static_layer`; `information_order` and `peer_order` list its nodes in the order of the
-    agents, if their names do not identify the agents.
+    agents, if their names do not identify the agents. `access_network` says which labs may learn from which, as in
+    `abm.market.access_input.access_links`.
 
     `segments` describes the adopters: a table with one row for each, the path of a CSV or Parquet file, or a function from the
     number of adopters to one of these, as in `abm.market.segment_input`. `adopters` need not be given with a table. What was
@@ -64,6 +66,7 @@ class Populations:
     investors: int = 1_000
     information_network: Any = "small_world"
     peer_network: Any = "small_world"
+    access_network: Any = "complete"
     information_order: Any = None
     peer_order: Any = None
     network_seed: int = 0
@@ -154,6 +157,7 @@ class Populations:
                     self.peer_network, self.adopters, self.network_seed + 1, layer="peers", order=self.peer_order
                 )
             ),
+            access=jnp.asarray(access_links(self.access_network, self.cast().labs, self.network_seed + 2)),
         )
 
     def own_segments(self) -> dict[str, jax.Array]:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, NamedTuple, TypeVar, cast, dataclass_transform
 
 import jax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from abm.engine import Draws, Group
 from abm.support.shapes import Index, Scalar
@@ -152,6 +152,7 @@ class Networks(Record):
 
     information: Int[Array, "I k_I"]  # the investors that an investor listens to
     peers: Int[Array, "J k_J"]  # the adopters that an adopter observes
+    access: Bool[Array, "2 L L"]  # whether a lab may distil, and build on the weights of, each other lab
 
 
 @record

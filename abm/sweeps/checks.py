@@ -25,7 +25,7 @@ from abm.sweeps.targets import Target, same_history, target_of, with_changed_eve
 MOST = 10_000_000
 """Upper limit on points, levels and trajectories, beyond what could ever be run."""
 KINDS = ("grid", "latin_hypercube", "sobol", "saltelli", "morris", "table")
-NETWORKS = ("information_network", "peer_network", "network_seed")
+NETWORKS = ("information_network", "peer_network", "access_network", "network_seed")
 
 Checked = tuple[dict[str, Scenario], dict[str, Target], tuple[dict[str, Any], ...], list[str]]
 
@@ -312,11 +312,12 @@ def _fixed(fields: Mapping[str, Any], factors: Mapping[str, Any]) -> list[str]:
                     whole(f"populations.{name}", value, 0)
                 except ValueError as error:
                     problems.append(str(error))
-            elif name in ("information_network", "peer_network"):
-                from abm.market.network_input import GENERATORS
+            elif name in NETWORKS:
+                from abm.market import access_input, network_input
 
-                if value not in GENERATORS:
-                    what = f"unknown network {shortened(value)}{did_you_mean(value, GENERATORS)}"
+                kinds = access_input.KINDS if name == "access_network" else network_input.GENERATORS
+                if value not in kinds:
+                    what = f"unknown network {shortened(value)}{did_you_mean(value, kinds)}"
                     problems.append(f"populations.{name}: {what}")
     return problems
 

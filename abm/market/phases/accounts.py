@@ -248,6 +248,12 @@ def outlook_of(market: Market, now: Now) -> Outlook:
     )
 
 
+NOTHING_YET = {"taught_by": -1, "claimant": -1, "behind": False, "matched": -1.0, "matched_rent": 0.0}
+"""Links, cases and leads of an entrant, by column."""
+HEARSAY = ("lead_months", "leads_ended", "lost_share")
+"""What an entrant knows of how leads end: what the lab knows whose weights it builds on."""
+
+
 def enter_and_exit(market: Market, now: Now) -> Market:
     """Labs without cash for too long exit; funded forks of the best open weights enter free slots."""
     p, labs = now.p, market.labs
@@ -259,6 +265,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
     momentum = market.exchange.momentum[market.vendors.size + source]
     chance = entry.entry_chance(momentum, market.regulators.compliance_fixed[labs.home], p)
     free = ~labs.active & is_open & forkable.any() & (labs.cash <= 0.0)
+    free &= market.networks.access[1, :, source]
     enters = free & (now.draws.uniform("entry", labs) < chance) & (p.entry_rate > 0)
 
     def started(column: str, value: Numbers) -> Shaped[Array, "L ..."]:
@@ -283,6 +290,8 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         untaught=started("untaught", forked[0]),
         distilled_share=started("distilled_share", 1.0),
         source=started("source", source),
+        copied_from=started("copied_from", source),
+        fork_age=started("fork_age", 0.0),
         hosted=started("hosted", NEVER),
         nash_markup=started("nash_markup", labs.nash_markup[source]),
         tier_value=started("tier_value", 0.0),
@@ -300,6 +309,8 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         exchanges_used=started("exchanges_used", 0.0),
         lineage=started("lineage", p.copy_fidelity * labs.lineage[source] + (1 - p.copy_fidelity) * jnp.eye(labs.size)),
         royalty=started("royalty", 0.0),
+        **{name: started(name, value) for name, value in NOTHING_YET.items()},
+        **{name: started(name, getattr(labs, name)[source]) for name in HEARSAY},
         case_left=started("case_left", 0.0),
         taught_sales=started("taught_sales", 0.0),
         legal_exposure=started("legal_exposure", 0.0),

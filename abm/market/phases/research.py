@@ -62,7 +62,8 @@ def teaching_of(market: Market, now: Now) -> Teaching:
     p, labs, regulators = now.p, market.labs, market.regulators
     is_open, others = is_open_lab(labs), ~jnp.eye(labs.size, dtype=bool)
     delay = jnp.asarray(p.access_delay - 1).astype(int)
-    teaches = labs.active & ~is_open & others & labs.active[:, None]  # student x teacher
+    may_distil, may_build = market.networks.access  # student x teacher
+    teaches = labs.active & ~is_open & others & labs.active[:, None] & may_distil
     best = market.accounts.capability_history[delay]
     effort = effort_against_students(market, now)
     chance = market.accounts.rulings[labs.home, 0]
@@ -71,7 +72,7 @@ def teaching_of(market: Market, now: Now) -> Teaching:
     stake = p.damages_multiple * (labs.taught_sales + p.court_time * labs.revenue)
     stake = stake + jnp.maximum(labs.nat_value, 0.0) * duration * taught
     penalty = p.detection_rate * effort * (chance * stake)[:, None]
-    forkable = labs.active & is_open & (labs.licence > p.licence_needed) & others
+    forkable = labs.active & is_open & (labs.licence > p.licence_needed) & others & may_build
     return Teaching(
         ceiling=jnp.where(teaches, jnp.log(p.distillation_ceiling) + best, NEVER),
         cost=labs.price[:, 0] * p.tokens_per_exchange + penalty,
