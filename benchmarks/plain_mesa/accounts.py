@@ -40,6 +40,7 @@ class Books(NamedTuple):
     power: float
     compliance: float
     fees_paid: float  # to teachers
+    royalties: float  # to owners of weights
     damages: float
     defence: float
     funding: float
@@ -52,20 +53,17 @@ def close_books(model: Any) -> None:
     books = [books_of(model, lab, somebody_sues) for lab in labs]
     rent = rent_per_machine(model, books)
     record_flows(model, books, rent)
-    leader = leader_of(labs)
-    tuition, awards = [0.0] * len(labs), [0.0] * len(labs)
-    for lab, b in zip(labs, books, strict=True):
-        if lab.teacher != NOBODY:
-            tuition[lab.teacher] += b.fees_paid
-        if b.damages > 0:  # without a current teacher, the leader is paid
-            awards[leader.number if lab.teacher == NOBODY else lab.teacher] += b.damages
+    tuition, awards = tuition_of(labs, p), awards_of(labs, books)
     for i, lab in enumerate(labs):
         lab.funded = 0.0
         if lab.active:
-            lab.close_books(books[i], rent[lab.home] * sum(lab.machines), tuition[i], awards[i])
+            lab.close_books(books[i], rent[lab.home] * sum(lab.machines), tuition[i] + awards[i])
     layers_close_books(model)
 
     learn(model)
+    for lab in labs:
+        if lab.active:
+            lab.watch_lead(awards[lab.number])
     cost, frontier = p.research_cost_start * math.exp(p.research_burden_growth * model.month / 12), model.frontier()
     for lab in labs:
         if lab.active:
@@ -90,9 +88,6 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
     elif lab.monetisation == COMPLEMENT:
         advertising = p.complement_benefit * serving
     income = own_sales + fee + advertising
-    fees_paid = 0.0
-    if lab.teacher != NOBODY:
-        fees_paid = lab.exchanges * model.labs[lab.teacher].price[FLAGSHIP] * p.tokens_per_exchange
     can_pay = min(p.damages_pace * lab.legal_exposure, 0.5 * max(lab.cash, 0.0) + 0.1 * max(income, 0.0))
     spending = lab.research_spending + lab.training_bill + lab.outlay()
     needs = max(p.cash_target * (spending + 1), 1.0)
@@ -111,11 +106,38 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
         wages=lab.research_spending,
         power=energy_of(model, lab),
         compliance=law.compliance_fixed + law.compliance_proportional * income,
-        fees_paid=fees_paid,
+        fees_paid=sum(fees_of(lab, model.labs, p)),
+        royalties=lab.royalty * max(income - serving, 0.0),
         damages=min(can_pay, lab.legal_exposure) if somebody_sues else 0.0,
-        defence=p.vigilance_cost * lab.vigilance,
+        defence=p.vigilance_cost * sum(lab.vigilance) + p.hiding_cost * sum(lab.hidden),
         funding=p.funding_rate * value / (1 + max(lab.cash, 0.0) / needs),
     )
+
+
+def fees_of(student: Any, labs: list[Any], p: Any) -> list[float]:
+    """What an active lab pays each teacher, $ M."""
+    return [x * lab.price[FLAGSHIP] * p.tokens_per_exchange for x, lab in zip(student.exchanges, labs, strict=True)]
+
+
+def tuition_of(labs: list[Any], p: Any) -> list[float]:
+    """What students pay each lab, $ M."""
+    paid = [fees_of(student, labs, p) for student in labs if student.active]
+    return [sum(fees[m] for fees in paid) for m in range(len(labs))]
+
+
+def awards_of(labs: list[Any], books: list[Books]) -> list[float]:
+    """Damages, to who sued or else to the leader, and royalties, in proportion to claims: what each lab gets, $ M."""
+    awards, leader = [0.0] * len(labs), leader_of(labs)
+    for lab, b in zip(labs, books, strict=True):
+        if b.damages > 0:
+            sues = labs[lab.claimant] if lab.claimant != NOBODY else leader
+            winner = sues if sues.active and not sues.is_open else leader
+            awards[winner.number] += b.damages
+        if b.royalties > 0:
+            claims = lab.claims(lab.number)
+            for owner, claim in enumerate(claims):
+                awards[owner] += b.royalties * claim / sum(claims)
+    return awards
 
 
 def energy_of(model: Any, owner: Any) -> float:
@@ -156,6 +178,7 @@ def record_flows(model: Any, books: list[Books], rent: list[float]) -> None:
     flows.compliance = sum(b.compliance for b in books)
     flows.tuition = sum(b.fees_paid for b in books)
     flows.damages = sum(b.damages for b in books)
+    flows.royalties = sum(b.royalties for b in books)
     flows.funding = sum(b.funding for b in books)
 
 
@@ -185,15 +208,12 @@ def lag_of_open(model: Any) -> float:
 
 
 def learn(model: Any) -> None:
-    """Growth of what users spend on tokens, and how long leads last: slow means of what is seen."""
+    """Growth of what users spend on tokens, a slow mean of what is seen."""
     accounts, rate, size = model.accounts, model.p.growth_learning, model.flows.tokens
     if size > 0 and accounts.market_size > 0:
         grown = 12 * math.log(size / accounts.market_size)
         accounts.market_growth += rate * (grown - accounts.market_growth)
     accounts.market_size = size
-    lag = max(lag_of_open(model), 1.0)
-    if lag < model.month or lag > accounts.lead_seen:  # otherwise the lead may have begun before the run
-        accounts.lead_seen += rate * (lag - accounts.lead_seen)
 
 
 def enter_and_exit(model: Any) -> None:
@@ -214,6 +234,7 @@ def enter_and_exit(model: Any) -> None:
             if not lab.active
             and lab.is_open
             and lab.cash <= 0
+            and model.access[1][lab.number][source]
             and luck[lab.number] < chance * math.exp(-burden * lab.law.compliance_fixed)
         ]
 
@@ -224,7 +245,7 @@ def enter_and_exit(model: Any) -> None:
     flows.rescued = sum(-lab.cash for lab in leavers)
     for lab in leavers:
         lab.active, lab.cash = False, 0.0
-        lab.exchanges, lab.teacher = 0.0, NOBODY
+        lab.exchanges = [0.0] * len(labs)
         hand_over(model, lab)
     flows.entry = len(entrants) * p.seed_funding
     accounts.entries, accounts.exits = float(len(entrants)), float(len(leavers))
@@ -257,10 +278,19 @@ def become_entrant(lab: Any, origin: Any, model: Any) -> None:
     lab.serving_efficiency = [model.accounts.serving_efficiency for _ in TIERS]
     lab.efficiency = origin.efficiency - 0.5
     lab.nash_markup, lab.tier_slope = list(origin.nash_markup), list(origin.tier_slope)
-    lab.distilled_share, lab.distilled, lab.source = 1.0, NEVER, origin.number
+    lab.distilled_share, lab.distilled = 1.0, NEVER
+    lab.source = lab.copied_from = origin.number
+    own = [float(other is lab) for other in model.labs]
+    both = zip(origin.lineage, own, strict=True)
+    lab.lineage = [p.copy_fidelity * theirs + (1 - p.copy_fidelity) * mine for theirs, mine in both]
+    lab.taught_by = lab.claimant = NOBODY
+    lab.behind, lab.access_cut = [False] * len(own), [0.0] * len(own)
+    lab.matched, lab.matched_rent, lab.fork_age = -1.0, 0.0, 0.0
+    lab.lead_months, lab.leads_ended, lab.lost_share = origin.lead_months, origin.leads_ended, origin.lost_share
+    lab.royalty = lab.case_left = lab.taught_sales = lab.exchanges_used = 0.0
     lab.hosted, lab.age, lab.tier_value = [NEVER, NEVER], [0.0, 0.0], [0.0, 0.0]
     lab.monetisation, lab.licence, lab.first_party_share = HOSTING, 1.0, p.first_party_share
     lab.research_intensity = p.research_floor
     lab.run_compute = lab.run_cost = lab.programme_cost = 0.0
     lab.training = lab.training_bill = lab.training_budget = 0.0
-    lab.access_cut = lab.legal_exposure = lab.profit = lab.distressed = lab.nat_value = 0.0
+    lab.legal_exposure = lab.profit = lab.distressed = lab.nat_value = 0.0

@@ -27,8 +27,6 @@ ROUNDING += ("hosts_margin", "rent_hosts", "lerner_open")
 """What may be nothing but rounding; a difference counts relative to one unit at least."""
 OF_LABS = {
     "research luck": "normal",
-    "detection": "uniform",
-    "ruling": "normal",
     "court": "uniform",
     "disclosure motive": "normal",
     "entry": "uniform",
@@ -41,6 +39,8 @@ def draws_of(market: Market, seed: int) -> GivenDraws:
     luck, labs = Draws.from_seed(seed).at(market.month), market.labs
     listed = (market.vendors, labs, market.infrastructure)
     table = {name: getattr(luck, kind)(name, labs) for name, kind in OF_LABS.items()}
+    table["detection"] = luck.uniform("detection", labs, (labs.size,))
+    table["ruling"] = luck.normal("ruling", market.regulators)
     table["release"] = luck.uniform("release", labs, (2,))
     table["fit"] = luck.normal("fit", market.adopters, (labs.size,))
     table["lenders"] = luck.normal("lenders", market.programmes)

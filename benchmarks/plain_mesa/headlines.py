@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plain_mesa.accounts import lag_of_open
-from benchmarks.plain_mesa.constants import DEVELOPER, NOTHING, SUBSCRIBED, TIERS
+from benchmarks.plain_mesa.constants import DEVELOPER, NOTHING, OFFERS, SUBSCRIBED, TIERS
 from benchmarks.plain_mesa.headlines_of_compute import HEADLINES_OF_COMPUTE
 from benchmarks.plain_mesa.tokens import leader_of
 
@@ -33,18 +33,19 @@ def share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else math.nan
 
 
-def margin(model: Any, which: str, net: bool) -> float:
+def margin(model: Any, which: str, net: bool, offers: tuple[int, ...] = OFFERS) -> float:
     """(sales - cost) / sales of some labs; `net` counts what a complement earns. Of next to no sales there is none."""
-    labs, everything = labs_of(model, which), sum(sum(lab.sold.spent) for lab in model.labs)
-    sales = sum(sum(lab.sold.spent) for lab in labs)
+    labs, everything = labs_of(model, which), sum(lab.sold.spent[q] for lab in model.labs for q in offers)
+    sales = sum(lab.sold.spent[q] for lab in labs for q in offers)
     costs = [(lab, lab.net_cost() if net else lab.token_cost) for lab in labs]
-    cost = 1e-6 * sum(x * c for lab, cost in costs for x, c in zip(lab.sold.tokens, cost, strict=True))
+    cost = 1e-6 * sum(lab.sold.tokens[q] * cost[q] for lab, cost in costs for q in offers)
     return share(sales - cost, sales) if sales > SOME * everything else math.nan
 
 
-def nash_margin(model: Any, which: str) -> float:
-    pairs = [model.accounts.nash[lab.number] for lab in labs_of(model, which)]
-    sales, everything = sum(sales for sales, _ in pairs), sum(sales for sales, _ in model.accounts.nash)
+def nash_margin(model: Any, which: str, offers: tuple[int, ...] = OFFERS) -> float:
+    nash = model.accounts.nash
+    pairs = [nash[lab.number][q] for lab in labs_of(model, which) for q in offers]
+    sales, everything = sum(sales for sales, _ in pairs), sum(rows[q][0] for rows in nash for q in offers)
     return share(sum(profit for _, profit in pairs), sales) if sales > SOME * everything else math.nan
 
 
@@ -91,6 +92,26 @@ def lerner_followers_nash(model: Any) -> float:
 def lerner_rest_nash(model: Any) -> float:
     """At the month's Nash prices."""
     return nash_margin(model, "rest")
+
+
+def lerner_leader_api(model: Any) -> float:
+    """On tokens alone."""
+    return margin(model, "leader", net=True, offers=TIERS)
+
+
+def lerner_followers_api(model: Any) -> float:
+    """On tokens alone."""
+    return margin(model, "followers", net=True, offers=TIERS)
+
+
+def lerner_leader_api_nash(model: Any) -> float:
+    """On tokens alone, at the month's Nash prices."""
+    return nash_margin(model, "leader", TIERS)
+
+
+def lerner_followers_api_nash(model: Any) -> float:
+    """On tokens alone, at the month's Nash prices."""
+    return nash_margin(model, "followers", TIERS)
 
 
 def lerner_basket(model: Any) -> float:
@@ -256,6 +277,10 @@ HEADLINES: dict[str, Callable[[Any], float]] = {
         lerner_closed_nash,
         lerner_leader_nash,
         lerner_followers_nash,
+        lerner_leader_api,
+        lerner_followers_api,
+        lerner_leader_api_nash,
+        lerner_followers_api_nash,
         lerner_open,
         lerner_basket,
         closed_premium,

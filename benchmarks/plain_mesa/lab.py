@@ -5,30 +5,33 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from benchmarks.plain_mesa.constants import (
-    EFFICIENT,
-    FLAGSHIP,
-    NEVER,
-    NOBODY,
-    TIERS,
-    clip,
-)
+from benchmarks.plain_mesa.constants import EFFICIENT, FLAGSHIP, NEVER, NOBODY, TIERS, clip, first_greatest
 from benchmarks.plain_mesa.demand import scarcity
 from benchmarks.plain_mesa.owner import Owner
 
 USUAL = 1.0  # departure of the reference model from the compute-optimal size, ln parameters
 SMALLEST_GAIN = 1e-3  # of capability, for which an old model is replaced, nats
 OVERTRAINED = (1.5, 3.5)  # largest departures of flagships and of efficient models
+NEAR = 0.5  # gap within which a flagship counts as matched by another, nats
+MARGIN_SEEN = 3  # months after it was matched when a lab sees what that did to its margin
 
 
 class Lesson(NamedTuple):
-    """Potential teachers of a lab, the ceiling of learning, and the cost of an exchange."""
+    """What a lab could learn from each lab, and what it would pay for it; lists by lab."""
 
-    teacher: int
-    ceiling: float  # nats
-    price: float  # $ M per M exchanges, penalty included
-    source: int  # source of open weights
-    open_capability: float  # nats
+    ceiling: list[float]  # nats that its outputs teach, NEVER where it teaches nothing
+    price: list[float]  # $ M per M exchanges, with the expected penalty
+    quota: list[float]  # M exchanges a month that it lets through
+    clear: list[float]  # part of what an exchange can teach that it does not hide
+    weights: list[float]  # nats of its weights, NEVER where nobody may build on them
+    fee: list[float]  # share of gross profit that their owners would ask
+
+
+class Parent(NamedTuple):
+    """The flagship of the lab whose weights a lab builds on."""
+
+    size: float  # ln parameters
+    lineage: list[float]  # part of it owed to the weights of each lab
 
 
 class Lab(Owner):
@@ -50,15 +53,32 @@ class Lab(Owner):
     distilled: float  # nats
     copied: float
     untaught: float
-    taught_by: int  # whom it distilled last
+    exchanges: list[float]  # M a month, with each lab; lists by lab from here
+    link_age: list[float]  # months
+    access_cut: list[float]  # months
+    lineage: list[float]  # part of its flagship owed to the weights of each
+    vigilance: list[float]  # towards each as an account
+    hidden: list[float]  # nats, of reasoning that each as an account does not see
+    behind: list[bool]  # whether its flagship was ahead of it at its release
+    taught_by: int  # who taught it most, last
+    exchanges_used: float  # M, since its last flagship
+    copied_from: int
+    fork_age: float  # months
     source: int  # to whom its flagship owes capability
     distilled_share: float
-    teacher: int
-    copied_from: int
-    exchanges: float  # M a month
-    vigilance: float
-    access_cut: float  # months
+    royalty: float  # part of its gross profit
+
+    case_left: float  # months until it is decided, 0 if there is none
+    claimant: int
+    taught_sales: float  # $ M on which no court has ruled
     legal_exposure: float  # $ M
+
+    matched: float  # months since its flagship was, -1 if it was not
+    matched_rent: float  # part of the market
+    lead_months: float
+    leads_ended: float
+    lost_share: float
+    awards_seen: float  # $ M a month
 
     capability: list[float]  # by tier from here
     model_size: list[float]
@@ -86,6 +106,7 @@ class Lab(Owner):
     funded: float
     revenue: float
     profit: float
+    gross_profit: float
     lerner: float
     marginal_value: float  # $ M a month per nat
     nat_value: float  # the same, with what owners pay for
@@ -105,8 +126,7 @@ class Lab(Owner):
         trend = math.log(2) / p.algorithmic_doubling_time
         scarce = 1 + p.scarcity_induction * scarcity(model, self.home)
         own = trend * self.research_intensity**p.research_returns * lucky * scarce
-        catching_up = p.spillover_rate * (1 - p.ip_stifling * self.law.ip_strength)
-        taught = catching_up * max(published - self.efficiency, 0.0)
+        taught = p.spillover_rate * max(published - self.efficiency, 0.0)
         self.efficiency += own + taught + model.events.efficiency_gain[self.number]
         self.run_compute += self.training
         self.run_cost += self.training_bill
@@ -127,64 +147,143 @@ class Lab(Owner):
     def is_forkable(self) -> bool:
         return self.active and self.is_open and self.licence > self.model.p.licence_needed
 
-    def choose_exchanges(self, lesson: Lesson) -> None:
-        """Distil until the gain from an exchange equals its price plus expected penalty (Becker 1968)."""
+    def reserved(self) -> float:
+        """How far it reserves the rights to its weights; labs that keep them, or are gone, have nothing to reserve."""
+        return max(1 - self.licence, 0.0) if self.is_open and self.active else 0.0
+
+    def claims(self, student: int) -> list[float]:
+        """Share of its flagship that each owner of weights, other than the student, can claim."""
+        owners = zip(self.model.labs, self.lineage, strict=True)
+        return [0.0 if owner.number == student else part * owner.reserved() for owner, part in owners]
+
+    def ruling_expected(self) -> float:
+        """Chance, forecast from past rulings at home, that courts side with owners."""
+        return self.model.accounts.rulings[self.home][0]
+
+    def lead_lasts(self) -> float:
+        """Months that a nat of lead lasts, in today's value: as long as leads have lasted that it has seen."""
+        lead = max(self.lead_months / max(self.leads_ended, 1e-6), 1.0)
+        fading = self.lost_share / lead + self.model.p.interest_rate / 12
+        return 1 / max(fading - max(self.model.accounts.market_growth, 0.0) / 12, fading / 4)
+
+    def penalty(self, teacher: Any) -> float:
+        """Expected penalty of exchanges with a teacher, $ M per M exchanges: damages, and the loss of what was taught."""
         p = self.model.p
-        self.exchanges, self.teacher = 0.0, NOBODY
-        if self.access_cut > 0 or lesson.teacher == NOBODY:
-            return
-        gap = max(lesson.ceiling - self.candidate(), 0.0)
-        gain = self.nat_value * p.lead_horizon * (1 - math.exp(-p.distillation_rate / 12)) * gap
-        ratio = gain / max(p.exchange_scale * lesson.price, 1e-9)
-        self.exchanges = min(p.exchange_scale * math.log(max(ratio, 1.0)), p.exchange_limit)
-        if self.exchanges > 0:
-            self.teacher = lesson.teacher
+        taught = max(self.distilled - max(self.untaught, self.copied), 0.0)
+        damages = p.damages_multiple * (self.taught_sales + p.court_time * self.revenue)
+        stake = damages + max(self.nat_value, 0.0) * self.lead_lasts() * taught
+        return p.detection_rate * self.watched_by(teacher) * self.ruling_expected() * stake
+
+    def watched_by(self, teacher: Any) -> float:
+        """Effort with which a teacher and the public look for this student."""
+        return teacher.vigilance[self.number] + self.law.enforcement_effort + self.model.events.allegation[self.number]
+
+    def choose_exchanges(self, lesson: Lesson) -> None:
+        """Distil each teacher until the gain from an exchange equals its price plus expected penalty (Becker 1968)."""
+        p = self.model.p
+        worth = max(self.nat_value, 0.0) * self.lead_lasts() * (1 - math.exp(-p.distillation_rate / 12))
+        best = self.candidate()
+        for m in range(len(self.exchanges)):
+            gain = worth * max(lesson.ceiling[m] - best, 0.0) * lesson.clear[m]
+            ratio = gain / max(p.exchange_scale * lesson.price[m], 1e-9)
+            wish = p.exchange_scale / max(lesson.clear[m], 1e-6) * math.log(max(ratio, 1.0))
+            self.exchanges[m] = 0.0 if self.access_cut[m] > 0 else min(wish, lesson.quota[m])
 
     def imitate(self, lesson: Lesson) -> None:
-        """Close the gap to the teacher by distillation, and to the best open weights by copying."""
+        """Close the gaps to the teachers by distillation, and that to a parent by building on its weights."""
+        self.distil(lesson)
+        for m, number in enumerate(self.exchanges):
+            self.link_age[m] = self.link_age[m] + 1 if number > 0 else 0.0
+            self.access_cut[m] = max(self.access_cut[m] - 1, 0.0)
+        self.exchanges_used += sum(self.exchanges)
+        self.fork(lesson)
+
+    def distil(self, lesson: Lesson) -> None:
+        """What all teachers add in the month; no student gets past the best of them."""
         p = self.model.p
-        start = max(self.distilled, self.capability[FLAGSHIP])
-        if self.exchanges > 0 and lesson.ceiling > start:
-            effect = 1 - math.exp(-self.exchanges / p.exchange_scale)
-            pace = 1 - math.exp(-p.distillation_rate * effect / 12)
-            self.distilled = start + pace * (lesson.ceiling - start)
-        if self.exchanges > 0:
-            self.taught_by = lesson.teacher
-        start = max(self.copied, self.untaught)
-        target = lesson.open_capability + math.log(p.copy_fidelity)
-        pace = 1 - math.exp(-p.copying_rate * (1 - p.ip_copy_block * self.law.ip_strength) / 12)
-        if pace > 0 and target > start:
-            before, self.copied = self.copied, start + pace * (target - start)
-            if self.copied > before:
-                self.copied_from = lesson.source
-        self.access_cut = max(self.access_cut - 1, 0.0)
+        start, added = max(self.distilled, self.capability[FLAGSHIP]), []
+        for number, clear, ceiling in zip(self.exchanges, lesson.clear, lesson.ceiling, strict=True):
+            pace = (1 - math.exp(-p.distillation_rate / 12)) * (1 - math.exp(-clear * number / p.exchange_scale))
+            added.append(pace * max(ceiling - start, 0.0))
+        if sum(added) > 0:
+            best = max(ceiling for number, ceiling in zip(self.exchanges, lesson.ceiling, strict=True) if number > 0)
+            self.distilled = min(start + sum(added), best)
+            self.taught_by = first_greatest(added)
+
+    def fork(self, lesson: Lesson) -> None:
+        """Build on the weights that bring most after royalties; whoever changes the parent has to begin again."""
+        p = self.model.p
+        self.fork_age += 1
+        start, gains = max(self.copied, self.untaught), []
+        for m, weights in enumerate(lesson.weights):
+            change = 0.0 if m == self.copied_from else p.fork_cost
+            gap = max(weights + math.log(p.copy_fidelity) - start - change, 0.0)
+            gains.append(gap * (1 - lesson.fee[m]))
+        parent, pace = first_greatest(gains), 1 - math.exp(-p.copying_rate / 12)
+        target = lesson.weights[parent] + math.log(p.copy_fidelity)
+        if gains[parent] <= 0 or pace <= 0:
+            return
+        before, self.copied = self.copied, start + pace * (target - start)
+        if self.copied > before:
+            if parent != self.copied_from:
+                self.fork_age = 1.0
+            self.copied_from = parent
 
     # Enforcement
 
-    def defend(self, exchanges: float) -> None:
-        """Set rate limits so that marginal cost equals marginal savings, plus what events add."""
-        p = self.model.p
-        exposure = p.detection_rate * exchanges
-        stake = p.imitation_loss * max(self.marginal_value, 0.0)
-        effort = math.log(max(exposure * stake / p.vigilance_cost, 1.0)) / max(exposure, 1e-9)
-        self.vigilance = min(effort, p.vigilance_maximum) + self.model.events.vigilance[self.number]
+    def defend(self) -> None:
+        """Limit the accounts of labs behind it and hide reasoning from them, so that the last effort saves what it costs.
 
-    def answer_case(self, detection: float, ruling: float, court: float) -> tuple[bool, bool]:
-        """If caught, access is cut; if a suit is lost, damages are owed and distilled capability is enjoined."""
-        p, law = self.model.p, self.law
-        vigilance = self.model.labs[self.teacher].vigilance
-        effort = vigilance + law.enforcement_effort + self.model.events.allegation[self.number]
-        if detection >= 1 - math.exp(-p.detection_rate * self.exchanges * effort):
-            return False, False
-        self.access_cut = p.access_cut_months
-        if court >= clip(law.ip_strength + p.ruling_spread * (1 - law.ip_clarity) * ruling, 0.0, 1.0):
-            return True, False
-        self.legal_exposure += p.damages_multiple * max(self.revenue, p.damages_floor)
-        if self.distilled_share > 0:
-            clean = max(self.untaught, self.untaught_candidate())
-            self.capability = [min(k, clean) for k in self.capability]
-        self.distilled = NEVER
-        return True, True
+        To be matched costs a lab what it cost before, and the nearest are about to match it. Open weights need no exchanges.
+        """
+        p, model, accounts = self.model.p, self.model, self.model.accounts
+        self.vigilance, self.hidden = [0.0] * len(model.labs), [0.0] * len(model.labs)
+        if self.is_open:
+            return
+        gaps = {lab.number: self.capability[FLAGSHIP] - lab.capability[FLAGSHIP] for lab in model.labs if lab.active}
+        gaps = {number: gap for number, gap in gaps.items() if gap > 0}
+        near = sum(math.exp(-gap / NEAR) for gap in gaps.values())
+        at_stake = self.lost_share * max(self.gross_profit, 0.0) * self.lead_lasts()
+        taught = accounts.leak[0] / max(accounts.leak[1], 1e-6)  # nats per M exchanges
+        paid = (self.price[FLAGSHIP] - self.token_cost[FLAGSHIP]) * p.tokens_per_exchange
+        for number, gap in gaps.items():
+            first = math.exp(-gap / NEAR) / max(near, 1e-30)
+            loss = at_stake * first / max(gap, NEAR) * taught - paid
+            effort = math.log(max(loss * p.exchange_limit / p.vigilance_cost, 1.0))
+            self.vigilance[number] = min(effort, p.vigilance_maximum) + model.events.vigilance[self.number]
+            taken = model.labs[number].exchanges[self.number]
+            self.hidden[number] = math.log(max(loss * taken / p.hiding_cost, 1.0))
+
+    def answer_case(self, luck: list[float], ruled: bool) -> tuple[int, bool]:
+        """Access is cut where it is caught, and it is sued; a suit that is lost costs damages and what was distilled.
+
+        One case at a time, decided after the time that courts take. Returns how many caught it, and whether it lost.
+        """
+        p = self.model.p
+        caught = [luck[lab.number] < self.chance_to_be_caught(lab) for lab in self.model.labs]
+        self.access_cut = [p.access_cut_months if c else cut for c, cut in zip(caught, self.access_cut, strict=True)]
+        if self.source != NOBODY and not self.model.labs[self.source].is_open:
+            self.taught_sales += self.distilled_share * self.revenue
+        decided = self.case_left == 1
+        lost = decided and ruled
+        if lost:
+            self.legal_exposure += p.damages_multiple * self.taught_sales
+            if self.distilled_share > 0:
+                clean = max(self.untaught, self.untaught_candidate())
+                self.capability = [min(k, clean) for k in self.capability]
+            self.distilled = NEVER
+        if decided:
+            self.taught_sales = 0.0
+        if any(caught) and self.case_left <= 0:
+            self.claimant = first_greatest([x if c else -1.0 for x, c in zip(self.exchanges, caught, strict=True)])
+            self.case_left = max(float(round(p.court_time)), 1.0)
+        else:
+            self.case_left = max(self.case_left - 1, 0.0)
+        return sum(caught), lost
+
+    def chance_to_be_caught(self, teacher: Any) -> float:
+        p = self.model.p
+        return 1 - math.exp(-p.detection_rate * self.exchanges[teacher.number] * self.watched_by(teacher))
 
     # Release
 
@@ -201,8 +300,11 @@ class Lab(Owner):
         p = self.model.p
         return p.overtraining_loss, p.tier_step / p.tier_size_step**2
 
-    def release(self, top: float, report_ratio: float, luck: list[float], parent_size: float) -> None:
-        """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship."""
+    def release(self, top: float, report_ratio: float, luck: list[float], parent: Parent) -> None:
+        """Release a tier once it is better by a threshold, or old; the efficient tier is distilled from the flagship.
+
+        A run that is released sooner after the last flagship than a run takes is hurried, and worse for it.
+        """
         p, events, accounts, number = self.model.p, self.model.events, self.model.accounts, self.number
         forced = events.release[number] > 0.5
         own, best = self.own_candidate(), self.candidate()
@@ -214,11 +316,12 @@ class Lab(Owner):
         if forced:
             flagship = top + events.release_gap[number] if events.release_gap[number] > -1e5 else best
         else:
-            flagship = best - lost[FLAGSHIP] if from_own else best
+            hurry = max(1 - (self.age[FLAGSHIP] + 1) / p.training_months, 0.0)
+            flagship = best - p.hurry_loss * hurry**2 - lost[FLAGSHIP] if from_own else best
         if from_own:
             size = 0.5 * math.log(max(self.run_compute, 1e-9) / p.reference_compute) + USUAL - less[FLAGSHIP]
         else:
-            size = parent_size if forks and self.copied_from != NOBODY else self.model_size[FLAGSHIP]
+            size = parent.size if forks and self.copied_from != NOBODY else self.model_size[FLAGSHIP]
             size += events.size_step[number]
         offer = flagship, self.capability[FLAGSHIP] - lost[EFFICIENT]
         sizes = size, self.model_size[FLAGSHIP] - less[EFFICIENT]
@@ -234,9 +337,14 @@ class Lab(Owner):
             self.true_cost = self.programme_cost
             self.claimed_cost = claimed if claimed > 0 else report_ratio * self.run_cost
             self.distilled_share = 1 - math.exp(min(own - best, 0.0))
-            self.source = NOBODY
+            self.source, self.exchanges_used = NOBODY, 0.0
+            self.lineage = [float(lab is self) for lab in self.model.labs]
             if self.distilled_share > 0:
                 self.source = self.copied_from if forks else self.taught_by
+                if forks and self.copied_from != NOBODY:
+                    owed = self.distilled_share
+                    parts = zip(parent.lineage, self.lineage, strict=True)
+                    self.lineage = [owed * theirs + (1 - owed) * own for theirs, own in parts]
             if forced or self.untaught_candidate() >= best:
                 self.untaught = flagship
             if from_own:

@@ -72,6 +72,7 @@ class PlainMarket(mesa.Model):
         self.draws: Draws = draws or FreshDraws(self.rng)
 
         self.compute, self.exchange = SimpleNamespace(**given.compute), SimpleNamespace(**given.exchange)
+        self.access = given.access  # whether a lab may distil, and build on the weights of, each other lab
         self.accounts, self.flows = SimpleNamespace(**given.accounts), SimpleNamespace(**given.flows)
         self.compute.kilowatts = kilowatts(self.p)
         for name in ASSETS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from benchmarks.plain_mesa.constants import FLAGSHIP, NEVER, NOBODY, NOTHING, first_greatest, price_response
-from benchmarks.plain_mesa.lab import Lesson
+from benchmarks.plain_mesa.constants import FLAGSHIP, NEVER, NOTHING, clip, price_response, royalty
+from benchmarks.plain_mesa.lab import Lesson, Parent
 
 
 def do_research(model: Any) -> None:
@@ -16,51 +16,58 @@ def do_research(model: Any) -> None:
     published = max(lab.efficiency - (0.0 if lab.is_open else p.publication_gap) for lab in active)
     for lab in active:
         lab.research(published, luck[lab.number])
-
-    seen = model.accounts.capability_history[int(p.access_delay - 1)]
-    teachers = sorted((-seen[lab.number], lab.number) for lab in active if not lab.is_open)[:2]  # no lab teaches itself
-    offered = [lab.capability[FLAGSHIP] if lab.is_forkable() else NEVER for lab in model.labs]
-    source = first_greatest(offered) if any(lab.is_forkable() for lab in active) else NOBODY
-    for lab in active:
-        others = [number for _, number in teachers if number != lab.number]
-        lesson = lesson_of(model, lab, others[0] if others else NOBODY, seen, source, max(offered))
+    lessons = [lesson_of(model, lab) for lab in active]
+    for lab, lesson in zip(active, lessons, strict=True):
         lab.choose_exchanges(lesson)
         lab.imitate(lesson)
 
 
-def lesson_of(model: Any, student: Any, teacher: int, seen: list[float], source: int, open_best: float) -> Lesson:
-    """What a lab could learn, and from which labs."""
-    if teacher == NOBODY:
-        return Lesson(NOBODY, NEVER, 0.0, source, open_best)
-    p, law = model.p, student.law
-    effort = model.labs[teacher].vigilance + law.enforcement_effort + model.events.allegation[student.number]
-    damages = p.damages_multiple * max(student.revenue, p.damages_floor)
-    penalty = p.detection_rate * effort * law.announced * damages
-    price = model.labs[teacher].price[FLAGSHIP] * p.tokens_per_exchange + penalty
-    return Lesson(teacher, math.log(p.distillation_ceiling) + seen[teacher], price, source, open_best)
+def lesson_of(model: Any, student: Any) -> Lesson:
+    """What a lab could learn from each other lab, and what it would pay."""
+    p, chance = model.p, student.ruling_expected()
+    seen = model.accounts.capability_history[int(p.access_delay - 1)]
+    may_distil, may_build = (model.access[channel][student.number] for channel in (0, 1))
+    ceiling, price, quota, clear, weights, fee = [], [], [], [], [], []
+    for m, lab in enumerate(model.labs):
+        teaches = lab.active and not lab.is_open and lab is not student and may_distil[m]
+        ceiling.append(math.log(p.distillation_ceiling) + seen[m] if teaches else NEVER)
+        price.append(lab.price[FLAGSHIP] * p.tokens_per_exchange + student.penalty(lab))
+        quota.append(p.exchange_limit * math.exp(-lab.vigilance[student.number]))
+        clear.append(math.exp(-lab.hidden[student.number]))
+        may_fork = lab.is_forkable() and lab is not student and may_build[m]
+        weights.append(lab.capability[FLAGSHIP] if may_fork else NEVER)
+        fee.append(royalty(lab.claims(student.number), chance))
+    return Lesson(ceiling, price, quota, clear, weights, fee)
 
 
 def enforce(model: Any) -> None:
-    """Teachers choose their defence; some students are caught, and some of those lose in court."""
-    labs, draws, accounts = model.labs, model.draws, model.accounts
-    taken = [0.0] * len(labs)
-    for student in labs:
-        if student.teacher != NOBODY:
-            taken[student.teacher] += student.exchanges
+    """Teachers choose their defence; some students are caught and sued; courts decide what is due, and everybody reads it."""
+    p, labs, draws, accounts = model.p, model.labs, model.draws, model.accounts
     for lab in labs:
         if lab.active:
-            lab.defend(taken[lab.number])
+            lab.defend()
 
-    detection, ruling = draws.uniform("detection", len(labs)), draws.normal("ruling", len(labs))
+    detection, ruling = draws.uniform("detection", (len(labs), len(labs))), draws.normal("ruling", len(model.regulators))
     court = draws.uniform("court", len(labs))
+    chance = [
+        clip(law.ip_strength + p.ruling_spread * (1 - law.ip_clarity) * luck, 0.0, 1.0)
+        for law, luck in zip(model.regulators, ruling, strict=True)
+    ]
     accounts.detections = accounts.suits_lost = 0.0
     accounts.incidents = [0.0] * len(labs)
     for i, lab in enumerate(labs):
-        if lab.active and lab.teacher != NOBODY:
-            detected, lost = lab.answer_case(detection[i], ruling[i], court[i])
-            accounts.detections += detected
+        if lab.active:
+            caught, lost = lab.answer_case(detection[i], court[i] < chance[lab.home])
+            accounts.detections += caught
             accounts.suits_lost += lost
             accounts.incidents[i] = float(lost)
+
+    for r, (forecast, variance) in enumerate(accounts.rulings):
+        error = chance[r] - forecast
+        accounts.rulings[r] = [
+            forecast + p.ruling_learning * error,
+            variance + p.ruling_learning * (error**2 - variance),
+        ]
 
 
 def release_models(model: Any) -> None:
@@ -71,14 +78,21 @@ def release_models(model: Any) -> None:
     motive = model.draws.normal("disclosure motive", len(labs))
     luck = model.draws.uniform("release", (len(labs), 2))
     bias = price_response(p.claim_value_sd, p.claim_motive_sd, p.claim_bias_cost) * p.claim_motive_sd
-    parents = [labs[lab.copied_from].model_size[FLAGSHIP] for lab in labs]
+    parents = [Parent(labs[lab.copied_from].model_size[FLAGSHIP], labs[lab.copied_from].lineage) for lab in labs]
+    accounts.leak = [(1 - p.lead_forgetting) * number for number in accounts.leak]
     for i, lab in enumerate(labs):
-        if lab.active:
-            lab.release(top, math.exp(-bias * abs(motive[i]) / p.claim_bias_cost), luck[i], parents[i])
+        if not lab.active:
+            continue
+        taught, used = max(lab.distilled - lab.untaught_candidate(), 0.0), lab.exchanges_used
+        lab.release(top, math.exp(-bias * abs(motive[i]) / p.claim_bias_cost), luck[i], parents[i])
+        if lab.released[FLAGSHIP] and used > 0:
+            accounts.leak = [accounts.leak[0] + taught, accounts.leak[1] + used]
         if lab.released[FLAGSHIP] and events.release_programme_cost[i] > 0:
             lab.true_cost = events.release_programme_cost[i]
-        if lab.active and lab.is_open:
+        if lab.is_open:
             lab.choose_licence(top)
+    for lab in labs:
+        lab.royalty = royalty(lab.claims(lab.number), lab.ruling_expected())
 
     accounts.release_surprise = [0.0] * len(labs)
     for i, lab in enumerate(labs):

@@ -18,10 +18,11 @@ from benchmarks.plain_mesa.constants import (
     clip,
     option_multiple,
 )
-from benchmarks.plain_mesa.lab import Lab
+from benchmarks.plain_mesa.lab import MARGIN_SEEN, NEAR, Lab
 
 CHEAPEST, DEAREST = 1.01, 200.0  # limits of a price, in unit costs
 SMALLEST_REVISION = 0.05  # nats
+LEAST_CLIMB = 0.5  # nats in a year over which awards are spread
 
 
 class Seller(Lab):
@@ -106,34 +107,56 @@ class Seller(Lab):
 
     # Accounts
 
-    def close_books(self, books: Any, rent: float, tuition: float, awards: float) -> None:
-        """Profit, cash and legal debts of the month; `rent` is what its own machines earn."""
+    def close_books(self, books: Any, rent: float, received: float) -> None:
+        """Profit, cash and legal debts of the month: `rent` of its machines, and money `received` from other labs."""
         costs = books.serving + books.wages + books.power + books.training + books.compliance + books.fees_paid
-        costs += books.damages + books.defence
+        costs += books.royalties + books.damages + books.defence
         self.revenue = books.income
+        self.gross_profit = books.income - books.serving
         self.funded = books.funding
         self.lerner = 1 - books.cost / books.sales if books.sales > 0 else 0.0
-        self.profit = books.income + rent + tuition + awards - costs
+        self.profit = books.income + rent + received - costs
         self.legal_exposure -= books.damages
         self.cash += self.profit + books.funding - self.outlay()
         self.distressed = self.distressed + 1 if self.cash < 0 else 0.0
 
+    def watch_lead(self, awards: float) -> None:
+        """How long its flagships stay ahead of labs that were behind, what margin goes with that, and awards of other labs."""
+        p, k, model = self.model.p, self.capability[FLAGSHIP], self.model
+        worse = [lab.capability[FLAGSHIP] < k - NEAR for lab in model.labs]
+        rent = max(self.gross_profit, 0.0) / max(model.flows.tokens, 1e-9)
+        if self.released[FLAGSHIP]:
+            self.behind, self.matched = [lab.active and w for lab, w in zip(model.labs, worse, strict=True)], -1.0
+        rivals = [w for lab, w, b in zip(model.labs, worse, self.behind, strict=True) if b and lab.active]
+        leads = bool(rivals) and self.matched < 0
+        caught = leads and not all(rivals)
+        self.lead_months = (1 - p.lead_forgetting) * self.lead_months + (leads and not caught)
+        self.leads_ended = (1 - p.lead_forgetting) * self.leads_ended + caught
+        if caught:
+            self.matched, self.matched_rent = 0.0, rent
+        elif self.matched >= 0:
+            self.matched += 1
+        if self.matched == MARGIN_SEEN and self.matched_rent > 0:
+            lost = clip(1 - rent / self.matched_rent, 0.0, 1.0)
+            self.lost_share += p.lead_learning * (lost - self.lost_share)
+        self.awards_seen += p.lead_forgetting * (awards - self.awards_seen)
+
     def plan(self, cost: float, frontier: float) -> None:
         """Research and training such that a nat of lead, while it lasts, is worth its cost and the option to wait."""
         p, law, accounts = self.model.p, self.law, self.model.accounts
-        kept = p.open_capture if self.is_open else 1.0
-        fading = 1 / accounts.lead_seen + p.interest_rate / 12
-        lasting = 1 / max(fading - max(accounts.market_growth, 0.0) / 12, fading / 4)
-        ruling = (p.ruling_spread * (1 - law.ip_clarity)) ** 2 * (1 - law.ip_strength)
-        ruling *= 0.5 * math.erfc(-4 * law.ip_strength / math.sqrt(2))
+        used_by_owner = self.of_parent or self.monetisation == COMPLEMENT  # who earns on something beside it, and keeps that
+        kept = p.open_capture if self.is_open and not used_by_owner else 1.0
+        ruling = accounts.rulings[self.home][1]
         volatility = math.sqrt(p.demand_volatility**2 + ruling + law.policy_uncertainty**2)
         volatility *= 1 - p.guarantee_share * p.guarantee_insurance
         multiple = option_multiple(p.interest_rate, p.payout_rate, volatility)
 
         near = math.exp(p.lab_option_slope * (self.capability[FLAGSHIP] - frontier))
         standing = p.interest_rate * accounts.market_size * p.lab_option_multiple * p.lab_option_slope * near * kept
-        self.nat_value = self.marginal_value + standing
-        worth = max(self.nat_value, 0.0) * lasting
+        self.nat_value = (1 - self.royalty) * self.marginal_value + standing
+        climbed = max(self.capability[FLAGSHIP] - accounts.capability_history[-1][self.number], LEAST_CLIMB)
+        awards = self.awards_seen * len(accounts.capability_history) / climbed  # $ M that a nat brings from other labs
+        worth = max(self.nat_value, 0.0) * self.lead_lasts() + awards
         trend = math.log(2) / p.algorithmic_doubling_time
         ratio = p.research_returns * trend * worth / (multiple * cost)
         goal = clip(max(ratio, 1e-6) ** (1 / (1 - p.research_returns)), p.research_floor, p.research_ceiling)

@@ -54,6 +54,7 @@ def start_of(market: Any, values: Any, timeline: dict[str, Any]) -> dict[str, An
         "open": [kind == "open lab" for kind in kinds],
         "peers": plain(market.networks.peers),
         "information": plain(market.networks.information),
+        "access": plain(market.networks.access),
         **{name: rows(getattr(market, theirs)) for name, theirs in GROUPS.items()},
         **{name: part_of(getattr(market, name)) for name in PARTS},
     }
@@ -72,6 +73,6 @@ def kept(path: str) -> dict[str, Any]:
 def fresh(start: dict[str, Any] | str | Path) -> SimpleNamespace:
     """A copy of a start, or of the one in a file, that a model may change."""
     whole = start if isinstance(start, dict) else kept(str(start))
-    fixed = ("p", "timeline", "peers", "information")
+    fixed = ("p", "timeline", "peers", "information", "access")
     changing = copy.deepcopy({name: part for name, part in whole.items() if name not in fixed})
     return SimpleNamespace(**changing, **{name: whole[name] for name in fixed})

@@ -64,7 +64,7 @@ def trade_tokens(model: Any) -> None:
     value_capability(model, chosen)
     watch_rents(model)
     model.accounts.contestable_share = contestable_share(model, offers)
-    model.accounts.nash = [list(pair) for pair in sales_and_profit(model, nash)]
+    model.accounts.nash = sales_and_profit(model, nash)
 
 
 def use_models(model: Any, offers: Offers, targets: list[Array]) -> None:
@@ -168,11 +168,10 @@ def net_costs(model: Any) -> Array:
     return np.array([lab.net_cost() for lab in model.labs])
 
 
-def sales_and_profit(model: Any, price: Array) -> list[tuple[float, float]]:
-    """Sales and gross profit of each lab, $ M a month, if all charged these prices."""
+def sales_and_profit(model: Any, price: Array) -> list[list[list[float]]]:
+    """Sales and gross profit with each offer of each lab, $ M a month, if all charged these prices."""
     paid = 1e-6 * sum(adopter.answer(price).paid for adopter in model.adopters)
-    profit = paid * (1 - net_costs(model) / price)
-    return list(zip(paid.sum(axis=1).tolist(), profit.sum(axis=1).tolist(), strict=True))
+    return np.stack([paid, paid * (1 - net_costs(model) / price)], axis=-1).tolist()
 
 
 def value_capability(model: Any, chosen: list[Choice]) -> None:
@@ -193,7 +192,7 @@ def value_capability(model: Any, chosen: list[Choice]) -> None:
         steep += spent * slope
         bought += spent
     for i, lab in enumerate(labs):
-        kept = (p.open_capture if lab.is_open else 1.0) if lab.active else 0.0
+        kept = lab.first_party_share if lab.active else 0.0  # hosts keep what they sell
         flagship = gain[i, FLAGSHIP] + gain[i, SUBSCRIBED]
         lab.tier_value = [1e-6 * kept * flagship, 1e-6 * kept * gain[i, TIERS[-1]]]
         lab.marginal_value = sum(lab.tier_value)
