@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Shaped
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE
 from abm.engine import Group
-from abm.market.phases.common import frontier, is_open_lab, open_frontier, per_offer, sales_of, serving_home
+from abm.market.phases.common import NEAR, frontier, is_open_lab, open_frontier, per_offer, sales_of, serving_home
 from abm.market.phases.machines import split_by_role
 from abm.market.phases.research import claims_on, lead_duration
 from abm.market.phases.rent import energy_of_owners, rents_of_owners, work_of
@@ -46,8 +46,8 @@ class Books(NamedTuple):
 class Leads(NamedTuple):
     """What each lab sees at the end of a month."""
 
-    below: Bool[Array, "L L"]  # labs whose flagship is worse than its own
-    level: Bool[Array, "L L"]  # labs whose flagship is as good or better; a lab that left is neither
+    below: Bool[Array, "L L"]  # labs whose flagship is well behind its own
+    level: Bool[Array, "L L"]  # labs whose flagship is about as good or better; a lab that left is neither
     rent: Float[Array, " L"]  # its gross profit, as a share of all spending on tokens
     awards: Float[Array, " L"]  # $ M per month, damages and fees
 
@@ -224,8 +224,8 @@ def leads_of(market: Market, books: Books) -> Leads:
     k = jnp.where(labs.active, labs.capability[:, 0], -jnp.inf)
     gross, both = jnp.maximum(labs.gross_profit, 0.0), labs.active & labs.active[:, None]
     return Leads(
-        below=(k[None, :] < k[:, None]) & both,
-        level=(k[None, :] >= k[:, None]) & both,
+        below=(k[None, :] < k[:, None] - NEAR) & both,
+        level=(k[None, :] >= k[:, None] - NEAR) & both,
         rent=gross / jnp.maximum(market.flows.tokens, 1e-9),
         awards=books.awards + books.licences,
     )

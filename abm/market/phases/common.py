@@ -17,6 +17,8 @@ from abm.support.shapes import Scalar
 
 NOTHING = -30.0
 """Capability (nats) of a market without products."""
+NEAR = 0.5
+"""Gap between flagships within which one counts as matched by the other, nats."""
 
 
 class Products(NamedTuple):

@@ -5,14 +5,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from abm.market.phases.common import is_open_lab
+from abm.market.phases.common import NEAR, is_open_lab
 from abm.market.phases.research import effort_against_students, lead_duration
 from abm.market.state import Accounts, Market, Now
 from abm.mechanisms import enforcement
-
-
-NEAR = 0.5
-"""Gap within which a lab is about to match another, nats."""
 
 
 class Threat(NamedTuple):
