@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from benchmarks.plain_mesa.constants import EFFICIENT, FLAGSHIP, NEVER, NOBODY, TIERS, clip, first_greatest
+from benchmarks.plain_mesa.constants import EFFICIENT, FLAGSHIP, NEVER, NOBODY, TIERS, first_greatest
 from benchmarks.plain_mesa.demand import scarcity
 from benchmarks.plain_mesa.owner import Owner
 

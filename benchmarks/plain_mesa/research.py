@@ -47,8 +47,8 @@ def enforce(model: Any) -> None:
         if lab.active:
             lab.defend()
 
-    detection, ruling = draws.uniform("detection", (len(labs), len(labs))), draws.normal("ruling", len(model.regulators))
-    court = draws.uniform("court", len(labs))
+    ruling, court = draws.normal("ruling", len(model.regulators)), draws.uniform("court", len(labs))
+    detection = draws.uniform("detection", (len(labs), len(labs)))
     chance = [
         clip(law.ip_strength + p.ruling_spread * (1 - law.ip_clarity) * luck, 0.0, 1.0)
         for law, luck in zip(model.regulators, ruling, strict=True)

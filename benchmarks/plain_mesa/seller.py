@@ -144,7 +144,7 @@ class Seller(Lab):
     def plan(self, cost: float, frontier: float) -> None:
         """Research and training such that a nat of lead, while it lasts, is worth its cost and the option to wait."""
         p, law, accounts = self.model.p, self.law, self.model.accounts
-        used_by_owner = self.of_parent or self.monetisation == COMPLEMENT  # who earns on something beside it, and keeps that
+        used_by_owner = self.of_parent or self.monetisation == COMPLEMENT  # who earns on something beside the model
         kept = p.open_capture if self.is_open and not used_by_owner else 1.0
         ruling = accounts.rulings[self.home][1]
         volatility = math.sqrt(p.demand_volatility**2 + ruling + law.policy_uncertainty**2)

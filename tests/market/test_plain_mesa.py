@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from helpers.sizes import SMALL
 
+from abm.agents.lab import MARGIN_SEEN
 from abm.market.measures import MEASURES
 from abm.market.state import Equations
 from abm.parameters import Parameters
@@ -25,7 +26,8 @@ from benchmarks.plain_mesa.start import start_of, write
 
 ROOT = Path(__file__).parents[2]
 COURTS = dict(detection_rate=0.5, damages_multiple=0.5, ip_strength=0.8, access_cut_months=1.0, copying_rate=0.0)
-COURTS |= dict(distillation_rate=10.0, spillover_rate=0.0, incident_loss=0.5)
+COURTS |= dict(distillation_rate=10.0, spillover_rate=0.0, incident_loss=0.5, court_time=2.0)
+FORKS = dict(copying_rate=12.0, fork_cost=0.02, licence_needed=0.0, openness_response=0.5)  # with rights reserved
 POVERTY = dict(compliance_fixed=60.0, funding_rate=0.0, seed_funding=20.0, entry_rate=12.0, entry_cost_weight=0.1)
 CORNERS = dict(fit_inheritance=0.0, payout_rate=0.001, demand_volatility=0.05, policy_uncertainty=0.0)
 CORNERS |= dict(copying_rate=0.0, claim_motive_sd=1e-7, certified_delay=0.0, habit_rate=1.0, ruling_spread=0.0)
@@ -45,6 +47,8 @@ CASES = {  # months that are played again, and what differs from the default run
     "nobody subscribes": dict(months=(0, 1, 9, 26), parameters=dict(closed_monetisation=0.0)),
     "hosts are preferred": dict(months=EVERY_THIRD, parameters=dict(certified_margin=0.1, trust_in_open=0.05)),
     "courts": dict(months=EVERY_THIRD, parameters=COURTS, seed=3),
+    "teachers and parents": dict(months=EVERY_THIRD, parameters=FORKS),
+    "few may learn from whom": dict(months=(1, 8, 11, 24), access_network="random"),
     "faithful copies": dict(months=(0, 1, 13, 26), scenario="perfect_copy"),
     "copies beside complements": dict(
         months=(0, 3, 4, 13), parameters=dict(perfect_copies=1.0, complement_benefit=0.5)
@@ -101,11 +105,12 @@ def test_the_cases_are_lively():
         ("certified", "nash", "exchanges", "damages", "rescued", "dividends", "attentive", "claims"), 0.0
     )
     seen |= dict.fromkeys(("raised", "refused", "cancelled", "displaced", "smuggling", "waiting", "machines"), 0.0)
+    seen |= dict.fromkeys(("royalties", "vigilance", "hidden", "access_cut", "taught_sales", "awards_seen"), 0.0)
     inherited = idle = choked = 0.0
+    links: dict[str, float] = {}
     for case in CASES.values():
-        setup = Setup.of(
-            case.get("parameters"), case.get("scenario", "baseline"), months=max(case["months"]) + 1, **SMALL
-        )
+        options = {name: value for name, value in case.items() if name not in ("months", "seed")}
+        setup = Setup.of(**options, months=max(case["months"]) + 1, **SMALL)
         parts = "accounts", "labs", "adopters", "flows", "investors", "exchange", "operators", "programmes", "compute"
         before = None
         for market, report in months_of(setup, case.get("seed", 1)):
@@ -115,11 +120,31 @@ def test_the_cases_are_lively():
                         seen[name] += float(np.abs(getattr(part, name, 0.0)).sum())
                 left = before.labs.active & ~market.labs.active
                 inherited += float(before.labs.machines[left].sum())
+                for name, times in links_of(before, market, setup.values).items():
+                    links[name] = links.get(name, 0) + times
                 idle += float(report.observables["compute_utilisation"] < 0.9)
                 choked += float(market.labs.training_bill.sum() < 0.9 * before.labs.training_budget.sum())
             before = market
     assert all(seen.values()), seen
     assert inherited and idle and choked, (inherited, idle, choked)
+    assert links and all(links.values()), links
+
+
+def links_of(before, market, values):
+    """How often labs do in a month what only links between several labs allow."""
+    was, labs = before.labs, market.labs
+    exchanges, both = np.asarray(labs.exchanges), np.asarray(was.active & labs.active)
+    quota = values["exchange_limit"] * np.exp(-np.asarray(was.vigilance)).T
+    others = np.asarray(labs.lineage) * ~np.eye(labs.size, dtype=bool)
+    parents = np.asarray(was.copied_from), np.asarray(labs.copied_from)
+    return {
+        "several teachers": ((exchanges > 0).sum(1) > 1).sum(),
+        "quota": ((exchanges > 0) & (was.vigilance.T > 0) & np.isclose(exchanges, quota)).sum(),
+        "shown in part": ((exchanges > 0) & (was.hidden.T > 0)).sum(),
+        "another parent": (both & (parents[0] >= 0) & (parents[0] != parents[1])).sum(),
+        "several owners": ((labs.royalty > 0) & ((others > 0.01).sum(1) > 1)).sum(),
+        "matched": (labs.matched == MARGIN_SEEN).sum(),
+    }
 
 
 CHANGED = ("policy_response", "export_leakage", "chip_learning_rate", "capex_belief", "capacity_depreciation")
@@ -142,6 +167,9 @@ CHANGED += (
 CHANGED += ("boom_persistence", "boom_volatility", "workload_slowdown", "training_months", "own_site_time")
 CHANGED += ("leakage_premium", "scarcity_diversion", "connection_rate", "chip_demand_elasticity", "power_price_start")
 CHANGED += ("serving_retrofit", "habit_rate", "application_share", "demand_volatility")
+CHANGED += ("copying_rate", "exchange_scale", "exchange_limit", "tokens_per_exchange", "distillation_ceiling")
+CHANGED += ("court_time", "lead_forgetting", "lead_learning", "ruling_learning", "ruling_spread", "vigilance_cost")
+CHANGED += ("hiding_cost", "hurry_loss")
 """Parameters that the check is known to notice: wrong by 1e-5 of themselves, or by 1e-5 if they are 0."""
 
 OTHER_CONDUCT = {"price_adjustment"}
