@@ -174,7 +174,9 @@ class Lab(Owner):
         self.distilled = jnp.where(lost, NEVER, self.distilled)
         sued = case.detected.any() & (self.case_left <= 0)
         self.claimant = jnp.where(sued, jnp.argmax(jnp.where(case.detected, self.exchanges, -1.0)), self.claimant)
-        self.case_left = jnp.where(sued, jnp.maximum(jnp.round(p.court_time), 1.0), jnp.maximum(self.case_left - 1, 0.0))
+        self.case_left = jnp.where(
+            sued, jnp.maximum(jnp.round(p.court_time), 1.0), jnp.maximum(self.case_left - 1, 0.0)
+        )
 
     # --- release ------------------------------------------------------------------------------------------------
 

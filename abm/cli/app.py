@@ -196,7 +196,7 @@ def facts(
 
 @app.command()
 def validate(
-    rung: Annotated[str | None, typer.Argument(help="One rung, V1 to V23 (default: all).")] = None,
+    rung: Annotated[str | None, typer.Argument(help="One rung, V1 to V25 (default: all).")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the tables to this Markdown file.")] = None,
 ) -> None:
     """Check the model's mechanisms against cases with known answers; exit code 1 if any check fails.

@@ -28,7 +28,11 @@ def copy(copied: Numbers, known: Numbers, weights: Numbers, p: Values) -> Floats
 
 
 def value_of_parents(
-    weights: Real[AnyArray, " labs"], fee: Real[AnyArray, " labs"], known: Numbers, present: Real[AnyArray, " labs"], p: Values
+    weights: Real[AnyArray, " labs"],
+    fee: Real[AnyArray, " labs"],
+    known: Numbers,
+    present: Real[AnyArray, " labs"],
+    p: Values,
 ) -> Float[Array, " labs"]:
     """Nats that building on each lab's weights would bring, less the owners' share of them.
 
@@ -65,9 +69,7 @@ def distil(
     return jnp.where(added.sum() > 0, moved, distilled), added
 
 
-def optimal_exchanges(
-    gap: Real[AnyArray, " labs"], worth: Numbers, teaching: Any, p: Values
-) -> Float[Array, " labs"]:
+def optimal_exchanges(gap: Real[AnyArray, " labs"], worth: Numbers, teaching: Any, p: Values) -> Float[Array, " labs"]:
     """Exchanges x* with each teacher (millions per month) at which the last one gains its price plus the expected penalty.
 
     A nat is `worth` V' D ($ M), so that x exchanges gain V' D kappa_d (1 - exp(-h x/x0)) gap a month, with h the part of

@@ -55,7 +55,8 @@ def to_ensemble(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
         out["leader"] = arrays["leader_returns"].reshape(runs, -1)
     if "product_price" in arrays:
         volume = arrays["product_volume"]
-        missing = {"product_paid": volume, "product_disclosed": np.full_like(volume, np.nan)}  # in earlier versions' folders
+        unknown = np.full_like(volume, np.nan)
+        missing = {"product_paid": volume, "product_disclosed": unknown}  # in folders of earlier versions
         fields = {name: (missing | dict(arrays))[f"product_{name}"] for name in PRODUCT}
         out["products"] = ProductRecord(**{k: x.reshape(*x.shape[:2], -1, TIERS) for k, x in fields.items()})
     return out

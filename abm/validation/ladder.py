@@ -20,6 +20,7 @@ SUBJECTS = (
     "chip",
     "demand",
     "evolution",
+    "imitation",
     "investor",
     "machine",
     "month",
@@ -218,8 +219,8 @@ def markdown(results: Iterable[Result]) -> str:
         "",
         "Limiting cases with known answers. Every rung calls public functions of `abm.mechanisms` or agents on the engine, not"
         " copies of them. What `abm.validation.theory` holds is not used in the model's month: it is theory with which the"
-        " model is compared. V20 checks rules that only the month uses, V21 to V23 play its phases of machines, rent and"
-        " tokens; the core of the month is checked against a second implementation (benchmarks/plain_mesa). Written by"
+        " model is compared. V20 checks rules that only the month uses, V21 to V25 play its phases of machines, rent,"
+        " tokens, research and enforcement; the core of the month is checked against a second implementation (benchmarks/plain_mesa). Written by"
         " `abm validate`; do not edit.",
         "",
         f"{summary(results)}.",

@@ -202,7 +202,7 @@ def laboratories(p: Values) -> Iterator[Check]:
         "research: returns to effort, elasticity psi", np.log(more) / np.log(3), p.research_returns, relative=1e-12
     )
 
-    outlook = SimpleNamespace(volatility=0.3, lead_duration=9.0, research_cost=40.0)
+    outlook = SimpleNamespace(volatility=0.3, lead_duration=9.0, awards=500.0, research_cost=40.0)
     free = changed(p, research_floor=1e-3, research_ceiling=1e3)
     target = float(research.research_target(600.0, outlook, free))
     # Dixit and Pindyck's multiple, from their quadratic: s2/2 b (b - 1) + (r - d) b - r = 0, multiple b / (b - 1).
@@ -212,33 +212,37 @@ def laboratories(p: Values) -> Iterator[Check]:
 
     def net(log_effort: float) -> float:
         progress = research.own_progress(np.exp(log_effort), 0.0, 0.0, changed(p, research_luck=0.0))
-        return -float(600.0 * 9.0 * progress - hurdle * 40.0 * np.exp(log_effort))
+        return -float((600.0 * 9.0 + 500.0) * progress - hurdle * 40.0 * np.exp(log_effort))
 
     best = minimize_scalar(net, bounds=(-6, 6), options=dict(xatol=1e-10))
     yield check(
-        "research: effort at which a nat of lead is worth its cost and the option to wait (Dixit & Pindyck 1994)",
+        "research: effort at which a nat of lead and its awards are worth its cost and the option to wait (Dixit & Pindyck 1994)",
         target,
         np.exp(best.x),
         relative=1e-5,
     )
 
-    teaching = SimpleNamespace(exchange_price=0.04, expected_penalty=0.02, teacher=0)
-    chosen = float(imitation.optimal_exchanges(0.8, 300.0, teaching, changed(p, exchange_limit=1e6)))
-    closed = imitation.gap_closed(p.distillation_rate)
+    teaching = SimpleNamespace(cost=np.array([0.06]), quota=np.array([1e6]), clear=np.array([0.7]))
+    chosen = float(imitation.optimal_exchanges(np.array([0.8]), 300.0, teaching, p)[0])
 
     def student(x: float) -> float:
-        return -float(300.0 * p.lead_horizon * closed * 0.8 * (1 - np.exp(-x / p.exchange_scale)) - 0.06 * x)
+        return -float(300.0 * imitation.taught(np.array([x]), 0.7, np.array([0.8]), p)[0] - 0.06 * x)
 
     best = minimize_scalar(student, bounds=(0, 30 * p.exchange_scale), options=dict(xatol=1e-9))
     yield check("students: most profitable number of exchanges (Becker 1968)", chosen, best.x, relative=1e-5)
 
-    effort = float(enforcement.defence_effort(400.0, 50.0, changed(p, vigilance_maximum=1e6)))
+    def limits(v: float) -> float:
+        return float(8.0 * enforcement.quota(v, p) + p.vigilance_cost * v)
 
-    def teacher(v: float) -> float:
-        return float(400.0 * np.exp(-p.detection_rate * 50.0 * v) + p.vigilance_cost * v)
+    def hides(h: float) -> float:
+        return float(8.0 * 12.0 * np.exp(-h) + p.hiding_cost * h)
 
-    best = minimize_scalar(teacher, bounds=(0, 1e3), options=dict(xatol=1e-10))
-    yield check("teachers: vigilance that minimizes its cost plus expected losses", effort, best.x, relative=1e-5)
+    for words, cost, chosen in (
+        ("vigilance", limits, enforcement.vigilance(8.0, changed(p, vigilance_maximum=1e6))),
+        ("reasoning hidden", hides, enforcement.hiding(8.0, 12.0, p)),
+    ):
+        best = minimize_scalar(cost, bounds=(0, 1e2), options=dict(xatol=1e-10))
+        yield check(f"teachers: {words} that minimizes its cost plus expected losses", chosen, best.x, relative=1e-5)
     small = 1_000_000
     yield check(
         "enforcement: probability that at least one of many exchanges is detected (Poisson)",

@@ -2,9 +2,11 @@
 
 import functools
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
@@ -49,15 +51,16 @@ def capability() -> Iterator[Check]:
 
 
 def copy(own: Any, leader: Any, yearly_rate: float, step: float, fidelity: float = 1.0) -> Any:
-    """One step of copying the leader without property rights."""
-    p = Values(dict(copy_fidelity=fidelity, copying_rate=12 * step * yearly_rate, ip_copy_block=0.0))
-    return imitation.copy(own, own, leader, 0.0, p)
+    """One step of copying the leader."""
+    p = Values(dict(copy_fidelity=fidelity, copying_rate=12 * step * yearly_rate))
+    return imitation.copy(own, own, leader, p)
 
 
 def distil(own: Any, leader: Any, yearly_rate: float, step: float) -> Any:
     """One step of distilling the leader, with exchanges of twice the scale."""
     p = Values(dict(exchange_scale=1.0, distillation_rate=12 * step * yearly_rate))
-    return imitation.distil(own, own, leader, 2.0, p)
+    teaching = SimpleNamespace(ceiling=jnp.asarray(leader)[None], clear=1.0)
+    return imitation.distil(own, own, jnp.array([2.0]), teaching, p)[0]
 
 
 def lag(follow: Any, growth: float, own_growth: float, rate: float, step: float = 1e-4) -> Any:

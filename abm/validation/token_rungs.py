@@ -179,7 +179,7 @@ def last_distance(market: Market, p: Values, events: Events, growth: float, stud
     def month(market: Market, _: Any) -> tuple[Market, Any]:
         labs = market.labs
         labs = labs.replace(
-            capability=labs.capability.at[0].add(growth / 12), exchanges=jnp.full(labs.size, 1e6) * (labs.home > -1)
+            capability=labs.capability.at[0].add(growth / 12), exchanges=jnp.full((labs.size, labs.size), 1e6)
         )
         history = jnp.concatenate([labs.capability[:, 0][None], market.accounts.capability_history[:-1]])
         market = market.replace(labs=labs, accounts=market.accounts.replace(capability_history=history))

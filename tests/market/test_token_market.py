@@ -235,6 +235,7 @@ def news_for(labs, forced, **more):
     n = labs.size
     given = dict(
         forced=jnp.full(n, forced), capability=labs.capability[:, 0] + 0.2, size_step=jnp.zeros(n), parent_size=jnp.full(n, 9.0),
+        parent_lineage=labs.lineage[labs.copied_from], itself=jnp.eye(n),
         luck=jnp.ones((n, TIERS)), claimed_cost=jnp.zeros(n), report_ratio=jnp.ones(n), serving_efficiency=jnp.zeros(n),
     )  # fmt: skip
     return ReleaseNews(**(given | more))

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from abm.cli.app import app
 from abm.engine import interpreted
-from abm.mechanisms import conduct, disclosure, investment, machines
-from abm.validation import compute_limits, ladder, token_limits
+from abm.mechanisms import conduct, disclosure, enforcement, imitation, investment, machines
+from abm.validation import compute_limits, imitation_limits, ladder, token_limits
 from abm.validation.ladder import Rung, Skipped, above, below, between, check, climb, markdown, reported
 from abm.validation.models import epidemic, firms, step_by_step
 from abm.validation.theory import catch_up, influence, nash, opinions, race, vertical_chain
@@ -20,7 +20,7 @@ RUNGS = ladder.all_rungs()
 runner = CliRunner()
 
 
-LONG = {"V5", "V11", "V16", "V19", "V20", "V21", "V22", "V23"}
+LONG = {"V5", "V11", "V16", "V19", "V20", "V21", "V22", "V23", "V24", "V25"}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,9 @@ def test_every_check_of_a_rung_is_met(name):
         ("V18", influence, "influence_vector"),
         pytest.param("V21", machines, "clearing_rent", marks=pytest.mark.slow),
         pytest.param("V22", conduct, "best_margins", marks=pytest.mark.slow),
+        pytest.param("V24", imitation, "optimal_exchanges", marks=pytest.mark.slow),
+        pytest.param("V24", enforcement, "royalty", marks=pytest.mark.slow),
+        pytest.param("V25", enforcement, "ruling", marks=pytest.mark.slow),
     ],
 )
 def test_a_wrong_mechanism_fails_its_rung(name, module, function, monkeypatch):
@@ -58,7 +61,7 @@ def test_a_wrong_mechanism_fails_its_rung(name, module, function, monkeypatch):
         return tuple(x**1.05 for x in result) if isinstance(result, tuple) else result**1.05
 
     monkeypatch.setattr(module, function, wrong)
-    programs = compute_limits.program, token_limits.program
+    programs = compute_limits.program, token_limits.program, imitation_limits.program
     for program in programs:
         program.cache_clear()
     assert not RUNGS[name].run().ok
@@ -90,7 +93,7 @@ def test_compiled_rules_agree_with_interpreted_ones(run):
 
 
 def test_all_rungs_are_registered_and_documented():
-    assert list(RUNGS) == [f"V{number}" for number in range(1, 24)]
+    assert list(RUNGS) == [f"V{number}" for number in range(1, 26)]
     for rung in RUNGS.values():
         assert len(rung.setting) > 40
         assert rung.source

@@ -1,0 +1,422 @@
+"""V24 and V25: the limits of imitation, of courts and of leads, played through the model's own phases."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from abm.agents.lab import NEVER
+from abm.market.phases.accounts import leads_of
+from abm.mechanisms import enforcement, investment
+from abm.validation.imitation_limits import (
+    SECOND,
+    STUDENT,
+    TEACHER,
+    World,
+    after,
+    alone,
+    months,
+    pairs,
+    seen,
+    under,
+    with_labs,
+    world,
+)
+from abm.validation.ladder import Check, above, below, check, rung
+from abm.validation.token_limits import CLOSED, LABS
+
+STEP = 1e-4
+"""Of a numerical derivative, M exchanges."""
+OPEN_LABS = range(CLOSED, LABS)
+
+
+@rung(
+    "V24",
+    "Students, teachers and parents",
+    "Becker (1968); Cournot (1838), ch. 9; limits derived, numerical derivatives and scans of the model's own phases",
+)
+def links_between_labs() -> Iterator[Check]:
+    """Labs that are given, in the model's own phases of research, enforcement, release and accounts. Without copying and
+    distillation nothing is owed to anybody. A student buys exchanges up to where what the last one adds, by a numerical
+    derivative of the phase, is worth its price and the penalty that it risks, or up to its quota. Two equal teachers are used
+    alike and teach more than one, but nobody gets past the best ceiling. What a teacher lets through and hides costs it least,
+    by a scan of its own books; one that loses nothing does neither. A parent is chosen net of what its owners ask: under free
+    licences courts change neither that nor a royalty. One owner gets its share as far as courts side with it, and n alike
+    2n / (n + 1) times as much together."""
+    yield from nothing_to_learn()
+    yield from last_exchange()
+    yield from two_teachers()
+    yield from quotas()
+    yield from guards()
+    yield from parents()
+    yield from owners()
+    yield from followers()
+
+
+def nothing_to_learn() -> Iterator[Check]:
+    """With both rates at 0 all capability is a lab's own; with either, it is not."""
+    start = world(range(LABS), np.linspace(4, 0, LABS), nat_value=np.full(LABS, 100.0))
+    for words, rates in (
+        ("nothing can be learnt", dict(copying_rate=0, distillation_rate=0)),
+        ("copying alone", dict(distillation_rate=0)),
+        ("distillation alone", dict(copying_rate=0)),
+    ):
+        labs = months(under(start, **rates), 12, "research", "release").market.labs
+        learnt = float(jnp.maximum(labs.distilled, labs.copied).max()), float(labs.distilled_share.max())
+        if words == "nothing can be learnt":
+            yield check(f"{words}: best copy or distilled model, nats", learnt[0], NEVER, absolute=1e-12)
+            yield check(f"{words}: largest share owed to others", learnt[1], 0, absolute=1e-12)
+        else:
+            yield above(f"{words}: largest share owed to others", learnt[1], 0.1)
+
+
+def school(value: float = 200.0, parameters: Any = None, **columns: Any) -> World:
+    """A student two nats below a teacher, from which it has learnt half a nat; a nat is worth `value` $ M a month to it."""
+    given = dict(
+        nat_value=alone(0.0, STUDENT, value),
+        distilled=alone(NEVER, STUDENT, 0.5),
+        price=np.full((LABS, 3), 8.0),
+        revenue=alone(50.0, STUDENT, 40.0),
+        taught_sales=alone(0.0, STUDENT, 100.0),
+    )
+    capability = np.where(np.arange(LABS) <= SECOND, 2.5, 0.0)
+    return world([TEACHER, STUDENT], capability, parameters, **(given | columns))
+
+
+def taught(at: World, exchanges: float) -> float:
+    """Nats that the phase of research adds to the student whose teachers let exactly so many exchanges through."""
+    eager = with_labs(under(at, exchange_limit=exchanges), nat_value=alone(0.0, STUDENT, 1e9), vigilance=pairs())
+    labs = after(eager, "research").market.labs
+    if not np.isclose(float(labs.exchanges[STUDENT].max()), exchanges, rtol=1e-12):
+        raise RuntimeError("the quota does not bind")
+    return float(labs.distilled[STUDENT])
+
+
+def last_exchange() -> Iterator[Check]:
+    """dV/dx = price + eta (vigilance + public effort) S (damages + what would be lost)."""
+    hidden, watched = pairs(s0t5=0.3), pairs(s0t5=0.1)  # the teacher's, towards the student's account
+    for words, value, columns in (
+        ("a nat worth $ 10 M a month", 10.0, {}),
+        ("a nat worth $ 200 M a month", 200.0, {}),
+        ("reasoning hidden, account watched", 200.0, dict(hidden=hidden, vigilance=watched)),
+    ):
+        at = school(value, **columns)
+        labs, p = at.market.labs, at.p
+        chosen = float(after(at, "research").market.labs.exchanges[STUDENT, TEACHER])
+        slope = (taught(at, chosen + STEP) - taught(at, chosen - STEP)) / (2 * STEP)
+        worth = value * float(seen("duration", at)[STUDENT])
+        home = int(labs.home[STUDENT])
+        effort = float(labs.vigilance[TEACHER, STUDENT] + at.market.regulators.enforcement_effort[home])
+        caught = float(enforcement.detection_probability(1e-6, effort, p)) / 1e-6  # by the first exchanges
+        stake = float(p.damages_multiple) * (100.0 + float(p.court_time) * 40.0) + worth * (0.5 - 0.0)
+        penalty = caught * float(at.market.accounts.rulings[home, 0]) * stake
+        price = 8.0 * float(p.tokens_per_exchange)
+        yield check(f"last exchange, {words}: what it adds over its price and risk", worth * slope / (price + penalty), 1,
+                    relative=1e-5)  # fmt: skip
+        yield above(f"and exchanges, {words}", chosen, 0.1)
+
+
+def two_teachers() -> Iterator[Check]:
+    """Gains add up, since what each teaches is a share of what it is ahead; the best ceiling bounds them."""
+    both = with_labs(school(), active=np.isin(np.arange(LABS), [TEACHER, SECOND, STUDENT]))
+    one, two = (after(at, "research").market.labs for at in (school(), both))
+    yield check("two equal teachers: exchanges with the second over the first", two.exchanges[STUDENT, SECOND] /
+                two.exchanges[STUDENT, TEACHER], 1, relative=1e-12)  # fmt: skip
+    yield check("and what they teach together over what one does", (two.distilled[STUDENT] - 0.5) /
+                (one.distilled[STUDENT] - 0.5), 2, relative=1e-9)  # fmt: skip
+    teachers = np.isin(np.arange(LABS), [*range(CLOSED), STUDENT])
+    capability = np.where(np.arange(LABS) < CLOSED, np.linspace(2.5, 1.5, LABS), 0.0)[:, None] - np.array([0.0, 1.0])
+    fast = dict(distillation_rate=40.0)
+    at = with_labs(world([], capability[:, 0], fast), active=teachers, nat_value=alone(0.0, STUDENT, 1e6))
+    ceiling = capability[0, 0] + np.log(float(at.p.distillation_ceiling))
+    once, often = (float(months(at, number, "research").market.labs.distilled[STUDENT]) for number in (1, 6))
+    yield check("five teachers at the fastest rates: nats reached in a month", once, ceiling, absolute=1e-9)
+    yield check("and in half a year", often, ceiling, absolute=1e-9)
+
+
+def quotas() -> Iterator[Check]:
+    """x_max exp(-v)."""
+    for effort in (0.0, 1.5, 4.0):
+        at = school(1e6, dict(ip_strength=0), vigilance=pairs(s0t5=effort))
+        exchanges = after(at, "research").market.labs.exchanges[STUDENT, TEACHER]
+        limit = float(at.p.exchange_limit) * np.exp(-effort)
+        yield check(
+            f"quota, vigilance {effort:g}: exchanges of a student who wants more", exchanges, limit, relative=1e-9
+        )
+
+
+def guarded(**columns: Any) -> World:
+    """A teacher who has something to lose, and two students, one nearer than the other."""
+    capability = np.array([3.0, 2.4, 0.0, 0.0, 0.0, 1.5, *[0.0] * (LABS - 6)])
+    given = dict(
+        gross_profit=alone(0.0, TEACHER, 4.0),
+        exchanges=pairs(s1t0=3.0, s5t0=9.0),
+        hidden=pairs(),
+        vigilance=pairs(),
+    )
+    return world([TEACHER, SECOND, STUDENT], capability, **(given | columns))
+
+
+def guards() -> Iterator[Check]:
+    """Cost of an account: what it can take at its limit, or takes, plus what limiting it and hiding from it costs."""
+    at = guarded()
+    labs = after(at, "enforcement").market.labs
+    fear = seen("threat", at)
+    free = float(seen("books", at).defence[TEACHER])
+    for student, words in ((SECOND, "the nearer student"), (STUDENT, "the other student")):
+        loss, used = float(fear.loss[TEACHER, student]), float(at.market.labs.exchanges[student, TEACHER])
+
+        def limited(effort: float, student: int = student, loss: float = loss) -> float:
+            then = with_labs(at, vigilance=pairs(**{f"s{TEACHER}t{student}": effort}))
+            quota = float(seen("teaching", then).quota[student, TEACHER])
+            return loss * quota + float(seen("books", then).defence[TEACHER]) - free
+
+        def shown(nats: float, student: int = student, loss: float = loss, used: float = used) -> float:
+            then = with_labs(at, hidden=pairs(**{f"s{TEACHER}t{student}": nats}))
+            clear = float(seen("teaching", then).clear[student, TEACHER])
+            return loss * used * clear + float(seen("books", then).defence[TEACHER]) - free
+
+        for cost, chosen, what in (
+            (limited, labs.vigilance[TEACHER, student], "vigilance"),
+            (shown, labs.hidden[TEACHER, student], "reasoning hidden, nats"),
+        ):
+            best = minimize_scalar(cost, bounds=(0, 8), method="bounded", options=dict(xatol=1e-9))
+            yield check(f"{what} towards {words}: the one that costs least", chosen, best.x, absolute=1e-4)
+            yield above("and it is some", best.x, 0.1)
+    for words, columns in (
+        ("no rent", dict(gross_profit=np.zeros(LABS))),
+        ("no loss when matched", dict(lost_share=np.zeros(LABS))),
+    ):
+        calm = after(guarded(**columns), "enforcement").market.labs
+        yield check(f"a teacher with {words}: vigilance and hidden reasoning", (calm.vigilance + calm.hidden).max(), 0,
+                    absolute=1e-12)  # fmt: skip
+    ahead = world([TEACHER, STUDENT], alone(0.0, STUDENT, 3.0), gross_profit=np.full(LABS, 100.0))
+    yield check("an open lab that leads, from which nobody needs exchanges: vigilance",
+                after(ahead, "enforcement").market.labs.vigilance[STUDENT].max(), 0, absolute=1e-12)  # fmt: skip
+
+
+def lineages(licence: float, numbers: dict[int, int]) -> dict[str, np.ndarray]:
+    """Columns of labs whose flagships owe all but a tenth to so many owners' weights alike, under the same licence."""
+    lineage = np.eye(LABS)
+    for lab, number in numbers.items():
+        others = [other for other in reversed(OPEN_LABS) if other not in numbers][:number]
+        lineage[lab] = 0.0
+        lineage[lab, lab], lineage[lab, others] = 0.1, 0.9 / number
+    return {"lineage": lineage, "licence": np.where(np.arange(LABS) < CLOSED, 0.0, licence)}
+
+
+STACKED, PLAIN_PARENT = CLOSED + 1, CLOSED + 2
+"""Two parents to choose from: the better one descends from others, the other from nobody."""
+
+
+def parents() -> Iterator[Check]:
+    """The nats that a parent brings, less its owners' part of them."""
+    capability = np.where(np.isin(np.arange(LABS), [STACKED, PLAIN_PARENT]), 2.0, 0.0)
+    capability[STACKED] += 0.1
+    for licence, words in ((1.0, "free licences"), (0.4, "licences that reserve rights")):
+        columns = lineages(licence, {STACKED: 2}) | {"copied": np.full(LABS, NEVER)}
+        chosen, asked = [], []
+        for strength in (0.0, 0.3, 0.9):
+            at = world(OPEN_LABS, capability, dict(ip_strength=strength), **columns)
+            chosen.append(int(after(at, "research").market.labs.copied_from[STUDENT]))
+            asked.append(float(seen("teaching", at).fee[STUDENT].max()))
+        if licence == 1.0:
+            yield check(f"{words}: largest royalty of a parent over strengths of rights", max(asked), 0, absolute=1e-12)
+            yield check(f"{words}: parents that are chosen over strengths of rights", len(set(chosen)), 1, absolute=0)
+            yield check("and it is the better one", chosen[0], STACKED, absolute=0)
+        else:
+            yield check(f"{words}, no strength: the better parent", chosen[0], STACKED, absolute=0)
+            yield check(f"{words}, strength 0.9: the parent without other owners", chosen[-1], PLAIN_PARENT, absolute=0)
+
+
+def owners() -> Iterator[Check]:
+    """Each of n like owners asks for itself: together 2n / (n + 1) of what one would get, up to the cap."""
+    strength = 0.4
+    for number in (1, 2, 4):
+        at = world((SECOND, *OPEN_LABS), 2.0, dict(ip_strength=strength), **lineages(0.4, {SECOND: number}))
+        then = after(at, "release", "tokens")
+        labs = then.market.labs
+        share = 0.9 * (1 - float(labs.licence[LABS - 1]))
+        expected = strength * share * 2 * number / (number + 1)
+        yield check(
+            f"royalty of a closed lab's fork, {number} owner{'s' * (number > 1)}",
+            labs.royalty[SECOND],
+            expected,
+            relative=1e-12,
+        )
+        books = seen("books", then)
+        paid, part = float(books.royalties[SECOND]), float(books.licences[LABS - 1])
+        yield above("and what it pays, $ M per month", paid, 0.0)
+        yield check("and what one of them gets of it", part / paid, 1 / number, relative=1e-9)
+    strict = world((SECOND, *OPEN_LABS), 2.0, dict(ip_strength=1.0), **lineages(0.0, {SECOND: 4}))
+    yield check("royalty, strength 1 and everything reserved: the cap", after(strict, "release").market.labs.royalty[SECOND],
+                0.95, relative=1e-12)  # fmt: skip
+    alike = np.asarray(enforcement.royalty(jnp.array([[0.5, 0.0, 0.0], [0.25, 0.25, 0.0]]), jnp.array([0.4, 0.4])))
+    yield check("and of two owners over that of one, the same share", alike[1] / alike[0], 4 / 3, relative=1e-12)
+
+
+def followers() -> Iterator[Check]:
+    """Research of labs that build on weights, by strength: with owners to pay, a nat is worth less to them."""
+    strengths = np.linspace(0, 1, 6)
+    found = {}
+    for words, licence, number in (
+        ("one lineage, free", 1.0, 1),
+        ("one lineage, reserved", 0.6, 1),
+        ("four lineages, reserved", 0.6, 4),
+    ):
+        effort = []
+        for strength in strengths:
+            columns = lineages(licence, {STUDENT: number}) | dict(
+                marginal_value=np.full(LABS, 6.0), cash=np.full(LABS, 1e5)
+            )
+            # Labs that are far behind and lean to openness keep their licences free.
+            given = dict(ip_strength=strength, ip_clarity=1.0, openness_response=20.0 * (licence == 1))
+            at = after(world((TEACHER, *OPEN_LABS), alone(2.0, TEACHER, 6.0), given, **columns), "release")
+            labs = at.market.labs.do("plan", at.p, outlook=seen("outlook", at))
+            effort.append(float(labs.research_intensity[STUDENT]))
+        found[words] = np.array(effort)
+    free, one, many = found.values()
+    yield check(
+        "followers' research, free lineage: largest change over strengths of rights", np.ptp(free), 0, absolute=1e-12
+    )
+    yield below(
+        "followers' research, four owners: change from no rights to full ones, %", 100 * (many[-1] / many[0] - 1), -0.5
+    )
+    yield below("and it falls beyond every strength: largest step", np.diff(many).max(), 0)
+    yield above("and by more than with one owner: ratio of falls", (many[0] - many[-1]) / (one[0] - one[-1]), 1.2)
+
+
+@rung(
+    "V25",
+    "Courts and leads",
+    "Dixit and Pindyck (1994); limits derived",
+)
+def courts_and_leads() -> Iterator[Check]:
+    """Labs that are given, in the model's own phases of enforcement and release, and their own rule of watching leads. Rulings
+    that are certain leave nothing to forecast, and an option to wait worth what it is without courts. A case is decided after
+    the time of courts, and damages are what was taught of the sales until then. A lab that is matched every so many months
+    comes to expect that. A hurried release is worse by a square in what it lacks of the time of a run."""
+    yield from certain_courts()
+    yield from cases()
+    yield from expected_leads()
+    yield from hurried_releases()
+
+
+def certain_courts() -> Iterator[Check]:
+    """Forecast error of a ruling is its draw, whose spread is ruling_spread (1 - clarity)."""
+    multiples = {}
+    for clarity in (1.0, 0.5):
+        at = world([TEACHER, STUDENT], 1.0, dict(ip_strength=0.5, ip_clarity=clarity))
+        spread = []
+        for _ in range(240):
+            at = months(at, 1, "enforcement")
+            spread.append(np.asarray(at.market.accounts.rulings[:, 1]))
+        volatility = float(seen("outlook", at).volatility[STUDENT])
+        multiples[clarity] = float(investment.option_multiple(at.p.interest_rate, at.p.payout_rate, volatility))
+        if clarity == 1.0:
+            forecast = np.asarray(at.market.accounts.rulings[:, 0])
+            yield check("certain rulings: spread of forecasts", np.max(spread), 0, absolute=1e-12)
+            yield check("and the forecast", forecast.mean(), 0.5, absolute=1e-12)
+            calm = float(at.p.demand_volatility) * (1 - float(at.p.guarantee_share * at.p.guarantee_insurance))
+            bare = float(investment.option_multiple(at.p.interest_rate, at.p.payout_rate, calm))
+            yield check("and the option multiple, as without courts", multiples[1.0], bare, relative=1e-12)
+        else:
+            pace, drawn = float(at.p.ruling_learning), (float(at.p.ruling_spread) * (1 - clarity)) ** 2
+            # A forecast that is a slow mean itself adds pace / (2 - pace) to the variance of its error.
+            expected, free = drawn * 2 / (2 - pace), len(spread) * spread[0].size
+            yield check("uncertain rulings: mean squared error of forecasts over its expectation",
+                        np.mean(spread[60:]) / expected, 1, standard_error=np.sqrt(2 / (0.75 * free)))  # fmt: skip
+            yield above(
+                "and the option multiple over the one of certain rulings", multiples[clarity] / multiples[1.0], 1.005
+            )
+
+
+def cases() -> Iterator[Check]:
+    """Sued in month 0, decided in month T; what was taught of the sales of months 0 to T is owed, times the multiple."""
+    for time, multiple in ((1, 1.0), (6, 2.0)):
+        given = dict(ip_strength=1.0, ip_clarity=1.0, court_time=time, detection_rate=10, damages_multiple=multiple)
+        at = world(
+            [TEACHER, STUDENT],
+            alone(1.0, TEACHER, 3.0),
+            given,
+            exchanges=pairs(s5t0=500.0),
+            source=alone(-1, STUDENT, TEACHER).astype(int),
+            taught_by=alone(-1, STUDENT, SECOND).astype(int),  # by now another lab teaches it more
+            distilled_share=alone(0.0, STUDENT, 0.8),
+        )
+        owed, sales, decided = 0.0, 0.0, -1
+        for month in range(time + 1):
+            at = with_labs(at, revenue=alone(0.0, STUDENT, 10.0 + month))
+            sales += 10.0 + month
+            at = months(at, 1, "enforcement")
+            owed = float(at.market.labs.legal_exposure[STUDENT])
+            if owed > 0 and decided < 0:
+                decided = month
+        labs = at.market.labs
+        yield check(f"courts that take {time} months: month of the ruling", decided, time, absolute=0)
+        yield check("and damages owed, $ M", owed, multiple * 0.8 * sales, relative=1e-12)
+        yield check("and who sued", labs.claimant[STUDENT], TEACHER, absolute=0)
+        yield check("and sales on which no court has ruled, $ M", labs.taught_sales[STUDENT], 0, absolute=1e-12)
+    harmless = world(
+        [TEACHER, STUDENT], alone(1.0, TEACHER, 3.0), given, exchanges=pairs(s5t0=500.0), revenue=np.full(LABS, 9.0)
+    )
+    nothing = months(harmless, 8, "enforcement").market.labs.legal_exposure[STUDENT]
+    yield check("a case over what owes nothing to a teacher: damages owed, $ M", nothing, 0, absolute=1e-12)
+
+
+def expected_leads() -> Iterator[Check]:
+    """Of a lab that releases a flagship every three years, matched after D months, and then earns less by a third."""
+    fade = 0.002  # slow, so that months early and late in a lead count alike
+    for lead in (1, 5, 20):
+        at = world([TEACHER, STUDENT], 1.0, dict(lead_forgetting=fade))
+        expected, lost = watched(at, lead, 36)
+        yield check(f"leads that last {lead} months: what the lab expects", expected, lead, relative=0.06)
+        yield check("and the share of a rent that goes when they end", lost, 1 / 3, relative=0.01)
+    at = world([TEACHER, STUDENT], 1.0, dict(lead_forgetting=fade))
+    yield above("leads that nobody ends: what the lab expects, months", watched(at, 2_000, 36)[0], 200)
+
+
+def watched(at: World, lead: int, apart: int, years: int = 200) -> tuple[float, float]:
+    """Lead that the teacher expects after years of releases `apart` months, and the share of its rent that it expects to lose."""
+
+    nobody: Any = SimpleNamespace(awards=jnp.zeros(LABS), licences=jnp.zeros(LABS))
+
+    @jax.jit
+    def play(labs: Any) -> Any:
+        def month(labs: Any, time: Any) -> tuple[Any, None]:
+            age = time % apart
+            labs = labs.replace(
+                released=jnp.zeros_like(labs.released).at[TEACHER, 0].set(age == 0),
+                capability=labs.capability.at[STUDENT, 0].set(
+                    labs.capability[TEACHER, 0] - jnp.where(age >= lead, 0, 2)
+                ),
+                gross_profit=jnp.full(LABS, jnp.where(age > lead, 20.0, 30.0)),
+            )
+            market = at.market.replace(labs=labs, flows=at.market.flows.replace(tokens=jnp.asarray(100.0)))
+            return labs.do("watch_lead", at.p, seen=leads_of(market, nobody)), None
+
+        return jax.lax.scan(month, labs, jnp.arange(12 * years))[0]
+
+    labs = play(at.market.labs)
+    return float(labs.lead_months[TEACHER] / labs.leads_ended[TEACHER]), float(labs.lost_share[TEACHER])
+
+
+def hurried_releases() -> Iterator[Check]:
+    """Runs that are alike, of labs whose last flagships are of different ages: hurry_loss (1 - months / T)^2."""
+    p = dict(release_hazard=1.0, hurry_loss=0.5, training_months=6)
+    ages = np.array([-1, 0, 1, 2, 3, 4, 5, 6, 11, 23], float)[:, None]
+    at = world(range(LABS), 0.0, p, efficiency=np.full(LABS, 3.0), run_compute=np.full(LABS, 2e5), age=np.tile(ages, 2))
+    labs = after(at, "release").market.labs
+    lost = float(labs.capability[-1, 0]) - np.asarray(labs.capability[:, 0])
+    yield check(
+        "releases: flagships from runs of their own", (labs.from_own_run & labs.released[:, 0]).sum(), LABS, absolute=0
+    )
+    for i, age in enumerate(ages[:, 0]):
+        since = age + 1
+        yield check(f"{since:.0f} months after the last release: nats lost", lost[i], 0.5 * max(1 - since / 6, 0) ** 2,
+                    absolute=1e-9)  # fmt: skip
+    yield check("and at most", lost.max(), 0.5, absolute=1e-9)
