@@ -191,7 +191,7 @@ def cast() -> str:
     p, populations = Values(Parameters().values()), Populations()
     cast = populations.cast()
     sizes = {"tier": TIERS, "offer": OFFERS, "stage": STAGES, "question": len(QUESTIONS)}
-    sizes |= {"vendor": len(cast.vendors), "generation": GENERATIONS}
+    sizes |= {"vendor": len(cast.vendors), "generation": GENERATIONS, "lab": len(cast.labs)}
     vendors, labs = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
 
     shown = ("chip_price", "unit_cost", "capacity", "lock_in", "generation_age", "cash")
@@ -446,12 +446,14 @@ def symbol_rows() -> list[list[str]]:
 PASSED = {
     "assets": "Assets",
     "books": "Books",
+    "case": "Case",
     "delivery": "Delivery",
     "offer": "Offer",
     "outlook": "Outlook",
     "pressure": "Pressure",
     "releases": "Releases",
     "reply": "Reply",
+    "seen": "Leads",
     "products": "Products",
     "teaching": "Teaching",
     "threat": "Threat",

@@ -55,7 +55,7 @@ class Policy(BaseModel):
         0.06,
         0,
         1,
-        "leak",
+        "",
         "share",
         "share of embargoed chips that arrive nevertheless",
         "CNAS 2025: median 6 % of inference compute",
