@@ -58,16 +58,16 @@ def by_field(model, lab):
 @pytest.mark.parametrize("leave", [by_remove, by_do, by_deregister, by_field])
 def test_a_lab_that_is_removed_is_out_of_the_market(model, leave):
     lab, other = labs(model)[1], labs(model)[0]
-    lab.cash, lab.teacher, lab.exchanges = 500.0, 0, 3.0
+    lab.cash, lab.exchanges = 500.0, np.array([3.0, 0, 0, 0, 0])
     rescued, exits = float(model.market.flows.rescued), float(model.market.accounts.exits)
     leave(model, lab)
     assert np.asarray(model.market.labs.active).tolist() == [True, False, True, True, False]
     assert labs(model) == [other]
     assert lab not in model.agents
     assert "closed_2" not in model.network()
-    # as in an exit of the model: remaining cash is written off, and it has no teacher
-    row = {name: float(np.asarray(getattr(model.market.labs, name))[1]) for name in ("cash", "teacher", "exchanges")}
-    assert row == {"cash": 0.0, "teacher": -1, "exchanges": 0.0}
+    # as in an exit of the model: remaining cash is written off, and it learns from no teacher
+    assert float(model.market.labs.cash[1]) == 0.0
+    assert not np.asarray(model.market.labs.exchanges)[1].any()
     assert float(model.market.flows.rescued) - rescued == pytest.approx(-500.0)
     assert float(model.market.accounts.exits) - exits == 1
     model.step()
@@ -222,7 +222,7 @@ def test_in_place_operators_on_vector_fields(model):
     [
         ("monetisation", 1.7, "must be a whole number"),
         ("home", 7, "must be a whole number from 0 to 3"),
-        ("teacher", 5, "must be a whole number from -1 to 4"),
+        ("copied_from", 5, "must be a whole number from -1 to 4"),
         ("active", 0.5, "must be True or False"),
     ],
 )

@@ -41,6 +41,10 @@ COUNTERFACTUAL = (
 LIMITS = ("perfect_copy", "no_imitation")
 
 
+IMPOSED = ("release", "cost_claim", "audit", "capex_programme", "attention", "allegation", "price_war")
+"""Events that impose what firms, journalists or investors do."""
+
+
 def session(date: dt.date) -> tuple[int, int]:
     """(month, trading day) of a date."""
     return Policy(instrument="ip_strength", value=0, date=date).when
@@ -50,7 +54,7 @@ def session(date: dt.date) -> tuple[int, int]:
 
 
 def test_built_in_scenarios():
-    assert set(Scenario.names()) == {"baseline", "no_r1", "no_stargate", *COUNTERFACTUAL, *LIMITS}
+    assert set(Scenario.names()) == {"baseline", "free", "no_r1", "no_stargate", *COUNTERFACTUAL, *LIMITS}
     assert Scenario.names()[0] == "baseline"
 
 
@@ -68,12 +72,24 @@ def test_built_in_scenarios_have_a_summary_and_their_events_a_note_and_source(na
 @pytest.mark.parametrize("name", Scenario.names())
 def test_only_two_events_are_later_than_june_2025(name):
     late = [event for event in Scenario.load(name).all_events if event.when > session(LAST_FACT)]
+    if name == "free":
+        assert not late
+        return
     assert [event.id for event in late] == ["software_shock_2026", "v4"]
     for event in late:  # dates as inputs, without outcomes
         assert event.gap is event.claimed_cost is event.programme_cost is None
         assert event.efficiency_gain == event.size_step == 0
         assert event.source.startswith("date: the month alone")
     assert [event.when[0] for event in late] == [37, 39]
+
+
+def test_free_imposes_the_rules_of_states_and_nothing_else():
+    """Whatever firms, journalists and investors do is the model's; policies, and news of them, are those of the record."""
+    events, record = Scenario.load("free").all_events, BASELINE.all_events
+    assert not [event.id for event in events if event.kind in IMPOSED]
+    assert [event for event in record if event.kind not in IMPOSED] == list(events)
+    assert {event.kind for event in events} == {"policy", "export_control", "news"}
+    assert {event.question for event in events if event.kind == "news"} == {"policy_tightness"}
 
 
 def test_baseline_is_the_history_of_the_model():
