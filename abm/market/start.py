@@ -271,6 +271,7 @@ def first_vendors(p: Values, populations: Populations, sizes: dict[str, int], ca
 
 def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast: Cast) -> Group:
     n_closed, n_open, free = populations.closed_labs, populations.open_labs, populations.entrants
+    cast_size = n_closed + n_open + free
     home = np.array([cast.jurisdictions.index(h) for h in cast.lab_home])
     common = jnp.round(p.closed_monetisation).astype(int)
     closed: dict[str, Any] = _lab_columns("closed", n_closed) | {"home": home[:n_closed]}
@@ -314,7 +315,8 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
             "lead_months": value_of("leads_seen") * value_of("lead_seen") * jnp.ones(size),
             "leads_ended": value_of("leads_seen") * jnp.ones(size),
             "lost_share": value_of("lost_share") * jnp.ones(size),
-            "lineage": np.eye(n_closed + n_open + free)[(n_closed if is_open else 0) :][:size],
+            "vigilance": np.full((size, cast_size), 0.0 if is_open else value_of("closed_vigilance")),
+            "lineage": np.eye(cast_size)[(n_closed if is_open else 0) :][:size],
         }
 
     closed_group = populations.group("closed_labs", sizes, columns(closed, False, 0))
