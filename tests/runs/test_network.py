@@ -1,12 +1,13 @@
-"""Owners of machines in the network: operators, programmes, and labs that rent."""
+"""The network of a month: owners of machines, and links between labs with their dates."""
 
+import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 import pytest
 from helpers.sizes import FEW
 
 from abm import MarketModel
-from abm.runs.network import firms_and_regulators
+from abm.runs.network import USED, firms_and_regulators
 from abm.scenarios.scenario import Scenario
 
 PROGRAMME = {"kind": "capex_programme", "month": 0, "amount": 1_000.0, "months": 12}
@@ -64,3 +65,111 @@ def test_labs_rent_what_they_use_beyond_their_own_from_a_parent_or_in_the_market
     used = float(labs.training[1] + labs.serving[1]) - float(labs.machines[1].sum())
     assert [data["weight"] for _, head, data in edges if head == "closed_2"] == [pytest.approx(used)]
     assert not any(head.startswith("entrant") for head in channels)
+
+
+# --- links between labs: closed_1, closed_2, open_1, open_2, entrant_1 ---
+
+
+def edges_of(model, layer, channel=None):
+    """Edges of a layer, by tail and head."""
+    rows = model.network(layer).edges(data=True)
+    return {(tail, head): data for tail, head, data in rows if channel in (None, data.get("channel"))}
+
+
+def taught(months=3, **columns):
+    """A model whose labs want to learn from whoever is ahead, after some months; `columns` are set before the first month."""
+    model = MarketModel({"detection_rate": 0.0, "release_hazard": 0.01}, rng=1, months=8, **FEW)
+    labs = model.market.labs
+    eager = {
+        "capability": labs.capability.at[:, 0].set(jnp.array([6.0, 5.0, 4.0, 1.0, 0.0])),
+        "untaught": jnp.array([6.0, 5.0, 4.0, 1.0, 0.0]),
+        "nat_value": jnp.full(labs.size, 500.0),
+        "efficiency": jnp.full(labs.size, -9.0),
+        "gross_profit": jnp.zeros(labs.size),
+    }
+    given = {name: jnp.asarray(value) for name, value in (eager | columns).items()}
+    history = jnp.broadcast_to(given["capability"][:, 0], model.market.accounts.capability_history.shape)
+    accounts = model.market.accounts.replace(capability_history=history)
+    model.market = model.market.replace(labs=labs.replace(**given), accounts=accounts)
+    model.run_for(months)
+    return model
+
+
+@pytest.fixture(scope="module")
+def school():
+    return taught()
+
+
+def test_links_of_students_carry_exchanges_dates_and_what_teachers_do_about_them(school):
+    links = edges_of(school, "access", "distillation")
+    labs, names = school.market.labs, list(school.setup.cast.labs)
+    exchanges = np.asarray(labs.exchanges)
+    assert {(names[t], names[s]) for s, t in np.argwhere(exchanges > 0)} == set(links)
+    assert ("closed_1", "open_2") in links and ("closed_2", "open_2") in links, "several teachers"
+    for (tail, head), data in links.items():
+        teacher, student = names.index(tail), names.index(head)
+        assert data["weight"] == float(exchanges[student, teacher])
+        assert data["vigilance"] == float(labs.vigilance[teacher, student])
+        assert data["hidden"] == float(labs.hidden[teacher, student])
+    assert {data["since"] for data in links.values()} <= {0, 1, 2}
+    assert links["closed_1", "open_2"]["since"] == 0, "since the first month"
+
+
+def test_a_link_that_is_cut_is_gone_and_comes_back_with_a_later_date():
+    cut = jnp.zeros((5, 5)).at[3, 0].set(2.0)
+    model = taught(months=1, access_cut=cut)
+    began = []
+    for _ in range(4):
+        links = edges_of(model, "access", "distillation")
+        began.append((links.get(("closed_1", "open_2"), {}).get("since"), links["closed_2", "open_2"]["since"]))
+        model.step()
+    assert began == [(None, 0), (None, 0), (2, 0), (2, 0)]
+
+
+def test_links_of_forks_last_and_say_when_they_began():
+    model = taught(months=1, licence=np.array([0.0, 0.0, 0.9, 0.9, 0.0]))
+    first = edges_of(model, "access", "fork")
+    assert ("open_1", "open_2") in first and first["open_1", "open_2"]["since"] == 0
+    assert first["open_1", "open_2"]["weight"] == 1.0
+    model.run_for(3)
+    assert edges_of(model, "access", "fork")["open_1", "open_2"]["since"] == 0
+    closed = taught(months=2, licence=np.zeros(5))  # nobody's licence permits it
+    assert not edges_of(closed, "access", "fork")
+
+
+def test_a_change_of_parent_dates_the_new_link():
+    rows = {"licence": np.array([0.0, 0.0, 0.9, 0.9, 0.0]), "copied_from": np.array([-1, 3, -1, -1, -1])}
+    model = taught(months=1, **rows, fork_age=np.full(5, 9.0))
+    labs = model.market.labs
+    assert int(labs.copied_from[1]) == 3, "closed_2 is past all open weights, and keeps its old parent"
+    assert edges_of(model, "access", "fork")["open_2", "closed_2"]["since"] == -9
+    ahead = labs.capability.at[2, 0].set(9.0)
+    model.market = model.market.replace(labs=labs.replace(capability=ahead))
+    model.step()
+    links = edges_of(model, "access", "fork")
+    assert links["open_1", "closed_2"]["since"] == 1 and ("open_2", "closed_2") not in links
+
+
+def test_descent_is_the_share_of_a_flagship_that_is_owed_to_others_weights(school):
+    lineage = jnp.eye(5).at[1].set(jnp.array([0.0, 0.4, 0.35, 0.25 - 0.5 * USED, 0.5 * USED]))
+    labs = school.market.labs
+    market = school.market
+    school.market = market.replace(labs=labs.replace(lineage=lineage))
+    edges = {pair: data["weight"] for pair, data in edges_of(school, "descent").items()}
+    school.market = market
+    assert edges == {
+        ("open_1", "closed_2"): pytest.approx(0.35),
+        ("open_2", "closed_2"): pytest.approx(0.25 - 0.5 * USED),
+    }
+
+
+def test_a_fork_descends_from_its_parent_once_it_is_released():
+    model = taught(months=1, licence=np.array([0.0, 0.0, 0.9, 0.9, 0.0]), access_cut=np.full((5, 5), 99.0))
+    assert not edges_of(model, "descent")
+    sure = MarketModel({"release_hazard": 1.0, "distillation_rate": 0.0}, rng=1, months=8, **FEW)
+    sure.market = model.market
+    sure.run_for(2)
+    edges = edges_of(sure, "descent")
+    assert 0.3 < edges["open_1", "open_2"]["weight"] <= 1.0
+    lineage = np.asarray(sure.market.labs.lineage)
+    np.testing.assert_allclose(lineage[np.asarray(sure.market.labs.active)].sum(1), 1.0)
