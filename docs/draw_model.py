@@ -61,10 +61,12 @@ FLOWS = (
     Flow("rental parent", ("operators",), ("closed",), (5.85, 3.72), (6.55, 3.72), "parent", (6.2, 3.59), "center"),
     Flow("rental market", ("operators",), ("open",), (5.6, 3.35), (6.75, 2.75)),
     Flow("rental parent", ("operators",), ("open",), (5.3, 3.35), (6.55, 2.72)),
-    Flow("access api", ("closed",), ("open",), (7.4, 3.35), (7.4, 2.75), "outputs\ndistilled", (7.5, 3.07)),
-    Flow("access weights", ("open",), ("closed",), (8.45, 2.75), (8.45, 3.35), "weights\ncopied", (8.55, 3.07)),
-    Flow("access api", ("closed",), ("closed",), (8.95, 4.1), (8.95, 3.85), path=LOOP),
-    Flow("access weights", ("open",), ("open",), (8.95, 2.35), (8.95, 2.05), path=LOOP),
+    Flow("access distillation", ("closed",), ("open",), (7.65, 3.35), (7.65, 2.75), "outputs\ndistilled", (7.73, 3.07)),
+    Flow("access fork", ("open",), ("closed",), (8.5, 2.75), (8.5, 3.35), "weights\ncopied", (8.58, 3.07)),
+    Flow("descent", ("open",), ("closed",), (6.85, 2.75), (6.85, 3.35), "descent", (6.91, 3.07)),
+    Flow("descent", ("open",), ("open",), (8.45, 1.87), (8.65, 1.87), path="arc3,rad=1.4"),
+    Flow("access distillation", ("closed",), ("closed",), (8.95, 4.1), (8.95, 3.85), path=LOOP),
+    Flow("access fork", ("open",), ("open",), (8.95, 2.35), (8.95, 2.05), path=LOOP),
     Flow("usage", ("adopters",), ("closed",), (9.9, 3.3), (8.95, 3.6), "use", (9.72, 3.08), "center"),
     Flow("usage", ("adopters",), ("open",), (9.9, 2.85), (8.95, 2.55)),
     Flow("ownership", ("investors",), LISTED, (4.05, 1.2), (4.05, 1.65), "shares of vendors, labs and listed layers",
@@ -96,7 +98,7 @@ def model() -> Any:
         ax.text(left + width / 2, bottom + 0.54, title, ha="center", va="center", weight="bold", size=7)
         ax.text(left + width / 2, bottom + 0.22, activities, ha="center", va="center", size=6.3, color="#333333")
     for flow in FLOWS:
-        channel = CHANNELS.get(flow.layer.split(" ")[-1], CHANNELS["api"])
+        channel = CHANNELS.get(flow.layer.split(" ")[-1], CHANNELS["distillation"])
         look = {"arrowstyle": "-|>", "mutation_scale": 8, "linewidth": 1.0, "shrinkA": 0, "shrinkB": 0}
         look |= {name: channel[name] for name in ("color", "linestyle")}
         ax.add_patch(FancyArrowPatch(flow.start, flow.end, connectionstyle=flow.path, **look))

@@ -42,12 +42,12 @@ def drawn(graph: nx.MultiDiGraph, layer: str) -> tuple[list[dict[str, Any]], lis
     largest = largest_amount(edges) or 1.0
     lines = []
     for number, row in enumerate(edges.itertuples()):
-        copied = row.channel == "weights"
+        copied = row.channel == "fork"
         share = 0.3 if copied else row.weight / largest
         lines.append(
             {
                 "id": number, "tail": row.tail, "head": row.head, "path": curve(places[row.tail], places[row.head]),
-                "width": 0.25 + 1.3 * share, "colour": CHANNELS[row.channel or "api"]["color"],
+                "width": 0.25 + 1.3 * share, "colour": CHANNELS[row.channel or "distillation"]["color"],
                 "opacity": 0.35 + 0.5 * share, "dashed": copied,
             }
         )  # fmt: skip

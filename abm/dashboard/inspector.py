@@ -82,7 +82,7 @@ def neighbours_of(graph: nx.MultiDiGraph, node: str) -> list[tuple[str, str, str
         for row in own.sort_values("weight", ascending=False).head(6).itertuples():
             outward = row.tail == node
             other = (row.head if outward else row.tail).replace("_", " ")
-            weight = "weights copied" if row.channel == "weights" else as_text(row.weight)
+            weight = "weights copied" if row.channel == "fork" else as_text(row.weight)
             rows.append((title.partition(":")[0], "to" if outward else "from", other, weight))
     return rows
 

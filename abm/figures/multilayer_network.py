@@ -32,7 +32,11 @@ LAYERS = {
 """Layers drawn by default, with titles. `jurisdiction` connects all with their regulator, and `peers` only users: they are
 drawn on request.
 """
-TITLES = LAYERS | {"jurisdiction": "Jurisdiction: who regulates whom", "peers": "Peers: who watches whom"}
+TITLES = LAYERS | {
+    "jurisdiction": "Jurisdiction: who regulates whom",
+    "peers": "Peers: who watches whom",
+    "descent": "Descent: whose weights a flagship is built on",
+}
 
 LOOKS: dict[str, dict[str, Any]] = {
     "regulators": {"color": style.BLACK, "marker": "P", "label": "regulators"},
@@ -48,13 +52,13 @@ LOOKS: dict[str, dict[str, Any]] = {
 """Style of each role, in the order of the legend."""
 
 CHANNELS: dict[str, dict[str, Any]] = {
-    "api": {"color": style.GREY, "linestyle": "-", "label": "distilled through the API, this month"},
-    "weights": {"color": style.VERMILLION, "linestyle": (0, (3, 2)), "label": "open weights copied, so far"},
+    "distillation": {"color": style.GREY, "linestyle": "-", "label": "distilled through the API, this month"},
+    "fork": {"color": style.VERMILLION, "linestyle": (0, (3, 2)), "label": "open weights copied, so far"},
     "market": {"color": style.GREY, "linestyle": "-", "label": "rented in the market"},
     "parent": {"color": style.BLUE, "linestyle": "-", "label": "of the lab's parent"},
 }
 """Style of the two ways to learn from a lab and of the two ways to rent; all other edges have the first style."""
-CHANNELS_OF = {"access": ("api", "weights"), "rental": ("market", "parent")}
+CHANNELS_OF = {"access": ("distillation", "fork"), "rental": ("market", "parent")}
 """Channels of a layer, in the order of the legend."""
 
 CROWDS = ("adopters", "investors")
@@ -202,8 +206,8 @@ def draw_layer(
     largest = largest or largest_amount(edges)
     for edge in edges.itertuples():
         tail, head = positions.loc[edge.tail], positions.loc[edge.head]
-        share = 0.3 if edge.channel == "weights" else float(edge.weight / largest) if largest else 1.0
-        line = CHANNELS[edge.channel or "api"]
+        share = 0.3 if edge.channel == "fork" else float(edge.weight / largest) if largest else 1.0
+        line = CHANNELS[edge.channel or "distillation"]
         look: Any = {
             "color": line["color"], "linestyle": line["linestyle"], "alpha": 0.3 + 0.5 * share,
             "linewidth": 0.4 + 2.2 * share, "zorder": 1,
@@ -308,7 +312,7 @@ def _positions(nodes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 def largest_amount(edges: pd.DataFrame) -> float:
     """Largest weight among edges that have an amount (all but copied weights)."""
-    weights = edges.loc[edges["channel"] != "weights", "weight"]
+    weights = edges.loc[edges["channel"] != "fork", "weight"]
     return float(weights.max()) if len(weights) else 0.0
 
 

@@ -196,8 +196,8 @@ def test_the_legend_distinguishes_distillation_from_copied_weights(tmp_path):
     graph = nx.MultiDiGraph(month=0)
     for name in ("closed_1", "open_1", "open_2"):
         graph.add_node(name, kind="Lab", role="labs", home="us")
-    graph.add_edge("closed_1", "open_1", layer="access", channel="api", weight=0.02)
-    graph.add_edge("open_2", "open_1", layer="access", channel="weights", weight=1.0)
+    graph.add_edge("closed_1", "open_1", layer="access", channel="distillation", weight=0.02)
+    graph.add_edge("open_2", "open_1", layer="access", channel="fork", weight=1.0)
     figure = drawn(lambda: figures.network(graph, layers=["access"]), tmp_path)
     assert list(lines_of(figure)) == ["distilled through the API, this month", "open weights copied, so far"]
     assert len(set(lines_of(figure).values())) == 2
@@ -214,8 +214,8 @@ def test_the_page_distinguishes_distillation_from_copied_weights():
     graph = nx.MultiDiGraph(month=0)
     for name in ("closed_1", "open_1", "open_2"):
         graph.add_node(name, kind="Lab", role="labs", home="us")
-    graph.add_edge("closed_1", "open_1", layer="access", channel="api", weight=0.02)
-    graph.add_edge("open_2", "open_1", layer="access", channel="weights", weight=1.0)
+    graph.add_edge("closed_1", "open_1", layer="access", channel="distillation", weight=0.02)
+    graph.add_edge("open_2", "open_1", layer="access", channel="fork", weight=1.0)
     api, weights = sorted(on_the_page(graph, "access")[1], key=lambda line: line["tail"])
     assert (api["dashed"], weights["dashed"]) == (False, True) and api["colour"] != weights["colour"]
     assert api["width"] == 1.55  # the largest amount: a copy has none
@@ -231,7 +231,7 @@ def test_the_page_distinguishes_distillation_from_copied_weights():
 def test_edges_of_the_api_channel_are_the_distillation_of_the_month(run):
     for month in (12, 30):
         edges = [d for _, _, d in run.network(month).edges(data=True) if d["layer"] == "access"]
-        amounts = sum(edge["weight"] for edge in edges if edge["channel"] == "api")
+        amounts = sum(edge["weight"] for edge in edges if edge["channel"] == "distillation")
         assert amounts == pytest.approx(run["distillation_volume"][month])
 
 
