@@ -145,7 +145,12 @@ _RACE = {
     # Industries that spend less than half a per cent of their sales on research count as low-tech.
     "research_to_sales": ("", "research spending over sales", (0.005, 20)),
     "research_spending": ("$ M per month", "research wages of labs", (10, 2e4)),
-    "research_of_leader": ("", "research effort of the closed lab with the best model, relative to trend", (0, 5), True),
+    "research_of_leader": (
+        "",
+        "research effort of the closed lab with the best model, relative to trend",
+        (0, 5),
+        True,
+    ),
     "research_of_rest": ("", "mean research effort of all other labs, relative to trend", (0, 5), True),
     "lead_expected": ("months", "time for which that lab has seen its leads last", (0.5, 120), True),
     "option_multiple": ("", "value over cost at which labs invest (Dixit and Pindyck), mean over labs", (1, 10)),

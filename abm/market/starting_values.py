@@ -83,7 +83,9 @@ STARTING_VALUES: dict[str, Start] = {
     "lead_seen": Start(12.0, "months", "for which flagships have stayed ahead of labs behind them"),
     "leads_seen": Start(2.0, "", "leads that labs have seen end"),
     "lost_share": Start(0.5, "share", "of gross profit that went when they ended"),
-    "leak_seen": Start((0.5, 16.0), "nats, M exchanges", "what releases owed to distillation, and exchanges behind them"),
+    "leak_seen": Start(
+        (0.5, 16.0), "nats, M exchanges", "what releases owed to distillation, and exchanges behind them"
+    ),
     "subscription_fee": Start(20.0, "$ per month", "fee of a subscription"),
     # --- listed layers: power, platforms, applications ---
     "layer_revenue": Start((200.0, 1_000.0, 100.0), "$ M per month", "revenue from AI"),

@@ -74,17 +74,25 @@ class Research(BaseModel):
     lead_forgetting: Number = quantity(
         0.0167, 0, 1, "", "per month", "forgetting of how long leads lasted and how much exchanges taught", BY_HAND
     )
-    lead_learning: Number = quantity(0.2, 0, 1, "", "per lead", "weight of the last lead in what a lab expects to lose", BY_HAND)
+    lead_learning: Number = quantity(
+        0.2, 0, 1, "", "per lead", "weight of the last lead in what a lab expects to lose", BY_HAND
+    )
     detection_rate: Number = quantity(0.02, 0, 10, "eta", "per M exchanges", "hazard of detection per unit of effort")
     access_cut_months: Number = quantity(6, 0, 60, "D", "months", "duration of denied access after detection")
-    court_time: Number = quantity(18, 1, 120, "", "months", "from a suit to its ruling", "assumption; US median to trial about 2 years")
-    damages_multiple: Number = quantity(1, 0, 20, "F", "share", "damages after a lost lawsuit, of sales of what was taught")
+    court_time: Number = quantity(
+        18, 1, 120, "", "months", "from a suit to its ruling", "assumption; US median to trial about 2 years"
+    )
+    damages_multiple: Number = quantity(
+        1, 0, 20, "F", "share", "damages after a lost lawsuit, of sales of what was taught"
+    )
     damages_pace: Number = quantity(0.1, 0, 1, "", "per month", "share of the damages owed that is paid each month")
     ruling_spread: Number = quantity(0.3, 0, 1, "", "", "spread of win probabilities when the law is unclear")
     ruling_learning: Number = quantity(0.1, 0, 1, "", "per month", "weight of the last ruling in forecasts", BY_HAND)
     vigilance_cost: Number = quantity(3.0, 0.001, 1e4, "c_d", "$ M per month", "cost of a unit of defence")
     vigilance_maximum: Number = quantity(5, 0, 100, "", "", "largest defence effort of a teacher")
-    hiding_cost: Number = quantity(3.0, 0.001, 1e4, "c_h", "$ M per month", "cost of hiding a nat of what exchanges teach an account", BY_HAND)
+    hiding_cost: Number = quantity(
+        3.0, 0.001, 1e4, "c_h", "$ M per month", "cost of hiding a nat of what exchanges teach an account", BY_HAND
+    )
     hurry_loss: Number = quantity(0.5, 0, 5, "", "nats", "capability lost by a release at once after the last", BY_HAND)
     release_threshold: Number = quantity(
         0.3, 0.01, 5, "delta_l", "nats", "improvement that is worth a release", "assumption"

@@ -23,10 +23,10 @@ def network_of(market: Market, setup: Setup, layers: str | tuple[str, ...] | Non
 
     Layers (`layers` selects some): ``supply`` vendor -> operator, programme or lab ($ M of chips delivered this month),
     ``rental`` operator -> lab (H100e that the lab rents, to train and to serve tokens), ``access`` lab -> lab that learns
-    from it, ``descent`` lab -> lab whose flagship descends from its weights (share of its capability), ``ownership`` investor -> firm (share of the firm), ``information`` investor -> investor it listens to,
-    ``peers`` adopter -> adopter it observes (both are shares of its attention, its own included; `information_network` and
-    `peer_network` accept the exported graph), ``usage`` adopter -> lab (share of its tokens), ``jurisdiction`` regulator ->
-    every agent at home there.
+    from it, ``descent`` lab -> lab whose flagship descends from its weights (share of its capability), ``ownership``
+    investor -> firm (share of the firm), ``information`` investor -> investor it listens to, ``peers`` adopter -> adopter it
+    observes (both are shares of its attention, its own included; `information_network` and `peer_network` accept the exported
+    graph), ``usage`` adopter -> lab (share of its tokens), ``jurisdiction`` regulator -> every agent at home there.
 
     A programme is a node from its announcement on, named by its event, unless lenders refused it from the first phase on.
 

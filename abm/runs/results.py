@@ -152,9 +152,7 @@ class Ensemble:
         from abm.runs.vintages import vintages_of
 
         labs = self.setup.cast.labs
-        return self._by_seed(
-            "vintages()", lambda products, i: vintages_of(products, self["adoption"][i], labs)
-        )
+        return self._by_seed("vintages()", lambda products, i: vintages_of(products, self["adoption"][i], labs))
 
     def r1_like(self, **what: float) -> pd.DataFrame:
         """The same of every run, as `Result.r1_like` with a column `seed`; needs ``products=True``."""

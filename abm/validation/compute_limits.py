@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine import Draws
-from abm.market.observables import compute_market
+from abm.market.machine_observables import compute_market
 from abm.market.phases.machines import trade_machines
 from abm.market.phases.rent import clear_rent
 from abm.market.start import first_market

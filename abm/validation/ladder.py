@@ -18,6 +18,7 @@ import abm.engine  # noqa: F401 - 64-bit floats, before the first array
 SUBJECTS = (
     "adoption",
     "chip",
+    "court",
     "demand",
     "evolution",
     "imitation",
@@ -219,9 +220,9 @@ def markdown(results: Iterable[Result]) -> str:
         "",
         "Limiting cases with known answers. Every rung calls public functions of `abm.mechanisms` or agents on the engine, not"
         " copies of them. What `abm.validation.theory` holds is not used in the model's month: it is theory with which the"
-        " model is compared. V20 checks rules that only the month uses, V21 to V25 play its phases of machines, rent,"
-        " tokens, research and enforcement; the core of the month is checked against a second implementation (benchmarks/plain_mesa). Written by"
-        " `abm validate`; do not edit.",
+        " model is compared. V20 checks rules that only the month uses, V21 to V25 play its phases of machines, rent, tokens,"
+        " research and enforcement; the core of the month is checked against a second implementation (benchmarks/plain_mesa)."
+        " Written by `abm validate`; do not edit.",
         "",
         f"{summary(results)}.",
     ]

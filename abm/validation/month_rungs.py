@@ -237,12 +237,12 @@ def laboratories(p: Values) -> Iterator[Check]:
     def hides(h: float) -> float:
         return float(8.0 * 12.0 * np.exp(-h) + p.hiding_cost * h)
 
-    for words, cost, chosen in (
+    for words, cost, effort in (
         ("vigilance", limits, enforcement.vigilance(8.0, changed(p, vigilance_maximum=1e6))),
         ("reasoning hidden", hides, enforcement.hiding(8.0, 12.0, p)),
     ):
         best = minimize_scalar(cost, bounds=(0, 1e2), options=dict(xatol=1e-10))
-        yield check(f"teachers: {words} that minimizes its cost plus expected losses", chosen, best.x, relative=1e-5)
+        yield check(f"teachers: {words} that minimizes its cost plus expected losses", effort, best.x, relative=1e-5)
     small = 1_000_000
     yield check(
         "enforcement: probability that at least one of many exchanges is detected (Poisson)",

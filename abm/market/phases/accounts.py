@@ -11,8 +11,8 @@ from abm.agents.lab import COMPLEMENT, HOSTING, NEVER, OPEN_CORE
 from abm.engine import Group
 from abm.market.phases.common import NEAR, frontier, is_open_lab, open_frontier, per_offer, sales_of, serving_home
 from abm.market.phases.machines import split_by_role
-from abm.market.phases.research import claims_on, lead_duration
 from abm.market.phases.rent import energy_of_owners, rents_of_owners, work_of
+from abm.market.phases.research import claims_on, lead_duration
 from abm.market.state import Accounts, Flows, Market, Now, Values, jurisdiction_sum
 from abm.mechanisms import enforcement, entry, monetisation
 from abm.support.shapes import AnyArray, Index, Numbers, Scalar
@@ -105,7 +105,8 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
     claimants = labs.active & ~is_open
     leader = jax.nn.one_hot(jnp.argmax(jnp.where(claimants, labs.capability[:, 0], -jnp.inf)), labs.size)
     sued = (labs.claimant >= 0) & claimants[labs.claimant]
-    winner = jnp.where(sued[:, None], jax.nn.one_hot(labs.claimant, labs.size), leader)  # the leading lab if theirs is gone
+    # The claimant of a case, or the leading lab if that one is gone.
+    winner = jnp.where(sued[:, None], jax.nn.one_hot(labs.claimant, labs.size), leader)
     damages = enforcement.damages(labs.legal_exposure, income, labs.cash, p) * on
     damages = jnp.where(
         claimants.any(), jnp.minimum(damages, labs.legal_exposure), 0.0
@@ -239,10 +240,11 @@ def outlook_of(market: Market, now: Now) -> Outlook:
     used_by_owner = labs.of_parent | (labs.monetisation == COMPLEMENT)  # whoever earns on something beside it keeps all
     kept = jnp.where(is_open_lab(labs) & ~used_by_owner, p.open_capture, 1.0)
     near = kept * jnp.exp(p.lab_option_slope * (labs.capability[:, 0] - frontier(market)))
+    gained = labs.capability[:, 0] - market.accounts.capability_history[-1]
     return Outlook(
         research_cost=jnp.full(labs.size, cost),
         lead_duration=lead_duration(market, now),
-        awards=labs.awards_seen * HISTORY / jnp.maximum(labs.capability[:, 0] - market.accounts.capability_history[-1], 0.5),
+        awards=labs.awards_seen * HISTORY / jnp.maximum(gained, 0.5),
         volatility=jnp.sqrt(variance)[labs.home] * (1 - p.guarantee_share * p.guarantee_insurance),
         standing=p.interest_rate * market.accounts.market_size * p.lab_option_multiple * p.lab_option_slope * near,
     )

@@ -59,7 +59,7 @@ def workplace_of(market: Market, now: Now) -> Workplace:
 
 def teaching_of(market: Market, now: Now) -> Teaching:
     """For every lab: teachers with price, risk, quota and hidden reasoning, and weights with the fees of their owners."""
-    p, labs, regulators = now.p, market.labs, market.regulators
+    p, labs = now.p, market.labs
     is_open, others = is_open_lab(labs), ~jnp.eye(labs.size, dtype=bool)
     delay = jnp.asarray(p.access_delay - 1).astype(int)
     may_distil, may_build = market.networks.access  # student x teacher
@@ -68,7 +68,8 @@ def teaching_of(market: Market, now: Now) -> Teaching:
     effort = effort_against_students(market, now)
     chance = market.accounts.rulings[labs.home, 0]
     duration = lead_duration(market, now)
-    taught = jnp.maximum(labs.distilled - jnp.maximum(labs.untaught, labs.copied), 0.0)  # what an injunction would take away
+    # What an injunction would take away.
+    taught = jnp.maximum(labs.distilled - jnp.maximum(labs.untaught, labs.copied), 0.0)
     stake = p.damages_multiple * (labs.taught_sales + p.court_time * labs.revenue)
     stake = stake + jnp.maximum(labs.nat_value, 0.0) * duration * taught
     penalty = p.detection_rate * effort * (chance * stake)[:, None]
