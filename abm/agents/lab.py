@@ -31,8 +31,11 @@ class Lab(Owner):
 
     # research
     efficiency = Field(0.0, "nats", "algorithmic efficiency", symbol="e_l")
+    luck = Field(0.0, "sd", "productivity in research, log, of late")
     run_compute = Field(0.0, "H100e months", "compute accumulated by the training run", symbol="C_l")
     run_cost = Field(0.0, "$ M", "rent of the machines of the current run")
+    own_best = Field(NEVER, "nats", "flagship that came last from a run of its own")
+    own_cost = Field(0.0, "$ M", "rent of the machines of that run")
     training = Field(0.0, "H100e", "machines that train", symbol="H_l")
     serving = Field(0.0, "H100e", "machines that serve tokens of its models")
     training_budget = Field(0.0, "$ M per month", "rent that it spends on training")
@@ -112,8 +115,9 @@ class Lab(Owner):
 
     def research(self, p, workplace, luck, efficiency_gain):
         """Add own progress (with luck, faster under scarcity) and spillovers from published research; continue training."""
+        self.luck = research.persistent_luck(self.luck, luck, p)
         self.efficiency += (
-            research.own_progress(self.research_intensity, luck, workplace.scarcity, p)
+            research.own_progress(self.research_intensity, self.luck, workplace.scarcity, p)
             + research.spillover(self.efficiency, workplace.published_efficiency, p)
             + efficiency_gain
         )
@@ -125,8 +129,8 @@ class Lab(Owner):
         """Distil each teacher until the last exchange gains no more than its price and its expected penalty."""
         gap = jnp.maximum(teaching.ceiling - self.candidate(p), 0.0)
         worth = jnp.maximum(self.nat_value, 0.0) * teaching.duration
-        wanted = imitation.optimal_exchanges(gap, worth, teaching, p)
-        self.exchanges = jnp.where(self.access_cut <= 0, wanted, 0.0)
+        gap = jnp.where(self.access_cut <= 0, gap, 0.0)
+        self.exchanges = imitation.optimal_exchanges(gap, worth, teaching, p)
 
     def choose_parent(self, p, teaching):
         """Build on the open weights that bring most, what their owners ask taken off; -1 where none brings anything."""
@@ -221,14 +225,17 @@ class Lab(Owner):
         out = (due & (news.luck < p.release_hazard)) | jnp.array([news.forced, False])
 
         self.true_cost = jnp.where(out[0], self.programme_cost, self.true_cost)
-        reported = jnp.where(news.claimed_cost > 0, news.claimed_cost, news.report_ratio * self.run_cost)
+        rests_on = jnp.where(own >= self.own_best, self.run_cost, self.own_cost)
+        reported = jnp.where(news.claimed_cost > 0, news.claimed_cost, news.report_ratio * rests_on)
         self.claimed_cost = jnp.where(out[0], reported, self.claimed_cost)
-        owed = 1 - jnp.exp(jnp.minimum(own - best, 0.0))
+        base = jnp.minimum(jnp.maximum(own, self.own_best), best)
+        owed = 1 - jnp.exp(base - best)
         self.distilled_share = jnp.where(out[0], owed, self.distilled_share)
         source = jnp.where(owed > 0, jnp.where(forked, self.copied_from, self.taught_by), -1)
         self.source = jnp.where(out[0], source, self.source)
-        forks = (owed > 0) & forked & (self.copied_from >= 0)
-        lineage = jnp.where(forks, owed * news.parent_lineage + (1 - owed) * news.itself, news.itself)
+        built_on = jnp.exp(jnp.clip(self.copied, base, best) - best) - jnp.exp(base - best)  # what the parent brought
+        built_on = jnp.where(self.copied_from >= 0, built_on, 0.0)
+        lineage = built_on * news.parent_lineage + (1 - built_on) * news.itself
         self.lineage = jnp.where(out[0], lineage, self.lineage)
         self.exchanges_used = jnp.where(out[0], 0.0, self.exchanges_used)
         untaught = news.forced | (self.untaught_candidate(p) >= best)
@@ -241,6 +248,8 @@ class Lab(Owner):
         self.released = out
         self.from_own_run = out[0] & (from_own | news.forced)
         new_run = out[0] & from_own
+        self.own_best = jnp.where(new_run, self.capability[0], self.own_best)
+        self.own_cost = jnp.where(new_run, self.run_cost, self.own_cost)
         self.run_compute = jnp.where(new_run, 0.0, self.run_compute)
         self.run_cost = jnp.where(new_run, 0.0, self.run_cost)
 

@@ -33,9 +33,9 @@ LEVERS = {
         Lever("enforcement_effort", "Enforcement effort", 0, 2, 0.05, "", "public effort to detect distillation"),
     ),
     "Copying": (
-        Lever("copying_rate", "Copying rate", 0, 10, 0.1, "per year", "rate of copying open weights"),
+        Lever("copying_rate", "Copying rate", 0, 20, 0.1, "per year", "rate of copying open weights"),
         Lever(
-            "distillation_rate", "Distillation rate", 0, 10, 0.1, "per year", "rate at which distillation closes a gap"
+            "distillation_rate", "Distillation rate", 0, 20, 0.1, "per year", "rate at which distillation closes a gap"
         ),
         Lever(
             "fit_inheritance",

@@ -27,7 +27,7 @@ _PRICING_POWER = {
     "lerner_leader": ("", "Lerner index of the closed lab with the best model", (-1, 1), True),
     "lerner_followers": (
         "",
-        "Lerner index of the other closed labs that owe most of their flagship's capability to others",
+        "Lerner index of the other closed labs, each counted as far as it owes its flagship to others",
         (-1, 1),
         True,
     ),

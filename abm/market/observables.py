@@ -87,7 +87,7 @@ def pricing_power(market: Market, now: Now) -> dict[str, Scalar]:
     copies, spent_on_copies = sold.copies.sum(), sold.spent_on_copies.sum()  # open models, for what they cost
     closed, opened = ~is_open & on, is_open & on
     leads = leader_of(labs)
-    follows = closed & (leads == 0) & (labs.distilled_share > 0.5)
+    follows = closed * (leads == 0) * labs.distilled_share
     everywhere = {"closed": closed, "leader": leads, "rest": closed & (leads == 0), "followers": follows}
     at_posted = jnp.stack([sold.spent, sold.spent - tokens * labs.ask("net_cost", p) * 1e-6], axis=-1)
     nash, by_rank = market.accounts.nash, {"leader": leads, "followers": follows}

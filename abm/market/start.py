@@ -216,6 +216,8 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
             "active": active,
             "capability": flagship[:, None] - jnp.stack([0.0 * p.tier_step, p.tier_step]),
             "untaught": flagship,
+            "own_best": flagship,
+            "own_cost": np.where(active, value_of("lab_claimed_cost") * np.exp(flagship), 0.0),
             "efficiency": value_of("lab_efficiency") * flagship,
             "run_compute": run,
             "run_cost": run * p.rental_price_start,
@@ -234,6 +236,9 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
             "lead_months": value_of("leads_seen") * value_of("lead_seen") * jnp.ones(size),
             "leads_ended": value_of("leads_seen") * jnp.ones(size),
             "lost_share": value_of("lost_share") * jnp.ones(size),
+            "gross_profit": (0.0 if is_open else value_of("market_size") * (1 - 1 / markup) / max(n_closed, 1))
+            * jnp.ones(size),
+            "access_cut": np.full((size, cast_size), value_of("access_cut")),
             "vigilance": np.full((size, cast_size), 0.0 if is_open else value_of("closed_vigilance")),
             "lineage": np.eye(cast_size)[(n_closed if is_open else 0) :][:size],
         }

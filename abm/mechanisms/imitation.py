@@ -3,7 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Real
+from jaxtyping import Array, Float, Int, Real
 
 from abm.support.shapes import AnyArray, Floats, Numbers
 from abm.support.values import Values
@@ -43,15 +43,34 @@ def value_of_parents(
     return gap * (1 - fee)
 
 
+MOST_TEACHERS = 5
+"""Teachers from which a student learns in a month: its best ones."""
+SWEEPS = 3
+"""Times that a student goes through them to choose exchanges; a fourth changes them by less than 1e-4 of what it buys."""
+
+
+def slices_of(gap: Real[AnyArray, " labs"]) -> tuple[Int[Array, " teachers"], Float[Array, " teachers"]]:
+    """The best teachers, best first, and for each the nats that the next one cannot teach: gap_m - gap_(m+1)."""
+    best = jnp.argsort(-gap)[:MOST_TEACHERS]
+    gaps = gap[best]
+    return best, gaps - jnp.append(gaps[1:], 0.0)
+
+
 def taught(
     exchanges: Real[AnyArray, " labs"], clear: Numbers, gap: Real[AnyArray, " labs"], p: Values
 ) -> Float[Array, " labs"]:
-    """Nats that exchanges x with each teacher add in a month: a share (1 - exp(-kappa_d/12)) (1 - exp(-h x/x0)) of the gap.
+    """Nats that exchanges x with teachers add in a month, by teacher.
 
-    `clear` h is the part of reasoning that the teacher shows. This is the gain that `optimal_exchanges` weighs. Source:
-    assumption, with diminishing returns as in Busbridge et al. 2025 (arXiv 2502.08606).
+    Whatever lies between the levels of two teachers is taught by all those above it: of the slice delta_n that only the n best
+    know, a student learns (1 - exp(-kappa_d/12)) (1 - exp(-E_n)) delta_n, with E_n = sum over them of h x/x0 and h the part of
+    reasoning that a teacher shows. Each has the part of it that it has in E_n. This is the gain that `optimal_exchanges` weighs.
+    Source: assumption, with diminishing returns as in Busbridge et al. 2025 (arXiv 2502.08606).
     """
-    return gap_closed(p.distillation_rate) * (1 - jnp.exp(-clear * exchanges / p.exchange_scale)) * gap
+    best, slices = slices_of(gap)
+    had = (clear * exchanges)[best] / p.exchange_scale
+    total = jnp.cumsum(had)
+    learnt = gap_closed(p.distillation_rate) * slices * -jnp.expm1(-total) / jnp.maximum(total, 1e-30)
+    return jnp.zeros_like(gap).at[best].set(had * jnp.cumsum(learnt[::-1])[::-1])
 
 
 def distil(
@@ -59,24 +78,30 @@ def distil(
 ) -> tuple[Floats, Float[Array, " labs"]]:
     """Capability reached by distilling several teachers, and what each added (nats).
 
-    The student starts from what it has on sale (`known`); what teachers add is summed, and it does not get past the best
-    of their ceilings ln rho + k_teacher(t - delay).
+    The student starts from what it has on sale (`known`), and does not get past the best of its teachers' ceilings
+    ln rho + k_teacher(t - delay).
     """
     start = jnp.maximum(distilled, known)
     added = taught(exchanges, teaching.clear, jnp.maximum(teaching.ceiling - start, 0.0), p)
-    best = jnp.max(jnp.where(exchanges > 0, teaching.ceiling, start), initial=-jnp.inf)
-    moved = jnp.minimum(start + added.sum(), best)
-    return jnp.where(added.sum() > 0, moved, distilled), added
+    return jnp.where(added.sum() > 0, start + added.sum(), distilled), added
 
 
 def optimal_exchanges(gap: Real[AnyArray, " labs"], worth: Numbers, teaching: Any, p: Values) -> Float[Array, " labs"]:
     """Exchanges x* with each teacher (millions per month) at which the last one gains its price plus the expected penalty.
 
-    A nat is `worth` V' D ($ M), so that x exchanges gain V' D kappa_d (1 - exp(-h x/x0)) gap a month, with h the part of
-    reasoning that the teacher shows; hence x* = x0/h ln(V' D kappa_d gap h / (x0 cost)) if positive, up to the teacher's
-    quota. Source: Becker 1968 (crime) on the cost side.
+    A nat is `worth` V' D ($ M). With the others' exchanges given, the last one with teacher m gains as in `taught`
+    V' D kappa_d h/x0 sum_(n >= m) delta_n exp(-E_n); x_m is where that is its cost, between nothing and the teacher's quota,
+    found teacher by teacher, best first (the gain is concave). With one teacher, x* = x0/h ln(V' D kappa_d gap h / (x0 cost)).
+    Source: Becker 1968 (crime) on the cost side.
     """
-    gain = worth * gap_closed(p.distillation_rate) * gap * teaching.clear
-    ratio = gain / jnp.maximum(p.exchange_scale * teaching.cost, 1e-9)
-    wanted = p.exchange_scale / jnp.maximum(teaching.clear, 1e-6) * jnp.log(jnp.maximum(ratio, 1.0))
-    return jnp.minimum(wanted, teaching.quota)
+    best, slices = slices_of(gap)
+    clear, cost, quota = (value[best] for value in (teaching.clear * jnp.ones_like(gap), teaching.cost, teaching.quota))
+    gain = worth * gap_closed(p.distillation_rate) * clear / jnp.maximum(p.exchange_scale * cost, 1e-9)
+    most = clear * quota / p.exchange_scale
+    had = jnp.zeros_like(slices)
+    for m in list(range(best.size)) * SWEEPS:
+        others = jnp.cumsum(had.at[m].set(0.0))[m:]
+        last = gain[m] * (slices[m:] * jnp.exp(-others)).sum()
+        had = had.at[m].set(jnp.minimum(jnp.log(jnp.maximum(last, 1.0)), most[m]))
+    wanted = had * p.exchange_scale / jnp.maximum(clear, 1e-6)
+    return jnp.zeros_like(gap).at[best].set(wanted)

@@ -45,7 +45,8 @@ def training_budget(marginal_value: Numbers, outlook, p: Values) -> Floats:
 def own_progress(intensity: Numbers, luck: Numbers, scarcity: Numbers, p: Values) -> Floats:
     """Monthly growth of algorithmic efficiency, g R^psi xi (1 + iota scarcity), nats.
 
-    `intensity` R is research effort relative to trend; `luck` is standard normal, and xi lognormal with mean one;
+    `intensity` R is research effort relative to trend; `luck` is standard normal, and xi lognormal with mean one: how good
+    the lab is at the moment, which lasts (`persistent_luck`);
     `scarcity` is the excess of the rent at home over the world's, nats (scarcity-induced innovation, Hicks 1932; Acemoglu
     2002): what it directs to training is missing elsewhere, in the efficiency of serving.
     g = ln 2 / doubling time.
@@ -53,6 +54,14 @@ def own_progress(intensity: Numbers, luck: Numbers, scarcity: Numbers, p: Values
     g = jnp.log(2.0) / p.algorithmic_doubling_time
     xi = jnp.exp(p.research_luck * luck - 0.5 * p.research_luck**2)
     return g * intensity**p.research_returns * xi * (1 + p.scarcity_induction * scarcity)
+
+
+def persistent_luck(luck: Numbers, fresh: Numbers, p: Values) -> Floats:
+    """Luck of the month, rho luck + sqrt(1 - rho^2) fresh: standard normal in the long run, if the fresh draw is.
+
+    Source: productivity of firms in one industry differs, and for years (Syverson 2011).
+    """
+    return p.luck_persistence * luck + jnp.sqrt(1 - p.luck_persistence**2) * fresh
 
 
 def spillover(efficiency: Numbers, published: Numbers, p: Values) -> Floats:

@@ -17,7 +17,10 @@ class Research(BaseModel):
     research_returns: Number = quantity(
         0.3, 0.01, 0.95, "psi", "", "elasticity of progress with respect to research effort"
     )
-    research_luck: Number = quantity(0.5, 0, 3, "sd_R", "", "standard deviation of log luck, monthly")
+    research_luck: Number = quantity(0.5, 0, 3, "sd_R", "", "standard deviation of log productivity in research")
+    luck_persistence: Number = quantity(
+        0.97, 0, 1, "", "", "correlation of a lab's productivity from month to month", "Syverson 2011: 0.6-0.8 a year"
+    )
     scarcity_induction: Number = quantity(0.2, 0, 5, "iota", "per nat", "progress induced by scarcity of compute")
     scarcity_diversion: Number = quantity(
         0.3, 0, 5, "", "nats per nat", "efficiency of serving given up for it at a release", "assumption"
@@ -29,24 +32,24 @@ class Research(BaseModel):
     )
     training_months: Number = quantity(6, 1, 60, "T", "months", "months over which a lab spends what a run is worth")
     copying_rate: Number = quantity(
-        3.5,
+        7.0,
         0,
         50,
         "kappa_c",
         "per year",
         "rate of copying open weights",
-        "3-4 from the lag of open models, 3-4 months",
+        "as for distillation",
     )
     fork_cost: Number = quantity(0.3, 0, 5, "", "nats", "what a change to another parent costs", BY_HAND)
     copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = quantity(
-        3.5,
+        7.0,
         0,
         50,
         "kappa_d",
         "per year",
         "rate at which distillation closes a gap",
-        "3-4, as for copying",
+        "lags of 11 and 3.6 months in 2023 and 2024: the model then has 5 to 7",
     )
     distillation_ceiling: Number = quantity(
         0.95,
@@ -69,7 +72,7 @@ class Research(BaseModel):
     exchange_limit: Number = quantity(20, 0, 1e5, "", "M exchanges per month", "most exchanges that a student can send")
     tokens_per_exchange: Number = quantity(0.002, 1e-5, 1, "", "M tokens", "length of an exchange")
     access_delay: Number = quantity(
-        3, 1, 12, "d", "months", "delay after which a teacher's capability can be learnt (whole months)"
+        1, 1, 12, "d", "months", "delay after which a teacher's capability can be learnt (whole months)"
     )
     lead_forgetting: Number = quantity(
         0.0167, 0, 1, "", "per month", "forgetting of how long leads lasted and how much exchanges taught", BY_HAND
