@@ -16,7 +16,7 @@ import numpy as np
 from abm.engine import Agent, Draws, Group, floats_of, without_weak_types
 from abm.engine.agent import FIXED
 from abm.market.measures import MEASURES
-from abm.market.phases.accounts import close_labs
+from abm.market.phases.exits import close_labs
 from abm.market.state import Market
 from abm.parameters import Parameters
 from abm.runs.alarms import table_of, warn_of_alarms

@@ -7,7 +7,7 @@ import pytest
 from helpers.machines import EXITS, inputs_of, play, played, values_of
 
 from abm.engine import interpreted
-from abm.market.phases.accounts import HOLDINGS, close_labs
+from abm.market.phases.exits import HOLDINGS, close_labs
 from abm.market.phases.machines import by_home, chip_orders, of_owners, offer_of, trade_machines
 from abm.market.phases.rent import clear_rent
 from abm.market.state import Events, Now

@@ -14,8 +14,9 @@ from abm.agents.adopter import CONSUMER
 from abm.agents.lab import COMPLEMENT, SMALLEST_REVISION
 from abm.engine import Draws, floats_of, interpreted
 from abm.market.phases import tokens
-from abm.market.phases.accounts import close_books, close_labs, consumer_surplus, outlook_of
+from abm.market.phases.accounts import close_books, consumer_surplus, outlook_of
 from abm.market.phases.common import by_offer, is_open_lab, products_of, sales_of
+from abm.market.phases.exits import close_labs
 from abm.market.phases.release import ReleaseNews, Releases
 from abm.market.state import Now, Values
 from abm.runs.months import months_of, one_month
