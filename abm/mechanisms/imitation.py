@@ -66,7 +66,7 @@ def taught(
     reasoning that a teacher shows. Each has the part of it that it has in E_n. This is the gain that `optimal_exchanges` weighs.
     Source: assumption, with diminishing returns as in Busbridge et al. 2025 (arXiv 2502.08606).
     """
-    best, slices = slices_of(gap)
+    best, slices = slices_of(jnp.where(exchanges > 0, gap, 0.0))  # of those that it asks
     had = (clear * exchanges)[best] / p.exchange_scale
     total = jnp.cumsum(had)
     learnt = gap_closed(p.distillation_rate) * slices * -jnp.expm1(-total) / jnp.maximum(total, 1e-30)

@@ -12,6 +12,7 @@ from abm.mechanisms import entry
 from abm.support.shapes import AnyArray, Index, Numbers, Scalar
 
 NOTHING_YET = {"taught_by": -1, "claimant": -1, "behind": False, "matched": -1.0, "matched_rent": 0.0}
+NOTHING_YET |= {"link_age": 0.0, "awards_seen": 0.0}
 """Links, cases and leads of an entrant, by column."""
 HEARSAY = ("lead_months", "leads_ended", "lost_share")
 """What an entrant knows of how leads end: what the lab knows whose weights it builds on."""
@@ -36,7 +37,6 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         mask = enters.reshape(enters.shape + (1,) * (old.ndim - 1))
         return jnp.where(mask, value, old)
 
-    labs, rescued = leave(labs, leaves)
     operators = take_over(market, leaves)
     forked = labs.capability[source] + jnp.log(p.copy_fidelity)
     adopters = try_forks(market, enters, source, p)
@@ -86,6 +86,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         nat_value=started("nat_value", 0.0),
         distressed=started("distressed", 0.0),
     )
+    labs, rescued = leave(labs, leaves)  # last, so that forks of a lab that leaves are not linked to its slot either
     flows = market.flows.replace(rescued=rescued, entry=(enters * p.seed_funding).sum())
     accounts = market.accounts.replace(entries=enters.sum() * 1.0, exits=leaves.sum() * 1.0)
     return market.replace(labs=labs, operators=operators, adopters=adopters, flows=flows, accounts=accounts)
