@@ -247,6 +247,8 @@ def enter_and_exit(model: Any) -> None:
         lab.active, lab.cash = False, 0.0
         lab.exchanges = [0.0] * len(labs)
         hand_over(model, lab)
+        for other in labs:
+            other.forget(lab.number)
     flows.entry = len(entrants) * p.seed_funding
     accounts.entries, accounts.exits = float(len(entrants)), float(len(leavers))
 
@@ -276,18 +278,18 @@ def become_entrant(lab: Any, origin: Any, model: Any) -> None:
     lab.copied = lab.untaught = lab.capability[FLAGSHIP]
     lab.model_size, lab.price, lab.token_cost = list(origin.model_size), list(origin.price), list(origin.token_cost)
     lab.serving_efficiency = [model.accounts.serving_efficiency for _ in TIERS]
-    lab.efficiency = origin.efficiency - 0.5
+    lab.efficiency, lab.luck = origin.efficiency - 0.5, 0.0
     lab.nash_markup, lab.tier_slope = list(origin.nash_markup), list(origin.tier_slope)
-    lab.distilled_share, lab.distilled = 1.0, NEVER
+    lab.distilled_share, lab.distilled, lab.own_best = 1.0, NEVER, NEVER
     lab.source = lab.copied_from = origin.number
     own = [float(other is lab) for other in model.labs]
     both = zip(origin.lineage, own, strict=True)
     lab.lineage = [p.copy_fidelity * theirs + (1 - p.copy_fidelity) * mine for theirs, mine in both]
     lab.taught_by = lab.claimant = NOBODY
-    lab.behind, lab.access_cut = [False] * len(own), [0.0] * len(own)
+    lab.behind, lab.access_cut, lab.link_age = [False] * len(own), [0.0] * len(own), [0.0] * len(own)
     lab.matched, lab.matched_rent, lab.fork_age = -1.0, 0.0, 0.0
     lab.lead_months, lab.leads_ended, lab.lost_share = origin.lead_months, origin.leads_ended, origin.lost_share
-    lab.royalty = lab.case_left = lab.taught_sales = lab.exchanges_used = 0.0
+    lab.royalty = lab.awards_seen = lab.case_left = lab.taught_sales = lab.exchanges_used = 0.0
     lab.hosted, lab.age, lab.tier_value = [NEVER, NEVER], [0.0, 0.0], [0.0, 0.0]
     lab.monetisation, lab.licence, lab.first_party_share = HOSTING, 1.0, p.first_party_share
     lab.research_intensity = p.research_floor

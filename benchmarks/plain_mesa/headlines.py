@@ -17,16 +17,21 @@ SOME = 1e-3  # share of sales below which a margin says nothing
 
 
 def labs_of(model: Any, which: str) -> list[Any]:
-    """Active labs: closed, open, the leader, the closed rest, or those of it that owe most of their flagship to others."""
+    """Active labs: closed, open, the leader, the closed rest, or the same as followers."""
     labs, leader = [lab for lab in model.labs if lab.active], leader_of(model.labs)
     tests: dict[str, Callable[[Any], bool]] = {
         "closed": lambda lab: not lab.is_open,
         "open": lambda lab: lab.is_open,
         "leader": lambda lab: lab is leader,
         "rest": lambda lab: not lab.is_open and lab is not leader,
-        "followers": lambda lab: not lab.is_open and lab is not leader and lab.distilled_share > 0.5,
     }
+    tests["followers"] = tests["rest"]
     return [lab for lab in labs if tests[which](lab)]
+
+
+def weight(lab: Any, which: str) -> float:
+    """A lab follows as far as it owes its flagship to others."""
+    return lab.distilled_share if which == "followers" else 1.0
 
 
 def share(part: float, whole: float) -> float:
@@ -36,17 +41,17 @@ def share(part: float, whole: float) -> float:
 def margin(model: Any, which: str, net: bool, offers: tuple[int, ...] = OFFERS) -> float:
     """(sales - cost) / sales of some labs; `net` counts what a complement earns. Of next to no sales there is none."""
     labs, everything = labs_of(model, which), sum(lab.sold.spent[q] for lab in model.labs for q in offers)
-    sales = sum(lab.sold.spent[q] for lab in labs for q in offers)
+    sales = sum(weight(lab, which) * lab.sold.spent[q] for lab in labs for q in offers)
     costs = [(lab, lab.net_cost() if net else lab.token_cost) for lab in labs]
-    cost = 1e-6 * sum(lab.sold.tokens[q] * cost[q] for lab, cost in costs for q in offers)
+    cost = 1e-6 * sum(weight(lab, which) * lab.sold.tokens[q] * cost[q] for lab, cost in costs for q in offers)
     return share(sales - cost, sales) if sales > SOME * everything else math.nan
 
 
 def nash_margin(model: Any, which: str, offers: tuple[int, ...] = OFFERS) -> float:
     nash = model.accounts.nash
-    pairs = [nash[lab.number][q] for lab in labs_of(model, which) for q in offers]
-    sales, everything = sum(sales for sales, _ in pairs), sum(rows[q][0] for rows in nash for q in offers)
-    return share(sum(profit for _, profit in pairs), sales) if sales > SOME * everything else math.nan
+    pairs = [(weight(lab, which), *nash[lab.number][q]) for lab in labs_of(model, which) for q in offers]
+    sales, everything = sum(w * sold for w, sold, _ in pairs), sum(rows[q][0] for rows in nash for q in offers)
+    return share(sum(w * profit for w, _, profit in pairs), sales) if sales > SOME * everything else math.nan
 
 
 def lerner_closed(model: Any) -> float:
@@ -60,7 +65,7 @@ def lerner_leader(model: Any) -> float:
 
 
 def lerner_followers(model: Any) -> float:
-    """Of the closed labs that owe most of their flagship to others."""
+    """Of the other closed labs, each as far as it owes its flagship to others."""
     return margin(model, "followers", net=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from benchmarks.plain_mesa.constants import EFFICIENT, FLAGSHIP, NEVER, NOBODY, TIERS, first_greatest
+from benchmarks.plain_mesa.constants import EFFICIENT, FLAGSHIP, NEVER, NOBODY, TIERS, clip, first_greatest
 from benchmarks.plain_mesa.demand import scarcity
 from benchmarks.plain_mesa.owner import Owner
 
@@ -14,6 +14,8 @@ SMALLEST_GAIN = 1e-3  # of capability, for which an old model is replaced, nats
 OVERTRAINED = (1.5, 3.5)  # largest departures of flagships and of efficient models
 NEAR = 0.5  # gap within which a flagship counts as matched by another, nats
 MARGIN_SEEN = 3  # months after it was matched when a lab sees what that did to its margin
+MOST_TEACHERS = 5  # from which a lab learns in a month
+SWEEPS = 3  # times that it goes through them to choose exchanges
 
 
 class Lesson(NamedTuple):
@@ -34,6 +36,17 @@ class Parent(NamedTuple):
     lineage: list[float]  # part of it owed to the weights of each lab
 
 
+def best_teachers(gap: list[float]) -> list[int]:
+    """Numbers of the labs that can teach most, best first."""
+    return sorted(range(len(gap)), key=lambda m: -gap[m])[:MOST_TEACHERS]
+
+
+def lead_over_next(gap: list[float], teachers: list[int]) -> list[float]:
+    """Nats that each of the teachers can teach and the next one cannot; all that the last one can."""
+    gaps = [gap[m] for m in teachers]
+    return [one - other for one, other in zip(gaps, [*gaps[1:], 0.0], strict=True)]
+
+
 class Lab(Owner):
     """Trains, copies or distils models, sells them in tiers, and spends what it earns and raises on the next."""
 
@@ -45,8 +58,11 @@ class Lab(Owner):
     own_share: float  # of its machines that it wants to own
 
     efficiency: float  # nats
+    luck: float  # in research, sd
     run_compute: float  # H100e months
     run_cost: float  # $ M
+    own_best: float  # nats, flagship that came last from a run of its own
+    own_cost: float  # $ M, of that run
     programme_cost: float
     research_intensity: float
     research_spending: float  # $ M a month
@@ -122,10 +138,11 @@ class Lab(Owner):
     def research(self, published: float, luck: float) -> None:
         """Own progress, faster under scarcity, and learning from the published frontier; the training run continues."""
         p, model = self.model.p, self.model
-        lucky = math.exp(p.research_luck * luck - 0.5 * p.research_luck**2)
+        self.luck = p.luck_persistence * self.luck + math.sqrt(1 - p.luck_persistence**2) * luck
+        productive = math.exp(p.research_luck * self.luck - 0.5 * p.research_luck**2)
         trend = math.log(2) / p.algorithmic_doubling_time
         scarce = 1 + p.scarcity_induction * scarcity(model, self.home)
-        own = trend * self.research_intensity**p.research_returns * lucky * scarce
+        own = trend * self.research_intensity**p.research_returns * productive * scarce
         taught = p.spillover_rate * max(published - self.efficiency, 0.0)
         self.efficiency += own + taught + model.events.efficiency_gain[self.number]
         self.run_compute += self.training
@@ -179,15 +196,30 @@ class Lab(Owner):
         return teacher.vigilance[self.number] + self.law.enforcement_effort + self.model.events.allegation[self.number]
 
     def choose_exchanges(self, lesson: Lesson) -> None:
-        """Distil each teacher until the gain from an exchange equals its price plus expected penalty (Becker 1968)."""
+        """Distil each teacher until the gain from an exchange equals its price plus expected penalty (Becker 1968).
+
+        What two teachers know is learnt once, from either: each is asked for what the others, as asked so far, leave.
+        """
         p = self.model.p
         worth = max(self.nat_value, 0.0) * self.lead_lasts() * (1 - math.exp(-p.distillation_rate / 12))
         best = self.candidate()
-        for m in range(len(self.exchanges)):
-            gain = worth * max(lesson.ceiling[m] - best, 0.0) * lesson.clear[m]
-            ratio = gain / max(p.exchange_scale * lesson.price[m], 1e-9)
-            wish = p.exchange_scale / max(lesson.clear[m], 1e-6) * math.log(max(ratio, 1.0))
-            self.exchanges[m] = 0.0 if self.access_cut[m] > 0 else min(wish, lesson.quota[m])
+        gap = [
+            0.0 if cut > 0 else max(ceiling - best, 0.0)
+            for ceiling, cut in zip(lesson.ceiling, self.access_cut, strict=True)
+        ]
+        teachers = best_teachers(gap)
+        alone = lead_over_next(gap, teachers)
+        had = [0.0] * len(teachers)  # from each, in units of p.exchange_scale
+        for _ in range(SWEEPS):
+            for i, m in enumerate(teachers):
+                had[i] = 0.0
+                left = sum(alone[j] * math.exp(-sum(had[: j + 1])) for j in range(i, len(teachers)))
+                ratio = worth * lesson.clear[m] * left / max(p.exchange_scale * lesson.price[m], 1e-9)
+                most = lesson.clear[m] * lesson.quota[m] / p.exchange_scale
+                had[i] = min(math.log(max(ratio, 1.0)), most)
+        self.exchanges = [0.0] * len(gap)
+        for i, m in enumerate(teachers):
+            self.exchanges[m] = had[i] * p.exchange_scale / max(lesson.clear[m], 1e-6)
 
     def imitate(self, lesson: Lesson) -> None:
         """Close the gaps to the teachers by distillation, and that to a parent by building on its weights."""
@@ -199,15 +231,21 @@ class Lab(Owner):
         self.fork(lesson)
 
     def distil(self, lesson: Lesson) -> None:
-        """What all teachers add in the month; no student gets past the best of them."""
+        """What all teachers add in the month: whatever only the best ones know is learnt from exchanges with these."""
         p = self.model.p
-        start, added = max(self.distilled, self.capability[FLAGSHIP]), []
-        for number, clear, ceiling in zip(self.exchanges, lesson.clear, lesson.ceiling, strict=True):
-            pace = (1 - math.exp(-p.distillation_rate / 12)) * (1 - math.exp(-clear * number / p.exchange_scale))
-            added.append(pace * max(ceiling - start, 0.0))
+        start, pace = max(self.distilled, self.capability[FLAGSHIP]), 1 - math.exp(-p.distillation_rate / 12)
+        asked = zip(self.exchanges, lesson.ceiling, strict=True)
+        gap = [max(ceiling - start, 0.0) if number > 0 else 0.0 for number, ceiling in asked]
+        teachers = best_teachers(gap)
+        had = {m: lesson.clear[m] * self.exchanges[m] / p.exchange_scale for m in teachers}
+        added = [0.0] * len(gap)
+        for i, alone in enumerate(lead_over_next(gap, teachers)):
+            those = teachers[: i + 1]  # who know it
+            total = sum(had[m] for m in those)
+            for m in those:
+                added[m] += pace * alone * -math.expm1(-total) * had[m] / max(total, 1e-30)
         if sum(added) > 0:
-            best = max(ceiling for number, ceiling in zip(self.exchanges, lesson.ceiling, strict=True) if number > 0)
-            self.distilled = min(start + sum(added), best)
+            self.distilled = start + sum(added)
             self.taught_by = first_greatest(added)
 
     def fork(self, lesson: Lesson) -> None:
@@ -228,6 +266,13 @@ class Lab(Owner):
             if parent != self.copied_from:
                 self.fork_age = 1.0
             self.copied_from = parent
+
+    def forget(self, number: int) -> None:
+        """Have no links to a lab that has left: whoever takes its slot has none of its claims."""
+        self.lineage[number], self.behind[number] = 0.0, False
+        for link in ("source", "copied_from", "taught_by", "claimant"):
+            if getattr(self, link) == number:
+                setattr(self, link, NOBODY)
 
     # Enforcement
 
@@ -335,19 +380,23 @@ class Lab(Owner):
         if out[FLAGSHIP]:
             claimed = events.release_claimed_cost[number]
             self.true_cost = self.programme_cost
-            self.claimed_cost = claimed if claimed > 0 else report_ratio * self.run_cost
-            self.distilled_share = 1 - math.exp(min(own - best, 0.0))
+            rests_on = self.run_cost if own >= self.own_best else self.own_cost
+            self.claimed_cost = claimed if claimed > 0 else report_ratio * rests_on
+            base = min(max(own, self.own_best), best)  # what its own runs have brought it to
+            self.distilled_share = 1 - math.exp(base - best)
             self.source, self.exchanges_used = NOBODY, 0.0
-            self.lineage = [float(lab is self) for lab in self.model.labs]
             if self.distilled_share > 0:
                 self.source = self.copied_from if forks else self.taught_by
-                if forks and self.copied_from != NOBODY:
-                    owed = self.distilled_share
-                    parts = zip(parent.lineage, self.lineage, strict=True)
-                    self.lineage = [owed * theirs + (1 - owed) * own for theirs, own in parts]
+            brought = 0.0  # by the parent
+            if self.copied_from != NOBODY:
+                brought = math.exp(clip(self.copied, base, best) - best) - math.exp(base - best)
+            itself = [float(lab is self) for lab in self.model.labs]
+            parts = zip(parent.lineage, itself, strict=True)
+            self.lineage = [brought * theirs + (1 - brought) * mine for theirs, mine in parts]
             if forced or self.untaught_candidate() >= best:
                 self.untaught = flagship
             if from_own:
+                self.own_best, self.own_cost = flagship, self.run_cost
                 self.run_compute = self.run_cost = 0.0
         diverted = p.scarcity_diversion * scarcity(self.model, self.home)
         for t in (FLAGSHIP, EFFICIENT):
