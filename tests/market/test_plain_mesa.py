@@ -13,7 +13,10 @@ from helpers.sizes import SMALL
 
 from abm.agents.lab import MARGIN_SEEN
 from abm.market.measures import MEASURES
+from abm.market.phases.common import is_open_lab
+from abm.market.phases.exits import LINKS
 from abm.market.state import Equations
+from abm.mechanisms.imitation import MOST_TEACHERS
 from abm.parameters import Parameters
 from abm.runs.months import months_of
 from abm.runs.setup import Setup
@@ -41,19 +44,21 @@ EARLY = (  # from two years before the baseline's: one programme for customers, 
     .with_event(month=3, day=3, **PROGRAMMES | dict(own_power=0.0, offtake=0.0))
     .with_event(kind="export_control", month=10, destination="china", availability=0.2)
 )
-CASES = {  # months that are played again, and what differs from the default run; R1 is in month 24
+CUT_OFF = dict(detection_rate=0.5, access_cut_months=3.0, ip_strength=0.3, distillation_rate=10.0, copying_rate=2.0)
+CASES = {  # months that are played again, and what differs from the default run; teachers from month 6, R1 in 24
     "default": dict(months=(0, 24, 30)),
     "prices change often": dict(months=EVERY_THIRD, parameters=dict(menu_cost=0.01)),
     "nobody subscribes": dict(months=(0, 1, 9, 26), parameters=dict(closed_monetisation=0.0)),
     "hosts are preferred": dict(months=EVERY_THIRD, parameters=dict(certified_margin=0.1, trust_in_open=0.05)),
     "courts": dict(months=EVERY_THIRD, parameters=COURTS, seed=3),
     "teachers and parents": dict(months=EVERY_THIRD, parameters=FORKS),
-    "few may learn from whom": dict(months=(1, 8, 11, 24), access_network="random"),
-    "faithful copies": dict(months=(0, 1, 13, 26), scenario="perfect_copy"),
+    "many teachers": dict(months=(6, 8, 9, 14, 22, 24), closed_labs=9, parameters=CUT_OFF),
+    "few may learn from whom": dict(months=(6, 8, 11, 24), access_network="random"),
+    "faithful copies": dict(months=(0, 6, 13, 26), scenario="perfect_copy"),
     "copies beside complements": dict(
-        months=(0, 3, 4, 13), parameters=dict(perfect_copies=1.0, complement_benefit=0.5)
+        months=(0, 6, 9, 13), parameters=dict(perfect_copies=1.0, complement_benefit=0.5)
     ),
-    "exit and entry": dict(months=(1, 3, 8, 9, 10, 12, 25), parameters=POVERTY),
+    "exit and entry": dict(months=(1, 3, 4, 7, 8, 9, 10, 12, 25), parameters=POVERTY),
     "corners": dict(months=EVERY_THIRD, parameters=CORNERS),
     "programmes": dict(months=(2, 3, 4, 5, 8, 11, 14, 18), scenario=EARLY, parameters=REFUSING, seed=3),
     "machines stand idle": dict(months=(0, 3, 12, 28), parameters=IDLE),
@@ -137,8 +142,25 @@ def links_of(before, market, values):
     quota = values["exchange_limit"] * np.exp(-np.asarray(was.vigilance)).T
     others = np.asarray(labs.lineage) * ~np.eye(labs.size, dtype=bool)
     parents = np.asarray(was.copied_from), np.asarray(labs.copied_from)
+    copied, distilled = np.asarray(labs.copied), np.asarray(labs.distilled)
+    own = np.asarray(labs.efficiency) + np.log(np.maximum(labs.run_compute, 1e-9) / values["reference_compute"])
+    base = np.maximum(own, labs.own_best)
+    taught = np.asarray(labs.released[:, 0] & ~labs.from_own_run & (labs.distilled_share > 0))
+    ceiling = np.log(values["distillation_ceiling"]) + np.asarray(before.accounts.capability_history[0])
+    teaches = np.asarray(was.active & ~is_open_lab(was)) & ~np.eye(labs.size, dtype=bool)
+    behind = teaches & (ceiling > np.maximum(np.maximum(own, copied), distilled)[:, None])
+    asks, cut = (exchanges > 0).any(1), np.asarray(was.access_cut > 0)
+    left = np.asarray(was.active & ~labs.active)
+    linked = sum(left[getattr(was, name)] & (getattr(was, name) >= 0) for name in LINKS)
     return {
         "several teachers": ((exchanges > 0).sum(1) > 1).sum(),
+        "more teachers than it can ask": (asks & (behind.sum(1) > MOST_TEACHERS)).sum(),
+        "cut off by a teacher": (asks & (behind & cut).any(1)).sum(),
+        "better once than by its run": (taught & (labs.own_best > own)).sum(),
+        "built on and taught": (taught & (labs.copied_from >= 0) & (copied > base) & (distilled > copied)).sum(),
+        "linked to a leaver": (both & (linked > 0)).sum(),
+        "descended from a leaver": (was.lineage[both][:, left] > 0.01).sum(),
+        "entered as its fork": (labs.active & ~was.active & (parents[1] < 0)).sum(),
         "quota": ((exchanges > 0) & (was.vigilance.T > 0) & np.isclose(exchanges, quota)).sum(),
         "shown in part": ((exchanges > 0) & (was.hidden.T > 0)).sum(),
         "another parent": (both & (parents[0] >= 0) & (parents[0] != parents[1])).sum(),
@@ -169,7 +191,7 @@ CHANGED += ("leakage_premium", "scarcity_diversion", "connection_rate", "chip_de
 CHANGED += ("serving_retrofit", "habit_rate", "application_share", "demand_volatility")
 CHANGED += ("copying_rate", "exchange_scale", "exchange_limit", "tokens_per_exchange", "distillation_ceiling")
 CHANGED += ("court_time", "lead_forgetting", "lead_learning", "ruling_learning", "ruling_spread", "vigilance_cost")
-CHANGED += ("hiding_cost", "hurry_loss")
+CHANGED += ("hiding_cost", "hurry_loss", "research_luck", "luck_persistence", "access_cut_months", "vigilance_maximum")
 """Parameters that the check is known to notice: wrong by 1e-5 of themselves, or by 1e-5 if they are 0."""
 
 OTHER_CONDUCT = {"price_adjustment"}
