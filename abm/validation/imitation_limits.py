@@ -34,12 +34,18 @@ class World(NamedTuple):
 def world(active: Any, capability: Any, parameters: dict[str, Any] | None = None, **columns: Any) -> World:
     """Labs in business with their flagships' capability (L,), nats; `columns` are further columns of all labs.
 
-    Nobody has copied or distilled anything yet, and no run of anybody's own is worth releasing.
+    Nobody has copied or distilled anything yet or guards against it, and no run of anybody's own is worth releasing.
     """
     p, setup = values_of(STILL | (parameters or {})), setup_of("posted")
     flagship = np.broadcast_to(np.asarray(capability, float), LABS)
     idle = dict(
-        efficiency=np.full(LABS, -20.0), untaught=flagship, licence=np.where(np.arange(LABS) < CLOSED, 0.0, 0.5)
+        efficiency=np.full(LABS, -20.0),
+        untaught=flagship,
+        own_best=flagship,
+        licence=np.where(np.arange(LABS) < CLOSED, 0.0, 0.5),
+        gross_profit=np.zeros(LABS),
+        access_cut=pairs(),
+        vigilance=pairs(),
     )
     given = labs_of(active, capability=flagship, efficient=flagship - 1) | idle | columns
     market = market_of(setup, p, given, users_of())
