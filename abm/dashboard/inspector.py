@@ -17,7 +17,7 @@ from abm.runs.network import firms_and_regulators, present
 from abm.support.axes import OFFER_NAMES, OPERATORS, TIER_NAMES
 
 DECISIONS = {
-    "labs": ("price", "released", "revision", "research_spending", "training_budget", "teacher", "copied_from"),
+    "labs": ("price", "released", "revision", "research_spending", "training_budget", "taught_by", "copied_from"),
     "vendors": ("chip_price", "capacity", "backlog", "delivered"),
     "operators": ("construction", "places"),
     "programmes": ("financed", "refused", "cancelled", "raised", "construction"),
@@ -111,7 +111,7 @@ def record_of(model: MarketModel) -> dict[str, Any]:
 
 def value_as_text(model: MarketModel, field: str, value: Any) -> str:
     """The value of a field as text, with names instead of indices of labs, operators, jurisdictions, tiers and offers."""
-    if field in ("teacher", "copied_from"):
+    if field in ("taught_by", "copied_from"):
         number = int(value)
         return model.setup.cast.labs[number].replace("_", " ") if number >= 0 else "none"
     if field == "provider":
