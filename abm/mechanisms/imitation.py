@@ -103,5 +103,5 @@ def optimal_exchanges(gap: Real[AnyArray, " labs"], worth: Numbers, teaching: An
         others = jnp.cumsum(had.at[m].set(0.0))[m:]
         last = gain[m] * (slices[m:] * jnp.exp(-others)).sum()
         had = had.at[m].set(jnp.minimum(jnp.log(jnp.maximum(last, 1.0)), most[m]))
-    wanted = had * p.exchange_scale / jnp.maximum(clear, 1e-6)
+    wanted = jnp.minimum(had * p.exchange_scale / jnp.maximum(clear, 1e-6), quota)  # a quota is met exactly
     return jnp.zeros_like(gap).at[best].set(wanted)
