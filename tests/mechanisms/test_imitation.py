@@ -99,21 +99,49 @@ def test_exchanges_teach_with_diminishing_returns_and_less_where_reasoning_is_hi
     assert two <= 2.0 * float(imitation.gap_closed(p.distillation_rate))
 
 
+terms = dict(worth=st.floats(1, 1e4), cost=st.floats(1e-3, 50), clear=st.floats(0.05, 1), quota=st.floats(0, 30))
+
+
 @settings(max_examples=80, deadline=None)
-@given(
-    gap=st.lists(st.floats(0, 5), min_size=3, max_size=3), worth=st.floats(0, 1e4), cost=st.floats(1e-3, 50),
-    clear=st.floats(0.05, 1), quota=st.floats(0, 30),
-)  # fmt: skip
-def test_no_other_number_of_exchanges_pays_better(gap, worth, cost, clear, quota):
-    p, gap = parameters(), np.array(gap)
+@given(gap=st.floats(0, 5), **terms)
+def test_with_one_teacher_no_other_number_of_exchanges_pays_better(gap, worth, cost, clear, quota):
+    p, gap = parameters(), np.array([0.0, gap, 0.0])
     chosen = np.asarray(imitation.optimal_exchanges(gap, worth, lessons(gap, clear, cost, quota), p))
-    assert (chosen >= 0).all() and (chosen <= quota).all()
+    assert (chosen >= 0).all() and (chosen <= quota + 1e-12).all() and not chosen[[0, 2]].any()
 
     def net(x):
-        return worth * np.asarray(imitation.taught(x, clear, gap, p)) - cost * x
+        return float(worth * imitation.taught(x, clear, gap, p).sum() - cost * x.sum())
 
-    for other in (0.0 * chosen, 0.9 * chosen, np.minimum(1.1 * chosen + 0.01, quota), np.full(3, quota)):
-        assert (net(chosen) >= net(other) - 1e-9 * (1 + worth)).all()
+    for other in (0.0 * chosen, 0.9 * chosen, np.minimum(1.1 * chosen + 0.01, quota) * (gap > 0), quota * (gap > 0)):
+        assert net(chosen) >= net(other) - 1e-9 * (1 + worth)
+
+
+@settings(max_examples=40, deadline=None)
+@given(gap=st.lists(st.floats(0.1, 5), min_size=3, max_size=3), seed=st.integers(0, 10_000), worth=st.floats(10, 1e4))
+def test_among_several_teachers_a_student_pays_for_no_lesson_twice(gap, seed, worth):
+    """It goes through its teachers a few times, and loses at most a tenth to what many times would find."""
+    p, gap, luck = parameters(), np.array(gap), np.random.default_rng(seed)
+    offered = lessons(gap, luck.uniform(0.2, 1, 3), luck.uniform(0.1, 3, 3), luck.uniform(0.5, 20, 3))
+
+    def net(sweeps):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(imitation, "SWEEPS", sweeps)
+            x = imitation.optimal_exchanges(gap, worth, offered, p)
+        assert (x >= 0).all() and (x <= offered.quota + 1e-9).all()
+        return float(worth * imitation.taught(x, offered.clear, gap, p).sum() - (offered.cost * x).sum())
+
+    usual, best = net(imitation.SWEEPS), net(60)
+    assert 0 <= usual <= best + 1e-9 * worth and usual >= 0.9 * best - 1e-9 * worth
+
+
+def test_two_who_know_the_same_teach_what_one_would_with_the_exchanges_of_both():
+    p, gap = parameters(), np.array([2.0, 2.0, 1.0])
+    both = imitation.taught(np.array([1.0, 3.0, 0.0]), 1.0, gap, p).sum()
+    one = imitation.taught(np.array([4.0, 0.0, 0.0]), 1.0, gap, p).sum()
+    assert both == pytest.approx(float(one))
+    worse = imitation.taught(np.array([4.0, 0.0, 2.0]), 1.0, gap, p).sum() - one  # teaches what all three know
+    alone = imitation.taught(np.array([0.0, 0.0, 2.0]), 1.0, gap, p).sum()
+    assert 0 < worse < alone
 
 
 def test_nobody_pays_for_a_lesson_that_is_worth_nothing():
