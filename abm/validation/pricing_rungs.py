@@ -76,7 +76,7 @@ def stage(market: Market, p: Values, events: Events, draws: Draws) -> Stage:
         if name == "tokens":
             break
         market = phase(market, posted)
-    reports = [trade_tokens(market, now).accounts.nash for now in (posted, exact)]
+    reports = [trade_tokens(market, now).accounts.nash.sum(1) for now in (posted, exact)]
     market = market.replace(labs=market.labs.do("cost_tokens", p, workplace=workplace_of(market, posted)))
     products = products_of(market.labs, p)
     worth = market.adopters.ask("worth", p, products)[0]
