@@ -51,7 +51,8 @@ WORLDS: dict[str, dict[str, Any]] = {
     "no peers": {"parameters": {"adoption_imitation": 0.0}},
 }
 OBSERVABLES = (
-    "lerner_leader", "lerner_leader_nash", "lerner_rest", "lerner_rest_nash", "lerner_followers_nash", "lerner_closed",
+    "lerner_leader", "lerner_leader_nash", "lerner_rest", "lerner_rest_nash", "lerner_followers_nash", "lerner_leader_api",
+    "lerner_leader_api_nash", "lerner_followers_api", "lerner_followers_api_nash", "lerner_closed",
     "lerner_closed_nash", "open_closed_gap", "open_revenue_share", "closed_profit", "token_revenue", "adoption",
 )  # fmt: skip
 
@@ -132,7 +133,7 @@ def percent(these: np.ndarray, usual: np.ndarray) -> str:
 
 
 def number(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def beside_the_record(ensemble: Any) -> list[str]:
@@ -243,14 +244,15 @@ def main(seeds: int) -> None:
                 lines.append(f"| {name} | " + " | ".join(change) + " |")
     lines += [
         "",
-        "## Leader less followers, and less all other closed labs, Nash prices",
+        "## Leader less followers, on API sales and on all sales, and less all other closed labs, Nash prices",
         "",
         "| world | " + " | ".join(map(str, YEARS)) + " |",
         "|---|" + "---:|" * len(YEARS),
     ]
     for name in ("default", "unit cost frozen", "no inheritance of fit"):
-        for who in ("followers", "rest"):
-            gap = yearly(runs[name], "lerner_leader_nash") - yearly(runs[name], f"lerner_{who}_nash")
+        for who, of in {"followers, API": "_api", "followers": "", "rest": ""}.items():
+            others = yearly(runs[name], f"lerner_{who.partition(',')[0]}{of}_nash")
+            gap = yearly(runs[name], f"lerner_leader{of}_nash") - others
             cells = [interval(gap[:, i]) for i in range(len(YEARS))]
             lines.append(f"| {name}, {who} | " + " | ".join(cells) + " |")
     correlation = capability_and_margin(runs["default"])

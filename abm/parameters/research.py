@@ -34,7 +34,7 @@ class Research(BaseModel):
     copying_rate: Number = quantity(
         7.0,
         0,
-        50,
+        100,
         "kappa_c",
         "per year",
         "rate of copying open weights",
@@ -45,7 +45,7 @@ class Research(BaseModel):
     distillation_rate: Number = quantity(
         7.0,
         0,
-        50,
+        100,
         "kappa_d",
         "per year",
         "rate at which distillation closes a gap",

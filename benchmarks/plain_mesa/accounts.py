@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from benchmarks.plain_mesa.constants import (
     APPLICATIONS,
     COMPLEMENT,
+    FIRST_API,
     FLAGSHIP,
     HOSTING,
     NEVER,
@@ -286,7 +287,8 @@ def become_entrant(lab: Any, origin: Any, model: Any) -> None:
     both = zip(origin.lineage, own, strict=True)
     lab.lineage = [p.copy_fidelity * theirs + (1 - p.copy_fidelity) * mine for theirs, mine in both]
     lab.taught_by = lab.claimant = NOBODY
-    lab.behind, lab.access_cut, lab.link_age = [False] * len(own), [0.0] * len(own), [0.0] * len(own)
+    shut = max(FIRST_API - model.month - 1, 0.0)  # nobody can use flagships before
+    lab.behind, lab.access_cut, lab.link_age = [False] * len(own), [shut] * len(own), [0.0] * len(own)
     lab.matched, lab.matched_rent, lab.fork_age = -1.0, 0.0, 0.0
     lab.lead_months, lab.leads_ended, lab.lost_share = origin.lead_months, origin.leads_ended, origin.lost_share
     lab.royalty = lab.awards_seen = lab.case_left = lab.taught_sales = lab.exchanges_used = 0.0

@@ -17,6 +17,7 @@ METERED, SUBSCRIPTION, HOSTING, COMPLEMENT, OPEN_CORE = range(5)
 POWER, PLATFORMS, APPLICATIONS = range(3)
 NOBODY = -1
 NOTHING = -30.0  # nats: capability of a market without sales
+FIRST_API = 6.0  # months from the start until flagships can be used through an API by anybody
 NEVER = -50.0  # nats: below any capability
 INSTRUMENTS = (
     "ip_strength",

@@ -58,7 +58,7 @@ CASES = {  # months that are played again, and what differs from the default run
     "copies beside complements": dict(
         months=(0, 6, 9, 13), parameters=dict(perfect_copies=1.0, complement_benefit=0.5)
     ),
-    "exit and entry": dict(months=(1, 3, 4, 7, 8, 9, 10, 12, 25), parameters=POVERTY),
+    "exit and entry": dict(months=(1, 3, 4, 7, 8, 9, 10, 13, 17, 25), parameters=POVERTY, seed=2),
     "corners": dict(months=EVERY_THIRD, parameters=CORNERS),
     "programmes": dict(months=(2, 3, 4, 5, 8, 11, 14, 18), scenario=EARLY, parameters=REFUSING, seed=3),
     "machines stand idle": dict(months=(0, 3, 12, 28), parameters=IDLE),

@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Shaped
 from abm.agents.lab import HOSTING, NEVER
 from abm.engine import Group
 from abm.market.phases.common import is_open_lab
+from abm.market.starting_values import value_of
 from abm.market.state import Market, Now, Values, jurisdiction_sum
 from abm.mechanisms import entry
 from abm.support.shapes import AnyArray, Index, Numbers, Scalar
@@ -70,7 +71,7 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         programme_cost=started("programme_cost", 0.0),
         distilled=started("distilled", NEVER),
         own_best=started("own_best", NEVER),
-        access_cut=started("access_cut", 0.0),
+        access_cut=started("access_cut", jnp.maximum(value_of("access_cut") - market.month - 1, 0.0)),
         exchanges_used=started("exchanges_used", 0.0),
         lineage=started("lineage", p.copy_fidelity * labs.lineage[source] + (1 - p.copy_fidelity) * jnp.eye(labs.size)),
         royalty=started("royalty", 0.0),
