@@ -99,7 +99,7 @@ def _of_array(array: np.ndarray, size: int) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise NetworkError(f"{OPTION}: an array of type {array.dtype}: must hold numbers or truth values")
     for row, column in np.argwhere(~(np.isfinite(array) & (array >= 0)))[:1]:
-        _weight(array[row, column], f"row {row}, column {column}")
+        _weight(array[row, column].item(), f"row {row}, column {column}")
     return np.stack([(array > 0).T] * 2)
 
 
