@@ -46,7 +46,7 @@ def value_of_parents(
 MOST_TEACHERS = 5
 """Teachers from which a student learns in a month: its best ones."""
 SWEEPS = 3
-"""Times that a student goes through them to choose exchanges; a fourth changes them by less than 1e-4 of what it buys."""
+"""Times that a student goes through them to choose exchanges; going on would gain it a per cent, at worst five, of what they are worth."""
 
 
 def slices_of(gap: Real[AnyArray, " labs"]) -> tuple[Int[Array, " teachers"], Float[Array, " teachers"]]:

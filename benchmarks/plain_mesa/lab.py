@@ -286,7 +286,7 @@ class Lab(Owner):
         if self.is_open:
             return
         gaps = {lab.number: self.capability[FLAGSHIP] - lab.capability[FLAGSHIP] for lab in model.labs if lab.active}
-        gaps = {number: gap for number, gap in gaps.items() if gap > 0}
+        gaps = {number: gap for number, gap in gaps.items() if gap > 0 and model.access[0][number][self.number]}
         near = sum(math.exp(-gap / NEAR) for gap in gaps.values())
         at_stake = self.lost_share * max(self.gross_profit, 0.0) * self.lead_lasts()
         taught = accounts.leak[0] / max(accounts.leak[1], 1e-6)  # nats per M exchanges

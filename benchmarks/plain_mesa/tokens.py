@@ -13,7 +13,9 @@ from benchmarks.plain_mesa.constants import DEVELOPER, ENTERPRISE, FLAGSHIP, OFF
 Array = np.ndarray
 
 STEPS_ALONE, STEPS_TOGETHER = 6, 20  # towards the best prices, a month
-FACTORS = [math.exp(x) for x in (-1.2, -0.5, 0.0, 0.5, 1.2)]  # of posted prices, which a lab tries first
+FACTORS = [
+    math.exp(x) for x in (-1.2, -0.8, -0.5, -0.25, 0.0, 0.25, 0.5, 0.8, 1.2)
+]  # of posted prices, which a lab tries first
 PACE, LEAST_PACE, SLOWER, FASTER = 0.5, 0.02, 0.5, 1.2  # of these steps
 WATCHED = 60  # months of memory of how rents fall
 RISE = 1.1  # of prices, in the test for contestable spending

@@ -58,7 +58,8 @@ def threat_of(market: Market, now: Now) -> Threat:
     """
     p, labs = now.p, market.labs
     gap = labs.capability[:, :1] - labs.capability[:, 0]
-    student = (labs.active & ~is_open_lab(labs))[:, None] & labs.active & (gap > 0)  # open weights need no exchanges
+    guards = labs.active & ~is_open_lab(labs)  # open weights need no exchanges
+    student = guards[:, None] & labs.active & (gap > 0) & market.networks.access[0].T
     near = jnp.where(student, jnp.exp(-gap / NEAR), 0.0)
     first = near / jnp.maximum(near.sum(-1, keepdims=True), 1e-30)
     nats, exchanges = market.accounts.leak

@@ -27,7 +27,7 @@ from abm.support.shapes import AnyArray, Index, Scalar
 POSTED_STEPS = 6
 NASH_STEPS = 20  # a month
 FIRST_PACE = 0.5
-FACTORS = np.exp((-1.2, -0.5, 0.0, 0.5, 1.2))  # of its posted prices, which a lab tries first
+FACTORS = np.exp((-1.2, -0.8, -0.5, -0.25, 0.0, 0.25, 0.5, 0.8, 1.2))  # of its posted prices, which a lab tries first
 EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 60  # months over which the life of rents is measured
 SSNIP = 0.1
