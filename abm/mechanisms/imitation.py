@@ -46,7 +46,7 @@ def value_of_parents(
 MOST_TEACHERS = 5
 """Teachers from which a student learns in a month: its best ones."""
 SWEEPS = 3
-"""Times that a student goes through them to choose exchanges; going on would gain it a per cent, at worst five, of what they are worth."""
+"""Times that a student goes through them to choose exchanges. Going on would gain it at worst five per cent of their worth."""
 
 
 def slices_of(gap: Real[AnyArray, " labs"]) -> tuple[Int[Array, " teachers"], Float[Array, " teachers"]]:
