@@ -255,7 +255,7 @@ def race(market: Market, now: Now) -> dict[str, Scalar]:
         "releases": (labs.released & labs.active[:, None]).sum() * 1.0,
         "distillation_volume": (labs.exchanges.sum(-1) * on).sum(),
         "distilled_share": (labs.distilled_share * mean).sum(),
-        "vigilance": (labs.vigilance.mean(-1) * mean).sum(),
+        "vigilance": (labs.vigilance @ mean * mean).sum(),
     }
 
 

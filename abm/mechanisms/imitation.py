@@ -3,7 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, Float, Int, Real, Shaped
 
 from abm.support.shapes import AnyArray, Floats, Numbers
 from abm.support.values import Values
@@ -31,7 +31,7 @@ def value_of_parents(
     weights: Real[AnyArray, " labs"],
     fee: Real[AnyArray, " labs"],
     known: Numbers,
-    present: Real[AnyArray, " labs"],
+    present: Shaped[AnyArray, " labs"],
     p: Values,
 ) -> Float[Array, " labs"]:
     """Nats that building on each lab's weights would bring, less the owners' share of them.
