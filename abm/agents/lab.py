@@ -323,7 +323,7 @@ class Lab(Owner):
     def watch_lead(self, p, seen):
         """Learn how long flagships stay ahead of labs that were behind them, what margin goes when they no longer do, and awards.
 
-        Moving sums forget a sixtieth a month.
+        Moving sums forget a share `lead_forgetting` a month.
         """
         fresh, fade = self.released[0], 1 - p.lead_forgetting
         self.behind = jnp.where(fresh, seen.below, self.behind)

@@ -239,7 +239,6 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
             "gross_profit": (0.0 if is_open else value_of("market_size") * (1 - 1 / markup) / max(n_closed, 1))
             * jnp.ones(size),
             "access_cut": np.full((size, cast_size), value_of("access_cut")),
-            "vigilance": np.full((size, cast_size), 0.0 if is_open else value_of("closed_vigilance")),
             "lineage": np.eye(cast_size)[(n_closed if is_open else 0) :][:size],
         }
 

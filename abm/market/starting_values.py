@@ -55,7 +55,6 @@ STARTING_VALUES: dict[str, Start] = {
     "access_cut": Start(
         6.0, "months", "until flagships can be used through an API by anybody: GPT-4 could in July 2023"
     ),
-    "closed_vigilance": Start(1.7, "", "towards every account: what labs chose in the months that followed"),
     "open_capability": Start((-2.4, -2.0, -2.4, -2.8, -2.6, -3.0), "nats", "capability of the flagship", beyond=-2.8),
     "open_training": Start((2_000, 4_000, 2_000, 900, 1_000, 800), "H100e", "machines that train", beyond=800),
     "open_cash": Start((1_500, 6_000, 2_000, 600, 800, 600), "$ M", "cash", beyond=600),

@@ -29,7 +29,7 @@ def quota(vigilance: Numbers, p: Values) -> Floats:
 def hiding(loss: Numbers, exchanges: Numbers, p: Values) -> Floats:
     """Reasoning hidden from an account, nats h: it teaches exp(-h) as much. h* = ln(loss x / c_h) if positive.
 
-    Minimises loss x exp(-h) + c_h h at the exchanges x of last month.
+    Minimises loss x exp(-h) + c_h h at this month's exchanges x.
     """
     return jnp.log(jnp.maximum(loss * exchanges / p.hiding_cost, 1.0))
 
