@@ -130,7 +130,7 @@ def _ranks(numbers: Findings, rows: pd.DataFrame, year: str) -> str:
     subjects = {
         "lerner_leader": "the leader's Lerner index",
         "lerner_rest": "that of the other closed labs",
-        "lerner_followers": "that of followers, counted as far as they owe their flagship to others",
+        "lerner_followers": "that of followers (counted as far as they owe their flagship to others)",
         "lerner_leader_nash": "the leader's index at each month's Nash prices",
         "lerner_rest_nash": "that of the others at Nash prices",
         "rent_half_life": "the time in which a flagship's rent halves",
