@@ -11,7 +11,6 @@ SMALLEST_REVISION = 0.05
 """Change of a list price that is made at all, nats."""
 SMALLEST_GAIN = 1e-3
 """Gain of capability for which an old model is replaced, nats: less is rounding."""
-MARGIN_SEEN = 3.0  # months after a flagship was matched when its lab sees what that did to its margin
 NEVER = -50.0  # nats: below the capability of any lab
 
 
@@ -36,6 +35,9 @@ class Lab(Owner):
     run_cost = Field(0.0, "$ M", "rent of the machines of the current run")
     own_best = Field(NEVER, "nats", "flagship that came last from a run of its own")
     own_cost = Field(0.0, "$ M", "rent of the machines of that run")
+    base_cost = Field(
+        0.0, "$ M", "of the run that its flagship rests on, its own or one of a lab whose weights it builds on"
+    )
     training = Field(0.0, "H100e", "machines that train", symbol="H_l")
     serving = Field(0.0, "H100e", "machines that serve tokens of its models")
     training_budget = Field(0.0, "$ M per month", "rent that it spends on training")
@@ -52,13 +54,15 @@ class Lab(Owner):
     link_age = Field(0.0, "months", "for which it has distilled each lab without a break", shape=("lab",))
     access_cut = Field(0.0, "months", "remaining months without access to each lab", shape=("lab",))
     taught_by = Field(-1, "", "lab that has taught its distilled model most (-1: none)", dtype=int)
-    exchanges_used = Field(0.0, "M exchanges", "since its last flagship")
+    exchanges_used = Field(
+        0.0, "M exchanges", "with each teacher since its last flagship, as far as it saw", shape=("lab",)
+    )
     copied_from = Field(-1, "", "lab whose open weights it builds on (-1: none)", dtype=int)
     fork_age = Field(0.0, "months", "for which it has built on them")
     source = Field(-1, "", "lab to which its flagship owes capability (-1: none)", dtype=int)
     distilled_share = Field(0.0, "", "share of released capability owed to teachers or copied weights")
     lineage = Field(0.0, "share", "of its flagship's capability owed to the weights of each lab", shape=("lab",))
-    royalty = Field(0.0, "share", "of its gross profit that owners of weights get")
+    royalty = Field(0.0, "share", "of its sales that owners of weights get")
     vigilance = Field(0.0, "", "towards each lab's account: it limits exchanges and detects students", shape=("lab",))
     hidden = Field(0.0, "nats", "how much less an exchange teaches each lab, since reasoning is hidden", shape=("lab",))
 
@@ -71,11 +75,20 @@ class Lab(Owner):
     # what it has seen
     behind = Field(False, "", "labs that its flagship was ahead of at its release", shape=("lab",), dtype=bool)
     matched = Field(-1.0, "months", "since one of them matched it (-1: none has)")
-    matched_rent = Field(0.0, "share of the market", "its gross profit at that time")
     lead_months = Field(0.0, "months", "in which its flagships were ahead, a moving sum")
     leads_ended = Field(0.0, "", "times that they were matched, a moving sum")
-    lost_share = Field(0.0, "share", "of gross profit that went when they were, a slow mean")
+    rent_share = Field(0.0, "share", "of users' spending on tokens that was its gross profit last month")
+    rents_seen = Field(
+        0.0, "share", "the same in months without a release, ahead and matched, moving sums", shape=("pair",)
+    )
+    rents_lost = Field(0.0, "share", "by how much it then fell, ahead and matched, moving sums", shape=("pair",))
     awards_seen = Field(0.0, "$ M per month", "damages and fees from other labs, a slow mean")
+    leak = Field(
+        0.0, "nats, M exchanges", "by which its students' releases came nearer, and what they saw", shape=("pair",)
+    )
+    caught_seen = Field(
+        0.0, "times, M exchanges x effort", "that it was detected, and what it had risked", shape=("pair",)
+    )
 
     # products, by tier: flagship, efficient
     capability = Field(0.0, "nats", "released capability", symbol="k_q", shape=("tier",))
@@ -95,9 +108,6 @@ class Lab(Owner):
     nash_markup = Field(1.0, "nats", "ln of price over cost at the month's Nash prices", shape=("offer",))
     uncopied = Field(1.0, "share", "spending on its offer that does not go to a faithful copy of it", shape=("offer",))
     best_profit = Field(0.0, "$ M per month", "best monthly gross profit since the flagship's release")
-    tier_value = Field(
-        0.0, "$ M per month per nat", "derivative of own profit in the tier's capability", shape=("tier",)
-    )
     tier_slope = Field(1.0, "per nat", "slope of ln worth in capability at the tier's customers", shape=("tier",))
 
     # money and machines
@@ -107,8 +117,8 @@ class Lab(Owner):
     profit = Field(0.0, "$ M per month", "revenue minus all current costs")
     lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L_l")
     gross_profit = Field(0.0, "$ M per month", "income less the cost of serving")
-    nat_value = Field(0.0, "$ M per month per nat", "worth of capability to the lab and its owners")
-    marginal_value = Field(0.0, "$ M per month per nat", "derivative of own profit in own capability")
+    nat_value = Field(0.0, "$ M per month per nat", "the same, royalties taken off")
+    marginal_value = Field(0.0, "$ M per month per nat", "what it would earn more with models a nat better")
     distressed = Field(0.0, "months", "consecutive months with negative cash")
 
     # --- research -----------------------------------------------------------------------------------------------
@@ -128,7 +138,7 @@ class Lab(Owner):
     def choose_exchanges(self, p, teaching):
         """Distil each teacher until the last exchange gains no more than its price and its expected penalty."""
         gap = jnp.maximum(teaching.ceiling - self.candidate(p), 0.0)
-        worth = jnp.maximum(self.nat_value, 0.0) * teaching.duration
+        worth = jnp.maximum(self.nat_value, 0.0) * teaching.duration * teaching.kept
         gap = jnp.where(self.access_cut <= 0, gap, 0.0)
         self.exchanges = imitation.optimal_exchanges(gap, worth, teaching, p)
 
@@ -136,14 +146,15 @@ class Lab(Owner):
         """Build on the open weights that bring most, what their owners ask taken off; -1 where none brings anything."""
         known = jnp.maximum(self.copied, self.untaught)
         present = jnp.arange(teaching.weights.size) == self.copied_from
-        value = imitation.value_of_parents(teaching.weights, teaching.fee, known, present, p)
+        gap = imitation.gaps_to_parents(teaching.weights, known, present, p)
+        value = imitation.value_of_parents(gap, self.nat_value, teaching.fee, self.royalty, self.revenue)
         return jnp.where(value.max() > 0, jnp.argmax(value), -1)
 
     def imitate(self, p, teaching):
         """Close the gap to teachers by distillation, and to the weights of a parent by building on them."""
-        self.distilled, added = imitation.distil(self.distilled, self.capability[0], self.exchanges, teaching, p)
+        self.distilled, added = imitation.distil(self.distilled, self.candidate(p), self.exchanges, teaching, p)
         self.taught_by = jnp.where(added.sum() > 0, jnp.argmax(added), self.taught_by)
-        self.exchanges_used += self.exchanges.sum()
+        self.exchanges_used += teaching.clear * self.exchanges
         self.link_age = jnp.where(self.exchanges > 0, self.link_age + 1, 0.0)
         self.access_cut = jnp.maximum(self.access_cut - 1, 0.0)
         parent, before = self.choose_parent(p, teaching), self.copied
@@ -157,8 +168,10 @@ class Lab(Owner):
 
     def defend(self, p, threat):
         """Limit accounts and hide reasoning from them up to the point where that costs what it saves."""
-        self.vigilance = jnp.where(threat.student, enforcement.vigilance(threat.loss, p) + threat.alarm, 0.0)
-        self.hidden = jnp.where(threat.student, enforcement.hiding(threat.loss, threat.exchanges, p), 0.0)
+        hidden = enforcement.hiding(threat.loss, threat.exchanges, p)
+        left = threat.loss * jnp.exp(-hidden) - threat.paid
+        self.hidden = jnp.where(threat.student, hidden, 0.0)
+        self.vigilance = jnp.where(threat.student, enforcement.vigilance(left, p) + threat.alarm, 0.0)
 
     def answer_case(self, p, case):
         """If caught, lose access to the teacher and be sued; if a suit is lost, owe damages and give up distilled capability.
@@ -167,6 +180,9 @@ class Lab(Owner):
         falls back on the best capability it has without a teacher: a release, the current run, or a copy.
         """
         self.access_cut = jnp.where(case.detected, p.access_cut_months, self.access_cut)
+        risked = (self.exchanges * case.effort).sum()
+        seen = jnp.stack([case.detected.sum() * 1.0, risked])
+        self.caught_seen = (1 - p.lead_forgetting) * self.caught_seen + seen
         self.taught_sales += case.owed * self.revenue
         decided = self.case_left == 1
         lost = decided & case.lost
@@ -175,6 +191,9 @@ class Lab(Owner):
         clean = jnp.maximum(self.untaught, self.untaught_candidate(p))
         enjoined = lost & (self.distilled_share > 0.0)
         self.capability = jnp.where(enjoined, jnp.minimum(self.capability, clean), self.capability)
+        owed = 1 - jnp.exp(jnp.minimum(jnp.maximum(self.own_candidate(p), self.own_best), clean) - clean)
+        self.distilled_share = jnp.where(enjoined, owed, self.distilled_share)
+        self.source = jnp.where(enjoined, jnp.where(owed > 0, self.copied_from, -1), self.source)
         self.distilled = jnp.where(lost, NEVER, self.distilled)
         sued = case.detected.any() & (self.case_left <= 0)
         self.claimant = jnp.where(sued, jnp.argmax(jnp.where(case.detected, self.exchanges, -1.0)), self.claimant)
@@ -225,10 +244,13 @@ class Lab(Owner):
         out = (due & (news.luck < p.release_hazard)) | jnp.array([news.forced, False])
 
         self.true_cost = jnp.where(out[0], self.programme_cost, self.true_cost)
+        ours = jnp.maximum(own, self.own_best)
         rests_on = jnp.where(own >= self.own_best, self.run_cost, self.own_cost)
+        rests_on = jnp.where((self.copied > ours) & (self.copied_from >= 0), news.parent_cost, rests_on)
+        self.base_cost = jnp.where(out[0], rests_on, self.base_cost)
         reported = jnp.where(news.claimed_cost > 0, news.claimed_cost, news.report_ratio * rests_on)
         self.claimed_cost = jnp.where(out[0], reported, self.claimed_cost)
-        base = jnp.minimum(jnp.maximum(own, self.own_best), best)
+        base = jnp.minimum(ours, best)
         owed = 1 - jnp.exp(base - best)
         self.distilled_share = jnp.where(out[0], owed, self.distilled_share)
         source = jnp.where(owed > 0, jnp.where(forked, self.copied_from, self.taught_by), -1)
@@ -263,9 +285,9 @@ class Lab(Owner):
         self.token_cost = jnp.append(cost, cost[0])
 
     def net_cost(self, p):
-        """Unit cost less what a complement earns on the token."""
-        gain = jnp.minimum(p.complement_benefit, 0.98)
-        return self.token_cost * jnp.where(self.monetisation == COMPLEMENT, 1 - gain, 1.0)
+        """Unit cost less what a complement earns on the token, and more by the royalty that each $ of sales carries."""
+        gain = jnp.where(self.monetisation == COMPLEMENT, jnp.minimum(p.complement_benefit, 0.98), 0.0)
+        return self.token_cost * (1 - gain) / (1 - self.royalty)
 
     def wanted_price(self, p, offer):
         """Price the lab would post today, by offer: a step towards it, from `offer.price`, at which `offer` was seen."""
@@ -321,23 +343,24 @@ class Lab(Owner):
         self.distressed = jnp.where(self.cash < 0, self.distressed + 1, 0.0)
 
     def watch_lead(self, p, seen):
-        """Learn how long flagships stay ahead of labs that were behind them, what margin goes when they no longer do, and awards.
+        """Learn how long flagships stay ahead of labs that were behind them, how fast rents then fall, and what awards come.
 
-        Moving sums forget a share `lead_forgetting` a month.
+        Moving sums forget a share `lead_forgetting` a month. Months with a release of its own tell nothing of what rivals take.
         """
         fresh, fade = self.released[0], 1 - p.lead_forgetting
         self.behind = jnp.where(fresh, seen.below, self.behind)
         rivals = self.behind & (seen.below | seen.level)  # a lab that left matches nobody
-        ahead = rivals.any() & ((self.matched < 0) | fresh)
+        was_matched = self.matched >= 0
+        ahead = rivals.any() & (~was_matched | fresh)
         caught = ahead & (rivals & seen.level).any()
         self.lead_months = fade * self.lead_months + (ahead & ~caught)
         self.leads_ended = fade * self.leads_ended + caught
-        older = jnp.where(self.matched >= 0, self.matched + 1, -1.0)
+        older = jnp.where(was_matched, self.matched + 1, -1.0)
         self.matched = jnp.where(caught, 0.0, jnp.where(fresh, -1.0, older))
-        self.matched_rent = jnp.where(caught, seen.rent, self.matched_rent)
-        due = (self.matched == MARGIN_SEEN) & (self.matched_rent > 0)
-        lost = jnp.clip(1 - seen.rent / jnp.where(due, self.matched_rent, 1.0), 0.0, 1.0)
-        self.lost_share += jnp.where(due, p.lead_learning * (lost - self.lost_share), 0.0)
+        state = jnp.where(self.released.any(), 0.0, jnp.stack([~was_matched, was_matched]))
+        self.rents_seen = fade * self.rents_seen + state * self.rent_share
+        self.rents_lost = fade * self.rents_lost + state * (self.rent_share - seen.rent)
+        self.rent_share = seen.rent
         self.awards_seen = fade * self.awards_seen + p.lead_forgetting * seen.awards
 
     def plan(self, p, outlook):
@@ -345,7 +368,7 @@ class Lab(Owner):
 
         Marginal value x expected duration + awards = option multiple x marginal cost (Dixit and Pindyck 1994, ch. 5-6).
         """
-        self.nat_value = (1 - self.royalty) * self.marginal_value + outlook.standing
+        self.nat_value = (1 - self.royalty) * self.marginal_value
         target = research.research_target(self.nat_value, outlook, p)
         intensity = self.research_intensity * jnp.exp(
             p.research_adjustment * (jnp.log(target) - jnp.log(self.research_intensity))

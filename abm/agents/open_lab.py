@@ -17,7 +17,7 @@ class OpenLab(Lab):
         # Third parties host the same weights, so a complement can give up the margin but not sell below cost.
         return jnp.where(
             self.monetisation == COMPLEMENT,
-            jnp.maximum(hosted - (self.token_cost - self.net_cost(p)), self.token_cost),
+            jnp.maximum(hosted - jnp.minimum(p.complement_benefit, 0.98) * self.token_cost, self.token_cost),
             hosted,
         )
 

@@ -19,7 +19,7 @@ from abm.market.populations import Populations
 from abm.market.start_of_machines import first_compute, first_machines
 from abm.market.starting_values import offset_of, value_of, values_of
 from abm.market.state import Accounts, Exchange, Flows, Market, Networks, Values
-from abm.mechanisms import use
+from abm.mechanisms import enforcement, use
 from abm.scenarios.timeline import Cast
 from abm.support.axes import (
     DAYS,
@@ -81,8 +81,7 @@ def first_market(
         closed_path=jnp.full(LONGEST_LAG, -jnp.inf),
         market_growth=value_of("market_growth") * jnp.ones(()),
         market_size=value_of("market_size") * jnp.ones(()),
-        rulings=jnp.stack([p.ip_strength, (p.ruling_spread * (1 - p.ip_clarity)) ** 2], axis=-1),
-        leak=jnp.array(value_of("leak_seen")) * jnp.ones(2),
+        rulings=jnp.stack([p.ip_strength, enforcement.ruling_sd(p.ip_strength, p.ip_clarity, p) ** 2], axis=-1),
         nash=jnp.zeros((labs, OFFERS, 2)),
         incidents=jnp.zeros(labs),
         vintage=jnp.zeros((labs, 3)),
@@ -212,12 +211,14 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
         markup = value_of("open_markup" if is_open else "closed_markup")
         active = np.arange(size) < size - inactive
         run = value_of("lab_run") * given["training"]
+        rent = (0.0 if is_open else (1 - 1 / markup) / max(n_closed, 1)) * jnp.ones(size)
         return given | {
             "active": active,
             "capability": flagship[:, None] - jnp.stack([0.0 * p.tier_step, p.tier_step]),
             "untaught": flagship,
             "own_best": flagship,
             "own_cost": np.where(active, value_of("lab_claimed_cost") * np.exp(flagship), 0.0),
+            "base_cost": np.where(active, value_of("lab_claimed_cost") * np.exp(flagship), 0.0),
             "efficiency": value_of("lab_efficiency") * flagship,
             "run_compute": run,
             "run_cost": run * p.rental_price_start,
@@ -235,9 +236,18 @@ def first_labs(p: Values, populations: Populations, sizes: dict[str, int], cast:
             "research_spending": p.research_cost_start * jnp.ones(size),
             "lead_months": value_of("leads_seen") * value_of("lead_seen") * jnp.ones(size),
             "leads_ended": value_of("leads_seen") * jnp.ones(size),
-            "lost_share": value_of("lost_share") * jnp.ones(size),
-            "gross_profit": (0.0 if is_open else value_of("market_size") * (1 - 1 / markup) / max(n_closed, 1))
-            * jnp.ones(size),
+            "rent_share": rent,
+            "rents_seen": value_of("leads_seen")
+            * value_of("lead_seen")
+            * jnp.maximum(rent, 0.01)[:, None]
+            * jnp.ones(2),
+            "rents_lost": value_of("leads_seen")
+            * value_of("lead_seen")
+            * jnp.maximum(rent, 0.01)[:, None]
+            * jnp.array(value_of("rent_decay")),
+            "leak": np.tile(np.array(value_of("leak_seen")), (size, 1)),
+            "caught_seen": value_of("exchanges_risked") * jnp.stack([p.detection_rate, 1.0]) * jnp.ones((size, 1)),
+            "gross_profit": value_of("market_size") * rent,
             "access_cut": np.full((size, cast_size), value_of("access_cut")),
             "lineage": np.eye(cast_size)[(n_closed if is_open else 0) :][:size],
         }

@@ -84,10 +84,11 @@ STARTING_VALUES: dict[str, Start] = {
     "market_size": Start(60.0, "$ M per month", "spending on tokens and subscriptions"),
     "lead_seen": Start(12.0, "months", "for which flagships have stayed ahead of labs behind them"),
     "leads_seen": Start(2.0, "", "leads that labs have seen end"),
-    "lost_share": Start(0.5, "share", "of gross profit that went when they ended"),
+    "rent_decay": Start((0.02, 0.06), "per month", "by which rents fall while a lead lasts, and after it"),
     "leak_seen": Start(
-        (0.5, 16.0), "nats, M exchanges", "what releases owed to distillation, and exchanges behind them"
+        (0.5, 16.0), "nats, M exchanges", "by which students came nearer to a teacher, and exchanges behind that"
     ),
+    "exchanges_risked": Start(20.0, "M exchanges x effort", "on which what labs know of detection rests"),
     "subscription_fee": Start(20.0, "$ per month", "fee of a subscription"),
     # --- listed layers: power, platforms, applications ---
     "layer_revenue": Start((200.0, 1_000.0, 100.0), "$ M per month", "revenue from AI"),

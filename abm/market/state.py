@@ -129,7 +129,6 @@ class Accounts(Record):
     market_growth: Scalar  # of spending on tokens per year, a slow mean of what was seen
     market_size: Scalar  # spending on tokens, $ M per month
     rulings: Float[Array, "R 2"]  # forecast of courts' rulings, and mean squared error of forecasts so far
-    leak: Float[Array, " 2"]  # nats that releases owed to distillation, and exchanges behind them, moving sums
     nash: Float[Array, "L O 2"]  # $ M per month of sales, and of gross profit, at the month's Nash prices
     incidents: Float[Array, " L"]  # that cost a lab trust, this month
     vintage: Float[Array, "L 3"]  # unit cost at release ($ per M tokens), best rent per $ of tasks, 1 if watched

@@ -53,22 +53,6 @@ def resilient_step(step: Numbers, before: Numbers, pace: Numbers) -> tuple[Float
     return pace * step, pace
 
 
-def value_of_worth(
-    spent: Real[AnyArray, "... offers"],
-    shares: Real[AnyArray, "... offers"],
-    margin: Real[AnyArray, "... offers"],
-    elasticity: Numbers,
-    p: Values,
-) -> Float[Array, "... offers"]:
-    """Derivative of a lab's gross profit in ln worth of its offers, at given prices, $: what a better model brings.
-
-    S_q (sigma m_q - (sigma + 1 - P/v) sum_r s_r m_r) in a segment; `elasticity` is P/v, with a last axis of one. Source: the
-    envelope theorem on `abm.mechanisms.use.relative_pull`.
-    """
-    mean = (shares * margin).sum(-1, keepdims=True)
-    return spent * (p.substitution * margin - (p.substitution + 1 - elasticity) * mean)
-
-
 def overtraining_losses(p: Values) -> Float[Array, "2"]:
     """Capability that flagships and efficient models lose per squared departure from the size they are measured from, nats.
 

@@ -35,8 +35,16 @@ def hiding(loss: Numbers, exchanges: Numbers, p: Values) -> Floats:
 
 
 def ruling(strength: Numbers, clarity: Numbers, luck: Numbers, p: Values) -> Floats:
-    """Chance with which courts side with owners this month: strength S plus a draw whose spread falls with clarity."""
-    return jnp.clip(strength + p.ruling_spread * (1 - clarity) * luck, 0.0, 1.0)
+    """Share of claims on which courts side with owners this month: strength S plus a draw whose spread falls with clarity.
+
+    The spread is that of a yes or no with chance S, as far as rulings cannot be foreseen: none where S is 0 or 1.
+    """
+    return jnp.clip(strength + ruling_sd(strength, clarity, p) * luck, 0.0, 1.0)
+
+
+def ruling_sd(strength: Numbers, clarity: Numbers, p: Values) -> Floats:
+    """Standard deviation of that share, ruling_spread (1 - clarity) 2 sqrt(S (1 - S))."""
+    return p.ruling_spread * (1 - clarity) * 2 * jnp.sqrt(jnp.maximum(strength * (1 - strength), 0.0))
 
 
 def damages(exposure: Numbers, revenue: Numbers, cash: Numbers, p: Values) -> Floats:
@@ -45,7 +53,7 @@ def damages(exposure: Numbers, revenue: Numbers, cash: Numbers, p: Values) -> Fl
 
 
 def royalty(claims: Real[AnyArray, "... labs"], chance: Numbers) -> Float[Array, "..."]:
-    """Share of a derivative's gross profit that its owners get: chance x claims x 2n/(n + 1), with n owners of like claims.
+    """Share of a derivative's sales that its owners get: chance x claims x 2n/(n + 1), with n owners of like claims.
 
     claims : share of the model's capability owed to each owner of weights, as far as its licence reserves it; n is the
     inverse of their concentration. One owner gets what it brought in, as far as courts side with it; several ask each for

@@ -27,20 +27,26 @@ def copy(copied: Numbers, known: Numbers, weights: Numbers, p: Values) -> Floats
     return jnp.where((share > 0) & (target > start), start + share * (target - start), copied)
 
 
-def value_of_parents(
-    weights: Real[AnyArray, " labs"],
-    fee: Real[AnyArray, " labs"],
-    known: Numbers,
-    present: Shaped[AnyArray, " labs"],
-    p: Values,
+def gaps_to_parents(
+    weights: Real[AnyArray, " labs"], known: Numbers, present: Shaped[AnyArray, " labs"], p: Values
 ) -> Float[Array, " labs"]:
-    """Nats that building on each lab's weights would bring, less the owners' share of them.
+    """Nats that building on each lab's weights would bring.
 
-    fee : share of gross profit that owners of the weights would get. present : 1 for the parent that the lab builds on now;
-    with any other it has to begin again, which costs it `fork_cost` nats.
+    present : 1 for the parent that the lab builds on now; with any other it has to begin again, which costs `fork_cost` nats.
     """
-    gap = jnp.maximum(weights + jnp.log(p.copy_fidelity) - known - p.fork_cost * (1 - present), 0.0)
-    return gap * (1 - fee)
+    better = weights + jnp.log(p.copy_fidelity) - known
+    return jnp.maximum(jnp.asarray(better - p.fork_cost * (1 - present)), 0.0)
+
+
+def value_of_parents(
+    gap: Real[AnyArray, " labs"], nat_value: Numbers, fee: Real[AnyArray, " labs"], royalty: Numbers, revenue: Numbers
+) -> Float[Array, " labs"]:
+    """What building on each lab's weights would earn, $ M per month: gap V' (1 - fee) - (fee - royalty) revenue.
+
+    fee, royalty : share of all sales that owners of weights would get, and get now. Where they ask more than the weights bring,
+    nobody builds on them; where they ask nothing, any gain is worth having.
+    """
+    return gap * jnp.maximum(nat_value, 1e-6) * (1 - fee) - (fee - royalty) * revenue
 
 
 MOST_TEACHERS = 5
@@ -74,16 +80,15 @@ def taught(
 
 
 def distil(
-    distilled: Numbers, known: Numbers, exchanges: Real[AnyArray, " labs"], teaching: Any, p: Values
+    distilled: Numbers, best: Numbers, exchanges: Real[AnyArray, " labs"], teaching: Any, p: Values
 ) -> tuple[Floats, Float[Array, " labs"]]:
     """Capability reached by distilling several teachers, and what each added (nats).
 
-    The student starts from what it has on sale (`known`), and does not get past the best of its teachers' ceilings
-    ln rho + k_teacher(t - delay).
+    The student teaches the best model that it could release (`best`, nats), which does not get past the best of its teachers'
+    ceilings ln rho + k_teacher(t - delay).
     """
-    start = jnp.maximum(distilled, known)
-    added = taught(exchanges, teaching.clear, jnp.maximum(teaching.ceiling - start, 0.0), p)
-    return jnp.where(added.sum() > 0, start + added.sum(), distilled), added
+    added = taught(exchanges, teaching.clear, jnp.maximum(teaching.ceiling - best, 0.0), p)
+    return jnp.where(added.sum() > 0, best + added.sum(), distilled), added
 
 
 def optimal_exchanges(gap: Real[AnyArray, " labs"], worth: Numbers, teaching: Any, p: Values) -> Float[Array, " labs"]:

@@ -6,6 +6,9 @@ from abm.mechanisms import investment
 from abm.support.shapes import Floats, Numbers
 from abm.support.values import Values
 
+HORIZON = 60
+"""Months for which labs plan."""
+
 
 def effective_compute(efficiency: Numbers, run_compute: Numbers, p: Values) -> Numbers:
     """Capability in nats, z = e + ln(C / C_ref): algorithmic efficiency times training compute.
@@ -25,8 +28,30 @@ def optimal_size(run_compute: Numbers, p: Values) -> Floats:
     return 0.5 * jnp.log(jnp.maximum(run_compute, 1e-9) / p.reference_compute)
 
 
-def worth_of_lead(marginal_value: Numbers, outlook, /) -> Floats:
-    """What a nat is worth, $ M: V' D, its value per month times the months that it is expected to last, and awards."""
+def worth_of_lead(
+    lead: Numbers, lost_ahead: Numbers, lost_matched: Numbers, growth: Numbers, p: Values
+) -> tuple[Floats, Floats]:
+    """Months of today's rent that a lead is worth, and what is left of that when it has just been matched.
+
+    sum over the months t of the planning horizon of exp(G(t) - r t) x the part of the rent that is left. While a lead lasts,
+    on average for `lead` months, rents fall by `lost_ahead` a month; after it by `lost_matched`. The market grows by
+    G(t) = growth/phi (1 - exp(-phi t)): as it did of late (`growth`, per year), less and less so.
+    """
+    months = jnp.arange(1.0, HORIZON + 1)[:, None]
+    years = months / 12
+    grown = growth / p.growth_fading * -jnp.expm1(-p.growth_fading * years) - p.interest_rate * years
+    end = 1 / jnp.maximum(lead, 1.0)
+    first, then = jnp.maximum(lost_ahead, 0.0) + end, jnp.maximum(lost_matched, 0.0)
+    apart = (first - then) * months
+    near = jnp.abs(apart) < 1e-6
+    slope = jnp.where(near, 1 - apart / 2, -jnp.expm1(-apart) / jnp.where(near, 1.0, apart))
+    matched = jnp.exp(-then * months)
+    left = jnp.exp(-first * months) + end * months * matched * slope
+    return (jnp.exp(grown) * left).sum(0), (jnp.exp(grown) * matched).sum(0)
+
+
+def worth_of_nat(marginal_value: Numbers, outlook, /) -> Floats:
+    """What a nat is worth, $ M: V' D, what it earns a month times the months of today's rent that a lead is worth, and awards."""
     return jnp.maximum(marginal_value, 0.0) * outlook.lead_duration + outlook.awards
 
 
@@ -39,7 +64,7 @@ def training_budget(marginal_value: Numbers, outlook, p: Values) -> Floats:
     bought does.
     """
     multiple = investment.option_multiple(p.interest_rate, p.payout_rate, outlook.volatility)
-    return worth_of_lead(marginal_value, outlook) / (multiple * p.training_months)
+    return worth_of_nat(marginal_value, outlook) / (multiple * p.training_months)
 
 
 def own_progress(intensity: Numbers, luck: Numbers, scarcity: Numbers, p: Values) -> Floats:
@@ -80,6 +105,6 @@ def research_target(marginal_value: Numbers, outlook, p: Values) -> Floats:
     """
     g = jnp.log(2.0) / p.algorithmic_doubling_time
     multiple = investment.option_multiple(p.interest_rate, p.payout_rate, outlook.volatility)
-    ratio = p.research_returns * g * worth_of_lead(marginal_value, outlook) / (multiple * outlook.research_cost)
+    ratio = p.research_returns * g * worth_of_nat(marginal_value, outlook) / (multiple * outlook.research_cost)
     target = jnp.maximum(ratio, 1e-6) ** (1 / (1 - p.research_returns))
     return jnp.clip(target, p.research_floor, p.research_ceiling)

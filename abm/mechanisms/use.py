@@ -89,6 +89,12 @@ def pull_at(share: Numbers, seen: Numbers, price: Numbers, p: Values) -> Floats:
     return jnp.multiply(share, jnp.exp(jnp.minimum(p.substitution * jnp.log(seen / price), most)))
 
 
+def pull_times(share: Numbers, gained: Numbers, p: Values) -> Floats:
+    """What a share becomes, before normalising, if its offer is worth more by `gained` nats: e^(sigma gained) as much."""
+    most = 0.5 * math.log(jnp.finfo(jnp.result_type(share, gained)).max)
+    return jnp.multiply(share, jnp.exp(jnp.minimum(p.substitution * gained, most)))
+
+
 def beside_copy(price: Numbers, cost: Numbers, p: Values) -> tuple[Numbers, Numbers, Floats]:
     """A product and a faithful copy of it at cost, as one offer: its price in choice, its price per token, the product's share.
 

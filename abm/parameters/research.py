@@ -12,7 +12,7 @@ class Research(BaseModel):
 
     # --- research, imitation, release -------------------------------------------------------------------------------
     algorithmic_doubling_time: Number = quantity(
-        8, 1, 60, "T_a", "months", "halving time of compute for equal capability", "Ho et al. 2024: 8 (5-14)"
+        6, 1, 60, "T_a", "months", "halving time of compute for equal capability", "Ho et al. 2024: 8 (5-14)"
     )
     research_returns: Number = quantity(
         0.3, 0.01, 0.95, "psi", "", "elasticity of progress with respect to research effort"
@@ -32,7 +32,7 @@ class Research(BaseModel):
     )
     training_months: Number = quantity(6, 1, 60, "T", "months", "months over which a lab spends what a run is worth")
     copying_rate: Number = quantity(
-        7.0,
+        6.0,
         0,
         100,
         "kappa_c",
@@ -43,13 +43,13 @@ class Research(BaseModel):
     fork_cost: Number = quantity(0.3, 0, 5, "", "nats", "what a change to another parent costs", BY_HAND)
     copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = quantity(
-        7.0,
+        6.0,
         0,
         100,
         "kappa_d",
         "per year",
         "rate at which distillation closes a gap",
-        "lags of 11 and 3.6 months in 2023 and 2024: the model then has 5 to 7",
+        "lag of 3.6 months for levels of late 2024 (11 for those of 2023)",
     )
     distillation_ceiling: Number = quantity(
         0.95,
@@ -75,10 +75,16 @@ class Research(BaseModel):
         1, 1, 12, "d", "months", "delay after which a teacher's capability can be learnt (whole months)"
     )
     lead_forgetting: Number = quantity(
-        0.0167, 0, 1, "", "per month", "forgetting of how long leads lasted and how much exchanges taught", BY_HAND
+        0.0167,
+        0,
+        1,
+        "",
+        "per month",
+        "forgetting of how leads ended, what exchanges taught, and who was detected",
+        BY_HAND,
     )
-    lead_learning: Number = quantity(
-        0.2, 0, 1, "", "per lead", "weight of the last lead in what a lab expects to lose", BY_HAND
+    growth_fading: Number = quantity(
+        0.25, 0.01, 10, "phi", "per year", "rate at which labs expect the market's growth to fade", BY_HAND
     )
     detection_rate: Number = quantity(0.02, 0, 10, "eta", "per M exchanges", "hazard of detection per unit of effort")
     access_cut_months: Number = quantity(6, 0, 60, "D", "months", "duration of denied access after detection")
@@ -134,7 +140,7 @@ class Research(BaseModel):
     )
     research_cost_start: Number = quantity(8, 0.1, 1e5, "w_R0", "$ M per month", "cost of trend research at the start")
     research_burden_growth: Number = quantity(
-        0.8, -1, 5, "", "per year", "growth of that cost", "Bloom et al. 2020: ideas get harder to find"
+        0.5, -1, 5, "", "per year", "growth of that cost", "Bloom et al. 2020: ideas get harder to find"
     )
     research_adjustment: Number = quantity(
         0.1, 0, 1, "", "per month", "adjustment of research intensity towards its target"

@@ -117,7 +117,6 @@ class Tokens(BaseModel):
         "",
         "how all closed labs earn money: 0 API, 1 subscription, 3 complement, 4 open core; -1 each in its own way",
     )
-    open_capture: Number = quantity(0.3, 0, 1, "", "", "share of an open model's margin that reaches its lab")
     perfect_copies: Number = quantity(
         0, 0, 1, "", "", "1: hosts offer a faithful copy of every closed product at cost; 0: none do", BY_HAND
     )

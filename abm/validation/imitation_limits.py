@@ -74,7 +74,7 @@ def program(name: str) -> Callable[[Market, Values, Events], Any]:
         "tokens": tokens.trade_tokens,
         "teaching": research.teaching_of,
         "threat": enforcement.threat_of,
-        "duration": research.lead_duration,
+        "duration": lambda market, now: research.worth_of_lead(market, now)[0],
         "outlook": accounts.outlook_of,
         "books": lambda market, now: accounts.lab_books(market, now)[0],
     }[name]

@@ -8,12 +8,12 @@ from jaxtyping import Array, Bool, Float
 
 from abm.agents.infrastructure import APPLICATIONS, PLATFORMS, POWER
 from abm.agents.lab import COMPLEMENT, OPEN_CORE
-from abm.market.phases.common import NEAR, frontier, is_open_lab, open_frontier, per_offer, sales_of, serving_home
+from abm.market.phases.common import NEAR, is_open_lab, open_frontier, per_offer, sales_of, serving_home
 from abm.market.phases.exits import enter_and_exit
 from abm.market.phases.machines import split_by_role
 from abm.market.phases.rent import energy_of_owners, rents_of_owners, work_of
-from abm.market.phases.research import claims_on, lead_duration
-from abm.market.state import Accounts, Flows, Market, Now, jurisdiction_sum
+from abm.market.phases.research import claims_on, owed_to_teachers, worth_of_lead
+from abm.market.state import Accounts, Flows, Market, Now, Values, jurisdiction_sum
 from abm.mechanisms import enforcement, monetisation
 from abm.support.shapes import Scalar
 
@@ -56,10 +56,9 @@ class Outlook(NamedTuple):
     """The expectations on which labs plan research (L,)."""
 
     research_cost: Float[Array, " L"]  # $ M per month for research on trend
-    lead_duration: Float[Array, " L"]  # months that a nat of lead lasts
+    lead_duration: Float[Array, " L"]  # months of today's rent that a lead is worth
     awards: Float[Array, " L"]  # $ M per nat, one by one: damages and fees that it brings
     volatility: Float[Array, " L"]  # of the value of research, per year
-    standing: Float[Array, " L"]  # $ M per month per nat: value to owners of being nearer to the frontier
 
 
 def close_books(market: Market, now: Now) -> Market:
@@ -112,7 +111,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
         claimants.any(), jnp.minimum(damages, labs.legal_exposure), 0.0
     )  # no damages if no closed lab is left
     claims = claims_on(market)
-    royalties = labs.royalty * jnp.maximum(income - own_cost, 0.0) * on
+    royalties = labs.royalty * (own_sales + fee) * on
     owners = claims / jnp.maximum(claims.sum(-1, keepdims=True), 1e-30)
     owners = jnp.where((labs.royalty > 0)[:, None], owners, 0.0)
     defence = (p.vigilance_cost * labs.vigilance + p.hiding_cost * labs.hidden).sum(-1) * on
@@ -233,21 +232,30 @@ def leads_of(market: Market, books: Books) -> Leads:
 
 
 def outlook_of(market: Market, now: Now) -> Outlook:
-    """Expected cost of research on trend, duration of a lead before imitation, and volatility of its value."""
+    """Expected cost of research on trend, worth of a lead, awards, and volatility of what research is worth."""
     p, labs, regulators = now.p, market.labs, market.regulators
     cost = p.research_cost_start * jnp.exp(p.research_burden_growth * market.month / 12)
-    variance = p.demand_volatility**2 + market.accounts.rulings[:, 1] + regulators.policy_uncertainty**2
-    used_by_owner = labs.of_parent | (labs.monetisation == COMPLEMENT)  # whoever earns on something beside it keeps all
-    kept = jnp.where(is_open_lab(labs) & ~used_by_owner, p.open_capture, 1.0)
-    near = kept * jnp.exp(p.lab_option_slope * (labs.capability[:, 0] - frontier(market)))
+    forecast, squared = market.accounts.rulings[labs.home].T
+    courts = at_stake(market, p) ** 2 * squared / jnp.maximum(forecast, 1e-3) ** 2
+    variance = p.demand_volatility**2 + courts + regulators.policy_uncertainty[labs.home] ** 2
     gained = labs.capability[:, 0] - market.accounts.capability_history[-1]
     return Outlook(
         research_cost=jnp.full(labs.size, cost),
-        lead_duration=lead_duration(market, now),
+        lead_duration=worth_of_lead(market, now)[0],
         awards=labs.awards_seen * HISTORY / jnp.maximum(gained, 0.5),
-        volatility=jnp.sqrt(variance)[labs.home] * (1 - p.guarantee_share * p.guarantee_insurance),
-        standing=p.interest_rate * market.accounts.market_size * p.lab_option_multiple * p.lab_option_slope * near,
+        volatility=jnp.sqrt(variance) * (1 - p.guarantee_share * p.guarantee_insurance),
     )
+
+
+def at_stake(market: Market, p: Values) -> Float[Array, " L"]:
+    """Share of each lab's income that hangs on how courts rule: royalties, damages that accrue in a case, awards.
+
+    All of them are in proportion to the chance that owners win.
+    """
+    labs, chance = market.labs, market.accounts.rulings[market.labs.home, 0]
+    damages = jnp.where(labs.case_left > 0, chance * p.damages_multiple * owed_to_teachers(labs), 0.0)
+    hangs = (labs.royalty + damages) * labs.revenue + labs.awards_seen
+    return jnp.clip(hangs / jnp.maximum(labs.revenue + labs.awards_seen, 1e-9), 0.0, 1.0)
 
 
 def fix_basket(market: Market) -> Market:

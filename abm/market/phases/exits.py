@@ -12,11 +12,11 @@ from abm.market.state import Market, Now, Values, jurisdiction_sum
 from abm.mechanisms import entry
 from abm.support.shapes import AnyArray, Index, Numbers, Scalar
 
-NOTHING_YET = {"taught_by": -1, "claimant": -1, "behind": False, "matched": -1.0, "matched_rent": 0.0}
+NOTHING_YET = {"taught_by": -1, "claimant": -1, "behind": False, "matched": -1.0, "rent_share": 0.0}
 NOTHING_YET |= {"link_age": 0.0, "awards_seen": 0.0}
 """Links, cases and leads of an entrant, by column."""
-HEARSAY = ("lead_months", "leads_ended", "lost_share")
-"""What an entrant knows of how leads end: what the lab knows whose weights it builds on."""
+HEARSAY = ("lead_months", "leads_ended", "rents_seen", "rents_lost", "leak", "caught_seen", "base_cost")
+"""What an entrant knows of leads, leaks and detection, and what its weights cost: as the lab does whose weights it builds on."""
 
 
 def enter_and_exit(market: Market, now: Now) -> Market:
@@ -59,7 +59,6 @@ def enter_and_exit(market: Market, now: Now) -> Market:
         fork_age=started("fork_age", 0.0),
         hosted=started("hosted", NEVER),
         nash_markup=started("nash_markup", labs.nash_markup[source]),
-        tier_value=started("tier_value", 0.0),
         tier_slope=started("tier_slope", labs.tier_slope[source]),
         age=started("age", 0.0),
         monetisation=started("monetisation", HOSTING),

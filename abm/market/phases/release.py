@@ -31,6 +31,7 @@ class ReleaseNews(NamedTuple):
     capability: Float[Array, " L"]  # nats, capability of a forced release
     size_step: Float[AnyArray, " L"]  # ln parameters
     parent_size: Float[Array, " L"]  # ln parameters of the open model that it copied
+    parent_cost: Float[Array, " L"]  # $ M, of the run that this model rests on
     parent_lineage: Float[Array, "L L"]  # share of that model's capability owed to the weights of each lab
     itself: Float[Array, "L L"]  # 1 at its own place
     luck: Float[Array, "L T"]  # uniform draw per tier
@@ -51,6 +52,7 @@ def release_models(market: Market, now: Now) -> Market:
         capability=jnp.where(events.release_gap > -1e5, top + events.release_gap, labs.ask("candidate", p)),
         size_step=events.size_step,
         parent_size=labs.model_size[labs.copied_from, 0],
+        parent_cost=labs.base_cost[labs.copied_from],
         parent_lineage=labs.lineage[labs.copied_from],
         itself=jnp.eye(labs.size),
         luck=now.draws.uniform("release", labs, (TIERS,)),
@@ -58,11 +60,11 @@ def release_models(market: Market, now: Now) -> Market:
         report_ratio=jnp.exp(-bias),
         serving_efficiency=market.accounts.serving_efficiency - p.scarcity_diversion * scarcity_of(market)[labs.home],
     )
-    gained = jnp.maximum(labs.distilled - jnp.maximum(labs.ask("own_candidate", p), labs.copied), 0.0)
-    used = labs.exchanges_used
+    before, used = labs.capability[:, 0], labs.exchanges_used  # student x teacher
     labs = labs.do("release", p, news=news)
     programme = jnp.where(events.release_programme_cost > 0, events.release_programme_cost, labs.true_cost)
     labs = labs.replace(true_cost=jnp.where(labs.released[:, 0], programme, labs.true_cost))
+    labs = labs.replace(leak=(1 - p.lead_forgetting) * labs.leak + what_exchanges_taught(labs, before, used))
     market = market.replace(labs=licence_models(labs, top, p))
     labs = market.labs.replace(royalty=enforcement.royalty(claims_on(market), market.accounts.rulings[labs.home, 0]))
 
@@ -74,19 +76,29 @@ def release_models(market: Market, now: Now) -> Market:
     history = jnp.concatenate([flagship[None, :], market.accounts.capability_history[:-1]])
     closed = jnp.max(jnp.where(labs.active & ~is_open, flagship, -jnp.inf))
     closed_path = jnp.concatenate([closed[None], market.accounts.closed_path[:-1]])
-    shown = (labs.released[:, 0] & labs.active & (used > 0)) * 1.0
-    seen = jnp.stack([(gained * shown).sum(), (used * shown).sum()])
     accounts = market.accounts.replace(
         release_surprise=release_surprise,
         capability_history=history,
         closed_path=closed_path,
-        leak=(1 - p.lead_forgetting) * market.accounts.leak + seen,
     )
     out = labs.released[:, 0] & labs.active
     releases = Releases(out, out & labs.from_own_run, labs.source, labs.distilled_share)
     luck = now.draws.normal("fit", market.adopters, (labs.size,))
     adopters = market.adopters.do("try_releases", p, releases, luck=luck)
     return market.replace(labs=labs, adopters=adopters, accounts=accounts)
+
+
+def what_exchanges_taught(
+    labs: Group, before: Float[Array, " L"], used: Float[AnyArray, "L L"]
+) -> Float[Array, "L pair"]:
+    """What each teacher sees in the month: by how many nats releases of its students came nearer to it, and their exchanges.
+
+    It cannot tell what they owe to others or to themselves. before : their flagships until now; used : student x teacher.
+    """
+    level = labs.capability[:, 0]
+    nearer = jnp.maximum(jnp.minimum(level[:, None], level) - jnp.minimum(before[:, None], level), 0.0)
+    shown = (labs.released[:, 0] & labs.active)[:, None] & (used > 0)
+    return jnp.stack([(nearer * shown).sum(0), (used * shown).sum(0)], axis=-1)
 
 
 def licence_models(labs: Group, top: Scalar, p: Values) -> Group:

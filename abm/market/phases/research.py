@@ -6,9 +6,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from abm.agents.lab import NEVER
+from abm.engine import Group
 from abm.market.phases.common import is_open_lab, rent_of_tokens, scarcity_of
 from abm.market.state import Market, Now, Values
-from abm.mechanisms import enforcement
+from abm.mechanisms import enforcement, research
 
 
 class Workplace(NamedTuple):
@@ -28,8 +29,9 @@ class Teaching(NamedTuple):
     quota: Float[Array, "L L"]  # M exchanges per month that the teacher lets through
     clear: Float[Array, "L L"]  # part of what an exchange can teach that hidden reasoning leaves
     weights: Float[Array, "L L"]  # nats of open weights that may be built on
-    fee: Float[Array, "L L"]  # share of gross profit that their owners would get
-    duration: Float[Array, " L"]  # months that a nat of lead lasts
+    fee: Float[Array, "L L"]  # share of sales that their owners would get
+    duration: Float[Array, " L"]  # months of today's rent that a nat of lead is worth
+    kept: Float[Array, " L"]  # chance that no court takes away what it learns now
 
 
 def do_research(market: Market, now: Now) -> Market:
@@ -65,14 +67,17 @@ def teaching_of(market: Market, now: Now) -> Teaching:
     may_distil, may_build = market.networks.access  # student x teacher
     teaches = labs.active & ~is_open & others & labs.active[:, None] & may_distil
     best = market.accounts.capability_history[delay]
-    effort = effort_against_students(market, now)
+    effort = effort_seen(market, now)
     chance = market.accounts.rulings[labs.home, 0]
-    duration = lead_duration(market, now)
-    # What an injunction would take away.
+    duration = worth_of_lead(market, now)[0]
+    # What a lost case would cost: damages on what is sold meanwhile as far as it is owed, and what an injunction takes away.
     taught = jnp.maximum(labs.distilled - jnp.maximum(labs.untaught, labs.copied), 0.0)
-    stake = p.damages_multiple * (labs.taught_sales + p.court_time * labs.revenue)
+    owed = 1 - jnp.exp(-taught)
+    stake = p.damages_multiple * (labs.taught_sales + p.court_time * owed * labs.revenue)
     stake = stake + jnp.maximum(labs.nat_value, 0.0) * duration * taught
-    penalty = p.detection_rate * effort * (chance * stake)[:, None]
+    sued = labs.case_left > 0  # one case at a time
+    hazard = labs.caught_seen[:, 0] / jnp.maximum(labs.caught_seen[:, 1], 1e-9)
+    penalty = effort * (hazard * chance * jnp.where(sued, 0.0, stake))[:, None]
     forkable = labs.active & is_open & (labs.licence > p.licence_needed) & others & may_build
     return Teaching(
         ceiling=jnp.where(teaches, jnp.log(p.distillation_ceiling) + best, NEVER),
@@ -82,6 +87,7 @@ def teaching_of(market: Market, now: Now) -> Teaching:
         weights=jnp.where(forkable, labs.capability[:, 0], NEVER),
         fee=fees_of_parents(market, p),
         duration=duration,
+        kept=1 - jnp.where(sued, chance, 0.0),
     )
 
 
@@ -90,6 +96,20 @@ def effort_against_students(market: Market, now: Now) -> Float[Array, "L L"]:
     labs, regulators = market.labs, market.regulators
     public = regulators.enforcement_effort[labs.home] + now.events.allegation
     return labs.vigilance.T + public[:, None]
+
+
+def effort_seen(market: Market, now: Now) -> Float[Array, "L L"]:
+    """The same as students see it: a teacher's vigilance shows in the quota that it leaves them."""
+    quota = enforcement.quota(market.labs.vigilance, now.p).T
+    teachers = jnp.log(jnp.maximum(now.p.exchange_limit, 1e-30) / jnp.maximum(quota, 1e-30))
+    public = market.regulators.enforcement_effort[market.labs.home] + now.events.allegation
+    return teachers + public[:, None]
+
+
+def owed_to_teachers(labs: Group) -> Float[Array, " L"]:
+    """Share of each flagship's capability owed to closed labs; open weights are forked, under a licence."""
+    taught = (labs.source >= 0) & ~is_open_lab(labs)[labs.source]
+    return jnp.where(taught, labs.distilled_share, 0.0)
 
 
 def reserved(market: Market) -> Float[Array, " L"]:
@@ -112,10 +132,9 @@ def fees_of_parents(market: Market, p: Values) -> Float[Array, "L L"]:
     return enforcement.royalty(own, market.accounts.rulings[labs.home, 0][:, None])
 
 
-def lead_duration(market: Market, now: Now) -> Float[Array, " L"]:
-    """Months that a nat of lead lasts, discounted: as long as leads lasted that the lab has seen, as far as margins then went."""
-    labs = market.labs
+def worth_of_lead(market: Market, now: Now) -> tuple[Float[Array, " L"], Float[Array, " L"]]:
+    """What a lead is worth to each lab, and a lead that has just been matched, in months of today's rent."""
+    labs, growth = market.labs, market.accounts.market_growth
     lead = labs.lead_months / jnp.maximum(labs.leads_ended, 1e-6)
-    discount = labs.lost_share / jnp.maximum(lead, 1.0) + now.p.interest_rate / 12
-    growth = jnp.maximum(market.accounts.market_growth, 0.0) / 12  # of what a lead earns while it lasts
-    return 1 / jnp.maximum(discount - growth, discount / 4)
+    ahead, matched = (labs.rents_lost / jnp.maximum(labs.rents_seen, 1e-12)).T
+    return research.worth_of_lead(lead, ahead, matched, growth, now.p)

@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from abm.agents import OpenLab
+from abm.agents.adopter import ENTERPRISE
+from abm.agents.lab import OPEN_CORE
 from abm.engine import Group, loop, mean_of_neighbours
 from abm.market.phases.common import (
     Products,
@@ -20,7 +22,7 @@ from abm.market.phases.common import (
 )
 from abm.market.phases.research import workplace_of
 from abm.market.state import Accounts, Market, Now, Values
-from abm.mechanisms import conduct, tokens, use
+from abm.mechanisms import conduct, monetisation, tokens, use
 from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
 from abm.support.shapes import AnyArray, Index, Scalar
 
@@ -105,10 +107,8 @@ def trade_tokens(market: Market, now: Now) -> Market:
     market = use_models(market, now, products, worth, certified, useful, target)
     sold = sales_of(market)
     labs = market.labs.replace(
-        tier_value=values_of_capability(market, now, shown, slope),
-        tier_slope=slope_at_customers(market, slope),
+        marginal_value=value_of_a_nat(market, now, shown, worth), tier_slope=slope_at_customers(market, slope)
     )
-    labs = labs.replace(marginal_value=labs.tier_value.sum(-1))
     accounts = watch_rents(market, sold).replace(
         contestable_share=contestable_share(market, now, shown), nash=nash_margins(market, now, seen, nash)
     )
@@ -297,16 +297,33 @@ def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O
     return jnp.stack([sales, sales * (1 - cost / nash)], axis=-1) * 1e-6
 
 
-def values_of_capability(market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"]) -> Float[Array, "L T"]:
-    """Derivative of each lab's gross profit in the capability of each tier, $ M per month per nat, at given prices."""
+def value_of_a_nat(market: Market, now: Now, seen: Demand, worth: Float[Array, "J q"]) -> Float[Array, " L"]:
+    """What each lab would earn more with models a nat better, rivals as they are, $ M per month.
+
+    It would ask the best of several multiples of its prices; hosts of open weights ask what they ask. Hosts keep what they
+    sell, unless they are the lab's parent; fees for open models come with sales to enterprises.
+    """
     p, labs = now.p, market.labs
-    margin = (1 - labs.ask("net_cost", p) / labs.price) * labs.uncopied  # a copy is as good as what it copies
-    spending, elasticity = market.adopters.ask("wanted", p, log_price=seen.log_index)
-    paid = seen.chosen * spending[:, None, None]
-    gain = conduct.value_of_worth(paid, seen.chosen, margin, elasticity[:, None, None], p)
-    gained = (gain * by_offer(slope, labs)).sum(0) * 1e-6
-    value = gained[:, :TIERS].at[:, 0].add(gained[:, TIERS:].sum(-1))
-    return value * (labs.active * labs.first_party_share)[:, None]  # hosts keep what they sell
+    better = products_of(labs, p)
+    better = better._replace(capability=labs.capability + 1.0, hosted=labs.hosted + 1.0)
+    gained = market.adopters.ask("worth", p, better)[0] - worth
+    others = others_of(seen, np.arange(labs.size))
+    ahead = others._replace(shares=use.pull_times(others.shares, by_offer(gained, labs), p))
+    net = labs.ask("net_cost", p) / labs.price
+    kind = market.adopters.segment == ENTERPRISE
+    fee = jnp.where(labs.monetisation == OPEN_CORE, monetisation.open_core_fees(1.0, p), 0.0)
+
+    def earned(at: Others, factor: Scalar) -> Float[Array, "L O"]:
+        spent = sold_alone(market, now, at, labs.price * factor)[1] * labs.uncopied
+        return (spent * (1 - net / factor + fee[:, None] * kind[:, None, None])).sum(0)
+
+    tried = loop(lambda none, factor: (none, earned(ahead, factor)), None, jnp.asarray(FACTORS))[1]
+    sets = jnp.zeros(labs.size, bool).at[solvers_of(labs)].set(True)
+    tried = jnp.where(sets[:, None] | (jnp.asarray(FACTORS) == 1.0)[:, None, None], tried, -jnp.inf)
+    best = tried[..., :TIERS].sum(-1).max(0) + tried[..., TIERS:].sum(-1).max(0)
+    more = (best - earned(others, jnp.ones(())).sum(-1)) * 1e-6
+    kept = jnp.where(labs.of_parent, 1.0, labs.first_party_share)
+    return jnp.where(labs.active, kept * more, 0.0)
 
 
 def watch_rents(market: Market, sold: Sales) -> Accounts:
