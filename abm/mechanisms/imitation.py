@@ -34,8 +34,8 @@ def gaps_to_parents(
 
     present : 1 for the parent that the lab builds on now; with any other it has to begin again, which costs `fork_cost` nats.
     """
-    better = weights + jnp.log(p.copy_fidelity) - known
-    return jnp.maximum(jnp.asarray(better - p.fork_cost * (1 - present)), 0.0)
+    again = p.fork_cost * (1 - present)
+    return jnp.maximum(jnp.log(p.copy_fidelity) + weights - known - again, 0.0)
 
 
 def value_of_parents(
@@ -46,7 +46,7 @@ def value_of_parents(
     fee, royalty : share of all sales that owners of weights would get, and get now. Where they ask more than the weights bring,
     nobody builds on them; where they ask nothing, any gain is worth having.
     """
-    return gap * jnp.maximum(nat_value, 1e-6) * (1 - fee) - (fee - royalty) * revenue
+    return jnp.asarray(gap * jnp.maximum(nat_value, 1e-6) * (1 - fee) - (fee - royalty) * revenue)
 
 
 MOST_TEACHERS = 5

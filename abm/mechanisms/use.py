@@ -34,6 +34,11 @@ def usefulness(capability: Numbers, difficulty: Numbers, width: Numbers) -> tupl
     return jnp.where(above, 0.0, x) - jnp.log1p(tail), jnp.where(above, tail, 1.0) / (1 + tail)
 
 
+def gain_of_a_nat(slope: Numbers, p: Values) -> Floats:
+    """ln worth that a nat of capability adds, ln u(k + 1) - ln u(k), from the slope (1 - u)/w of `usefulness`."""
+    return -jnp.log(1 + jnp.expm1(-1 / p.usefulness_width) * p.usefulness_width * slope)
+
+
 def acceptance(need: Numbers, trust: Numbers) -> Numbers:
     """Share of a token's worth that is left for want of trust, 1 - tau (1 - trust): without a need, trust does nothing.
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from abm.agents import OpenLab
-from abm.agents.adopter import ENTERPRISE
+from abm.agents.adopter import CONSUMER, ENTERPRISE
 from abm.agents.lab import OPEN_CORE
 from abm.engine import Group, loop, mean_of_neighbours
 from abm.market.phases.common import (
@@ -24,12 +24,13 @@ from abm.market.phases.research import workplace_of
 from abm.market.state import Accounts, Market, Now, Values
 from abm.mechanisms import conduct, monetisation, tokens, use
 from abm.support.axes import OFFERS, SUBSCRIPTION_OFFER, TIERS
-from abm.support.shapes import AnyArray, Index, Scalar
+from abm.support.shapes import AnyArray, Index, Numbers, Scalar
 
 POSTED_STEPS = 6
 NASH_STEPS = 20  # a month
 FIRST_PACE = 0.5
 FACTORS = np.exp((-1.2, -0.8, -0.5, -0.25, 0.0, 0.25, 0.5, 0.8, 1.2))  # of its posted prices, which a lab tries first
+DEARER = np.exp((0.0, 0.7))  # of its posted prices, which it would try with a better model
 EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 60  # months over which the life of rents is measured
 SSNIP = 0.1
@@ -107,7 +108,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
     market = use_models(market, now, products, worth, certified, useful, target)
     sold = sales_of(market)
     labs = market.labs.replace(
-        marginal_value=value_of_a_nat(market, now, shown, worth), tier_slope=slope_at_customers(market, slope)
+        marginal_value=value_of_a_nat(market, now, shown, slope), tier_slope=slope_at_customers(market, slope)
     )
     accounts = watch_rents(market, sold).replace(
         contestable_share=contestable_share(market, now, shown), nash=nash_margins(market, now, seen, nash)
@@ -297,33 +298,41 @@ def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O
     return jnp.stack([sales, sales * (1 - cost / nash)], axis=-1) * 1e-6
 
 
-def value_of_a_nat(market: Market, now: Now, seen: Demand, worth: Float[Array, "J q"]) -> Float[Array, " L"]:
+def value_of_a_nat(market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"]) -> Float[Array, " L"]:
     """What each lab would earn more with models a nat better, rivals as they are, $ M per month.
 
     It would ask the best of several multiples of its prices; hosts of open weights ask what they ask. Hosts keep what they
     sell, unless they are the lab's parent; fees for open models come with sales to enterprises.
     """
-    p, labs = now.p, market.labs
-    better = products_of(labs, p)
-    better = better._replace(capability=labs.capability + 1.0, hosted=labs.hosted + 1.0)
-    gained = market.adopters.ask("worth", p, better)[0] - worth
-    others = others_of(seen, np.arange(labs.size))
-    ahead = others._replace(shares=use.pull_times(others.shares, by_offer(gained, labs), p))
-    net = labs.ask("net_cost", p) / labs.price
-    kind = market.adopters.segment == ENTERPRISE
+    p, labs, segment = now.p, market.labs, market.adopters.segment
     fee = jnp.where(labs.monetisation == OPEN_CORE, monetisation.open_core_fees(1.0, p), 0.0)
+    fees = 1.0 + fee * (segment == ENTERPRISE)[:, None]
+    net = labs.uncopied * labs.ask("net_cost", p) / labs.price
+    others = others_of(seen, np.arange(labs.size))
+    better = use.pull_times(others.shares, by_offer(use.gain_of_a_nat(slope, p), labs), p)
+    kinds = jnp.stack([segment == CONSUMER, segment != CONSUMER]) * 1.0  # their prices are set apart
 
-    def earned(at: Others, factor: Scalar) -> Float[Array, "L O"]:
-        spent = sold_alone(market, now, at, labs.price * factor)[1] * labs.uncopied
-        return (spent * (1 - net / factor + fee[:, None] * kind[:, None, None])).sum(0)
+    def margins(pulls: Float[Array, "J L O"], factor: Numbers) -> Float[Array, "J L"]:
+        return (pulls * labs.uncopied).sum(-1) * fees - (pulls * net).sum(-1) / factor
 
-    tried = loop(lambda none, factor: (none, earned(ahead, factor)), None, jnp.asarray(FACTORS))[1]
-    sets = jnp.zeros(labs.size, bool).at[solvers_of(labs)].set(True)
-    tried = jnp.where(sets[:, None] | (jnp.asarray(FACTORS) == 1.0)[:, None, None], tried, -jnp.inf)
-    best = tried[..., :TIERS].sum(-1).max(0) + tried[..., TIERS:].sum(-1).max(0)
-    more = (best - earned(others, jnp.ones(())).sum(-1)) * 1e-6
+    def earned(rows: Int[np.ndarray, " C"], factor: Numbers) -> Float[Array, "2 C"]:
+        pull = factor**-p.substitution
+        total = others.rivals[:, rows] + pull * better[:, rows].sum(-1)
+        total = jnp.maximum(total, use.least_positive(total))
+        spending, _ = market.adopters.ask(
+            "wanted", p, log_price=others.log_index[:, None] - jnp.log(total) / p.substitution
+        )
+        return kinds @ (spending * pull / total * margins(better, factor)[:, rows])
+
+    before = kinds @ (
+        market.adopters.ask("wanted", p, log_price=others.log_index)[0][:, None] * margins(others.shares, 1.0)
+    )
+    sets = solvers_of(labs)
+    hosts = np.setdiff1d(np.arange(labs.size), sets)
+    after = jnp.zeros_like(before).at[:, hosts].set(earned(hosts, 1.0))
+    after = after.at[:, sets].set(jnp.stack([earned(sets, factor) for factor in DEARER]).max(0))
     kept = jnp.where(labs.of_parent, 1.0, labs.first_party_share)
-    return jnp.where(labs.active, kept * more, 0.0)
+    return jnp.where(labs.active, kept * (after - before).sum(0) * 1e-6, 0.0)
 
 
 def watch_rents(market: Market, sold: Sales) -> Accounts:
