@@ -32,7 +32,7 @@ class Research(BaseModel):
     )
     training_months: Number = quantity(6, 1, 60, "T", "months", "months over which a lab spends what a run is worth")
     copying_rate: Number = quantity(
-        6.0,
+        7.0,
         0,
         100,
         "kappa_c",
@@ -43,7 +43,7 @@ class Research(BaseModel):
     fork_cost: Number = quantity(0.3, 0, 5, "", "nats", "what a change to another parent costs", BY_HAND)
     copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = quantity(
-        6.0,
+        7.0,
         0,
         100,
         "kappa_d",
