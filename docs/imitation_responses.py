@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import networkx as nx
 import numpy as np
 import pandas as pd
 
@@ -38,23 +40,45 @@ def rates(factor: float) -> dict[str, float]:
     return {name: factor * getattr(usual, name) for name in RATES}
 
 
+NO_ENTRY = {"entry_rate": 0.0}
+"""Entrants are forks: without them, arms of one channel change that channel alone."""
+
+
+def links(known: float | None, seed: int = 0) -> nx.MultiDiGraph:
+    """Links of the access layer: each lab knows this share of the others, in both channels; None: all distil one teacher."""
+    labs = abm.Populations().cast().labs
+    draw, graph = np.random.default_rng(seed), nx.MultiDiGraph()
+    graph.add_nodes_from(labs)
+    for teacher, student in permutations(labs, 2):
+        if known is None:
+            channels = ("distillation", "fork") if teacher == labs[0] else ("fork",)
+        else:
+            channels = tuple(channel for channel in ("distillation", "fork") if draw.random() < known)
+        for channel in channels:
+            graph.add_edge(teacher, student, channel=channel)
+    return graph
+
+
+CHANNELS: dict[str, dict[str, Any]] = {
+    "one teacher": {"parameters": NO_ENTRY, "access_network": links(None)},
+    "no distillation": {"parameters": NO_ENTRY | {"distillation_rate": 0.0}},
+    "no forks": {"parameters": NO_ENTRY | {"copying_rate": 0.0}},
+} | {f"links at random, {i}": {"parameters": NO_ENTRY, "access_network": links(0.3, i)} for i in (1, 2, 3)}
 WORLDS: dict[str, dict[str, Any]] = {
     "default": {},
     "copying half as fast": {"parameters": rates(0.5)},
     "copying twice as fast": {"parameters": rates(2)},
-    "one teacher": {"access_network": "one_teacher"},
-    "teachers at random": {"access_network": "random"},
-    "no forks": {"parameters": {"licence_needed": 1.0}},
+    "no entry": {"parameters": NO_ENTRY},
     "strength 0": {"parameters": {"ip_strength": 0.0}},
     "strength 1": {"parameters": {"ip_strength": 1.0}},
     "clarity 0": {"parameters": {"ip_clarity": 0.0}},
     "clarity 1": {"parameters": {"ip_clarity": 1.0}},
-}
+} | CHANNELS
 CONTRASTS = {
     "strength 1 less strength 0": ("strength 1", "strength 0"),
     "clarity 1 less clarity 0": ("clarity 1", "clarity 0"),
     "copying half less twice as fast": ("copying half as fast", "copying twice as fast"),
-}
+} | {f"{name}, less no entry": (name, "no entry") for name in CHANNELS}
 OBSERVABLES = (
     "open_closed_lag", "open_closed_gap", "lerner_leader_nash", "lerner_leader_api_nash", "lead_expected", "research_of_leader",
     "research_of_rest", "research_spending", "option_multiple", "frontier", "open_frontier", "distillation_volume",
@@ -99,7 +123,7 @@ def responses(seeds: int) -> list[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             rows = {"default": [number(x) for x in np.nanmean(of["default"], axis=0)]}
-        pairs = {name: (name, "default") for name in WORLDS if name != "default"} | CONTRASTS
+        pairs = {name: (name, "default") for name in WORLDS if name not in ("default", *CHANNELS)} | CONTRASTS
         for name, (one, other) in pairs.items():
             rows[name] = [interval(of[one][:, i] - of[other][:, i]) for i in range(len(YEARS))]
         lines += ["", f"## {observable}", *table("world", [str(year) for year in YEARS], rows)]

@@ -40,8 +40,10 @@ def rates(factor: float) -> dict[str, Any]:
 WORLDS: dict[str, dict[str, Any]] = {
     "default": {},
     "no imitation": {"parameters": rates(0)},
+    "a quarter as fast": {"parameters": rates(0.25)},
     "half as fast": {"parameters": rates(0.5)},
     "twice as fast": {"parameters": rates(2)},
+    "four times as fast": {"parameters": rates(4)},
     "eight times as fast": {"parameters": rates(FASTEST)},
     "no inheritance of fit": {"parameters": {"fit_inheritance": 0.0}},
     "unit cost frozen": {"parameters": {"inference_efficiency_growth": 0.0}},
@@ -50,10 +52,16 @@ WORLDS: dict[str, dict[str, Any]] = {
     "peers at random": {"peer_network": "random"},
     "no peers": {"parameters": {"adoption_imitation": 0.0}},
 }
+CONTRASTS = {
+    "twice less half as fast": ("twice as fast", "half as fast"),
+    "four times less a quarter as fast": ("four times as fast", "a quarter as fast"),
+}
+"""Pairs of worlds around the default: the second about halves the lag of open models."""
 OBSERVABLES = (
     "lerner_leader", "lerner_leader_nash", "lerner_rest", "lerner_rest_nash", "lerner_followers_nash", "lerner_leader_api",
     "lerner_leader_api_nash", "lerner_followers_api", "lerner_followers_api_nash", "lerner_closed",
-    "lerner_closed_nash", "open_closed_gap", "open_revenue_share", "closed_profit", "token_revenue", "adoption",
+    "lerner_closed_nash", "open_closed_gap", "open_closed_lag", "open_revenue_share", "closed_profit", "token_revenue",
+    "adoption",
 )  # fmt: skip
 
 
@@ -224,6 +232,9 @@ def main(seeds: int) -> None:
             if name != "default":
                 cells = [interval(yearly(ensemble, observable)[:, i] - usual[:, i]) for i in range(len(YEARS))]
                 lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        for name, (one, other) in CONTRASTS.items():
+            between = yearly(runs[one], observable) - yearly(runs[other], observable)
+            lines.append(f"| {name} | " + " | ".join(interval(between[:, i]) for i in range(len(YEARS))) + " |")
     lines += ["", "## Half-life of the rent of closed flagships that led, pooled over runs", ""]
     lines += ["Months, and in brackets the change from the default in per cent.", ""]
     lines += ["| world | " + " | ".join(map(str, YEARS)) + " | all years |", "|---|" + "---:|" * (len(YEARS) + 1)]
