@@ -12,12 +12,20 @@ class Research(BaseModel):
 
     # --- research, imitation, release -------------------------------------------------------------------------------
     algorithmic_doubling_time: Number = quantity(
-        6, 1, 60, "T_a", "months", "halving time of compute for equal capability", "Ho et al. 2024: 8 (5-14)"
+        8, 1, 60, "T_a", "months", "halving time of compute for equal capability", "Ho et al. 2024: 8 (5-14)"
     )
     research_returns: Number = quantity(
         0.3, 0.01, 0.95, "psi", "", "elasticity of progress with respect to research effort"
     )
-    research_luck: Number = quantity(0.5, 0, 3, "sd_R", "", "standard deviation of log productivity in research")
+    research_luck: Number = quantity(
+        1.0,
+        0,
+        3,
+        "sd_R",
+        "",
+        "standard deviation of log productivity in research",
+        "assumption: plants of one industry differ by 0.3 to 0.6 (Syverson 2011), ideas by more",
+    )
     luck_persistence: Number = quantity(
         0.97, 0, 1, "", "", "correlation of a lab's productivity from month to month", "Syverson 2011: 0.6-0.8 a year"
     )
@@ -32,7 +40,7 @@ class Research(BaseModel):
     )
     training_months: Number = quantity(6, 1, 60, "T", "months", "months over which a lab spends what a run is worth")
     copying_rate: Number = quantity(
-        7.0,
+        4.0,
         0,
         100,
         "kappa_c",
@@ -43,7 +51,7 @@ class Research(BaseModel):
     fork_cost: Number = quantity(0.3, 0, 5, "", "nats", "what a change to another parent costs", BY_HAND)
     copy_fidelity: Number = quantity(0.95, 0.1, 1, "", "", "capability of a fork relative to its source")
     distillation_rate: Number = quantity(
-        7.0,
+        4.0,
         0,
         100,
         "kappa_d",
