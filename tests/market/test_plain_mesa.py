@@ -247,7 +247,7 @@ OTHER_CONDUCT = {"price_adjustment"}
 
 
 def test_a_wrong_coefficient_is_noticed():
-    months = (24, 26, 31)  # in one of them no limit or threshold hides a parameter
+    months = (24, 26, 28, 31)  # in one of them no limit or threshold hides a parameter
     setup, seed, missed = Setup.of(scenario=EARLY, months=max(months) + 1, **SMALL), 2, [*CHANGED]
     for (before, _), (market, report) in itertools.pairwise(months_of(setup, seed)):
         if int(before.month) not in months:
