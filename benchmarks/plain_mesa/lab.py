@@ -255,10 +255,8 @@ class Lab(Owner):
         What two teachers know is learnt once, from either: each is asked for what the others, as asked so far, leave.
         """
         p = self.model.p
-        kept = (
-            1 - self.ruling_expected() if self.is_sued() else 1.0
-        )  # chance that no court takes away what it learns now
-        worth = max(self.nat_value, 0.0) * self.worth_of_lead() * kept * (1 - math.exp(-p.distillation_rate / 12))
+        stays = 1 - self.ruling_expected() if self.is_sued() else 1.0  # chance, of what it learns now
+        worth = max(self.nat_value, 0.0) * self.worth_of_lead() * stays * (1 - math.exp(-p.distillation_rate / 12))
         best = self.candidate()
         gap = [
             0.0 if cut > 0 else max(ceiling - best, 0.0)
