@@ -190,7 +190,7 @@ def cast() -> str:
 
     p, populations = Values(Parameters().values()), Populations()
     cast = populations.cast()
-    sizes = {"tier": TIERS, "offer": OFFERS, "stage": STAGES, "question": len(QUESTIONS)}
+    sizes = {"tier": TIERS, "offer": OFFERS, "stage": STAGES, "question": len(QUESTIONS), "pair": 2}
     sizes |= {"vendor": len(cast.vendors), "generation": GENERATIONS, "lab": len(cast.labs)}
     vendors, labs = first_vendors(p, populations, sizes, cast), first_labs(p, populations, sizes, cast)
 

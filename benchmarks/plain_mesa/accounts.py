@@ -65,10 +65,10 @@ def close_books(model: Any) -> None:
     for lab in labs:
         if lab.active:
             lab.watch_lead(awards[lab.number])
-    cost, frontier = p.research_cost_start * math.exp(p.research_burden_growth * model.month / 12), model.frontier()
+    cost = p.research_cost_start * math.exp(p.research_burden_growth * model.month / 12)
     for lab in labs:
         if lab.active:
-            lab.plan(cost, frontier)
+            lab.plan(cost)
     enter_and_exit(model)
 
 
@@ -108,7 +108,7 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
         power=energy_of(model, lab),
         compliance=law.compliance_fixed + law.compliance_proportional * income,
         fees_paid=sum(fees_of(lab, model.labs, p)),
-        royalties=lab.royalty * max(income - serving, 0.0),
+        royalties=lab.royalty * (own_sales + fee),
         damages=min(can_pay, lab.legal_exposure) if somebody_sues else 0.0,
         defence=p.vigilance_cost * sum(lab.vigilance) + p.hiding_cost * sum(lab.hidden),
         funding=p.funding_rate * value / (1 + max(lab.cash, 0.0) / needs),
@@ -289,10 +289,13 @@ def become_entrant(lab: Any, origin: Any, model: Any) -> None:
     lab.taught_by = lab.claimant = NOBODY
     shut = max(FIRST_API - model.month - 1, 0.0)  # nobody can use flagships before
     lab.behind, lab.access_cut, lab.link_age = [False] * len(own), [shut] * len(own), [0.0] * len(own)
-    lab.matched, lab.matched_rent, lab.fork_age = -1.0, 0.0, 0.0
-    lab.lead_months, lab.leads_ended, lab.lost_share = origin.lead_months, origin.leads_ended, origin.lost_share
-    lab.royalty = lab.awards_seen = lab.case_left = lab.taught_sales = lab.exchanges_used = 0.0
-    lab.hosted, lab.age, lab.tier_value = [NEVER, NEVER], [0.0, 0.0], [0.0, 0.0]
+    lab.matched, lab.rent_share, lab.fork_age = -1.0, 0.0, 0.0
+    lab.lead_months, lab.leads_ended, lab.base_cost = origin.lead_months, origin.leads_ended, origin.base_cost
+    lab.rents_seen, lab.rents_lost = list(origin.rents_seen), list(origin.rents_lost)  # it knows what its origin does
+    lab.leak, lab.caught_seen = list(origin.leak), list(origin.caught_seen)
+    lab.royalty = lab.awards_seen = lab.case_left = lab.taught_sales = 0.0
+    lab.exchanges_used = [0.0] * len(own)
+    lab.hosted, lab.age = [NEVER, NEVER], [0.0, 0.0]
     lab.monetisation, lab.licence, lab.first_party_share = HOSTING, 1.0, p.first_party_share
     lab.research_intensity = p.research_floor
     lab.run_compute = lab.run_cost = lab.programme_cost = 0.0

@@ -59,6 +59,7 @@ class Choice(NamedTuple):
 
     shares: Array  # of its spending (L, 3)
     with_copies: Array  # the same, each offer with its copy
+    copies: float  # of its spending, on copies
     index: float  # ln of the price of use
 
 
@@ -147,9 +148,10 @@ class Adopter(mesa.Agent):
         """Shares of spending and ln of the price of use (Atkeson and Burstein 2008)."""
         pull, copies, best = self.pulls(price)
         if not self.shopping:
-            return Choice(pull, pull, best)
+            return Choice(pull, pull, 0.0, best)
         total = pull.sum() + copies.sum()
-        return Choice(pull / total, (pull + copies) / total, best - math.log(total) / self.model.p.substitution)
+        index = best - math.log(total) / self.model.p.substitution
+        return Choice(pull / total, (pull + copies) / total, copies.sum() / total, index)
 
     def see(self, posted: Array, labs: int) -> None:
         """Note what the first few labs need to know to work out what each would sell if it alone changed its prices."""
@@ -177,6 +179,18 @@ class Adopter(mesa.Agent):
         paid, elasticity = self.want(seen.best - np.log(total) / sigma)
         shares = then / total[:, None]
         return Answer(shares, shares * paid[:, None], elasticity)
+
+    def if_better(self, choice: Choice, factor: float) -> Array:
+        """What it would spend with each lab, $ a month (L, 3), if that lab alone had models a nat better at `factor` times its prices."""
+        p = self.model.p
+        if not self.shopping:
+            return choice.shares
+        beyond = (self.slope * p.usefulness_width).reshape(-1, len(OFFERS))  # part of its tasks that a model cannot do
+        gain = -np.log(1 - (1 - math.exp(-1 / p.usefulness_width)) * beyond)  # ln worth
+        then = choice.shares * np.exp(p.substitution * (gain - math.log(factor)))
+        total = rest_of(choice.shares.sum(axis=1)) + choice.copies + then.sum(axis=1)
+        paid, _ = self.want(choice.index - np.log(total) / p.substitution)
+        return then / total[:, None] * paid[:, None]
 
     @contextmanager
     def offered_only(self, these: Array) -> Iterator[None]:

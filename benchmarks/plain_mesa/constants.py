@@ -75,7 +75,7 @@ def option_multiple(interest: float, payout: float, volatility: float) -> float:
 
 
 def royalty(claims: list[float], chance: float) -> float:
-    """Share of gross profit that owners of weights ask: each for itself, and so more in all (Cournot 1838, Shapiro 2001)."""
+    """Share of sales that owners of weights ask: each for itself, and so more in all (Cournot 1838, Shapiro 2001)."""
     total = sum(claims)
     owners = total**2 / max(sum(claim**2 for claim in claims), 1e-12)
     return min(chance * total * 2 * owners / (owners + 1), 0.95)

@@ -13,7 +13,7 @@ USUAL = 1.0  # departure of the reference model from the compute-optimal size, l
 SMALLEST_GAIN = 1e-3  # of capability, for which an old model is replaced, nats
 OVERTRAINED = (1.5, 3.5)  # largest departures of flagships and of efficient models
 NEAR = 0.5  # gap within which a flagship counts as matched by another, nats
-MARGIN_SEEN = 3  # months after it was matched when a lab sees what that did to its margin
+HORIZON = 60  # months for which labs plan
 MOST_TEACHERS = 5  # from which a lab learns in a month
 SWEEPS = 3  # times that it goes through them to choose exchanges
 
@@ -26,13 +26,14 @@ class Lesson(NamedTuple):
     quota: list[float]  # M exchanges a month that it lets through
     clear: list[float]  # part of what an exchange can teach that it does not hide
     weights: list[float]  # nats of its weights, NEVER where nobody may build on them
-    fee: list[float]  # share of gross profit that their owners would ask
+    fee: list[float]  # share of sales that their owners would ask
 
 
 class Parent(NamedTuple):
     """The flagship of the lab whose weights a lab builds on."""
 
     size: float  # ln parameters
+    cost: float  # $ M, of the run that it rests on
     lineage: list[float]  # part of it owed to the weights of each lab
 
 
@@ -63,6 +64,7 @@ class Lab(Owner):
     run_cost: float  # $ M
     own_best: float  # nats, flagship that came last from a run of its own
     own_cost: float  # $ M, of that run
+    base_cost: float  # $ M, of the run that its flagship rests on, its own or one of a lab whose weights it builds on
     programme_cost: float
     research_intensity: float
     research_spending: float  # $ M a month
@@ -75,14 +77,14 @@ class Lab(Owner):
     lineage: list[float]  # part of its flagship owed to the weights of each
     vigilance: list[float]  # towards each as an account
     hidden: list[float]  # nats, of reasoning that each as an account does not see
+    exchanges_used: list[float]  # M, with each since its last flagship, as far as it saw them
     behind: list[bool]  # whether its flagship was ahead of it at its release
     taught_by: int  # who taught it most, last
-    exchanges_used: float  # M, since its last flagship
     copied_from: int
     fork_age: float  # months
     source: int  # to whom its flagship owes capability
     distilled_share: float
-    royalty: float  # part of its gross profit
+    royalty: float  # part of its sales
 
     case_left: float  # months until it is decided, 0 if there is none
     claimant: int
@@ -90,11 +92,14 @@ class Lab(Owner):
     legal_exposure: float  # $ M
 
     matched: float  # months since its flagship was, -1 if it was not
-    matched_rent: float  # part of the market
     lead_months: float
     leads_ended: float
-    lost_share: float
+    rent_share: float  # part of users' spending on tokens that was its gross profit last month
+    rents_seen: list[float]  # the same in months without a release, while ahead and once matched
+    rents_lost: list[float]  # by how much it then fell
     awards_seen: float  # $ M a month
+    leak: list[float]  # nats by which its students' releases came nearer, and M exchanges behind that
+    caught_seen: list[float]  # times that it was detected, and M exchanges x effort that it had risked
 
     capability: list[float]  # by tier from here
     model_size: list[float]
@@ -103,7 +108,6 @@ class Lab(Owner):
     age: list[float]
     released: list[bool]
     from_own_run: bool
-    tier_value: list[float]  # $ M a month per nat
     tier_slope: list[float]  # of ln worth in capability, per nat
     price: list[float]  # by offer from here
     token_cost: list[float]
@@ -124,8 +128,8 @@ class Lab(Owner):
     profit: float
     gross_profit: float
     lerner: float
-    marginal_value: float  # $ M a month per nat
-    nat_value: float  # the same, with what owners pay for
+    marginal_value: float  # $ M a month that it would earn more with models a nat better
+    nat_value: float  # the same, royalties taken off
     distressed: float  # months
 
     def __init__(self, model: Any, number: int, **columns: Any) -> None:
@@ -177,23 +181,73 @@ class Lab(Owner):
         """Chance, forecast from past rulings at home, that courts side with owners."""
         return self.model.accounts.rulings[self.home][0]
 
-    def lead_lasts(self) -> float:
-        """Months that a nat of lead lasts, in today's value: as long as leads have lasted that it has seen."""
-        lead = max(self.lead_months / max(self.leads_ended, 1e-6), 1.0)
-        fading = self.lost_share / lead + self.model.p.interest_rate / 12
-        return 1 / max(fading - max(self.model.accounts.market_growth, 0.0) / 12, fading / 4)
+    def grown(self, months: int) -> float:
+        """Today's value of $ 1 of rent now, if it grows as the market: that fades, and the interest of the time comes off."""
+        p, years = self.model.p, months / 12
+        growth = self.model.accounts.market_growth / p.growth_fading * -math.expm1(-p.growth_fading * years)
+        return math.exp(growth - p.interest_rate * years)
 
-    def penalty(self, teacher: Any) -> float:
-        """Expected penalty of exchanges with a teacher, $ M per M exchanges: damages, and the loss of what was taught."""
+    def rents_fall(self) -> tuple[float, float]:
+        """Part of its rents that went in a month, while its flagships were ahead, and once they were matched."""
+        falls = [lost / max(seen, 1e-12) for lost, seen in zip(self.rents_lost, self.rents_seen, strict=True)]
+        return max(falls[0], 0.0), max(falls[1], 0.0)
+
+    def worth_of_lead(self) -> float:
+        """Months of today's rent that a lead is worth: it ends some time, and rents fall otherwise before and after that."""
+        ahead, matched = self.rents_fall()
+        ends = 1 / max(self.lead_months / max(self.leads_ended, 1e-6), 1.0)  # chance a month
+        worth = 0.0
+        for month in range(1, HORIZON + 1):
+            apart = (ahead + ends - matched) * month
+            since = 1 - apart / 2 if abs(apart) < 1e-6 else -math.expm1(-apart) / apart
+            still_ahead = math.exp(-(ahead + ends) * month)
+            ended = ends * month * math.exp(-matched * month) * since  # whenever that was
+            worth += self.grown(month) * (still_ahead + ended)
+        return worth
+
+    def worth_once_matched(self) -> float:
+        """Months of today's rent that are left of it when a lead has just ended."""
+        matched = self.rents_fall()[1]
+        return sum(self.grown(month) * math.exp(-matched * month) for month in range(1, HORIZON + 1))
+
+    def is_sued(self) -> bool:
+        return self.case_left > 0
+
+    def penalty(self) -> float:
+        """Expected penalty, $ M per M exchanges and unit of a teacher's effort; none while a case is pending, one at a time.
+
+        A case that is lost costs damages on what is sold meanwhile, as far as it is owed, and what was distilled.
+        """
         p = self.model.p
+        if self.is_sued():
+            return 0.0
         taught = max(self.distilled - max(self.untaught, self.copied), 0.0)
-        damages = p.damages_multiple * (self.taught_sales + p.court_time * self.revenue)
-        stake = damages + max(self.nat_value, 0.0) * self.lead_lasts() * taught
-        return p.detection_rate * self.watched_by(teacher) * self.ruling_expected() * stake
+        owed = 1 - math.exp(-taught)
+        damages = p.damages_multiple * (self.taught_sales + p.court_time * owed * self.revenue)
+        stake = damages + max(self.nat_value, 0.0) * self.worth_of_lead() * taught
+        hazard = self.caught_seen[0] / max(self.caught_seen[1], 1e-9)  # per unit of effort
+        return hazard * self.ruling_expected() * stake
 
     def watched_by(self, teacher: Any) -> float:
         """Effort with which a teacher and the public look for this student."""
-        return teacher.vigilance[self.number] + self.law.enforcement_effort + self.model.events.allegation[self.number]
+        return teacher.vigilance[self.number] + self.public_effort()
+
+    def public_effort(self) -> float:
+        return self.law.enforcement_effort + self.model.events.allegation[self.number]
+
+    def effort_seen(self, teacher: Any) -> float:
+        """The same as far as it sees: a teacher's vigilance shows in the quota that it leaves."""
+        limit, quota = self.model.p.exchange_limit, teacher.quota(self)
+        return math.log(max(limit, 1e-30) / max(quota, 1e-30)) + self.public_effort()
+
+    def quota(self, student: Any) -> float:
+        """Exchanges that it lets a student have, M a month."""
+        return self.model.p.exchange_limit * math.exp(-self.vigilance[student.number])
+
+    def owed_to_teachers(self) -> float:
+        """Share of its flagship owed to a closed lab; open weights are forked, under a licence."""
+        taught = self.source != NOBODY and not self.model.labs[self.source].is_open
+        return self.distilled_share if taught else 0.0
 
     def choose_exchanges(self, lesson: Lesson) -> None:
         """Distil each teacher until the gain from an exchange equals its price plus expected penalty (Becker 1968).
@@ -201,7 +255,8 @@ class Lab(Owner):
         What two teachers know is learnt once, from either: each is asked for what the others, as asked so far, leave.
         """
         p = self.model.p
-        worth = max(self.nat_value, 0.0) * self.lead_lasts() * (1 - math.exp(-p.distillation_rate / 12))
+        stays = 1 - self.ruling_expected() if self.is_sued() else 1.0  # chance, of what it learns now
+        worth = max(self.nat_value, 0.0) * self.worth_of_lead() * stays * (1 - math.exp(-p.distillation_rate / 12))
         best = self.candidate()
         gap = [
             0.0 if cut > 0 else max(ceiling - best, 0.0)
@@ -227,13 +282,16 @@ class Lab(Owner):
         for m, number in enumerate(self.exchanges):
             self.link_age[m] = self.link_age[m] + 1 if number > 0 else 0.0
             self.access_cut[m] = max(self.access_cut[m] - 1, 0.0)
-        self.exchanges_used += sum(self.exchanges)
+            self.exchanges_used[m] += lesson.clear[m] * number
         self.fork(lesson)
 
     def distil(self, lesson: Lesson) -> None:
-        """What all teachers add in the month: whatever only the best ones know is learnt from exchanges with these."""
+        """What all teachers add in the month: whatever only the best ones know is learnt from exchanges with these.
+
+        They teach the best model that it could release.
+        """
         p = self.model.p
-        start, pace = max(self.distilled, self.capability[FLAGSHIP]), 1 - math.exp(-p.distillation_rate / 12)
+        start, pace = self.candidate(), 1 - math.exp(-p.distillation_rate / 12)
         asked = zip(self.exchanges, lesson.ceiling, strict=True)
         gap = [max(ceiling - start, 0.0) if number > 0 else 0.0 for number, ceiling in asked]
         teachers = best_teachers(gap)
@@ -249,17 +307,21 @@ class Lab(Owner):
             self.taught_by = first_greatest(added)
 
     def fork(self, lesson: Lesson) -> None:
-        """Build on the weights that bring most after royalties; whoever changes the parent has to begin again."""
+        """Build on the weights that earn most after royalties; whoever changes the parent has to begin again.
+
+        Royalties are on all sales, whatever the weights bring: where they are more than that, nobody builds on them.
+        """
         p = self.model.p
         self.fork_age += 1
         start, gains = max(self.copied, self.untaught), []
         for m, weights in enumerate(lesson.weights):
             change = 0.0 if m == self.copied_from else p.fork_cost
             gap = max(weights + math.log(p.copy_fidelity) - start - change, 0.0)
-            gains.append(gap * (1 - lesson.fee[m]))
+            more = (lesson.fee[m] - self.royalty) * self.revenue  # than it pays now
+            gains.append(gap * max(self.nat_value, 1e-6) * (1 - lesson.fee[m]) - more)
         parent, pace = first_greatest(gains), 1 - math.exp(-p.copying_rate / 12)
         target = lesson.weights[parent] + math.log(p.copy_fidelity)
-        if gains[parent] <= 0 or pace <= 0:
+        if gains[parent] <= 0 or pace <= 0 or target <= start:
             return
         before, self.copied = self.copied, start + pace * (target - start)
         if self.copied > before:
@@ -279,25 +341,27 @@ class Lab(Owner):
     def defend(self) -> None:
         """Limit the accounts of labs behind it and hide reasoning from them, so that the last effort saves what it costs.
 
-        To be matched costs a lab what it cost before, and the nearest are about to match it. Open weights need no exchanges.
+        To be matched costs a lab what a lead is worth beyond what is left after it, and the nearest are about to match it.
+        Open weights need no exchanges.
         """
-        p, model, accounts = self.model.p, self.model, self.model.accounts
+        p, model = self.model.p, self.model
         self.vigilance, self.hidden = [0.0] * len(model.labs), [0.0] * len(model.labs)
         if self.is_open:
             return
         gaps = {lab.number: self.capability[FLAGSHIP] - lab.capability[FLAGSHIP] for lab in model.labs if lab.active}
         gaps = {number: gap for number, gap in gaps.items() if gap > 0 and model.access[0][number][self.number]}
         near = sum(math.exp(-gap / NEAR) for gap in gaps.values())
-        at_stake = self.lost_share * max(self.gross_profit, 0.0) * self.lead_lasts()
-        taught = accounts.leak[0] / max(accounts.leak[1], 1e-6)  # nats per M exchanges
+        at_stake = max(self.gross_profit, 0.0) * max(self.worth_of_lead() - self.worth_once_matched(), 0.0)
+        taught = self.leak[0] / max(self.leak[1], 1e-6)  # nats per M exchanges
         paid = (self.price[FLAGSHIP] - self.token_cost[FLAGSHIP]) * p.tokens_per_exchange
         for number, gap in gaps.items():
             first = math.exp(-gap / NEAR) / max(near, 1e-30)
-            loss = at_stake * first / max(gap, NEAR) * taught - paid
-            effort = math.log(max(loss * p.exchange_limit / p.vigilance_cost, 1.0))
-            self.vigilance[number] = min(effort, p.vigilance_maximum) + model.events.vigilance[self.number]
+            loss = at_stake * first / max(gap, NEAR) * taught
             taken = model.labs[number].exchanges[self.number]
             self.hidden[number] = math.log(max(loss * taken / p.hiding_cost, 1.0))
+            left = loss * math.exp(-self.hidden[number]) - paid
+            effort = math.log(max(left * p.exchange_limit / p.vigilance_cost, 1.0))
+            self.vigilance[number] = min(effort, p.vigilance_maximum) + model.events.vigilance[self.number]
 
     def answer_case(self, luck: list[float], ruled: bool) -> tuple[int, bool]:
         """Access is cut where it is caught, and it is sued; a suit that is lost costs damages and what was distilled.
@@ -307,15 +371,18 @@ class Lab(Owner):
         p = self.model.p
         caught = [luck[lab.number] < self.chance_to_be_caught(lab) for lab in self.model.labs]
         self.access_cut = [p.access_cut_months if c else cut for c, cut in zip(caught, self.access_cut, strict=True)]
-        if self.source != NOBODY and not self.model.labs[self.source].is_open:
-            self.taught_sales += self.distilled_share * self.revenue
+        risked = sum(x * self.effort_seen(lab) for x, lab in zip(self.exchanges, self.model.labs, strict=True))
+        self.caught_seen = [
+            (1 - p.lead_forgetting) * old + new
+            for old, new in zip(self.caught_seen, (sum(caught), risked), strict=True)
+        ]
+        self.taught_sales += self.owed_to_teachers() * self.revenue
         decided = self.case_left == 1
         lost = decided and ruled
         if lost:
             self.legal_exposure += p.damages_multiple * self.taught_sales
             if self.distilled_share > 0:
-                clean = max(self.untaught, self.untaught_candidate())
-                self.capability = [min(k, clean) for k in self.capability]
+                self.fall_back(max(self.untaught, self.untaught_candidate()))
             self.distilled = NEVER
         if decided:
             self.taught_sales = 0.0
@@ -325,6 +392,13 @@ class Lab(Owner):
         else:
             self.case_left = max(self.case_left - 1, 0.0)
         return sum(caught), lost
+
+    def fall_back(self, clean: float) -> None:
+        """Sell nothing better than what it has without a teacher; it may still owe that to the weights that it builds on."""
+        self.capability = [min(k, clean) for k in self.capability]
+        ours = min(max(self.own_candidate(), self.own_best), clean)
+        self.distilled_share = 1 - math.exp(ours - clean)
+        self.source = self.copied_from if self.distilled_share > 0 else NOBODY
 
     def chance_to_be_caught(self, teacher: Any) -> float:
         p = self.model.p
@@ -380,11 +454,15 @@ class Lab(Owner):
         if out[FLAGSHIP]:
             claimed = events.release_claimed_cost[number]
             self.true_cost = self.programme_cost
-            rests_on = self.run_cost if own >= self.own_best else self.own_cost
-            self.claimed_cost = claimed if claimed > 0 else report_ratio * rests_on
-            base = min(max(own, self.own_best), best)  # what its own runs have brought it to
+            ours = max(own, self.own_best)
+            if self.copied > ours and self.copied_from != NOBODY:
+                self.base_cost = parent.cost
+            else:
+                self.base_cost = self.run_cost if own >= self.own_best else self.own_cost
+            self.claimed_cost = claimed if claimed > 0 else report_ratio * self.base_cost
+            base = min(ours, best)  # what its own runs have brought it to
             self.distilled_share = 1 - math.exp(base - best)
-            self.source, self.exchanges_used = NOBODY, 0.0
+            self.source, self.exchanges_used = NOBODY, [0.0] * len(self.exchanges_used)
             if self.distilled_share > 0:
                 self.source = self.copied_from if forks else self.taught_by
             brought = 0.0  # by the parent

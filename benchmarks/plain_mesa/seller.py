@@ -18,7 +18,7 @@ from benchmarks.plain_mesa.constants import (
     clip,
     option_multiple,
 )
-from benchmarks.plain_mesa.lab import MARGIN_SEEN, NEAR, Lab
+from benchmarks.plain_mesa.lab import NEAR, Lab
 
 CHEAPEST, DEAREST = 1.01, 200.0  # limits of a price, in unit costs
 SMALLEST_REVISION = 0.05  # nats
@@ -47,10 +47,12 @@ class Seller(Lab):
         return not self.is_open and self.monetisation in (SUBSCRIPTION, COMPLEMENT)
 
     def net_cost(self) -> list[float]:
-        """Unit costs less what a complement earns on a token."""
-        if self.monetisation != COMPLEMENT:
-            return list(self.token_cost)
-        return [cost * (1 - min(self.model.p.complement_benefit, 0.98)) for cost in self.token_cost]
+        """Unit costs less what a complement earns on a token, and more by the royalty that each $ of sales carries."""
+        return [(cost - self.benefit(cost)) / (1 - self.royalty) for cost in self.token_cost]
+
+    def benefit(self, cost: float) -> float:
+        """What its other business earns on a token of this cost, as far as it reckons with it."""
+        return min(self.model.p.complement_benefit, 0.98) * cost if self.monetisation == COMPLEMENT else 0.0
 
     def wanted_price(self, price: Any, sales: Any, pressure: Any, hosts: float) -> list[float]:
         """Prices it would post today, seen from these prices, at which it would have these sales."""
@@ -121,10 +123,13 @@ class Seller(Lab):
         self.distressed = self.distressed + 1 if self.cash < 0 else 0.0
 
     def watch_lead(self, awards: float) -> None:
-        """How long its flagships stay ahead of labs that were behind, what margin goes with that, and awards of other labs."""
+        """How long its flagships stay ahead of labs that were behind, how fast rents fall, and awards of other labs.
+
+        What a release of its own does to its rents tells nothing of what rivals take.
+        """
         p, k, model = self.model.p, self.capability[FLAGSHIP], self.model
         worse = [lab.capability[FLAGSHIP] < k - NEAR for lab in model.labs]
-        rent = max(self.gross_profit, 0.0) / max(model.flows.tokens, 1e-9)
+        self.watch_rent(max(self.gross_profit, 0.0) / max(model.flows.tokens, 1e-9))
         if self.released[FLAGSHIP]:
             self.behind, self.matched = [lab.active and w for lab, w in zip(model.labs, worse, strict=True)], -1.0
         rivals = [w for lab, w, b in zip(model.labs, worse, self.behind, strict=True) if b and lab.active]
@@ -133,30 +138,40 @@ class Seller(Lab):
         self.lead_months = (1 - p.lead_forgetting) * self.lead_months + (leads and not caught)
         self.leads_ended = (1 - p.lead_forgetting) * self.leads_ended + caught
         if caught:
-            self.matched, self.matched_rent = 0.0, rent
+            self.matched = 0.0
         elif self.matched >= 0:
             self.matched += 1
-        if self.matched == MARGIN_SEEN and self.matched_rent > 0:
-            lost = clip(1 - rent / self.matched_rent, 0.0, 1.0)
-            self.lost_share += p.lead_learning * (lost - self.lost_share)
         self.awards_seen += p.lead_forgetting * (awards - self.awards_seen)
 
-    def plan(self, cost: float, frontier: float) -> None:
+    def watch_rent(self, rent: float) -> None:
+        """How much of the market its rent was last month, and how much less it is now, by whether it was matched then."""
+        fade, was_matched = 1 - self.model.p.lead_forgetting, self.matched >= 0
+        for state in (False, True):  # ahead, matched
+            counts = was_matched == state and not any(self.released)
+            self.rents_seen[state] = fade * self.rents_seen[state] + (self.rent_share if counts else 0.0)
+            self.rents_lost[state] = fade * self.rents_lost[state] + (self.rent_share - rent if counts else 0.0)
+        self.rent_share = rent
+
+    def at_stake(self) -> float:
+        """Share of its income that hangs on how courts rule: royalties, damages that accrue in a case, awards."""
+        p, chance = self.model.p, self.ruling_expected()
+        damages = chance * p.damages_multiple * self.owed_to_teachers() if self.is_sued() else 0.0
+        hangs = (self.royalty + damages) * self.revenue + self.awards_seen
+        return clip(hangs / max(self.revenue + self.awards_seen, 1e-9), 0.0, 1.0)
+
+    def plan(self, cost: float) -> None:
         """Research and training such that a nat of lead, while it lasts, is worth its cost and the option to wait."""
         p, law, accounts = self.model.p, self.law, self.model.accounts
-        used_by_owner = self.of_parent or self.monetisation == COMPLEMENT  # who earns on something beside the model
-        kept = p.open_capture if self.is_open and not used_by_owner else 1.0
-        ruling = accounts.rulings[self.home][1]
-        volatility = math.sqrt(p.demand_volatility**2 + ruling + law.policy_uncertainty**2)
+        chance, squared = accounts.rulings[self.home]
+        courts = self.at_stake() ** 2 * squared / max(chance, 1e-3) ** 2
+        volatility = math.sqrt(p.demand_volatility**2 + courts + law.policy_uncertainty**2)
         volatility *= 1 - p.guarantee_share * p.guarantee_insurance
         multiple = option_multiple(p.interest_rate, p.payout_rate, volatility)
 
-        near = math.exp(p.lab_option_slope * (self.capability[FLAGSHIP] - frontier))
-        standing = p.interest_rate * accounts.market_size * p.lab_option_multiple * p.lab_option_slope * near * kept
-        self.nat_value = (1 - self.royalty) * self.marginal_value + standing
+        self.nat_value = (1 - self.royalty) * self.marginal_value
         climbed = max(self.capability[FLAGSHIP] - accounts.capability_history[-1][self.number], LEAST_CLIMB)
         awards = self.awards_seen * len(accounts.capability_history) / climbed  # $ M that a nat brings from other labs
-        worth = max(self.nat_value, 0.0) * self.lead_lasts() + awards
+        worth = max(self.nat_value, 0.0) * self.worth_of_lead() + awards
         trend = math.log(2) / p.algorithmic_doubling_time
         ratio = p.research_returns * trend * worth / (multiple * cost)
         goal = clip(max(ratio, 1e-6) ** (1 / (1 - p.research_returns)), p.research_floor, p.research_ceiling)
@@ -197,10 +212,9 @@ class OpenLab(Seller):
     def wanted_price(self, price: Any, sales: Any, pressure: Any, hosts: float) -> list[float]:
         """Cost plus the margin that competing hosts leave; a complement may give that margin up."""
         hosted = 1 + self.model.p.host_differentiation / max(hosts, 1.0)
-        pairs = list(zip(self.token_cost, self.net_cost(), strict=True))
         if self.monetisation == COMPLEMENT:
-            return [max(hosted * cost - (cost - net), cost) for cost, net in pairs]
-        return [hosted * cost for cost, _ in pairs]
+            return [max(hosted * cost - self.benefit(cost), cost) for cost in self.token_cost]
+        return [hosted * cost for cost in self.token_cost]
 
     def revise(self, step: float, pays: bool) -> float:
         """No posted price binds the hosts."""

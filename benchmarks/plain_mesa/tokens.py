@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.plain_mesa.adopter import Choice, Offers, uncopied
-from benchmarks.plain_mesa.constants import DEVELOPER, ENTERPRISE, FLAGSHIP, OFFERS, SUBSCRIBED, TIERS, first_greatest
+from benchmarks.plain_mesa.constants import (
+    CONSUMER,
+    DEVELOPER,
+    ENTERPRISE,
+    FLAGSHIP,
+    OFFERS,
+    OPEN_CORE,
+    SUBSCRIBED,
+    TIERS,
+    first_greatest,
+)
 
 Array = np.ndarray
 
@@ -16,6 +26,7 @@ STEPS_ALONE, STEPS_TOGETHER = 6, 20  # towards the best prices, a month
 FACTORS = [
     math.exp(x) for x in (-1.2, -0.8, -0.5, -0.25, 0.0, 0.25, 0.5, 0.8, 1.2)
 ]  # of posted prices, which a lab tries first
+DEARER = [math.exp(x) for x in (0.0, 0.4, 1.0)]  # of posted prices, which a lab would try with a better model
 PACE, LEAST_PACE, SLOWER, FASTER = 0.5, 0.02, 0.5, 1.2  # of these steps
 WATCHED = 60  # months of memory of how rents fall
 RISE = 1.1  # of prices, in the test for contestable spending
@@ -63,7 +74,8 @@ def trade_tokens(model: Any) -> None:
         lab.uncopied = parts
     chosen = [adopter.choose(offers.price) for adopter in adopters]
     use_models(model, offers, [choice.with_copies for choice in chosen])
-    value_capability(model, chosen)
+    value_a_nat(model, chosen)
+    watch_customers(model)
     watch_rents(model)
     model.accounts.contestable_share = contestable_share(model, offers)
     model.accounts.nash = sales_and_profit(model, nash)
@@ -176,28 +188,50 @@ def sales_and_profit(model: Any, price: Array) -> list[list[list[float]]]:
     return np.stack([paid, paid * (1 - net_costs(model) / price)], axis=-1).tolist()
 
 
-def value_capability(model: Any, chosen: list[Choice]) -> None:
-    """What a nat of each tier brings a lab, $ M a month; and how steep worth is in capability for its customers.
+def value_a_nat(model: Any, chosen: list[Choice]) -> None:
+    """What each lab would earn more with models a nat better, rivals as they are, $ M a month.
 
-    A better model is copied at once: it makes the lab's offer and its copy better.
+    It would ask the best of several multiples of its prices, subscriptions and tokens apart; hosts of open weights ask what
+    they ask. Hosts keep what they sell, unless they are the lab's parent.
     """
-    p, labs, shape = model.p, model.labs, (len(model.labs), len(OFFERS))
-    margin = 1 - net_costs(model) / np.array([lab.price for lab in labs])
-    gain, steep, bought = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for adopter, choice in zip(model.adopters, chosen, strict=True):
-        paid, elasticity = adopter.want(choice.index)
-        earned = choice.shares * margin
-        lost = (p.substitution + 1 - elasticity) * earned.sum(axis=1, keepdims=True) * choice.with_copies
-        slope = adopter.slope.reshape(shape)
-        gain += paid * (p.substitution * earned - lost) * slope
+    pairs = list(zip(model.adopters, chosen, strict=True))
+    now = earned_from([choice.shares * adopter.want(choice.index)[0] for adopter, choice in pairs], 1.0, model)
+    then = [
+        earned_from([adopter.if_better(choice, factor) for adopter, choice in pairs], factor, model)
+        for factor in DEARER
+    ]
+    best = np.max(then, axis=0)
+    for i, lab in enumerate(model.labs):
+        more = (then[0] if lab.is_open else best)[i] - now[i]
+        kept = 1.0 if lab.of_parent else lab.first_party_share
+        lab.marginal_value = 1e-6 * kept * float(more.sum()) if lab.active else 0.0
+
+
+def earned_from(spent: list[Array], factor: float, model: Any) -> Array:
+    """What each lab earns with tokens and with subscriptions, $ a month (L, 2), if segments spend this at `factor` times its prices.
+
+    Enterprises pay fees for open models in proportion to what they spend.
+    """
+    labs, earned = model.labs, np.zeros((len(model.labs), 2))
+    kept = np.array([lab.uncopied for lab in labs])
+    cost = net_costs(model) / np.array([lab.price for lab in labs]) / factor  # of a $ of sales
+    fee = np.array([model.p.open_core_fee if lab.monetisation == OPEN_CORE else 0.0 for lab in labs])
+    for adopter, paid in zip(model.adopters, spent, strict=True):
+        sales, costs = (kept * paid).sum(axis=1), (kept * paid * cost).sum(axis=1)
+        fees = fee * sales if adopter.segment == ENTERPRISE else 0.0
+        earned[:, int(adopter.segment == CONSUMER)] += sales + fees - costs
+    return earned
+
+
+def watch_customers(model: Any) -> None:
+    """How steep worth is in capability for the customers of each tier, by what they spend."""
+    labs, shape = model.labs, (len(model.labs), len(OFFERS))
+    steep, bought = np.zeros(shape), np.zeros(shape)
+    for adopter in model.adopters:
         spent = adopter.spent.reshape(shape)
-        steep += spent * slope
+        steep += spent * adopter.slope.reshape(shape)
         bought += spent
     for i, lab in enumerate(labs):
-        kept = lab.first_party_share if lab.active else 0.0  # hosts keep what they sell
-        flagship = gain[i, FLAGSHIP] + gain[i, SUBSCRIBED]
-        lab.tier_value = [1e-6 * kept * flagship, 1e-6 * kept * gain[i, TIERS[-1]]]
-        lab.marginal_value = sum(lab.tier_value)
         # The flagship's customers are those who pay for its tokens and subscribers; both see the same model.
         customers = bought[i, FLAGSHIP] + bought[i, SUBSCRIBED], bought[i, TIERS[-1]]
         slopes = steep[i, FLAGSHIP] + steep[i, SUBSCRIBED], steep[i, TIERS[-1]]
