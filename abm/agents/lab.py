@@ -62,7 +62,7 @@ class Lab(Owner):
     source = Field(-1, "", "lab to which its flagship owes capability (-1: none)", dtype=int)
     distilled_share = Field(0.0, "", "share of released capability owed to teachers or copied weights")
     lineage = Field(0.0, "share", "of its flagship's capability owed to the weights of each lab", shape=("lab",))
-    royalty = Field(0.0, "share", "of its sales that owners of weights get")
+    royalty = Field(0.0, "share", "of its income that owners of weights get")
     vigilance = Field(0.0, "", "towards each lab's account: it limits exchanges and detects students", shape=("lab",))
     hidden = Field(0.0, "nats", "how much less an exchange teaches each lab, since reasoning is hidden", shape=("lab",))
 
@@ -79,9 +79,11 @@ class Lab(Owner):
     leads_ended = Field(0.0, "", "times that they were matched, a moving sum")
     rent_share = Field(0.0, "share", "of users' spending on tokens that was its gross profit last month")
     rents_seen = Field(
-        0.0, "share", "the same in months without a release, ahead and matched, moving sums", shape=("pair",)
+        0.0, "share", "that share in months without a release, ahead and matched, moving sums", shape=("pair",)
     )
-    rents_lost = Field(0.0, "share", "by how much it then fell, ahead and matched, moving sums", shape=("pair",))
+    rents_lost = Field(
+        0.0, "share", "by how much it fell in those months, ahead and matched, moving sums", shape=("pair",)
+    )
     awards_seen = Field(0.0, "$ M per month", "damages and fees from other labs, a slow mean")
     leak = Field(
         0.0, "nats, M exchanges", "by which its students' releases came nearer, and what they saw", shape=("pair",)
@@ -117,7 +119,9 @@ class Lab(Owner):
     profit = Field(0.0, "$ M per month", "revenue minus all current costs")
     lerner = Field(0.5, "", "sales-weighted Lerner index", symbol="L_l")
     gross_profit = Field(0.0, "$ M per month", "income less the cost of serving")
-    nat_value = Field(0.0, "$ M per month per nat", "the same, royalties taken off")
+    nat_value = Field(
+        0.0, "$ M per month per nat", "what it would earn more with models a nat better, royalties taken off"
+    )
     marginal_value = Field(0.0, "$ M per month per nat", "what it would earn more with models a nat better")
     distressed = Field(0.0, "months", "consecutive months with negative cash")
 
@@ -285,9 +289,9 @@ class Lab(Owner):
         self.token_cost = jnp.append(cost, cost[0])
 
     def net_cost(self, p):
-        """Unit cost less what a complement earns on the token, and more by the royalty that each $ of sales carries."""
+        """Unit cost, counted before the royalty that income carries, less what a complement earns on the token."""
         gain = jnp.where(self.monetisation == COMPLEMENT, jnp.minimum(p.complement_benefit, 0.98), 0.0)
-        return self.token_cost * (1 - gain) / (1 - self.royalty)
+        return self.token_cost * (1 / (1 - self.royalty) - gain)
 
     def wanted_price(self, p, offer):
         """Price the lab would post today, by offer: a step towards it, from `offer.price`, at which `offer` was seen."""
@@ -366,7 +370,8 @@ class Lab(Owner):
     def plan(self, p, outlook):
         """Plan R&D and training so that the value of a nat of lead while it lasts covers their cost and the option to wait.
 
-        Marginal value x expected duration + awards = option multiple x marginal cost (Dixit and Pindyck 1994, ch. 5-6).
+        Marginal value x months of it that a lead is worth + awards = option multiple x marginal cost (Dixit and Pindyck 1994,
+        ch. 5-6).
         """
         self.nat_value = (1 - self.royalty) * self.marginal_value
         target = research.research_target(self.nat_value, outlook, p)

@@ -53,7 +53,7 @@ def damages(exposure: Numbers, revenue: Numbers, cash: Numbers, p: Values) -> Fl
 
 
 def royalty(claims: Real[AnyArray, "... labs"], chance: Numbers) -> Float[Array, "..."]:
-    """Share of a derivative's sales that its owners get: chance x claims x 2n/(n + 1), with n owners of like claims.
+    """Share of the income from a derivative that its owners get: chance x claims x 2n/(n + 1), with n owners of like claims.
 
     claims : share of the model's capability owed to each owner of weights, as far as its licence reserves it; n is the
     inverse of their concentration. One owner gets what it brought in, as far as courts side with it; several ask each for

@@ -92,7 +92,7 @@ class Research(BaseModel):
         BY_HAND,
     )
     growth_fading: Number = quantity(
-        0.25, 0.01, 10, "phi", "per year", "rate at which labs expect the market's growth to fade", BY_HAND
+        0.25, 0.01, 10, "", "per year", "rate at which labs expect the market's growth to fade", BY_HAND
     )
     detection_rate: Number = quantity(0.02, 0, 10, "eta", "per M exchanges", "hazard of detection per unit of effort")
     access_cut_months: Number = quantity(6, 0, 60, "D", "months", "duration of denied access after detection")

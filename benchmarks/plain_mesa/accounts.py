@@ -108,7 +108,7 @@ def books_of(model: Any, lab: Any, somebody_sues: bool) -> Books:
         power=energy_of(model, lab),
         compliance=law.compliance_fixed + law.compliance_proportional * income,
         fees_paid=sum(fees_of(lab, model.labs, p)),
-        royalties=lab.royalty * (own_sales + fee),
+        royalties=lab.royalty * income,
         damages=min(can_pay, lab.legal_exposure) if somebody_sues else 0.0,
         defence=p.vigilance_cost * sum(lab.vigilance) + p.hiding_cost * sum(lab.hidden),
         funding=p.funding_rate * value / (1 + max(lab.cash, 0.0) / needs),

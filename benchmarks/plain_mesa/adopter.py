@@ -181,14 +181,20 @@ class Adopter(mesa.Agent):
         return Answer(shares, shares * paid[:, None], elasticity)
 
     def if_better(self, choice: Choice, factor: float) -> Array:
-        """What it would spend with each lab, $ a month (L, 3), if that lab alone had models a nat better at `factor` times its prices."""
+        """What it would spend with each lab, $ a month (L, 3), if that lab alone had models a nat better at `factor` times its prices.
+
+        Faithful copies of them are better as well.
+        """
         p = self.model.p
         if not self.shopping:
             return choice.shares
         beyond = (self.slope * p.usefulness_width).reshape(-1, len(OFFERS))  # part of its tasks that a model cannot do
         gain = -np.log(1 - (1 - math.exp(-1 / p.usefulness_width)) * beyond)  # ln worth
         then = choice.shares * np.exp(p.substitution * (gain - math.log(factor)))
-        total = rest_of(choice.shares.sum(axis=1)) + choice.copies + then.sum(axis=1)
+        copies = (choice.with_copies.reshape(then.shape) - choice.shares) * np.expm1(
+            p.substitution * gain
+        )  # what they pull more
+        total = rest_of(choice.shares.sum(axis=1)) + choice.copies + copies.sum(axis=1) + then.sum(axis=1)
         paid, _ = self.want(choice.index - np.log(total) / p.substitution)
         return then / total[:, None] * paid[:, None]
 

@@ -84,7 +84,7 @@ class Lab(Owner):
     fork_age: float  # months
     source: int  # to whom its flagship owes capability
     distilled_share: float
-    royalty: float  # part of its sales
+    royalty: float  # part of its income
 
     case_left: float  # months until it is decided, 0 if there is none
     claimant: int
@@ -309,16 +309,16 @@ class Lab(Owner):
     def fork(self, lesson: Lesson) -> None:
         """Build on the weights that earn most after royalties; whoever changes the parent has to begin again.
 
-        Royalties are on all sales, whatever the weights bring: where they are more than that, nobody builds on them.
+        Royalties are on all income, whatever the weights bring: where they are more than that, nobody builds on them.
         """
         p = self.model.p
         self.fork_age += 1
         start, gains = max(self.copied, self.untaught), []
         for m, weights in enumerate(lesson.weights):
             change = 0.0 if m == self.copied_from else p.fork_cost
-            gap = max(weights + math.log(p.copy_fidelity) - start - change, 0.0)
+            gap = weights + math.log(p.copy_fidelity) - start - change
             more = (lesson.fee[m] - self.royalty) * self.revenue  # than it pays now
-            gains.append(gap * max(self.nat_value, 1e-6) * (1 - lesson.fee[m]) - more)
+            gains.append(gap * max(self.nat_value, 1e-6) * (1 - lesson.fee[m]) - more if gap > 0 else 0.0)
         parent, pace = first_greatest(gains), 1 - math.exp(-p.copying_rate / 12)
         target = lesson.weights[parent] + math.log(p.copy_fidelity)
         if gains[parent] <= 0 or pace <= 0 or target <= start:

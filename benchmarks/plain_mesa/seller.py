@@ -47,8 +47,8 @@ class Seller(Lab):
         return not self.is_open and self.monetisation in (SUBSCRIPTION, COMPLEMENT)
 
     def net_cost(self) -> list[float]:
-        """Unit costs less what a complement earns on a token, and more by the royalty that each $ of sales carries."""
-        return [(cost - self.benefit(cost)) / (1 - self.royalty) for cost in self.token_cost]
+        """Unit costs, counted before the royalty that income carries, less what a complement earns on a token."""
+        return [cost / (1 - self.royalty) - self.benefit(cost) for cost in self.token_cost]
 
     def benefit(self, cost: float) -> float:
         """What its other business earns on a token of this cost, as far as it reckons with it."""

@@ -192,7 +192,7 @@ def value_a_nat(model: Any, chosen: list[Choice]) -> None:
     """What each lab would earn more with models a nat better, rivals as they are, $ M a month.
 
     It would ask the best of several multiples of its prices, subscriptions and tokens apart; hosts of open weights ask what
-    they ask. Hosts keep what they sell, unless they are the lab's parent.
+    they ask.
     """
     pairs = list(zip(model.adopters, chosen, strict=True))
     now = earned_from([choice.shares * adopter.want(choice.index)[0] for adopter, choice in pairs], 1.0, model)
@@ -203,23 +203,22 @@ def value_a_nat(model: Any, chosen: list[Choice]) -> None:
     best = np.max(then, axis=0)
     for i, lab in enumerate(model.labs):
         more = (then[0] if lab.is_open else best)[i] - now[i]
-        kept = 1.0 if lab.of_parent else lab.first_party_share
-        lab.marginal_value = 1e-6 * kept * float(more.sum()) if lab.active else 0.0
+        lab.marginal_value = 1e-6 * float(more.sum()) if lab.active else 0.0
 
 
 def earned_from(spent: list[Array], factor: float, model: Any) -> Array:
     """What each lab earns with tokens and with subscriptions, $ a month (L, 2), if segments spend this at `factor` times its prices.
 
-    Enterprises pay fees for open models in proportion to what they spend.
+    Hosts of open weights keep a part, unless they are the lab's parent. Enterprises pay fees in proportion to all that they spend.
     """
     labs, earned = model.labs, np.zeros((len(model.labs), 2))
-    kept = np.array([lab.uncopied for lab in labs])
+    kept = np.array([1.0 if lab.of_parent else lab.first_party_share for lab in labs])
     cost = net_costs(model) / np.array([lab.price for lab in labs]) / factor  # of a $ of sales
     fee = np.array([model.p.open_core_fee if lab.monetisation == OPEN_CORE else 0.0 for lab in labs])
     for adopter, paid in zip(model.adopters, spent, strict=True):
-        sales, costs = (kept * paid).sum(axis=1), (kept * paid * cost).sum(axis=1)
+        sales, costs = paid.sum(axis=1), (paid * cost).sum(axis=1)
         fees = fee * sales if adopter.segment == ENTERPRISE else 0.0
-        earned[:, int(adopter.segment == CONSUMER)] += sales + fees - costs
+        earned[:, int(adopter.segment == CONSUMER)] += kept * (sales - costs) + fees
     return earned
 
 

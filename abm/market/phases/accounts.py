@@ -111,7 +111,7 @@ def lab_books(market: Market, now: Now) -> tuple[Books, Flows]:
         claimants.any(), jnp.minimum(damages, labs.legal_exposure), 0.0
     )  # no damages if no closed lab is left
     claims = claims_on(market)
-    royalties = labs.royalty * (own_sales + fee) * on
+    royalties = labs.royalty * income * on
     owners = claims / jnp.maximum(claims.sum(-1, keepdims=True), 1e-30)
     owners = jnp.where((labs.royalty > 0)[:, None], owners, 0.0)
     defence = (p.vigilance_cost * labs.vigilance + p.hiding_cost * labs.hidden).sum(-1) * on

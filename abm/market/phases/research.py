@@ -29,7 +29,7 @@ class Teaching(NamedTuple):
     quota: Float[Array, "L L"]  # M exchanges per month that the teacher lets through
     clear: Float[Array, "L L"]  # part of what an exchange can teach that hidden reasoning leaves
     weights: Float[Array, "L L"]  # nats of open weights that may be built on
-    fee: Float[Array, "L L"]  # share of sales that their owners would get
+    fee: Float[Array, "L L"]  # share of income that their owners would get
     duration: Float[Array, " L"]  # months of today's rent that a nat of lead is worth
     kept: Float[Array, " L"]  # chance that no court takes away what it learns now
 

@@ -301,23 +301,28 @@ def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O
 def value_of_a_nat(market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"]) -> Float[Array, " L"]:
     """What each lab would earn more with models a nat better, rivals as they are, $ M per month.
 
-    It would ask the best of several multiples of its prices; hosts of open weights ask what they ask. Hosts keep what they
-    sell, unless they are the lab's parent; fees for open models come with sales to enterprises.
+    It would ask the best of several multiples of its prices; hosts of open weights ask what they ask, and keep what they sell,
+    unless they are the lab's parent. Fees for open models come with all sales to enterprises. A faithful copy is as good as
+    what it copies.
     """
     p, labs, segment = now.p, market.labs, market.adopters.segment
     fee = jnp.where(labs.monetisation == OPEN_CORE, monetisation.open_core_fees(1.0, p), 0.0)
-    fees = 1.0 + fee * (segment == ENTERPRISE)[:, None]
-    net = labs.uncopied * labs.ask("net_cost", p) / labs.price
+    kept = jnp.where(labs.of_parent, 1.0, labs.first_party_share)
+    part = kept + fee * (segment == ENTERPRISE)[:, None]
+    net = kept[:, None] * labs.ask("net_cost", p) / labs.price
     others = others_of(seen, np.arange(labs.size))
-    better = use.pull_times(others.shares, by_offer(use.gain_of_a_nat(slope, p), labs), p)
+    more = by_offer(use.gain_of_a_nat(slope, p), labs)
+    better = use.pull_times(others.shares, more, p)
+    copied = seen.chosen * share_of_copies(labs, p)
+    rivals = others.rivals + (use.pull_times(copied, more, p) - copied).sum(-1)
     kinds = jnp.stack([segment == CONSUMER, segment != CONSUMER]) * 1.0  # their prices are set apart
 
     def margins(pulls: Float[Array, "J L O"], factor: Numbers) -> Float[Array, "J L"]:
-        return (pulls * labs.uncopied).sum(-1) * fees - (pulls * net).sum(-1) / factor
+        return pulls.sum(-1) * part - (pulls * net).sum(-1) / factor
 
     def earned(rows: Int[np.ndarray, " C"], factor: Numbers) -> Float[Array, "2 C"]:
         pull = factor**-p.substitution
-        total = others.rivals[:, rows] + pull * better[:, rows].sum(-1)
+        total = rivals[:, rows] + pull * better[:, rows].sum(-1)
         total = jnp.maximum(total, use.least_positive(total))
         spending, _ = market.adopters.ask(
             "wanted", p, log_price=others.log_index[:, None] - jnp.log(total) / p.substitution
@@ -331,8 +336,7 @@ def value_of_a_nat(market: Market, now: Now, seen: Demand, slope: Float[Array, "
     hosts = np.setdiff1d(np.arange(labs.size), sets)
     after = jnp.zeros_like(before).at[:, hosts].set(earned(hosts, 1.0))
     after = after.at[:, sets].set(jnp.stack([earned(sets, factor) for factor in DEARER]).max(0))
-    kept = jnp.where(labs.of_parent, 1.0, labs.first_party_share)
-    return jnp.where(labs.active, kept * (after - before).sum(0) * 1e-6, 0.0)
+    return jnp.where(labs.active, (after - before).sum(0) * 1e-6, 0.0)
 
 
 def watch_rents(market: Market, sold: Sales) -> Accounts:
