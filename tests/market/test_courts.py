@@ -10,7 +10,8 @@ import pytest
 from helpers.sizes import FEW
 
 from abm.engine import Draws
-from abm.market.state import Values
+from abm.market.phases.accounts import outlook_of
+from abm.market.state import Now, Values
 from abm.runs.months import first_market_of, one_month, values_on_device
 from abm.runs.setup import Setup
 
@@ -67,6 +68,32 @@ def test_full_rights_are_certain_however_vague_courts_are():
     clear, vague = labs_of(1.0, ip_strength=1.0, **ALL_WATCH), labs_of(0.0, ip_strength=1.0, **ALL_WATCH)
     assert same(clear, vague)
     assert any(np.asarray(labs.royalty).any() for labs in clear)
+
+
+def planned(uncertain, **columns):
+    """Research that labs plan if rulings were hard to foresee of late, or not."""
+    setup = setup_of(True, ())
+    market, values = first_market_of(setup, SEED), values_on_device(setup)
+    error = 0.2 if uncertain else 0.0
+    labs = market.labs.replace(
+        marginal_value=jnp.full(market.labs.size, 3.0),
+        revenue=jnp.full(market.labs.size, 20.0),
+        **{name: jnp.full(market.labs.size, value) for name, value in columns.items()},
+    )
+    rulings = market.accounts.rulings.at[:].set(jnp.array([0.5, error**2]))
+    market = market.replace(labs=labs, accounts=market.accounts.replace(rulings=rulings))
+    outlook = outlook_of(market, Now(values, setup.events(0), Draws.from_seed(SEED)))
+    return np.asarray(labs.do("plan", values, outlook=outlook).research_intensity)
+
+
+@pytest.mark.parametrize(
+    ("columns", "moves"), [({}, False), ({"royalty": 0.3}, True), ({"awards_seen": 5.0}, True)],
+    ids=["nothing", "royalties", "awards"],
+)  # fmt: skip
+def test_labs_wait_where_income_hangs_on_rulings_that_are_hard_to_foresee(columns, moves):
+    vague, clear = planned(True, **columns), planned(False, **columns)
+    assert (vague <= clear).all()
+    assert (vague < clear).any() == moves
 
 
 def test_clarity_matters_where_income_hangs_on_courts():
