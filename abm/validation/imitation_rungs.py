@@ -41,18 +41,22 @@ OPEN_LABS = range(CLOSED, LABS)
 def links_between_labs() -> Iterator[Check]:
     """Labs that are given, in the model's own phases of research, enforcement, release and accounts. Without copying and
     distillation nothing is owed to anybody. A student buys exchanges up to where what the last one adds, by a numerical
-    derivative of the phase, is worth its price and the penalty that it risks, or up to its quota. Two equal teachers teach
-    what one would if it let the exchanges of both through, and nobody gets past the best ceiling. What a teacher lets through
-    and hides costs it least, by a scan of its own books; one that loses nothing does neither. A parent is chosen net of what
-    its owners ask: under free licences courts change neither that nor a royalty. One owner gets its share as far as courts
-    side with it, and n alike 2n / (n + 1) times as much together. Under free licences courts do nothing to followers'
-    research, and with four owners to pay it falls with the strength of rights."""
+    derivative of the phase, is worth its price and the penalty that it risks, by how often it was detected, or up to its
+    quota; while it is sued, it risks no second case and may lose what it learns. Two equal teachers teach what one would if it
+    let the exchanges of both through, and nobody gets past the best ceiling. A teacher learns what its exchanges teach from
+    releases of its own students. What it lets through and hides costs it least, by a scan of its own books; one that loses
+    nothing when it is matched does neither. A parent is chosen net of what its owners ask of all sales: nobody builds on
+    weights that cost more than they bring, and under free licences courts change neither that nor a royalty. One owner gets its
+    share as far as courts side with it, and n alike 2n / (n + 1) times as much together. Under free licences courts do nothing
+    to followers' research, and with four owners to pay it falls with the strength of rights."""
     yield from nothing_to_learn()
     yield from last_exchange()
     yield from two_teachers()
     yield from quotas()
+    yield from leaks()
     yield from guards()
     yield from parents()
+    yield from hold_up()
     yield from owners()
     yield from followers()
 
@@ -79,6 +83,7 @@ def school(value: float = 200.0, parameters: Any = None, **columns: Any) -> Worl
     given = dict(
         nat_value=alone(0.0, STUDENT, value),
         distilled=alone(NEVER, STUDENT, 0.5),
+        caught_seen=np.tile([0.6, 20.0], (LABS, 1)),
         price=np.full((LABS, 3), 8.0),
         revenue=alone(50.0, STUDENT, 40.0),
         taught_sales=alone(0.0, STUDENT, 100.0),
@@ -91,39 +96,60 @@ def school(value: float = 200.0, parameters: Any = None, **columns: Any) -> Worl
 def learnt(at: World, exchanges: dict[int, float]) -> float:
     """Capability that the phase of research gives to a student who has so many exchanges with each teacher, by its quotas."""
     limits = {f"s{teacher}t{STUDENT}": np.log(1e3 / number) for teacher, number in exchanges.items()}
-    free = under(at, exchange_limit=1e3, detection_rate=0.0)
-    labs = after(
-        with_labs(free, nat_value=alone(0.0, STUDENT, 1e9), vigilance=pairs(50.0, **limits)), "research"
-    ).market.labs
+    eager = dict(
+        nat_value=alone(0.0, STUDENT, 1e9), caught_seen=np.tile([0.0, 1.0], (LABS, 1)), case_left=np.zeros(LABS)
+    )
+    free = with_labs(under(at, exchange_limit=1e3), vigilance=pairs(50.0, **limits), **eager)
+    labs = after(free, "research").market.labs
     return float(labs.distilled[STUDENT])
 
 
 def cost_of(at: World, value: float, teacher: int) -> float:
-    """Price and expected penalty of the first exchange with a teacher, $ M per M exchanges, from what it is made of."""
+    """Price and expected penalty of the first exchange with a teacher, $ M per M exchanges, from what it is made of.
+
+    The student has been detected 0.6 times in 20 M exchanges that were watched.
+    """
     labs, p = at.market.labs, at.p
     home = int(labs.home[STUDENT])
+    price = float(labs.price[teacher, 0] * p.tokens_per_exchange)
+    if float(labs.case_left[STUDENT]) > 0:
+        return price
     effort = float(labs.vigilance[teacher, STUDENT] + at.market.regulators.enforcement_effort[home])
-    caught = float(enforcement.detection_probability(1e-6, effort, p)) / 1e-6
     worth = value * float(seen("duration", at)[STUDENT])
-    stake = float(p.damages_multiple) * (100.0 + float(p.court_time) * 40.0) + worth * (0.5 - 0.0)
-    return float(labs.price[teacher, 0] * p.tokens_per_exchange + caught * at.market.accounts.rulings[home, 0] * stake)
+    owed = 1 - np.exp(-0.5)  # of its next model to teachers
+    stake = float(p.damages_multiple) * (100.0 + float(p.court_time) * owed * 40.0) + worth * 0.5
+    return float(price + 0.6 / 20 * effort * at.market.accounts.rulings[home, 0] * stake)
 
 
 def last_exchange() -> Iterator[Check]:
-    """dV/dx = price + eta (vigilance + public effort) S (damages + what would be lost)."""
+    """dV/dx = price + hazard (vigilance + public effort) S (damages + what would be lost); while sued, (1 - S) dV/dx = price."""
     hidden, watched = pairs(s0t5=0.3), pairs(s0t5=0.1)  # the teacher's, towards the student's account
+    number = {}
     for words, value, columns in (
         ("a nat worth $ 10 M a month", 10.0, {}),
         ("a nat worth $ 200 M a month", 200.0, {}),
         ("reasoning hidden, account watched", 200.0, dict(hidden=hidden, vigilance=watched)),
+        ("sued already", 5.0, dict(case_left=alone(0.0, STUDENT, 7.0))),
+        ("never detected", 200.0, dict(caught_seen=np.tile([0.0, 20.0], (LABS, 1)))),
     ):
         at = school(value, **columns)
-        number = float(after(at, "research").market.labs.exchanges[STUDENT, TEACHER])
-        more, less = (learnt(at, {TEACHER: number + step}) for step in (STEP, -STEP))
-        gain = value * float(seen("duration", at)[STUDENT]) * (more - less) / (2 * STEP)
+        number[words] = float(after(at, "research").market.labs.exchanges[STUDENT, TEACHER])
+        if words == "never detected":
+            continue
+        more, less = (learnt(at, {TEACHER: number[words] + step}) for step in (STEP, -STEP))
+        kept = 1 - (
+            float(at.market.accounts.rulings[at.market.labs.home[STUDENT], 0]) if words == "sued already" else 0.0
+        )
+        gain = kept * value * float(seen("duration", at)[STUDENT]) * (more - less) / (2 * STEP)
         what = f"last exchange, {words}: what it adds over its price and risk"
         yield check(what, gain / cost_of(at, value, TEACHER), 1, relative=1e-6)
-        yield above(f"and exchanges, {words}", number, 0.1)
+        yield above(f"and exchanges, {words}", number[words], 0.1)
+    yield above("exchanges of a student never detected over those of one who was",
+                number["never detected"] / number["a nat worth $ 200 M a month"], 1.01)  # fmt: skip
+    rate = school(200.0, dict(detection_rate=0.0))
+    yield check("and at another rate of detection, with the same past: difference",
+                float(after(rate, "research").market.labs.exchanges[STUDENT, TEACHER]) -
+                number["a nat worth $ 200 M a month"], 0, absolute=0)  # fmt: skip
     yield from unlike_teachers()
 
 
@@ -168,6 +194,10 @@ def two_teachers() -> Iterator[Check]:
     capability = np.where(np.arange(LABS) < CLOSED, np.linspace(2.5, 1.5, LABS), 0.0)
     fast, eager = dict(distillation_rate=50.0, ip_strength=0), alone(0.0, STUDENT, 1e6)
     at = world([*range(CLOSED), STUDENT], capability, fast, nat_value=eager)
+    own = dict(efficiency=alone(-20.0, STUDENT, 0.0), run_compute=np.full(LABS, float(at.p.reference_compute)))
+    at = with_labs(
+        under(at, algorithmic_doubling_time=1e9), training=np.zeros(LABS), **own
+    )  # its run is worth its flagship
     ceiling = capability[0] + np.log(float(at.p.distillation_ceiling))
     once, often = (float(months(at, number, "research").market.labs.distilled[STUDENT]) for number in (1, 12))
     yield above(
@@ -187,6 +217,31 @@ def quotas() -> Iterator[Check]:
         )
 
 
+def leaks() -> Iterator[Check]:
+    """sum of nats by which its students' releases came nearer, over exchanges behind them, forgotten at one pace."""
+    capability = np.array([3.0, 2.0, 0.0, 0.0, 0.0, 1.0, *[0.0] * (LABS - 6)])
+    columns = dict(
+        distilled=alone(NEVER, STUDENT, 2.5), exchanges_used=pairs(s5t0=4.0), leak=np.tile([0.2, 10.0], (LABS, 1))
+    )
+    given = dict(release_hazard=1.0, lead_forgetting=0.1)
+    at = world([TEACHER, SECOND, STUDENT], capability, given, **columns)
+    labs = after(at, "release").market.labs
+    for lab, expected, words in (
+        (TEACHER, (0.9 * 0.2 + 1.5, 0.9 * 10 + 4), "a teacher whose student came nearer by 1.5"),
+        (SECOND, (0.9 * 0.2, 0.9 * 10), "a lab that the student did not ask"),
+    ):
+        for index, what in enumerate(("nats", "M exchanges behind them")):
+            yield check(f"leak of {words}: {what}", labs.leak[lab, index], expected[index], relative=1e-9)
+    own = with_labs(at, efficiency=alone(-20.0, STUDENT, 0.0), run_compute=np.full(LABS, float(at.p.reference_compute)))
+    yield check("and with more of the student's own in the same release: difference",
+                abs(after(own, "release").market.labs.leak - labs.leak).max(), 0, absolute=0)  # fmt: skip
+    past = with_labs(
+        at, capability=at.market.labs.capability.at[STUDENT, 0].set(2.8), distilled=alone(NEVER, STUDENT, 9.0)
+    )
+    yield check("a student who passes its teacher: nats by which it came nearer",
+                after(past, "release").market.labs.leak[TEACHER, 0] - 0.9 * 0.2, 0.2, absolute=1e-9)  # fmt: skip
+
+
 def guarded(**columns: Any) -> World:
     """A teacher who has something to lose, and two students, one nearer than the other."""
     capability = np.array([3.0, 2.4, 0.0, 0.0, 0.0, 1.5, *[0.0] * (LABS - 6)])
@@ -200,18 +255,21 @@ def guarded(**columns: Any) -> World:
 
 
 def guards() -> Iterator[Check]:
-    """Cost of an account: what it can take at its limit, or takes, plus what limiting it and hiding from it costs."""
+    """Cost of an account: what it can take at its limit, or takes, less what it pays, plus what limiting and hiding cost."""
     at = guarded()
     labs = after(at, "enforcement").market.labs
     fear = seen("threat", at)
     free = float(seen("books", at).defence[TEACHER])
     for student, words in ((SECOND, "the nearer student"), (STUDENT, "the other student")):
         loss, used = float(fear.loss[TEACHER, student]), float(at.market.labs.exchanges[student, TEACHER])
+        paid, hidden = float(fear.paid[TEACHER, student]), float(labs.hidden[TEACHER, student])
 
-        def limited(effort: float, student: int = student, loss: float = loss) -> float:
+        def limited(
+            effort: float, student: int = student, loss: float = loss, paid: float = paid, h: float = hidden
+        ) -> float:
             then = with_labs(at, vigilance=pairs(**{f"s{TEACHER}t{student}": effort}))
             quota = float(seen("teaching", then).quota[student, TEACHER])
-            return loss * quota + float(seen("books", then).defence[TEACHER]) - free
+            return (loss * np.exp(-h) - paid) * quota + float(seen("books", then).defence[TEACHER]) - free
 
         def shown(nats: float, student: int = student, loss: float = loss, used: float = used) -> float:
             then = with_labs(at, hidden=pairs(**{f"s{TEACHER}t{student}": nats}))
@@ -220,14 +278,17 @@ def guards() -> Iterator[Check]:
 
         for cost, chosen, what in (
             (limited, labs.vigilance[TEACHER, student], "vigilance"),
-            (shown, labs.hidden[TEACHER, student], "reasoning hidden, nats"),
+            (shown, hidden, "reasoning hidden, nats"),
         ):
             best = minimize_scalar(cost, bounds=(0, 8), method="bounded", options=dict(xatol=1e-9))
             yield check(f"{what} towards {words}: the one that costs least", chosen, best.x, absolute=1e-4)
             yield above("and it is some", best.x, 0.1)
+    falls = np.ones((LABS, 2))
     for words, columns in (
         ("no rent", dict(gross_profit=np.zeros(LABS))),
-        ("no loss when matched", dict(lost_share=np.zeros(LABS))),
+        ("rents that never fall", dict(rents_seen=falls, rents_lost=0 * falls)),
+        ("rents that fall as fast ahead as once matched", dict(rents_seen=falls, rents_lost=0.05 * falls)),
+        ("students who never came nearer", dict(leak=np.tile([0.0, 16.0], (LABS, 1)))),
     ):
         calm = after(guarded(**columns), "enforcement").market.labs
         yield check(f"a teacher with {words}: vigilance and hidden reasoning", (calm.vigilance + calm.hidden).max(), 0,
@@ -271,6 +332,37 @@ def parents() -> Iterator[Check]:
             yield check(f"{words}, strength 0.9: the parent without other owners", chosen[-1], PLAIN_PARENT, absolute=0)
 
 
+def hold_up() -> Iterator[Check]:
+    """gap V' (1 - fee) = fee x sales, of a lab that pays nothing yet: beyond these sales nobody builds on weights."""
+    worth, strength, licence = 10.0, 0.9, 0.4
+    capability = alone(0.0, PLAIN_PARENT, 2.0)
+
+    def built_on(sales: float, strength: float = strength, licence: float = licence) -> int:
+        columns = lineages(licence, {}) | dict(
+            nat_value=np.full(LABS, worth), revenue=np.full(LABS, sales), copied=np.full(LABS, NEVER)
+        )
+        at = world(OPEN_LABS, capability, dict(ip_strength=strength), **columns)
+        labs = after(at, "research").market.labs
+        return int(labs.copied_from[STUDENT]) if float(labs.copied[STUDENT]) > NEVER else -1
+
+    p = world(OPEN_LABS, capability).p
+    fee = strength * (1 - licence)
+    gap = 2.0 + np.log(float(p.copy_fidelity)) - float(p.fork_cost)
+    most = gap * worth * (1 - fee) / fee
+    yield check(
+        "sales at which a royalty costs nearly what weights bring: the parent",
+        built_on(0.999 * most),
+        PLAIN_PARENT,
+        absolute=0,
+    )
+    yield check("sales at which it costs a little more: no parent", built_on(1.001 * most), -1, absolute=0)
+    yield check("a hundred times these sales: no parent", built_on(100 * most), -1, absolute=0)
+    yield check("the same under free licences: the parent", built_on(100 * most, licence=1.0), PLAIN_PARENT, absolute=0)
+    yield check(
+        "and under reserved ones that no court enforces", built_on(100 * most, strength=0.0), PLAIN_PARENT, absolute=0
+    )
+
+
 def owners() -> Iterator[Check]:
     """Each of n like owners asks for itself: together 2n / (n + 1) of what one would get, up to the cap."""
     strength = 0.4
@@ -289,6 +381,7 @@ def owners() -> Iterator[Check]:
         books = seen("books", then)
         paid, part = float(books.royalties[SECOND]), float(books.licences[LABS - 1])
         yield above("and what it pays, $ M per month", paid, 0.0)
+        yield check("and the share of its sales", paid / float(books.income[SECOND]), expected, relative=1e-12)
         yield check("and what one of them gets of it", part / paid, 1 / number, relative=1e-9)
     strict = world((SECOND, *OPEN_LABS), 2.0, dict(ip_strength=1.0), **lineages(0.0, {SECOND: 4}))
     yield check("royalty, strength 1 and everything reserved: the cap", after(strict, "release").market.labs.royalty[SECOND],

@@ -1,5 +1,5 @@
-"""No rule reads what its agent could not observe: from one state, a parameter of somebody else's technology changes nothing
-that is decided next."""
+"""No rule reads what its agent could not observe: from one state, a parameter of somebody else's technology, or what a rival has
+not released, changes nothing that is decided next."""
 
 import functools
 
@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from abm.market.phases.accounts import outlook_of
 from abm.market.phases.enforcement import enforce
 from abm.market.phases.machines import OWNERS
+from abm.market.phases.release import release_models
 from abm.market.phases.research import teaching_of
 from abm.market.phases.tokens import trade_tokens
 from abm.market.state import Now
 
 OPEN = np.array([2, 3])
 """Open labs of the cast."""
-MONTH = 35
+MONTH = 30
 """With programmes under way, places missing and vendors who expand; no phase is due and no chips are launched."""
 ORDERS = ("construction", "backlog", "bought")
 KNOWN = {
@@ -50,7 +51,7 @@ COPYING = {
     "copying_rate": set(),
     "copy_fidelity": {"forks"},
     "fork_cost": {"forks"},
-    # what students can learn, which they know themselves: teachers see what releases have owed to exchanges
+    # what students can learn, which they know themselves: teachers see by how much their students' releases come nearer
     "distillation_rate": {"students"},
     "exchange_scale": {"students"},
     "distillation_ceiling": {"students"},
@@ -58,13 +59,14 @@ COPYING = {
     "hiding_cost": {"teachers"},
     "vigilance_cost": {"teachers"},
     "vigilance_maximum": {"teachers"},
+    # detection: students know how often they have been detected
+    "detection_rate": set(),
     # courts: how they will rule is seen in rulings alone; what a lost case costs, and how long cases take, is the law
     "ip_strength": set(),
     "ip_clarity": set(),
     "ruling_spread": set(),
-    "damages_multiple": {"students"},
+    "damages_multiple": {"students", "plans"},
     "court_time": {"students"},
-    "detection_rate": {"students"},
     "damages_pace": set(),
     "access_cut_months": set(),
     # what rivals lose by a hurried release, and by their size
@@ -85,8 +87,9 @@ COPYING = {
     "trust_rate": set(),
 }
 """What rivals can do with a lab's models, what courts will do, and how users will take to it: labs see only how long leads have
-lasted, what they lost with them, what releases owed to exchanges, and how courts have ruled. A student knows how much it learns
-itself and what it risks, a teacher what its own defence costs, and everybody how fast own research goes.
+lasted, how fast rents then fell, by how much releases of students came nearer, who was detected, and how courts have ruled. A
+student knows how much it learns itself and what a lost case costs, a teacher what its own defence costs, and everybody how fast
+own research goes.
 """
 NOT_THEIRS = KNOWN | COPYING
 OWN = {
@@ -104,8 +107,8 @@ OWN = {
     "exchange_scale": {"students"},
     "distillation_ceiling": {"students"},
     "damages_multiple": {"students"},
-    "detection_rate": {"students"},
     "court_time": {"students"},
+    "growth_fading": {"students", "teachers", "plans"},
     "vigilance_cost": {"teachers"},
     "hiding_cost": {"teachers"},
     "exchange_limit": {"teachers"},
@@ -117,7 +120,8 @@ OWN = {
 def state():
     """A market in which all labs but one learn from it, have something to lose and a parent to choose, and its next inputs.
 
-    Two lineages, of which the better one has another owner; leads that they saw were different for every lab.
+    Two lineages, of which the better one has another owner; leads that they saw were different for every lab, and all have had
+    awards from courts.
     """
     market, _ = played()[MONTH]
     labs, size = market.labs, market.labs.size
@@ -125,26 +129,30 @@ def state():
     taught = labs.replace(
         capability=k,
         untaught=jnp.full(size, 3.0),
-        distilled=jnp.full(size, 3.5),
+        distilled=jnp.full(size, 4.2),
         copied=jnp.full(size, 4.0),
         copied_from=jnp.full(size, OPEN[1]),
         efficiency=jnp.full(size, -9.0),  # no run of their own is better
         marginal_value=labs.marginal_value + 50.0,
         nat_value=labs.nat_value + 50.0,
-        gross_profit=jnp.full(size, 5.0),
+        gross_profit=jnp.full(size, 500.0),
+        rents_seen=jnp.ones((size, 2)),
+        rents_lost=jnp.tile(jnp.array([0.02, 0.06]), (size, 1)),
         exchanges=jnp.where(jnp.eye(size, dtype=bool), 0.0, 5.0),
         vigilance=jnp.full((size, size), 0.2),
         hidden=jnp.full((size, size), 0.1),
         licence=labs.licence.at[OPEN].set(0.5),
         lineage=jnp.eye(size).at[OPEN[0], OPEN[0]].set(0.2).at[OPEN[0], OPEN[1]].set(0.8),
         lead_months=20.0 + jnp.arange(size),
+        leak=jnp.tile(jnp.array([0.5, 16.0]), (size, 1)),
+        caught_seen=jnp.tile(jnp.array([0.4, 20.0]), (size, 1)),
+        awards_seen=jnp.full(size, 0.5),
         access_cut=jnp.zeros((size, size)),
     )
     accounts = market.accounts
     history = jnp.broadcast_to(taught.capability[:, 0], accounts.capability_history.shape)
     rulings = accounts.rulings.at[:, 0].set(0.3)
-    still = jnp.zeros(())  # a market that grows would hide what ends leads
-    accounts = accounts.replace(capability_history=history, rulings=rulings, market_growth=still)
+    accounts = accounts.replace(capability_history=history, rulings=rulings, market_growth=jnp.full((), 0.3))
     market = market.replace(labs=taught, accounts=accounts)
     return market, *inputs_of(market)
 
@@ -201,6 +209,66 @@ def test_each_parameter_alone(name):
 @pytest.mark.parametrize("name", OWN)
 def test_decisions_depend_on_what_deciders_know(name):
     assert who_differs(**{name: 0.9}) >= OWN[name]
+
+
+# --- what rivals have not released ---
+
+
+HIDDEN = ("distilled", "copied", "efficiency", "run_compute", "own_best", "run_cost", "luck")
+"""What a lab knows of its own next model, by column."""
+nats = st.lists(st.floats(-3, 3), min_size=len(HIDDEN), max_size=len(HIDDEN))
+
+
+@functools.cache
+def usual_of_labs():
+    return {who: [np.asarray(x) for x in given] for who, given in of_labs(*state()).items()}
+
+
+@settings(max_examples=20)
+@given(rival=st.integers(0, 4), moved=nats)
+def test_nobody_reads_what_a_rival_has_not_released(rival, moved):
+    """Teachers, students and parents alike. Plans and prices do not depend on the next model at all, be it one's own."""
+    market, p, events, draws = state()
+    shifted = {name: getattr(market.labs, name).at[rival].add(by) for name, by in zip(HIDDEN, moved, strict=True)}
+    given = of_labs(market.replace(labs=market.labs.replace(**shifted)), p, events, draws)
+    for who, arrays in given.items():
+        kept = np.arange(market.labs.size) != rival if who in ("students", "forks") else slice(None)
+        for before, after in zip(usual_of_labs()[who], arrays, strict=True):
+            np.testing.assert_array_equal(np.asarray(after)[kept], before[kept], err_msg=who)
+
+
+@jax.jit
+def after_releases(market, p, events, draws):
+    """Flagships that are out, and what teachers do once they have seen them."""
+    now = Now(p, events, draws)
+    market = release_models(market, now)
+    guarded = enforce(market, now).labs
+    return market.labs.capability[:, 0], market.labs.leak, guarded.vigilance, guarded.hidden
+
+
+@pytest.mark.parametrize("name", ["copied", "efficiency", "distilled"])
+def test_teachers_see_a_release_and_not_what_it_owes_to_them(name):
+    """A student releases the same model with more or less of its own in it: its teachers do the same in the next month."""
+    market, p, events, draws = state()
+    p = type(p)(p.table | {"release_hazard": jnp.ones(())})
+    labs, student = market.labs, OPEN[0]
+    used = jnp.zeros_like(labs.exchanges_used).at[student, 0].set(4.0)
+    best = {"copied": 4.9, "distilled": 4.9}
+    labs = labs.replace(
+        capability=labs.capability.at[student, 0].set(4.0), own_best=labs.own_best.at[student].set(3.0),
+        exchanges_used=used, leak=labs.leak.at[0].set(jnp.array([0.1, 3.0])),
+    )  # fmt: skip
+
+    def released(columns):
+        given = {column: getattr(labs, column).at[student].set(value) for column, value in columns.items()}
+        return [np.asarray(x) for x in after_releases(market.replace(labs=labs.replace(**given)), p, events, draws)]
+
+    other = {"copied": dict(copied=3.0), "distilled": dict(distilled=3.0), "efficiency": dict(efficiency=-5.0)}[name]
+    usual, changed = released(best), released(best | other)
+    assert usual[0][student] == 4.9  # which is out
+    assert usual[1][0, 0] > 0.5  # and came nearer to its teacher
+    for before, after in zip(usual, changed, strict=True):
+        np.testing.assert_array_equal(after, before)
 
 
 def of_regulators(market, **columns):

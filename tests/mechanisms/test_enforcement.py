@@ -56,13 +56,28 @@ def test_no_other_hiding_costs_less(loss, exchanges, other):
 
 @settings(max_examples=60, deadline=None)
 @given(strength=st.floats(0, 1), clarity=st.floats(0, 1), luck=st.floats(-4, 4))
-def test_a_ruling_is_a_probability_and_a_clear_one_is_the_strength(strength, clarity, luck):
+def test_a_ruling_is_a_share_and_a_clear_one_is_the_strength(strength, clarity, luck):
     assert 0 <= float(enforcement.ruling(strength, clarity, luck, P)) <= 1
     assert float(enforcement.ruling(strength, 1.0, luck, P)) == pytest.approx(strength, rel=1e-15, abs=1e-300)
     clear, vague = (
         abs(float(enforcement.ruling(0.5, c, luck, P)) - 0.5) for c in (max(clarity, 0.5), min(clarity, 0.5))
     )
     assert clear <= vague + 1e-12
+
+
+@settings(max_examples=60, deadline=None)
+@given(strength=st.sampled_from([0.0, 1.0]), clarity=st.floats(0, 1), luck=st.floats(-40, 40))
+def test_no_rights_and_full_ones_leave_nothing_to_courts_however_vague(strength, clarity, luck):
+    assert float(enforcement.ruling(strength, clarity, luck, P)) == strength
+
+
+@settings(max_examples=40, deadline=None)
+@given(strength=st.floats(0, 1), clarity=st.floats(0, 1))
+def test_rulings_are_hardest_to_foresee_where_either_side_may_win(strength, clarity):
+    """Their spread is that of a yes or no, as far as it cannot be foreseen."""
+    spread = float(enforcement.ruling_sd(strength, clarity, P))
+    assert spread == pytest.approx(float(enforcement.ruling_sd(1 - strength, clarity, P)), abs=1e-9)
+    assert 0 <= spread <= float(enforcement.ruling_sd(0.5, clarity, P)) == pytest.approx(0.3 * (1 - clarity))
 
 
 @settings(max_examples=60, deadline=None)

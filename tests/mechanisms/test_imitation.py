@@ -57,32 +57,54 @@ def test_copying_closes_a_gap_at_its_rate():
     assert 2.0 - copied == pytest.approx(2.0 * np.exp(-3.5))
 
 
+three = st.lists(nats, min_size=3, max_size=3)
+fees = st.lists(st.floats(0, 0.95), min_size=3, max_size=3)
+
+
 @settings(max_examples=80, deadline=None)
-@given(
-    weights=st.lists(nats, min_size=3, max_size=3), fee=st.lists(st.floats(0, 0.95), min_size=3, max_size=3), known=nats
-)
-def test_a_parent_is_worth_the_nats_that_it_brings_less_the_owners_share(weights, fee, known):
-    p, weights, fee = parameters(), np.array(weights), np.array(fee)
-    changing, keeping = (
-        np.asarray(imitation.value_of_parents(weights, fee, known, np.full(3, x), p)) for x in (0.0, 1.0)
-    )
-    assert (changing >= 0).all() and (keeping >= changing).all()
-    np.testing.assert_allclose(keeping, np.maximum(weights + np.log(0.95) - known, 0) * (1 - fee), atol=1e-12)
-    np.testing.assert_allclose(changing, np.maximum(weights + np.log(0.95) - 0.3 - known, 0) * (1 - fee), atol=1e-12)
+@given(weights=three, known=nats)
+def test_a_parent_brings_what_its_weights_are_ahead_and_a_new_one_less(weights, known):
+    p, weights = parameters(), np.array(weights)
+    changing, keeping = (np.asarray(imitation.gaps_to_parents(weights, known, np.full(3, x), p)) for x in (0.0, 1.0))
+    np.testing.assert_allclose(keeping, np.maximum(weights + np.log(0.95) - known, 0), atol=1e-12)
+    np.testing.assert_allclose(changing, np.maximum(weights + np.log(0.95) - 0.3 - known, 0), atol=1e-12)
+
+
+@settings(max_examples=80, deadline=None)
+@given(gap=three, fee=fees, worth=st.floats(0, 1e4), revenue=st.floats(0, 1e4))
+def test_a_parent_earns_what_it_brings_less_what_its_owners_ask_of_all_sales(gap, fee, worth, revenue):
+    gap, fee = np.where(np.array(gap) > 1e-9, gap, 0.0), np.array(fee)
+    earned = np.asarray(imitation.value_of_parents(gap, worth, fee, 0.0, revenue))
+    free = np.asarray(imitation.value_of_parents(gap, worth, 0.0 * fee, 0.0, revenue))
+    assert (earned <= free + 1e-9).all() and (
+        (free > 0) == (gap > 0)
+    ).all()  # free weights are worth having for any gain
+    hold_up = (fee * revenue > gap * worth) & (fee * revenue > 1e-3)
+    assert (earned[hold_up] <= 1e-6 * gap[hold_up]).all()
+    same = np.asarray(imitation.value_of_parents(gap, worth, fee, fee, revenue))  # it pays that already
+    np.testing.assert_allclose(same, gap * max(worth, 1e-6) * (1 - fee), rtol=1e-9, atol=1e-9)
 
 
 # --- distillation ---
 
 
 @settings(max_examples=80, deadline=None)
-@given(known=nats, ceiling=st.lists(nats, min_size=3, max_size=3), x=exchanges, rate=st.floats(0, 50), start=nats)
-def test_a_student_never_gets_worse_nor_past_the_best_teacher_that_it_used(known, ceiling, x, rate, start):
-    p, x, ceiling = parameters(distillation_rate=rate), np.array(x), np.array(ceiling)
-    after, added = imitation.distil(start, known, x, lessons(ceiling), p)
+@given(
+    ahead=st.floats(0, 3),
+    ceiling=st.lists(nats, min_size=3, max_size=3),
+    x=exchanges,
+    rate=st.floats(0, 50),
+    start=nats,
+)
+def test_a_student_never_gets_worse_nor_past_the_best_teacher_that_it_used(ahead, ceiling, x, rate, start):
+    """It teaches the best model that it could release, of which a distilled one is one."""
+    p, x, ceiling, best = parameters(distillation_rate=rate), np.array(x), np.array(ceiling), start + ahead
+    after, added = imitation.distil(start, best, x, lessons(ceiling), p)
     used = ceiling[x > 0].max(initial=-np.inf)
     assert start - 1e-12 <= float(after) <= max(start, used) + 1e-12
+    assert float(after) == start or float(after) == pytest.approx(best + float(added.sum()))
     assert (np.asarray(added) >= 0).all()
-    assert not np.asarray(added)[(x == 0) | (ceiling <= max(start, known))].any()
+    assert not np.asarray(added)[(x == 0) | (ceiling <= best)].any()
     if rate == 0 or not x.any():
         assert float(after) == start
 
@@ -157,9 +179,10 @@ def test_nobody_pays_for_a_lesson_that_is_worth_nothing():
         lambda x: imitation.copy(x[0], x[1], x[2], parameters()),
         lambda x: imitation.distil(x[0], x[1], x, lessons(x[2] + 3), parameters())[0],
         lambda x: imitation.optimal_exchanges(x, 200.0, lessons(x, 0.5), parameters()),
-        lambda x: imitation.value_of_parents(x, 0.1 * x, 0.1, jnp.zeros(3), parameters(fork_cost=0.0)),
+        lambda x: imitation.gaps_to_parents(x, 0.1, jnp.zeros(3), parameters(fork_cost=0.0)),
+        lambda x: imitation.value_of_parents(x, 50.0, 0.1 * x, 0.1, x[0]),
     ],
-    ids=["copy", "distil", "exchanges", "parents"],
+    ids=["copy", "distil", "exchanges", "gaps", "parents"],
 )
 def test_jit_vmap_and_grad_agree_with_eager(function):
     assert_transforms_agree(function, np.array([0.4, 0.3, 1.2]))
