@@ -203,7 +203,7 @@ def value_a_nat(model: Any, chosen: list[Choice]) -> None:
     best = np.max(then, axis=0)
     for i, lab in enumerate(model.labs):
         more = (then[0] if lab.is_open else best)[i] - now[i]
-        lab.marginal_value = 1e-6 * float(more.sum()) if lab.active else 0.0
+        lab.marginal_value = 1e-6 * max(float(more.sum()), 0.0) if lab.active else 0.0
 
 
 def earned_from(spent: list[Array], factor: float, model: Any) -> Array:

@@ -171,9 +171,6 @@ def test_nobody_builds_on_weights_that_cost_more_in_royalties_than_they_bring(p)
         assert (float(after.copied[0]) > float(start.copied[0])) == (parent == 1)
 
 
-@pytest.mark.xfail(
-    reason="a lab without weights on offer brings nothing and costs nothing, which beats a royalty that is paid anyway"
-)
 def test_a_lab_that_pays_royalties_goes_on_to_build_on_its_parent(p):
     """Its parent's better weights cost it nothing more than it pays already."""
     weights, fee = jnp.full((3, 3), NEVER).at[0, 2].set(5.0), jnp.zeros((3, 3)).at[0, 2].set(0.3)

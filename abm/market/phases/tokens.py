@@ -303,7 +303,7 @@ def value_of_a_nat(market: Market, now: Now, seen: Demand, slope: Float[Array, "
 
     It would ask the best of several multiples of its prices; hosts of open weights ask what they ask, and keep what they sell,
     unless they are the lab's parent. Fees for open models come with all sales to enterprises. A faithful copy is as good as
-    what it copies.
+    what it copies. A better model that earns less can be left unreleased.
     """
     p, labs, segment = now.p, market.labs, market.adopters.segment
     fee = jnp.where(labs.monetisation == OPEN_CORE, monetisation.open_core_fees(1.0, p), 0.0)
@@ -336,7 +336,7 @@ def value_of_a_nat(market: Market, now: Now, seen: Demand, slope: Float[Array, "
     hosts = np.setdiff1d(np.arange(labs.size), sets)
     after = jnp.zeros_like(before).at[:, hosts].set(earned(hosts, 1.0))
     after = after.at[:, sets].set(jnp.stack([earned(sets, factor) for factor in DEARER]).max(0))
-    return jnp.where(labs.active, (after - before).sum(0) * 1e-6, 0.0)
+    return jnp.where(labs.active, jnp.maximum((after - before).sum(0), 0.0) * 1e-6, 0.0)
 
 
 def watch_rents(market: Market, sold: Sales) -> Accounts:
