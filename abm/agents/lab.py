@@ -141,7 +141,7 @@ class Lab(Owner):
 
     def choose_exchanges(self, p, teaching):
         """Distil each teacher until the last exchange gains no more than its price and its expected penalty."""
-        gap = jnp.maximum(teaching.ceiling - self.candidate(p), 0.0)
+        gap = jnp.maximum(teaching.ceiling - self.known(p), 0.0)
         worth = jnp.maximum(self.nat_value, 0.0) * teaching.duration * teaching.kept
         gap = jnp.where(self.access_cut <= 0, gap, 0.0)
         self.exchanges = imitation.optimal_exchanges(gap, worth, teaching, p)
@@ -151,12 +151,12 @@ class Lab(Owner):
         known = jnp.maximum(self.copied, self.untaught)
         present = jnp.arange(teaching.weights.size) == self.copied_from
         gap = imitation.gaps_to_parents(teaching.weights, known, present, p)
-        value = imitation.value_of_parents(gap, self.nat_value, teaching.fee, self.royalty, self.revenue)
+        value = imitation.value_of_parents(gap, self.marginal_value, teaching.fee, self.royalty, self.revenue)
         return jnp.where(value.max() > 0, jnp.argmax(value), -1)
 
     def imitate(self, p, teaching):
         """Close the gap to teachers by distillation, and to the weights of a parent by building on them."""
-        self.distilled, added = imitation.distil(self.distilled, self.candidate(p), self.exchanges, teaching, p)
+        self.distilled, added = imitation.distil(self.distilled, self.known(p), self.exchanges, teaching, p)
         self.taught_by = jnp.where(added.sum() > 0, jnp.argmax(added), self.taught_by)
         self.exchanges_used += teaching.clear * self.exchanges
         self.link_age = jnp.where(self.exchanges > 0, self.link_age + 1, 0.0)
@@ -218,6 +218,10 @@ class Lab(Owner):
     def candidate(self, p):
         """Best capability the lab could release now: its own run, a copy or a distilled model."""
         return jnp.maximum(self.untaught_candidate(p), self.distilled)
+
+    def known(self, p):
+        """Best capability the lab has, on sale or ready to be: what more it learns starts from there."""
+        return jnp.maximum(self.candidate(p), self.capability[0])
 
     def release(self, p, news):
         """Release a tier once it improves by a threshold, or is old; the efficient tier is distilled from the flagship.
@@ -361,7 +365,7 @@ class Lab(Owner):
         self.leads_ended = fade * self.leads_ended + caught
         older = jnp.where(was_matched, self.matched + 1, -1.0)
         self.matched = jnp.where(caught, 0.0, jnp.where(fresh, -1.0, older))
-        state = jnp.where(self.released.any(), 0.0, jnp.stack([~was_matched, was_matched]))
+        state = jnp.where(self.released.any(), 0.0, jnp.stack([ahead, ~ahead]))
         self.rents_seen = fade * self.rents_seen + state * self.rent_share
         self.rents_lost = fade * self.rents_lost + state * (self.rent_share - seen.rent)
         self.rent_share = seen.rent

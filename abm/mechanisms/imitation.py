@@ -39,14 +39,18 @@ def gaps_to_parents(
 
 
 def value_of_parents(
-    gap: Real[AnyArray, " labs"], nat_value: Numbers, fee: Real[AnyArray, " labs"], royalty: Numbers, revenue: Numbers
+    gap: Real[AnyArray, " labs"],
+    marginal_value: Numbers,
+    fee: Real[AnyArray, " labs"],
+    royalty: Numbers,
+    revenue: Numbers,
 ) -> Float[Array, " labs"]:
     """What building on each lab's weights would earn, $ M per month: gap V' (1 - fee) - (fee - royalty) revenue.
 
     fee, royalty : share of all income that owners of weights would get, and get now. Where they ask more than the weights bring,
     nobody builds on them; where they ask nothing, any gain is worth having. Weights that bring nothing are worth 0.
     """
-    earned = gap * jnp.maximum(nat_value, 1e-6) * (1 - fee) - (fee - royalty) * revenue
+    earned = gap * jnp.maximum(marginal_value, 1e-6) * (1 - fee) - (fee - royalty) * revenue
     return jnp.where(gap > 0, earned, 0.0)
 
 

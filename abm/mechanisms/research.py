@@ -41,7 +41,7 @@ def worth_of_lead(
     years = months / 12
     grown = growth / p.growth_fading * -jnp.expm1(-p.growth_fading * years) - p.interest_rate * years
     end = 1 / jnp.maximum(lead, 1.0)
-    first, then = jnp.maximum(lost_ahead, 0.0) + end, jnp.maximum(lost_matched, 0.0)
+    first, then = jnp.clip(lost_ahead, 0.0, 1.0) + end, jnp.clip(lost_matched, 0.0, 1.0)  # a share of the rent
     apart = (first - then) * months
     near = jnp.abs(apart) < 1e-6
     slope = jnp.where(near, 1 - apart / 2, -jnp.expm1(-apart) / jnp.where(near, 1.0, apart))

@@ -30,7 +30,7 @@ POSTED_STEPS = 6
 NASH_STEPS = 20  # a month
 FIRST_PACE = 0.5
 FACTORS = np.exp((-1.2, -0.8, -0.5, -0.25, 0.0, 0.25, 0.5, 0.8, 1.2))  # of its posted prices, which a lab tries first
-DEARER = np.exp((0.0, 0.4, 1.0))  # of its posted prices, which it would try with a better model
+DEARER = np.exp((0.0, 0.3, 0.8))  # of its best prices, which a lab would try with a better model
 EXACT_STEPS = 80  # where Nash prices are what is charged
 MEMORY = 60  # months over which the life of rents is measured
 SSNIP = 0.1
@@ -108,7 +108,7 @@ def trade_tokens(market: Market, now: Now) -> Market:
     market = use_models(market, now, products, worth, certified, useful, target)
     sold = sales_of(market)
     labs = market.labs.replace(
-        marginal_value=value_of_a_nat(market, now, shown, slope), tier_slope=slope_at_customers(market, slope)
+        marginal_value=value_of_a_nat(market, now, shown, slope, reply), tier_slope=slope_at_customers(market, slope)
     )
     accounts = watch_rents(market, sold).replace(
         contestable_share=contestable_share(market, now, shown), nash=nash_margins(market, now, seen, nash)
@@ -298,45 +298,44 @@ def nash_margins(market: Market, now: Now, seen: Demand, nash: Float[Array, "L O
     return jnp.stack([sales, sales * (1 - cost / nash)], axis=-1) * 1e-6
 
 
-def value_of_a_nat(market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"]) -> Float[Array, " L"]:
+def value_of_a_nat(
+    market: Market, now: Now, seen: Demand, slope: Float[Array, "J q"], reply: Float[Array, "L O"]
+) -> Float[Array, " L"]:
     """What each lab would earn more with models a nat better, rivals as they are, $ M per month.
 
-    It would ask the best of several multiples of its prices; hosts of open weights ask what they ask, and keep what they sell,
-    unless they are the lab's parent. Fees for open models come with all sales to enterprises. A faithful copy is as good as
-    what it copies. A better model that earns less can be left unreleased.
+    With either it would ask the prices that pay best now, and with a better one some multiple of them if that pays better;
+    hosts of open weights ask what they ask, and keep what they sell, unless they are the lab's parent. Fees for open models
+    come with all sales to enterprises. A faithful copy is as good as what it copies.
     """
     p, labs, segment = now.p, market.labs, market.adopters.segment
     fee = jnp.where(labs.monetisation == OPEN_CORE, monetisation.open_core_fees(1.0, p), 0.0)
     kept = jnp.where(labs.of_parent, 1.0, labs.first_party_share)
     part = kept + fee * (segment == ENTERPRISE)[:, None]
-    net = kept[:, None] * labs.ask("net_cost", p) / labs.price
+    net = kept[:, None] * labs.ask("net_cost", p) / reply
     others = others_of(seen, np.arange(labs.size))
+    own = others.shares * (labs.price / reply) ** p.substitution
     more = by_offer(use.gain_of_a_nat(slope, p), labs)
-    better = use.pull_times(others.shares, more, p)
-    copied = seen.chosen * share_of_copies(labs, p)
-    rivals = others.rivals + (use.pull_times(copied, more, p) - copied).sum(-1)
+    better, copied = use.pull_times(own, more, p), seen.chosen * share_of_copies(labs, p)
+    beside = others.rivals + (use.pull_times(copied, more, p) - copied).sum(-1)  # copies of better models are better
     kinds = jnp.stack([segment == CONSUMER, segment != CONSUMER]) * 1.0  # their prices are set apart
 
-    def margins(pulls: Float[Array, "J L O"], factor: Numbers) -> Float[Array, "J L"]:
-        return pulls.sum(-1) * part - (pulls * net).sum(-1) / factor
-
-    def earned(rows: Int[np.ndarray, " C"], factor: Numbers) -> Float[Array, "2 C"]:
+    def earned(
+        pulls: Float[Array, "J L O"], rivals: Float[Array, "J L"], rows: Int[np.ndarray, " C"], factor: Numbers = 1.0
+    ) -> Float[Array, "2 C"]:
         pull = factor**-p.substitution
-        total = rivals[:, rows] + pull * better[:, rows].sum(-1)
+        margins = pulls.sum(-1) * part - (pulls * net).sum(-1) / factor
+        total = rivals[:, rows] + pull * pulls[:, rows].sum(-1)
         total = jnp.maximum(total, use.least_positive(total))
-        spending, _ = market.adopters.ask(
-            "wanted", p, log_price=others.log_index[:, None] - jnp.log(total) / p.substitution
-        )
-        return kinds @ (spending * pull / total * margins(better, factor)[:, rows])
+        log_price = others.log_index[:, None] - jnp.log(total) / p.substitution
+        spending, _ = market.adopters.ask("wanted", p, log_price=log_price)
+        return kinds @ (spending * pull / total * margins[:, rows])
 
-    before = kinds @ (
-        market.adopters.ask("wanted", p, log_price=others.log_index)[0][:, None] * margins(others.shares, 1.0)
-    )
     sets = solvers_of(labs)
     hosts = np.setdiff1d(np.arange(labs.size), sets)
-    after = jnp.zeros_like(before).at[:, hosts].set(earned(hosts, 1.0))
-    after = after.at[:, sets].set(jnp.stack([earned(sets, factor) for factor in DEARER]).max(0))
-    return jnp.where(labs.active, jnp.maximum((after - before).sum(0), 0.0) * 1e-6, 0.0)
+    most = jnp.stack([earned(better, beside, sets, factor) for factor in DEARER]).max(0)
+    of_hosts = earned(better, beside, hosts) - earned(own, others.rivals, hosts)
+    gain = jnp.zeros((2, labs.size)).at[:, sets].set(most - earned(own, others.rivals, sets)).at[:, hosts].set(of_hosts)
+    return jnp.where(labs.active, jnp.maximum(gain.sum(0), 0.0) * 1e-6, 0.0)
 
 
 def watch_rents(market: Market, sold: Sales) -> Accounts:
