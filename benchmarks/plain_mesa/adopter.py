@@ -180,17 +180,17 @@ class Adopter(mesa.Agent):
         shares = then / total[:, None]
         return Answer(shares, shares * paid[:, None], elasticity)
 
-    def if_better(self, choice: Choice, factor: float) -> Array:
-        """What it would spend with each lab, $ a month (L, 3), if that lab alone had models a nat better at `factor` times its prices.
+    def if_better(self, choice: Choice, nats: float, dearer: Array) -> Array:
+        """What it would spend with each lab, $ a month (L, 3), if that lab alone had better models at `dearer` times its prices.
 
-        Faithful copies of them are better as well.
+        Better by a nat or by none. Faithful copies of them are better as well.
         """
         p = self.model.p
         if not self.shopping:
             return choice.shares
         beyond = (self.slope * p.usefulness_width).reshape(-1, len(OFFERS))  # part of its tasks that a model cannot do
-        gain = -np.log(1 - (1 - math.exp(-1 / p.usefulness_width)) * beyond)  # ln worth
-        then = choice.shares * np.exp(p.substitution * (gain - math.log(factor)))
+        gain = -np.log(1 - (1 - math.exp(-nats / p.usefulness_width)) * beyond)  # ln worth
+        then = choice.shares * np.exp(p.substitution * (gain - np.log(dearer)))
         copies = (choice.with_copies.reshape(then.shape) - choice.shares) * np.expm1(
             p.substitution * gain
         )  # what they pull more

@@ -192,6 +192,10 @@ class Lab(Owner):
         falls = [lost / max(seen, 1e-12) for lost, seen in zip(self.rents_lost, self.rents_seen, strict=True)]
         return max(falls[0], 0.0), max(falls[1], 0.0)
 
+    def known(self) -> float:
+        """Capability of the best model that it has, on sale or ready to be."""
+        return max(self.candidate(), self.capability[FLAGSHIP])
+
     def worth_of_lead(self) -> float:
         """Months of today's rent that a lead is worth: it ends some time, and rents fall otherwise before and after that."""
         ahead, matched = self.rents_fall()
@@ -257,7 +261,7 @@ class Lab(Owner):
         p = self.model.p
         stays = 1 - self.ruling_expected() if self.is_sued() else 1.0  # chance, of what it learns now
         worth = max(self.nat_value, 0.0) * self.worth_of_lead() * stays * (1 - math.exp(-p.distillation_rate / 12))
-        best = self.candidate()
+        best = self.known()
         gap = [
             0.0 if cut > 0 else max(ceiling - best, 0.0)
             for ceiling, cut in zip(lesson.ceiling, self.access_cut, strict=True)
@@ -288,10 +292,10 @@ class Lab(Owner):
     def distil(self, lesson: Lesson) -> None:
         """What all teachers add in the month: whatever only the best ones know is learnt from exchanges with these.
 
-        They teach the best model that it could release.
+        They teach the best model that it has.
         """
         p = self.model.p
-        start, pace = self.candidate(), 1 - math.exp(-p.distillation_rate / 12)
+        start, pace = self.known(), 1 - math.exp(-p.distillation_rate / 12)
         asked = zip(self.exchanges, lesson.ceiling, strict=True)
         gap = [max(ceiling - start, 0.0) if number > 0 else 0.0 for number, ceiling in asked]
         teachers = best_teachers(gap)
@@ -318,7 +322,7 @@ class Lab(Owner):
             change = 0.0 if m == self.copied_from else p.fork_cost
             gap = weights + math.log(p.copy_fidelity) - start - change
             more = (lesson.fee[m] - self.royalty) * self.revenue  # than it pays now
-            gains.append(gap * max(self.nat_value, 1e-6) * (1 - lesson.fee[m]) - more if gap > 0 else 0.0)
+            gains.append(gap * max(self.marginal_value, 1e-6) * (1 - lesson.fee[m]) - more if gap > 0 else 0.0)
         parent, pace = first_greatest(gains), 1 - math.exp(-p.copying_rate / 12)
         target = lesson.weights[parent] + math.log(p.copy_fidelity)
         if gains[parent] <= 0 or pace <= 0 or target <= start:

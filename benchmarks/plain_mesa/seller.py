@@ -129,11 +129,11 @@ class Seller(Lab):
         """
         p, k, model = self.model.p, self.capability[FLAGSHIP], self.model
         worse = [lab.capability[FLAGSHIP] < k - NEAR for lab in model.labs]
-        self.watch_rent(max(self.gross_profit, 0.0) / max(model.flows.tokens, 1e-9))
         if self.released[FLAGSHIP]:
             self.behind, self.matched = [lab.active and w for lab, w in zip(model.labs, worse, strict=True)], -1.0
         rivals = [w for lab, w, b in zip(model.labs, worse, self.behind, strict=True) if b and lab.active]
         leads = bool(rivals) and self.matched < 0
+        self.watch_rent(max(self.gross_profit, 0.0) / max(model.flows.tokens, 1e-9), leads)
         caught = leads and not all(rivals)
         self.lead_months = (1 - p.lead_forgetting) * self.lead_months + (leads and not caught)
         self.leads_ended = (1 - p.lead_forgetting) * self.leads_ended + caught
@@ -143,11 +143,11 @@ class Seller(Lab):
             self.matched += 1
         self.awards_seen += p.lead_forgetting * (awards - self.awards_seen)
 
-    def watch_rent(self, rent: float) -> None:
-        """How much of the market its rent was last month, and how much less it is now, by whether it was matched then."""
-        fade, was_matched = 1 - self.model.p.lead_forgetting, self.matched >= 0
+    def watch_rent(self, rent: float, leads: bool) -> None:
+        """How much of the market its rent was last month, and how much less it is now, by whether it leads."""
+        fade = 1 - self.model.p.lead_forgetting
         for state in (False, True):  # ahead, matched
-            counts = was_matched == state and not any(self.released)
+            counts = leads != state and not any(self.released)
             self.rents_seen[state] = fade * self.rents_seen[state] + (self.rent_share if counts else 0.0)
             self.rents_lost[state] = fade * self.rents_lost[state] + (self.rent_share - rent if counts else 0.0)
         self.rent_share = rent

@@ -26,7 +26,7 @@ STEPS_ALONE, STEPS_TOGETHER = 6, 20  # towards the best prices, a month
 FACTORS = [
     math.exp(x) for x in (-1.2, -0.8, -0.5, -0.25, 0.0, 0.25, 0.5, 0.8, 1.2)
 ]  # of posted prices, which a lab tries first
-DEARER = [math.exp(x) for x in (0.0, 0.4, 1.0)]  # of posted prices, which a lab would try with a better model
+DEARER = [math.exp(x) for x in (0.0, 0.3, 0.8)]  # of its best prices, which a lab would try with a better model
 PACE, LEAST_PACE, SLOWER, FASTER = 0.5, 0.02, 0.5, 1.2  # of these steps
 WATCHED = 60  # months of memory of how rents fall
 RISE = 1.1  # of prices, in the test for contestable spending
@@ -74,7 +74,7 @@ def trade_tokens(model: Any) -> None:
         lab.uncopied = parts
     chosen = [adopter.choose(offers.price) for adopter in adopters]
     use_models(model, offers, [choice.with_copies for choice in chosen])
-    value_a_nat(model, chosen)
+    value_a_nat(model, chosen, reply)
     watch_customers(model)
     watch_rents(model)
     model.accounts.contestable_share = contestable_share(model, offers)
@@ -188,32 +188,34 @@ def sales_and_profit(model: Any, price: Array) -> list[list[list[float]]]:
     return np.stack([paid, paid * (1 - net_costs(model) / price)], axis=-1).tolist()
 
 
-def value_a_nat(model: Any, chosen: list[Choice]) -> None:
+def value_a_nat(model: Any, chosen: list[Choice], reply: Array) -> None:
     """What each lab would earn more with models a nat better, rivals as they are, $ M a month.
 
-    It would ask the best of several multiples of its prices, subscriptions and tokens apart; hosts of open weights ask what
-    they ask.
+    With what it has it would ask the prices that pay best, with better models the best of several multiples of them,
+    subscriptions and tokens apart; hosts of open weights ask what they ask.
     """
-    pairs = list(zip(model.adopters, chosen, strict=True))
-    now = earned_from([choice.shares * adopter.want(choice.index)[0] for adopter, choice in pairs], 1.0, model)
-    then = [
-        earned_from([adopter.if_better(choice, factor) for adopter, choice in pairs], factor, model)
-        for factor in DEARER
-    ]
+    posted, pairs = np.array([lab.price for lab in model.labs]), list(zip(model.adopters, chosen, strict=True))
+
+    def earns(nats: float, factor: float) -> Array:
+        price = factor * np.asarray(reply)
+        spent = [adopter.if_better(choice, nats, price / posted) for adopter, choice in pairs]
+        return earned_from(spent, price, model)
+
+    now, then = earns(0.0, 1.0), [earns(1.0, factor) for factor in DEARER]
     best = np.max(then, axis=0)
     for i, lab in enumerate(model.labs):
         more = (then[0] if lab.is_open else best)[i] - now[i]
         lab.marginal_value = 1e-6 * max(float(more.sum()), 0.0) if lab.active else 0.0
 
 
-def earned_from(spent: list[Array], factor: float, model: Any) -> Array:
-    """What each lab earns with tokens and with subscriptions, $ a month (L, 2), if segments spend this at `factor` times its prices.
+def earned_from(spent: list[Array], price: Array, model: Any) -> Array:
+    """What each lab earns with tokens and with subscriptions, $ a month (L, 2), if segments spend this at its `price`.
 
     Hosts of open weights keep a part, unless they are the lab's parent. Enterprises pay fees in proportion to all that they spend.
     """
     labs, earned = model.labs, np.zeros((len(model.labs), 2))
     kept = np.array([1.0 if lab.of_parent else lab.first_party_share for lab in labs])
-    cost = net_costs(model) / np.array([lab.price for lab in labs]) / factor  # of a $ of sales
+    cost = net_costs(model) / price  # of a $ of sales
     fee = np.array([model.p.open_core_fee if lab.monetisation == OPEN_CORE else 0.0 for lab in labs])
     for adopter, paid in zip(model.adopters, spent, strict=True):
         sales, costs = paid.sum(axis=1), (paid * cost).sum(axis=1)
