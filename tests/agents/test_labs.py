@@ -165,7 +165,7 @@ def test_nobody_builds_on_weights_that_cost_more_in_royalties_than_they_bring(p)
         (1_000.0, 0.2, 500.0, 1),  # a nat is worth much
         (1_000.0, 0.0, 0.0, 1),
     ):
-        start = labs(untaught=np.full(3, 3.0), nat_value=np.full(3, worth), revenue=np.full(3, revenue))
+        start = labs(untaught=np.full(3, 3.0), marginal_value=np.full(3, worth), revenue=np.full(3, revenue))
         after = start.do("imitate", p, teaching=teaching(weights=weights, fee=jnp.zeros((3, 3)).at[0, 1].set(fee)))
         assert int(after.copied_from[0]) == parent
         assert (float(after.copied[0]) > float(start.copied[0])) == (parent == 1)
@@ -175,7 +175,7 @@ def test_a_lab_that_pays_royalties_goes_on_to_build_on_its_parent(p):
     """Its parent's better weights cost it nothing more than it pays already."""
     weights, fee = jnp.full((3, 3), NEVER).at[0, 2].set(5.0), jnp.zeros((3, 3)).at[0, 2].set(0.3)
     start = labs(
-        untaught=np.full(3, 3.0), copied_from=np.array([2, -1, -1]), nat_value=np.full(3, 50.0),
+        untaught=np.full(3, 3.0), copied_from=np.array([2, -1, -1]), marginal_value=np.full(3, 50.0),
         revenue=np.full(3, 1_000.0), royalty=np.full(3, 0.3),
     )  # fmt: skip
     after = start.do("imitate", p, teaching=teaching(weights=weights, fee=fee))
@@ -191,7 +191,7 @@ def test_a_parent_is_kept_unless_another_is_better_by_what_a_change_costs(p):
             copied_from=np.array([2, -1, -1]),
             untaught=np.full(3, 3.0),
             fork_age=np.full(3, 7.0),
-            nat_value=np.full(3, 50.0),
+            marginal_value=np.full(3, 50.0),
         )
         after = mine.do("imitate", p, teaching=seen)
         assert int(after.copied_from[0]) == parent

@@ -257,7 +257,7 @@ def money_program(now):
     @jax.jit
     def earned(market, lab, nats, factor):
         p, labs = now.p, market.labs
-        better, dearer = jnp.zeros(labs.size).at[lab].set(nats)[:, None], jnp.ones((labs.size, 1)).at[lab].set(factor)
+        better, dearer = jnp.zeros(labs.size).at[lab].set(nats)[:, None], jnp.ones_like(labs.price).at[lab].set(factor)
         labs = labs.replace(capability=labs.capability + better, hosted=labs.hosted + better, price=labs.price * dearer)
         market = market.replace(labs=labs)
         *_, seen = seen_in(market, now)
@@ -278,19 +278,22 @@ def money_program(now):
 
 @functools.cache
 def worth_of_a_nat(seed):
-    """What the model says, royalties off, and what a search over the same multiples of prices finds, by lab."""
+    """What the model says, royalties off, and what a search over the same multiples of the same prices finds, by lab."""
     market, now = market_of_kinds(seed)
     labs, earned = market.labs, money_program(now)
     sets = tokens.solvers_of(labs)
     _, _, _, seen = seen_in(market, now)
     *_, slope, _ = market.adopters.ask("worth", now.p, products_of(labs, now.p))
+    best = np.ones((labs.size, OFFERS))
+    best[sets] = np.random.default_rng(seed).uniform(0.8, 1.25, (len(sets), OFFERS))  # of posted prices, say
     expected = np.zeros(labs.size)
     for lab in np.flatnonzero(np.asarray(labs.active)):
-        before = sum(float(x) for x in earned(market, lab, 0.0, 1.0))
+        before = sum(float(x) for x in earned(market, lab, 0.0, best[lab]))
         multiples = tokens.DEARER if lab in sets else [1.0]
-        tried = np.array([[float(x) for x in earned(market, lab, 1.0, factor)] for factor in multiples])
+        tried = np.array([[float(x) for x in earned(market, lab, 1.0, factor * best[lab])] for factor in multiples])
         expected[lab] = tried.max(0).sum() - before
-    return np.asarray(tokens.value_of_a_nat(market, now, seen, slope) * (1 - labs.royalty)), expected
+    value = tokens.value_of_a_nat(market, now, seen, slope, labs.price * best)
+    return np.asarray(value * (1 - labs.royalty)), expected
 
 
 def with_fees(market):

@@ -48,13 +48,14 @@ def test_rents_that_nothing_takes_are_worth_every_month_for_which_labs_plan(lead
     assert worth(lead) == pytest.approx((research.HORIZON, research.HORIZON), rel=1e-12)
 
 
-def test_rents_that_go_at_once_are_worth_next_to_nothing():
-    """All but nothing is left after a month; ahead, that leaves the months for which the lead still lasts."""
-    gone = np.exp(-10.0 * MONTHS).sum()
-    assert worth(12.0, 10.0, 10.0) == pytest.approx((gone, gone), rel=1e-9)
+def test_rents_that_go_at_once_are_worth_less_than_a_month_of_them():
+    """No rent falls by more than all of it; ahead, that leaves the months for which the lead still lasts, and one more."""
+    gone = np.exp(-1.0 * MONTHS).sum()
+    assert worth(1e12, 1.0, 1.0) == pytest.approx((gone, gone), rel=1e-9)
+    assert worth(1e12, 10.0, 10.0) == pytest.approx((gone, gone), rel=1e-9)
     ahead, matched = worth(12.0, 0.0, 10.0)
     assert matched == pytest.approx(gone, rel=1e-9)
-    assert ahead == pytest.approx(np.exp(-MONTHS / 12).sum(), rel=0.01)
+    assert np.exp(-MONTHS / 12).sum() < ahead < np.exp(-MONTHS / 12).sum() + 1
 
 
 def test_a_lead_that_nobody_ends_is_worth_what_rents_that_fall_as_ahead_are():
