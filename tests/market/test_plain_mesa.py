@@ -62,7 +62,7 @@ CASES = {  # months that are played again, and what differs from the default run
     "copies beside complements": dict(
         months=(0, 6, 9, 13), parameters=dict(perfect_copies=1.0, complement_benefit=0.5)
     ),
-    "exit and entry": dict(months=(1, 3, 4, 7, 11, 12, 14, 17, 20, 25), parameters=POVERTY, seed=4),
+    "exit and entry": dict(months=(1, 3, 4, 7, 10, 11, 12, 13, 14, 17, 20, 25), parameters=POVERTY, seed=4),
     "corners": dict(months=EVERY_THIRD, parameters=CORNERS),
     "programmes": dict(months=(2, 3, 4, 5, 8, 11, 14, 18), scenario=EARLY, parameters=REFUSING, seed=3),
     "machines stand idle": dict(months=(0, 3, 12, 28), parameters=IDLE),
