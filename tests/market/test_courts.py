@@ -76,7 +76,7 @@ def planned(uncertain, **columns):
     market, values = first_market_of(setup, SEED), values_on_device(setup)
     error = 0.2 if uncertain else 0.0
     labs = market.labs.replace(
-        marginal_value=jnp.full(market.labs.size, 30.0),
+        marginal_value=jnp.full(market.labs.size, 8.0),
         revenue=jnp.full(market.labs.size, 20.0),
         **{name: jnp.full(market.labs.size, value) for name, value in columns.items()},
     )
@@ -98,5 +98,5 @@ def test_labs_wait_where_income_hangs_on_rulings_that_are_hard_to_foresee(column
 
 def test_clarity_matters_where_income_hangs_on_courts():
     assert not same(labs_of(1.0), labs_of(0.0))  # some licences reserve rights
-    sued = ALL_WATCH | {"detection_rate": 1.0}
+    sued = ALL_WATCH | {"detection_rate": 0.2}
     assert not same(labs_of(1.0, free=True, **sued), labs_of(0.0, free=True, **sued))  # some students are

@@ -21,7 +21,7 @@ from abm.market.state import Now
 
 OPEN = np.array([2, 3])
 """Open labs of the cast."""
-MONTH = 30
+MONTH = 31
 """With programmes under way, places missing and vendors who expand; no phase is due and no chips are launched."""
 ORDERS = ("construction", "backlog", "bought")
 KNOWN = {
