@@ -68,8 +68,12 @@ def test_the_command_sensitivity(spec, tmp_path):
     assert list(table.columns) == ["outcome", "order", "factor", "other", "value", "low", "high", "n"]
     assert set(table["outcome"]) == {"lerner_closed_mean", "frontier_mean"}
     assert set(table["order"]) == {"first", "total", "second"}
-    of_lerner = table[table["outcome"] == "lerner_closed_mean"]
-    assert max(value(of_lerner, "total", factor) for factor in ("substitution", "task_value")) > 0.3
+    known = of_sweep(open_sweep(tmp_path / "out" / "runs")).indices
+    for factor in ("substitution", "task_value"):
+        found, expected = (
+            value(rows[rows["outcome"] == "lerner_closed_mean"], "total", factor) for rows in (table, known)
+        )
+        assert found == pytest.approx(expected, rel=1e-9)
     years = pd.read_csv(tmp_path / "out" / "years.csv")
     assert set(years["year"]) == {2023}
     assert set(pd.read_csv(tmp_path / "out" / "noise.csv")["seeds"]) == {3}
